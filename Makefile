@@ -1,0 +1,73 @@
+# Two commands matter: `make demo` and `make test`. Both set up everything they need in .venv by themselves.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-all fuzz lint format screenshots bench soak clean
+
+help:
+	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
+	@echo "make test         set up and run the tests"
+	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
+	@echo "make fuzz         the tests of random schedules and trees, for minutes instead of seconds"
+	@echo "make lint         ruff, mypy --strict, the import contracts"
+	@echo "make format       let ruff format the code"
+	@echo "make bench        measure processes and code server beside their peers"
+	@echo "make soak         a minute of crashes under load; nothing may be left of it"
+	@echo "make screenshots  take screenshots/ anew from a real node"
+	@echo "make clean        remove .venv and what was built"
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "hotdash needs Python 3.11 or newer: install it (Debian: apt install python3), or say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) lacks venv or pip: install them (Debian: apt install python3-venv python3-pip)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/hotdash demo
+
+test: $(READY)
+	$(BIN)/python -m pytest --numprocesses 2
+
+test-all: $(READY)
+	$(BIN)/python -m pytest --numprocesses 2
+	@for v in 3.12 3.13 3.14; do \
+		command -v python$$v >/dev/null 2>&1 && python$$v -c 'import venv, ensurepip' 2>/dev/null || { echo "python$$v: not here, skipped"; continue; }; \
+		python$$v -m venv $(VENV)-$$v && \
+		PIP_CONSTRAINT=constraints.txt $(VENV)-$$v/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && \
+		$(VENV)-$$v/bin/python -m pytest || exit 1; \
+	done
+
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+screenshots: $(READY)
+	$(BIN)/python screenshots/take.py
+
+bench: $(READY)
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks.processes
+
+soak: $(READY)
+	$(BIN)/python -m benchmarks.soak
+	$(BIN)/python -m benchmarks.soak --uvloop
+
+clean:
+	rm -rf $(VENV) $(VENV)-3.* _build .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
