@@ -1,0 +1,35 @@
+"""Applications: `application.get_env("fil", "http_port", 8004)`. Follows module application of OTP."""
+
+from .behaviours.application import (
+    Application,
+    AppSpec,
+    Running,
+    StartType,
+    get_all_env,
+    get_env,
+    load,
+    loaded_applications,
+    set_env,
+    start,
+    stop,
+    unload,
+    unset_env,
+    which_applications,
+)
+
+__all__ = [
+    "AppSpec",
+    "Application",
+    "Running",
+    "StartType",
+    "get_all_env",
+    "get_env",
+    "load",
+    "loaded_applications",
+    "set_env",
+    "start",
+    "stop",
+    "unload",
+    "unset_env",
+    "which_applications",
+]

@@ -1,0 +1,367 @@
+"""Applications: what a release is made of, started and stopped as wholes. Follows application of OTP.
+
+A running application has a process of its own, its master: it called `start`, watches the top supervisor and stops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from ..processes.calls import exit, link, self_pid, trap_exit
+from ..processes.errors import CallTimeout, Exit, Stop, describe_reason
+from ..processes.messages import EXIT
+from ..processes.pid import ROOT, Pid
+from ..processes.process import Process
+from ..processes.runtime import runtime
+from ..protocol.exits import Refused
+from ..protocol.messages import Kind
+from .gen_server import GenServer, ServerProcess, call_within
+from .starting import resolve, start_process
+from .supervision_reports import report_application
+
+StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
+
+logger: Final = logging.getLogger("node_runtime")
+CONFIG_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class AppSpec:
+    """What an application is: `mod` is the "module:Class" of its callbacks, None for a library.
+
+    `applications` are started before it; `env` are the defaults of its environment. Follows the .app file of OTP.
+    """
+
+    name: str
+    vsn: str
+    applications: tuple[str, ...] = ()
+    mod: str | None = None
+    registered: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    env: dict[str, Any] = field(default_factory=dict)
+
+
+class Application:
+    """Callbacks of an application; an instance is made for each call, from the current version of the class."""
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        """Start the top supervisor, linked, and return its pid. `start_type` is "normal"."""
+        raise NotImplementedError(f"{type(self).__qualname__} has no start()")
+
+    async def prep_stop(self) -> None:
+        """The application is about to be stopped; its processes still run."""
+
+    async def stop(self) -> None:
+        """The application's processes have ended."""
+
+    async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        """An upgrade has changed the application's environment: these keys are different, new, or gone.
+
+        Called when the upgrade is over, in the new version of the class; what it raises is logged and changes nothing.
+        Follows Module:config_change/3.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A started application. `master` and `top` are None for a library."""
+
+    spec: AppSpec
+    type: StartType
+    master: Pid | None
+    top: Pid | None
+
+
+@dataclass(slots=True)
+class Starting:
+    """A start that is under way, by the process `master`; `over` is done when it is, however that went."""
+
+    over: asyncio.Future[None]
+    master: Pid | None = None
+
+
+class Applications:
+    """The applications of a runtime: specifications and environment of the loaded, processes of the started ones."""
+
+    def __init__(self) -> None:
+        self.specs: dict[str, AppSpec] = {}
+        self.env: dict[str, dict[str, Any]] = {}
+        self.starting: dict[str, Starting] = {}
+        self.running: dict[str, Running] = {}
+
+    def spec(self, name: str) -> AppSpec:
+        """The specification of a loaded application. Refuses an unknown one."""
+        if name not in self.specs:
+            raise Refused(f"application {name!r} is not loaded; load it first")
+        return self.specs[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """The state of an application's master."""
+
+    spec: AppSpec
+    type: StartType
+    top: Pid
+
+
+class MasterServer(GenServer[Master]):
+    """Starts one application, and ends with its top supervisor."""
+
+    async def init(self, spec: AppSpec, start_type: StartType) -> Master:
+        """Start the top supervisor."""
+        trap_exit()
+        applications().starting[spec.name].master = self_pid()
+        top = await _callbacks(spec).start("normal", ())
+        if not isinstance(top, Pid):
+            raise TypeError(f"{spec.mod} returned {top!r} from start(); it returns the pid of the top supervisor")
+        link(top)
+        return Master(spec, start_type, top)
+
+    async def shut_down(self) -> None:
+        """Stop the application in order."""
+        await self._told("prep_stop", _callbacks(self.state.spec).prep_stop())
+        await _end(self.state.top)
+        await self._told("stop", _callbacks(self.state.spec).stop())
+        raise Stop("normal", reply=None)
+
+    async def tell_of_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        """Tell the application what is different in its environment."""
+        await self._told("config_change", _callbacks(self.state.spec).config_change(changed, new, removed))
+
+    async def handle_info(self, message: Any) -> None:
+        """The top supervisor has ended: so has the application."""
+        if isinstance(message, EXIT) and message.pid == self.state.top:
+            await self._told("stop", _callbacks(self.state.spec).stop())
+            raise Stop(message.reason)
+
+    async def terminate(self, reason: object) -> None:
+        """Whatever ends the master ends the application."""
+        await _end(self.state.top)
+
+    async def _told(self, callback: str, awaitable: Awaitable[None]) -> None:
+        """A hook that fails is no reason to leave the rest undone."""
+        try:
+            await awaitable
+        except Exception:
+            logger.exception("%s of application %s failed", callback, self.state.spec.name)
+
+
+class MasterProcess(ServerProcess):
+    """The process of an application's master."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = "application"
+
+
+def _callbacks(spec: AppSpec) -> Application:
+    made: Application = resolve(spec.mod or "")()
+    return made
+
+
+async def _end(top: Pid) -> None:
+    process = runtime().processes.get(top)
+    if process is not None:
+        exit(top, "shutdown")
+        await runtime().until_ended(process)
+
+
+# ------------------------------------------------------------------ loading and the environment
+
+
+def applications() -> Applications:
+    """All that is known of applications in the running runtime."""
+    return runtime().part(Applications)
+
+
+def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
+    """Make an application known; `env` overrides the defaults of its environment. Follows application:load/1.
+
+    Loading another version of a loaded one replaces its specification and its environment.
+    """
+    known = applications()
+    known.specs[spec.name] = spec
+    known.env[spec.name] = {**spec.env, **(env or {})}
+
+
+def unload(name: str) -> None:
+    """Forget a stopped application and its environment. Follows application:unload/1."""
+    known = applications()
+    known.spec(name)
+    if name in known.running:
+        raise Refused(f"application {name!r} is running; stop it before it is unloaded")
+    del known.specs[name], known.env[name]
+
+
+def get_env(app: str, key: str, default: Any = None) -> Any:
+    """A value of an application's environment. Follows application:get_env/3."""
+    return applications().env.get(app, {}).get(key, default)
+
+
+def set_env(app: str, key: str, value: Any) -> None:
+    """Change a value of a loaded application's environment. Follows application:set_env/3."""
+    known = applications()
+    known.spec(app)
+    known.env[app][key] = value
+
+
+def unset_env(app: str, key: str) -> None:
+    """Forget a value of a loaded application's environment. Follows application:unset_env/2."""
+    known = applications()
+    known.spec(app)
+    known.env[app].pop(key, None)
+
+
+def get_all_env(app: str) -> dict[str, Any]:
+    """All values of an application's environment; none if it isn't loaded. Follows application:get_all_env/1."""
+    return dict(applications().env.get(app, {}))
+
+
+async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
+    """Call `config_change` of each running application whose environment was another one in `before`.
+
+    One after the other, in the order in which they were started; one that takes longer than 5 s is left to itself.
+    """
+    known = applications()
+    for name, running in list(known.running.items()):
+        if running.master is None or name not in before:
+            continue
+        was, now = before[name], known.env.get(name, {})
+        changed = {key: now[key] for key in now if key in was and now[key] != was[key]}
+        new = {key: now[key] for key in now if key not in was}
+        removed = tuple(key for key in was if key not in now)
+        if not (changed or new or removed):
+            continue
+        try:
+            await call_within(CONFIG_SECONDS, running.master, MasterServer.tell_of_change, changed, new, removed)
+        except Exit as error:
+            logger.warning("application %s was not told of its changed environment: %s", name, error)
+
+
+def loaded_applications() -> list[AppSpec]:
+    """The loaded applications, in the order of loading. Follows application:loaded_applications/0."""
+    return list(applications().specs.values())
+
+
+def which_applications() -> list[Running]:
+    """The started applications, in the order of starting. Follows application:which_applications/0."""
+    return list(applications().running.values())
+
+
+# ------------------------------------------------------------------ starting and stopping
+
+
+async def start(name: str, type: StartType = "temporary") -> None:
+    """Start a loaded application after those that it needs; does nothing to a running one.
+
+    Raises Refused for one that isn't loaded or needs itself, and Exit with the reason when `start` of its callbacks
+    fails; then those that were started for it are stopped again. When a "permanent" application ends, or a "transient"
+    one abnormally, `runtime().on_halt` is called. Follows application:ensure_all_started/2.
+    """
+    begun: list[str] = []
+    try:
+        for spec in _in_order(name):
+            started_now = await _begun(spec, type)
+            begun += [spec.name] * started_now
+    except Exception:
+        for started in reversed(begun):
+            await stop(started)
+        raise
+
+
+async def stop(name: str, timeout: float | None = None) -> None:
+    """Stop an application in order; does nothing to one that isn't running. Others may need it: they go on.
+
+    After `timeout` seconds what is left of its processes is killed; None waits for ever. Follows application:stop/1.
+    """
+    running = applications().running.get(name)
+    if running is None:
+        applications().spec(name)
+        return
+    del applications().running[name]
+    if running.master is None:
+        return
+    try:
+        await call_within(timeout, running.master, MasterServer.shut_down)
+    except CallTimeout:
+        logger.error("application %s did not stop within %g s; it is killed", name, timeout)
+        for process in [one for one in runtime().processes.values() if running.master in _ancestry(one)]:
+            runtime().signal(process, ROOT, "kill")
+
+
+def _ancestry(process: Process) -> list[Pid]:
+    """The process and those above it, as far as they live."""
+    found = [process.pid]
+    while (above := runtime().processes.get(process.parent)) is not None:
+        found.append(above.pid)
+        process = above
+    return found
+
+
+def _in_order(name: str) -> list[AppSpec]:
+    order: list[AppSpec] = []
+    path: list[str] = []
+
+    def visit(app: str) -> None:
+        if app in path:
+            raise Refused(f"applications need each other in a circle: {' -> '.join([*path, app])}")
+        spec = applications().spec(app)
+        if spec not in order:
+            path.append(app)
+            for needed in spec.applications:
+                visit(needed)
+            path.pop()
+            order.append(spec)
+
+    visit(name)
+    return order
+
+
+async def _begun(spec: AppSpec, type: StartType) -> bool:
+    """Start it unless it runs; whether it was this call that did. Two starts at once are one."""
+    known, node = applications(), runtime()
+    while (under_way := known.starting.get(spec.name)) is not None:
+        me = node.me()
+        if me is not None and under_way.master in _ancestry(me):
+            raise Exit("starting", f"application {spec.name!r} is being started, and waits for the one who asks")
+        await asyncio.shield(under_way.over)
+    if spec.name in known.running:
+        return False
+    for needed in spec.applications:
+        if needed not in known.running:
+            raise Exit(("not_running", needed), f"application {spec.name!r} needs {needed!r}, which has ended")
+    known.starting[spec.name] = Starting(node.loop.create_future())
+    try:
+        await _start(spec, type)
+    finally:
+        known.starting.pop(spec.name).over.set_result(None)
+    return True
+
+
+async def _start(spec: AppSpec, type: StartType) -> None:
+    known, node = applications(), runtime()
+    if spec.mod is None:
+        known.running[spec.name] = Running(spec, type, None, None)
+        report_application(spec.name, spec.vsn, None, None)
+        return
+    pid = await start_process(MasterProcess, MasterServer, (spec, type), {}, name=None, link=False)
+    master = node.find(pid)
+    assert isinstance(master, MasterProcess)
+    known.running[spec.name] = Running(spec, type, pid, master.raw_state().top)
+    node.watch(master, lambda reason: _ended(spec, type, pid, reason))
+    report_application(spec.name, spec.vsn, pid, spec.mod)
+
+
+def _ended(spec: AppSpec, type: StartType, master: Pid, reason: object) -> None:
+    known = applications()
+    running = known.running.get(spec.name)
+    if running is None or running.master != master:
+        return
+    del known.running[spec.name]
+    logger.error("application %s ended: %s", spec.name, describe_reason(reason))
+    if type == "permanent" or (type == "transient" and reason != "normal"):
+        runtime().on_halt(reason)

@@ -1,0 +1,123 @@
+"""Asking a process through its mailbox, and waiting for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeAlias
+
+from ..processes.errors import CallTimeout, Deadlock, Exit
+from ..processes.process import DEAD, YIELDING, Item, Process
+from ..processes.runtime import Runtime
+from ..processes.scheduler import CALL_SECONDS
+from .process import BehaviourProcess
+
+
+def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+    """Queue `item`; await what it returns for the answer. Raises Deadlock and Exit at once, and as `answer`."""
+    if node.zombies:
+        node.refuse_zombie()
+    me = node.me()
+    if me is process or process.calling:
+        refuse_deadlock(me, process)
+    if not isinstance(process, BehaviourProcess):
+        # Plain asyncio code never looks into its mailbox: who waits without a time limit would do so for ever.
+        raise Exit("badcall", f"{process.title()} runs a coroutine and answers no calls")
+    if me is not None and me.gate is YIELDING and process.held_with(me):
+        process.serve(item, YIELDING)
+    else:
+        node.post(process, item)
+    return _wait(node, process, item, seconds, me)
+
+
+def answer(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+    """Wait for the answer to `item`, which the process has. Raises Exit when the process ends first, CallTimeout."""
+    return _wait(node, process, item, seconds, node.me())
+
+
+async def _wait(node: Runtime, process: Process, item: Item, seconds: float | None, me: Process | None) -> Any:
+    future = item[3]
+    assert future is not None
+    timer = None
+    if not future.done():
+        if seconds == CALL_SECONDS:
+            node.deadlines.add(future, _timeout, process, item, CALL_SECONDS)
+        elif seconds is not None:
+            timer = node.later(seconds, _expire, process, item, seconds)
+    task = None
+    if me is not None:  # begin_waiting, written out
+        task = asyncio.current_task(node.loop)
+        if me.calling is None:
+            me.calling = {task: (process, item)}
+        else:
+            me.calling[task] = (process, item)
+    failure: Exception | None = None
+    result: Any = None
+    try:
+        result = await future
+    except Exception as error:
+        failure = error
+    finally:
+        if me is not None:
+            end_waiting(me, task)
+        if timer is not None:
+            timer.cancel()
+    if node.zombies:
+        await apply_exits(node)
+    if failure is not None:
+        raise failure
+    return result
+
+
+Task: TypeAlias = "asyncio.Task[Any] | None"
+
+
+def begin_waiting(me: Process, process: Process, item: Item) -> Task:
+    """From now on the current task of `me` waits for the answer to `item`. Pass what it returns to `end_waiting`."""
+    task = asyncio.current_task(me.runtime.loop)
+    if me.calling is None:
+        me.calling = {task: (process, item)}
+    else:
+        me.calling[task] = (process, item)
+    return task
+
+
+def end_waiting(me: Process, task: Task) -> None:
+    """Undo `begin_waiting`."""
+    if me.calling is not None:
+        me.calling.pop(task, None)
+        if not me.calling:
+            me.calling = None
+
+
+def refuse_deadlock(me: Process | None, process: Process) -> None:
+    """Raise Deadlock if `process` can't answer before `me` has been answered.
+
+    A task that a process has started on the side may ask it, or whoever waits for it: its callbacks don't wait.
+    """
+    if me is None or me.task is None or asyncio.current_task() is not me.task:
+        return
+    circle: list[Process] = [me]
+    asked: Process | None = process
+    while asked is not None and asked is not me and asked not in circle:
+        circle.append(asked)
+        asked = asked.waits_for()
+    if asked is me:
+        raise Deadlock([(one.pid, one.title()) for one in circle])
+
+
+async def apply_exits(node: Runtime) -> None:
+    """Return only if the calling process is alive: an answer must not reach one that has been ended meanwhile."""
+    me = node.me()
+    if me is not None and me.gate is DEAD:
+        await asyncio.sleep(0)
+        raise Exit(me.reason)
+
+
+def _timeout(process: Process, item: Item, seconds: float) -> CallTimeout:
+    return CallTimeout(process.name or process.pid, str(item[0]), seconds)
+
+
+def _expire(process: Process, item: Item, seconds: float) -> None:
+    if item[3] is not None and not item[3].done():
+        item[3].set_exception(_timeout(process, item, seconds))

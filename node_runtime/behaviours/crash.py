@@ -1,0 +1,32 @@
+"""The crash report of a process with callbacks: its last message and its state, as people may see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..processes.errors import is_orderly
+from ..processes.process import Item
+from ..processes.reports import refusal, report_crash
+from ..protocol.terms import short
+from .one_line import cut, limits, message_line
+
+if TYPE_CHECKING:
+    from .process import BehaviourProcess
+
+
+def report(process: BehaviourProcess, reason: object, error: BaseException, item: Item | None) -> None:
+    """Log the end of `process` for `reason` unless it is an orderly one. `item` is the mail that it was handling, None
+    while it terminated.
+
+    Nothing is described that isn't shown then: most ends are orderly.
+    """
+    if is_orderly(reason) or refusal(reason) is not None:
+        report_crash(process, reason, error)
+        return
+    from .shown import shown  # which knows all behaviours, and they know this one
+
+    has_state = hasattr(process.instance, process.value)
+    state = short(shown(type(process.instance), process.raw_state(), limits())) if has_state else ""
+    message = "terminate" if item is None else message_line(item, type(process.instance))
+    vsn = process.runtime.vsn_of(process.module, process.namespace)
+    report_crash(process, reason, error, vsn=vsn, last_message=message, state=cut(state))

@@ -1,0 +1,339 @@
+"""State machines: a class with one method for each state, or one for all. Follows gen_statem of OTP.
+
+What handles an event returns the transition. The runtime answers, changes the state, retries what was postponed and
+sets timeouts as the transition says, before the next event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import CoroutineType
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, get_args
+
+from ..processes.answer import Answer
+from ..processes.errors import NO_REPLY, Exit, Stop
+from ..processes.pid import Pid, Target
+from ..processes.process import BUSY, DEAD, Item
+from ..processes.runtime import Runtime, runtime
+from ..processes.scheduler import CALL_SECONDS
+from ..protocol.messages import Kind
+from .asking import answer, ask
+from .behaviour import Behaviour, Down, Vsn
+from .one_line import message_line
+from .process import BehaviourProcess
+from .replies import From, reply
+from .starting import start_process
+from .tags import Tag
+from .transitions import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
+
+D = TypeVar("D")
+CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
+
+REQUEST: Final = Tag("request")
+"""Mail: a call or, without a future, a cast."""
+TIMEOUT: Final = Tag("timeout")
+"""Mail: this timeout has fired, if it still is the one that was set."""
+ENTER: Final = Tag("enter")
+"""Mail: the first state has been entered."""
+INSERTED: Final = Tag("inserted")
+"""Mail: an event that a transition has inserted."""
+
+
+class GenStatem(Behaviour, Generic[D]):
+    """A state machine with the data `self.data`, the only attribute of the instance that may be assigned.
+
+    With `callback_mode = "state_functions"` its public methods are its states, plain or async: `def locked(self, event:
+    Event) -> Next`. With "handle_event_function" one method takes the events of all states, and a state may be any
+    value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are its own. Both
+    are looked up in the current version of the class at each event, so an upgrade may change them. Follows
+    gen_statem:callback_mode/0.
+    """
+
+    __behaviour__ = True
+    __slots__ = ("data",)
+    callback_mode: ClassVar[CallbackMode] = "state_functions"
+    state_enter: ClassVar[bool] = False
+    data: D
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.callback_mode not in get_args(CallbackMode):
+            raise TypeError(
+                f"{cls.__name__}: callback_mode is {cls.callback_mode!r}; use one of {get_args(CallbackMode)}"
+            )
+
+    def init(self, *args: Any, **kwargs: Any) -> Any:
+        """Return `(state, data)`, plain or async, or `(state, data, Next(...))` to begin with timeouts and events.
+
+        May raise Stop or Ignore. Follows gen_statem:init/1.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no init()")
+
+    def handle_event(self, event: Event, state: Any) -> Any:
+        """Take an event in any state, plain or async, and return a Next. Follows gen_statem:handle_event/4."""
+        raise NotImplementedError(f"{type(self).__qualname__} has no handle_event()")
+
+    def terminate(self, reason: object) -> Any:
+        """The process is about to end by itself or by its parent's order, plain or async."""
+
+    @classmethod
+    def code_change(cls, old_vsn: Vsn | Down, state: tuple[Any, Any], extra: Any) -> tuple[Any, Any]:
+        """Turn `(state, data)` of version `old_vsn` into this one's; must not mutate it.
+
+        No state is entered by it, nothing postponed is retried, and timeouts run on. Follows gen_statem:code_change/4.
+        """
+        return state
+
+    def format_status(self) -> object:
+        """What observers are shown in place of the data."""
+        return self.data
+
+
+def has_state(cls: type[GenStatem[Any]], state: object) -> bool:
+    """Whether the class handles events in that state."""
+    return cls.callback_mode == "handle_event_function" or (isinstance(state, str) and state in cls.__public__)
+
+
+def states_of(cls: type[Any]) -> frozenset[str]:
+    """The names of the states that a state machine's class defines; none if one method takes the events of all."""
+    return frozenset(cls.__public__) if cls.callback_mode == "state_functions" else frozenset()
+
+
+class NoSuchState(LookupError):
+    """The machine stands in a state that the current version of its class does not define."""
+
+
+class StatemProcess(BehaviourProcess):
+    """Mail of a state machine: requests, timeouts and plain messages."""
+
+    __slots__ = ("ahead", "postponed", "state_name", "timers")
+    kind: ClassVar[Kind] = "gen_statem"
+    value = "data"
+    tells = True
+
+    def __init__(self, node: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
+        super().__init__(node, parent, cls)
+        self.state_name: Any = ""
+        self.postponed: list[Item] = []
+        self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
+        self.ahead = 0
+        """How many items at the head of the mailbox the machine has put there itself."""
+
+    def raw_state(self) -> Any:
+        return (self.state_name, super().raw_state())
+
+    def take_state(self, state: Any) -> None:
+        name, data, *begin = state
+        super().take_state(data)
+        self.state_name = name
+        if begin:
+            self._begin_with(*begin)
+
+    def _begin_with(self, transition: Any) -> None:
+        if type(transition) is not Next or transition.postpone or transition.state is not None:
+            raise TypeError(f"init of {self.qualname} returned {transition!r}; it may set timeouts and insert events")
+        self._follow(transition, [])
+
+    def initialised(self) -> None:
+        if type(self.instance).state_enter:
+            self.put_first([(ENTER, self.state_name, None, None)])
+            self.ahead += 1
+
+    def ended(self) -> None:
+        for _, handle, _ in self.timers.values():
+            if handle is not None:
+                handle.cancel()
+        error = Exit(self.reason)
+        for item in self.postponed:
+            self.runtime.fail(item, error)
+        super().ended()
+
+    # ------------------------------------------------------------------ events
+
+    def serve(self, item: Item, gate: str = BUSY) -> None:
+        self.ahead += 1  # it isn't taken from the mailbox, and `begin` counts it as if it were the machine's own
+        super().serve(item, gate)
+
+    def begin(self, item: Item) -> Any:
+        if self.ahead:
+            self.ahead -= 1
+        return super().begin(item)
+
+    def call_back(self, item: Item) -> Any:
+        event = self._event(item)
+        return None if event is None else self._transition(event, item)
+
+    def conclude(self, item: Item, result: Any) -> None:
+        """The transition did it all."""
+
+    def _event(self, item: Item) -> Event | None:
+        what, first, token, future = item
+        event: Event
+        if what is None:
+            event = Info(first)
+        elif what is REQUEST:
+            event = Cast(first) if future is None else Call(first, From(self.pid, future))
+        elif what is INSERTED:
+            event = first
+        elif what is ENTER:
+            return Enter(first)
+        elif what is TIMEOUT:
+            if first not in self.timers or self.timers[first][0] is not token:
+                return None
+            event = self.timers.pop(first)[2]
+        else:
+            self.runtime.fail(item, Exit("badcall", f"{self.title()} is a state machine; use gen_statem.call"))
+            return None
+        for name in [name for name, (_, _, timeout) in self.timers.items() if timeout.event]:
+            self._cancel(name)
+        return event
+
+    def _transition(self, event: Event, item: Item) -> Any:
+        """Carry out everything that follows from `event`; returns a coroutine that does the rest if it has to wait."""
+        follows: Event | None = event
+        while follows is not None:
+            result = self._handle(follows)
+            if type(result) is CoroutineType:
+                return self._transition_later(result, follows, item)
+            follows = self._apply(result, follows, item)
+        return None
+
+    async def _transition_later(self, coroutine: Any, event: Event, item: Item) -> None:
+        follows = self._apply(await coroutine, event, item)
+        while follows is not None:
+            result = self._handle(follows)
+            if type(result) is CoroutineType:
+                result = await result
+            follows = self._apply(result, follows, item)
+
+    def _handle(self, event: Event) -> Any:
+        machine: Any = self.instance
+        if type(machine).callback_mode == "handle_event_function":
+            return machine.handle_event(event, self.state_name)
+        if not has_state(type(machine), self.state_name):
+            vsn = self.runtime.vsn_of(self.module, self.namespace)
+            code = f"{self.module}:{self.qualname}" + (f" version {vsn}" if vsn else "")
+            raise NoSuchState(f"{code} does not define the state {self.state_name!r}")
+        return getattr(machine, self.state_name)(event)
+
+    # ------------------------------------------------------------------ transitions
+
+    def _apply(self, transition: Any, event: Event, item: Item) -> Enter | None:
+        """Do what the transition says; returns the event of entering a state, if the class wants that."""
+        if self.gate is DEAD:
+            return None
+        previous = self.state_name
+        self._check(transition, event)
+        for to, said in transition.replies:
+            reply(to, said)
+        if transition.stop is not None:
+            raise Stop(transition.stop, reply=transition.reply)
+        if transition.postpone:
+            self.postponed.append(item)
+            if self.debug is not None:
+                self.debug.tell(self, "postpone", event, lambda: message_line(item, type(self.instance)))
+        elif type(event) is Call:
+            self._answer(transition, event, item)
+        changed = transition.state is not None and transition.state != previous
+        retried: list[Item] = []
+        if changed:
+            self.state_name = transition.state
+            if self.debug is not None:
+                self.debug.tell(self, "state", transition.state, lambda: f"{previous} => {transition.state}")
+            retried, self.postponed = self.postponed, []
+            for name in [name for name, (_, _, timeout) in self.timers.items() if not timeout.generic]:
+                self._cancel(name)
+        self._follow(transition, retried)
+        return Enter(previous) if (changed or transition.repeat) and type(self.instance).state_enter else None
+
+    def _check(self, transition: Any, event: Event) -> None:
+        if type(transition) is not Next:
+            raise TypeError(f"state {self.state_name!r} returned {transition!r}; a state returns Next(...) or keep")
+        if type(event) is not Enter:
+            return
+        if transition.postpone or transition.events or transition.state not in (None, self.state_name):
+            raise ValueError(
+                f"state {self.state_name!r} may not postpone or change the state while it is being entered, "
+                "nor insert events"
+            )
+
+    def _answer(self, transition: Next, call: Call, item: Item) -> None:
+        if transition.reply is not NO_REPLY:
+            reply(call.from_, transition.reply)
+        elif item[3] is not None and not item[3].done() and call.from_.pid == self.pid:
+            self.owe(item[3])
+
+    def _follow(self, transition: Next, retried: list[Item]) -> None:
+        """Line up what is handled next: inserted events, then what was postponed, then timeouts that are due."""
+        items = [_inserted(event) for event in transition.events] + retried
+        if items:
+            self.put_first(items)
+            self.ahead += len(items)
+        for timeout in transition.timeouts:
+            self._set(timeout)
+
+    def _set(self, timeout: Timeout) -> None:
+        name, after = timeout.name, timeout.after
+        if after == "same" and name in self.timers:
+            token, handle, before = self.timers[name]
+            self.timers[name] = (token, handle, replace(before, content=timeout.content))
+            return
+        self._cancel(name)
+        if after is None:
+            return
+        token, handle = object(), None
+        item: Item = (TIMEOUT, name, token, None)
+        if after == "same" or after <= 0:
+            self.put_first([])
+            assert self.mail is not None
+            self.mail.insert(self.ahead, item)
+            self.ahead += 1
+        else:
+            handle = self.runtime.later(after, self.runtime.post, self, item)
+        self.timers[name] = (token, handle, timeout)
+
+    def _cancel(self, name: str) -> None:
+        _, handle, _ = self.timers.pop(name, (None, None, None))
+        if handle is not None:
+            handle.cancel()
+
+
+def _inserted(event: Event) -> Item:
+    if type(event) not in (Cast, Info, Internal, Call):
+        raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or a Call")
+    return (INSERTED, event, None, event.from_._future if type(event) is Call else None)
+
+
+# ------------------------------------------------------------------ functions
+
+
+async def start_link(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
+    """As gen_server.start_link, for a state machine. Follows gen_statem:start_link/4."""
+    return await start_process(StatemProcess, cls, args, kwargs, name=name, link=True)
+
+
+async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
+    """As `start_link`, without the link. Follows gen_statem:start/4."""
+    return await start_process(StatemProcess, cls, args, kwargs, name=name, link=False)
+
+
+async def call(target: Target, request: Any, timeout: float | None = CALL_SECONDS) -> Any:
+    """Send the event Call(request) and wait for the reply. Raises as gen_server.call. Follows gen_statem:call/3."""
+    node = runtime()
+    process = node.find(target)
+    item: Item = (REQUEST, request, None, Answer(node))
+    if process.gate is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
+        node.refuse_zombie()
+        process.serve(item)
+        return await answer(node, process, item, timeout)
+    return await ask(node, process, item, timeout)
+
+
+def cast(target: Target, message: Any) -> None:
+    """Send the event Cast(message). Never fails, also where nobody is. Follows gen_statem:cast/2."""
+    node = runtime()
+    node.refuse_zombie()
+    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
+    if process is not None:
+        node.post(process, (REQUEST, message, None, None))

@@ -1,0 +1,176 @@
+"""Asking supervisors: what operators, upgrades and observers call. Follows the functions of module supervisor.
+
+What OTP returns as an error is raised as ChildRefused, whose `reason` is OTP's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..processes.barrier import barrier
+from ..processes.errors import Exit
+from ..processes.pid import Pid, Target
+from ..processes.process import HELD, YIELDING, Item
+from ..processes.runtime import runtime
+from .asking import answer, ask
+from .child_spec import ChildSpec, ChildType
+from .child_table import Child, Flags, Table
+from .starting import start_process
+from .supervisor import ChildRefused, Supervisor, SupervisorProcess
+
+
+@dataclass(frozen=True, slots=True)
+class ChildStatus:
+    """One child as it is now. `pid` is None unless the status is "running".
+
+    All instances of a simple_one_for_one supervisor have the id of its one specification.
+    """
+
+    id: str
+    pid: Pid | None
+    status: Literal["running", "restarting", "undefined"]
+    type: ChildType
+    modules: tuple[str, ...]
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many children there are: specifications, live processes, and children of either type, dead ones too."""
+
+    specs: int
+    active: int
+    supervisors: int
+    workers: int
+
+
+async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
+    """Start a supervisor and its children, linked to the calling process. Follows supervisor:start_link/3.
+
+    Raises NameTaken, and Exit when a child fails to start: then those before it have been stopped.
+    """
+    return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
+
+
+async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pid | None:
+    """Add a child and start it; None if it said Ignore. A child that fails to start is not added.
+
+    To a simple_one_for_one supervisor give a list of the arguments that the new instance has beside the
+    specification's. Refused as already_started (here, or outside under a name that the child wants), already_present,
+    start_failed or bad_spec. Follows supervisor:start_child/2.
+    """
+    pid: Pid | None = await _request(supervisor, "start_child", spec)
+    return pid
+
+
+async def terminate_child(supervisor: Target, id: str | Pid) -> None:
+    """Stop a child, or its restarts, and keep its specification unless it is temporary.
+
+    An instance of a simple_one_for_one supervisor is named by its pid, and forgotten; one that has ended already is no
+    error. Refused as not_found or simple_one_for_one. Follows supervisor:terminate_child/2.
+    """
+    await _request(supervisor, "terminate_child", id)
+
+
+async def restart_child(supervisor: Target, id: str) -> Pid | None:
+    """Start a child that doesn't run; None if it said Ignore.
+
+    Refused as not_found, running, restarting, simple_one_for_one, already_started or start_failed. Follows
+    supervisor:restart_child/2.
+    """
+    pid: Pid | None = await _request(supervisor, "restart_child", id)
+    return pid
+
+
+async def delete_child(supervisor: Target, id: str) -> None:
+    """Forget a child that doesn't run.
+
+    Refused as not_found, running, restarting or simple_one_for_one. Follows supervisor:delete_child/2.
+    """
+    await _request(supervisor, "delete_child", id)
+
+
+def which_children(supervisor: Target) -> list[ChildStatus]:
+    """The children in start order. Asks nobody: also right while the supervisor is busy or suspended.
+
+    Follows supervisor:which_children/1, but for the order, which is the opposite there.
+    """
+    return [_status(child) for child in _children(table_of(supervisor))]
+
+
+def count_children(supervisor: Target) -> Counts:
+    """How many children there are, as `which_children`. Follows supervisor:count_children/1."""
+    table, node = table_of(supervisor), runtime()
+    children = _children(table)
+    supervisors = sum(child.spec.type == "supervisor" for child in children)
+    active = sum(child.pid in node.processes for child in children if child.pid is not None)
+    specs = len(children) if table.template is None else 1
+    return Counts(specs, active, supervisors, len(children) - supervisors)
+
+
+def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
+    """The specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
+
+    Without its arguments if it is temporary: they aren't kept. Refused as not_found. Follows
+    supervisor:get_childspec/2.
+    """
+    table = table_of(supervisor)
+    if table.template is not None and id == table.template.id:
+        return table.template
+    child = table.find(id) if isinstance(id, str) or table.template is not None else None
+    if child is None:
+        what = repr(id) if isinstance(id, str) else str(id)
+        raise ChildRefused("not_found", f"{_find(supervisor).title()} has no child {what}")
+    return child.spec
+
+
+def flags(supervisor: Target) -> Flags:
+    """Strategy and limits that the supervisor works by now."""
+    return table_of(supervisor).flags
+
+
+def table_of(supervisor: Target) -> Table:
+    """A supervisor's live state, for reading; an empty one before its `init` has begun.
+
+    Raises NoProcess, Exit if it is no supervisor.
+    """
+    table = _find(supervisor).raw_state()
+    return table if table is not None else Table(Flags("one_for_one", 0, 1.0), (), {})
+
+
+def _children(table: Table) -> list[Child]:
+    return list((table.children if table.template is None else table.by_pid).values())
+
+
+def _status(child: Child) -> ChildStatus:
+    status: Literal["running", "restarting", "undefined"] = "undefined"
+    if child.restarting:
+        status = "restarting"
+    elif child.pid is not None:
+        status = "running"
+    return ChildStatus(child.spec.id, child.pid, status, child.spec.type, child.spec.modules, child.restarts)
+
+
+def _find(supervisor: Target) -> SupervisorProcess:
+    process = runtime().find(supervisor)
+    if not isinstance(process, SupervisorProcess):
+        raise Exit("badcall", f"{process.title()} is no supervisor")
+    return process
+
+
+async def _request(supervisor: Target, what: str, argument: Any) -> Any:
+    node = runtime()
+    process = _find(supervisor)
+    item: Item = (what, (argument,), {}, node.loop.create_future())
+    inside = barrier.get()
+    if process.gate is HELD and inside is not None and inside.owner in (process.held or ()):
+        # The upgrade that holds it is the one that asks.
+        process.serve(item, YIELDING)
+        outcome = await answer(node, process, item, None)
+    else:
+        outcome = await ask(node, process, item, None)
+    if isinstance(outcome, ChildRefused):
+        raise outcome
+    return outcome

@@ -1,0 +1,105 @@
+"""Starting and stopping a process with a callback class, and finding code by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from sys import modules
+from typing import Any
+
+from ..processes.answer import Answer
+from ..processes.barrier import barrier
+from ..processes.errors import CallTimeout, Exit
+from ..processes.pid import ROOT, Pid, Target
+from ..processes.process import HELD, YIELDING, Item
+from ..processes.runtime import runtime
+from .asking import begin_waiting, end_waiting, refuse_deadlock
+from .behaviour import Behaviour
+from .process import BehaviourProcess
+from .tags import INIT, STOP
+
+
+async def start_process(
+    make: type[BehaviourProcess],
+    cls: type[Behaviour],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    name: str | None,
+    link: bool,
+) -> Pid:
+    """Run `init` in a new process and return when it has ended, as proc_lib:start_link/3 does.
+
+    Only a process that is linked to who starts it is that one's child and obeys it.
+    Raises NameTaken, Ignore if `init` did, and Exit with the reason if `init` failed: then the process is gone.
+    """
+    node = runtime()
+    parent = node.me() if link else None
+    node.check_free(name)
+    process = make(node, parent.pid if parent is not None else ROOT, cls)
+    node.born(process, name, parent)
+    if (inherited := barrier.get()) is not None:
+        process.held = {inherited.owner}
+        inherited.born.append(process.pid)
+    future = Answer(node)
+    item: Item = (INIT, args, kwargs, future)
+    if process.held:
+        process.serve(item, YIELDING)
+    else:
+        process.serve(item)
+    if future.done():
+        future.result()
+        return process.pid
+    me = node.me()
+    waiting = None if me is None else begin_waiting(me, process, item)
+    try:
+        await future
+    except asyncio.CancelledError:
+        node.end(process, "killed")
+        raise
+    finally:
+        if me is not None:
+            end_waiting(me, waiting)
+    return process.pid
+
+
+async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
+    """Let a behaviour's process handle its mail so far, terminate and end; returns when it has.
+
+    A suspended one stops at once. Raises NoProcess, CallTimeout, and Deadlock for a process that would stop itself
+    or one that waits for it. Follows gen_server:stop/3.
+    """
+    node = runtime()
+    process = node.find(target)
+    if not isinstance(process, BehaviourProcess):
+        raise Exit("badcall", f"{process.title()} is no behaviour's process; send it an exit signal")
+    me = node.me()
+    refuse_deadlock(me, process)
+    item: Item = (STOP, reason, None, None)
+    if process.gate is HELD:
+        process.serve(item)
+    else:
+        node.post(process, item)
+    waiting = None if me is None else begin_waiting(me, process, item)
+    try:
+        async with asyncio.timeout(timeout):
+            await node.until_ended(process)
+    except TimeoutError:
+        raise CallTimeout(target, "stop", timeout or 0.0) from None
+    finally:
+        if me is not None:
+            end_waiting(me, waiting)
+
+
+def resolve(reference: str) -> Any:
+    """What "module:name" stands for in the current version of the module. Raises LookupError."""
+    module, colon, name = reference.partition(":")
+    if not colon or not name:
+        raise LookupError(f'{reference!r} is no reference to code; write "module:function"')
+    found: Any = modules[module] if module in modules else importlib.import_module(module)
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise LookupError(f"module {module} has no {name}") from None
+    return found

@@ -1,0 +1,94 @@
+"""The verbs of `node-runtime`: what is done to releases where no node runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from node_runtime.protocol.exits import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from node_runtime.releases.view import ReleaseView
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hotdash", message="%(version)s")
+def node_runtime() -> None:
+    """Build releases, and the way between two of them."""
+
+
+@node_runtime.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Where to; FOLDER/_build otherwise.")
+def build(folder: Path, output: Path | None) -> None:
+    """Make the tarball of the release in FOLDER: everything that a node needs but Python."""
+    from node_runtime.releases.build import build as build_release
+
+    launcher = resources.files("node_runtime.cli").joinpath("launcher.py").read_bytes()
+    click.echo(build_release(folder, output or folder / "_build", launcher))
+
+
+@node_runtime.command()
+@click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+def install(tarball: Path, directory: Path) -> None:
+    """Make a node directory of a release's TARBALL: unpack it, verified, into an empty DIRECTORY."""
+    from node_runtime.releases.unpack import unpack
+
+    if directory.exists() and any(directory.iterdir()):
+        raise Refused(
+            f"{directory} is not empty. To bring a release to a node: `{directory}/bin/<name> unpack TARBALL`."
+        )
+    manifest = unpack(tarball, directory)
+    click.echo(f"{manifest.name} {manifest.vsn} is in {directory}; `{directory}/bin/{manifest.name} start` starts it.")
+
+
+@node_runtime.command()
+@click.option("--from", "older", required=True, type=click.Path(path_type=Path), help="The older release.")
+@click.option("--to", "newer", required=True, type=click.Path(path_type=Path), help="The newer one, with the appups.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+def relup(older: Path, newer: Path, as_json: bool) -> None:
+    """Print the low-level instructions between two releases, each a project's folder or a tarball."""
+    from node_runtime.releases.relup import relup as make_relup
+
+    made = make_relup(_view(older), _view(newer))
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    for direction, start, end in (("up", made["from"], made["to"]), ("down", made["to"], made["from"])):
+        click.echo(f"{direction}: {start} to {end}")
+        for instruction in made[direction]:
+            click.echo(f"  {json.dumps(instruction)}")
+
+
+def _view(path: Path) -> ReleaseView:
+    """A release as its project's folder or its tarball says it."""
+    from node_runtime.releases.catalog import Catalog
+    from node_runtime.releases.project import read_project
+    from node_runtime.releases.unpack import unpack
+
+    if path.is_dir():
+        return read_project(path).view()
+    with tempfile.TemporaryDirectory(prefix="node-runtime-relup-") as folder:
+        return Catalog(Path(folder)).release(unpack(path, Path(folder)).vsn).view
+
+
+def run(arguments: Sequence[str] | None) -> None:
+    """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
+    try:
+        node_runtime.main(args=arguments, prog_name="node-runtime", standalone_mode=False)
+    except Refused as refusal:
+        click.echo(refusal.sentence, err=True)
+        sys.exit(refusal.code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except click.Abort:
+        sys.exit(ExitCode.USAGE)

@@ -1,0 +1,69 @@
+"""What a line of the node's log looks like: for people, or as JSON for those who collect logs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from node_runtime.processes.log_records import say_who_logs
+
+
+class TextLines(logging.Formatter):
+    """`2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`; `-` outside of processes."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(release)s %(who)s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record; a traceback follows on lines of its own."""
+        record.who = _who(record)
+        return super().format(record)
+
+
+def _who(record: logging.LogRecord) -> str:
+    pid: int | None = getattr(record, "pid", None)
+    name: str | None = getattr(record, "registered", None)
+    if pid is None:
+        return "-"
+    return f"{name} <{pid}>" if name else f"<{pid}>"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, release, pid, name, message; report and traceback if there are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One record on one line."""
+        said: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "release": getattr(record, "release", None),
+            "pid": getattr(record, "pid", None),
+            "name": getattr(record, "registered", None),
+            "message": record.getMessage(),
+        }
+        report = getattr(record, "report", None)
+        if dataclasses.is_dataclass(report) and not isinstance(report, type):
+            said["report"] = {"type": type(report).__name__, **dataclasses.asdict(report)}
+        if record.exc_info:
+            said["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str, ensure_ascii=False)
+
+
+LINES: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextLines, "json": JsonLines}
+
+
+def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
+    """Write every record from level INFO on to stderr, with who logged it, for the rest of the OS process.
+
+    A library's records, uvicorn's for one, go the same way: nobody else in the node sets up handlers.
+    """
+    say_who_logs(release)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LINES[lines]())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])

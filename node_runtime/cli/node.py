@@ -1,0 +1,255 @@
+"""The node's process: from a release on disk to running applications, and in order down again."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import faulthandler
+import fcntl
+import importlib
+import logging
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from node_runtime.behaviours import application
+from node_runtime.code import CodeServer
+from node_runtime.control import Control
+from node_runtime.processes.errors import CRASHES, Exit, describe_reason
+from node_runtime.processes.reports import refusal
+from node_runtime.processes.runtime import Runtime, said_vsn
+from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.rundir import NodeRecord, hold_name, remove_record, write_record
+from node_runtime.releases import record
+from node_runtime.releases.catalog import Catalog, Unpacked
+from node_runtime.releases.config import Configuration, read_configuration
+from node_runtime.releases.formats import NodeConfig, read_release
+from node_runtime.releases.handler import ReleaseHandler
+from node_runtime.releases.project import BUILT_IN
+from node_runtime.releases.surroundings import follow_sources, spec_of
+
+from .heart import Farewell, Heart
+from .log_lines import log_to_stderr
+from .loops import check_loop, loop_factory
+
+SIGNALS: Final[dict[int, Farewell]] = {
+    signal.SIGTERM: "stopped",
+    signal.SIGINT: "stopped",
+    signal.SIGHUP: "restart",
+}
+
+CANCELLED: Final = (
+    "The node was not told to end, but its event loop was: code in an asyncio task of its own, outside of all "
+    "processes, raised SystemExit or KeyboardInterrupt, or cancelled the node's main task."
+)
+
+logger: Final = logging.getLogger("node_runtime")
+
+
+class Node:
+    """One life of the node in `directory` with release `vsn`."""
+
+    def __init__(self, directory: Path, vsn: str, heart: int | None) -> None:
+        self.directory = directory
+        self.vsn = vsn
+        self.boot_id = secrets.token_hex(8)
+        self.started = time.time()
+        self._heart = Heart(heart, lambda: self._end("stopped", "The parent is gone."))
+        self._handler: ReleaseHandler | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._word: Farewell | None = None
+        self._sentence = ""
+
+    def release(self) -> str:
+        """The release that runs now."""
+        return self.vsn if self._handler is None else self._handler.vsn
+
+    async def run(self) -> int:
+        """Live until told to end; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number, word in SIGNALS.items():
+            loop.add_signal_handler(number, self._end, word)
+        self._task = asyncio.create_task(self._live())
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if self._word is None:
+                self._word, self._sentence = "failed", CANCELLED
+        except Refused as refused:
+            self._word, self._sentence = "failed", refused.sentence
+        except CRASHES as error:
+            logger.exception("the node failed")
+            self._word, self._sentence = "failed", f"The node failed: {type(error).__name__}: {error}"
+        if self._sentence:
+            logger.critical("%s", self._sentence)
+        self._heart.farewell(self._word or "stopped", self._sentence)
+        return 1 if self._word == "failed" else 0
+
+    def _end(self, word: Farewell, sentence: str = "") -> None:
+        """End in order. The first word counts."""
+        if self._word is None and self._task is not None:
+            self._word, self._sentence = word, sentence
+            self._task.cancel()
+
+    async def _live(self) -> None:
+        """What is begun here ends in the opposite order, however it ends."""
+        configuration = read_configuration(self.directory, self.vsn)
+        async with AsyncExitStack() as stack:
+            check_loop(configuration.node, self.vsn)
+            beating = asyncio.create_task(self._heart.beat(configuration.node.heart))
+            stack.callback(beating.cancel)
+            stack.enter_context(_hold_directory(self.directory))
+            stack.enter_context(hold_name(configuration.node.name))
+            self._keep_record()
+            release = Catalog(self.directory).release(self.vsn)
+            runtime = await stack.enter_async_context(Runtime())
+            runtime.on_halt = lambda reason: self._end("failed", f"The node halts: {describe_reason(reason)}.")
+            code = CodeServer()
+            follow_sources(code, release, release)
+            code.install()
+            runtime.vsn_of = partial(_vsn_of, code)
+            stack.callback(code.uninstall)
+            control, handler = self._open_control(runtime, code, configuration)
+            ports = control.start()
+            stack.callback(control.stop)
+            stack.push_async_callback(_stop_applications)
+            stack.push_async_callback(handler.stop)
+            await self._start_applications(release, configuration)
+            self._publish(configuration, release, control.host, ports)
+            stack.callback(remove_record, configuration.node.name, self.boot_id)
+            self._heart.ready()
+            logger.info("%s runs %s", configuration.node.name, self.vsn)
+            await asyncio.Event().wait()
+
+    def _keep_record(self) -> None:
+        """A directory that was just unpacked gets its commit record: what boots first is permanent."""
+        if record.load(self.directory) is None:
+            record.save(self.directory, record.first_record(self.vsn))
+
+    def _open_control(
+        self, runtime: Runtime, code: CodeServer, configuration: Configuration
+    ) -> tuple[Control, ReleaseHandler]:
+        handler = self._handler = ReleaseHandler(self.directory, self.vsn, code)
+        control = Control(
+            handler,
+            runtime,
+            code,
+            name=configuration.node.name,
+            boot_id=self.boot_id,
+            directory=self.directory,
+            on_stop=lambda restart: self._end("restart" if restart else "stopped"),
+            listen=configuration.node.listen,
+            started=self.started,
+        )
+        return control, handler
+
+    async def _start_applications(self, release: Unpacked, configuration: Configuration) -> None:
+        """Load all, then start in the release's order, each as release.toml says."""
+        needed = {name for app in release.apps.values() for name in app.applications}
+        for name in sorted(BUILT_IN & needed):
+            built_in = importlib.import_module(f"node_runtime.{name}").APPLICATION
+            application.load(built_in, configuration.environment.get(name))
+        starts = read_release(self.directory / "releases" / self.vsn / "release.toml").starts
+        _load_modules(release, {name for name, start in starts.items() if start != "none"})
+        for name in release.apps:
+            if starts[name] != "none":
+                application.load(spec_of(release, name), configuration.environment.get(name))
+        for name in release.apps:
+            start = starts[name]
+            if start == "none" or start == "load":  # noqa: PLR1714  # mypy follows no `in`
+                continue
+            try:
+                await application.start(name, start)
+            except Exit as failed:
+                raise _refused(name, failed.reason) from failed
+
+    def _publish(self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]) -> None:
+        write_record(
+            NodeRecord(
+                name=configuration.node.name,
+                os_pid=os.getpid(),
+                boot_id=self.boot_id,
+                host=host,
+                port=ports[0],
+                events_port=ports[1],
+                directory=str(self.directory),
+                release=release.manifest.name,
+                vsn=self.vsn,
+                started=self.started,
+            )
+        )
+
+
+def _load_modules(release: Unpacked, applications: set[str]) -> None:
+    """Load all code at boot, as OTP's embedded mode does: what can't be loaded shows now and not at some request."""
+    for source in release.sources.values():
+        if source.app in applications:
+            try:
+                importlib.import_module(source.module)
+            except CRASHES as error:
+                logger.exception("module %s can't be loaded", source.module)
+                said = f"{type(error).__name__}: {error}"
+                raise Refused(f"Module {source.module} of {source.app} can't be loaded: {said}.") from error
+
+
+async def _stop_applications() -> None:
+    for running in reversed(application.which_applications()):
+        await application.stop(running.spec.name)
+
+
+def _refused(name: str, reason: object) -> Refused:
+    refused = refusal(reason)
+    said = describe_reason(reason) if refused is None else refused.sentence
+    return Refused(f"Application {name} did not start: {said.rstrip('.')}.")
+
+
+def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
+    """The version of a module that has the namespace."""
+    for version in code.versions(module):
+        if version is not None and version.namespace is namespace:
+            return version.vsn
+    return said_vsn(module, namespace)
+
+
+@contextmanager
+def _hold_directory(directory: Path) -> Iterator[None]:
+    """Two nodes in one directory would undo each other's releases."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"Another process runs the node in {directory}; stop it first.") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _settings(directory: Path, vsn: str) -> NodeConfig:
+    """What node.toml says; the defaults where it can't be read, which the node then says and ends."""
+    try:
+        return read_configuration(directory, vsn).node
+    except Refused:
+        return NodeConfig(name="node@127.0.0.1")
+
+
+def main(arguments: list[str]) -> None:
+    """Run the node until it ends: DIRECTORY VSN [--heart DESCRIPTOR]."""
+    parser = argparse.ArgumentParser(prog="node")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("vsn")
+    parser.add_argument("--heart", type=int, help="The pipe to the parent.")
+    asked = parser.parse_args(arguments)
+    faulthandler.enable()
+    node = Node(asked.directory, asked.vsn, asked.heart)
+    settings = _settings(asked.directory, asked.vsn)
+    log_to_stderr(settings.log, node.release)
+    with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
+        sys.exit(runner.run(node.run()))

@@ -1,0 +1,14 @@
+"""The code layer: two live versions of a module, one namespace each, behind one stable object."""
+
+from .batch import Batch
+from .dependents import Dependent
+from .drift import Drift
+from .errors import CodeError, LoadFailed, OldVersionHeld
+from .module import HotModule
+from .server import CodeServer, current
+from .version import Hot, Source, Version
+
+__all__ = [
+    "Batch", "CodeError", "CodeServer", "Dependent", "Drift", "Hot", "HotModule", "LoadFailed", "OldVersionHeld",
+    "Source", "Version", "current",
+]  # fmt: skip

@@ -1,0 +1,198 @@
+"""A set of new versions, executed and invisible: it can become current at once, and be undone exactly."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Literal, cast
+
+from .carrying import carried_names
+from .errors import CodeError
+from .journal import Journal
+from .rebinding import Moves, live_imports, rebind, refresh, vanished
+from .table import loaded_children
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+    from .dependents import Dependent
+    from .limits import Findings
+    from .module import Namespace
+    from .table import ModuleTable
+    from .version import Hot, Version
+
+
+class Batch:
+    """What `CodeServer.prepare` returns. `commit` and `revert` switch each module by one assignment, and can't fail
+    once they have begun; on the event loop nothing runs in between.
+    """
+
+    def __init__(
+        self,
+        table: ModuleTable,
+        versions: list[tuple[Hot, Version]],
+        deleted: list[Hot],
+        handed: Mapping[str, Namespace],
+        findings: Findings,
+    ) -> None:
+        self._table = table
+        self._versions = versions
+        self._deleted = deleted
+        self._basis = {hot.name: hot.current for hot in (*(hot for hot, _ in versions), *deleted)}
+        names = ((hot.name, carried_names(version.namespace)) for hot, version in versions)
+        self._carried = {module: carried for module, carried in names if carried}
+        self._handed = handed
+        self._findings = findings
+        self._journal = Journal()
+        self._moves: Moves = {}
+        for hot, version in versions:
+            if version is not hot.old:  # which has known since it became old
+                version.live = live_imports(table, version)
+        self.status: Literal["prepared", "committed", "reverted", "discarded"] = "prepared"
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that get another version, in the order in which they were asked for."""
+        return tuple(hot.name for hot, _ in self._versions)
+
+    @property
+    def deleted(self) -> tuple[str, ...]:
+        """The modules that go."""
+        return tuple(hot.name for hot in self._deleted)
+
+    def version(self, module: str) -> Version:
+        """The version that the batch has of a module. Raises KeyError."""
+        return {hot.name: version for hot, version in self._versions}[module]
+
+    def namespace(self, module: str) -> Namespace:
+        """The new version's namespace, before and after the commit. Raises KeyError."""
+        return self.version(module).namespace
+
+    def vanished(self) -> list[str]:
+        """Names that modules outside the batch import and that won't be there: "m.name imported by importer"."""
+        self._expect("prepared")
+        new = {hot.name: version.namespace for hot, version in self._versions}
+        return vanished(self._table, new, frozenset(self.deleted))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What this load can't do or can't undo, each a sentence for people, as seen when it was prepared."""
+        return self._findings.warnings
+
+    def dependents(self) -> tuple[Dependent, ...]:
+        """Classes of modules outside the batch that are built upon classes that it replaces."""
+        return self._findings.dependents
+
+    def commit(self) -> None:
+        """Make all versions current. Raises CodeError, before anything is changed, if the batch is stale."""
+        self._expect("prepared")
+        for name, basis in self._basis.items():
+            current = self._table.modules[name].current
+            if current is not basis and basis is not None:
+                raise CodeError(f"{name} was loaded anew since this was prepared: prepare it again.")
+        self._moves = {
+            hot.name: (hot.current.namespace, version.namespace)
+            for hot, version in self._versions
+            if hot.current is not None
+        }
+        for hot in (*(hot for hot, _ in self._versions), *self._deleted):
+            if hot.current is not None:
+                hot.current.live = live_imports(self._table, hot.current)
+        for hot, version in self._versions:
+            self._enter(hot, version)
+        for hot in self._deleted:
+            self._remove(hot)
+        for _, version in self._versions:
+            refresh(self._table, version, self._journal)
+        rebind(self._table, self._moves, self._journal)
+        self._bind_children(self._journal)
+        self._table.committed(self)
+        self._handed = {}
+        self.status = "committed"
+
+    def revert(self) -> None:
+        """Undo the commit: the versions before it are current and old again, and its own are dropped.
+
+        Raises CodeError, before anything is changed, if a module has got another version since.
+        """
+        self._expect("committed")
+        for hot, version in [*self._versions, *((hot, None) for hot in self._deleted)]:
+            if hot.current is not version:
+                raise CodeError(f"{hot.name} was loaded anew since this was committed: revert that first.")
+        self._journal.undo()
+        # Modules that were imported since the commit have copies of names of the versions that go.
+        afterwards = Journal()
+        rebind(self._table, {name: (new, old) for name, (old, new) in self._moves.items()}, afterwards)
+        for hot, _ in self._versions:
+            if hot.current is not None:
+                refresh(self._table, hot.current, afterwards)
+        self._bind_children(afterwards)
+        self._drop("reverted")
+
+    def discard(self) -> None:
+        """Give up a batch that was not committed."""
+        self._expect("prepared")
+        self._drop("discarded")
+
+    def references(self) -> Iterator[object]:
+        """The objects of versions that it keeps for `revert`, once for each reference to them."""
+        for namespaces in self._moves.values():
+            yield from namespaces
+        yield from self._journal.references()
+
+    def _expect(self, status: str) -> None:
+        if self.status != status:
+            raise CodeError(f"This batch is {self.status}, not {status}: prepare the modules again.")
+
+    def _drop(self, status: Literal["reverted", "discarded"]) -> None:
+        self._versions, self._deleted, self._basis, self._moves, self._handed = [], [], {}, {}, {}
+        self.status = status
+
+    def _enter(self, hot: Hot, version: Version) -> None:
+        old = hot.current
+        if old is None and hot.old is not version:
+            old = hot.old
+        before = hot.current
+        self._journal.versions(hot, version, old)
+        self._journal.switch(hot.module, version.namespace)
+        self._journal.put(self._table.sources, hot.name, version.unit.source)
+        if sys.modules.get(hot.name) is not hot.module:
+            self._journal.put(sys.modules, hot.name, cast("ModuleType", hot.module))
+        if version.faces:
+            self._dress(version, before)
+        if before is not None and (hot.name in self._carried or hot.name in self._handed):
+            self._carry(hot.name, version.namespace, before.namespace)
+
+    def _dress(self, version: Version, before: Version | None) -> None:
+        """Give the classes that both versions share the new one's functions; the old one's are kept for its return."""
+        for cls, face in version.faces.items():
+            if before is not None and before.namespace.get(cls.__name__) is cls:
+                worn = {name: vars(cls)[name] for name in face}
+                before.faces[cls] = worn | before.faces.get(cls, {})
+            self._journal.wear(cls, face)
+
+    def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
+        """What `__carry__` lists may have been bound anew since this was prepared."""
+        for name in self._carried.get(module, ()):
+            if name in before and namespace.get(name) is not before[name]:
+                self._journal.put(namespace, name, before[name])
+        for name, value in self._handed.get(module, {}).items():
+            self._journal.put(namespace, name, value)
+
+    def _remove(self, hot: Hot) -> None:
+        self._journal.versions(hot, None, hot.current or hot.old)
+        self._journal.switch(hot.module, {"__name__": hot.name})
+        self._journal.drop(self._table.sources, hot.name)
+        if sys.modules.get(hot.name) is hot.module:
+            self._journal.drop(sys.modules, hot.name)
+        parent, _, child = hot.name.rpartition(".")
+        package = sys.modules.get(parent)
+        if package is not None and package.__dict__.get(child) is hot.module:
+            self._journal.drop(package.__dict__, child)
+
+    def _bind_children(self, journal: Journal) -> None:
+        """Submodules that were loaded after a package's version was executed are attributes of it all the same."""
+        touched = {hot.name for hot, _ in self._versions}
+        packages = touched | {name.rpartition(".")[0] for name in touched}
+        for package, child, module in loaded_children(packages):
+            if package in sys.modules and child not in sys.modules[package].__dict__:
+                journal.put(sys.modules[package].__dict__, child, module)

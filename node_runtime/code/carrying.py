@@ -1,0 +1,128 @@
+"""Executing a new version's body with what it takes over from the version before: unchanged classes and `__carry__`.
+
+What is taken over has to be there before the next line of the body runs, or bases, defaults and registries made
+further down would know the wrong object. A module's own names are stored in the mapping of local names that `exec`
+is given; so that mapping is where the old object takes the place of the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, MutableMapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .definitions import Definitions, read_definitions
+from .identity import Face, is_candidate, unchanged
+
+if TYPE_CHECKING:
+    from .module import Namespace
+    from .version import Unit, Version
+
+CARRY = "__carry__"
+ON_LOAD = "__on_load__"
+
+
+def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[type, Face]:
+    """Run a body and then its `__on_load__`. `before` is the version that it follows.
+
+    Returns the classes that were carried over, each with its face in this version.
+    """
+    if before is None or not _has_something(unit, before):
+        exec(unit.code, namespace)
+        faces: dict[type, Face] = {}
+    else:
+        body = Body(unit, namespace, before)
+        exec(unit.code, namespace, body)
+        faces = body.faces
+    if before is not None:
+        namespace.update(handed_over(namespace, before.namespace))
+    announce(namespace, before)
+    return faces
+
+
+def announce(namespace: Namespace, before: Version | None) -> None:
+    """Call `__on_load__(old_namespace)`; raising refuses the load. Follows the -on_load attribute of Erlang."""
+    hook = namespace.get(ON_LOAD)
+    if hook is None:
+        return
+    answer = hook(None if before is None else before.namespace)
+    if answer is not None:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            close()  # a coroutine that nobody awaits
+        raise TypeError(f"{ON_LOAD} returned {answer!r}: it accepts by returning None, and refuses by raising")
+
+
+def carried_names(namespace: Namespace) -> tuple[str, ...]:
+    """The names that `__carry__` lists. Raises TypeError if it is neither a list of names nor a function."""
+    wanted = namespace.get(CARRY, ())
+    if callable(wanted):
+        return ()
+    if not isinstance(wanted, (list, tuple)) or not all(isinstance(name, str) for name in wanted):
+        raise TypeError(f"{CARRY} is {wanted!r}: make it a list of names, or a function of the old namespace")
+    return tuple(wanted)
+
+
+def handed_over(namespace: Namespace, old: Namespace) -> dict[str, Any]:
+    """What a `__carry__` function makes of the old namespace."""
+    make = namespace.get(CARRY)
+    if not callable(make):
+        return {}
+    made = make(old)
+    if not isinstance(made, dict) or not all(isinstance(name, str) for name in made):
+        raise TypeError(f"{CARRY} returned {made!r}: it returns a dict of names and values")
+    return made
+
+
+class Body(MutableMapping[str, Any]):
+    """The local names of a body: they are the namespace's, but for what is carried over."""
+
+    def __init__(self, unit: Unit, namespace: Namespace, before: Version) -> None:
+        self.faces: dict[type, Face] = {}
+        self._unit = unit
+        self._namespace = namespace
+        self._before = before.namespace
+        self._carried: frozenset[str] = frozenset()
+
+    @cached_property
+    def _definitions(self) -> Definitions:
+        return read_definitions(self._unit.code)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self._namespace[name] = self._chosen(name, value)
+        if name == CARRY:
+            self._carried = frozenset(carried_names(self._namespace)) & self._before.keys()
+            self._namespace.update((carried, self._before[carried]) for carried in self._carried)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._namespace[name]
+
+    def __delitem__(self, name: str) -> None:
+        del self._namespace[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._namespace)
+
+    def __len__(self) -> int:
+        return len(self._namespace)
+
+    def _chosen(self, name: str, value: Any) -> Any:
+        if name in self._carried:
+            return self._before[name]
+        old, module = self._before.get(name), self._unit.source.module
+        if old is value or not (is_candidate(value, module, name) and is_candidate(old, module, name)):
+            return value
+        face = unchanged(name, (old, value), (self._before, self._namespace), self._definitions)
+        if face is None:
+            return value
+        self.faces[old] = face
+        return old
+
+
+def _has_something(unit: Unit, before: Version) -> bool:
+    """Most modules have nothing to take over, and run as any other does."""
+    return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
+
+
+def _any_candidate(module: str, names: Iterable[tuple[str, Any]]) -> bool:
+    return any(is_candidate(value, module, name) for name, value in list(names))

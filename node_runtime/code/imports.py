@@ -1,0 +1,111 @@
+"""What a module imports, read from its compiled code.
+
+The imports that bind a name at the module's level are the ones that a commit brings up to date in importers
+(as Erlang's -import does by itself). Those inside functions and classes run later, or bind elsewhere; they
+are listed so that a plan can tell which of them would fail.
+
+A syntax tree would say the same, but Python 3.11 can't make two at once: its depth count is shared by all threads,
+so a traceback that is formatted while a module is prepared could end in a SystemError (python/cpython#106905).
+"""
+
+from __future__ import annotations
+
+import dis
+from dataclasses import dataclass
+from importlib.util import resolve_name
+from types import CodeType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_IMPORT_NAME = dis.opmap["IMPORT_NAME"]
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported thing. `name` is None for `import module`, "*" for a star import; `alias` is its name here."""
+
+    module: str
+    name: str | None
+    alias: str
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """All imports of one version.
+
+    `names` are the global names its code reads (kept for star imports only), `own` those that its body binds in another
+    way than by an import, too.
+    """
+
+    entries: tuple[Import, ...]
+    modules: frozenset[str]
+    names: frozenset[str]
+    own: frozenset[str]
+
+
+def read_imports(code: CodeType, package: str) -> Imports:
+    """The imports of a module; relative ones are resolved against `package`."""
+    entries = tuple(_entries(code, package, bound=True))
+    starred = any(entry.name == "*" for entry in entries)
+    names = frozenset(_globals_read(code)) if starred else frozenset()
+    own = frozenset(_bound_otherwise(code)) if any(entry.bound for entry in entries) else frozenset()
+    return Imports(entries, frozenset(entry.module for entry in entries), names, own)
+
+
+def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
+    if _IMPORT_NAME in code.co_code[::2]:
+        yield from _statements(code, package, bound=bound)
+    for inner in inner_code(code):
+        yield from _entries(inner, package, bound=False)
+
+
+def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
+    """An import is: load the level, load the names or None, IMPORT_NAME, and for each name IMPORT_FROM and a store."""
+    steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
+    for at, step in enumerate(steps):
+        if step.opname != "IMPORT_NAME":
+            continue
+        level, names = steps[at - 2].argval, steps[at - 1].argval
+        module = _absolute(step.argval, level, package)
+        if names is None:
+            yield Import(module, None, module, bound)
+        elif names == ("*",):
+            yield Import(module, "*", "*", bound)
+        elif module:
+            stores = steps[at + 2 : at + 2 + 2 * len(names) : 2]
+            for name, store in zip(names, stores, strict=True):
+                yield Import(module, name, store.argval, bound)
+
+
+def _bound_otherwise(code: CodeType) -> Iterator[str]:
+    before = ""
+    for step in dis.get_instructions(code):
+        if step.opname == "STORE_NAME" and before not in ("IMPORT_NAME", "IMPORT_FROM"):
+            yield step.argval
+        if step.opname != "EXTENDED_ARG":
+            before = step.opname
+
+
+def _absolute(module: str, level: int, package: str) -> str:
+    if level == 0:
+        return module
+    try:
+        return resolve_name("." * level + module, package)
+    except ImportError:
+        return ""  # the module's body will raise the same, with its line
+
+
+def _globals_read(code: CodeType) -> Iterator[str]:
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_NAME", "LOAD_GLOBAL"):
+            yield step.argval
+    for inner in inner_code(code):
+        yield from _globals_read(inner)
+
+
+def inner_code(code: CodeType) -> Iterator[CodeType]:
+    """The code of the functions and classes that stand directly in `code`."""
+    return (constant for constant in code.co_consts if isinstance(constant, CodeType))

@@ -1,0 +1,77 @@
+"""Changes that can be taken back exactly, in the opposite order."""
+
+from __future__ import annotations
+
+from operator import setitem
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .identity import wear
+from .module import switch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, MutableMapping
+
+    from .identity import Face
+    from .module import HotModule, Namespace
+    from .version import Hot, Version
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_ABSENT: Any = object()
+
+
+class Journal:
+    """Makes changes and remembers how to undo each: a function and its arguments, which is cheaper than a closure."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
+
+    def put(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
+        """`mapping[key] = value`."""
+        before = mapping.get(key, _ABSENT)
+        mapping[key] = value
+        if before is _ABSENT:
+            self._undo.append((mapping.pop, (key, None)))
+        else:
+            self._undo.append((setitem, (mapping, key, before)))
+
+    def drop(self, mapping: MutableMapping[K, V], key: K) -> None:
+        """`del mapping[key]`, if it is there."""
+        if key in mapping:
+            self._undo.append((setitem, (mapping, key, mapping.pop(key))))
+
+    def switch(self, module: HotModule, namespace: Namespace) -> None:
+        """Make `namespace` what `module.name` means."""
+        self._undo.append((switch, (module, module.__dict__)))
+        switch(module, namespace)
+
+    def versions(self, hot: Hot, current: Version | None, old: Version | None) -> None:
+        """Say which versions of a module are current and old."""
+        self._undo.append((_set_versions, (hot, hot.current, hot.old)))
+        _set_versions(hot, current, old)
+
+    def wear(self, cls: type, face: Face) -> None:
+        """Give a class that several versions share the attributes of one of them."""
+        self._undo.append((wear, (cls, {name: vars(cls)[name] for name in face})))
+        wear(cls, face)
+
+    def references(self) -> Iterator[object]:
+        """Whatever the undoing needs, once for each reference to it."""
+        for function, arguments in self._undo:
+            yield getattr(function, "__self__", None)
+            yield from arguments
+            if function is wear:
+                yield from arguments[1].values()
+
+    def undo(self) -> None:
+        """Take all changes back."""
+        while self._undo:
+            function, arguments = self._undo.pop()
+            function(*arguments)
+
+
+def _set_versions(hot: Hot, current: Version | None, old: Version | None) -> None:
+    hot.current, hot.old = current, old
+    if current is not None:
+        current.purged = False

@@ -1,0 +1,231 @@
+"""The functions that code inside processes uses. Each follows the function of module erlang with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, ParamSpec
+
+from .coroutine import CoroutineProcess, TaskProcess
+from .errors import NoProcess, NotInProcess
+from .messages import DOWN
+from .pid import ROOT, Pid, Ref, Target
+from .runtime import Runtime, runtime
+from .timers import TimerRef
+
+P = ParamSpec("P")
+
+
+# ------------------------------------------------------------------ birth
+
+
+def spawn(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """Run `function(*args, **kwargs)` as a new process. Follows erlang:spawn/3."""
+    return _spawn(CoroutineProcess, function, args, kwargs, link=False).pid
+
+
+def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """As `spawn`, linked to the calling process, if one is calling. Follows erlang:spawn_link/3."""
+    return _spawn(CoroutineProcess, function, args, kwargs, link=True).pid
+
+
+def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
+    """As `spawn`, monitored by the calling process. Follows erlang:spawn_monitor/3."""
+    watcher = runtime().caller("spawn_monitor")
+    process = _spawn(CoroutineProcess, function, args, kwargs, link=False)
+    return process.pid, watcher.runtime.monitor(watcher, process)
+
+
+def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """Run asyncio code that knows nothing of processes, linked to the calling process, if one is calling.
+
+    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once.
+    """
+    return _spawn(TaskProcess, function, args, kwargs, link=True).pid
+
+
+def _spawn(
+    make: type[CoroutineProcess],
+    function: Callable[..., Awaitable[object]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    link: bool,
+) -> CoroutineProcess:
+    node = runtime()
+    me = node.me()
+    process = make(node, me.pid if me is not None else ROOT, function)
+    node.born(process, link=me if link else None)
+    process.begin(args, kwargs)
+    return process
+
+
+# ------------------------------------------------------------------ mail
+
+
+async def receive(timeout: float | None = None) -> Any:
+    """The oldest message in the calling process's mailbox. Only a spawned coroutine reads its mail.
+
+    Raises TimeoutError when none came within `timeout` seconds.
+    """
+    process = runtime().caller("receive")
+    if not isinstance(process, CoroutineProcess):
+        raise RuntimeError(f"{process.title()} gets its mail through callbacks; receive() is for spawned coroutines")
+    return await process.next_message(timeout)
+
+
+def send(target: Target, message: Any) -> None:
+    """Put `message` into the target's mailbox. Never waits.
+
+    To a pid that has ended it is lost without a word; an unknown name raises NoProcess, as in OTP.
+    """
+    node = runtime()
+    if node.zombies:
+        node.refuse_zombie()
+    if isinstance(target, str):
+        process = node.names.get(target)
+        if process is None:
+            raise NoProcess(target)
+    else:
+        process = node.processes.get(target)
+        if process is None:
+            return
+    node.post(process, (None, message, None, None))
+
+
+def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
+    """Send `message` in `seconds` seconds; a name is looked up then. Follows erlang:send_after/3."""
+    node = runtime()
+    node.refuse_zombie()
+    timer = TimerRef(monotonic() + seconds)
+    timer.handle = node.later(seconds, _deliver, node, timer, target, message)
+    return timer
+
+
+def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> None:
+    timer.handle = None
+    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
+    if process is not None:
+        node.post(process, (None, message, None, None))
+
+
+def cancel_timer(timer: TimerRef) -> float | None:
+    """Seconds that were left; None when the message is sent or the timer cancelled already.
+
+    Follows erlang:cancel_timer/1.
+    """
+    handle, timer.handle = timer.handle, None
+    if handle is None:
+        return None
+    handle.cancel()
+    return max(timer.due - monotonic(), 0.0)
+
+
+# ------------------------------------------------------------------ links, monitors, exits
+
+
+def link(pid: int) -> None:
+    """Tie the calling process's life to that of `pid`, both ways. A dead `pid` answers with an exit signal "noproc"."""
+    node = runtime()
+    me = node.caller("link")
+    other = node.processes.get(pid)
+    if other is None:
+        node.signal(me, Pid(pid), "noproc", by_link=True)
+    else:
+        node.link(me, other)
+
+
+def unlink(pid: int) -> None:
+    """Undo `link`."""
+    node = runtime()
+    me = node.caller("unlink")
+    other = node.processes.get(pid)
+    if other is not None:
+        node.unlink(me, other)
+
+
+def monitor(target: Target) -> Ref:
+    """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process."""
+    node = runtime()
+    me = node.caller("monitor")
+    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
+    if process is not None:
+        return node.monitor(me, process)
+    return node.miss(me, Pid(target) if isinstance(target, int) else ROOT)
+
+
+def demonitor(ref: Ref, *, flush: bool = False) -> None:
+    """End a monitor of the calling process. With `flush` its DOWN, if sent already, is taken out of the mailbox, too.
+
+    Follows erlang:demonitor/2.
+    """
+    node = runtime()
+    me = node.caller("demonitor")
+    node.demonitor(me, ref)
+    if flush:
+        node.forget_mail(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
+
+
+def exit(pid: Target, reason: object) -> None:
+    """Send an exit signal. "kill" ends any process, with the reason "killed". Follows erlang:exit/2.
+
+    Does nothing if there is no such process. From outside of processes the sender is <0>.
+    """
+    node = runtime()
+    node.refuse_zombie()
+    me = node.me()
+    target = node.names.get(pid) if isinstance(pid, str) else node.processes.get(pid)
+    if target is not None:
+        node.signal(target, me.pid if me is not None else ROOT, reason)
+
+
+def trap_exit(flag: bool = True) -> bool:
+    """Get exit signals as EXIT messages from now on; returns what was set. Follows process_flag(trap_exit, Flag)."""
+    me = runtime().caller("trap_exit")
+    was, me.trapping = me.trapping, flag
+    return was
+
+
+# ------------------------------------------------------------------ names
+
+
+def self_pid() -> Pid:
+    """The calling process. Raises NotInProcess."""
+    me = runtime().me()
+    if me is None:
+        raise NotInProcess("self_pid")
+    return me.pid
+
+
+def register(name: str, pid: int) -> None:
+    """Let `name` stand for the process. Raises NameTaken, NoProcess, ValueError if it has a name."""
+    node = runtime()
+    node.refuse_zombie()
+    node.register(name, node.find(pid))
+
+
+def unregister(name: str) -> None:
+    """Let `name` stand for nothing. Raises NoProcess."""
+    runtime().unregister(name)
+
+
+def whereis(name: str) -> Pid | None:
+    """The process that is registered as `name`."""
+    process = runtime().names.get(name)
+    return process.pid if process is not None else None
+
+
+def registered() -> list[str]:
+    """All names, sorted."""
+    return sorted(runtime().names)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process has not ended."""
+    return pid in runtime().processes
+
+
+async def until_ended(target: Target) -> object:
+    """Wait for the end of a process, inside or outside of processes; returns its reason. Raises NoProcess."""
+    node = runtime()
+    return await node.until_ended(node.find(target))

@@ -1,0 +1,124 @@
+"""What goes wrong between processes, and how a callback ends its own process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from .pid import Pid, Target
+
+
+class NoReply:
+    """The type of `NO_REPLY`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "NO_REPLY"
+
+
+NO_REPLY: Any = NoReply()
+"""Stands for "there is no reply", since None is one."""
+
+CRASHES: Final = (Exception, SystemExit, KeyboardInterrupt)
+"""What user code may raise that ends the process that it runs in, or what asked for it, and nothing more."""
+
+
+def describe_reason(reason: object) -> str:
+    """A reason in words: a text as it is, an exception with its type, anything else by `repr`, whatever that does."""
+    if isinstance(reason, str):
+        return reason
+    try:
+        if isinstance(reason, Exit):
+            return str(reason)
+        if isinstance(reason, BaseException):
+            return f"{type(reason).__name__}: {reason}"
+        return repr(reason)
+    except Exception as error:
+        return f"a {type(reason).__name__} whose text raised {type(error).__name__}"
+
+
+class Exit(Exception):
+    """The process that was asked ended before it answered, or could not begin; `reason` is its exit reason."""
+
+    def __init__(self, reason: object, sentence: str | None = None) -> None:
+        super().__init__(sentence or describe_reason(reason))
+        self.reason = reason
+
+
+class NoProcess(Exit):
+    """There is no such process: it has ended, or nothing is registered under the name."""
+
+    def __init__(self, target: Target) -> None:
+        what = f"no process is registered as {target!r}" if isinstance(target, str) else f"process <{target}> has ended"
+        super().__init__("noproc", what)
+        self.target = target
+
+
+class CallTimeout(Exit, TimeoutError):
+    """The answer did not come in time. The request stays in the mailbox and may still be served."""
+
+    def __init__(self, target: Target, request: str, seconds: float) -> None:
+        who = Pid(target) if isinstance(target, int) else target
+        super().__init__("timeout", f"{who} did not answer {request} within {seconds:g} s")
+
+
+class Deadlock(Exit):
+    """The answer could never come: whoever is asked waits, itself or through others, for the one who asks.
+
+    `pids` is the circle: each waits for the next one, and the last for the first. OTP says so of a process that calls
+    itself (`calling_self`), and lets a longer circle run into its timeouts.
+    """
+
+    def __init__(self, circle: Sequence[tuple[Pid, str]]) -> None:
+        names = [name for _, name in circle]
+        if len(names) == 1:
+            sentence = f"{names[0]} asks itself and would wait for ever; let it do the work without a call"
+        else:
+            way = ", which waits for ".join([*names[1:], names[0]])
+            sentence = f"{names[0]} asks {way}: none of them could ever answer; make one of these calls a cast"
+        super().__init__("calling_self" if len(names) == 1 else "deadlock", sentence)
+        self.pids = tuple(pid for pid, _ in circle)
+
+
+class WouldWait(Exit):
+    """`call_now` could only be answered later, and a plain callback can't wait. Nothing was asked."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("would_wait", sentence)
+
+
+class NameTaken(Exit):
+    """Another process has the name. OTP: `{already_started, Pid}`."""
+
+    def __init__(self, name: str, pid: Pid) -> None:
+        super().__init__("already_started", f"the name {name!r} belongs to process {pid}")
+        self.name = name
+        self.pid = pid
+
+
+class NotInProcess(RuntimeError):
+    """The function speaks for the calling process, and no process is calling."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"{function}() speaks for the calling process; call it inside one")
+
+
+class Stop(Exception):
+    """Raised by a callback to end its process with `reason`; in a call, `reply` answers the caller first."""
+
+    def __init__(self, reason: object = "normal", *, reply: Any = NO_REPLY) -> None:
+        super().__init__(describe_reason(reason))
+        self.reason = reason
+        self.reply = reply
+
+
+class Ignore(Exception):
+    """Raised by `init`: there is nothing to do, so no process stays; the starter gets it. OTP: `ignore`."""
+
+
+def is_orderly(reason: object) -> bool:
+    """Whether a process with this reason ended as it should: normal, shutdown or ("shutdown", why)."""
+    if isinstance(reason, tuple):
+        return len(reason) == 2 and reason[0] == "shutdown"
+    return isinstance(reason, str) and reason in ("normal", "shutdown")

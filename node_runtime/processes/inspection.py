@@ -1,0 +1,140 @@
+"""Looking at processes without sending them anything, and at the tasks that are nobody's."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+
+from ..protocol.messages import Kind, Status
+from .finished import KEPT, Finished
+from .pid import Pid, Target
+from .process import Process, here
+from .runtime import runtime
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """One process at one moment.
+
+    `started` is in seconds since the epoch. `mailbox` counts what waits, `messages` what was handled. `spent` is in
+    seconds: how long it was in callbacks, their awaits included, and so could serve nobody; a coroutine's waits in
+    `receive` are no part of it. `callback` names the async callback that it is in the middle of, and `awaiting` says
+    where that stands: "file:line function" for each frame, outermost first.
+    """
+
+    pid: Pid
+    name: str | None
+    kind: Kind
+    status: Status
+    module: str
+    qualname: str
+    parent: Pid | None
+    started: float
+    mailbox: int
+    messages: int
+    spent: float
+    trapping: bool
+    links: tuple[Pid, ...]
+    monitors: tuple[Pid, ...]
+    callback: str | None
+    awaiting: tuple[str, ...]
+
+
+def process_info(target: Target) -> ProcessInfo:
+    """What is known about a live process, or about a zombie by its pid. Raises NoProcess.
+
+    Follows erlang:process_info/1.
+    """
+    node = runtime()
+    zombie = node.zombies.get(target) if isinstance(target, int) else None
+    process = zombie or node.find(target)
+    return ProcessInfo(
+        pid=process.pid,
+        name=process.name,
+        kind=process.kind,
+        status=process.status,
+        module=process.module,
+        qualname=process.qualname,
+        parent=process.parent or None,
+        started=process.started,
+        mailbox=len(process.mail or ()),
+        messages=process.handled,
+        spent=process.busy_seconds(),
+        trapping=process.trapping,
+        links=tuple(linked.pid for linked in process.linked()),
+        monitors=tuple(watched.pid for watched in (process.monitors or {}).values()),
+        callback=process.current_callback(),
+        awaiting=awaiting(process),
+    )
+
+
+def finished_processes(limit: int = KEPT) -> list[Finished]:
+    """The processes that have ended lately and why, the newest first. At most 200 ends in order and 200 others."""
+    return runtime().ends.newest(limit)
+
+
+@dataclass(frozen=True, slots=True)
+class StrayTask:
+    """An asyncio task that is no process: user code started it behind the runtime's back.
+
+    Nobody supervises it and no exit signal reaches it. `owner` is the process that started it, as far as Python
+    tells: from 3.12 on. `awaiting` is as in ProcessInfo.
+    """
+
+    name: str
+    qualname: str
+    owner: Pid | None
+    awaiting: tuple[str, ...]
+
+
+def stray_tasks() -> list[StrayTask]:
+    """The tasks of the event loop that are neither a process's nor the runtime's own. It looks at all of them."""
+    node = runtime()
+    ours = {process.task for process in (*node.processes.values(), *node.zombies.values())}
+    found = []
+    for task in asyncio.all_tasks(node.loop):
+        coroutine = task.get_coro()
+        if task in ours or _is_ours(_frame_of(coroutine)[0]):
+            continue
+        get_context = getattr(task, "get_context", None)
+        owner = get_context().get(here) if get_context is not None else None
+        qualname = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
+        found.append(StrayTask(task.get_name(), qualname, owner and owner.pid, _frames(coroutine)))
+    return sorted(found, key=lambda task: task.name)
+
+
+def all_processes() -> list[Pid]:
+    """Every live process, oldest first, then the zombies. Follows erlang:processes/0."""
+    node = runtime()
+    return [process.pid for process in (*node.processes.values(), *node.zombies.values())]
+
+
+def awaiting(process: Process) -> tuple[str, ...]:
+    """Where the process's suspended frames stand, outermost first; empty when it has none."""
+    return _frames(process.task.get_coro()) if process.task is not None else ()
+
+
+def _frames(waiter: object) -> tuple[str, ...]:
+    found: list[str] = []
+    while waiter is not None:
+        frame, waiter = _frame_of(waiter)
+        if frame is None:
+            break
+        if not _is_ours(frame):
+            found.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}")
+    return tuple(found)
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    return frame is not None and frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
+
+
+def _frame_of(waiter: object) -> tuple[FrameType | None, object]:
+    if isinstance(waiter, CoroutineType):
+        return waiter.cr_frame, waiter.cr_await
+    if isinstance(waiter, GeneratorType):
+        return waiter.gi_frame, waiter.gi_yieldfrom
+    if isinstance(waiter, AsyncGeneratorType):
+        return waiter.ag_frame, waiter.ag_await
+    return None, None

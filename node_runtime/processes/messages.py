@@ -1,0 +1,42 @@
+"""What the runtime itself says: to processes as mail, to observers as events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .pid import Pid, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class EXIT:
+    """An exit signal as a message, for a process that traps exits. Follows erlang:process_flag(trap_exit, true)."""
+
+    pid: Pid
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class DOWN:
+    """The process watched by the monitor `ref` has ended. Follows erlang:monitor/2."""
+
+    ref: Ref
+    pid: Pid
+    reason: object
+
+
+@dataclass(frozen=True, slots=True)
+class TIMEOUT:
+    """No message has come within `seconds` seconds after the callback that asked for it: see `idle_timeout`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEvent:
+    """Told to subscribers in the turn in which it happens; `reason` is that of "ended"."""
+
+    kind: Literal["born", "ended", "registered"]
+    pid: Pid
+    name: str | None
+    reason: object = None

@@ -1,0 +1,10 @@
+"""Which runtime runs: one slot that the fast paths read without a call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+node: Runtime | None = None

@@ -1,0 +1,40 @@
+"""What most processes never have: kept apart, so that it costs them nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .process import Process
+
+T = TypeVar("T")
+
+
+class Seldom(Generic[T]):
+    """An attribute of processes that is None until it is assigned. A slot would be 8 bytes for each process."""
+
+    def __set_name__(self, owner: type[Process], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, process: None, owner: type[Process]) -> Self: ...
+    @overload
+    def __get__(self, process: Process, owner: type[Process]) -> T | None: ...
+    def __get__(self, process: Process | None, owner: type[Process]) -> Any:
+        if process is None:
+            return self
+        return None if process.seldom is None else process.seldom.get(self.name)
+
+    def __set__(self, process: Process, value: T | None) -> None:
+        if process.seldom is None:
+            if value is None:
+                return
+            process.seldom = {}
+        if value is None:
+            process.seldom.pop(self.name, None)
+            if not process.seldom:
+                process.seldom = None
+        else:
+            process.seldom[self.name] = value

@@ -1,0 +1,62 @@
+"""Messages that are sent later, and the deadlines of calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from time import monotonic
+from typing import Any
+
+from .answer import Awaited
+
+
+class TimerRef:
+    """Names one timer that `send_after` has started. `handle` is None once it has fired or is cancelled."""
+
+    __slots__ = ("due", "handle")
+
+    def __init__(self, due: float) -> None:
+        self.handle: asyncio.TimerHandle | None = None
+        self.due = due
+        """On the monotonic clock: the loop's own may go in whole milliseconds."""
+
+
+class Deadlines:
+    """Deadlines that all lie the same time ahead: so they stand in order, and one timer serves them all.
+
+    A loop timer for each call would cost more than the call. An answered call leaves the queue with the next
+    one that is added, or when the timer fires.
+    """
+
+    def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        self.seconds = seconds
+        self._loop = loop
+        self._context = context
+        self._queue: deque[tuple[float, Awaited, Callable[..., Exception], tuple[Any, ...]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, future: Awaited, error: Callable[..., Exception], *args: Any) -> None:
+        """Fail `future` with `error(*args)` unless it is done in time."""
+        queue = self._queue
+        while queue and queue[0][1].done():
+            queue.popleft()
+        queue.append((monotonic() + self.seconds, future, error, args))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.seconds, self._sweep, context=self._context)
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _sweep(self) -> None:
+        now, queue = monotonic(), self._queue
+        while queue and (queue[0][1].done() or queue[0][0] <= now):
+            _, future, error, args = queue.popleft()
+            if not future.done():
+                future.set_exception(error(*args))
+        self._timer = self._loop.call_later(queue[0][0] - now, self._sweep, context=self._context) if queue else None

@@ -1,0 +1,162 @@
+"""Keys and cookies: what proves a node to its operators and an operator to the node.
+
+A node makes three CURVE key pairs once: its own and one for each role. A *cookie* is one line that holds a role's
+secret key and the node's public key, so that whoever has it can be sure of the node too. All of it stands in the
+node's directory, readable by its owner only:
+
+    etc/keys/server       the node's secret key
+    etc/keys/<role>       a role's public key
+    etc/cookies/<role>    a role's cookie: hotdash1:<role>:<secret key>:<the node's public key>
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import fcntl
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import zmq
+from zmq.utils import z85
+
+from .exits import ExitCode, Refused
+from .messages import Role
+
+MAGIC = "hotdash1"
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Cookie:
+    """A role's secret key and the public key of the node that it opens; keys as zmq wants them (Z85)."""
+
+    role: Role
+    secret: bytes = field(repr=False)
+    server: bytes
+
+    def line(self) -> str:
+        """The cookie as people pass it on."""
+        return f"{MAGIC}:{self.role}:{_to_text(self.secret)}:{_to_text(self.server)}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKeys:
+    """What a node needs to open its endpoint: its own key and which public key has which role."""
+
+    secret: bytes = field(repr=False)
+    roles: dict[bytes, Role]
+
+    @property
+    def public(self) -> bytes:
+        """The node's public key."""
+        return zmq.curve_public(self.secret)
+
+
+def cookie_path(directory: Path, role: Role) -> Path:
+    """Where the node in `directory` keeps the cookie of `role`."""
+    return directory / "etc" / "cookies" / role
+
+
+def make_keys(directory: Path) -> NodeKeys:
+    """The keys of the node in `directory`; makes them, and the cookies, if they aren't there yet."""
+    keys, cookies = directory / "etc" / "keys", directory / "etc" / "cookies"
+    for folder in (keys, cookies):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = os.open(keys, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # `bin/<name> cookie` may run while the node boots for the first time
+        if not (keys / "server").exists():
+            _make_all(directory)
+    finally:
+        os.close(lock)
+    return NodeKeys(
+        secret=_read_key(keys / "server"),
+        roles={_read_key(keys / role): role for role in ROLES},
+    )
+
+
+def read_cookie(path: Path) -> Cookie:
+    """The cookie in `path`.
+
+    Raises Refused (NOT_ALLOWED) when it can't be read, is open to other users, or was not made by a node.
+    """
+    try:
+        text = _read_private(path).strip()
+    except OSError as error:
+        raise Refused(
+            f"The cookie file {path} can't be read ({error.strerror}); `bin/<name> cookie` on the node prints one.",
+            ExitCode.NOT_ALLOWED,
+        ) from None
+    try:
+        magic, role, secret, server = text.split(":")
+        if magic != MAGIC or role not in ROLES:
+            raise ValueError(magic)
+        return Cookie(role, secret=_to_key(secret), server=_to_key(server))
+    except ValueError:
+        raise Refused(
+            f"The text in {path} is not a cookie that a node made, and one that people think up can be guessed; "
+            f"`bin/<name> cookie` on the node prints a good one.",
+            ExitCode.NOT_ALLOWED,
+        ) from None
+
+
+def _make_all(directory: Path) -> None:
+    server_public, server_secret = zmq.curve_keypair()
+    for role in ROLES:
+        public, secret = zmq.curve_keypair()
+        _write_private(directory / "etc" / "keys" / role, _to_text(public))
+        _write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line())
+    # Last, because its presence says that all of them are there.
+    _write_private(directory / "etc" / "keys" / "server", _to_text(server_secret))
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return _to_key(_read_private(path).strip())
+    except (OSError, ValueError):
+        raise Refused(
+            f"The key in {path} can't be read; remove {path.parent} and the node makes new keys and cookies.",
+            ExitCode.NOT_ALLOWED,
+        ) from None
+
+
+def _to_text(key: bytes) -> str:
+    return base64.urlsafe_b64encode(z85.decode(key)).decode().rstrip("=")
+
+
+def _to_key(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if len(raw) != 32:
+        raise ValueError("a key has 32 bytes")
+    return z85.encode(raw)
+
+
+def _write_private(path: Path, line: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(line + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _read_private(path: Path) -> str:
+    """The text of `path`; Refused when other users may read or write it, as ssh does with its keys."""
+    with path.open(encoding="ascii", errors="replace") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise Refused(
+                f"{path} is open to other users (mode {mode:04o}), so its key may be known; "
+                f"if you trust it still, run `chmod 600 {path}`.",
+                ExitCode.NOT_ALLOWED,
+            )
+        return file.read(4096)

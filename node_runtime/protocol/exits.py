@@ -1,0 +1,31 @@
+"""The exit codes of every command, and the one error that carries them.
+
+A `Refused` is a sentence for people that names the thing and the remedy. Anything that a command line can't do
+ends as one of these; a traceback on stderr is a bug.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The same for `hotdash`, `node-runtime` and a release's `bin/` script."""
+
+    OK = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_ALLOWED = 4
+    UNKNOWN_OUTCOME = 5
+    CHANGED_OTHERWISE = 6
+
+
+class Refused(Exception):
+    """One sentence that names the thing and the remedy, with the exit code it ends in."""
+
+    def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.code = code
+        self.operation = operation

@@ -1,0 +1,125 @@
+"""Plans, operations and what they did to each process; the audit's entries."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .struct import Direction, Role, Struct
+from .values import Term
+
+
+class Blocker(Struct, frozen=True):
+    """Why a plan can't be carried out now. `transient` ones may pass by themselves: see `--wait`."""
+
+    reason: str
+    remedy: str
+    pid: int | None = None
+    transient: bool = False
+
+
+class PlannedProcess(Struct, frozen=True):
+    """What the plan does to one live process.
+
+    `action`: "load" (new code at its next message), "migrate" (suspended, code_change), "suspend" (suspended,
+    new code, same state).
+    """
+
+    pid: int
+    name: str | None
+    module: str
+    action: Literal["load", "suspend", "migrate"]
+
+
+class PlannedModule(Struct, frozen=True):
+    """What the plan does to one module."""
+
+    name: str
+    application: str
+    action: Literal["load", "add", "delete"]
+    old_vsn: str | None
+    new_vsn: str | None
+
+
+class Plan(Struct, frozen=True):
+    """What an upgrade or a downgrade would do to this node now."""
+
+    id: str
+    direction: Direction
+    from_vsn: str
+    to_vsn: str
+    generation: int
+    modules: tuple[PlannedModule, ...]
+    processes: tuple[PlannedProcess, ...]
+    instructions: tuple[str, ...]
+    point_of_no_return: int
+    configuration: tuple[tuple[str, str, str], ...]
+    blockers: tuple[Blocker, ...]
+    warnings: tuple[str, ...]
+    way_back: bool
+    nothing_to_do: bool = False
+
+
+class ProcessResult(Struct, frozen=True):
+    """What an install did to one process, with its state before and after."""
+
+    pid: int
+    name: str | None
+    module: str
+    action: Literal["load", "suspend", "migrate"]
+    old_vsn: str
+    new_vsn: str
+    outcome: Literal["ok", "failed", "died", "put back"]
+    seconds: float
+    before: Term
+    after: Term
+    reason: str | None = None
+
+
+class Step(Struct, frozen=True):
+    """One phase of an operation, with its duration once it has ended."""
+
+    phase: str
+    started: float
+    seconds: float | None = None
+
+
+class Operation(Struct, frozen=True):
+    """An install, a revert or a commit: it belongs to the node and goes on when the client is gone.
+
+    `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
+    (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted" or "partly put back".
+    """
+
+    id: str
+    kind: Literal["install", "commit", "revert"]
+    from_vsn: str
+    to_vsn: str
+    who: str
+    started: float
+    phase: str
+    reason: str | None = None
+    plan_id: str | None = None
+    ended: float | None = None
+    outcome: (
+        Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"] | None
+    ) = None
+    error: str | None = None
+    pause: float | None = None
+    probation_until: float | None = None
+    steps: tuple[Step, ...] = ()
+    results: tuple[ProcessResult, ...] = ()
+
+
+class AuditEntry(Struct, frozen=True):
+    """One line of the node's audit: the intent is written before the act, the outcome after it."""
+
+    at: float
+    who: str
+    role: Role
+    peer: str
+    method: str
+    subject: str
+    phase: Literal["intent", "outcome"]
+    reason: str | None = None
+    plan_id: str | None = None
+    outcome: str | None = None

@@ -1,0 +1,169 @@
+"""What is asked of a node, what only answers such a question, and the envelope of both."""
+
+from __future__ import annotations
+
+from .node import Event, ReleaseInfo
+from .operations import AuditEntry, Operation
+from .struct import Direction, Struct
+
+
+class Nothing(Struct, frozen=True):
+    """No parameters, or no result."""
+
+
+class Hello(Struct, frozen=True):
+    """First words of a client: the protocol versions it speaks and who it says it is."""
+
+    protocol: int
+    client: str
+    user: str
+
+
+class GetState(Struct, frozen=True):
+    """Look at the state of one process."""
+
+    pid: int
+
+
+class StageBegin(Struct, frozen=True):
+    """Open an upload of `size` bytes that hash to `sha256`."""
+
+    file_name: str
+    size: int
+    sha256: str
+
+
+class StageChunk(Struct, frozen=True):
+    """The bytes of an upload from `offset` on."""
+
+    upload: str
+    offset: int
+    data: bytes
+
+
+class StageEnd(Struct, frozen=True):
+    """All bytes are sent: verify and unpack."""
+
+    upload: str
+
+
+class Upload(Struct, frozen=True):
+    """An open upload."""
+
+    upload: str
+
+
+class MakePlan(Struct, frozen=True):
+    """What would going to `vsn` do?"""
+
+    vsn: str
+
+
+class Install(Struct, frozen=True):
+    """Go to `vsn`. `plan_id`, if given, must still be true. `wait` is how long transient blockers may take."""
+
+    vsn: str
+    direction: Direction | None = None
+    plan_id: str | None = None
+    wait: float = 0.0
+    reason: str | None = None
+
+
+class Started(Struct, frozen=True):
+    """The operation that was started; follow it by events or by `operation`."""
+
+    operation: str
+
+
+class GetOperation(Struct, frozen=True):
+    """Ask for one operation by its id, or for the newest one."""
+
+    operation: str | None = None
+
+
+class Vsn(Struct, frozen=True):
+    """Name one release."""
+
+    vsn: str
+
+
+class Commit(Struct, frozen=True):
+    """Make the current release permanent."""
+
+    reason: str | None = None
+
+
+class Rollback(Struct, frozen=True):
+    """Go back from the current release to the permanent one by its own way down."""
+
+    wait: float = 0.0
+    reason: str | None = None
+
+
+class Target(Struct, frozen=True):
+    """A process by identity: the node refuses when pid and boot do not name a live process."""
+
+    pid: int
+    boot_id: str
+    reason: str | None = None
+
+
+class Limit(Struct, frozen=True):
+    """At most so many, newest last."""
+
+    limit: int = 100
+
+
+class StopNode(Struct, frozen=True):
+    """Stop the node in order; with `restart`, the parent starts the permanent release again."""
+
+    restart: bool = False
+    reason: str | None = None
+
+
+class Releases(Struct, frozen=True):
+    """The releases of the node's directory."""
+
+    releases: tuple[ReleaseInfo, ...]
+
+
+class Operations(Struct, frozen=True):
+    """Past and running operations, newest last."""
+
+    operations: tuple[Operation, ...]
+
+
+class Audit(Struct, frozen=True):
+    """The audit's newest entries, newest last."""
+
+    entries: tuple[AuditEntry, ...]
+
+
+class Events(Struct, frozen=True):
+    """The newest events, newest last."""
+
+    events: tuple[Event, ...]
+
+
+class Request(Struct, frozen=True):
+    """The envelope of a request: its own id, a method's name, and that method's parameters still packed."""
+
+    id: int
+    method: str
+    params: bytes
+
+
+class Failure(Struct, frozen=True):
+    """A refusal: `code` is the exit code of the command line, `sentence` says what and what to do."""
+
+    code: int
+    sentence: str
+    operation: str | None = None
+
+
+class Reply(Struct, frozen=True):
+    """The envelope of an answer: either `result`, packed, or `failure`."""
+
+    id: int
+    result: bytes | None = None
+    failure: Failure | None = None

@@ -1,0 +1,55 @@
+"""Every method that a node answers, with the types of its parameters and its result.
+
+The minimum role of each stands in one place too, here, so that client and node read the same table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from . import messages as m
+
+P = TypeVar("P", bound=m.Struct)
+R = TypeVar("R", bound=m.Struct)
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[P, R]):
+    """A method's name, its parameters' type, its result's type and the least role that may call it."""
+
+    name: str
+    params: type[P]
+    result: type[R]
+    role: m.Role
+
+
+HELLO = Method("hello", m.Hello, m.NodeInfo, "viewer")
+PING = Method("ping", m.Nothing, m.Nothing, "viewer")
+SNAPSHOT = Method("snapshot", m.Nothing, m.Snapshot, "viewer")
+STATE = Method("state", m.GetState, m.StateView, "viewer")
+RELEASES = Method("releases", m.Nothing, m.Releases, "viewer")
+PLAN = Method("plan", m.MakePlan, m.Plan, "viewer")
+OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer")
+OPERATIONS = Method("operations", m.Limit, m.Operations, "viewer")
+EVENTS = Method("events", m.Limit, m.Events, "viewer")
+AUDIT = Method("audit", m.Limit, m.Audit, "viewer")
+
+STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator")
+STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Nothing, "operator")
+STAGE_END = Method("stage_end", m.StageEnd, m.ReleaseInfo, "operator")
+INSTALL = Method("install", m.Install, m.Started, "operator")
+COMMIT = Method("commit", m.Commit, m.Operation, "operator")
+ROLLBACK = Method("rollback", m.Rollback, m.Started, "operator")
+REMOVE = Method("remove", m.Vsn, m.Releases, "operator")
+RESTART_PROCESS = Method("restart_process", m.Target, m.Nothing, "operator")
+KILL_PROCESS = Method("kill_process", m.Target, m.Nothing, "operator")
+STOP = Method("stop", m.StopNode, m.Nothing, "operator")
+
+METHODS = (
+    HELLO, PING, SNAPSHOT, STATE, RELEASES, PLAN, OPERATION, OPERATIONS, EVENTS, AUDIT,
+    STAGE_BEGIN, STAGE_CHUNK, STAGE_END, INSTALL, COMMIT, ROLLBACK, REMOVE,
+    RESTART_PROCESS, KILL_PROCESS, STOP,
+)  # fmt: skip

@@ -1,0 +1,157 @@
+"""What the files of a project and of a release say, typed.
+
+`App` is app.toml, `Release` release.toml, `Appup` appup.toml, `NodeConfig` node.toml, `Environment` sys.toml. The
+meaning is that of OTP's app(4), rel(4), appup(4) and config(4). Durations are seconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from node_runtime.protocol.exits import Refused
+
+from .instructions import StartType, parse
+from .names import Address, Callback, Module, Name, NodeName, Vsn
+from .toml import convert, read, read_table
+from .view import Entry
+
+Environment: TypeAlias = dict[str, dict[str, Any]]
+"""Application name to that application's parameters."""
+
+
+class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of everything that is written in TOML: an unknown key is a mistake, never ignored."""
+
+
+class Templates(Format, frozen=True):
+    """Jinja2 templates that build compiles to modules: <source>/root<extension> to <package>.root<suffix>."""
+
+    source: str
+    package: Module
+    extension: str = ".html"
+    suffix: str = "_template"
+
+
+class App(Format, frozen=True):
+    """An application. Without `mod` it is a library: it has code, and nothing to start."""
+
+    name: Name
+    vsn: Vsn
+    description: str = ""
+    applications: tuple[Name, ...] = ()
+    mod: Callback | None = None
+    registered: tuple[str, ...] = ()
+    env: dict[str, Any] = {}
+    templates: Templates | None = None
+
+
+class AppStart(Format, frozen=True):
+    """An application of a release and how it is started; see OTP's application:start/2."""
+
+    name: Name
+    start: StartType = "permanent"
+
+
+class Release(Format, frozen=True):
+    """A release: the applications that make a node, and the third-party code that they need (PEP 508)."""
+
+    name: Name
+    vsn: Vsn
+    apps: tuple[Name | AppStart, ...]
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def starts(self) -> dict[str, StartType]:
+        """Application name to start type, in the file's order."""
+        return {
+            app.name: app.start for app in (AppStart(name=app) if isinstance(app, str) else app for app in self.apps)
+        }
+
+
+class Appup(Format, frozen=True):
+    """How an application comes to `vsn` from older versions, and back, in the written order."""
+
+    vsn: Vsn
+    up: tuple[Entry, ...] = ()
+    down: tuple[Entry, ...] = ()
+
+
+class NodeConfig(Format, frozen=True):
+    """A node. Seconds: `probation` is for the commit, 0 has no end; `heart` is how long the event loop may be silent.
+
+    `loop` is the event loop; uvloop has to be among the release's requirements. `log` is what a line of the log is.
+    """
+
+    name: NodeName
+    listen: Address = "127.0.0.1:0"
+    probation: Annotated[float, Meta(ge=0)] = 600.0
+    heart: Annotated[float, Meta(ge=1)] = 60.0
+    loop: Literal["asyncio", "uvloop"] = "asyncio"
+    log: Literal["text", "json"] = "text"
+
+
+def read_app(path: Path) -> App:
+    """app.toml. Raises `Refused`."""
+    return read(path, App)
+
+
+def read_release(path: Path) -> Release:
+    """release.toml. Raises `Refused`."""
+    return read(path, Release)
+
+
+def read_environment(path: Path) -> Environment:
+    """sys.toml; no file says nothing. Raises `Refused`."""
+    if not path.exists():
+        return {}
+    return convert(path, read_table(path), dict[Name, dict[str, Any]])
+
+
+class _Pattern(Format, frozen=True):
+    regex: str
+
+
+class _Up(Format, frozen=True):
+    vsn: Vsn | _Pattern = msgspec.field(name="from")
+    instructions: list[dict[str, Any]]
+
+
+class _Down(Format, frozen=True):
+    vsn: Vsn | _Pattern = msgspec.field(name="to")
+    instructions: list[dict[str, Any]]
+
+
+class _Appup(Format, frozen=True):
+    vsn: Vsn
+    up: list[_Up] = []
+    down: list[_Down] = []
+
+
+def read_appup(path: Path) -> Appup:
+    """appup.toml. Raises `Refused`."""
+    written = read(path, _Appup)
+    return Appup(
+        vsn=written.vsn,
+        up=tuple(_entry(path, f"up[{number}]", way) for number, way in enumerate(written.up)),
+        down=tuple(_entry(path, f"down[{number}]", way) for number, way in enumerate(written.down)),
+    )
+
+
+def _entry(path: Path, place: str, way: _Up | _Down) -> Entry:
+    instructions = []
+    for number, table in enumerate(way.instructions):
+        try:
+            instructions.append(parse(table))
+        except Refused as refusal:
+            raise Refused(f"{path}, {place}, instruction {number + 1}: {refusal.sentence}") from None
+    if isinstance(way.vsn, str):
+        return Entry(way.vsn, tuple(instructions))
+    try:
+        return Entry(re.compile(way.vsn.regex), tuple(instructions))
+    except re.error as error:
+        raise Refused(f"{path}, {place}: {way.vsn.regex!r} is not a regular expression: {error}.") from None

@@ -1,0 +1,46 @@
+"""What can be known to be wrong with a project's code and appups before it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from node_runtime.protocol.exits import Refused
+
+from .formats import App, Appup
+from .instructions import ModuleChange
+
+
+def check_syntax(path: Path, source: bytes) -> None:
+    """Refused with the line where `source` is no Python."""
+    try:
+        compile(source, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise Refused(f"{path}, line {error.lineno}: {error.msg}.") from None
+    except ValueError as error:
+        raise Refused(f"{path}: {error}.") from None
+
+
+def check_owners(modules: Mapping[str, Collection[str]]) -> None:
+    """Refused when two applications have a module of the same name."""
+    owners: dict[str, str] = {}
+    for app, names in modules.items():
+        for module in names:
+            if owners.setdefault(module, app) != app:
+                raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
+
+
+def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
+    """Refused when the appup in `path` is for another version than `app`, or names modules that can't be meant.
+
+    `modules` are those of this version. What the other version has isn't known before the two are brought together.
+    """
+    if appup.vsn != app.vsn:
+        raise Refused(f"{path} leads to {appup.vsn}, but this is {app.name} {app.vsn}.")
+    # Upwards the instructions end in this version, downwards they begin in it.
+    for absent, entries in (("delete", appup.up), ("add", appup.down)):
+        for change in (one for entry in entries for one in entry.instructions if isinstance(one, ModuleChange)):
+            if change.action == absent and change.module in modules:
+                raise Refused(f"{path}: {absent}_module of {change.module}, which {app.name} {app.vsn} has.")
+            if change.action != absent and change.module not in modules:
+                raise Refused(f"{path}: {app.name} {app.vsn} has no module {change.module}.")

@@ -1,0 +1,31 @@
+"""How versions, applications, modules, callbacks and nodes may be named, and how that is said to people."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+_VSN = r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}\Z"
+_NAME = r"^[a-z][a-z0-9_]{0,63}\Z"
+_MODULE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z"
+_CALLBACK = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z"
+_NODE = r"^[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+\Z"
+_ADDRESS = r"^[^:\s]+:[0-9]{1,5}\Z"
+
+Vsn: TypeAlias = Annotated[str, Meta(pattern=_VSN)]
+Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
+Module: TypeAlias = Annotated[str, Meta(pattern=_MODULE)]
+Callback: TypeAlias = Annotated[str, Meta(pattern=_CALLBACK)]
+NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE)]
+Address: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
+
+EXPECTED = {
+    _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 in all",
+    _NAME: "a name: a small letter, then small letters, digits or '_', at most 64 in all",
+    _MODULE: "a module, written package.module",
+    _CALLBACK: "a class or function, written module:name",
+    _NODE: "a node's name, written name@host",
+    _ADDRESS: "an address, written host:port",
+}
+"""Pattern to what it asks for, in words."""

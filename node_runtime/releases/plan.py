@@ -1,0 +1,154 @@
+"""What going to another release would do to this node now, to be read before anything is touched."""
+
+from __future__ import annotations
+
+import asyncio
+
+from node_runtime.code import Batch, CodeServer, OldVersionHeld
+from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.messages import Blocker, Plan, PlannedModule, PlannedProcess
+
+from . import conditions
+from .catalog import Unpacked
+from .transition import Transition
+from .wording import sentence
+
+HOLDERS = 3
+"""How many of those who hold an old version are named."""
+REMEDY_CODE = "correct the module and build the release again"
+REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
+
+
+async def make_plan(transition: Transition, code: CodeServer, generation: int, way_back: bool) -> Plan:
+    """The plan for a transition. The new code is compiled and executed for it, away from everybody, and dropped."""
+    blockers = []
+    if reason := transition.restart_reason():
+        blockers.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
+    drift = await asyncio.to_thread(code.modified, _sums(transition.left))
+    batch, obstacle = await prepare(transition, code)
+    if obstacle is not None:
+        blockers.append(obstacle)
+    if batch is not None:
+        blockers += conditions.lasting(transition, batch)
+        blockers += conditions.unready_states(transition, batch)
+    try:
+        return Plan(
+            id=transition.plan_id(generation),
+            direction=transition.direction,
+            from_vsn=transition.left.vsn,
+            to_vsn=transition.target.vsn,
+            generation=generation,
+            modules=tuple(_modules(transition, code, batch)),
+            processes=tuple(_processes(transition)),
+            instructions=tuple(sentence(step) for step in transition.script if step[0] != "point_of_no_return"),
+            point_of_no_return=transition.bar,
+            configuration=transition.difference,
+            blockers=tuple(blockers),
+            warnings=(*_warnings(transition), *(() if batch is None else batch.warnings()), *map(str, drift)),
+            way_back=way_back,
+        )
+    finally:
+        if batch is not None:
+            batch.discard()
+
+
+def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
+    """The plan without a script: the target is current already, or no way leads to it."""
+    return Plan(
+        id="",
+        direction="up",
+        from_vsn=left,
+        to_vsn=target,
+        generation=generation,
+        modules=(),
+        processes=(),
+        instructions=(),
+        point_of_no_return=0,
+        configuration=(),
+        blockers=() if obstacle is None else (obstacle,),
+        warnings=(),
+        way_back=obstacle is None,
+        nothing_to_do=obstacle is None,
+    )
+
+
+async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
+    """Compile and execute the new code in a thread; what is wrong with that, as a blocker."""
+    try:
+        return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
+    except OldVersionHeld as held:
+        return None, await _held(held, code)
+    except Refused as refused:
+        return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
+
+
+async def _held(held: OldVersionHeld, code: CodeServer) -> Blocker:
+    """Who is in the way: the processes that run the old version, or else what is found to hold it."""
+    if held.pids:
+        remedy = f"{conditions.WAIT}, or end the processes that run the old version"
+        return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
+    found = "; ".join((await code.holders(held.module))[:HOLDERS])
+    reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
+    return Blocker(reason=reason, remedy=f"{conditions.WAIT}, or end what holds it", transient=True)
+
+
+def _clause(refused: Refused) -> str:
+    return refused.sentence.rstrip(".")
+
+
+def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> list[PlannedModule]:
+    planned = []
+    known = transition.left.sources
+    for module in transition.loaded:
+        current, _ = code.versions(module)
+        new = (
+            batch.version(module).vsn if batch is not None else transition.target.view.owners()[module].modules[module]
+        )
+        planned.append(
+            PlannedModule(
+                name=module,
+                application=transition.target.sources[module].app,
+                action="load" if module in known else "add",
+                old_vsn=None if current is None else current.vsn,
+                new_vsn=new[:12] if batch is None else new,
+            )
+        )
+    for module in transition.removed:
+        current, _ = code.versions(module)
+        old = None if current is None else current.vsn
+        planned.append(
+            PlannedModule(name=module, application=known[module].app, action="delete", old_vsn=old, new_vsn=None)
+        )
+    return planned
+
+
+def _processes(transition: Transition) -> list[PlannedProcess]:
+    return [
+        PlannedProcess(pid=int(process.pid), name=process.name, module=module, action=transition.action(module))
+        for module in dict.fromkeys([*transition.loaded, *transition.suspended])
+        for process in conditions.users(module)
+    ]
+
+
+def _sums(release: Unpacked) -> dict[str, str]:
+    return {module: entry.sha256 for app in release.manifest.apps for module, entry in app.modules.items()}
+
+
+def _warnings(transition: Transition) -> list[str]:
+    warnings = [
+        f"{step[1]} is applied without an undo: it can't be put back."
+        for step in transition.script[transition.bar :]
+        if step[0] == "apply" and step[3]["undo"] is None
+    ]
+    for module in transition.suspended:
+        warnings += [
+            f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not held, "
+            f"and finishes in the version in which it began."
+            for process in conditions.coroutines(module)
+        ]
+    for module in transition.removed:
+        if users := conditions.users(module):
+            warnings.append(
+                f"{conditions.title(users[0])} runs {module}, which is deleted: the script has to stop it before."
+            )
+    return warnings

@@ -1,0 +1,146 @@
+"""A project on disk, read and checked: the release, its applications in start order, their modules and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from node_runtime.protocol.exits import Refused
+
+from . import lint
+from .formats import App, Appup, NodeConfig, Release, read_app, read_appup, read_environment, read_release
+from .instructions import StartType
+from .manifest import is_plain, sha256
+from .templates import compile_templates
+from .toml import read
+from .view import AppView, ReleaseView
+
+BUILT_IN = frozenset({"web"})
+"""Applications that node_runtime brings itself."""
+
+CONFIG_FILES = ("node.toml", "sys.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSource:
+    """An application of the project: `files` by their paths in it, `modules` from module to such a path."""
+
+    app: App
+    files: dict[str, bytes]
+    modules: dict[str, str]
+    appup: Appup | None
+
+    @property
+    def directory(self) -> str:
+        """Where it will stand in the node directory."""
+        return f"lib/{self.app.name}-{self.app.vsn}"
+
+    def view(self, start: StartType) -> AppView:
+        """What planning needs to know of the application."""
+        modules = {module: sha256(self.files[path]) for module, path in self.modules.items()}
+        ways = self.appup or Appup(vsn=self.app.vsn)
+        return AppView(self.app.name, self.app.vsn, modules, ways.up, ways.down, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a release is built from. `config` are the files of releases/<vsn>/ by name."""
+
+    release: Release
+    apps: tuple[AppSource, ...]
+    config: dict[str, bytes]
+
+    def view(self) -> ReleaseView:
+        """What planning needs to know of the release that will be built."""
+        starts = self.release.starts
+        return ReleaseView(self.release.vsn, tuple(app.view(starts[app.app.name]) for app in self.apps))
+
+
+def read_project(folder: Path) -> Project:
+    """The project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
+    release = read_release(folder / "release.toml")
+    sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
+    lint.check_owners({name: source.modules for name, source in sources.items()})
+    return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
+
+
+def _read_app(folder: Path, name: str) -> AppSource:
+    app = read_app(folder / "app.toml")
+    if app.name != name:
+        raise Refused(f"{folder / 'app.toml'} is of the application {app.name}, not {name}.")
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for part in ("app.toml", "appup.toml", "src", "priv")
+        for path in _files_below(folder / part)
+    }
+    if app.templates:
+        for module, source in compile_templates(folder, app.templates).items():
+            if files.setdefault(f"src/{module}", source) is not source:
+                raise Refused(f"{folder}/src/{module} would be overwritten by the template that is compiled to it.")
+    for path in files:
+        if not is_plain(path):
+            raise Refused(f"{folder}: {path!r} can't be the name of a release's file.")
+    modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
+    for path in modules.values():
+        lint.check_syntax(folder / path, files[path])
+    appup = read_appup(folder / "appup.toml") if "appup.toml" in files else None
+    if appup:
+        lint.check_appup(folder / "appup.toml", app, appup, modules)
+    return AppSource(app, files, modules, appup)
+
+
+def _files_below(path: Path) -> list[Path]:
+    """`path` if it is a file, or all files in it; nothing hidden and no bytecode."""
+    if path.is_file():
+        return [path]
+    return [
+        found
+        for found in sorted(path.rglob("*"))
+        if found.is_file()
+        and not any(part[0] == "." or part == "__pycache__" for part in found.relative_to(path).parts)
+    ]
+
+
+def _module(path: str) -> str:
+    """src/fil/app.py is fil.app; src/fil/__init__.py is fil."""
+    return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
+    """The files of config/, each of them valid; node.toml has to be there."""
+    read(folder / "config" / "node.toml", NodeConfig)
+    known = {*release.starts, *BUILT_IN}
+    for name in read_environment(folder / "config" / "sys.toml"):
+        if name not in known:
+            raise Refused(
+                f"{folder / 'config' / 'sys.toml'} configures {name}, which is no application of the release."
+            )
+    written = {
+        path.name: path.read_bytes() for path in (folder / "config" / name for name in CONFIG_FILES) if path.exists()
+    }
+    return {**written, "release.toml": (folder / "release.toml").read_bytes()}
+
+
+def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
+    """Every application after those that it needs; otherwise as release.toml has them."""
+    ordered: dict[str, AppSource] = {}
+
+    def place(name: str, asked: tuple[str, ...]) -> None:
+        if name in asked:
+            raise Refused(
+                f"The applications {' → '.join([*asked, name])} need each other; one of them has to start first."
+            )
+        for needed in sources[name].app.applications:
+            if needed in sources:
+                place(needed, (*asked, name))
+            elif needed not in BUILT_IN:
+                raise Refused(
+                    f"{folder / 'apps' / name / 'app.toml'} needs the application {needed}, "
+                    f"which {folder / 'release.toml'} doesn't have."
+                )
+        ordered[name] = sources[name]
+
+    for name in sources:
+        if name not in ordered:
+            place(name, ())
+    return list(ordered.values())

@@ -1,0 +1,46 @@
+"""Looking into processes: `await sys.get_state("fil_color_fsm")`. Follows module sys of OTP."""
+
+from .behaviours.debugging import DONE, Logged, Statistics, SystemEvent
+from .behaviours.hot import NotHeld
+from .behaviours.sys import (
+    Status,
+    change_code,
+    get_log,
+    get_state,
+    get_statistics,
+    get_status,
+    install,
+    log,
+    no_debug,
+    remove,
+    replace_state,
+    resume,
+    statistics,
+    suspend,
+    terminate,
+    trace,
+)
+
+__all__ = [
+    "DONE",
+    "Logged",
+    "NotHeld",
+    "Statistics",
+    "Status",
+    "SystemEvent",
+    "change_code",
+    "get_log",
+    "get_state",
+    "get_statistics",
+    "get_status",
+    "install",
+    "log",
+    "no_debug",
+    "remove",
+    "replace_state",
+    "resume",
+    "statistics",
+    "suspend",
+    "terminate",
+    "trace",
+]

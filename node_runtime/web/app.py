@@ -1,0 +1,40 @@
+"""The `web` application: one supervisor, below which each listener is a child."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+from ..behaviours.application import Application, AppSpec
+from ..behaviours.child_spec import ChildSpec
+from ..behaviours.management import start_link
+from ..behaviours.supervisor import Supervisor
+from ..processes import Pid
+from .listener import SUPERVISOR, close_all
+
+
+class WebApp(Application):
+    """Listeners are started by the applications that need them, with `start_http`."""
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await start_link(WebSup, name=SUPERVISOR)
+
+    async def stop(self) -> None:
+        close_all()
+
+
+class WebSup(Supervisor):
+    """Begins without children; a listener that falls does not disturb the others."""
+
+    strategy, intensity, period = "one_for_one", 10, 10.0
+
+    def children(self) -> list[ChildSpec]:
+        return []
+
+
+APPLICATION = AppSpec(
+    name="web",
+    vsn=metadata.version("hotdash"),
+    mod="node_runtime.web.app:WebApp",
+    registered=(SUPERVISOR,),
+)

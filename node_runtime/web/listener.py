@@ -1,0 +1,172 @@
+"""Listeners: each is a supervised process that runs uvicorn on a socket that outlives it.
+
+The socket and the routes belong to the listener's name, not to its process. So a process that falls and is restarted
+finds both again, and whoever connects in between waits in the socket's queue instead of being refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import uvicorn
+
+from ..behaviours.child_spec import ChildSpec
+from ..behaviours.management import delete_child, start_child, terminate_child
+from ..processes import Pid, runtime
+from ..protocol.exits import Refused
+from .routes import Dispatch, Route
+
+SUPERVISOR: Final = "web_sup"
+BACKLOG: Final = 2048
+IDLE_SECONDS: Final = 60
+"""How long a connection may be idle before it is closed; cowboy's default."""
+GRACE_SECONDS: Final = 3
+"""How long requests that are under way may take when their listener is stopped."""
+
+
+class Listener:
+    """What stands under a listener's name: the socket, and the dispatch table."""
+
+    __slots__ = ("dispatch", "socket")
+
+    def __init__(self, bound: socket.socket, routes: Iterable[Route]) -> None:
+        self.socket = bound
+        self.dispatch = Dispatch(routes)
+
+
+class Listeners(dict[str, Listener]):
+    """The listeners of a runtime, by name."""
+
+    def named(self, name: str) -> Listener:
+        """The listener of that name. Raises `Refused`."""
+        if name not in self:
+            raise Refused(f"there is no listener {name!r}; start it with web.start_http")
+        return self[name]
+
+
+def listeners() -> Listeners:
+    """The listeners of the running runtime."""
+    return runtime().part(Listeners)
+
+
+# ------------------------------------------------------------------ what applications call
+
+
+async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: Iterable[Route]) -> Pid:
+    """Serve `routes` on a port, in a process below `web_sup`; port 0 takes a free one. Follows cowboy:start_clear/3.
+
+    Raises `Refused` when the port can't be had or a listener of that name runs already, and `NoProcess` when the
+    application `web` isn't started.
+    """
+    known = listeners()
+    if name in known:
+        raise Refused(f"a listener {name!r} runs already; stop it with web.stop_http, or change it with web.set_routes")
+    known[name] = Listener(_bind(host, port), routes)
+    spec = ChildSpec(
+        name, start="node_runtime.web.listener:serve", args=(name,), shutdown=GRACE_SECONDS + 2.0, type="task"
+    )
+    try:
+        pid = await start_child(SUPERVISOR, spec)
+    except BaseException:
+        known.pop(name).socket.close()
+        raise
+    assert pid is not None
+    return pid
+
+
+async def stop_http(name: str) -> None:
+    """Stop a listener; requests that are under way may end. Raises `Refused`. Follows cowboy:stop_listener/1."""
+    listener = listeners().named(name)
+    await terminate_child(SUPERVISOR, name)
+    await delete_child(SUPERVISOR, name)
+    del listeners()[name]
+    listener.socket.close()
+
+
+def set_routes(name: str, routes: Iterable[Route]) -> None:
+    """Replace a listener's routes, all at once and for the next request. Raises `Refused`. Follows cowboy:set_env/3."""
+    listeners().named(name).dispatch.replace(routes)
+
+
+def routes(name: str) -> tuple[Route, ...]:
+    """A listener's routes. Raises `Refused`."""
+    return listeners().named(name).dispatch.routes
+
+
+def port(name: str) -> int:
+    """The port that a listener has. Raises `Refused`. Follows ranch:get_port/1."""
+    number: int = listeners().named(name).socket.getsockname()[1]
+    return number
+
+
+# ------------------------------------------------------------------ the process and its socket
+
+
+async def serve(name: str) -> None:
+    """The listener's process. Cancelled, it lets requests end for `GRACE_SECONDS`, then closes its connections."""
+    listener = listeners().named(name)
+    # Not a second reference but a second descriptor: uvicorn closes the one that it is given.
+    sockets = [listener.socket.dup()]
+    server = _Server(
+        uvicorn.Config(
+            listener.dispatch,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    try:
+        await server.serve(sockets)
+    except asyncio.CancelledError:
+        if server.started:
+            await server.shutdown(sockets)
+        raise
+    finally:
+        sockets[0].close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are the node's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def close_all() -> None:
+    """Let go of every socket; the processes have ended."""
+    known = listeners()
+    for listener in known.values():
+        listener.socket.close()
+    known.clear()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    # asyncio sends small answers at once only on sockets that say they are TCP, which socket.create_server's don't.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        if error.errno == errno.EADDRINUSE:
+            sentence = f"port {port} is in use on {host}; free it, or set http_port in etc/sys.toml to another one"
+        else:
+            sentence = f"port {port} can't be had on {host}: {error.strerror}; set http_port in etc/sys.toml"
+        raise Refused(sentence) from None
+    return bound
