@@ -1,0 +1,59 @@
+"""The `hotdash` command: a dashboard for a node, and the same deeds as verbs that scripts can use.
+
+stdout is output, stderr is for people. Exit codes are those of `node_runtime.protocol.exits.ExitCode`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+
+import click
+
+from hotdash.model.say import plain
+from node_runtime.protocol.exits import ExitCode, Refused
+
+from . import look, open_, operate
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hotdash", message="%(version)s")
+def hotdash() -> None:
+    """Watch a node and change its code while it runs.
+
+    NODE is a node of this machine, such as fil@127.0.0.1, or name@host:port with --cookie-file.
+    """
+
+
+for verb in (*open_.VERBS, *look.VERBS, *operate.VERBS):
+    hotdash.add_command(verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
+    try:
+        hotdash.main(args=arguments, prog_name="hotdash", standalone_mode=False)
+    except Refused as refusal:
+        click.echo(plain(refusal.sentence), err=True)
+        sys.exit(refusal.code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped; what was asked of the node so far goes on there.", err=True)
+        sys.exit(ExitCode.USAGE)
+    except OSError as error:
+        _give_up_stdout()
+        if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
+            sys.exit(ExitCode.OK)
+        about = f"{error.filename}: " if error.filename else ""
+        click.echo(plain(f"hotdash can't go on: {about}{error.strerror or error}."), err=True)
+        sys.exit(ExitCode.REFUSED)
+
+
+def _give_up_stdout() -> None:
+    """What is still to be written goes nowhere: trying it again at exit would only fail again."""
+    with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

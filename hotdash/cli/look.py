@@ -1,0 +1,134 @@
+"""Verbs that look and change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+
+from . import tables
+from .output import output_option, show
+from .session import find_process, node_options, with_client
+
+
+async def _snapshot(client: Client) -> m.Snapshot:
+    return await client.request(methods.SNAPSHOT)
+
+
+@click.command()
+@node_options
+@output_option
+def status(node: str, cookie_file: Path | None, output: str) -> None:
+    """Say what NODE is, which release it runs, and how it feels."""
+    snapshot = with_client(node, cookie_file, _snapshot)
+    facts = {"info": snapshot.info, "vitals": snapshot.vitals, "operation": snapshot.operation}
+    show(facts, output, lambda: tables.status(snapshot))
+
+
+@click.command()
+@node_options
+@output_option
+def tree(node: str, cookie_file: Path | None, output: str) -> None:
+    """Draw the supervision tree."""
+    snapshot = with_client(node, cookie_file, _snapshot)
+    facts = {"applications": snapshot.applications, "processes": snapshot.processes, "children": snapshot.children}
+    show(facts, output, lambda: tables.tree(snapshot))
+
+
+@click.command()
+@node_options
+@output_option
+def ps(node: str, cookie_file: Path | None, output: str) -> None:
+    """List the live processes."""
+    snapshot = with_client(node, cookie_file, _snapshot)
+    show(snapshot.processes, output, lambda: tables.processes(snapshot))
+
+
+@click.command()
+@node_options
+@click.argument("process", metavar="PID|NAME")
+@output_option
+def state(node: str, cookie_file: Path | None, process: str, output: str) -> None:
+    """Show the live state of one process. Looking sends it no message."""
+
+    async def look(client: Client) -> m.StateView:
+        target = find_process(await _snapshot(client), process)
+        return await client.request(methods.STATE, m.GetState(pid=target.pid))
+
+    view = with_client(node, cookie_file, look)
+    show(view, output, lambda: tables.state(view))
+
+
+@click.command()
+@node_options
+@output_option
+def modules(node: str, cookie_file: Path | None, output: str) -> None:
+    """List the modules with their current and old versions."""
+    snapshot = with_client(node, cookie_file, _snapshot)
+    show(snapshot.modules, output, lambda: tables.modules(snapshot))
+
+
+@click.command()
+@node_options
+@output_option
+def releases(node: str, cookie_file: Path | None, output: str) -> None:
+    """List the releases in the node's directory."""
+    found = with_client(node, cookie_file, lambda client: client.request(methods.RELEASES))
+    show(found.releases, output, lambda: tables.releases(found.releases))
+
+
+@click.command()
+@node_options
+@click.argument("operation", required=False)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many operations to list."
+)
+@click.option("--all", "everything", is_flag=True, help="List the operations instead of one's results.")
+@output_option
+def results(
+    node: str, cookie_file: Path | None, operation: str | None, limit: int, everything: bool, output: str
+) -> None:
+    """Show what an upgrade did to each process: OPERATION's, or the newest one's."""
+    if everything:
+        listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.Limit(limit=limit)))
+        show(listed.operations, output, lambda: tables.operations(listed.operations))
+        return
+    wanted = m.GetOperation(operation=operation)
+    found = with_client(node, cookie_file, lambda client: client.request(methods.OPERATION, wanted))
+    show(found, output, lambda: tables.results(found))
+
+
+@click.command()
+@node_options
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many to show.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with what happens from now on, until interrupted.")
+@output_option
+def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output: str) -> None:
+    """Show the newest events."""
+
+    async def look(client: Client) -> None:
+        past = await client.request(methods.EVENTS, m.Limit(limit=limit))
+        show(past.events, output, lambda: tables.events(past.events))
+        if follow:
+            async for event in client.events():
+                if isinstance(event, m.Event) and event.kind != "vitals":
+                    show(event, output, lambda event=event: tables.event_line(event))  # type: ignore[misc]  # bound now
+
+    with_client(node, cookie_file, look)
+
+
+@click.command()
+@node_options
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many to show.")
+@output_option
+def audit(node: str, cookie_file: Path | None, limit: int, output: str) -> None:
+    """Show who asked for what."""
+    found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.Limit(limit=limit)))
+    show(found.entries, output, lambda: tables.audit(found.entries))
+
+
+VERBS = (status, tree, ps, state, modules, releases, results, events, audit)

@@ -1,0 +1,15 @@
+"""How a plan is printed: as the dashboard shows it."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+
+from hotdash.model.plans import plan_lines, plan_title
+from node_runtime.protocol import messages as m
+
+from .parts import block, text
+
+
+def plan(made: m.Plan) -> RenderableType:
+    """The whole plan."""
+    return Group(text(plan_title(made), "strong"), block(plan_lines(made)))

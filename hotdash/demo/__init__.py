@@ -1,0 +1,38 @@
+"""`hotdash demo`: fil built, booted and upgraded in private folders, as a dashboard or as a played story."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from .stage import Stage
+from .story import play_story
+
+
+def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
+    """Open the dashboard on a private fil; without a usable terminal, or with `play`, tell the story as text."""
+    terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
+    if play or not terminal:
+        with Stage(examples, port if port is not None else 0) as stage:
+            play_story(stage)
+    else:
+        with Stage(examples, port) as stage:
+            _open_dashboard(stage)
+
+
+def _open_dashboard(stage: Stage) -> None:
+    from hotdash.app import HotdashApp
+    from node_runtime.protocol.rundir import locate
+
+    first, *others = stage.projects
+    print(f"Building {', '.join(project.vsn for project in stage.projects)} …")
+    for project in stage.projects:
+        stage.must("node-runtime", "build", project.folder, "--output", ".")
+    stage.must("node-runtime", "install", first.tarball, stage.node_folder)
+    stage.write_overrides()
+    stage.must(stage.script, "start")
+    for project in others:
+        stage.must("hotdash", "stage", stage.node, project.tarball)
+    os.environ["NODE_RUNTIME_RUN_DIR"] = str(stage.run_directory)
+    HotdashApp(locate(stage.node, None), page=stage.url).run()

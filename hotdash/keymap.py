@@ -1,0 +1,34 @@
+"""The operator's own keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, a line for each action, `upgrade = "ctrl+u"`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+from hotdash.actions import BY_ID
+from node_runtime.protocol.exits import ExitCode, Refused
+
+
+def keymap_path() -> Path:
+    """Where the operator's keys stand, if there are any."""
+    base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "hotdash" / "keys.toml"
+
+
+def read_keymap(path: Path) -> dict[str, str]:
+    """Key by action id; empty without a file. Raises Refused for what is no action or no key."""
+    try:
+        keys = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused(f"The keys in {path} can't be read: {error}.", ExitCode.USAGE) from None
+    for name, key in keys.items():
+        if name not in BY_ID:
+            raise Refused(
+                f"{path} names {name!r}, which is no action; '?' in the dashboard lists them.", ExitCode.USAGE
+            )
+        if not isinstance(key, str) or not key:
+            raise Refused(f"{path} gives {name!r} no key; write for example {name} = 'ctrl+u'.", ExitCode.USAGE)
+    return keys

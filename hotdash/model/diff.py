@@ -1,0 +1,63 @@
+"""What differs between two pictures of a state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from node_runtime.protocol.messages import Term
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference at a path of labels. `before` is None for what was added, `after` for what was removed."""
+
+    kind: Literal["added", "removed", "changed"]
+    path: tuple[str, ...]
+    before: Term | None
+    after: Term | None
+
+
+def diff(before: Term, after: Term) -> tuple[Change, ...]:
+    """The differences, each as deep down as it can be named, in the order of the newer picture."""
+    return tuple(_changes((), before, after))
+
+
+def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Change]:
+    if before == after:
+        return
+    if before.type != after.type or not (_open(before) and _open(after)) or not (before.items or after.items):
+        yield Change("changed", path, before, after)
+        return
+    was, now = _parts(before), _parts(after)
+    for label, term in now.items():
+        if label in was:
+            yield from _changes((*path, label), was[label], term)
+        else:
+            yield Change("added", (*path, label), None, term)
+    for label, term in was.items():
+        if label not in now:
+            yield Change("removed", (*path, label), term, None)
+    if before.cut != after.cut:
+        yield Change("changed", (*path, "left out"), _count(before.cut), _count(after.cut))
+
+
+def _open(term: Term) -> bool:
+    """Whether a value is told by its parts; an empty container is, by none."""
+    return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
+
+
+def _parts(term: Term) -> dict[str, Term]:
+    """The parts by label; labels that occur twice (keys with the same short form) are numbered."""
+    parts: dict[str, Term] = {}
+    for label, part in term.items:
+        unique, number = label, 2
+        while unique in parts:
+            unique, number = f"{label} ({number})", number + 1
+        parts[unique] = part
+    return parts
+
+
+def _count(number: int) -> Term:
+    return Term(type="int", text=str(number))

@@ -1,0 +1,156 @@
+"""A plan as lines to read before anything is touched."""
+
+from __future__ import annotations
+
+from node_runtime.protocol import messages as m
+
+from .say import Line, Span, Tone, line, plain, say
+from .units import plural
+
+_ACTIONS: dict[str, tuple[str, Tone]] = {
+    "load": ("new code at its next message", "ok"),
+    "suspend": ("suspended, new code, same state", "warn"),
+    "migrate": ("suspended, state through code_change", "warn"),
+}
+_MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
+_LISTED = 12
+
+
+def plan_title(plan: m.Plan) -> str:
+    """What the plan is about, in a few words."""
+    verb = "Upgrade" if plan.direction == "up" else "Downgrade"
+    return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
+
+
+def plan_id(plan: m.Plan) -> str:
+    """Enough of the plan's id to tell it from another one."""
+    return plan.id[:12]
+
+
+def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
+    """The blockers that waiting does not remove."""
+    return tuple(blocker for blocker in plan.blockers if not blocker.transient)
+
+
+def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
+    """The blockers that may pass by themselves."""
+    return tuple(blocker for blocker in plan.blockers if blocker.transient)
+
+
+def possible(plan: m.Plan) -> bool:
+    """Whether it makes sense to ask for it: there is something to do, and at most something to wait for."""
+    return not plan.nothing_to_do and not hard_blockers(plan)
+
+
+def verdict(plan: m.Plan) -> Span:
+    """The plan in one sentence."""
+    if plan.nothing_to_do:
+        return say(f"Nothing to do: the node runs {plan.to_vsn} already.", "ok")
+    if hard_blockers(plan):
+        return say(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
+    if plan.blockers:
+        return say("Possible when the moment is right: see what to wait for.", "warn")
+    return say("Possible. Nothing has been touched yet.", "ok")
+
+
+def summary(plan: m.Plan) -> list[Line]:
+    """What happens, in a few lines, for a dialog."""
+    lines = [
+        line(
+            say(plural(len(plan.modules), "module"), "strong"),
+            " get new code: " if plan.modules else ".",
+            say(
+                ", ".join(module.name for module in plan.modules[:4]) + (" …" if len(plan.modules) > 4 else ""), "name"
+            ),
+        )
+    ]
+    for action, (words, tone) in _ACTIONS.items():
+        touched = [process for process in plan.processes if process.action == action]
+        if touched:
+            lines.append(line(say(plural(len(touched), "process", "processes"), "strong"), ": ", say(words, tone)))
+    back = "It can be taken back by its own way down." if plan.way_back else "There is no way back but a restart."
+    lines.append(line(say(back, "fact" if plan.way_back else "bad")))
+    return lines
+
+
+def plan_lines(plan: m.Plan) -> list[Line]:
+    """The whole plan, section by section; a section that would be empty is left out."""
+    lines: list[Line] = [(verdict(plan),)]
+    lines += _blockers(plan)
+    if plan.nothing_to_do:
+        return lines
+    lines += _section("Warnings", [line(say("  ! ", "warn"), say(text)) for text in plan.warnings])
+    lines += _section(f"Modules  {len(plan.modules)}", [_module(module, plan) for module in plan.modules])
+    lines += _section(f"Processes  {len(plan.processes)}", _processes(plan))
+    lines += _section("Instructions", _instructions(plan))
+    lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
+    back = (
+        say("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
+        if plan.way_back
+        else say("None. Going back means a restart into the permanent release.", "bad")
+    )
+    lines += _section("Way back", [(Span("  "), back)])
+    lines += [(), line(say(f"plan {plan_id(plan)}, made at generation {plan.generation}", "fact"))]
+    return lines
+
+
+def _section(title: str, body: list[Line]) -> list[Line]:
+    return [(), (say(title, "strong"),), *body] if body else []
+
+
+def _blockers(plan: m.Plan) -> list[Line]:
+    body: list[Line] = []
+    for blocker in plan.blockers:
+        tone: Tone = "warn" if blocker.transient else "bad"
+        mark = Span("◷ " if blocker.transient else "✖ ", tone)
+        about = f"  <{blocker.pid}>" if blocker.pid is not None else ""
+        body.append((Span("  "), mark, say(blocker.reason, tone), say(about, "fact")))
+        if blocker.remedy:
+            body.append((Span("    → "), say(blocker.remedy)))
+    return _section("What stands in the way", body)
+
+
+def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
+    width = min(max(len(plain(one.name)) for one in plan.modules), 40)
+    versions = " → ".join(vsn for vsn in (module.old_vsn, module.new_vsn) if vsn) or "no version"
+    return (
+        Span("  "),
+        say(plain(module.name).ljust(width) + "  ", "name"),
+        say(module.action.ljust(7), _MODULE_ACTIONS[module.action]),
+        say(versions),
+        say(f"  {module.application}", "fact"),
+    )
+
+
+def _processes(plan: m.Plan) -> list[Line]:
+    if not plan.processes:
+        return [line(say("  None is touched.", "fact"))]
+    lines: list[Line] = []
+    for action, (words, tone) in _ACTIONS.items():
+        touched = [process for process in plan.processes if process.action == action]
+        if not touched:
+            continue
+        lines.append((Span("  "), say(plural(len(touched), "process", "processes"), tone), say(f", {words}")))
+        lines += [
+            (Span("    "), say(one.name or one.module, "name"), say(f"  <{one.pid}>", "fact"))
+            for one in touched[:_LISTED]
+        ]
+        if len(touched) > _LISTED:
+            lines.append(line(say(f"    and {len(touched) - _LISTED} more", "fact")))
+    return lines
+
+
+def _instructions(plan: m.Plan) -> list[Line]:
+    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), Span("  from here a failure is put back", "fact"))
+    lines: list[Line] = []
+    for number, instruction in enumerate(plan.instructions):
+        if number == plan.point_of_no_return:
+            lines.append(bar)
+        lines.append((say(f"{number + 1:4} ", "fact"), say(instruction)))
+    if plan.point_of_no_return == len(plan.instructions) and plan.instructions:
+        lines.append(bar)
+    return lines
+
+
+def _setting(name: str, before: str, after: str) -> Line:
+    return (Span("  "), say(name, "name"), Span("  "), say(before, "bad"), Span(" → ", "fact"), say(after, "ok"))

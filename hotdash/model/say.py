@@ -1,0 +1,98 @@
+"""Text for a screen, with a meaning instead of a colour.
+
+Everything that a node sends passes through `plain` on its way to a screen, so it is data: no markup is
+read in it, and no control character of it reaches the terminal.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from rich.cells import cell_len, chop_cells
+
+Tone = Literal["plain", "name", "fact", "ok", "warn", "bad", "strong"]
+
+_WORD = re.compile(r" *[^ ]+| +$")
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+class Span(NamedTuple):
+    """Some text in one tone."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+Line = tuple[Span, ...]
+
+
+def plain(text: str) -> str:
+    r"""`text` with every character that a terminal might obey spelt out: ESC becomes `\x1b`, a new line `\n`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spelt(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def say(text: str, tone: Tone = "plain") -> Span:
+    """A span of text that may come from anywhere."""
+    return Span(plain(text), tone)
+
+
+def line(*parts: str | Span) -> Line:
+    """A line of spans; a bare string is in the plain tone."""
+    return tuple(say(part) if isinstance(part, str) else part for part in parts)
+
+
+def text_of(spans: Line) -> str:
+    """The characters of a line."""
+    return "".join(span.text for span in spans)
+
+
+def _spelt(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def width_of(spans: Line) -> int:
+    """How many cells a line takes."""
+    return sum(cell_len(span.text) for span in spans)
+
+
+def wrap(spans: Line, width: int) -> list[Line]:
+    """A line folded at words to at most `width` cells; what follows is indented a bit more than the line itself."""
+    if width_of(spans) <= width or width < 8:
+        return [spans]
+    text = text_of(spans)
+    indent = min(len(text) - len(text.lstrip()) + 2, width // 2)
+    folded: list[Line] = []
+    current: list[Span] = []
+    used = 0
+    for word in _words(spans, width - indent):
+        if used + width_of(word) > width and current:
+            folded.append(tuple(current))
+            word = (Span(word[0].text.lstrip(" "), word[0].tone), *word[1:])  # noqa: PLW2901  # its blanks are the fold
+            current, used = [Span(" " * indent)], indent
+        current += word
+        used += width_of(word)
+    return [*folded, tuple(current)]
+
+
+def _words(spans: Line, longest: int) -> Iterator[Line]:
+    """Each word with the blanks before it, in pieces when it is longer than `longest` cells.
+
+    A word may go over several spans; a no-break space does not end it.
+    """
+    word: list[Span] = []
+    for span in spans:
+        for text in _WORD.findall(span.text):
+            if word and (text.startswith(" ") or word[-1].text.endswith(" ")):
+                yield tuple(word)
+                word = []
+            word.append(Span(text, span.tone))
+            if width_of(tuple(word)) > longest:
+                yield from ((Span(piece, span.tone),) for part in word for piece in chop_cells(part.text, longest))
+                word = []
+    if word:
+        yield tuple(word)

@@ -1,0 +1,73 @@
+"""Ages, durations, sizes and counts as people read them, never wider than they need to be."""
+
+from __future__ import annotations
+
+import time
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def age(seconds: float) -> str:
+    """How long ago or how long still: `4 s`, `3 min`, `2 h 05`, `6 d`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 86_400:
+        return f"{whole // 3600} h {whole % 3600 // 60:02}"
+    return f"{whole // 86_400} d"
+
+
+def countdown(seconds: float) -> str:
+    """What is left of a deadline: `9:31`."""
+    whole = max(0, int(seconds))
+    return f"{whole // 60}:{whole % 60:02}"
+
+
+def duration(seconds: float) -> str:
+    """How long something took: `84 µs`, `4.1 ms`, `340 ms`, `2.4 s`, `3 min`."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 0.01:
+        return f"{seconds * 1e3:.1f} ms"
+    if seconds < 1:
+        return f"{seconds * 1e3:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return age(seconds)
+
+
+def size(number: float) -> str:
+    """Bytes with the unit that leaves two or three digits: `48 MB`, `1.2 GB`."""
+    for unit in _UNITS:
+        if number < 1000 or unit == _UNITS[-1]:
+            return f"{number:.1f} {unit}" if number < 10 and unit != "B" else f"{number:.0f} {unit}"
+        number /= 1000
+    raise AssertionError("unreachable")
+
+
+def count(number: float) -> str:
+    """A number of things: `7`, `930`, `12.4 k`, `1.2 M`."""
+    for unit in ("", " k", " M"):
+        if number < 1000 or unit == " M":
+            return f"{number:.0f}{unit}" if not unit or number >= 100 else f"{number:.1f}{unit}"
+        number /= 1000
+    raise AssertionError("unreachable")
+
+
+def clock(at: float) -> str:
+    """The local time of day of a Unix time: `21:04:33`."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def moment(at: float, now: float) -> str:
+    """A time of day, with its date when that is not today."""
+    here, then = time.localtime(now), time.localtime(at)
+    same_day = (here.tm_year, here.tm_yday) == (then.tm_year, then.tm_yday)
+    return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", then)
+
+
+def plural(number: int, thing: str, things: str | None = None) -> str:
+    """`1 process`, `3 processes`."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"

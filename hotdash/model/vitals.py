@@ -1,0 +1,96 @@
+"""The node's vitals over the last minutes, drawn as sparklines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node_runtime.protocol.messages import Vitals
+
+from .say import Line, Span, Tone
+from .units import count, duration, size
+
+KEPT = 240
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The newest vitals, oldest first, at most `KEPT`."""
+
+    taken: tuple[Vitals, ...] = ()
+
+    def add(self, vitals: Vitals) -> History:
+        """With one more; the same moment is not counted twice."""
+        if self.taken and vitals.at <= self.taken[-1].at:
+            return self
+        return History((*self.taken[-KEPT + 1 :], vitals))
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One of the vitals: what it is called, how it reads, and when it is worth a look."""
+
+    title: str
+    field: str
+    floor: float
+    """The least difference that fills the sparkline, so that noise stays low."""
+    warn: float = float("inf")
+    level: bool = False
+    """Drawn from its least value on, not from zero."""
+
+    def value(self, vitals: Vitals) -> float:
+        return float(getattr(vitals, self.field))
+
+    def reading(self, vitals: Vitals) -> Span:
+        number = self.value(vitals)
+        tone: Tone = "warn" if number >= self.warn else "strong"
+        return Span(_READINGS[self.field](number), tone)
+
+    def spark(self, history: History, width: int) -> str:
+        return spark([self.value(vitals) for vitals in history.taken], width, self.floor, level=self.level)
+
+
+_READINGS = {
+    "cpu_percent": lambda n: f"{n:.1f} %",
+    "rss": size,
+    "loop_lag": duration,
+    "messages_per_second": lambda n: f"{count(n)}/s",
+    "processes": count,
+    "queued": count,
+    "restarts": count,
+}
+
+GAUGES = (
+    Gauge("cpu", "cpu_percent", 10.0, 80.0),
+    Gauge("memory", "rss", 4e6, level=True),
+    Gauge("loop lag", "loop_lag", 0.005, 0.1),
+    Gauge("messages", "messages_per_second", 10.0),
+    Gauge("queued", "queued", 8.0, 1000.0),
+    Gauge("processes", "processes", 8.0, level=True),
+    Gauge("restarts", "restarts", 3.0, level=True),
+)
+
+
+def spark(values: Sequence[float], width: int, floor: float = 1.0, *, level: bool = False) -> str:
+    """The newest `width` values as bars, right aligned; the tallest stands for the largest, or for `floor`."""
+    newest = values[-width:] if width > 0 else []
+    ground = min(newest, default=0.0) if level else 0.0
+    top = max((*(value - ground for value in newest), floor))
+    heights = (int((max(value, ground) - ground) / top * len(_BARS)) for value in newest)
+    return "".join(_BARS[min(len(_BARS) - 1, height)] for height in heights).rjust(width)
+
+
+def gauge_lines(history: History, cells: int, cell_width: int) -> tuple[Line, Line]:
+    """Two lines, readings above sparklines, for the first `cells` gauges."""
+    if not history.taken:
+        return ((Span("no vitals yet", "fact"),), ())
+    newest = history.taken[-1]
+    above: list[Span] = []
+    below: list[Span] = []
+    for gauge in GAUGES[:cells]:
+        reading = gauge.reading(newest)
+        gap = cell_width - len(gauge.title) - len(reading.text) - 2
+        above += (Span(gauge.title, "fact"), Span(" " * max(gap, 1)), reading, Span("  "))
+        below += (Span(gauge.spark(history, cell_width - 2), "ok" if reading.tone != "warn" else "warn"), Span("  "))
+    return tuple(above), tuple(below)

@@ -1,0 +1,1 @@
+"""Views, dialogs, and the screens that hold them."""

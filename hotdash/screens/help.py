@@ -1,0 +1,77 @@
+"""Every key, from the registry."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from hotdash.actions import ACTIONS, shown_keys
+from hotdash.model.say import Line, Span, line, say
+from hotdash.widgets.lines import Lines
+
+_MOVING = (
+    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u a screenful."),
+    ("enter", "Open: the state, the plan, the operation, the difference."),
+    ("tab", "Go to the next panel."),
+    ("space ← →", "Open and close in the tree; * opens all."),
+)
+_RULES = (
+    "Nothing is changed before the dashboard is armed and a dialog is confirmed; its default is to do nothing.",
+    "A selection is a process for ever: when it ends, nothing else takes its place.",
+    "An outcome is shown when the node has reported it, and not before.",
+)
+
+
+class Help(ModalScreen[None]):
+    """Closes with esc, or with the key that opened it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
+
+    DEFAULT_CSS = """
+    Help {
+        align: center middle;
+        & > Vertical {
+            width: 92; max-width: 96%; height: 90%;
+            background: $surface; border: round $primary; padding: 0 1;
+            border-title-color: $foreground; border-title-style: bold;
+        }
+        & Lines { height: 1fr; padding: 0 1; }
+    }
+    """
+
+    def __init__(self, keymap: dict[str, str]) -> None:
+        super().__init__()
+        self._keymap = keymap
+
+    def compose(self) -> ComposeResult:
+        with Vertical() as box:
+            box.border_title = "Keys"
+            box.border_subtitle = "esc closes"
+            yield Lines()
+
+    def on_mount(self) -> None:
+        lines = self.query_one(Lines)
+        lines.show(help_lines(self._keymap))
+        lines.focus()
+
+
+def help_lines(keymap: dict[str, str]) -> list[Line]:
+    """The whole registry, group by group."""
+    lines: list[Line] = []
+    for group in dict.fromkeys(action.group for action in ACTIONS):
+        lines += [line(say(group, "strong"))]
+        for action in ACTIONS:
+            if action.group == group:
+                keys = " ".join(shown_keys(action, keymap)).ljust(6)
+                armed = Span("! ", "bad") if action.role == "operator" else Span("  ")
+                lines.append((say(f"  {keys}", "name"), armed, say(action.label.ljust(11)), say(action.help, "fact")))
+        lines.append(())
+    lines += [line(Span("  !       ", "bad"), say("marks what needs the dashboard to be armed.")), ()]
+    lines += [line(say("Moving", "strong"))]
+    lines += [line(say(f"  {keys.ljust(10)} ", "name"), say(what)) for keys, what in _MOVING]
+    lines += [(), line(say("Rules", "strong")), *(line(say(f"  {rule}")) for rule in _RULES)]
+    return lines

@@ -1,0 +1,130 @@
+"""The screen that holds the numbered views."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import ContentSwitcher, Input
+
+from hotdash.model.picture import Picture, Selected, Wants
+from hotdash.widgets.bars import Tabs, VitalsBar
+from hotdash.widgets.paint import Painted
+
+from .base import NodeScreen, View
+from .events import Events
+from .modules import Modules
+from .overview import Overview
+from .releases import Releases
+from .upgrades import Upgrades
+
+
+class FilterInput(Input):
+    """What a view is filtered by; esc throws it away, enter keeps it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.clear_filter", show=False)]
+
+
+class MainScreen(NodeScreen):
+    """Tabs, vitals, one view, and the filter while it is used. Only the open view is drawn."""
+
+    DEFAULT_CSS = """
+    MainScreen {
+        & > ContentSwitcher { height: 1fr; }
+        & > #filter { display: none; background: $foreground 10%; padding: 0 1; }
+        & > #filter.-shown { display: block; }
+        &.-stale ContentSwitcher, &.-stale VitalsBar { opacity: 50%; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._picture: Picture | None = None
+
+    def body(self) -> ComposeResult:
+        yield Tabs()
+        yield VitalsBar()
+        with ContentSwitcher(initial="overview"):
+            yield Overview()
+            yield Modules()
+            yield Releases()
+            yield Upgrades()
+            yield Events()
+        yield FilterInput(id="filter", placeholder="filter: every word must match", compact=True)
+
+    def on_mount(self) -> None:
+        self._focus()
+
+    @property
+    def view(self) -> View:
+        """The open view."""
+        switcher = self.query_one(ContentSwitcher)
+        return switcher.query_one(f"#{switcher.current}", View)
+
+    def open(self, name: str) -> None:
+        """Switch to another view."""
+        self.query_one(ContentSwitcher).current = name
+        self._show_filter(open_it=False)
+        self._focus()
+
+    def _focus(self) -> None:
+        self.view.query(Painted).first().focus()
+
+    def show(self, picture: Picture) -> None:
+        self.keys_of = picture.desk.view
+        super().show(picture)
+
+    def draw(self, picture: Picture) -> None:
+        self._picture = picture
+        self.set_class(picture.node.snapshot is not None and not picture.fresh, "-stale")
+        self.query_one(Tabs).show(picture)
+        self.query_one(VitalsBar).show(picture)
+        self.view.show(picture)
+
+    def selected(self) -> Selected:
+        return self.view.selected()
+
+    def wants(self) -> Wants:
+        return self.view.wants()
+
+    # -------------------------------------------------------------- the filter
+
+    def open_filter(self) -> None:
+        """Let the operator type."""
+        self._show_filter(open_it=True)
+        self.query_one("#filter").focus()
+
+    def _show_filter(self, *, open_it: bool) -> None:
+        field = self.query_one("#filter", Input)
+        field.set_class(open_it or bool(self.view.filtered), "-shown")
+        with field.prevent(Input.Changed):
+            field.value = self.view.filtered
+
+    @on(Input.Changed, "#filter")
+    def _filter(self, changed: Input.Changed) -> None:
+        self.view.filtered = changed.value.strip()
+        if self._picture is not None:
+            self.view.show(self._picture)
+
+    @on(Input.Submitted, "#filter")
+    def _filtered(self) -> None:
+        self._show_filter(open_it=False)
+        self._focus()
+
+    def action_clear_filter(self) -> None:
+        """Show everything again."""
+        self.clear_filter()
+
+    def clear_filter(self) -> bool:
+        """Show everything again; whether there was a filter, or its field was open."""
+        field = self.query_one("#filter", Input)
+        if not field.has_class("-shown"):
+            return False
+        self.view.filtered = ""
+        self._show_filter(open_it=False)
+        self._focus()
+        if self._picture is not None:
+            self.view.show(self._picture)
+        return True

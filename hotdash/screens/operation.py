@@ -1,0 +1,38 @@
+"""One operation on a screen of its own, while it runs and after."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+
+from hotdash.model.picture import Picture, Selected
+from hotdash.widgets.table import Table
+
+from .base import NodeScreen
+from .upgrades import OperationPanel
+
+
+class OperationScreen(NodeScreen):
+    """Draws what the node has told of the operation; it goes on when this screen is closed."""
+
+    DEFAULT_CSS = """
+    OperationScreen OperationPanel { padding-top: 1; }
+    OperationScreen.-low OperationPanel { padding-top: 0; }
+    """
+
+    keys_of = "operation"
+
+    def __init__(self, operation: str) -> None:
+        super().__init__()
+        self.operation = operation
+
+    def body(self) -> ComposeResult:
+        yield OperationPanel()
+
+    def on_mount(self) -> None:
+        self.query_one("#results", Table).focus()
+
+    def draw(self, picture: Picture) -> None:
+        self.query_one(OperationPanel).show(picture.node.operation(self.operation), picture)
+
+    def selected(self) -> Selected:
+        return Selected(operation=self.operation)

@@ -1,0 +1,178 @@
+"""The thin bars: the views, the notice, the vitals, and the keys at the bottom."""
+
+from __future__ import annotations
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.style import Style
+from textual.widget import Widget
+
+from hotdash.actions import ACTIONS, footer_actions, shown_keys
+from hotdash.model.picture import Picture
+from hotdash.model.say import Line, plain, say, wrap
+from hotdash.model.vitals import GAUGES, History, gauge_lines
+
+from .paint import content
+
+
+class Links(Widget):
+    """A bar whose parts can be clicked; they look like keys, not like links of a web page."""
+
+    def on_mount(self) -> None:
+        self.auto_links = False
+
+
+class Tabs(Links):
+    """The views with their keys; the one that is open stands out."""
+
+    DEFAULT_CSS = """
+    Tabs { height: 1; padding: 0 1; background: $surface; }
+    """
+
+    tabs: reactive[tuple[tuple[str, str, str, bool, str], ...]] = reactive(())
+    page: reactive[str] = reactive("")
+
+    def show(self, picture: Picture) -> None:
+        """Draw another moment."""
+        keymap = picture.desk.keymap
+        self.page = plain(picture.desk.page)
+        self.tabs = tuple(
+            (action.id, shown_keys(action, keymap)[0], action.label, view == picture.desk.view, _flag(view, picture))
+            for action in ACTIONS
+            if action.id.startswith("view_")
+            for view in (action.id.removeprefix("view_"),)
+        )
+
+    def render(self) -> RenderResult:
+        ground = "reverse" if self.app.native_ansi_color else "on $primary 30%"
+        parts: list[Content] = []
+        for action_id, key, label, is_open, flag in self.tabs:
+            tab = Content.assemble(
+                (f" {key} {label} ", f"bold $text-primary {ground}" if is_open else "$foreground 70%"),
+                (f"{flag} " if flag else "", f"bold $text-warning {ground}" if is_open else "bold $text-warning"),
+            )
+            parts.append(tab.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
+        tabs = Content(" ").join(parts)
+        gap = self.content_size.width - tabs.cell_length - len(self.page)
+        return Content.assemble(tabs, " " * gap, (self.page, "$foreground 60%")) if self.page and gap > 1 else tabs
+
+
+def _flag(view: str, picture: Picture) -> str:
+    """What waits in a view for somebody to look."""
+    if view == "modules" and picture.node.draining():
+        return f"{len(picture.node.draining())} old"
+    if view == "upgrades" and picture.node.unfinished():
+        return "◌"
+    return ""
+
+
+class Notice(Widget):
+    """The one sentence that must not be missed; no line at all when there is none."""
+
+    DEFAULT_CSS = """
+    Notice {
+        height: auto;
+        max-height: 3;
+        padding: 0 1;
+        display: none;
+        color: $text-warning;
+        background: $warning 15%;
+        &.-shown { display: block; }
+        &.-lost { color: $text-error; background: $error 15%; }
+    }
+    """
+
+    sentence: reactive[str] = reactive("", layout=True)
+
+    def show(self, picture: Picture) -> None:
+        """Draw another moment."""
+        self.sentence = picture.node.notice(picture.now) or picture.desk.busy
+        self.set_class(bool(self.sentence), "-shown")
+        self.set_class(picture.node.connection.state == "lost", "-lost")
+
+    def render(self) -> RenderResult:
+        return content((say(self.sentence),))
+
+
+class VitalsBar(Widget):
+    """What the node costs and how it feels, now and over the last minutes."""
+
+    DEFAULT_CSS = """
+    VitalsBar { height: 3; padding: 0 1 1 1; }
+    .-low VitalsBar { height: 2; padding: 0 1; }
+    """
+
+    history: reactive[History] = reactive(History())
+
+    def show(self, picture: Picture) -> None:
+        """Draw another moment."""
+        self.history = picture.node.history
+
+    def render(self) -> RenderResult:
+        width = self.content_size.width
+        cells = max(1, min(len(GAUGES), width // 17))
+        return content(*gauge_lines(self.history, cells, width // cells))
+
+
+class KeyBar(Links):
+    """The keys that a view offers; what is not allowed now is dim."""
+
+    DEFAULT_CSS = """
+    KeyBar { height: 1; padding: 0 1; background: $panel; }
+    """
+
+    keys: reactive[tuple[tuple[str, str, str, bool], ...]] = reactive(())
+
+    def show(self, picture: Picture, view: str) -> None:
+        """Draw the keys of `view`."""
+        self.keys = tuple(
+            (action.id, shown_keys(action, picture.desk.keymap)[0], self._label(action.id, action.label, picture), ok)
+            for action in footer_actions(view)
+            for ok in (action.role == "viewer" or picture.armed,)
+        )
+
+    @staticmethod
+    def _label(action_id: str, label: str, picture: Picture) -> str:
+        if action_id == "arm" and picture.armed:
+            return "disarm"
+        if action_id == "pause" and picture.desk.paused:
+            return "go on"
+        return label
+
+    def render(self) -> RenderResult:
+        left = self.content_size.width
+        parts: list[Content] = []
+        for action_id, key, label, allowed in self.keys:
+            left -= len(key) + len(label) + 3
+            if left < -2:
+                break
+            styles = ("bold $text-primary", "$foreground") if allowed else ("$foreground 45%", "$foreground 45%")
+            part = Content.assemble((key, styles[0]), (f" {label}", styles[1]))
+            parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
+        return Content("  ").join(parts)
+
+
+class Facts(Widget):
+    """A few lines above a panel that take as much room as they need."""
+
+    DEFAULT_CSS = """
+    Facts { height: auto; padding: 0 1; }
+    """
+
+    lines: reactive[tuple[Line, ...]] = reactive((), layout=True)
+
+    def show(self, lines: list[Line]) -> None:
+        """Draw these lines instead; without any there is no room taken."""
+        self.display = bool(lines)
+        self.lines = tuple(lines)
+
+    def _folded(self, width: int) -> list[Line]:
+        return [part for line in self.lines for part in wrap(line, width)]
+
+    def get_content_height(self, _container: Size, _viewport: Size, width: int) -> int:
+        return len(self._folded(width))
+
+    def render(self) -> RenderResult:
+        return content(*self._folded(self.content_size.width))

@@ -1,0 +1,248 @@
+"""A table, or a tree, whose cursor holds on to a thing and never to a row.
+
+Rows are drawn line by line, so that their number does not matter. When a refresh moves the chosen row the cursor goes
+with it and stays at the same height of the screen; when the row is gone the cursor is nowhere, until it is moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+
+from hotdash.model.say import Line, Span, say, width_of
+
+from .paint import Painted
+
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """As wide as its content, from `least` to `most` cells. A higher `rank` is dropped earlier where room is short.
+
+    A column that grows takes the room that is left, and gives it up first.
+    """
+
+    title: str
+    least: int = 1
+    most: int = 40
+    rank: int = 0
+    right: bool = False
+    grow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One thing, by its key, and its cells."""
+
+    key: Hashable
+    cells: tuple[Line, ...]
+
+
+class Table(Painted):
+    """A list of rows with a cursor."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor", "table--cursor-blurred"}
+
+    DEFAULT_CSS = """
+    Table {
+        & > .table--cursor { background: $primary 30%; }
+        & > .table--cursor-blurred { background: $foreground 10%; }
+        &:ansi > .table--cursor { background: transparent; text-style: reverse; }
+        &:ansi > .table--cursor-blurred { background: transparent; text-style: underline; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup,ctrl+u", "page(-1)", show=False),
+        Binding("pagedown,ctrl+d", "page(1)", show=False),
+        Binding("home,g", "edge(-1)", show=False),
+        Binding("end,G", "edge(1)", show=False),
+        Binding("enter", "choose", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another thing; `key` is None when the table is empty."""
+
+        def __init__(self, table: Table, key: Hashable | None) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+
+        @property
+        def control(self) -> Table:
+            return self.table
+
+    class Chosen(Moved):
+        """Enter, or a click on the row under the cursor."""
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None, empty: str = "Nothing here.") -> None:
+        super().__init__(id=id)
+        self.columns = tuple(columns)
+        self.key: Hashable | None = None
+        self._rows: tuple[Row, ...] = ()
+        self._index: dict[Hashable, int] = {}
+        self._at = 0
+        self._empty: Line = (say(empty, "fact"),)
+        self._widths: list[tuple[int, int]] = []
+
+    # -------------------------------------------------------------- content
+
+    def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
+        """Draw these rows instead; the cursor stays on its thing."""
+        if empty is not None:
+            self._empty = (say(empty, "fact"),)
+        if tuple(rows) == self._rows and rows:
+            return
+        self._rows = tuple(rows)
+        self._index = {row.key: number for number, row in enumerate(self._rows)}
+        self._measure()
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + 1)
+        if self.key is None and self._rows:
+            self._go(0)
+        elif self.key in self._index:
+            moved = self._index[self.key] - self._at
+            self._at += moved
+            if moved and self.scroll_offset.y:
+                self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
+        self.refresh()
+
+    @property
+    def present(self) -> bool:
+        """Whether the cursor's thing is still there."""
+        return self.key in self._index
+
+    def select(self, key: Hashable) -> None:
+        """Put the cursor on this thing, now or as soon as it appears."""
+        if key in self._index:
+            self._go(self._index[key])
+        elif key != self.key:
+            self.key = key
+            self.post_message(self.Moved(self, key))
+
+    def on_resize(self) -> None:
+        self._measure()
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + 1)
+        self._scroll_to_cursor()
+
+    def _measure(self) -> None:
+        """Give each column its width: [(column number, width)], in the order of the columns."""
+        room = self.scrollable_content_region.width - 2
+        wanted = {
+            number: min(
+                column.most, max(column.least, len(column.title), *(width_of(r.cells[number]) for r in self._rows))
+            )
+            if self._rows
+            else max(column.least, len(column.title))
+            for number, column in enumerate(self.columns)
+        }
+        while len(wanted) > 1 and sum(self._need(n, w) + _GAP for n, w in wanted.items()) - _GAP > room:
+            wanted.pop(max(wanted, key=lambda number: (self.columns[number].rank, number)))
+        grow = next((number for number in wanted if self.columns[number].grow), None)
+        if grow is not None:
+            others = sum(width + _GAP for number, width in wanted.items() if number != grow)
+            wanted[grow] = max(self.columns[grow].least, room - others)
+        self._widths = list(wanted.items())
+
+    def _need(self, number: int, width: int) -> int:
+        return self.columns[number].least if self.columns[number].grow else width
+
+    # -------------------------------------------------------------- drawing
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        ground = self.rich_style
+        index = y - 1 + self.scroll_offset.y
+        if y == 0:
+            titles = tuple((Span(column.title, "fact"),) for column in self.columns)
+            return Strip([Segment(" ", ground), *self._cells(titles, ground)]).adjust_cell_length(width, ground)
+        if not self._rows and y == 1:
+            return self.strip((Span(" "), *self._empty), width, ground)
+        if index >= len(self._rows):
+            return self.strip((), width, ground)
+        row = self._rows[index]
+        if row.key == self.key:
+            return self._cursor_strip(row, width, ground)
+        return Strip([Segment(" ", ground), *self._cells(row.cells, ground)]).adjust_cell_length(width, ground)
+
+    def _cursor_strip(self, row: Row, width: int, ground: Style) -> Strip:
+        look = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
+        ground = ground + Style(bgcolor=look.bgcolor)
+        marker = Segment("▌" if self.has_focus else "▏", self._tone("name") + Style(bgcolor=look.bgcolor))
+        strip = Strip([marker, *self._cells(row.cells, ground)]).adjust_cell_length(width, ground)
+        return strip.apply_style(Style(reverse=look.reverse, underline=look.underline))
+
+    def _cells(self, cells: Sequence[Line], ground: Style) -> list[Segment]:
+        segments: list[Segment] = []
+        for place, (number, width) in enumerate(self._widths):
+            cell = cells[number]
+            if self.columns[number].right:
+                cell = (Span(" " * max(0, width - width_of(cell))), *cell)
+            segments += self.paint(cell, width, ground)
+            if place < len(self._widths) - 1:
+                segments.append(Segment(" " * _GAP, ground))
+        return segments
+
+    # -------------------------------------------------------------- moving
+
+    def _go(self, index: int) -> None:
+        self._at = max(0, min(index, len(self._rows) - 1))
+        key = self._rows[self._at].key
+        if key != self.key:
+            self.key = key
+            self.post_message(self.Moved(self, key))
+        self._scroll_to_cursor()
+        self.refresh()
+
+    def _scroll_to_cursor(self) -> None:
+        height = self.scrollable_content_region.height - 1
+        top = self.scroll_offset.y
+        if self._at < top:
+            self.scroll_to(y=self._at, animate=False, immediate=True)
+        elif self._at >= top + height:
+            self.scroll_to(y=self._at - height + 1, animate=False, immediate=True)
+
+    def action_move(self, by: int) -> None:
+        """One row up or down; from a thing that is gone, to the row where it was."""
+        if self._rows:
+            self._go(self._at + (by if self.present else 0))
+
+    def action_page(self, by: int) -> None:
+        """A screenful up or down."""
+        if self._rows:
+            self._go(self._at + by * max(1, self.scrollable_content_region.height - 2))
+
+    def action_edge(self, by: int) -> None:
+        """To the first or the last row."""
+        if self._rows:
+            self._go(0 if by < 0 else len(self._rows) - 1)
+
+    def action_choose(self) -> None:
+        """Open what the cursor is on."""
+        if self.present:
+            self.post_message(self.Chosen(self, self.key))
+
+    def on_click(self, event: events.Click) -> None:
+        """The first click moves the cursor, a click on the cursor chooses."""
+        offset = event.get_content_offset(self)
+        index = offset.y - 1 + self.scroll_offset.y if offset is not None and offset.y > 0 else -1
+        if not 0 <= index < len(self._rows):
+            return
+        if self._rows[index].key == self.key:
+            self.action_choose()
+        else:
+            self._go(index)
+
+    def watch_has_focus(self, _value: bool) -> None:
+        self.refresh()

@@ -1,0 +1,167 @@
+"""Take the pictures of this folder anew: the real dashboard on a real fil, driven by keys. `make screenshots`.
+
+Nothing is drawn by hand. The moments are chosen by what the page says: the plan is taken while the machine stands in
+the colour that the next release doesn't know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from hotdash.app import HotdashApp
+from hotdash.demo.stage import Stage
+from hotdash.demo.story import wait_for_colour
+from node_runtime.protocol.rundir import locate
+
+HERE = Path(__file__).parent
+WIDE, SMALL = (120, 36), (80, 24)
+PATIENCE = 30.0
+
+
+def shown(app: HotdashApp) -> str:
+    """What stands on the screen."""
+    return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
+    """Let the dashboard work until the condition holds."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await pilot.pause(0.05)
+    except TimeoutError:
+        raise SystemExit(f"{what} did not come within {PATIENCE:.0f} s:\n{shown(_app(pilot))}") from None
+    await pilot.pause(0.3)
+
+
+def _app(pilot: Pilot[None]) -> HotdashApp:
+    assert isinstance(pilot.app, HotdashApp)
+    return pilot.app
+
+
+async def press(pilot: Pilot[None], keys: str, *words: str) -> None:
+    """Press keys, one after the other, and wait for words."""
+    await pilot.press(*keys.split())
+    await until(pilot, lambda: all(word in shown(_app(pilot)) for word in words), f"{words} after {keys}")
+
+
+async def select(pilot: Pilot[None], wanted: Callable[[], bool], what: str) -> None:
+    """Go down the table until the cursor stands on what is wanted."""
+    await pilot.press("home")
+    for _ in range(20):
+        await pilot.pause(0.1)
+        if wanted():
+            await pilot.pause(0.5)
+            return
+        await pilot.press("down")
+    raise SystemExit(f"{what} can't be selected:\n{shown(_app(pilot))}")
+
+
+def take(pilot: Pilot[None], name: str) -> None:
+    """Write the picture."""
+    app = _app(pilot)
+    (HERE / f"{name}.svg").write_text(app.export_screenshot(title=f"hotdash connect {app.address.name}"))
+    print(f"screenshots/{name}.svg")
+
+
+async def select_release(pilot: Pilot[None], vsn: str) -> None:
+    """Select a release in its view."""
+    await press(pilot, "5", vsn)
+    await select(pilot, lambda: _app(pilot).selected().vsn == vsn, vsn)
+
+
+async def select_machine(pilot: Pilot[None]) -> None:
+    """Select the state machine in the tree."""
+    app = _app(pilot)
+
+    def on_machine() -> bool:
+        key = app.selected().process
+        process = app.node.process(key) if key is not None else None
+        return process is not None and process.kind == "gen_statem"
+
+    await select(pilot, on_machine, "the state machine")
+
+
+async def confirm(pilot: Pilot[None], vsn: str) -> None:
+    """Fill the open dialog in and press its button."""
+    pilot.app.screen.query_one("#typed", Input).value = vsn
+    button = pilot.app.screen.query_one("#do", Button)
+    await until(pilot, lambda: not button.disabled, "the button")
+    button.press()
+
+
+async def small(stage: Stage) -> None:
+    """The smallest terminal that is looked after."""
+    app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
+    async with app.run_test(size=SMALL) as pilot:
+        await press(pilot, "1", "fil_color_fsm")
+        await select_machine(pilot)
+        await pilot.pause(2.0)
+        take(pilot, "overview-80x24")
+
+
+async def first_look(stage: Stage) -> None:
+    """As it opens: read-only."""
+    app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
+    async with app.run_test(size=WIDE) as pilot:
+        await press(pilot, "1", "fil_color_fsm")
+        await select_machine(pilot)
+        await pilot.pause(12.0)  # let the sparklines have something to show
+        take(pilot, "overview")
+
+
+async def tour(stage: Stage) -> None:
+    """From the first plan to the results of the second upgrade."""
+    second, third = (project.vsn for project in stage.projects[1:3])
+    app = HotdashApp(locate(stage.node), page=stage.url, keymap={}, read_only=False)
+    async with app.run_test(size=WIDE) as pilot:
+        await select_release(pilot, second)
+        await asyncio.to_thread(wait_for_colour, stage, "lime")
+        await press(pilot, "p", "point of no return", "which")
+        take(pilot, "plan")
+        await pilot.press("escape")
+        await asyncio.to_thread(wait_for_colour, stage, "olive")
+        await press(pilot, "U", f"Type {second}")
+        take(pilot, "confirm")
+        await confirm(pilot, second)
+        await until(pilot, lambda: f"{second} is current" in shown(app), second)
+        await press(pilot, "escape 4", "fil.color_fsm", "drain")
+        await select(pilot, lambda: "No old version" not in shown(app), "a module with an old version")
+        take(pilot, "modules")
+        await select_release(pilot, second)
+        take(pilot, "releases")
+        await select_release(pilot, third)
+        await asyncio.to_thread(wait_for_colour, stage, "red")
+        await press(pilot, "U", f"Type {third}")
+        await confirm(pilot, third)
+        await until(pilot, lambda: f"{third} is current" in shown(app) and "steps" in shown(app), third)
+        take(pilot, "results")
+        await press(pilot, "escape 7", "runs now")
+        take(pilot, "events")
+        await press(pilot, "question_mark", "Overview")
+        take(pilot, "help")
+
+
+def main() -> None:
+    with Stage(None, 0) as stage:
+        os.environ["NODE_RUNTIME_RUN_DIR"] = str(stage.run_directory)
+        for project in stage.projects:
+            stage.must("node-runtime", "build", project.folder, "--output", ".")
+        stage.must("node-runtime", "install", stage.projects[0].tarball, stage.node_folder)
+        stage.write_overrides()
+        stage.must(stage.script, "start")
+        for project in stage.projects[1:]:
+            stage.must("hotdash", "stage", stage.node, project.tarball)
+        asyncio.run(small(stage))
+        asyncio.run(first_look(stage))
+        asyncio.run(tour(stage))
+
+
+if __name__ == "__main__":
+    main()
