@@ -1,0 +1,88 @@
+"""The colour state machine: olive, green, red, and round again.
+
+Each colour stays for `cycle_time` seconds. Then the machine's own note arrives, and it lets a helper process, linked
+to it, ask for the step. So a step is a call as any other process could make it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TypedDict
+
+from node_runtime import (
+    EXIT,
+    Call,
+    Event,
+    GenStatem,
+    Info,
+    Next,
+    Pid,
+    gen_statem,
+    keep,
+    self_pid,
+    send_after,
+    spawn_link,
+    sys,
+    trap_exit,
+)
+from node_runtime.application import get_env
+
+NAME = "fil_color_fsm"
+
+logger = logging.getLogger(__name__)
+
+
+class Data(TypedDict):
+    """What the machine remembers besides its state: nothing yet. A plain dict, which any version can read."""
+
+
+async def start_link() -> Pid:
+    """Start the machine under its name."""
+    return await gen_statem.start_link(ColorFsm, name=NAME)
+
+
+async def which() -> str:
+    """The colour of this moment, read from the live machine."""
+    color, _data = await sys.get_state(NAME, timeout=1.0)
+    return str(color)
+
+
+class ColorFsm(GenStatem[Data]):
+    """One method for each colour; each says which colour follows."""
+
+    def init(self) -> tuple[str, Data]:
+        trap_exit()
+        notify()
+        return "olive", Data()
+
+    def olive(self, event: Event) -> Next:
+        return self._turn(event, "green")
+
+    def green(self, event: Event) -> Next:
+        return self._turn(event, "red")
+
+    def red(self, event: Event) -> Next:
+        return self._turn(event, "olive")
+
+    def _turn(self, event: Event, following: str) -> Next:
+        match event:
+            case Info("self_notify"):
+                spawn_link(step)
+            case Call("step"):
+                notify()
+                return Next(following, reply="ok")
+            case Info(EXIT(reason="normal")):
+                pass  # a helper has done its work
+            case Info(EXIT(pid=pid, reason=reason)):
+                logger.warning("a helper, %s, ended with %s", pid, reason)
+        return keep
+
+
+def notify() -> None:
+    """Let the calling process have its note when the present colour has stayed long enough."""
+    send_after(get_env("fil", "cycle_time"), self_pid(), "self_notify")
+
+
+async def step() -> None:
+    """The helper's work. It waits for as long as an upgrade holds the machine."""
+    await gen_statem.call(NAME, "step", timeout=None)
