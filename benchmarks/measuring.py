@@ -1,0 +1,123 @@
+"""How every candidate measures, so that all of them do it alike."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from sys import argv
+from time import perf_counter
+from typing import Final
+
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+BATCH: Final = 1000
+"""Casts in a row before one call makes sure that they have been handled."""
+CLIENTS: Final = 100
+QUEUED: Final = 1_000_000
+"""Messages that wait in the mailbox beside which a quiet process has to answer."""
+PERIOD: Final = 0.001
+"""Seconds between two questions to the quiet process."""
+
+Figures = dict[str, float]
+
+
+@dataclass
+class Span:
+    """Wall time in seconds."""
+
+    seconds: float = 0.0
+
+
+@contextmanager
+def span() -> Iterator[Span]:
+    """Measure the wall time of a block, which begins without garbage."""
+    gc.collect()
+    measured = Span()
+    began = perf_counter()
+    yield measured
+    measured.seconds = perf_counter() - began
+
+
+def resident() -> int:
+    """Bytes of memory that this process has in use, garbage collected first."""
+    gc.collect()
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * PAGE
+
+
+def wanted() -> tuple[str, bool]:
+    """The figure to measure, and whether on uvloop: `python -m benchmarks.CANDIDATE FIGURE [uvloop]`."""
+    return argv[1], "uvloop" in argv[2:]
+
+
+def run(figures: Callable[[str], Awaitable[Figures]]) -> None:
+    """Measure what the command line asks for on an event loop of its kind, print it, and end without cleaning up."""
+    what, fast = wanted()
+    if fast:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    else:
+        factory = asyncio.new_event_loop
+
+    async def main() -> None:
+        show(await figures(what))
+
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main())
+
+
+def show(figures: Figures) -> None:
+    """Print the figures for the parent, and end: what is left of threads and tasks is of no interest."""
+    print(json.dumps(figures), flush=True)
+    os._exit(0)
+
+
+async def in_turn(call: Callable[[], Awaitable[object]], count: int) -> Figures:
+    """Calls per second of one client that waits for each answer."""
+    for _ in range(count // 10):
+        await call()
+    with span() as time:
+        for _ in range(count):
+            await call()
+    return {"rate": count / time.seconds}
+
+
+async def at_once(call: Callable[[], Awaitable[object]], count: int) -> Figures:
+    """Calls per second of a hundred clients, each of which waits for its answers."""
+
+    async def client(calls: int) -> None:
+        for _ in range(calls):
+            await call()
+
+    await asyncio.gather(*(client(10) for _ in range(CLIENTS)))
+    with span() as time:
+        await asyncio.gather(*(client(count // CLIENTS) for _ in range(CLIENTS)))
+    return {"rate": count / time.seconds}
+
+
+async def until_handled(cast: Callable[[], object], call: Callable[[], Awaitable[object]], count: int) -> Figures:
+    """Casts per second that were sent and handled."""
+    await call()
+    with span() as time:
+        for _ in range(count // BATCH):
+            for _ in range(BATCH):
+                cast()
+            await call()
+    return {"rate": count / time.seconds}
+
+
+async def worst_delay(ask: Callable[[], Awaitable[object]], done: Callable[[], bool]) -> Figures:
+    """The longest that somebody who asks every millisecond had to wait for an answer, in milliseconds."""
+    worst = 0.0
+    while True:
+        planned = perf_counter() + PERIOD
+        await asyncio.sleep(PERIOD)
+        await ask()
+        worst = max(worst, perf_counter() - planned)
+        if done():
+            return {"milliseconds": worst * 1000}

@@ -1,0 +1,279 @@
+"""A minute of crashes under load, and what is left of it: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
+
+10,000 supervised processes, of which 1 % ends badly every second, are called, cast to, monitored, suspended and
+recorded all the while. Nothing may be left of that: in the end there are as many processes, timers, monitors, links
+and tasks as in the beginning, and the memory is what it was after a warm-up. Exit code 1 if not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import random
+import statistics
+import sys as system
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from node_runtime import (
+    DOWN,
+    Exit,
+    Pid,
+    Ref,
+    Runtime,
+    call,
+    call_within,
+    cast,
+    demonitor,
+    exit,
+    gen_statem,
+    is_alive,
+    monitor,
+    receive,
+    runtime,
+    spawn,
+    supervisor,
+    sys,
+)
+from node_runtime.behaviours.leases import leases
+from node_runtime.cli.log_lines import TextLines
+from node_runtime.processes.log_records import say_who_logs
+from node_runtime.processes.process import Process
+
+from .measuring import resident
+from .soak_shop import EACH, SHELVES, TASKS, TIMERS, Shop, Worker
+
+CLIENTS: Final = 50
+CRASHES: Final = 0.01
+"""Of all processes, in a second."""
+WARM_UP: Final = 30.0
+SAMPLE: Final = 2.5
+NOISE: Final = {"blocks": 0.01, "bytes": 0.05}
+"""By how much the median of the last third of the samples may lie above that of the first third.
+
+What Python has allocated (`blocks`) is the measure of a leak; the resident bytes also grow as free memory is scattered.
+"""
+
+
+# ------------------------------------------------------------------ the load
+
+
+class Deck:
+    """Workers and machines in a random order, shuffled anew when all have been drawn; one drawn may have ended."""
+
+    def __init__(self, node: Runtime) -> None:
+        self._node = node
+        self._pids: list[Pid] = []
+
+    def draw(self) -> Pid:
+        """The next one."""
+        if not self._pids:
+            self._pids = [one.pid for one in self._node.processes.values() if one.qualname in ("Worker", "Blinker")]
+            random.shuffle(self._pids)
+        return self._pids.pop()
+
+
+class Load:
+    """Clients and a source of crashes. A call has `failed` if its process ended; `downs` are DOWN messages."""
+
+    def __init__(self, node: Runtime) -> None:
+        self.node = node
+        self.calls = self.failed = self.crashes = self.downs = 0
+        self.ends = False
+        self._asked, self._victims = Deck(node), Deck(node)
+
+    async def crash(self) -> None:
+        """End 1 % of all in a second, in each of the ways in which processes end badly."""
+        began = time.monotonic()
+        while not self.ends:
+            await asyncio.sleep(0.01)
+            due = (time.monotonic() - began) * CRASHES * SHELVES * EACH
+            while self.crashes < due:
+                self.crashes += 1
+                pid = self._victims.draw()
+                if self.crashes % 3 == 0:
+                    cast(pid, Worker.fall)
+                else:
+                    exit(pid, "kill" if self.crashes % 3 == 1 else ("bad", "luck"))
+
+    async def client(self, number: int) -> None:
+        """Ask around, in all the ways there are."""
+        watched: deque[Ref] = deque()
+        while not self.ends:
+            pid = self._asked.draw()
+            self.calls += 1
+            try:
+                await self._ask(pid, self.calls % 10, watched)
+            except Exit:
+                self.failed += 1
+            if len(watched) > 10:
+                demonitor(watched.popleft())
+                with suppress(TimeoutError):
+                    while True:
+                        self.downs += isinstance(await receive(0), DOWN)
+            if self.calls % 20 == 0:
+                await asyncio.sleep(0.002)
+
+    async def _ask(self, pid: Pid, way: int, watched: deque[Ref]) -> None:
+        process = self.node.find(pid)
+        if process.qualname == "Blinker":
+            gen_statem.cast(pid, "hello")
+        elif way < 4:
+            await call(pid, Worker.add, 1)
+        elif way < 7:
+            await call(pid, Worker.add_later, 1)
+        elif way == 7:
+            watched.append(monitor(pid))
+            await call_within(1.0, pid, Worker.add, 1)
+        elif way == 8:
+            await sys.suspend(pid, lease=0.05)
+            with suppress(TimeoutError):
+                await call_within(0.02, pid, Worker.add, 1)
+        else:
+            sys.log(pid)
+            await call(pid, Worker.add, 1)
+            sys.no_debug(pid)
+
+
+# ------------------------------------------------------------------ what there is
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """What a node holds at one moment; `timers` are the loop's, -1 where it doesn't tell."""
+
+    processes: int
+    zombies: int
+    links: int
+    monitors: int
+    timers: int
+    leases: int
+    tasks: int
+
+    @classmethod
+    def of(cls, node: Runtime) -> Holdings:
+        """Count."""
+        processes = list(node.processes.values())
+        scheduled: Any = getattr(node.loop, "_scheduled", None)  # only asyncio's own loop can be asked
+        return cls(
+            processes=len(processes),
+            zombies=len(node.zombies),
+            links=sum(len(one.linked()) for one in processes),
+            monitors=sum(_watching(one) for one in processes),
+            timers=-1 if scheduled is None else sum(not handle.cancelled() for handle in scheduled),
+            leases=len(leases().running),
+            tasks=len(asyncio.all_tasks()),
+        )
+
+
+def _watching(process: Process) -> int:
+    return len(process.monitors or ()) + len(process.watchers or ())
+
+
+def columns(values: Iterator[object]) -> str:
+    """One line of the table."""
+    return "  ".join(f"{value!s:>9}" for value in values)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Whether it comes true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+# ------------------------------------------------------------------ the minute
+
+
+async def soak(seconds: float) -> list[str]:
+    """Run it and print what there is; returns what was found wrong."""
+    node = runtime()
+    began = time.monotonic()
+    shop = await supervisor.start_link(Shop)
+    print(f"{len(node.processes):,} processes started in {time.monotonic() - began:.2f} s")
+    await until(lambda: Holdings.of(node).timers in (-1, TIMERS) and Holdings.of(node).tasks == TASKS)
+    before = Holdings.of(node)
+    load = Load(node)
+    clients = [spawn(load.client, number) for number in range(CLIENTS)]
+    crashing = asyncio.create_task(load.crash())
+    print(columns(iter(["seconds", "calls", "crashes", *asdict(before), "MiB"])))
+    memory: dict[str, list[int]] = {"blocks": [], "bytes": []}
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < WARM_UP + seconds:
+        await asyncio.sleep(SAMPLE)
+        used = resident()
+        if passed >= WARM_UP:
+            memory["bytes"].append(used)
+            memory["blocks"].append(system.getallocatedblocks())
+        facts = asdict(Holdings.of(node)).values()
+        print(columns(iter([f"{passed:.0f}", load.calls, load.crashes, *facts, f"{used / 2**20:.1f}"])))
+    load.ends = True
+    await crashing
+    await until(lambda: not any(map(is_alive, clients)))
+    await until(lambda: Holdings.of(node) == before)
+    after = Holdings.of(node)
+    wrong = _differences(before, after)
+    print(
+        f"{load.calls:,} calls, {load.failed:,} of them to processes that ended; "
+        f"{load.crashes:,} crashes, {load.downs:,} DOWN messages"
+    )
+    wrong += [sentence for name, samples in memory.items() if (sentence := _growth(name, samples))]
+    exit(shop, "shutdown")
+    await until(lambda: not node.processes and not node.zombies)
+    await until(lambda: Holdings.of(node).timers <= 0)
+    rest = Holdings.of(node)
+    return wrong + _differences(Holdings(0, 0, 0, 0, min(0, rest.timers), 0, 1), rest)
+
+
+def _growth(name: str, samples: list[int]) -> str | None:
+    """What is wrong with the growth of these samples, if anything."""
+    third = max(1, len(samples) // 3)
+    first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
+    change = f"memory: {first:,.0f} {name} in the first third, {last:,.0f} in the last ({last / first - 1:+.2%})"
+    print(change)
+    return change if last > first * (1 + NOISE[name]) else None
+
+
+def _differences(before: Holdings, after: Holdings) -> list[str]:
+    was, now = asdict(before), asdict(after)
+    return [f"{name}: {was[name]} before, {now[name]} after" for name in was if was[name] != now[name]]
+
+
+async def main(seconds: float) -> int:
+    """Run the soak on a runtime of its own; returns the exit code."""
+    async with Runtime():
+        wrong = await soak(seconds)
+    for sentence in wrong:
+        print(f"WRONG: {sentence}")
+    if not wrong:
+        print("nothing is left over")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="soak", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--uvloop", action="store_true")
+    asked = parser.parse_args()
+    say_who_logs(lambda: "soak")
+    nowhere = logging.StreamHandler(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open as long as we run
+    nowhere.setFormatter(TextLines())  # the reports are written in full, and nobody reads them
+    logging.basicConfig(level=logging.INFO, handlers=[nowhere])
+    factory = None
+    if asked.uvloop:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    gc.collect()
+    with asyncio.Runner(loop_factory=factory) as runner:
+        system.exit(runner.run(main(asked.seconds)))

@@ -1,0 +1,177 @@
+"""Looking into processes without disturbing them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from conftest import eventually
+
+from node_runtime import (
+    Call,
+    CallTimeout,
+    Event,
+    Exit,
+    GenServer,
+    GenStatem,
+    Next,
+    NoProcess,
+    Runtime,
+    Timeout,
+    call,
+    exit,
+    gen_server,
+    gen_statem,
+    keep,
+    process_info,
+    receive,
+    spawn,
+    sys,
+)
+
+
+class Safe(GenServer[dict[str, Any]]):
+    def init(self) -> dict[str, Any]:
+        return {"secret": "1234", "count": 0}
+
+    async def count_when(self, gate: asyncio.Event) -> int:
+        await gate.wait()
+        self.state["count"] += 1
+        count: int = self.state["count"]
+        return count
+
+    def count(self) -> int:
+        count: int = self.state["count"]
+        return count
+
+    def format_status(self) -> object:
+        return {**self.state, "secret": "hidden"}
+
+
+class Broken(Safe):
+    def format_status(self) -> object:
+        raise ValueError("cannot be shown")
+
+
+async def test_the_state_of_an_idle_process_is_there_at_once_and_costs_no_message(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    before = process_info(pid).messages
+    looking = sys.get_state(pid)
+    with pytest.raises(StopIteration) as done:
+        looking.send(None)
+    assert done.value.value is runtime.processes[pid].raw_state()  # type: ignore[attr-defined]  # it is a server's
+    assert process_info(pid).messages == before
+
+
+async def test_the_state_of_a_running_process_is_there_when_its_callback_ends(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    gate = asyncio.Event()
+    running = asyncio.ensure_future(call(pid, Safe.count_when, gate))
+    await eventually(lambda: process_info(pid).status == "running")
+    looking = asyncio.ensure_future(sys.get_state(pid))
+    await asyncio.sleep(0)
+    assert not looking.done()
+    gate.set()
+    assert (await looking)["count"] == 1
+    assert await running == 1
+
+
+async def test_looking_gives_up_after_its_timeout(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    running = asyncio.ensure_future(call(pid, Safe.count_when, asyncio.Event()))
+    await eventually(lambda: process_info(pid).status == "running")
+    with pytest.raises(CallTimeout, match="did not answer get_state"):
+        await sys.get_state(pid, timeout=0.01)
+    exit(pid, "kill")
+    with pytest.raises(Exit):
+        await running
+
+
+async def test_a_process_that_ends_while_looked_at_is_no_process(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    running = asyncio.ensure_future(call(pid, Safe.count_when, asyncio.Event()))
+    await eventually(lambda: process_info(pid).status == "running")
+    looking = asyncio.ensure_future(sys.get_state(pid))
+    await asyncio.sleep(0)
+    exit(pid, "kill")
+    with pytest.raises(NoProcess):
+        await looking
+    with pytest.raises(Exit):
+        await running
+
+
+async def test_there_is_nothing_to_see_without_callbacks(runtime: Runtime) -> None:
+    with pytest.raises(Exit, match="has no callbacks"):
+        await sys.get_state(spawn(receive))
+    with pytest.raises(NoProcess):
+        await sys.get_state("nobody")
+
+
+async def test_replace_state_changes_it_between_callbacks(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    assert (await sys.replace_state(pid, lambda state: {**state, "count": 7}))["count"] == 7
+    assert await call(pid, Safe.count) == 7
+
+
+async def test_a_replacement_that_fails_changes_nothing(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    with pytest.raises(KeyError):
+        await sys.replace_state(pid, lambda state: state["missing"])
+    assert await call(pid, Safe.count) == 0
+
+
+async def test_status_shows_what_the_class_lets_people_see(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe, name="safe")
+    await sys.suspend(pid, owner="operator")
+    status = await sys.get_status("safe")
+    assert (status.pid, status.name, status.kind, status.status) == (pid, "safe", "gen_server", "suspended")
+    assert status.owners == ("operator",)
+    assert status.state == {"secret": "hidden", "count": 0}
+
+
+async def test_a_status_that_cannot_be_formatted_shows_no_secret(runtime: Runtime) -> None:
+    pid = await gen_server.start(Broken)
+    assert (await sys.get_status(pid)).state == "format_status raised ValueError"
+
+
+async def test_a_suspended_server_answers_after_resume(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    await sys.suspend(pid)
+    await sys.suspend(pid)
+    waiting = asyncio.ensure_future(call(pid, Safe.count))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert (await sys.get_state(pid))["count"] == 0
+    sys.resume(pid)
+    assert await waiting == 0
+
+
+async def test_a_suspended_server_can_be_stopped(runtime: Runtime) -> None:
+    pid = await gen_server.start(Safe)
+    await sys.suspend(pid)
+    await gen_server.stop(pid)
+    assert pid not in runtime.processes
+
+
+async def test_looking_restarts_no_timer(runtime: Runtime) -> None:
+    class Alarm(GenStatem[list[str]]):
+        def init(self) -> tuple[str, list[str]]:
+            return "set", []
+
+        def set(self, event: Event) -> Next:
+            match event:
+                case Call("start"):
+                    return Next(reply="ok", timeouts=(Timeout("ring", 0.02),))
+                case Timeout("ring"):
+                    self.data.append("ring")
+            return keep
+
+    pid = await gen_statem.start(Alarm)
+    await gen_statem.call(pid, "start")
+    looks = 0
+    async with asyncio.timeout(10):
+        while not (await sys.get_state(pid))[1]:
+            looks += 1
+            await asyncio.sleep(0)
+    assert looks > 1

@@ -1,0 +1,59 @@
+"""The main job as people see it: a real browser has the page open while the node goes from version to version."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from chromium import Page, chromium, program
+from fil_node import FilNode
+
+pytestmark = pytest.mark.skipif(
+    program() is None, reason="no chromium on this machine; install it to see fil in a real browser"
+)
+
+# The page's own memory of the colours that its header took: a reload would empty it.
+WATCH = """
+  window.seen = []
+  new MutationObserver(() => seen.push(color.style.backgroundColor)).observe(color, { attributes: true })
+"""
+WAIT = ("--wait", 30)
+
+
+async def test_the_page_shows_an_upgrade_and_a_downgrade_while_it_stays_open(
+    fil_node: FilNode, fil_tarballs: dict[str, Path], tmp_path: Path
+) -> None:
+    async with chromium(tmp_path / "browser") as page:
+        await page.open(fil_node.url)
+        assert await headline(page) == "Hello #1"
+        await page.evaluate(WATCH)
+        await until_seen(page, "olive", "green", "lime")
+
+        await asyncio.to_thread(fil_node.fil, "unpack", fil_tarballs["1986.b"])
+        assert await headline(page) == "Hello #1"
+        assert "red" not in await page.evaluate("seen")
+        await asyncio.to_thread(fil_node.fil, "upgrade", "1986.b", *WAIT)
+        await until_seen(page, "red")
+        assert {"olive", "green", "lime"} <= set(await page.evaluate("seen"))
+        assert await headline(page) == "Hello #1"
+        await page.reload()
+        assert await headline(page) == "Hello #2"
+
+        await page.evaluate(WATCH)
+        await until_seen(page, "olive", "green", "red")
+        assert "lime" not in await page.evaluate("seen")
+        await asyncio.to_thread(fil_node.fil, "downgrade", "1986.a", *WAIT)
+        await until_seen(page, "lime")
+        await page.reload()
+        assert await headline(page) == "Hello #1"
+
+
+async def headline(page: Page) -> str:
+    """What the page's header says."""
+    return str(await page.evaluate("color.querySelector('h1').textContent"))
+
+
+async def until_seen(page: Page, *colors: str) -> None:
+    """Wait until the header has had all of these colours since WATCH."""
+    await page.until(f"{list(colors)}.every((one) => seen.includes(one))")

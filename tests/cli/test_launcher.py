@@ -1,0 +1,407 @@
+"""bin/<name> against real nodes: each verb, its exit code, and what the parent does when the node goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tarfile
+from pathlib import Path
+
+from tiny_node import (
+    NAME,
+    TinyNode,
+    copy_of,
+    install,
+    is_gone,
+    node,
+    running,
+    stopped_at_last,
+    tarball_of,
+    tarballs,
+    until,
+)
+from tiny_project import FILES
+
+__all__ = ["node", "running", "tarballs"]
+
+BROKEN_APP = """
+from node_runtime import Application
+from node_runtime.protocol.exits import Refused
+
+class TinyApp(Application):
+    async def start(self, start_type, args):
+        raise Refused("port 80 is taken; free it.")
+"""
+
+CALLBACK_THAT_LEAVES = """
+from pathlib import Path
+from node_runtime import GenServer, gen_server, self_pid, send_after
+
+async def start_link():
+    return await gen_server.start_link(TinyServer, name="tiny_server")
+
+class TinyServer(GenServer):
+    def init(self):
+        send_after(0.01, self_pid(), "look")
+        return 0
+
+    def handle_info(self, message):
+        send_after(0.01, self_pid(), "look")
+        try:
+            Path("leave").unlink()
+        except FileNotFoundError:
+            return
+        raise SystemExit(3)
+"""
+
+TASK_THAT_LEAVES = """
+import asyncio
+from pathlib import Path
+from node_runtime import GenServer, gen_server
+
+async def start_link():
+    return await gen_server.start_link(TinyServer, name="tiny_server")
+
+async def leave():
+    while not Path("leave").exists():
+        await asyncio.sleep(0.01)
+    Path("leave").unlink()
+    raise SystemExit(0)
+
+class TinyServer(GenServer):
+    def init(self):
+        return asyncio.create_task(leave())
+"""
+
+SPOILING: dict[str, str | None] = {
+    "apps/tiny/appup.toml": """
+vsn = "2.0"
+[[up]]
+from = "1.0"
+instructions = [{ update = "tiny.server", change = "advanced" }]
+[[down]]
+to = "1.0"
+instructions = [{ update = "tiny.server", change = "advanced" }]
+""",
+    "apps/tiny/src/tiny/server.py": """
+from node_runtime import GenServer, gen_server
+
+async def start_link():
+    return await gen_server.start_link(TinyServer, name="tiny_server")
+
+class TinyServer(GenServer):
+    def init(self):
+        return {"count": 0}
+
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        state["count"] = 1
+        raise ValueError("that was all")
+""",
+}
+COUNTING = {
+    "apps/tiny/src/tiny/server.py": FILES["apps/tiny/src/tiny/server.py"].replace("return 0", "return {'count': 0}")
+}
+
+
+def test_a_tarball_that_was_unpacked_by_hand_starts_as_in_the_seed(tarballs: dict[str, Path], tmp_path: Path) -> None:
+    with stopped_at_last(TinyNode(tmp_path)) as unpacked:
+        (tmp_path / "run").mkdir(mode=0o700)
+        with tarfile.open(tarballs["1.0"]) as archive:
+            archive.extractall(unpacked.directory, filter="data")
+        said = unpacked.tiny("start").stdout
+        assert said == f"{NAME} runs 1.0 as process {unpacked.pid()}.\n"
+        record = json.loads((unpacked.directory / "releases/record.json").read_text())
+        assert record["permanent"] == "1.0"
+
+
+def test_a_running_node_answers_every_question(running: TinyNode) -> None:
+    assert running.tiny("ping").stdout == "pong\n"
+    os.kill(int(running.tiny("pid").stdout), 0)
+    assert NAME in running.tiny("status").stdout
+    assert "1.0" in running.tiny("versions").stdout
+    assert [release["vsn"] for release in json.loads(running.tiny("versions", "-o", "json").stdout)] == ["1.0"]
+
+
+def test_a_node_that_is_down_is_said_to_be_down_with_code_3(node: TinyNode) -> None:
+    for verb in ("ping", "pid", "status", "versions", "stop", "attach", "commit", "rollback"):
+        assert f"{NAME} is down" in node.tiny(verb, code=3).stderr
+    for verb in ("plan", "upgrade", "downgrade", "remove", "unpack"):
+        assert f"{NAME} is down" in node.tiny(verb, "2.0", code=3).stderr
+    assert node.tiny("versions", code=3).stdout.split() == ["1.0", "permanent"]
+    assert json.loads(node.tiny("versions", "-o", "json", code=3).stdout) == [{"vsn": "1.0", "status": "permanent"}]
+    assert "bin/tiny start` starts it" in node.tiny("ping", code=3).stderr
+
+
+def test_a_wrong_verb_is_wrong_usage(node: TinyNode) -> None:
+    for words in ((), ("dance",), ("start", "now")):
+        done = node.tiny(*words, code=2)
+        assert done.stderr.startswith("usage: tiny VERB")
+        assert done.stdout == ""
+    assert node.tiny("help").stdout.startswith("usage: tiny VERB")
+
+
+def test_stop_leaves_no_process_and_no_record_of_one(running: TinyNode) -> None:
+    pid, parent = running.pid(), running.parent["pid"]
+    assert running.tiny("stop").stdout == f"{NAME} is stopped.\n"
+    for process in (pid, parent):
+        assert isinstance(process, int)
+        assert is_gone(process)
+    assert not list(running.run_directory.glob("*.json"))
+
+
+def test_a_second_start_is_refused_and_changes_nothing(running: TinyNode) -> None:
+    pid = running.pid()
+    for verb in ("start", "foreground"):
+        assert f"{NAME} runs already, as process {pid}" in running.tiny(verb, code=1).stderr
+    assert running.pid() == pid
+
+
+def test_restart_boots_another_process_of_the_same_parent(running: TinyNode) -> None:
+    pid, parent = running.pid(), running.parent["pid"]
+    said = running.tiny("restart").stdout
+    assert running.pid() != pid
+    assert running.parent["pid"] == parent
+    assert said == f"{NAME} runs 1.0 as process {running.pid()}.\n"
+
+
+def test_restart_starts_a_node_that_is_down(node: TinyNode) -> None:
+    node.tiny("restart")
+    assert node.tiny("ping").stdout == "pong\n"
+
+
+def test_a_node_that_is_killed_is_booted_again(running: TinyNode) -> None:
+    pid = running.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
+    assert running.pid() != pid
+    assert running.tiny("ping").stdout == "pong\n"
+    assert "was ended by signal 9" in running.log
+
+
+def test_a_node_whose_heart_is_silent_is_killed_and_booted_again(node: TinyNode) -> None:
+    node.set("node.toml", "heart = 1\n")
+    node.tiny("start")
+    pid = node.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
+    assert "heart was silent for 1 s" in node.log
+
+
+def test_a_node_without_its_parent_stops_in_order(running: TinyNode) -> None:
+    pid, parent = running.pid(), running.parent["pid"]
+    assert isinstance(pid, int)
+    assert isinstance(parent, int)
+    os.kill(parent, signal.SIGKILL)
+    until(lambda: is_gone(pid), "the node's end")
+    assert "The parent is gone" in running.log
+    assert f"{NAME} is down" in running.tiny("status", code=3).stderr
+    running.tiny("start")
+
+
+def test_an_application_that_gives_up_takes_the_node_down_and_up_again(running: TinyNode) -> None:
+    def processes() -> dict[str, int]:
+        listed = json.loads(running.hotdash("ps", NAME, "-o", "json").stdout)
+        return {process["name"]: process["pid"] for process in listed if process["name"]}
+
+    server = processes()["tiny_server"]
+    running.hotdash("kill", NAME, "tiny_server", "--yes")
+    until(lambda: processes().get("tiny_server", server) != server, "the restart")
+    running.hotdash("kill", NAME, "tiny_server", "--yes", code=None)  # the node may be gone before it answers
+    until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
+    assert "The node halts" in running.log
+
+
+def test_a_node_whose_event_loop_is_ended_by_its_code_is_booted_again(tmp_path: Path) -> None:
+    tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": TASK_THAT_LEAVES})
+    with stopped_at_last(install(tarball, tmp_path / "tiny")) as node:
+        node.tiny("start")
+        (node.directory / "leave").touch()
+        until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
+        assert "The node was not told to end" in node.log
+
+
+def test_a_callback_that_exits_is_restarted_by_its_supervisor(tmp_path: Path) -> None:
+    tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": CALLBACK_THAT_LEAVES})
+    with stopped_at_last(install(tarball, tmp_path / "tiny")) as node:
+        node.tiny("start")
+        (node.directory / "leave").touch()
+        until(lambda: "crashed: SystemExit: 3" in node.log, "the crash report")
+        assert node.tiny("ping").stdout == "pong\n"
+        assert node.parent["boots"] == 1
+
+
+def test_an_upgrade_that_the_node_did_not_survive_is_not_said_to_be_current(
+    running: TinyNode, tarballs: dict[str, Path]
+) -> None:
+    running.hotdash("stage", NAME, tarballs["2.0"])
+    running.hotdash("upgrade", NAME, "2.0", "--yes")
+    assert "2.0 is current, on probation" in running.hotdash("results", NAME).stdout
+    pid = running.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
+    told = json.loads(running.hotdash("results", NAME, "-o", "json").stdout)
+    assert (told["outcome"], told.get("probation_until")) == ("restarted", None)
+    shown = " ".join(running.hotdash("results", NAME).stdout.split())
+    assert "The node was restarted into its permanent release, 1.0." in shown
+    assert "on probation" not in shown
+
+
+def test_a_code_change_that_spoils_a_state_says_so_and_restarts_the_node(tmp_path: Path) -> None:
+    before, after = tarball_of(tmp_path, changes=COUNTING), tarball_of(tmp_path, "2.0", SPOILING)
+    with stopped_at_last(install(before, tmp_path / "tiny")) as node:
+        node.tiny("start")
+        node.hotdash("stage", NAME, after)
+        done = node.hotdash("upgrade", NAME, "2.0", "--yes", code=6)
+        assert "its code_change changed the state that it was given" in " ".join(done.stdout.split())
+        until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
+        told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
+        assert told["outcome"] == "partly put back"
+        assert node.tiny("ping").stdout == "pong\n"
+
+
+def test_a_start_that_is_refused_ends_in_one_sentence_and_no_process(tmp_path: Path) -> None:
+    tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/app.py": BROKEN_APP})
+    with stopped_at_last(install(tarball, tmp_path / "tiny")) as broken:
+        done = broken.tiny("start", code=1)
+        assert done.stderr == "Application tiny did not start: port 80 is taken; free it.\n"
+        assert done.stdout == ""
+        assert broken.parent["boots"] == 1
+        broken.tiny("pid", code=3)
+        foreground = broken.tiny("foreground", code=1)
+        assert "Application tiny did not start: port 80 is taken; free it." in foreground.stderr
+
+
+def test_a_configuration_that_does_not_parse_is_named(node: TinyNode) -> None:
+    node.set("sys.toml", "[tiny\n")
+    assert "etc/sys.toml is not valid TOML" in node.tiny("start", code=1).stderr
+
+
+def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:
+    code = "import os\nos.kill(os.getpid(), 9)\n"
+    with stopped_at_last(
+        install(tarball_of(tmp_path, changes={"apps/tiny/src/tiny/app.py": code}), tmp_path / "t")
+    ) as it:
+        assert "was ended by signal 9" in it.tiny("start", code=1).stderr
+        assert it.parent["boots"] == 3
+        assert "I give up" in it.log
+
+
+def test_two_nodes_of_one_name_do_not_meet(running: TinyNode, tmp_path: Path) -> None:
+    other = copy_of(running, tmp_path / "other")
+    assert f"A node named {NAME} runs already" in other.tiny("start", code=1).stderr
+    # Its verbs must not reach the other directory's node.
+    for words in (("status",), ("ping",), ("upgrade", "2.0")):
+        other.tiny(*words, code=3)
+    other.set("node.toml", 'name = "other@127.0.0.1"\n')
+    with stopped_at_last(other):
+        assert other.tiny("start").stdout.startswith("other@127.0.0.1 runs 1.0")
+        assert running.tiny("ping").stdout == "pong\n"
+
+
+def test_in_the_foreground_a_signal_stops_it_in_order(node: TinyNode) -> None:
+    with subprocess.Popen((node.script, "foreground"), env=node.environment, stderr=subprocess.PIPE) as parent:
+        until(lambda: node.tiny("ping", code=None).returncode == 0, "the node")
+        parent.send_signal(signal.SIGTERM)
+        parent.communicate(timeout=30)
+    assert parent.returncode == 0
+    node.tiny("ping", code=3)
+
+
+def test_in_the_foreground_stop_from_elsewhere_ends_it(node: TinyNode) -> None:
+    with subprocess.Popen((node.script, "foreground"), env=node.environment, stderr=subprocess.PIPE) as parent:
+        until(lambda: node.tiny("ping", code=None).returncode == 0, "the node")
+        node.tiny("stop")
+        parent.communicate(timeout=30)
+    assert parent.returncode == 0
+
+
+def test_an_upgrade_that_is_not_committed_dies_with_the_node(running: TinyNode, tarballs: dict[str, Path]) -> None:
+    running.tiny("unpack", tarballs["2.0"])
+    assert "2.0" in running.tiny("plan", "2.0").stdout
+    running.tiny("upgrade", "2.0")
+    statuses = {one["vsn"]: one["status"] for one in json.loads(running.tiny("versions", "-o", "json").stdout)}
+    assert statuses == {"1.0": "permanent", "2.0": "current"}
+    os.kill(running.pid() or 0, signal.SIGKILL)
+    until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
+    assert running.parent["vsn"] == "1.0"
+    running.tiny("upgrade", "2.0")
+    running.tiny("commit")
+    running.tiny("restart")
+    assert running.parent["vsn"] == "2.0"
+    running.tiny("downgrade", "1.0")
+    running.tiny("rollback")
+    running.tiny("remove", "1.0")
+    assert [one["vsn"] for one in json.loads(running.tiny("versions", "-o", "json").stdout)] == ["2.0"]
+
+
+def test_a_cookie_is_printed_for_each_role_also_while_the_node_is_down(node: TinyNode) -> None:
+    operator, viewer = node.tiny("cookie").stdout, node.tiny("cookie", "--role", "viewer").stdout
+    assert operator.startswith("hotdash1:operator:")
+    assert viewer.startswith("hotdash1:viewer:")
+    assert node.tiny("cookie").stdout == operator
+    node.tiny("cookie", "--role", "king", code=2)
+    assert (node.directory / "etc/cookies/operator").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_release_for_another_python_says_which(node: TinyNode) -> None:
+    path = node.directory / "releases/1.0/manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps({**manifest, "python": "3.99"}))
+    assert "needs Python 3.99" in node.tiny("start", code=1).stderr
+
+
+def test_a_record_that_is_damaged_is_a_sentence(node: TinyNode) -> None:
+    for damaged in ("{", "[]", "{}", '{"permanent": 7}', '{"permanent": "1.0", "releases": {"1.0": {}}}'):
+        (node.directory / "releases/record.json").write_text(damaged)
+        said = node.tiny("versions", code=1).stderr
+        assert "record.json is damaged" in said
+        assert len(said.splitlines()) == 1
+
+
+def test_a_manifest_without_a_runtime_is_a_sentence(node: TinyNode) -> None:
+    path = node.directory / "releases/1.0/manifest.json"
+    manifest = json.loads(path.read_text())
+    for path_entries in (["../../../tmp"], [], "lib"):
+        path.write_text(json.dumps({**manifest, "path": path_entries}))
+        said = node.tiny("cookie", code=1).stderr
+        assert len(said.splitlines()) == 1
+        assert "put it back from a backup" in said
+
+
+def test_while_the_node_is_booted_again_it_is_said_so(running: TinyNode) -> None:
+    parent, pid = running.parent["pid"], running.pid()
+    assert isinstance(parent, int)
+    assert isinstance(pid, int)
+    os.kill(parent, signal.SIGSTOP)  # as if it took its time
+    try:
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: is_gone(pid), "the node's end")
+        for done in (running.tiny("status", code=3), running.hotdash("status", NAME, code=3)):
+            assert "is being started again" in done.stderr
+    finally:
+        os.kill(parent, signal.SIGCONT)
+    until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
+
+
+def test_of_two_starts_at_once_the_loser_says_that_the_other_starts_it(node: TinyNode) -> None:
+    command = (node.script, "start")
+    starts = [
+        subprocess.Popen(command, env=node.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [start.communicate(timeout=60)[1] for start in starts]
+    assert sorted(start.returncode for start in starts) == [0, 1]
+    lost = said[0] or said[1]
+    assert "is being started already" in lost or "runs already" in lost
+
+
+def test_the_node_sees_no_library_but_its_own(running: TinyNode) -> None:
+    maps = Path(f"/proc/{running.pid()}/maps").read_text()
+    native = {line.split()[-1] for line in maps.splitlines() if ".so" in line and "site-packages" in line}
+    assert native == set()

@@ -1,0 +1,85 @@
+"""Threads call through modules while these are loaded, and see one version or the next, never an error."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+
+import pytest
+
+from node_runtime.code import OldVersionHeld
+
+pytest_plugins = ["code_shop"]
+
+LOADS = 1000
+A = """
+    import b
+    from b import value as imported
+    N = {n}
+    def value():
+        return N
+    def both():
+        return value(), b.value(), imported()
+"""
+B = """
+    import a
+    N = {n}
+    def value():
+        return N
+"""
+
+
+def load(app, n):
+    """Load the next versions; a third one has to wait until no thread is in the middle of the first."""
+    sources = app.write(a=A.format(n=n), b=B.format(n=n)).values()
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            batch = app.server.prepare(sources)
+        except OldVersionHeld as held:
+            if time.monotonic() > deadline:
+                pytest.fail(f"no moment for load {n} in 60 s: {held}")
+        else:
+            batch.commit()
+            return
+
+
+def test_four_threads_see_no_error_in_a_thousand_loads(app):
+    app.boot(a=A.format(n=0), b=B.format(n=0))
+    import a
+    import b
+
+    stop, errors, calls = threading.Event(), [], [0] * 4
+
+    def client(number):
+        try:
+            while not stop.is_set():
+                mine, theirs, imported = a.both()
+                assert {type(mine), type(theirs), type(imported)} == {int}
+                assert isinstance(b.value(), int)
+                time.sleep(0)  # hands on at once: five threads share one interpreter
+                import a as again
+
+                assert again is a
+                calls[number] += 1
+        except BaseException as error:
+            errors.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.0001)  # many more moments at which a thread is interrupted
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for n in itertools.takewhile(lambda n: not errors and n <= LOADS, itertools.count(1)):
+            load(app, n)
+            assert a.both() == (n, n, n)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(before)
+    assert not errors
+    assert all(calls)

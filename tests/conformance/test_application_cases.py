@@ -1,0 +1,318 @@
+"""application_SUITE: environment, dependencies that have died, and stops that hang."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from conftest import eventually
+from supervised import Sup, child, clean, log
+
+from node_runtime import (
+    Application,
+    AppSpec,
+    Exit,
+    GenServer,
+    Pid,
+    Runtime,
+    Supervisor,
+    application,
+    call,
+    exit,
+    gen_server,
+    is_alive,
+    supervisor,
+    trap_exit,
+    whereis,
+)
+from node_runtime.behaviours.application import tell_of_changes
+from node_runtime.supervisor import ChildSpec
+
+__all__ = ["clean"]
+
+told: list[tuple[Any, ...]] = []
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    told.clear()
+
+
+class Shop(Application):
+    """Has one supervisor with one worker."""
+
+    name = "shop"
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await supervisor.start_link(Sup, child(f"{self.name}_worker"), name=f"{self.name}_sup")
+
+    async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        told.append((self.name, changed, new, removed))
+
+
+class Bank(Shop):
+    name = "bank"
+
+
+def spec(cls: type[Application], name: str, *needs: str, **env: Any) -> AppSpec:
+    return AppSpec(name, "1", needs, f"{__name__}:{cls.__name__}", env=env)
+
+
+def running() -> list[str]:
+    return [one.spec.name for one in application.which_applications()]
+
+
+# ------------------------------------------------------------------ the environment
+
+
+async def test_config_change(runtime: Runtime) -> None:
+    """application_SUITE:config_change. What the node's owner says wins, and only what differs is told."""
+    application.load(spec(Shop, "shop", colour="red", size=1, till=True), {"size": 2})
+    application.load(spec(Bank, "bank", colour="red"))
+    await application.start("shop")
+    await application.start("bank")
+    assert application.get_all_env("shop") == {"colour": "red", "size": 2, "till": True}
+    before = {name: application.get_all_env(name) for name in ("shop", "bank")}
+    application.load(spec(Shop, "shop", colour="blue", size=1, door="open"), {"size": 2})
+    await tell_of_changes(before)
+    assert told == [("shop", {"colour": "blue"}, {"door": "open"}, ("till",))]
+
+
+async def test_config_change_that_fails(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """application_SUITE:config_change. It is said, the application runs, and the others are told."""
+    application.load(spec(Grumpy, "grumpy"))
+    application.load(spec(Shop, "shop"))
+    await application.start("grumpy")
+    await application.start("shop")
+    before = {name: application.get_all_env(name) for name in ("grumpy", "shop")}
+    application.set_env("grumpy", "mood", "bad")
+    application.set_env("shop", "door", "open")
+    await tell_of_changes(before)
+    assert "config_change of application grumpy failed" in caplog.text
+    assert told == [("shop", {}, {"door": "open"}, ())]
+    assert running() == ["grumpy", "shop"]
+
+
+class Grumpy(Shop):
+    name = "grumpy"
+
+    async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        raise RuntimeError("I like it as it was")
+
+
+async def test_unset_env(runtime: Runtime) -> None:
+    """application_SUITE:get_env, set_env, unset_env."""
+    application.load(spec(Shop, "shop", colour="red"))
+    application.unset_env("shop", "colour")
+    application.unset_env("shop", "colour")
+    assert application.get_env("shop", "colour", "none") == "none"
+    assert application.get_all_env("nowhere") == {}
+
+
+# ------------------------------------------------------------------ what an application needs
+
+
+async def test_otp_4227(runtime: Runtime) -> None:
+    """application_SUITE:otp_4227. One that died since is started again; one that dies meanwhile is named."""
+    application.load(spec(Bank, "bank"))
+    application.load(spec(Shop, "shop", "bank"))
+    await application.start("shop")
+    await application.stop("shop")
+    await _kill_top("bank")
+    await application.start("shop")
+    assert running() == ["bank", "shop"]
+
+    await application.stop("shop")
+    await application.stop("bank")
+    application.load(spec(Fickle, "fickle", "bank"))
+    application.load(spec(Shop, "shop", "bank", "fickle"))
+    with pytest.raises(Exit, match="application 'shop' needs 'bank', which has ended") as refused:
+        await application.start("shop")
+    assert refused.value.reason == ("not_running", "bank")
+    assert running() == []
+
+
+class Fickle(Shop):
+    """Takes the bank down as it starts."""
+
+    name = "fickle"
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        await _kill_top("bank")
+        return await super().start(start_type, args)
+
+
+async def _kill_top(name: str) -> None:
+    exit(f"{name}_sup", "kill")
+    await eventually(lambda: name not in running())
+
+
+async def test_a_start_that_fails_stops_what_was_started_for_it(runtime: Runtime) -> None:
+    """application:ensure_all_started. What ran before goes on."""
+    application.load(spec(Bank, "bank"))
+    application.load(spec(Shop, "shop"))
+    application.load(spec(Broken, "broken", "bank", "shop"))
+    await application.start("bank")
+    with pytest.raises(Exit, match="broken"):
+        await application.start("broken")
+    assert running() == ["bank"]
+
+
+class Broken(Application):
+    async def start(self, start_type: str, args: Any) -> Pid:
+        raise ValueError("broken")
+
+
+async def test_two_starts_at_once_are_one(runtime: Runtime) -> None:
+    """application_SUITE:start. Both return when it runs."""
+    application.load(spec(Bank, "bank"))
+    application.load(spec(Shop, "shop", "bank"))
+    await asyncio.gather(application.start("shop"), application.start("shop"), application.start("bank"))
+    assert running() == ["bank", "shop"]
+
+
+async def test_an_application_that_waits_for_its_own_start_is_told_so(runtime: Runtime) -> None:
+    """Not so in OTP: there it waits for ever."""
+    application.load(spec(Circular, "circular"))
+    with pytest.raises(Exit, match="'circular' is being started, and waits for the one who asks"):
+        await application.start("circular")
+
+
+class Circular(Application):
+    async def start(self, start_type: str, args: Any) -> Pid:
+        await application.start("circular")
+        raise AssertionError
+
+
+# ------------------------------------------------------------------ stops
+
+
+class Hanging(Application):
+    """Its worker doesn't end."""
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await supervisor.start_link(HangingSup, name="hanging_sup")
+
+
+class HangingSup(Supervisor):
+    def children(self) -> list[ChildSpec]:
+        return [ChildSpec("hanging", f"{__name__}:start_hanging", shutdown="infinity")]
+
+
+class HangingWorker(GenServer[None]):
+    def init(self) -> None:
+        trap_exit()
+
+    async def terminate(self, reason: object) -> None:
+        log.append(("told", "hanging"))
+        await asyncio.Event().wait()
+
+
+async def start_hanging() -> Pid:
+    return await gen_server.start_link(HangingWorker, name="hanging")
+
+
+async def test_shutdown_timeout(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """application_SUITE:shutdown_timeout. When the time is over, what is left is killed."""
+    application.load(spec(Hanging, "hanging"))
+    await application.start("hanging")
+    await application.stop("hanging", timeout=0.05)
+    assert "application hanging did not stop within 0.05 s; it is killed" in caplog.text
+    assert not runtime.processes
+    await application.start("hanging")
+    assert whereis("hanging") is not None
+    await application.stop("hanging", timeout=0.05)
+
+
+async def test_shutdown_deadlock(runtime: Runtime) -> None:
+    """application_SUITE:shutdown_deadlock. While one hangs in its stop, all others can be started and stopped."""
+    application.load(spec(Hanging, "hanging"))
+    application.load(spec(Shop, "shop"))
+    await application.start("hanging")
+    stopping = asyncio.ensure_future(application.stop("hanging", timeout=60.0))
+    await eventually(lambda: ("told", "hanging") in log)
+    await application.start("shop")
+    assert running() == ["shop"]
+    await application.stop("shop")
+    assert not stopping.done()
+    exit("hanging", "kill")
+    await stopping
+
+
+async def test_shutdown_deadlock_from_within(runtime: Runtime) -> None:
+    """application_SUITE:shutdown_deadlock. Callbacks that stop their own application, or ask for it, don't wait."""
+    application.load(spec(Inward, "inward"))
+    await application.start("inward")
+    await application.stop("inward")
+    assert told == [("prep_stop", []), ("stop", [])]
+
+
+class Inward(Shop):
+    name = "inward"
+
+    async def prep_stop(self) -> None:
+        await application.stop("inward")
+        application.set_env("inward", "stopping", True)
+        told.append(("prep_stop", running()))
+
+    async def stop(self) -> None:
+        await application.stop("inward")
+        told.append(("stop", running()))
+
+
+async def test_a_process_that_stops_its_own_application_ends_with_it(runtime: Runtime) -> None:
+    """application_SUITE:shutdown_deadlock. It waits for what waits for it, so the supervisor's time limit ends it."""
+    application.load(spec(Suicidal, "suicidal"))
+    await application.start("suicidal")
+    with pytest.raises(Exit, match="shutdown"):
+        await call("suicide", Suicide.stop_all)
+    await eventually(lambda: not runtime.processes)
+
+
+class Suicidal(Application):
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await supervisor.start_link(Sup, ChildSpec("suicide", f"{__name__}:start_suicide"))
+
+
+class Suicide(GenServer[None]):
+    def init(self) -> None: ...
+
+    async def stop_all(self) -> None:
+        await application.stop("suicidal")
+
+
+async def start_suicide() -> Pid:
+    return await gen_server.start_link(Suicide, name="suicide")
+
+
+async def test_hooks_that_fail_do_not_stop_the_stop(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    """application_SUITE:start_phases aside: as application_master catches prep_stop and stop."""
+    application.load(spec(Clumsy, "clumsy"))
+    await application.start("clumsy")
+    top = whereis("clumsy_sup")
+    assert top is not None
+    await application.stop("clumsy")
+    assert not is_alive(top)
+    assert "prep_stop of application clumsy failed" in caplog.text
+    assert "stop of application clumsy failed" in caplog.text
+
+
+class Clumsy(Shop):
+    name = "clumsy"
+
+    async def prep_stop(self) -> None:
+        raise RuntimeError
+
+    async def stop(self) -> None:
+        raise RuntimeError
+
+
+async def test_stopping_one_leaves_those_that_need_it(runtime: Runtime) -> None:
+    """application:stop/1. As in OTP it stops this one only; a release stops all in the order of need."""
+    application.load(spec(Bank, "bank"))
+    application.load(spec(Shop, "shop", "bank"))
+    await application.start("shop")
+    await application.stop("bank")
+    assert running() == ["shop"]
+    assert whereis("shop_worker") is not None

@@ -1,0 +1,188 @@
+"""Who may do what: cookies, roles, and frames that no client of ours would send."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+import zmq
+import zmq.asyncio
+
+from node_runtime.control.selftest import require_refusal
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.methods import METHODS, Method
+from node_runtime.protocol.rundir import Address
+from node_runtime.protocol.wire import pack, unpack
+
+if TYPE_CHECKING:
+    from shop_node import Node
+
+pytest_plugins = ["shop_node"]
+NAME = "shop@127.0.0.1"
+
+
+async def refusal(address: Address) -> Refused:
+    with pytest.raises(Refused) as caught:
+        async with Client.connect(address, user="eve", client_name="test"):
+            pass
+    return caught.value
+
+
+async def test_the_same_user_needs_no_cookie_and_is_told_who_answers(shop: Node) -> None:
+    async with shop.client() as client:
+        assert (client.info.name, client.info.vsn, client.info.permanent) == (NAME, "1.0", "1.0")
+        assert client.info.role == "operator"
+        await client.request(methods.PING)
+
+
+async def test_a_cookie_of_another_node_is_refused_at_once_and_for_good(shop: Node) -> None:
+    address = shop.address()
+    stranger = replace(address.cookie, secret=zmq.curve_keypair()[1])
+    refused = await refusal(replace(address, cookie=stranger))
+    assert refused.code == ExitCode.NOT_ALLOWED
+    assert "bin/<name> cookie" in refused.sentence
+
+
+async def test_a_cookie_with_the_wrong_server_key_is_refused(shop: Node) -> None:
+    address = shop.address()
+    mistaken = replace(address.cookie, server=zmq.curve_keypair()[0])
+    assert (await refusal(replace(address, cookie=mistaken))).code == ExitCode.NOT_ALLOWED
+
+
+async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: Node) -> None:
+    shop.control.stop()
+    refused = await refusal(shop.address())
+    assert refused.code == ExitCode.UNREACHABLE
+    assert "is alive" in refused.sentence
+
+
+async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(shop: Node) -> None:
+    made_up = Method("does_not_exist", m.Nothing, m.Nothing, "viewer")
+    orders = [method for method in METHODS if method.role == "operator"]
+    async with shop.client("viewer") as client:
+        assert client.info.role == "viewer"
+        await client.request(methods.SNAPSHOT)
+        sentences = set()
+        for method in (made_up, *orders):
+            with pytest.raises(Refused) as caught:
+                await client.request(replace(method, params=m.Nothing))
+            assert caught.value.code == ExitCode.NOT_ALLOWED
+            sentences.add(caught.value.sentence.replace(repr(method.name), "X"))
+        assert len(sentences) == 1
+
+
+async def test_an_unknown_method_is_refused_alike_for_an_operator(shop: Node) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused) as caught:
+            await client.request(Method("__init__", m.Nothing, m.Nothing, "viewer"))
+        assert caught.value.code == ExitCode.NOT_ALLOWED
+
+
+async def test_every_method_of_the_table_is_answered(shop: Node) -> None:
+    would_act = (methods.STOP, methods.COMMIT, methods.ROLLBACK)
+    sentences = []
+    async with shop.client() as client:
+        for method in METHODS:
+            if method in would_act:
+                continue
+            try:
+                await client.request(replace(method, params=m.Nothing))
+            except Refused as refused:
+                sentences.append(refused.sentence)
+    assert sentences
+    assert [text for text in sentences if "make no sense" not in text and "no operation" not in text] == []
+
+
+async def test_unknown_fields_are_refused(shop: Node) -> None:
+    class Sneaky(m.Struct, frozen=True):
+        pid: int
+        also: str
+
+    async with shop.client() as client:
+        with pytest.raises(Refused, match="make no sense"):
+            await client.request(replace(methods.STATE, params=Sneaky), Sneaky(pid=1, also="x"))
+
+
+async def test_another_protocol_is_answered_with_one_sentence(shop: Node) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused, match="version 99 of the protocol"):
+            await client.request(methods.HELLO, m.Hello(protocol=99, client="old", user="ann"))
+
+
+async def test_garbage_frames_change_nothing(shop: Node) -> None:
+    address = shop.address()
+    context = zmq.asyncio.Context()
+    raw = context.socket(zmq.DEALER)
+    raw.linger = 0
+    raw.curve_secretkey, raw.curve_serverkey = address.cookie.secret, address.cookie.server
+    raw.curve_publickey = zmq.curve_public(address.cookie.secret)
+    raw.connect(f"tcp://{address.host}:{address.port}")
+    for frames in ([b""], [b"\xff" * 100], [b"a", b"b", b"c"], [msgspec.msgpack.encode({"id": 1})], [b"\x91" * 10_000]):
+        await raw.send_multipart(frames)
+    await raw.send(pack(m.Request(id=7, method="ping", params=pack(m.Nothing()))))
+    replies = [unpack(await asyncio.wait_for(raw.recv(), 5), m.Reply) for _ in range(5)]
+    assert [reply.id for reply in replies] == [0, 0, 0, 0, 7]
+    assert replies[-1].failure is None
+    context.destroy(linger=0)
+
+
+async def test_a_raw_connection_without_keys_gets_nothing_and_stops_nobody(shop: Node) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", shop.ports[0])
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await writer.drain()
+    async with shop.client() as client:
+        await client.request(methods.PING)
+    writer.close()
+
+
+async def test_a_client_that_goes_away_in_the_middle_leaves_the_others_alone(shop: Node) -> None:
+    async with shop.client() as other:
+        for _ in range(5):
+            async with shop.client() as client:
+                pending = asyncio.create_task(client.request(methods.SNAPSHOT))
+                await asyncio.wait([pending], timeout=0)
+                pending.cancel()
+        await other.request(methods.PING)
+
+
+async def test_a_port_that_is_taken_is_one_sentence(shop: Node) -> None:
+    second = shop.make_control(f"127.0.0.1:{shop.ports[0]}")
+    with pytest.raises(Refused, match="can't listen on"):
+        second.start()
+
+
+async def test_listen_has_to_be_host_and_port(shop: Node) -> None:
+    with pytest.raises(Refused, match="write it as host:port"):
+        shop.make_control("8004")
+
+
+def test_the_self_test_refuses_an_endpoint_that_lets_strangers_in() -> None:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    open_to_all = context.socket(zmq.ROUTER)
+    public, secret = zmq.curve_keypair()
+    open_to_all.curve_server = True
+    open_to_all.curve_secretkey = secret
+    port = open_to_all.bind_to_random_port("tcp://127.0.0.1")
+    try:
+        with pytest.raises(Refused, match="did not refuse an unknown key"):
+            require_refusal(public, "127.0.0.1", port)
+    finally:
+        context.destroy(linger=0)
+
+
+async def test_the_keys_stay_the_same_over_a_restart_of_the_endpoint(shop: Node) -> None:
+    before = make_keys(shop.root)
+    shop.control.stop()
+    shop.control = shop.make_control()
+    shop.ports = shop.control.start()
+    assert make_keys(shop.root) == before
+    address = replace(shop.address(), port=shop.ports[0])
+    async with Client.connect(address, user="ann", client_name="test") as client:
+        await client.request(methods.PING)

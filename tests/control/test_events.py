@@ -1,0 +1,169 @@
+"""The stream of events: nothing is missed without being told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import pytest
+import zmq
+import zmq.asyncio
+from msgspec import structs
+
+from node_runtime import exit, receive, spawn, whereis
+from node_runtime.control.events import EventLog
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Missed
+from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.wire import WELCOME, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from shop_node import Node
+
+pytest_plugins = ["shop_node"]
+
+
+async def first(events: AsyncIterator[m.Event | Missed], wanted: Callable[[m.Event], bool]) -> m.Event:
+    async with asyncio.timeout(10):
+        async for item in events:
+            if isinstance(item, m.Event) and wanted(item):
+                return item
+    pytest.fail("the events ended")
+
+
+async def test_a_stream_begins_with_the_moment_for_a_snapshot_and_goes_on_without_a_gap(shop: Node) -> None:
+    async with shop.client("viewer") as client, aclosing(client.events()) as events:
+        assert await anext(events) == Missed()
+        snapshot = await client.request(methods.SNAPSHOT)
+        seen = [await anext(events) for _ in range(3)]
+        assert all(isinstance(item, m.Event) for item in seen)
+        numbers = [item.seq for item in seen if isinstance(item, m.Event)]
+        assert numbers == list(range(numbers[0], numbers[0] + 3))
+        assert numbers[0] <= snapshot.seq + 1
+
+
+async def test_vitals_come_by_themselves(shop: Node) -> None:
+    async with shop.client() as client, aclosing(client.events()) as events:
+        event = await first(events, lambda event: event.kind == "vitals")
+    assert event.vitals is not None
+    assert event.vitals.processes == 5
+    assert event.vitals.descriptors > 0
+
+
+async def test_births_ends_and_log_records_are_told(shop: Node) -> None:
+    async with shop.client() as client, aclosing(client.events()) as events:
+        await anext(events)
+        pid = whereis("till")
+        assert pid is not None
+        exit(pid, "kill")
+        ended = await first(events, lambda event: event.kind == "process" and "ended" in event.text)
+        assert ended.text == f"till <{int(pid)}> ended: killed"
+        logging.getLogger("shop").warning("low on \x1b[31mcoins")
+        told = await first(events, lambda event: event.kind == "log" and "low" in event.text)
+        assert told.text == "warning: low on \\x1b[31mcoins"
+        kept = (await client.request(methods.EVENTS, m.Limit(limit=500))).events
+    assert ended in kept
+    assert told in kept
+    assert all(event.kind != "vitals" for event in kept)
+
+
+async def test_processes_without_a_name_that_come_and_go_are_not_told(shop: Node) -> None:
+    async def nothing() -> None:
+        pass
+
+    async with shop.client() as client, aclosing(client.events()) as events:
+        await anext(events)
+        for _ in range(100):
+            spawn(nothing)
+        pid = whereis("till")
+        assert pid is not None
+        exit(pid, "kill")
+        await first(events, lambda event: event.kind == "process" and "ended" in event.text)
+        kept = (await client.request(methods.EVENTS, m.Limit(limit=500))).events
+    told = {event.text.split()[0] for event in kept if event.kind == "process"}
+    assert "till" in told
+    assert told <= {"till", "lamp", "shop_sup"}
+
+
+async def test_many_ends_are_counted_not_listed(shop: Node) -> None:
+    async def forever() -> None:
+        await receive()
+
+    async with shop.client() as client, aclosing(client.events()) as events:
+        await anext(events)
+        for pid in [spawn(forever) for _ in range(500)]:
+            exit(pid, "kill")
+        event = await first(events, lambda event: "more processes" in event.text)
+    assert event.kind == "process"
+
+
+async def test_a_lost_node_ends_the_stream_with_one_sentence(shop: Node) -> None:
+    async with shop.client() as client, aclosing(client.events()) as events:
+        await anext(events)
+        shop.control.stop()
+        with pytest.raises(Refused) as caught:
+            await first(events, lambda event: False)
+    assert caught.value.code == ExitCode.UNREACHABLE
+
+
+async def test_following_an_operation_of_a_lost_node_has_an_unknown_outcome(shop: Node) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused) as caught:
+            async for _ in client.follow("none"):
+                pass
+        assert caught.value.code == ExitCode.REFUSED
+        shop.control.stop()
+        with pytest.raises(Refused) as caught:
+            async for _ in client.follow("abc123"):
+                pass
+    assert (caught.value.code, caught.value.operation) == (ExitCode.UNKNOWN_OUTCOME, "abc123")
+    assert "abc123" in caught.value.sentence
+
+
+async def test_a_gap_in_the_numbers_is_told_with_its_size(shop: Node) -> None:
+    """In place of the node's a publisher that leaves events out, as libzmq does for a subscriber that is too slow."""
+    context = zmq.asyncio.Context()
+    leaky = context.socket(zmq.XPUB)
+    leaky.curve_server, leaky.curve_secretkey = True, make_keys(shop.root).secret
+    leaky.setsockopt(zmq.XPUB_WELCOME_MSG, WELCOME)
+    port = leaky.bind_to_random_port("tcp://127.0.0.1")
+    async with shop.client() as client:
+        client.info = structs.replace(client.info, events_port=port)
+        async with aclosing(client.events()) as events:
+            begun = asyncio.ensure_future(anext(events))
+            await leaky.recv()
+            assert await begun == Missed()
+            for seq in (1, 2, 7):
+                await leaky.send(pack(m.Event(boot_id="b", seq=seq, at=0.0, kind="log")))
+            items = [await anext(events) for _ in range(4)]
+    context.destroy(linger=0)
+    assert [item.count if isinstance(item, Missed) else item.seq for item in items] == [1, 2, 4, 7]
+
+
+def test_only_the_newest_events_are_kept_and_large_operations_travel_without_results() -> None:
+    sent: list[bytes] = []
+    log = EventLog("b", sent.append)
+    for number in range(600):
+        log.emit("log", f"line {number}")
+    assert [event.text for event in log.newest(2)] == ["line 598", "line 599"]
+    assert len(log.newest(1000)) == 500
+    assert log.newest(0) == ()
+    nothing = m.Term(type="str", text="x" * 1000)
+    result = m.ProcessResult(
+        pid=1, name=None, module="m", action="load", old_vsn="1", new_vsn="2", outcome="ok", seconds=0.0,
+        before=nothing, after=nothing,
+    )  # fmt: skip
+    large = m.Operation(
+        id="x", kind="install", from_vsn="1", to_vsn="2", who="ann", started=0.0, phase="p", results=(result,) * 500
+    )
+    log.emit("operation", "done", operation=large)
+    event = unpack(sent[-1], m.Event)
+    assert event.operation is not None
+    assert event.operation.results == ()
+    assert event.seq == len(sent) == 601

@@ -1,0 +1,168 @@
+"""Looking at a node that is idle, busy or blocked."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import eventually
+
+from node_runtime import cast, spawn, supervisor
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exits import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from shop_node import Node
+
+pytest_plugins = ["shop_node"]
+
+
+async def process(client: Client, name: str) -> m.ProcessInfo:
+    snapshot = await client.request(methods.SNAPSHOT)
+    return next(one for one in snapshot.processes if one.name == name)
+
+
+async def state(client: Client, name: str) -> m.StateView:
+    return await client.request(methods.STATE, m.GetState(pid=(await process(client, name)).pid))
+
+
+def till() -> Any:
+    import shop_till
+
+    return shop_till.Till
+
+
+async def test_a_snapshot_shows_the_tree_the_modules_and_the_releases(shop: Node) -> None:
+    async with shop.client("viewer") as client:
+        snapshot = await client.request(methods.SNAPSHOT)
+    by_name = {one.name: one for one in snapshot.processes if one.name}
+    top = by_name["shop_sup"]
+    assert (top.kind, top.strategy, top.intensity) == ("supervisor", "one_for_one", "5 in 10 s")
+    assert snapshot.applications == (m.ApplicationInfo(name="shop", vsn="1.0", top=top.pid),)
+    assert (by_name["till"].parent, by_name["till"].child_id, by_name["till"].kind) == (top.pid, "till", "gen_server")
+    assert (by_name["lamp"].kind, by_name["lamp"].state_name) == ("gen_statem", "green")
+    assert {one.application for one in snapshot.processes} == {"shop"}
+    modules = {one.name: one for one in snapshot.modules}
+    assert modules["shop_till"].processes == 2
+    assert by_name["till"].vsn == modules["shop_till"].vsn
+    assert [(one.vsn, one.status) for one in snapshot.releases] == [("1.0", "permanent"), ("1.1", "unpacked")]
+    assert snapshot.vitals.rss > 0
+    assert snapshot.blocked is None
+
+
+async def test_a_child_that_does_not_run_is_shown_with_its_supervisor(shop: Node) -> None:
+    await supervisor.terminate_child("shop_sup", "lamp")
+    async with shop.client() as client:
+        snapshot = await client.request(methods.SNAPSHOT)
+    (child,) = snapshot.children
+    assert (child.child_id, child.status) == ("lamp", "undefined")
+
+
+async def test_a_state_is_shown_with_its_secrets_hidden_and_without_a_message(shop: Node) -> None:
+    async with shop.client() as client:
+        before = (await process(client, "till")).messages
+        view = await state(client, "till")
+        assert dict(view.state.items)["coins"].text == "0"
+        assert dict(view.state.items)["pin_token"].text == "‹redacted›"
+        assert (await state(client, "lamp")).state.items[0][1].text == "'green'"
+        assert (await process(client, "till")).messages == before
+
+
+async def test_a_busy_process_shows_its_state_its_mail_and_where_it_waits(shop: Node) -> None:
+    cast("till", till().ponder)
+    cast("till", till().take, 3)
+    async with shop.client() as client:
+        view = await state(client, "till")
+    assert view.process.status == "running"
+    assert view.process.mailbox == 1
+    assert any("ponder" in line for line in view.stack)
+    assert dict(view.state.items)["coins"].text == "0"
+
+
+async def test_a_process_that_has_ended_is_refused_by_name(shop: Node) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused, match="<999> has ended"):
+            await client.request(methods.STATE, m.GetState(pid=999))
+
+
+async def test_a_plain_coroutine_is_shown_as_what_it_runs(shop: Node) -> None:
+    async def lonely() -> None:
+        from node_runtime import receive
+
+        await receive()
+
+    pid = spawn(lonely)
+    async with shop.client() as client:
+        view = await client.request(methods.STATE, m.GetState(pid=int(pid)))
+    assert "lonely" in view.state.text
+    assert view.process.kind == "process"
+
+
+class Outside(threading.Thread):
+    """An operator in a thread with an event loop of its own: the node's is about to be blocked."""
+
+    def __init__(self, shop: Node, ready: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._shop = shop
+        self._ready = ready
+        self.blocked = threading.Event()
+        self.released = threading.Event()
+        self.seen: dict[str, Any] = {}
+
+    def run(self) -> None:
+        import asyncio
+
+        try:
+            asyncio.run(self._look())
+        finally:
+            self.released.set()
+
+    async def _look(self) -> None:
+        async with self._shop.client() as client:
+            target = await process(client, "till")
+            boot = client.info.boot_id
+            self._ready.set()
+            self.blocked.wait(10)
+            await client.request(methods.PING)
+            self.seen["releases"] = await client.request(methods.RELEASES)
+            self.seen["snapshot"] = await client.request(methods.SNAPSHOT)
+            self.seen["state"] = await client.request(methods.STATE, m.GetState(pid=target.pid))
+            with suppress(Refused):
+                await client.request(methods.OPERATION)
+            try:
+                await client.request(methods.KILL_PROCESS, m.Target(pid=target.pid, boot_id=boot))
+            except Refused as refused:
+                self.seen["kill"] = refused
+
+
+async def test_a_blocked_event_loop_is_looked_at_from_beside_and_named(shop: Node) -> None:
+    ready = threading.Event()
+    outside = Outside(shop, ready)
+    outside.start()
+    await eventually(ready.is_set, what="the operator outside")
+
+    class Gate:
+        """What the server waits for, in the middle of its callback, in the event loop's thread."""
+
+        def wait(self) -> None:
+            outside.blocked.set()
+            outside.released.wait(20)
+
+    cast("till", till().block, Gate())
+    await eventually(outside.released.is_set, what="the look at the blocked node")
+    seen = outside.seen
+    assert seen["releases"].releases[0].vsn == "1.0"
+    assert "the event loop has not answered for" in seen["snapshot"].blocked
+    assert "Gate.wait" in seen["snapshot"].blocked
+    assert {one.name for one in seen["snapshot"].processes} >= {"till", "lamp"}
+    assert dict(seen["state"].state.items)["coins"].text == "0"
+    assert seen["state"].blocked is not None
+    assert seen["kill"].code == ExitCode.REFUSED
+    assert "Nothing was done" in seen["kill"].sentence
+    async with shop.client() as client:
+        assert (await client.request(methods.SNAPSHOT)).blocked is None
+        assert (await process(client, "till")).status == "idle"

@@ -1,0 +1,273 @@
+"""Orders to a node: uploads, installs, single processes and the node's end, and what the audit keeps of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import eventually
+
+from node_runtime import whereis
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.wire import CHUNK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shop_node import Node
+
+pytest_plugins = ["shop_node"]
+BOOT = "b00t"
+
+
+def audit_lines(shop: Node) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (shop.root / "var" / "audit.jsonl").read_text().splitlines()]
+
+
+async def begin(client: Client, data: bytes, **changed: Any) -> str:
+    asked = {"file_name": "x.tar.gz", "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), **changed}
+    return (await client.request(methods.STAGE_BEGIN, m.StageBegin(**asked))).upload
+
+
+async def refused(client: Client, method: Any, params: m.Struct) -> Refused:
+    with pytest.raises(Refused) as caught:
+        await client.request(method, params)
+    return caught.value
+
+
+# ------------------------------------------------------------------ uploads
+
+
+async def test_a_corrupt_tarball_is_refused_in_one_sentence_and_leaves_nothing(shop: Node, tmp_path: Path) -> None:
+    tarball = tmp_path / "bad.tar.gz"
+    tarball.write_bytes(b"not a release" * 50_000)
+    sent: list[tuple[int, int]] = []
+    async with shop.client() as client:
+        with pytest.raises(Refused) as caught:
+            await client.stage(tarball, lambda done, size: sent.append((done, size)))
+    assert caught.value.code == ExitCode.REFUSED
+    size = tarball.stat().st_size
+    assert sent == [(CHUNK, size), (2 * CHUNK, size), (size, size)]
+    assert list((shop.root / "var" / "staging").iterdir()) == []
+    intent, outcome = audit_lines(shop)
+    assert (intent["method"], intent["subject"], intent["phase"]) == ("stage_end", "bad.tar.gz", "intent")
+    assert outcome["outcome"].startswith("refused: ")
+
+
+async def test_a_tarball_that_is_not_there_is_one_sentence(shop: Node, tmp_path: Path) -> None:
+    async with shop.client() as client:
+        with pytest.raises(Refused, match="can't be read"):
+            await client.stage(tmp_path / "none.tar.gz")
+
+
+async def test_an_upload_that_is_too_large_is_refused_before_it_begins(shop: Node) -> None:
+    async with shop.client() as client:
+        for size in (0, -1, 1 << 31):
+            with pytest.raises(Refused, match="A tarball may have"):
+                await begin(client, b"", size=size)
+
+
+async def test_more_bytes_than_announced_drop_the_upload(shop: Node) -> None:
+    async with shop.client() as client:
+        upload = await begin(client, b"abc")
+        chunk = m.StageChunk(upload=upload, offset=0, data=b"abcd")
+        assert "don't fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
+        assert "no such upload" in (await refused(client, methods.STAGE_END, m.StageEnd(upload=upload))).sentence
+
+
+async def test_a_piece_at_the_wrong_place_drops_the_upload(shop: Node) -> None:
+    async with shop.client() as client:
+        upload = await begin(client, b"abc")
+        chunk = m.StageChunk(upload=upload, offset=1, data=b"b")
+        assert "don't fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
+
+
+async def test_bytes_with_another_hash_are_not_unpacked(shop: Node) -> None:
+    async with shop.client() as client:
+        upload = await begin(client, b"abc", sha256="0" * 64)
+        await client.request(methods.STAGE_CHUNK, m.StageChunk(upload=upload, offset=0, data=b"abc"))
+        assert "did not arrive" in (await refused(client, methods.STAGE_END, m.StageEnd(upload=upload))).sentence
+    assert list((shop.root / "var" / "staging").iterdir()) == []
+
+
+async def test_only_so_many_uploads_are_open_at_once(shop: Node) -> None:
+    async with shop.client() as client:
+        for _ in range(4):
+            await begin(client, b"abc")
+        with pytest.raises(Refused, match="open already"):
+            await begin(client, b"abc")
+
+
+async def test_a_request_that_is_too_long_is_refused_before_it_is_sent(shop: Node) -> None:
+    async with shop.client() as client:
+        chunk = m.StageChunk(upload="x", offset=0, data=b"x" * (1 << 20))
+        assert "too long" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
+        await client.request(methods.PING)
+
+
+# ------------------------------------------------------------------ releases
+
+
+async def test_an_unknown_version_is_refused_and_changes_nothing(shop: Node) -> None:
+    async with shop.client() as client:
+        for method, params in (
+            (methods.PLAN, m.MakePlan(vsn="9.9")),
+            (methods.INSTALL, m.Install(vsn="9.9", reason="try")),
+            (methods.REMOVE, m.Vsn(vsn="9.9")),
+        ):
+            error = await refused(client, method, params)
+            assert error.code == ExitCode.REFUSED
+            assert "9.9" in error.sentence
+        assert (await client.request(methods.RELEASES)).releases[0].vsn == "1.0"
+    intents = [line for line in audit_lines(shop) if line["phase"] == "intent"]
+    assert [(line["method"], line["subject"], line.get("reason")) for line in intents] == [
+        ("install", "9.9", "try"),
+        ("remove", "9.9", None),
+    ]
+    assert {line["who"] for line in intents} == {"ann"}
+    assert {line["peer"] for line in intents} == {"127.0.0.1"}
+
+
+async def test_an_upgrade_is_followed_to_its_end_committed_and_kept_in_the_audit(shop: Node) -> None:
+    async with shop.client() as client:
+        plan = await client.request(methods.PLAN, m.MakePlan(vsn="1.1"))
+        assert plan.blockers == ()
+        asked = m.Install(vsn="1.1", direction="up", plan_id=plan.id, reason="ticket 7")
+        started = await client.request(methods.INSTALL, asked)
+        states = [state async for state in client.follow(started.operation)]
+        assert states[-1].outcome == "installed"
+        assert {result.outcome for result in states[-1].results} == {"ok"}
+        assert [state.ended for state in states[:-1]] == [None] * (len(states) - 1)
+        snapshot = await client.request(methods.SNAPSHOT)
+        assert (snapshot.info.vsn, snapshot.info.permanent) == ("1.1", "1.0")
+        assert snapshot.operation is not None
+        till = next(one for one in snapshot.modules if one.name == "shop_till")
+        assert till.old_vsn is not None
+        committed = await client.request(methods.COMMIT, m.Commit())
+        assert committed.outcome == "committed"
+        texts = [event.text for event in (await client.request(methods.EVENTS, m.Limit(limit=500))).events]
+    assert "release 1.1 runs now" in texts
+    assert "release 1.1 is permanent now" in texts
+    lines = [(line["method"], line["phase"], line.get("outcome")) for line in audit_lines(shop)]
+    assert lines == [
+        ("install", "intent", None),
+        ("install", "outcome", f"began operation {started.operation}"),
+        ("install", "outcome", "installed"),
+        ("commit", "intent", None),
+        ("commit", "outcome", "committed"),
+    ]
+    assert {(line["who"], line.get("plan_id")) for line in audit_lines(shop)[:3]} == {("ann", plan.id)}
+
+
+async def test_a_rollback_is_followed_to_its_end(shop: Node) -> None:
+    async with shop.client() as client:
+        started = await client.request(methods.INSTALL, m.Install(vsn="1.1"))
+        assert [state async for state in client.follow(started.operation)][-1].outcome == "installed"
+        back = await client.request(methods.ROLLBACK, m.Rollback())
+        assert [state async for state in client.follow(back.operation)][-1].outcome == "reverted"
+        assert (await client.request(methods.SNAPSHOT)).info.vsn == "1.0"
+
+
+async def test_a_release_is_removed_once(shop: Node) -> None:
+    async with shop.client() as client:
+        left = await client.request(methods.REMOVE, m.Vsn(vsn="1.1"))
+        assert [one.vsn for one in left.releases] == ["1.0"]
+        assert "1.1" in (await refused(client, methods.REMOVE, m.Vsn(vsn="1.1"))).sentence
+
+
+async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) -> None:
+    async with shop.client("viewer") as client:
+        assert (await client.request(methods.PLAN, m.MakePlan(vsn="1.0"))).nothing_to_do
+    assert audit_lines(shop) == []
+
+
+async def test_an_operation_that_never_was_is_refused(shop: Node) -> None:
+    async with shop.client() as client:
+        assert "nope" in (await refused(client, methods.OPERATION, m.GetOperation(operation="nope"))).sentence
+        assert (await client.request(methods.OPERATIONS, m.Limit())).operations == ()
+
+
+# ------------------------------------------------------------------ processes
+
+
+async def test_a_process_is_restarted_by_its_supervisor(shop: Node) -> None:
+    pid = whereis("till")
+    assert pid is not None
+    async with shop.client() as client:
+        await client.request(methods.RESTART_PROCESS, m.Target(pid=int(pid), boot_id=BOOT, reason="stuck"))
+        snapshot = await client.request(methods.SNAPSHOT)
+        entries = (await client.request(methods.AUDIT, m.Limit())).entries
+    now = next(one for one in snapshot.processes if one.name == "till")
+    assert now.pid != pid
+    assert now.child_id == "till"
+    assert [(one.phase, one.method, one.subject, one.reason, one.outcome) for one in entries] == [
+        ("intent", "restart_process", f"<{int(pid)}>", "stuck", None),
+        ("outcome", "restart_process", f"<{int(pid)}>", "stuck", "done"),
+    ]
+
+
+async def test_a_process_is_killed_and_comes_back_as_after_a_crash(shop: Node) -> None:
+    pid = whereis("till")
+    assert pid is not None
+    async with shop.client() as client:
+        await client.request(methods.KILL_PROCESS, m.Target(pid=int(pid), boot_id=BOOT))
+    await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
+
+
+async def test_what_no_supervisor_restarts_is_refused(shop: Node) -> None:
+    async with shop.client() as client:
+        snapshot = await client.request(methods.SNAPSHOT)
+        guest = next(one for one in snapshot.processes if one.child_id == "guest")
+        master = next(one for one in snapshot.processes if one.kind == "application")
+        for target, why in ((guest, "temporary"), (master, "no supervisor")):
+            asked = m.Target(pid=target.pid, boot_id=BOOT)
+            assert why in (await refused(client, methods.RESTART_PROCESS, asked)).sentence
+
+
+async def test_a_process_of_another_boot_or_a_dead_one_is_never_touched(shop: Node) -> None:
+    pid = whereis("till")
+    assert pid is not None
+    async with shop.client() as client:
+        other = m.Target(pid=int(pid), boot_id="another")
+        assert "was restarted since" in (await refused(client, methods.KILL_PROCESS, other)).sentence
+        dead = m.Target(pid=999, boot_id=BOOT)
+        assert "<999> has ended" in (await refused(client, methods.KILL_PROCESS, dead)).sentence
+    assert whereis("till") == pid
+
+
+# ------------------------------------------------------------------ the node
+
+
+async def test_an_order_to_stop_is_answered_before_it_is_carried_out(shop: Node) -> None:
+    async with shop.client() as client:
+        await client.request(methods.STOP, m.StopNode(restart=True, reason="new kernel"))
+    await eventually(lambda: shop.stops == [True], what="the order to stop")
+
+
+async def test_an_order_that_is_not_answered_has_an_unknown_outcome(shop: Node) -> None:
+    async with shop.client() as client:
+        asked = m.StageEnd(upload="x")
+        with pytest.raises(Refused) as caught:
+            await client.request(methods.STAGE_END, asked, timeout=0.0)
+        assert caught.value.code == ExitCode.UNKNOWN_OUTCOME
+        with pytest.raises(Refused) as caught:
+            await client.request(methods.PING, timeout=0.0)
+        assert caught.value.code == ExitCode.UNREACHABLE
+
+
+async def test_the_audit_goes_on_after_a_line_that_a_crash_has_cut(shop: Node) -> None:
+    shop.control.stop()
+    with (shop.root / "var" / "audit.jsonl").open("a") as file:
+        file.write('{"at": 1.0, "who": "a')
+    shop.control = shop.make_control()
+    shop.ports = shop.control.start()
+    async with Client.connect(replace(shop.address(), port=shop.ports[0]), user="bob", client_name="test") as client:
+        await refused(client, methods.INSTALL, m.Install(vsn="9.9"))
+        entries = (await client.request(methods.AUDIT, m.Limit(limit=1))).entries
+    assert [(one.who, one.phase) for one in entries] == [("bob", "outcome")]

@@ -1,0 +1,228 @@
+"""What goes wrong at the command line is one sentence with the documented exit code, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
+
+
+@pytest.fixture(scope="module")
+def node(fil_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> object:
+    """One node for all refusals: none of them may change it."""
+    with running(install(fil_tarballs["1986.a"], tmp_path_factory.mktemp("node"))) as started:
+        yield started
+
+
+def picture(node: FilNode) -> dict[str, object]:
+    """Everything that a refusal must leave as it is."""
+    snapshot = json.loads(node.hotdash("status", node.name, "-o", "json").stdout)["info"]
+    releases = json.loads(node.hotdash("releases", node.name, "-o", "json").stdout)
+    operations = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
+    processes = [
+        (process["pid"], process["name"], process["vsn"])
+        for process in json.loads(node.hotdash("ps", node.name, "-o", "json").stdout)
+        if process["application"] == "fil"
+    ]
+    files = sorted(str(path.relative_to(node.directory)) for path in (node.directory / "lib").rglob("*"))
+    staging = sorted(str(path) for path in (node.directory / "var" / "staging").rglob("*"))
+    return {
+        "boot": snapshot["boot_id"],
+        "vsn": snapshot["vsn"],
+        "generation": snapshot["generation"],
+        "releases": releases,
+        "operations": operations,
+        "processes": processes,
+        "files": files,
+        "staging": staging,
+    }
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """One sentence on stderr that holds these words, nothing on stdout."""
+    sentence = done.stderr.strip()
+    assert len(sentence.splitlines()) == 1, done.stderr
+    assert "Traceback" not in sentence
+    assert sentence.endswith(".")
+    for word in words:
+        assert word in sentence
+    assert done.stdout == ""
+
+
+def test_an_unknown_node_is_exit_code_3(node: FilNode) -> None:
+    before = picture(node)
+    refused(node.hotdash("status", "file@127.0.0.1", code=3), "file@127.0.0.1", node.name)
+    assert picture(node) == before
+
+
+def test_an_unknown_version_is_exit_code_1(node: FilNode) -> None:
+    before = picture(node)
+    refused(node.hotdash("upgrade", node.name, "1987.x", "--yes", code=1), "1987.x")
+    refused(node.hotdash("plan", node.name, "1987.x", code=1), "1987.x")
+    refused(node.fil("upgrade", "1987.x", code=1), "1987.x")
+    refused(node.hotdash("remove", node.name, "1987.x", code=1), "1987.x")
+    assert picture(node) == before
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_a_corrupt_tarball_is_exit_code_1(
+    node: FilNode, fil_tarballs: dict[str, Path], tmp_path: Path, damage: str
+) -> None:
+    before = picture(node)
+    broken = tmp_path / "fil-1986.b.tar.gz"
+    good = bytearray(fil_tarballs["1986.b"].read_bytes())
+    if damage == "flipped":
+        good[len(good) // 2] ^= 0x10
+        broken.write_bytes(good)
+    else:
+        broken.write_bytes(good[: len(good) * 2 // 3])
+    refused(node.hotdash("stage", node.name, broken, code=1), "fil-1986.b.tar.gz", "corrupt")
+    refused(node.hotdash("stage", node.name, tmp_path / "no-such.tar.gz", code=1), "no-such.tar.gz")
+    assert picture(node) == before
+
+
+def test_a_wrong_cookie_is_exit_code_4(node: FilNode, fil_tarballs: dict[str, Path], tmp_path: Path) -> None:
+    before = picture(node)
+    other = install(fil_tarballs["1986.a"], tmp_path / "other")
+    (other.directory / "etc" / "node.toml").write_text('name = "other@127.0.0.1"\n')
+    with running(other):
+        foreign = other.directory / "etc" / "cookies" / "operator"
+        refused(node.hotdash("status", node.name, "--cookie-file", foreign, code=4), node.name)
+    guessable = tmp_path / "cookie"
+    guessable.write_text("fil123\n")
+    guessable.chmod(0o600)
+    refused(node.hotdash("status", node.name, "--cookie-file", guessable, code=4), "cookie")
+    assert picture(node) == before
+
+
+def test_a_viewer_may_look_but_not_touch(node: FilNode, fil_tarballs: dict[str, Path]) -> None:
+    before = picture(node)
+    viewer = node.directory / "etc" / "cookies" / "viewer"
+    node.hotdash("status", node.name, "--cookie-file", viewer)
+    refused(node.hotdash("commit", node.name, "--cookie-file", viewer, code=4))
+    refused(node.hotdash("stage", node.name, fil_tarballs["1986.b"], "--cookie-file", viewer, code=4))
+    refused(node.hotdash("kill", node.name, "fil_color_fsm", "--yes", "--cookie-file", viewer, code=4))
+    assert picture(node) == before
+
+
+def test_a_question_without_a_terminal_is_exit_code_2(node: FilNode) -> None:
+    before = picture(node)
+    refused(node.hotdash("rollback", node.name, code=2), "--yes")
+    refused(node.hotdash("connect", node.name, code=2), "terminal")
+    assert node.hotdash("upgrade", node.name, code=2).stderr
+    assert picture(node) == before
+
+
+def test_a_busy_name_is_exit_code_1(node: FilNode, fil_tarballs: dict[str, Path], tmp_path: Path) -> None:
+    before = picture(node)
+    twin = install(fil_tarballs["1986.a"], tmp_path)
+    done = command(
+        twin.directory / "bin" / "fil",
+        "start",
+        env=twin.environment | {"NODE_RUNTIME_RUN_DIR": str(node.run_directory)},
+        code=1,
+    )
+    assert node.name in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert picture(node) == before
+
+
+def test_a_busy_port_is_exit_code_1(node: FilNode, fil_tarballs: dict[str, Path], tmp_path: Path) -> None:
+    done = install(fil_tarballs["1986.a"], tmp_path, port=node.port).fil("start", code=1)
+    assert str(node.port) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_node_that_is_down_is_exit_code_3(fil_tarballs: dict[str, Path], tmp_path: Path) -> None:
+    node = install(fil_tarballs["1986.a"], tmp_path, port=free_port())
+    with running(node):
+        node.fil("ping")
+        node.fil("stop")
+        for verb in ("ping", "pid", "status"):
+            assert node.fil(verb, code=3).stderr.strip()
+        refused(node.hotdash("status", node.name, code=3), node.name)
+        refused(node.hotdash("upgrade", node.name, "1986.b", "--yes", code=3), node.name)
+
+
+def test_what_does_not_differ_is_nothing_to_do(node: FilNode) -> None:
+    before = picture(node)
+    assert "nothing to do" in node.hotdash("upgrade", node.name, "1986.a", "--yes").stdout.lower()
+    assert "nothing to do" in node.hotdash("plan", node.name, "1986.a", "--detailed-exitcode").stdout.lower()
+    assert picture(node) == before
+
+
+def test_a_node_that_is_silent_is_exit_code_3_and_no_wrong_cookie(node: FilNode) -> None:
+    pid = int(node.fil("pid").stdout)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = node.hotdash("status", node.name, code=3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    refused(done, f"process {pid} is alive but has not answered")
+    node.fil("ping")
+
+
+def test_nothing_to_do_is_the_plan_where_json_is_asked_for(node: FilNode) -> None:
+    plan = json.loads(node.hotdash("upgrade", node.name, "1986.a", "--yes", "-o", "json").stdout)
+    assert (plan["to_vsn"], plan["nothing_to_do"]) == ("1986.a", True)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
+def test_a_wait_without_an_end_is_wrong_usage(node: FilNode, seconds: str) -> None:
+    done = node.hotdash("upgrade", node.name, "1986.b", "--yes", "--wait", seconds, code=2)
+    assert "--wait" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_full_disk_is_one_sentence(node: FilNode) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            ["hotdash", "status", node.name],
+            env=node.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "hotdash can't go on: No space left on device.\n"
+
+
+def test_control_characters_of_a_tarballs_name_do_not_reach_the_terminal(node: FilNode, tmp_path: Path) -> None:
+    refused(node.hotdash("stage", node.name, tmp_path / "\x1b[31mred.tar.gz", code=1), r"\x1b[31mred")
+
+
+def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
+    fil_tarballs: dict[str, Path], tmp_path: Path
+) -> None:
+    without_olive = tmp_path / "1986.b"
+    shutil.copytree(EXAMPLES / "1986.b", without_olive)
+    machine = without_olive / "apps/fil/src/fil/color_fsm.py"
+    machine.write_text(machine.read_text().replace("olive", "teal"))
+    with running(install(fil_tarballs["1986.a"], tmp_path, cycle_time=600)) as slow:
+        slow.hotdash("stage", slow.name, build(without_olive, tmp_path))
+        watched = subprocess.Popen(
+            ["hotdash", "upgrade", slow.name, "1986.b", "--yes", "--wait", "300"],
+            env=slow.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watched.stdout is not None
+        assert watched.stdout.readline()  # the first phase: the operation has begun
+        watched.send_signal(signal.SIGINT)
+        _, said = watched.communicate(timeout=30)
+        assert watched.returncode == 5
+        (operation,) = json.loads(slow.hotdash("results", slow.name, "--all", "-o", "json").stdout)
+        assert f"'hotdash results {slow.name} {operation['id']}'" in said
+
+
+def test_killing_a_process_says_which_one_as_json(fil_node: FilNode) -> None:
+    done = fil_node.hotdash("kill", fil_node.name, "fil_color_fsm", "--yes", "-o", "json")
+    assert json.loads(done.stdout)["name"] == "fil_color_fsm"

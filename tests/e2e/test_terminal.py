@@ -1,0 +1,94 @@
+"""`hotdash demo` in a real terminal: it opens the dashboard, obeys keys, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from fil_node import environment, free_port
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("tmux") is None, reason="no tmux on this machine; install it to see the dashboard in a real terminal"
+)
+
+
+class Terminal:
+    """A tmux server of its own with one window."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        self._env = env
+        self._socket = f"hotdash-test-{secrets.token_hex(4)}"
+
+    def tmux(self, *words: str) -> str:
+        line = ["tmux", "-L", self._socket, "-f", os.devnull, *words]
+        return subprocess.run(line, env=self._env, capture_output=True, text=True, timeout=30, check=False).stdout
+
+    def start(self, *command: str, columns: int = 100, lines: int = 30) -> None:
+        size = ("-x", str(columns), "-y", str(lines))
+        self.tmux("new-session", "-d", *size, *command, ";", "set-option", "-g", "remain-on-exit", "on")
+
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    def press(self, *keys: str) -> None:
+        self.tmux("send-keys", *keys)
+
+    def until(self, condition: Callable[[str], bool], what: str, within: float = 60.0) -> None:
+        deadline = time.monotonic() + within
+        while not condition(shown := self.screen()):
+            if time.monotonic() > deadline:
+                pytest.fail(f"{what} did not come within {within:.0f} s:\n{shown}")
+            time.sleep(0.05)
+
+    def ended(self) -> bool:
+        return self.tmux("list-panes", "-F", "#{pane_dead}").strip() == "1"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    env = {**environment(tmp_path), "TERM": "xterm-256color", "TMPDIR": str(scratch)}
+    del env["COLUMNS"]  # the terminal knows better
+    opened = Terminal(env)
+    try:
+        yield opened
+    finally:
+        opened.tmux("kill-server")
+
+
+def left_over(scratch: Path) -> list[str]:
+    """What still stands in the folder or runs from it."""
+    running = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    files = [path.name for path in scratch.iterdir() if not path.name.startswith("tmux-")]
+    return [*files, *(line for line in running if "hotdash-demo-" in line and str(scratch) in line)]
+
+
+def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    demo = (sys.executable, "-m", "hotdash", "demo", "--port", str(free_port()))
+    terminal.start(*demo)
+    terminal.until(lambda text: "fil_color_fsm" in text and "READ-ONLY" in text, "the dashboard")
+    terminal.press("5")
+    terminal.until(lambda text: "1986.b" in text and "unpacked" in text, "the staged releases")
+    terminal.press("C-q")
+    terminal.until(lambda text: terminal.ended(), "the end")
+    assert left_over(tmp_path / "scratch") == []
+
+
+def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    demo = (sys.executable, "-m", "hotdash", "demo", "--port", str(free_port()))
+    terminal.start(*demo)
+    terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
+    terminal.tmux("kill-server")
+    deadline = time.monotonic() + 30
+    while left := left_over(tmp_path / "scratch"):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)

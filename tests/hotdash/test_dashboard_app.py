@@ -1,0 +1,530 @@
+"""The dashboard with a keyboard in front of it and a scripted node behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from conftest import eventually
+from fil_world import FSM, a_plan, a_process, fil_world, integer, machine, string
+from scripted_peer import Peer
+from seen import Seen
+from textual.widgets import Button
+
+from hotdash.app import HotdashApp
+from hotdash.model.identity import ProcessKey
+from node_runtime.protocol import messages as m
+
+Open = Callable[..., AbstractAsyncContextManager[Seen]]
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "run"
+    monkeypatch.setenv("NODE_RUNTIME_RUN_DIR", str(path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return path
+
+
+@pytest.fixture
+async def peer(run_directory: Path, tmp_path: Path) -> AsyncIterator[Peer]:
+    node = Peer(tmp_path / "node")
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def opened(peer: Peer) -> Open:
+    """`async with opened() as seen`: the dashboard on the scripted node, live."""
+
+    @asynccontextmanager
+    async def open_it(size: tuple[int, int] = (120, 40), **options: Any) -> AsyncIterator[Seen]:
+        app = HotdashApp(peer.start(), reconnect_delays=(0.05,), **options)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            seen = Seen(app, pilot)
+            await seen.sees("● live", "fil_color_fsm")
+            yield seen
+
+    return open_it
+
+
+WAITING = m.Blocker(
+    reason="fil_color_fsm is in state lime, which 1986.b does not define", remedy="wait", pid=FSM, transient=True
+)
+STUCK = m.Blocker(reason="fil.extra is used by a module outside the set", remedy="add it to the appup")
+
+
+def asked(peer: Peer, method: str) -> list[m.Struct]:
+    return [params for name, params in peer.asked if name == method]
+
+
+async def upgrade_to_b(seen: Seen) -> None:
+    """Up to the operation's screen, by the keys that an operator would press."""
+    await seen.press("5", "down", "U")
+    await seen.sees("Type 1986.b to go on")
+    await seen.type("1986.b")
+    await seen.press("enter", "enter")
+    await seen.sees("Install 1986.a → 1986.b")
+
+
+# ------------------------------------------------------------------ looking
+
+
+async def test_a_small_terminal_shows_tree_state_and_vitals(opened):
+    async with opened((80, 24)) as seen:
+        await seen.sees("fil@127.0.0.1  fil 1986.a  permanent", "READ-ONLY", "'olive'", "turns  41")
+        frame = seen.frame()
+        assert len(frame.splitlines()) == 24
+        for text in ("▾ web 0.1.0", "fil_sup", "one_for_one", "cpu", "memory", "? help"):
+            assert text in frame
+        assert max(len(line) for line in frame.splitlines()) <= 80
+
+
+async def test_a_wider_terminal_shows_more_columns(opened):
+    async with opened((120, 40)) as seen:
+        await seen.sees("pid", "<12>", "mail", "queued", "● fil_color_fsm  <12>", "hotdash")
+
+
+async def test_the_live_state_follows_the_node(opened, peer):
+    async with opened() as seen:
+        await seen.sees("turns  41")
+        peer.world.states[FSM] = machine("green", turns=integer(42))
+        peer.world.change(FSM, state_name="green")
+        await seen.sees("turns  42", "in state green")
+
+
+async def test_modules_say_that_there_is_no_old_code_or_who_runs_it(opened, peer):
+    async with opened() as seen:
+        await seen.press("4")
+        await seen.sees("No old code: every process runs 1986.a.")
+        peer.world.modules[1] = msgspec.structs.replace(
+            peer.world.modules[1], vsn="1986.b", old_vsn="1986.a", old_pids=(FSM,)
+        )
+        peer.emit("module", "fil.color_fsm 1986.b loaded")
+        await seen.sees("1 process runs old code of 1 module.", "draining <12>", "1 old")
+        await seen.press("down")
+        await seen.sees("still run by fil_color_fsm <12>")
+
+
+async def test_empty_views_say_what_is_missing(opened, peer):
+    peer.world.releases = peer.world.releases[:1]
+    async with opened() as seen:
+        await seen.press("5")
+        await seen.sees("It is the only one here. S stages another one.")
+        await seen.press("6")
+        await seen.sees("Nothing has been installed, committed or rolled back yet.")
+        await seen.press("7")
+        await seen.sees("Nothing has happened yet.")
+
+
+async def test_events_of_the_past_and_of_now_are_listed(opened, peer):
+    async with opened() as seen:
+        await seen.press("7")
+        peer.emit("log", "the machine turned green")
+        await seen.sees("the machine turned green")
+
+
+async def test_a_filter_keeps_the_ancestors_and_esc_clears_it(opened):
+    async with opened() as seen:
+        await seen.press("slash")
+        await seen.type("color")
+        await eventually(lambda: "web_listener" not in seen.frame())
+        assert "fil_sup" in seen.frame()
+        await seen.press("escape")
+        await seen.sees("web_listener")
+
+
+async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened, peer):
+    name = "[red]b[/]\x1bJ\n"
+    peer.world.processes.append(a_process(20, name, "gen_server", 10))
+    peer.world.states[20] = m.Term(type="str", text="'[bold]\x07 \u202egnp'")
+    peer.refuse["kill_process"] = "[b]no[/b] [/nothing]"
+    async with opened(read_only=False) as seen:
+        await seen.sees("[red]b[/]\\x1bJ\\n")
+        await seen.press("G")
+        await seen.sees("'[bold]\\x07 \\u202egnp'")
+        await seen.press("K")
+        await seen.sees("Kill [red]b[/]\\x1bJ\\n")
+        await seen.press("tab", "enter")
+        await seen.hears("[b]no[/b] [/nothing]")
+        assert "\x1b" not in seen.frame()
+
+
+async def test_help_lists_every_action_of_the_registry(opened):
+    async with opened((120, 60)) as seen:
+        await seen.press("question_mark")
+        await seen.sees("Keys", "roll back", "Ends the probation", "marks what needs the dashboard to be armed")
+
+
+async def test_the_palette_runs_actions_by_name(opened):
+    async with opened() as seen:
+        await seen.press("ctrl+p")
+        await seen.sees("Search")
+        await seen.type("Modules")
+        await seen.sees("Every module with its current")
+        await seen.press("enter")
+        await seen.sees("No old code")
+
+
+async def test_the_command_that_does_the_same_can_be_copied(opened):
+    async with opened() as seen:
+        await seen.press("c")
+        await seen.hears("hotdash state fil@127.0.0.1 12")
+        assert seen.app.clipboard == "hotdash state fil@127.0.0.1 12"
+        await seen.press("5", "down", "c")
+        await seen.hears("hotdash plan fil@127.0.0.1 1986.b")
+
+
+async def test_keys_can_be_remapped_and_the_footer_shows_it(opened):
+    async with opened(keymap={"view_modules": "m"}) as seen:
+        assert "m Modules" in seen.frame()
+        await seen.press("m")
+        await seen.sees("No old code")
+
+
+async def test_the_mouse_opens_views_and_selects_rows(opened):
+    async with opened() as seen:
+        await seen.pilot.click("Tabs", offset=(18, 0))
+        await seen.sees("No old code")
+        await seen.pilot.click("#modules Table", offset=(4, 3))
+        await seen.sees("lib/fil-1986.a/src/fil/handler.py")
+
+
+async def test_a_paused_picture_stands_still(opened, peer):
+    async with opened() as seen:
+        await seen.sees("turns  41")
+        await seen.press("z")
+        await seen.sees("PAUSED")
+        peer.world.states[FSM] = machine("green", turns=integer(99))
+        await eventually(lambda: seen.app.node.look.view.state == peer.world.states[FSM])
+        assert "turns  41" in seen.frame()
+        await seen.press("z")
+        await seen.sees("turns  99")
+
+
+# ------------------------------------------------------------------ selection is by identity
+
+
+async def test_selection_stays_on_its_process_when_rows_move(opened, peer):
+    async with opened() as seen:
+        key = ProcessKey("boot-1", FSM)
+        assert seen.app.selected().process == key
+        for pid in range(5, 9):
+            peer.world.processes.insert(0, a_process(pid, f"aaa_{pid}", "gen_server", 3, application="web"))
+        peer.emit("process", "more of them")
+        await seen.sees("aaa_5", "aaa_8")
+        assert seen.app.selected().process == key
+        peer.world.end(4)
+        peer.emit("process", "one less")
+        await eventually(lambda: "web_listener" not in seen.frame())
+        assert seen.app.selected().process == key
+
+
+async def test_a_process_that_ended_is_said_to_be_gone_and_nothing_takes_its_place(opened, peer):
+    async with opened(read_only=False) as seen:
+        peer.world.end(FSM)
+        peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
+        peer.emit("process", "fil_color_fsm was restarted")
+        await seen.sees("✖ fil_color_fsm <12> is gone.", "In its place runs <31>.")
+        assert seen.app.selected().process is None
+        await seen.press("K")
+        await seen.hears("Select a process in the overview first.")
+        assert not asked(peer, "kill_process")
+
+
+async def test_a_dialog_acts_on_the_process_that_it_named(opened, peer):
+    async with opened(read_only=False) as seen:
+        await seen.press("R")
+        await seen.sees("Restart fil_color_fsm", "<12>", "boot boot-1", "$ hotdash restart fil@127.0.0.1 12 --yes")
+        peer.world.processes.insert(0, a_process(5, "aaa", "gen_server", 3, application="web"))
+        peer.world.end(FSM)
+        peer.emit("process", "everything moved")
+        await eventually(lambda: seen.app.node.process(ProcessKey("boot-1", FSM)) is None)
+        await seen.press("tab", "enter")
+        await seen.hears("<12> of that boot does not live any more")
+        assert asked(peer, "restart_process") == [m.Target(pid=FSM, boot_id="boot-1")]
+
+
+async def test_enter_at_once_and_esc_do_nothing(opened, peer):
+    async with opened(read_only=False) as seen:
+        for answer in ("enter", "escape"):
+            await seen.press("R")
+            await seen.sees("Restart fil_color_fsm")
+            await seen.press(answer)
+            await eventually(lambda: "Cancel" not in seen.frame())
+        assert not asked(peer, "restart_process")
+
+
+# ------------------------------------------------------------------ rights
+
+
+async def test_read_only_refuses_every_operators_key(opened, peer):
+    async with opened() as seen:
+        await seen.press("5", "down")
+        for key in ("S", "U", "D", "P", "X", "R", "K"):
+            await seen.press(key)
+            assert len(seen.app.screen_stack) == 1
+        await seen.hears("Read-only. ! arms the dashboard")
+        assert {name for name, _ in peer.asked} <= {"hello", "snapshot", "state", "events", "operations"}
+
+
+async def test_arming_asks_shows_itself_and_ends(opened):
+    async with opened() as seen:
+        await seen.press("exclamation_mark")
+        await seen.sees("Arm fil@127.0.0.1")
+        await seen.press("tab", "enter")
+        await seen.sees("ARMED")
+        await seen.press("exclamation_mark")
+        await seen.sees("READ-ONLY")
+
+
+async def test_arming_ends_by_itself(opened):
+    now = [1_000_000.0]
+    async with opened(read_only=False, clock=lambda: now[0]) as seen:
+        await seen.sees("ARMED 15 min")
+        now[0] += 15 * 60
+        await seen.hears("Read-only again")
+
+
+async def test_a_viewers_cookie_cannot_arm(opened, peer):
+    peer.world.role = "viewer"
+    async with opened() as seen:
+        await seen.press("exclamation_mark")
+        await seen.hears("This cookie may only look")
+        assert "READ-ONLY" in seen.frame()
+
+
+# ------------------------------------------------------------------ the connection
+
+
+async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opened, peer):
+    async with opened() as seen:
+        await seen.sees("turns  41")
+        peer.stop()
+        await seen.sees("○ lost", "What you see is", "fil_color_fsm", "turns  41")
+        peer.start()
+        await seen.sees("● live")
+        assert "What you see is" not in seen.frame()
+
+
+async def test_a_silent_node_is_called_stale(opened, peer):
+    now = [1_000_000.0]
+    async with opened(clock=lambda: now[0]) as seen:
+        peer.silent = True
+
+        def silence_lasts() -> bool:
+            now[0] += 0.1
+            return "◐ stale" in seen.frame()
+
+        await eventually(silence_lasts)
+        await seen.sees("has been silent for")
+        peer.silent = False
+        await seen.sees("● live")
+
+
+async def test_a_restarted_node_is_noticed(opened, peer):
+    async with opened((160, 40)) as seen:
+        await seen.sees("turns  41")
+        world = fil_world()
+        world.boot_id = "boot-2"
+        peer.restart(world)
+        await seen.sees("fil@127.0.0.1 was restarted", "Every process is new.")
+        await seen.sees("✖ fil_color_fsm <12> ended with the node's earlier boot.", "its last state")
+        assert "state …" not in seen.frame()
+        assert seen.app.selected().process is None
+
+
+async def test_missed_events_lead_to_a_new_picture(opened, peer):
+    async with opened() as seen:
+        await seen.press("6")  # a view that takes no picture by itself
+        peer.world.vsn = "1986.b"
+        peer.lose_events(3)
+        await seen.sees("fil 1986.b")
+
+
+# ------------------------------------------------------------------ plan, upgrade, results
+
+
+async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened):
+    async with opened((120, 50)) as seen:
+        await seen.press("5", "down", "p")
+        await seen.sees(
+            "Upgrade from 1986.a to 1986.b", "Possible. Nothing has been touched yet.", "point of no return",
+            "fil.color_fsm  load   1986.a → 1986.b", "1 process, suspended, state through code_change",
+            "fil.cycle_time  4.0 → 2.0", "Its own way down is planned", "plan 3f9a1c",
+        )  # fmt: skip
+        await seen.press("escape")
+        await seen.sees("5 Releases", "unpacked")
+
+
+async def test_a_plan_without_changes_says_so(opened, peer):
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "p")
+        await seen.sees("Nothing to do: the node runs 1986.a already.")
+        await seen.press("U")
+        await seen.hears("nothing to do")
+        assert not asked(peer, "install")
+
+
+async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opened, peer):
+    peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(STUCK,))
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "down", "U")
+        await seen.sees("Not possible now: 1 blocker.", STUCK.reason, "→ add it to the appup")
+        await seen.press("U")
+        await seen.hears("Not possible now")
+        assert not asked(peer, "install")
+
+
+async def test_a_transient_blocker_offers_to_wait(opened, peer):
+    peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(WAITING,))
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "down", "U")
+        await seen.sees("in state lime", "Wait at most, in seconds", "--wait 15")
+        await seen.type("1986.b")
+        await seen.press("enter", "enter")
+        await eventually(lambda: asked(peer, "install"))
+        (order,) = asked(peer, "install")
+        assert order.wait == 15.0
+
+
+async def test_an_upgrade_needs_the_version_typed(opened, peer):
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "down", "U")
+        await seen.sees("plan 3f9a1c", "on fil@127.0.0.1", "$ hotdash upgrade fil@127.0.0.1 1986.b --yes")
+        await seen.press("enter")
+        await seen.type("1986.a")
+        await seen.press("enter", "enter", "tab", "enter")
+        assert not asked(peer, "install")
+
+
+async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened, peer):
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "down", "U")
+        await seen.sees("Type 1986.b to go on")
+        await seen.pilot.resize_terminal(60, 15)
+        await seen.type("1986.b")
+        await seen.press("enter")
+        dialog = seen.app.screen.query_one("Vertical")
+        await eventually(lambda: all(button.region in dialog.region for button in dialog.query(Button)))
+        assert seen.app.focused is not None
+        assert seen.app.focused.id == "do"
+
+
+async def test_the_wrong_direction_is_not_taken(opened, peer):
+    async with opened(read_only=False) as seen:
+        await seen.press("5", "down", "D")
+        await seen.hears("is the way up: U")
+        assert not asked(peer, "install")
+
+
+async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_outcome(opened, peer):
+    async with opened((120, 40), read_only=False) as seen:
+        await upgrade_to_b(seen)
+        (order,) = asked(peer, "install")
+        assert (order.vsn, order.direction, order.plan_id) == ("1986.b", "up", "3f9a1c")
+        for phase in ("planned", "checked", "holding", "loading", "migrating", "resumed"):
+            peer.advance()
+            await seen.sees(f"running: {phase}")
+            assert "is current" not in seen.frame()
+        peer.advance()
+        await seen.sees("1986.b is current, on probation", "processes paused for 4.1 ms", "1 process  1 ok")
+        await seen.sees("~ state", "'lime' → 'red'", "+ data.since", "'upgrade'")
+        await seen.press("escape", "6")
+        await seen.sees("install 1986.a → 1986.b", "'lime' → 'red'")
+
+
+async def test_a_failed_upgrade_shows_who_failed_and_why(opened, peer):
+    peer.outcome = "put back"
+    async with opened(read_only=False) as seen:
+        await upgrade_to_b(seen)
+        while peer.advance().ended is None:
+            pass
+        await seen.sees(
+            "failed and was put back: 1986.a runs on", "code_change of fil_color_fsm raised KeyError",
+            "1 failed", "KeyError: 'turns'", "No difference",
+        )  # fmt: skip
+
+
+async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_afterwards(opened, peer):
+    async with opened(read_only=False) as seen:
+        await upgrade_to_b(seen)
+        peer.advance()
+        await seen.sees("running: planned")
+        peer.stop()
+        await seen.sees("The outcome is unknown")
+        peer.start()
+        while peer.advance().ended is None:
+            pass
+        await seen.sees("1986.b is current, on probation")
+
+
+async def test_an_operation_that_the_node_forgot_stays_unknown(opened, peer):
+    async with opened(read_only=False) as seen:
+        await upgrade_to_b(seen)
+        world = fil_world()
+        world.boot_id = "boot-2"
+        peer.restart(world)
+        await seen.hears("its outcome is unknown. This node knows of no operation op-1.")
+
+
+async def test_commit_makes_the_release_permanent(opened, peer):
+    async with opened(read_only=False) as seen:
+        await upgrade_to_b(seen)
+        while peer.advance().ended is None:
+            pass
+        await seen.sees("◆ on probation", "Unless it is committed")
+        await seen.press("P")
+        await seen.sees("Make 1986.b permanent")
+        await seen.type("1986.b")
+        await seen.press("enter", "enter")
+        await seen.sees("fil 1986.b  permanent")
+        assert asked(peer, "commit") == [m.Commit(reason="commit 1986.b")]
+
+
+async def test_roll_back_is_planned_confirmed_and_watched(opened, peer):
+    async with opened(read_only=False) as seen:
+        await upgrade_to_b(seen)
+        while peer.advance().ended is None:
+            pass
+        peer.world.plans["1986.a"] = a_plan("1986.a", from_vsn="1986.b", direction="down")
+        await seen.sees("◆ on probation")
+        await seen.press("X")
+        await seen.sees("Roll back from 1986.b to 1986.a", "$ hotdash rollback fil@127.0.0.1 --yes")
+        await seen.type("1986.a")
+        await seen.press("enter", "enter")
+        await seen.sees("Roll back 1986.b → 1986.a")
+        assert len(asked(peer, "rollback")) == 1
+
+
+async def test_staging_uploads_the_file_and_selects_the_release(opened, peer, tmp_path):
+    tarball = tmp_path / "fil-1986.d.tar.gz"
+    tarball.write_bytes(b"release" * 100_000)
+    async with opened(read_only=False) as seen:
+        await seen.press("S")
+        await seen.sees("Stage a release")
+        seen.app.screen.query_one("Input").value = str(tmp_path / "nothing.tar.gz")
+        await seen.press("enter")
+        await seen.sees("There is no file")
+        seen.app.screen.query_one("Input").value = str(tarball)
+        await seen.press("enter")
+        await seen.sees("fil 1986.d", "5 Releases")
+        assert bytes(peer.uploaded) == tarball.read_bytes()
+        assert seen.app.selected().vsn == "1986.d"
+
+
+async def test_a_refusal_of_the_node_is_told_in_its_own_words(opened, peer):
+    peer.refuse["plan"] = "fil 1986.b was built for Python 3.13; this node runs 3.11."
+    async with opened() as seen:
+        await seen.press("5", "down", "p")
+        await seen.hears("was built for Python 3.13")
+
+
+async def test_states_with_many_parts_are_told_as_cut(opened, peer):
+    peer.world.states[FSM] = m.Term(type="list", items=(("0", string("a")),), cut=930)
+    async with opened() as seen:
+        await seen.sees("… 930 more left out")

@@ -1,0 +1,66 @@
+"""What a line of the node's log looks like."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from node_runtime import GenServer, Runtime, cast, gen_server, until_ended
+from node_runtime.cli.log_lines import JsonLines, TextLines
+from node_runtime.processes.log_records import say_who_logs
+
+
+class Shop(GenServer[int]):
+    def init(self) -> int:
+        return 3
+
+    def fall(self) -> None:
+        logging.getLogger("shop").warning("it falls")
+        raise ValueError("fell")
+
+
+class Lines(logging.Handler):
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
+    """What a server that says something and crashes leaves in the log, and its pid."""
+    handler = Lines(formatter)
+    undo = say_who_logs(lambda: "1986.a")
+    logging.getLogger().addHandler(handler)
+    try:
+        pid = await gen_server.start(Shop, name="shop")
+        cast(pid, Shop.fall)
+        await until_ended(pid)
+        logging.getLogger("elsewhere").warning("quiet")
+    finally:
+        logging.getLogger().removeHandler(handler)
+        undo()
+    return int(pid), handler.lines
+
+
+async def test_a_text_line_says_when_what_and_who(runtime: Runtime) -> None:
+    pid, lines = await lines_of(TextLines())
+    said, crash, outside = lines
+    assert said.endswith(f" WARNING 1986.a shop <{pid}> shop: it falls")
+    assert f" ERROR 1986.a shop <{pid}> node_runtime: gen_server shop <{pid}>" in crash
+    assert crash.endswith("ValueError: fell")
+    assert outside.endswith(" WARNING 1986.a - elsewhere: quiet")
+
+
+async def test_a_json_line_has_the_report_as_data(runtime: Runtime) -> None:
+    pid, lines = await lines_of(JsonLines())
+    said, crash, outside = (json.loads(line) for line in lines)
+    assert (said["pid"], said["name"], said["release"], said["message"]) == (pid, "shop", "1986.a", "it falls")
+    report: dict[str, Any] = crash["report"]
+    assert (report["type"], report["reason"], report["last_message"]) == ("CrashReport", "ValueError: fell", "fall()")
+    assert report["state"] == "3"
+    assert "in fall" in crash["traceback"]
+    assert (outside["pid"], outside["name"], outside["level"]) == (None, None, "WARNING")

@@ -1,0 +1,269 @@
+"""Links, monitors and exit signals, by OTP's rules."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+from conftest import eventually
+from inside import inside
+
+from node_runtime import (
+    DOWN,
+    EXIT,
+    Exit,
+    Pid,
+    Runtime,
+    Stop,
+    demonitor,
+    exit,
+    is_alive,
+    link,
+    monitor,
+    process_info,
+    receive,
+    self_pid,
+    send,
+    send_after,
+    spawn,
+    spawn_link,
+    spawn_monitor,
+    trap_exit,
+    unlink,
+    until_ended,
+)
+
+
+async def wait_for_ever() -> None:
+    await receive()
+
+
+async def trap_into(got: list[object], *others: Pid) -> None:
+    trap_exit()
+    for other in others:
+        link(other)
+    while (message := await receive()) != EXIT(Pid(0), "shutdown"):
+        got.append(message)
+
+
+async def ends_with(reason: object) -> object:
+    raise Stop(reason)
+
+
+async def linked_pair() -> tuple[Pid, Pid]:
+    """Two processes that are linked and wait."""
+    other = spawn(wait_for_ever)
+
+    async def links() -> None:
+        link(other)
+        await receive()
+
+    pid = spawn(links)
+    await eventually(lambda: other in _links_of(pid))
+    return pid, other
+
+
+def _links_of(pid: Pid) -> tuple[Pid, ...]:
+    return process_info(pid).links
+
+
+async def test_the_end_of_one_is_the_end_of_those_linked_to_it(runtime: Runtime) -> None:
+    one, other = await linked_pair()
+    exit(one, "trouble")
+    assert not is_alive(one)
+    assert not is_alive(other)
+
+
+async def test_a_normal_end_does_not_end_those_linked(runtime: Runtime) -> None:
+    one, other = await linked_pair()
+    send(one, "go on, that is return")
+    assert await until_ended(one) == "normal"
+    assert is_alive(other)
+
+
+async def test_an_unlinked_process_lives_on(runtime: Runtime) -> None:
+    other = spawn(wait_for_ever)
+
+    async def body() -> None:
+        link(other)
+        unlink(other)
+        raise Exit("trouble")
+
+    with pytest.raises(Exit):
+        await inside(body)
+    assert is_alive(other)
+
+
+async def test_a_trapped_exit_is_a_message(runtime: Runtime) -> None:
+    got: list[object] = []
+    other = spawn(wait_for_ever)
+    trapper = spawn(trap_into, got, other)
+    await eventually(lambda: other in _links_of(trapper))
+    exit(other, "trouble")
+    await eventually(lambda: got == [EXIT(other, "trouble")])
+    assert is_alive(trapper)
+
+
+async def test_a_trapper_is_told_of_a_normal_end_too(runtime: Runtime) -> None:
+    async def body() -> object:
+        trap_exit()
+        pid = spawn_link(ends_with, "normal")
+        return await receive(timeout=5) == EXIT(pid, "normal")
+
+    assert await inside(body)
+
+
+async def test_an_exit_signal_normal_does_nothing_to_another_process(runtime: Runtime) -> None:
+    pid = spawn(wait_for_ever)
+    exit(pid, "normal")
+    assert is_alive(pid)
+
+
+async def test_kill_cannot_be_trapped_and_arrives_as_killed(runtime: Runtime) -> None:
+    got: list[object] = []
+    victim = spawn(trap_into, [])
+    watcher = spawn(trap_into, got, victim)
+    await eventually(lambda: victim in _links_of(watcher))
+    exit(victim, "kill")
+    await eventually(lambda: got == [EXIT(victim, "killed")])
+    assert is_alive(watcher)
+
+
+async def test_kill_as_the_reason_of_a_linked_process_can_be_trapped(runtime: Runtime) -> None:
+    async def body() -> object:
+        trap_exit()
+        pid = spawn_link(ends_with, "kill")
+        return await receive(timeout=5) == EXIT(pid, "kill")
+
+    assert await inside(body)
+
+
+async def test_linking_to_an_ended_process_is_an_exit_signal_noproc(runtime: Runtime) -> None:
+    gone = spawn(wait_for_ever)
+    exit(gone, "kill")
+
+    async def trapping() -> object:
+        trap_exit()
+        link(gone)
+        return await receive(timeout=5)
+
+    async def plain() -> None:
+        link(gone)
+        await receive()
+
+    assert await inside(trapping) == EXIT(gone, "noproc")
+    assert await until_ended(spawn(plain)) == "noproc"
+
+
+async def test_a_crash_is_the_reason_without_its_frames(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    async def crash() -> None:
+        raise ValueError("broken")
+
+    reason = await until_ended(spawn(crash))
+    assert isinstance(reason, ValueError)
+    assert reason.__traceback__ is None
+
+
+async def test_an_exit_of_its_own_normal_ends_the_process_itself(runtime: Runtime) -> None:
+    async def body() -> None:
+        exit(self_pid(), "normal")
+        await asyncio.sleep(3600)
+
+    assert await until_ended(spawn(body)) == "normal"
+
+
+async def test_links_end_a_long_chain_without_nesting(runtime: Runtime) -> None:
+    pids: list[Pid] = []
+
+    async def linked_to(other: Pid | None) -> None:
+        if other is not None:
+            link(other)
+        pids.append(self_pid())
+        await receive()
+
+    last: Pid | None = None
+    for _ in range(3000):
+        last = spawn(linked_to, last)
+    await eventually(lambda: len(pids) == 3000)
+    exit(pids[0], "trouble")
+    assert not any(is_alive(pid) for pid in pids)
+
+
+async def test_a_monitor_tells_the_end_once(runtime: Runtime) -> None:
+    async def body() -> list[object]:
+        pid, ref = spawn_monitor(ends_with, "done")
+        return [await receive(timeout=5), DOWN(ref, pid, "done")]
+
+    got, expected = await inside(body)
+    assert got == expected
+
+
+async def test_a_monitor_on_nobody_tells_noproc_at_once(runtime: Runtime) -> None:
+    async def body() -> object:
+        ref = monitor("nobody")
+        message = await receive(timeout=5)
+        return message.ref is ref and message.reason == "noproc"
+
+    assert await inside(body)
+
+
+async def test_a_monitor_does_not_end_the_watcher(runtime: Runtime) -> None:
+    async def body() -> object:
+        monitor(spawn(ends_with, "trouble"))
+        return (await receive(timeout=5)).reason
+
+    assert await inside(body) == "trouble"
+
+
+async def test_an_ended_monitor_tells_nothing(runtime: Runtime) -> None:
+    async def body() -> object:
+        pid = spawn(wait_for_ever)
+        demonitor(monitor(pid))
+        exit(pid, "kill")
+        try:
+            return await receive(timeout=0.01)
+        except TimeoutError:
+            return "nothing"
+
+    assert await inside(body) == "nothing"
+
+
+async def test_every_monitor_of_a_process_is_told(runtime: Runtime) -> None:
+    async def body() -> set[object]:
+        pid = spawn(wait_for_ever)
+        refs = {monitor(pid), monitor(pid)}
+        exit(pid, "kill")
+        return refs - {(await receive(timeout=5)).ref, (await receive(timeout=5)).ref}
+
+    assert await inside(body) == set()
+
+
+async def test_an_orderly_end_is_not_reported(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    for reason in ("normal", "shutdown", ("shutdown", "for the night")):
+        assert await until_ended(spawn(ends_with, reason)) == reason
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_monitor_that_is_ended_with_flush_leaves_no_message(runtime: Runtime) -> None:
+    async def body() -> list[object]:
+        other = spawn(receive)
+        first, second = monitor(other), monitor(other)
+        exit(other, "kill")
+        send(self_pid(), "after")
+        demonitor(first, flush=True)
+        return [await receive(), await receive(), second]
+
+    down, after, second = await inside(body)
+    assert isinstance(down, DOWN)
+    assert (down.ref, after) == (second, "after")
+
+
+async def test_a_mailbox_that_is_emptied_by_a_flush_takes_the_next_message(runtime: Runtime) -> None:
+    async def body() -> object:
+        ref = monitor("nobody")
+        demonitor(ref, flush=True)
+        send_after(0.001, self_pid(), "next")
+        return await receive(1)
+
+    assert await inside(body) == "next"

@@ -1,0 +1,198 @@
+"""Messages, names and timers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from conftest import eventually
+from inside import inside
+
+from node_runtime import (
+    NameTaken,
+    NoProcess,
+    NotInProcess,
+    Pid,
+    Runtime,
+    cancel_timer,
+    exit,
+    receive,
+    register,
+    registered,
+    self_pid,
+    send,
+    send_after,
+    spawn,
+    unregister,
+    whereis,
+)
+
+
+async def wait_for_ever() -> None:
+    await receive()
+
+
+async def test_messages_from_one_sender_arrive_in_the_order_they_were_sent(runtime: Runtime) -> None:
+    got: list[int] = []
+
+    async def collector() -> None:
+        while True:
+            got.append(await receive())
+
+    pid = spawn(collector)
+    for number in range(500):
+        send(pid, number)
+    await eventually(lambda: len(got) == 500)
+    assert got == list(range(500))
+
+
+async def test_two_processes_answer_each_other(runtime: Runtime) -> None:
+    async def echo() -> None:
+        while True:
+            sender, message = await receive()
+            send(sender, ("echo", message))
+
+    async def ask() -> object:
+        send(spawn(echo), (self_pid(), "hello"))
+        return await receive(timeout=5)
+
+    assert await inside(ask) == ("echo", "hello")
+
+
+async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
+    async def body() -> None:
+        await receive(timeout=0.01)
+
+    with pytest.raises(TimeoutError):
+        await inside(body)
+
+
+async def test_a_message_to_an_ended_pid_is_lost_without_a_word(runtime: Runtime) -> None:
+    pid = spawn(wait_for_ever)
+    exit(pid, "kill")
+    send(pid, "anybody there?")
+
+
+async def test_a_message_to_an_unknown_name_is_an_error(runtime: Runtime) -> None:
+    with pytest.raises(NoProcess, match="no process is registered as 'nobody'"):
+        send("nobody", "hello")
+
+
+async def test_a_name_stands_for_its_process_until_that_ends(runtime: Runtime) -> None:
+    pid = spawn(wait_for_ever)
+    register("waiter", pid)
+    assert whereis("waiter") == pid
+    assert registered() == ["waiter"]
+    exit(pid, "kill")
+    assert whereis("waiter") is None
+    assert registered() == []
+
+
+async def test_a_name_belongs_to_one_process(runtime: Runtime) -> None:
+    first, second = spawn(wait_for_ever), spawn(wait_for_ever)
+    register("waiter", first)
+    with pytest.raises(NameTaken) as taken:
+        register("waiter", second)
+    assert taken.value.pid == first
+
+
+async def test_a_process_has_one_name(runtime: Runtime) -> None:
+    pid = spawn(wait_for_ever)
+    register("one", pid)
+    with pytest.raises(ValueError, match="has a name already"):
+        register("two", pid)
+
+
+async def test_an_unregistered_name_is_free_again(runtime: Runtime) -> None:
+    first, second = spawn(wait_for_ever), spawn(wait_for_ever)
+    register("waiter", first)
+    unregister("waiter")
+    register("waiter", second)
+    assert whereis("waiter") == second
+
+
+async def test_a_message_can_be_sent_later(runtime: Runtime) -> None:
+    async def body() -> object:
+        send_after(0.01, self_pid(), "later")
+        return await receive(timeout=5)
+
+    assert await inside(body) == "later"
+
+
+async def test_a_cancelled_timer_sends_nothing_and_tells_what_was_left(runtime: Runtime) -> None:
+    async def body() -> tuple[float | None, float | None]:
+        timer = send_after(60, self_pid(), "never")
+        left, again = cancel_timer(timer), cancel_timer(timer)
+        with pytest.raises(TimeoutError):
+            await receive(timeout=0.01)
+        return left, again
+
+    left, again = await inside(body)
+    assert left is not None
+    assert 59 < left <= 60
+    assert again is None
+
+
+async def test_a_timer_to_a_name_looks_it_up_when_it_fires(runtime: Runtime) -> None:
+    got: list[object] = []
+
+    async def late() -> None:
+        got.append(await receive())
+
+    send_after(0.01, "latecomer", "hello")
+    register("latecomer", spawn(late))
+    await eventually(lambda: got == ["hello"])
+
+
+async def test_what_speaks_for_a_process_needs_one(runtime: Runtime) -> None:
+    with pytest.raises(NotInProcess, match="self_pid"):
+        self_pid()
+    with pytest.raises(NotInProcess, match="receive"):
+        await receive()
+
+
+async def test_a_pid_is_its_number_and_reads_like_erlangs() -> None:
+    pid = Pid(12)
+    assert str(pid) == repr(pid) == f"{pid}" == "<12>"
+    assert pid == Pid(12)
+    assert hash(pid) == hash(12)
+
+
+async def test_a_process_that_always_has_mail_does_not_starve_the_loop(runtime: Runtime) -> None:
+    turns = 0
+
+    async def busy() -> None:
+        nonlocal turns
+        me = self_pid()
+        send(me, "again")
+        while True:
+            send(me, await receive())
+            turns += 1
+
+    spawn(busy)
+    async with asyncio.timeout(10):
+        for _ in range(20):
+            await asyncio.sleep(0)
+    assert turns > 0
+
+
+async def test_one_runtime_runs_at_a_time(runtime: Runtime) -> None:
+    with pytest.raises(RuntimeError, match="running already"):
+        await Runtime().start()
+
+
+async def test_stopping_the_runtime_ends_every_process() -> None:
+    ended: list[str] = []
+
+    async def tidy() -> None:
+        try:
+            await receive()
+        finally:
+            ended.append("tidy")
+
+    async with Runtime() as own:
+        spawn(tidy)
+        await eventually(lambda: all(process.status == "idle" for process in own.processes.values()))
+    assert ended == ["tidy"]
+    assert not own.processes
+    assert not own.zombies

@@ -1,0 +1,215 @@
+"""Scripts with more than modules: supervisors, children, functions that are applied, modules that come and go."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2
+
+from node_runtime import application, call, gen_server, gen_statem, supervisor, whereis
+from node_runtime.behaviours import hot
+
+if TYPE_CHECKING:
+    from small_node import SmallNode
+
+pytest_plugins = ["small_node"]
+
+TOP = """
+from node_runtime import ChildSpec, Supervisor
+
+class Top(Supervisor):
+    def children(self):
+        return [ChildSpec("one", start="shop.top:start_one", restart="permanent")]
+
+async def start_one():
+    from node_runtime import gen_server
+    from shop.counter import Counter
+    return await gen_server.start_link(Counter, name="one")
+"""
+
+TOP_2 = TOP.replace("]\n", ', ChildSpec("two", start="shop.extra:start_two")]\n', 1)
+
+EXTRA = """
+from node_runtime import GenServer, gen_server
+
+class Two(GenServer[str]):
+    def init(self):
+        return "new"
+
+    def value(self):
+        return self.state
+
+async def start_two():
+    return await gen_server.start_link(Two, name="two")
+"""
+
+SWITCHES = """
+from node_runtime import application
+
+def on(value):
+    application.set_env("shop", "switch", value)
+
+def off(value):
+    application.set_env("shop", "switch", "off again")
+
+def fail():
+    raise RuntimeError("no")
+"""
+
+GROW = """
+    [[up]]
+    from = "1"
+    instructions = [
+      { add_module = "shop.extra" },
+      { update = "shop.top", type = "supervisor" },
+      { apply = "node_runtime.supervisor:restart_child", args = ["top", "two"] },
+      LAST
+    ]
+"""
+
+
+async def start_top() -> None:
+    await supervisor.start_link(importlib.import_module("shop.top").Top, name="top")
+
+
+async def test_a_supervisor_gets_a_child_whose_module_is_new(small: SmallNode) -> None:
+    small.write("1", {"shop.top": TOP, "shop.counter": COUNTER})
+    small.write("2", {"shop.top": TOP_2, "shop.counter": COUNTER, "shop.extra": EXTRA}, GROW.replace("LAST", ""))
+    handler = small.boot()
+    await start_top()
+    one = whereis("one")
+
+    plan = await handler.plan("2")
+    assert [(module.name, module.action) for module in plan.modules] == [("shop.extra", "add"), ("shop.top", "load")]
+    assert not plan.way_back
+    assert plan.warnings == ("node_runtime.supervisor:restart_child is applied without an undo: it can't be put back.",)
+    operation = await small.go("2")
+
+    assert (operation.outcome, operation.error) == ("installed", None)
+    assert await call("two", sys.modules["shop.extra"].Two.value) == "new"
+    assert whereis("one") == one
+    assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
+
+
+async def test_a_failure_after_a_child_was_started_leaves_the_supervisor_as_it_was(small: SmallNode) -> None:
+    small.write("1", {"shop.top": TOP, "shop.counter": COUNTER, "shop.switches": SWITCHES})
+    grow = GROW.replace("LAST", '{ apply = "shop.switches:fail" },')
+    modules = {"shop.top": TOP_2, "shop.counter": COUNTER, "shop.switches": SWITCHES, "shop.extra": EXTRA}
+    small.write("2", modules, grow)
+    small.boot()
+    await start_top()
+    one, table = whereis("one"), hot.raw_state("top")
+
+    operation = await small.go("2")
+
+    assert operation.outcome == "put back"
+    assert operation.error == "RuntimeError: no"
+    assert hot.raw_state("top") is table
+    assert whereis("one") == one
+    assert whereis("two") is None
+    assert "shop.extra" not in sys.modules
+    assert [child.id for child in supervisor.which_children("top")] == ["one"]
+
+
+async def test_undos_run_backwards_when_a_later_instruction_fails(small: SmallNode) -> None:
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [
+          { load_module = "shop.switches" },
+          { apply = "shop.switches:on", args = [true], undo = "shop.switches:off" },
+          { update = "shop.counter", change = "advanced" },
+        ]
+    """
+    small.write("1", {"shop.counter": COUNTER, "shop.switches": SWITCHES})
+    small.write("2", {"shop.counter": FAILING, "shop.switches": SWITCHES + "\nx = 1"}, script)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    hot.raw_state("counter")["count"] = 7
+
+    assert (await small.go("2")).outcome == "put back"
+
+    assert application.get_env("shop", "switch") is None
+    hot.raw_state("counter")["count"] = 1
+    assert (await small.go("2")).outcome == "installed"
+    assert application.get_env("shop", "switch") is True
+
+
+async def test_a_failure_before_the_bar_aborts(small: SmallNode) -> None:
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [
+          { apply = "shop.switches:fail" },
+          { point_of_no_return = true },
+          { load_module = "shop.counter" },
+        ]
+    """
+    small.write("1", {"shop.counter": COUNTER, "shop.switches": SWITCHES})
+    small.write("2", {"shop.counter": COUNTER_2, "shop.switches": SWITCHES}, script)
+    small.boot()
+    operation = await small.go("2")
+    assert (operation.outcome, operation.error) == ("aborted", "RuntimeError: no")
+
+
+async def test_a_function_that_does_not_exist_is_found_by_the_plan(small: SmallNode) -> None:
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [ { apply = "shop.counter:missing" }, { load_module = "shop.counter" } ]
+    """
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, script)
+    blockers = (await small.boot().plan("2")).blockers
+    assert [blocker.reason for blocker in blockers] == [
+        "shop.counter:missing does not exist, but the script applies it"
+    ]
+
+
+async def test_a_deleted_module_is_gone_and_comes_back(small: SmallNode) -> None:
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [ { delete_module = "shop.extra" } ]
+        [[down]]
+        to = "1"
+        instructions = [ { add_module = "shop.extra" } ]
+    """
+    small.write("1", {"shop.counter": COUNTER, "shop.extra": EXTRA})
+    small.write("2", {"shop.counter": COUNTER}, script)
+    small.boot()
+    importlib.import_module("shop.extra")
+    assert (await small.go("2")).outcome == "installed"
+    assert "shop.extra" not in sys.modules
+    assert (await small.back()).outcome == "reverted"
+    assert importlib.import_module("shop.extra").Two
+
+
+async def test_a_state_machine_may_be_migrated_out_of_a_state_but_not_into_nowhere(small: SmallNode) -> None:
+    mapping = """
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        return extra, state[1]
+    """
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [ { update = "shop.lamp", change = "advanced", extra = "COLOUR" } ]
+    """
+    small.write("1", {"shop.lamp": LAMP})
+    small.write("2", {"shop.lamp": LAMP_2 + mapping}, script.replace("COLOUR", "red"))
+    small.write("3", {"shop.lamp": LAMP_2 + mapping + "\n"}, script.replace("COLOUR", "lime"))
+    handler = small.boot()
+    await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
+
+    failed = await small.go("3")
+    assert failed.outcome == "put back"
+    assert failed.error is not None
+    assert failed.error.endswith("it returned state lime, which 3 does not define")
+    assert hot.raw_state("lamp") == ("lime", None)
+
+    assert (await handler.plan("2")).blockers == ()
+    assert (await small.go("2")).outcome == "installed"
+    assert hot.raw_state("lamp") == ("red", None)

@@ -1,0 +1,65 @@
+"""What a load of new code can't do stands in the plan: as a warning, or as a blocker with the remedy."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from small_node import SmallNode
+
+pytest_plugins = ["small_node"]
+
+LOAD_BASE = """
+    [[up]]
+    from = "1"
+    instructions = [ { load_module = "shop.base" } ]
+    [[down]]
+    to = "1"
+    instructions = [ { load_module = "shop.base" } ]
+"""
+LOAD_BOTH = LOAD_BASE.replace("instructions = [ ", 'instructions = [ { load_module = "shop.counter" }, ')
+BASE = (
+    "from node_runtime import GenServer\nclass Base(GenServer[dict]):\n    def init(self):\n        return {}\nN = 1\n"
+)
+DERIVED = "from shop.base import Base\nclass Counter(Base):\n    def add(self):\n        return 1\n"
+
+
+def edit(file: str) -> None:
+    Path(file).write_text("X = 3\n")
+
+
+async def test_a_class_that_another_module_is_based_on_stands_in_the_way(small: SmallNode) -> None:
+    small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
+    small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BASE)
+    handler = small.boot()
+    importlib.import_module("shop.counter")
+    (blocker,) = (await handler.plan("2")).blockers
+    assert blocker.reason == (
+        "shop.counter:Counter is based on shop.base:Base, which 2 replaces without loading shop.counter"
+    )
+    assert blocker.remedy == "let the appup load shop.counter too"
+    assert not blocker.transient
+
+
+async def test_a_base_and_who_is_based_on_it_may_be_loaded_together(small: SmallNode) -> None:
+    small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
+    small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BOTH)
+    handler = small.boot()
+    importlib.import_module("shop.counter")
+    assert (await handler.plan("2")).blockers == ()
+
+
+async def test_what_cannot_be_undone_or_kept_is_warned_of(small: SmallNode) -> None:
+    small.write("1", {"shop.base": "def f(): ...\n", "shop.counter": "X = 1\n"})
+    small.write("2", {"shop.base": "def f(): ...\nX = 2\n", "shop.counter": "X = 1\n"}, LOAD_BASE)
+    handler = small.boot()
+    base, counter = importlib.import_module("shop.base"), importlib.import_module("shop.counter")
+    assert (await handler.plan("2")).warnings == ()
+    base.f = print
+    edit(counter.__file__)
+    assert (await handler.plan("2")).warnings == (
+        "shop.base.f has been replaced from outside, which the new version does not keep.",
+        f"shop.counter runs code that its file no longer has: {counter.__file__}.",
+    )
