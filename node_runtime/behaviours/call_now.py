@@ -22,11 +22,15 @@ DEEPEST: Final = 32
 
 @overload
 def call_now(
-    target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Any]], *args: P.args, **kwargs: P.kwargs
+    target: Target,
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> Never: ...
 @overload
-def call_now(target: Target, method: Callable[Concatenate[Any, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
-def call_now(target: Target, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Ask a server that is idle, in this very turn: for plain callbacks, which can't await a `call`.
 
     Raises WouldWait, and nothing was asked, when the answer could only come later: the server is busy, suspended, or

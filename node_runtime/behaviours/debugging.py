@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ..processes.answer import Awaited
 from ..processes.log_records import on_behalf_of
-from ..processes.process import Item, Process
+from ..processes.process import Item, Process, operands
 from .one_line import message_line, one_line
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Debug:
         """The process begins to handle a piece of mail."""
         if self.figures is not None:
             self.figures.received += 1
-        value = item[1] if item[0] is None else (item[0], item[1], item[2])
+        value = item[1] if item[0] is None else (item[0], *(operands(item) if isinstance(item[0], str) else item[1:3]))
         self.tell(process, "in", value, lambda: message_line(item, cls))
 
     def ended(self, process: BehaviourProcess, item: Item) -> None:

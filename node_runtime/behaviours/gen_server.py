@@ -16,9 +16,9 @@ from typing import Any, ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVa
 from ..processes import running
 from ..processes.answer import Answer
 from ..processes.errors import Exit, NoProcess
-from ..processes.messages import TIMEOUT
+from ..processes.messages import EXIT, TIMEOUT
 from ..processes.pid import Pid, Target
-from ..processes.process import BUSY, DEAD, Item
+from ..processes.process import BUSY, DEAD, Item, Process, operands
 from ..processes.reports import shown
 from ..processes.runtime import runtime
 from ..processes.scheduler import CALL_SECONDS, QUANTUM
@@ -37,6 +37,9 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 ROUND: Final = range(QUANTUM)
+NOTHING: Final[Any] = object()
+NO_KWARGS: Final[dict[str, Any]] = {}
+"""One for all: an empty dict for each cast in a mailbox would make the garbage collector run more often."""
 logger: Final = logging.getLogger("node_runtime")
 
 CONTINUE: Final = Tag("handle_continue")
@@ -94,8 +97,9 @@ class ServerProcess(BehaviourProcess):
     idle = Seldom[asyncio.TimerHandle]()
     """Fires when no message has come for as long as a callback has asked for."""
 
-    def run(self) -> int:  # noqa: PLR0912 - written out, since each call costs
-        # BehaviourProcess.run, with `step` written out for what servers get most: requests with plain methods.
+    def run(self) -> int:  # noqa: PLR0912 - written out, since each message costs
+        # BehaviourProcess.run, with `step` written out for what servers get most: requests with plain methods, and
+        # plain messages.
         self.gate = BUSY
         self.runtime.current = self
         mail, code, instance, handled, more = self.mail, self.code, self.instance, 0, 0
@@ -105,20 +109,18 @@ class ServerProcess(BehaviourProcess):
                 if not mail or self.gate is not BUSY:
                     break
                 item = mail.popleft()
-                what, args, kwargs, future = item
+                what, first, kwargs, future = item
                 method = methods.get(what)
+                if method is None and what is None and code.debug is None and type(first) is not EXIT:
+                    method = type(instance).handle_info
                 if method is None or home.__dict__ is not namespace:
                     coroutine = self.step(item)
                     code, instance = self.code, self.instance
                     home, namespace, methods = code.home, code.namespace, code.methods
                 else:
                     try:
-                        if kwargs:
-                            result = method(instance, *args, **kwargs)
-                        elif len(args) == 1:  # see `call`
-                            result = method(instance, args[0])
-                        else:
-                            result = method(instance, *args)
+                        # Python needs no frame of C to call with one argument.
+                        result = method(instance, first) if kwargs is None else method(instance, *first, **kwargs)
                     except CRASHES as error:
                         coroutine = self.failed(item, error)
                     else:
@@ -141,7 +143,10 @@ class ServerProcess(BehaviourProcess):
         finally:
             self.runtime.current = None
             self.handled += handled + more
-        self.pause()
+        if self.gate is BUSY and not self.mail:
+            self.mail = self.gate = None
+        else:
+            self.pause()
         return handled + more
 
     def call_back(self, item: Item) -> Any:
@@ -150,7 +155,8 @@ class ServerProcess(BehaviourProcess):
             return self.instance.handle_info(item[1])
         method = type(self.instance).__public__.get(what)
         if method is not None:
-            return method(self.instance, *item[1], **(item[2] or {}))
+            args, kwargs = operands(item)
+            return method(self.instance, *args, **kwargs)
         if what is CONTINUE:
             return self.instance.handle_continue(item[1])
         method = type(self.instance).__deferred__.get(what)
@@ -158,7 +164,8 @@ class ServerProcess(BehaviourProcess):
             return Refusal(f"{self.module}:{self.qualname} has no public method {what!r}")
         if item[3] is not None:
             self.owe(item[3])
-        return method(self.instance, From(self.pid, item[3]), *item[1], **(item[2] or {}))
+        args, kwargs = operands(item)
+        return method(self.instance, From(self.pid, item[3]), *args, **kwargs)
 
     def conclude(self, item: Item, result: Any) -> None:
         future = item[3]
@@ -265,11 +272,11 @@ def _server(function: str) -> ServerProcess:
 
 @overload
 async def call(
-    target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], *args: P.args, **kwargs: P.kwargs
+    target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
 ) -> R: ...
 @overload
-async def call(target: Target, method: Callable[Concatenate[Any, P], R], *args: P.args, **kwargs: P.kwargs) -> R: ...
-async def call(target: Target, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:  # noqa: PLR0912
+async def call(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: PLR0912
     """Ask a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
     Raises NoProcess at once when there is no such process, CallTimeout, Exit with the reason when the server ends
@@ -335,15 +342,21 @@ async def call_within(
     seconds: float | None,
     target: Target,
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+    /,
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R: ...
 @overload
 async def call_within(
-    seconds: float | None, target: Target, method: Callable[Concatenate[Any, P], R], *args: P.args, **kwargs: P.kwargs
+    seconds: float | None,
+    target: Target,
+    method: Callable[Concatenate[Any, P], R],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> R: ...
 async def call_within(
-    seconds: float | None, target: Target, method: Callable[..., Any], *args: Any, **kwargs: Any
+    seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
     """As `call`, with another time limit; None waits for ever. Follows gen_server:call/3."""
     node = runtime()
@@ -351,15 +364,32 @@ async def call_within(
     return await ask(node, process, (method.__name__, args, kwargs, Answer(node)), seconds)
 
 
-def cast(target: Target, method: Callable[Concatenate[Any, P], Any], *args: P.args, **kwargs: P.kwargs) -> None:
+@overload
+def cast(
+    target: Target,
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> None: ...
+@overload
+def cast(target: Target, method: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /, *args: Any, **kwargs: Any) -> None:
     """Ask a server to do something and don't wait. Never fails, also where nobody is. Follows gen_server:cast/2."""
     node = running.node or runtime()
     if node.zombies:
         node.refuse_zombie()
-    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
-    if process is not None:
-        # An empty dict in the mailbox would make the garbage collector run more often.
-        if (mail := process.mail) is not None:
-            mail.append((method.__name__, args, kwargs or None, None))
-        else:
-            node.post(process, (method.__name__, args, kwargs or None, None))
+    known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
+    try:
+        process = known[target]
+    except KeyError:
+        return
+    item: Item
+    if not (args or kwargs) and argument is not NOTHING:
+        item = (method.__name__, argument, None, None)
+    else:
+        item = (method.__name__, () if argument is NOTHING else (argument, *args), kwargs or NO_KWARGS, None)
+    if (mail := process.mail) is not None:
+        mail.append(item)
+    else:
+        node.post(process, item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, Final
 
-from ..processes.process import Item
+from ..processes.process import Item, operands
 from ..protocol.terms import short
 from .describe import REDACTED, SECRET, Limits, describe
 from .replies import is_deferred
@@ -34,8 +34,8 @@ def message_line(item: Item, cls: type[Any]) -> str:
     what, first, second, _ = item
     if what is None:
         return one_line(first)
-    if isinstance(what, str) and isinstance(first, tuple):
-        return cut(f"{what}({', '.join(_arguments(getattr(cls, what, None), first, second or {}))})")
+    if isinstance(what, str):
+        return cut(f"{what}({', '.join(_arguments(getattr(cls, what, None), *operands(item)))})")
     return cut(f"{what} {one_line(first)}") if second is None else cut(f"{what} {one_line((first, second))}")
 
 

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any, ParamSpec
 
+from . import running
 from .coroutine import CoroutineProcess, TaskProcess
 from .errors import NoProcess, NotInProcess
 from .messages import DOWN
 from .pid import ROOT, Pid, Ref, Target
+from .process import Process
 from .runtime import Runtime, runtime
 from .timers import TimerRef
 
@@ -79,18 +81,20 @@ def send(target: Target, message: Any) -> None:
 
     To a pid that has ended it is lost without a word; an unknown name raises NoProcess, as in OTP.
     """
-    node = runtime()
+    node = running.node or runtime()
     if node.zombies:
         node.refuse_zombie()
-    if isinstance(target, str):
-        process = node.names.get(target)
-        if process is None:
-            raise NoProcess(target)
+    known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
+    try:
+        process = known[target]
+    except KeyError:
+        if isinstance(target, str):
+            raise NoProcess(target) from None
+        return
+    if (mail := process.mail) is not None:
+        mail.append((None, message, None, None))
     else:
-        process = node.processes.get(target)
-        if process is None:
-            return
-    node.post(process, (None, message, None, None))
+        node.post(process, (None, message, None, None))
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:

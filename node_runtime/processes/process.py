@@ -39,7 +39,15 @@ STATUS: Final[dict[str | None, Status]] = {
 }  # fmt: skip
 
 Item: TypeAlias = "tuple[Any, Any, Any, Awaited | None]"
-"""One piece of mail: what it is (None for a plain message), two operands, and where the answer goes."""
+"""One piece of mail: what it is (None for a plain message), two operands, and where the answer goes.
+
+A request's are its positional and its keyword arguments, or its one argument and None: see `operands`."""
+
+
+def operands(item: Item) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a request."""
+    return ((item[1],), {}) if item[2] is None else (item[1], item[2])
+
 
 here: ContextVar[Process | None] = ContextVar("node_runtime.process", default=None)
 """The process whose task this is. A plain callback has no task: see `Runtime.current`."""

@@ -14,6 +14,7 @@ from node_runtime import (
     EXIT,
     CallTimeout,
     Exit,
+    From,
     GenServer,
     Ignore,
     NameTaken,
@@ -22,14 +23,17 @@ from node_runtime import (
     Runtime,
     Stop,
     call,
+    call_now,
     call_within,
     cast,
+    deferred,
     exit,
     gen_server,
     is_alive,
     link,
     process_info,
     receive,
+    reply,
     self_pid,
     send,
     spawn,
@@ -103,11 +107,51 @@ class Counter(GenServer[State]):
         self.state.seen.append(message)
 
 
+class Listener(GenServer[list[object]]):
+    """Tells what arguments it got."""
+
+    def init(self) -> list[object]:
+        return []
+
+    def hear(self, *args: object, **kwargs: object) -> None:
+        self.state.append((args, kwargs))
+
+    @deferred
+    def put_off(self, from_: From[None], *args: object, **kwargs: object) -> None:
+        self.state += ["put off", (args, kwargs)]
+        reply(from_, None)
+
+    def heard(self) -> list[object]:
+        return self.state
+
+
 async def test_a_call_returns_what_the_method_returns(runtime: Runtime) -> None:
     pid = await gen_server.start_link(Counter, 10)
     assert await call(pid, Counter.add, 3) == 13
     assert await call(pid, Counter.add, 1, times=5) == 18
     assert await call(pid, Counter.slowly_add, 2) == 20
+
+
+async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(runtime: Runtime) -> None:
+    pid = await gen_server.start(Listener)
+    await call(pid, Listener.hear)
+    await call(pid, Listener.hear, ("a", "tuple"))
+    await call(pid, Listener.hear, None, 2, target="x", method="y")
+    await call_within(1.0, pid, Listener.hear, 1, seconds=3, target="x", method="y")
+    call_now(pid, Listener.hear, ("a", "tuple"), target="x", method="y")
+    cast(pid, Listener.hear)
+    cast(pid, Listener.hear, None)
+    cast(pid, Listener.hear, ("a", "tuple"))
+    cast(pid, Listener.hear, 1, 2)
+    cast(pid, Listener.hear, argument=1, target="x", method="y")
+    cast(pid, Listener.put_off)
+    cast(pid, Listener.put_off, 1)
+    names = {"target": "x", "method": "y"}
+    assert await call(pid, Listener.heard) == [
+        ((), {}), ((("a", "tuple"),), {}), ((None, 2), names), ((1,), {"seconds": 3, **names}),
+        ((("a", "tuple"),), names), ((), {}), ((None,), {}), ((("a", "tuple"),), {}), ((1, 2), {}),
+        ((), {"argument": 1, **names}), "put off", ((), {}), "put off", ((1,), {}),
+    ]  # fmt: skip
 
 
 async def test_a_server_is_found_by_its_name(runtime: Runtime) -> None:
