@@ -96,7 +96,13 @@ def resolve(reference: str) -> Any:
     module, colon, name = reference.partition(":")
     if not colon or not name:
         raise LookupError(f'{reference!r} is no reference to code; write "module:function"')
-    found: Any = modules[module] if module in modules else importlib.import_module(module)
+    found = modules[module] if module in modules else importlib.import_module(module)
+    return attribute(module, found, name)
+
+
+def attribute(module: str, version: object, name: str) -> Any:
+    """What a name, dotted or not, stands for in a version of a module. Raises LookupError."""
+    found: Any = version
     for part in name.split("."):
         try:
             found = getattr(found, part)

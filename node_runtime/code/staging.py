@@ -10,13 +10,14 @@ for the moment that the bodies take to run:
   when it is first looked at, which gives the order that imports would give, circular ones included.
 - `builtins.__import__` is wrapped, for names that `sys.modules` doesn't have and must not get yet: modules that
   are new, and managed ones that nobody has imported so far. The latter join the batch, for a body that was
-  executed against new versions must not become public before they do.
+  executed against new versions must not become public before they do. For those who ask `sys.modules` itself,
+  it is a `ModulesView` meanwhile.
 
 A private `__import__` in each namespace's `__builtins__` was the other way. It would have stayed with the functions
 for ever, with a copy of the builtins that misses whatever is later put into the real ones.
 
 Limits: a thread that a body starts sees the current versions, and `importlib.import_module` of a name that
-`sys.modules` lacks is refused in a body.
+`sys.modules` lacks is refused in a body, unless it has been executed by then.
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from importlib.util import resolve_name
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from .carrying import announce, execute, handed_over
 from .errors import CodeError, LoadFailed
 from .finder import fresh_namespace
 from .limits import advice
 from .module import HotModule, Namespace, conform, retype
+from .modules_view import ModulesView
 from .reach import collect_young
 from .version import Hot, Source, Unit, Version, compile_unit
 
@@ -104,6 +106,8 @@ class Stage:
         self._new_children: dict[HotModule, Namespace] = {}
         self._original: Callable[..., ModuleType] = builtins.__import__
         self._hook = self._import
+        self._modules = sys.modules
+        self._executed: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
         global _active  # noqa: PLW0603  # the interpreter's import system is one, too
@@ -114,12 +118,16 @@ class Stage:
         self._table.preparing_thread = self.thread
         self._original = builtins.__import__
         builtins.__import__ = self._hook
+        self._modules = sys.modules
+        sys.modules = cast("dict[str, ModuleType]", ModulesView(self._modules, self._executed))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         global _active  # noqa: PLW0603
         if builtins.__import__ is self._hook:
             builtins.__import__ = self._original
+        sys.modules = self._modules
+        self._executed.clear()
         _active = self._table.preparing_thread = None
         for module in (*self._namespaces, *self._new_children):
             conform(module)
@@ -174,6 +182,7 @@ class Stage:
         before = staged.hot.current
         if staged.version is None:
             self._bind(staged)
+            self._executed[staged.hot.name] = staged.hot.module
             faces = execute(staged.unit, staged.namespace, before)
             staged.version = Version(staged.unit, staged.namespace, faces=faces)
             self._table.executed(staged.namespace)
@@ -186,7 +195,7 @@ class Stage:
     def _bind(self, staged: Staged) -> None:
         """Make a new submodule an attribute of its parent."""
         name, _, child = staged.hot.name.rpartition(".")
-        parent = sys.modules.get(name)
+        parent = self._modules.get(name)
         if name in self.staged and not self.staged[name].taken_back:
             self.staged[name].namespace[child] = staged.hot.module
         elif isinstance(parent, HotModule):
@@ -241,12 +250,12 @@ class Stage:
         if module is not None:
             for wanted in self._listed(module, fromlist):
                 self._bring_child(module, absolute, wanted)
-        if absolute in sys.modules or module is None:
+        if absolute in self._modules or module is None:
             return self._original(name, globals, locals, fromlist, level)
         if fromlist:
             return module
         top = absolute.partition(".")[0]
-        return sys.modules[top] if top in sys.modules else self.staged[top].hot.module
+        return self._modules[top] if top in self._modules else self.staged[top].hot.module
 
     def _bring(self, name: str) -> ModuleType | None:
         """Have `name` executed, its parents first; None if it is neither staged nor loaded nor managed."""
@@ -256,8 +265,8 @@ class Stage:
         if name in self._deleted:
             raise ModuleNotFoundError(f"No module named {name!r}: it is being deleted", name=name)
         if name not in self.staged:
-            if name in sys.modules:
-                return sys.modules[name]
+            if name in self._modules:
+                return self._modules[name]
             source = self._table.sources.get(name)
             if source is None:
                 return None
@@ -275,6 +284,7 @@ class Stage:
         """Forget a module that joined and failed: the module that imported it may do without."""
         del self.staged[staged.hot.name]
         del self._namespaces[staged.hot.module]
+        self._executed.pop(staged.hot.name, None)
         conform(staged.hot.module)
 
     def _listed(self, module: ModuleType, fromlist: Sequence[str] | None) -> list[str]:

@@ -7,12 +7,13 @@ again in the very turn that switches.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from node_runtime.behaviours import hot
 from node_runtime.behaviours.gen_statem import has_state, states_of
 from node_runtime.behaviours.process import BehaviourProcess
-from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.starting import attribute, resolve
 from node_runtime.code import Batch
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
@@ -93,19 +94,32 @@ def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Functions that the script applies and that neither version has."""
+    """Functions that the script applies, and that their modules don't have at that place of it."""
+    reached: set[str] = set()
     for step in transition.script:
+        if step[0] in ("load", "remove"):
+            reached.add(step[1])
         for reference in filter(None, (step[1], step[3]["undo"])) if step[0] == "apply" else ():
-            module, _, name = reference.partition(":")
-            if module in batch.modules and name in batch.namespace(module):
-                continue
-            try:
-                resolve(reference)
-            except (LookupError, ImportError):
+            if not _has(reference, batch, reached):
                 yield Blocker(
                     reason=f"{reference} does not exist, but the script applies it",
                     remedy="correct the appup, or load the module that has it",
                 )
+
+
+def _has(reference: str, batch: Batch, reached: set[str]) -> bool:
+    """Whether a function exists, in the new version of its module if the script has reached that."""
+    module, _, name = reference.partition(":")
+    try:
+        if module not in reached:
+            resolve(reference)
+        elif module in batch.modules:
+            attribute(module, SimpleNamespace(**batch.namespace(module)), name)
+        else:
+            return False
+    except (LookupError, ImportError):
+        return False
+    return True
 
 
 def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:

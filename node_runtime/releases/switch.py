@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 from node_runtime.behaviours import hot
 from node_runtime.behaviours.behaviour import Behaviour, Down
 from node_runtime.behaviours.gen_statem import has_state
 from node_runtime.behaviours.process import BehaviourProcess
 from node_runtime.behaviours.shown import shown
-from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.starting import attribute, resolve
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.errors import CRASHES
 from node_runtime.processes.pid import ROOT, Pid
@@ -88,7 +89,7 @@ class Switch:
     put_back_failed: str | None = None
     _changes: dict[int, Change] = field(default_factory=dict)
     _loaded: set[str] = field(default_factory=set)
-    _undos: list[tuple[str, list[Any]]] = field(default_factory=list)
+    _undos: list[tuple[str, Callable[..., Any], list[Any]]] = field(default_factory=list)
     _versions: dict[str, tuple[str, str]] = field(default_factory=dict)
     _running: dict[str, dict[str, Any]] = field(default_factory=dict)
     _looking: Looking = field(default_factory=Looking)
@@ -96,6 +97,9 @@ class Switch:
 
     async def run(self) -> None:
         """Raises whatever an instruction raised; then call `put_back`."""
+        for module in self.transition.removed:
+            current, _ = self.code.versions(module)
+            self._running[module] = current.namespace if current is not None else {}
         for module in self.transition.loaded:
             current, _ = self.code.versions(module)
             self._running[module] = current.namespace if current is not None else {}
@@ -127,9 +131,11 @@ class Switch:
                         if process.pid not in self.born:
                             self._migrate(process, module, step[1], extra)
             case "apply":
-                await self._apply(step[1], step[2])
-                if undo := step[3]["undo"]:
-                    self._undos.append((undo, step[2]))
+                function, reference = self._function(step[1]), step[3]["undo"]
+                undo = self._function(reference) if reference else None
+                await self._apply(function, step[2])
+                if undo is not None:
+                    self._undos.append((reference, undo, step[2]))
 
     def _commit(self) -> None:
         if self.committed:
@@ -190,8 +196,15 @@ class Switch:
 
     # ------------------------------------------------------------------ functions
 
-    async def _apply(self, reference: str, args: list[Any]) -> None:
-        result = resolve(reference)(*args)
+    def _function(self, reference: str) -> Callable[..., Any]:
+        """A function as the script has it here: all modules switch at once, but each counts from its own load on."""
+        module, _, name = reference.partition(":")
+        if self.committed and module not in self._loaded and (running := self._running.get(module)):
+            return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**running), name))
+        return cast("Callable[..., Any]", resolve(reference))
+
+    async def _apply(self, function: Callable[..., Any], args: list[Any]) -> None:
+        result = function(*args)
         if inspect.isawaitable(result):
             async with asyncio.timeout(self.transition.hold_seconds):
                 await result
@@ -201,9 +214,9 @@ class Switch:
     async def put_back(self) -> None:
         """Undo all that `run` has done. What can't be undone is said in `put_back_failed`."""
         failed = []
-        for reference, args in reversed(self._undos):
+        for reference, undo, args in reversed(self._undos):
             try:
-                await self._apply(reference, args)
+                await self._apply(undo, args)
             except CRASHES as error:
                 failed.append(f"{reference}: {type(error).__name__}: {error}")
         if self.committed:

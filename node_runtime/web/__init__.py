@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 from .app import APPLICATION
-from .listener import port, routes, set_routes, start_http, stop_http
+from .listener import port, routes, set_routes, settled, start_http, stop_http
 from .routes import Route
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "port",
     "routes",
     "set_routes",
+    "settled",
     "start_http",
     "stop_http",
 ]

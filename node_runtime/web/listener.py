@@ -93,6 +93,14 @@ def set_routes(name: str, routes: Iterable[Route]) -> None:
     listeners().named(name).dispatch.replace(routes)
 
 
+async def settled(name: str) -> None:
+    """Return when every request that took an earlier table than the present one is answered. Raises `Refused`.
+
+    For an upgrade: take a route away, wait for this, and what answered it may go.
+    """
+    await listeners().named(name).dispatch.settled()
+
+
 def routes(name: str) -> tuple[Route, ...]:
     """A listener's routes. Raises `Refused`."""
     return listeners().named(name).dispatch.routes

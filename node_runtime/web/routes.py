@@ -49,24 +49,52 @@ class Route:
 class Dispatch:
     """The ASGI application of one listener. A request takes the table that stands at the moment it arrives."""
 
-    __slots__ = ("_router", "_routes")
+    __slots__ = ("_earlier", "_settled", "_table")
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self.replace(routes)
+        self._table = _Table(routes)
+        self._earlier: set[_Table] = set()
+        self._settled = asyncio.Event()
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """The table as it stands now."""
-        return self._routes
+        return self._table.routes
 
     def replace(self, routes: Iterable[Route]) -> None:
         """Put another table in this one's place, whole: no request sees a mixture."""
-        table = tuple(routes)
-        router = routing.Router([routing.Route(route.path, _Endpoint(route.handler)) for route in table])
-        self._routes, self._router = table, router
+        table = _Table(routes)
+        if self._table.requests:
+            self._earlier.add(self._table)
+        self._table = table
+
+    async def settled(self) -> None:
+        """Return when no request is under way that took an earlier table."""
+        while self._earlier:
+            self._settled.clear()
+            await self._settled.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._router(scope, receive, send)
+        table = self._table
+        table.requests += 1
+        try:
+            await table.router(scope, receive, send)
+        finally:
+            table.requests -= 1
+            if not table.requests and table in self._earlier:
+                self._earlier.remove(table)
+                self._settled.set()
+
+
+class _Table:
+    """A table of routes, and how many requests are under way that took it."""
+
+    __slots__ = ("requests", "router", "routes")
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self.router = routing.Router([routing.Route(route.path, _Endpoint(route.handler)) for route in self.routes])
+        self.requests = 0
 
 
 class _Endpoint:

@@ -142,6 +142,40 @@ def test_a_new_submodule_is_found_through_a_package_outside_the_batch(app):
     assert "pkg.fresh" not in sys.modules
 
 
+def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app):
+    app.boot(a="X = 1\n")
+    import a
+
+    body = """
+        from __future__ import annotations
+        import dataclasses, enum, importlib, sys, typing
+
+        @dataclasses.dataclass(slots=True)
+        class State:
+            count: int = 0
+            limit: typing.ClassVar[int] = 1
+            colour: Colour | None = None
+
+        class Colour(enum.Enum):
+            OLIVE = 1
+
+        HINTS = typing.get_type_hints(State)
+        FOUND = importlib.import_module(__name__), sys.modules.get(__name__)
+        assert __name__ in sys.modules
+        assert __name__ not in list(sys.modules)
+    """
+    batch = app.load(fresh=body, a="import fresh\nfresh.State(count=1)\n")
+    real = sys.modules
+    fresh = real["fresh"]
+    assert type(real) is dict
+    assert a.fresh is fresh
+    assert all(found is fresh for found in fresh.FOUND)
+    assert fresh.HINTS["colour"] == fresh.Colour | None
+    assert fresh.State.__slots__ == ("count", "colour")
+    batch.revert()
+    assert "fresh" not in sys.modules
+
+
 def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app):
     body = """
         from __future__ import annotations

@@ -6,6 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2
 
 from node_runtime import application, call, gen_server, gen_statem, supervisor, whereis
@@ -135,6 +136,66 @@ async def test_undos_run_backwards_when_a_later_instruction_fails(small: SmallNo
     hot.raw_state("counter")["count"] = 1
     assert (await small.go("2")).outcome == "installed"
     assert application.get_env("shop", "switch") is True
+
+
+LOUD = """
+import logging
+
+class Switches:
+    @staticmethod
+    def off(which):
+        logging.getLogger("switches").warning("off %s", which)
+
+def on(which):
+    logging.getLogger("switches").warning("on %s", which)
+"""
+
+LEAVING_SWITCHES = """
+    [[up]]
+    from = "1"
+    instructions = [
+      { load_module = "shop.counter" },
+      { apply = "shop.switches:Switches.off", args = ["x"], undo = "shop.switches:on" },
+      { REMOVAL_module = "shop.switches" },
+      LAST
+    ]
+"""
+
+
+@pytest.mark.parametrize(("removal", "left"), [("load", {"shop.switches": "x = 1"}), ("delete", {})])
+async def test_a_function_is_the_version_s_that_the_script_has_reached_and_so_is_its_undo(
+    small: SmallNode, caplog: pytest.LogCaptureFixture, removal: str, left: dict[str, str]
+) -> None:
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "switches"]
+
+    script = LEAVING_SWITCHES.replace("REMOVAL", removal)
+    small.write("1", {"shop.counter": COUNTER, "shop.switches": LOUD})
+    small.write("2", {"shop.counter": COUNTER_2, **left}, script.replace("LAST", ""))
+    last = '{ apply = "shop.counter:missing", args = [1] },'
+    failing = COUNTER_2 + "\ndef missing(number):\n    raise ValueError(number)\n"
+    small.write("3", {"shop.counter": failing, **left}, script.replace("LAST", last))
+    handler = small.boot()
+    importlib.import_module("shop.switches")
+
+    assert (await handler.plan("2")).blockers == ()
+    failed = await small.go("3")
+    assert (failed.outcome, failed.error) == ("put back", "ValueError: 1")
+    assert told() == ["off x", "on x"]
+    assert (await small.go("2")).outcome == "installed"
+    assert told()[2:] == ["off x"]
+
+
+async def test_a_function_that_its_module_has_lost_by_then_is_found_by_the_plan(small: SmallNode) -> None:
+    script = """
+        [[up]]
+        from = "1"
+        instructions = [ { load_module = "shop.switches" }, { apply = "shop.switches:off", args = ["x"] } ]
+    """
+    small.write("1", {"shop.switches": SWITCHES})
+    small.write("2", {"shop.switches": "x = 1"}, script)
+    blockers = (await small.boot().plan("2")).blockers
+    assert [blocker.reason for blocker in blockers] == ["shop.switches:off does not exist, but the script applies it"]
 
 
 async def test_a_failure_before_the_bar_aborts(small: SmallNode) -> None:

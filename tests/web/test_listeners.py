@@ -148,6 +148,22 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
     assert client.local_port == here
 
 
+async def test_settled_waits_for_those_who_took_an_earlier_table_and_for_nobody_else(client: Client, site: int) -> None:
+    asked = asyncio.create_task(client.get("/patient"))
+    listener = which_children("web_sup")[0].pid
+    await eventually(lambda: _requests_of(listener), what="the request's process")
+    await web.settled("site")
+    web.set_routes("site", [Route("/", f"{__name__}:hello")])
+    settled = asyncio.create_task(web.settled("site"))
+    other = Client(site)
+    assert await other.get("/") == (200, "hello")
+    assert not settled.done()
+    doors[-1].set()
+    await settled
+    assert await asked == (200, "at last")
+    other.close()
+
+
 async def test_routes_that_make_no_sense_change_nothing(client: Client) -> None:
     with pytest.raises(ValueError, match="'module:function'"):
         web.set_routes("site", [Route("/", "hello")])

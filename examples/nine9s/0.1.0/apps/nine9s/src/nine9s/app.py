@@ -1,0 +1,29 @@
+"""The application: a supervisor, and the site."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from nine9s import sup
+from node_runtime import Application, Pid, web
+from node_runtime.application import get_env
+from node_runtime.web import Route
+
+LISTENER = "http"
+ROUTES = (Route("/", "nine9s.default_handler:hello"),)
+
+logger = logging.getLogger(__name__)
+
+
+class Nine9sApp(Application):
+    """Opens the site once its supervisor is there, and closes it when that is gone."""
+
+    async def start(self, start_type: str, args: Any) -> Pid:
+        top = await sup.start_link()
+        await web.start_http(LISTENER, port=get_env("nine9s", "http_port"), routes=ROUTES)
+        logger.info("nine9s says hello on port %d", web.port(LISTENER))
+        return top
+
+    async def stop(self) -> None:
+        await web.stop_http(LISTENER)

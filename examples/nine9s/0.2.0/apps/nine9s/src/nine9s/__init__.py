@@ -1,0 +1,1 @@
+"""A site that says hello, to be taught counting while it answers."""

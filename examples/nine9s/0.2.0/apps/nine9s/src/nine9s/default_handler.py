@@ -1,0 +1,12 @@
+"""What / answers."""
+
+from __future__ import annotations
+
+from nine9s import state_handler
+from node_runtime.web import PlainTextResponse, Request, Response
+
+
+def hello(_request: Request) -> Response:
+    """The greeting. It is counted."""
+    state_handler.hello_world()
+    return PlainTextResponse("Hello world 2 !")

@@ -1,0 +1,187 @@
+"""nine9s on real nodes: what its visitors see while it goes up and down, and what the post's order would have done."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fil_node import build, command
+from nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
+
+HELLO = (200, "Hello world!")
+HELLO_2 = (200, "Hello world 2 !")
+VISITORS = 3
+
+
+@pytest.fixture(scope="module")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Version to tarball."""
+    output = tmp_path_factory.mktemp("nine9s")
+    return {project.name: build(project, output) for project in sorted(EXAMPLES.iterdir())}
+
+
+@pytest.fixture
+def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[Nine9sNode]:
+    """A node that runs 0.1.0 and has 0.2.0 unpacked."""
+    with running(tarballs["0.1.0"], tmp_path) as started:
+        started.nine9s("unpack", tarballs["0.2.0"])
+        yield started
+
+
+def test_it_goes_up_and_down_while_visitors_come_and_none_of_them_fails(node: Nine9sNode) -> None:
+    is_0_1_0(node)
+    with ExitStack() as stack:
+        greeted = [stack.enter_context(Visitor(node, "/")) for _ in range(VISITORS)]
+        counting = [stack.enter_context(Visitor(node, "/count")) for _ in range(VISITORS)]
+        everybody = [*greeted, *counting]
+        some_more(everybody)
+
+        node.nine9s("upgrade", "0.2.0")
+        some_more(everybody)
+        is_0_2_0(node)
+
+        node.nine9s("downgrade", "0.1.0")
+        some_more(everybody)
+        is_0_1_0(node)
+
+        node.nine9s("upgrade", "0.2.0")
+        some_more(everybody)
+        is_0_2_0(node)
+
+    assert [trouble for visitor in everybody for trouble in visitor.trouble] == []
+    for visitor in greeted:
+        assert [answer for answer, _ in itertools.groupby(visitor.answers)] == [HELLO, HELLO_2, HELLO, HELLO_2]
+    for visitor in counting:
+        runs = [(status, [body for _, body in run]) for status, run in itertools.groupby(visitor.answers, status_of)]
+        assert [status for status, _ in runs] == [404, 200, 404, 200]
+        counts = [[int(body) for body in bodies] for status, bodies in runs if status == 200]
+        assert all(run == sorted(run) for run in counts)
+        assert counts[0][-1] > counts[0][0]
+        assert counts[1][0] < counts[0][-1], "the second counter goes on where the first ended"
+
+    count = int(node.get("/count")[1])
+    assert [node.get("/") for _ in range(7)] == [HELLO_2] * 7
+    assert node.get("/count") == (200, str(count + 7))
+    assert int(node.get("/count")[1]) <= answers(greeted, HELLO_2) + 7
+
+
+def is_0_1_0(node: Nine9sNode) -> None:
+    """Everything that an operator or a visitor can see is as the first version says."""
+    assert node.get("/") == HELLO
+    assert node.get("/count")[0] == 404
+    assert modules(node) == {"nine9s", "nine9s.app", "nine9s.default_handler", "nine9s.sup"}
+    assert set(processes(node)) == {"nine9s_sup"}
+    assert running_vsn(node) == "0.1.0"
+
+
+def is_0_2_0(node: Nine9sNode) -> None:
+    """Everything that an operator or a visitor can see is as the second version says."""
+    assert node.get("/") == HELLO_2
+    assert node.get("/count")[0] == 200
+    added = {"nine9s.count_handler", "nine9s.state_handler"}
+    assert modules(node) == {"nine9s", "nine9s.app", "nine9s.default_handler", "nine9s.sup", *added}
+    known = processes(node)
+    assert set(known) == {"nine9s_sup", "state_handler"}
+    child, top = known["state_handler"], known["nine9s_sup"]
+    assert child["parent"] == top["pid"]
+    assert (child["kind"], child["module"]) == ("gen_server", "nine9s.state_handler")
+    assert (top["strategy"], top["intensity"]) == ("one_for_all", "0 in 1 s")
+    table = command("hotdash", "state", NAME, "nine9s_sup", env=node.environment).stdout
+    assert "restart  'transient'" in table
+    assert "shutdown  60.0" in table
+    assert running_vsn(node) == "0.2.0"
+
+
+def modules(node: Nine9sNode) -> set[str]:
+    return {module["name"] for module in node.told("modules") if module["application"].split()[0] == "nine9s"}
+
+
+def processes(node: Nine9sNode) -> dict[str, Any]:
+    """The application's named processes; requests come and go between them."""
+    return {one["name"]: one for one in node.told("ps") if one["application"] == "nine9s" and one["name"]}
+
+
+def running_vsn(node: Nine9sNode) -> str:
+    return str(node.told("status")["info"]["vsn"])
+
+
+def answers(visitors: list[Visitor], wanted: tuple[int, str]) -> int:
+    return sum(answer == wanted for visitor in visitors for answer in list(visitor.answers))
+
+
+def status_of(answer: tuple[int, str]) -> int:
+    return answer[0]
+
+
+def some_more(visitors: list[Visitor]) -> None:
+    """Return when every visitor has had some more answers, or has given up."""
+    had = [len(visitor.answers) for visitor in visitors]
+    deadline = time.monotonic() + 30
+    while any(len(one.answers) < before + 20 and not one.trouble for one, before in zip(visitors, had, strict=True)):
+        assert time.monotonic() < deadline, "the visitors are not answered"
+        time.sleep(0.01)
+
+
+# ------------------------------------------------------------------ the post's order, as an exhibit
+
+WITNESS = '''"""Asks for /count from inside the script, and writes down what came."""
+
+import asyncio
+from pathlib import Path
+
+from node_runtime import web
+
+
+async def look(note: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", web.port("http"))
+    writer.write(b"GET /count HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n")
+    try:
+        async with asyncio.timeout(1.0):
+            status = (await reader.readline()).split()[1].decode()
+    except TimeoutError:
+        status = "no answer"
+    writer.close()
+    Path(note).write_text(status)
+'''
+
+AS_IN_THE_POST = """
+[[down]]
+to = "0.1.0"
+instructions = [
+  { load_module = "nine9s.default_handler" },
+  { apply = "node_runtime.supervisor:terminate_child", args = ["nine9s_sup", "state_handler"] },
+  { apply = "node_runtime.supervisor:delete_child", args = ["nine9s_sup", "state_handler"] },
+  { update = "nine9s.sup", type = "supervisor" },
+  { delete_module = "nine9s.state_handler" },
+  LOOK
+  { apply = "nine9s.app:set_routes_old" },
+  { delete_module = "nine9s.count_handler" },
+  { load_module = "nine9s.app" },
+]
+"""
+
+
+def test_in_the_post_s_order_the_counter_is_gone_while_its_route_is_there(tmp_path: Path) -> None:
+    note, tarballs = tmp_path / "note", {}
+    for vsn in ("0.1.0", "0.2.0"):
+        project = shutil.copytree(EXAMPLES / vsn, tmp_path / vsn)
+        (project / "apps" / "nine9s" / "src" / "nine9s" / "witness.py").write_text(WITNESS)
+        appup = project / "apps" / "nine9s" / "appup.toml"
+        if appup.exists():
+            look = f'{{ apply = "nine9s.witness:look", args = ["{note}"] }},'
+            appup.write_text(appup.read_text().partition("[[down]]")[0] + AS_IN_THE_POST.replace("LOOK", look))
+        tarballs[vsn] = build(project, tmp_path)
+    with running(tarballs["0.1.0"], tmp_path) as node:
+        node.nine9s("unpack", tarballs["0.2.0"])
+        node.nine9s("upgrade", "0.2.0")
+        assert node.get("/count") == (200, "0")
+        node.nine9s("downgrade", "0.1.0")
+        assert note.read_text() in ("500", "no answer")
+        assert node.get("/") == HELLO
+        assert node.get("/count")[0] == 404
