@@ -12,7 +12,7 @@ help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
 	@echo "make test         set up and run the tests"
 	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
-	@echo "make fuzz         the tests of random schedules and trees, for minutes instead of seconds"
+	@echo "make fuzz         the tests of random schedules, trees and loads, for minutes instead of seconds"
 	@echo "make lint         ruff, mypy --strict, the import contracts"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
@@ -45,7 +45,7 @@ test-all: $(READY)
 	done
 
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties tests/code/test_random_histories.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

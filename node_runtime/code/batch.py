@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
 from .carrying import carried_names
@@ -38,16 +39,24 @@ class Batch:
         self._table = table
         self._versions = versions
         self._deleted = deleted
-        self._basis = {hot.name: hot.current for hot in (*(hot for hot, _ in versions), *deleted)}
+        # Weak, since this may never be committed: nothing else of it keeps the versions that it would replace.
+        self._basis = {
+            hot.name: weakref.ref(hot.current)
+            for hot in (*(hot for hot, _ in versions), *deleted)
+            if hot.current is not None
+        }
         names = ((hot.name, carried_names(version.namespace)) for hot, version in versions)
         self._carried = {module: carried for module, carried in names if carried}
         self._handed = handed
         self._findings = findings
         self._journal = Journal()
+        self._copies = Journal()
         self._moves: Moves = {}
+        new: dict[str, Namespace | None] = {hot.name: version.namespace for hot, version in versions}
+        new.update((hot.name, None) for hot in deleted)
         for hot, version in versions:
             if version is not hot.old:  # which has known since it became old
-                version.live = live_imports(table, version)
+                version.live = live_imports(version, lambda name: new[name] if name in new else table.view(name))
         self.status: Literal["prepared", "committed", "reverted", "discarded"] = "prepared"
 
     @property
@@ -87,7 +96,7 @@ class Batch:
         self._expect("prepared")
         for name, basis in self._basis.items():
             current = self._table.modules[name].current
-            if current is not basis and basis is not None:
+            if current is None or current is not basis():
                 raise CodeError(f"{name} was loaded anew since this was prepared: prepare it again.")
         self._moves = {
             hot.name: (hot.current.namespace, version.namespace)
@@ -96,14 +105,13 @@ class Batch:
         }
         for hot in (*(hot for hot, _ in self._versions), *self._deleted):
             if hot.current is not None:
-                hot.current.live = live_imports(self._table, hot.current)
+                hot.current.live = live_imports(hot.current, self._table.view)
         for hot, version in self._versions:
             self._enter(hot, version)
         for hot in self._deleted:
             self._remove(hot)
-        for _, version in self._versions:
-            refresh(self._table, version, self._journal)
-        rebind(self._table, self._moves, self._journal)
+        refresh([version for _, version in self._versions], self._table.view, self._copies)
+        rebind(self._table, self._moves, self._copies)
         self._bind_children(self._journal)
         self._table.committed(self)
         self._handed = {}
@@ -119,12 +127,14 @@ class Batch:
             if hot.current is not version:
                 raise CodeError(f"{hot.name} was loaded anew since this was committed: revert that first.")
         self._journal.undo()
-        # Modules that were imported since the commit have copies of names of the versions that go.
+        # Modules that were loaded since the commit have copies of names of the versions that go. They are found by way
+        # of the importers between, so these come back before what is left of their copies is undone.
         afterwards = Journal()
+        hots = (*(hot for hot, _ in self._versions), *self._deleted)
+        back = [hot.current for hot in hots if hot.current is not None]
+        refresh(back, self._table.view, afterwards)
         rebind(self._table, {name: (new, old) for name, (old, new) in self._moves.items()}, afterwards)
-        for hot, _ in self._versions:
-            if hot.current is not None:
-                refresh(self._table, hot.current, afterwards)
+        self._copies.undo()
         self._bind_children(afterwards)
         self._drop("reverted")
 
@@ -135,9 +145,12 @@ class Batch:
 
     def references(self) -> Iterator[object]:
         """The objects of versions that it keeps for `revert`, once for each reference to them."""
+        for _, version in self._versions:
+            yield version
         for namespaces in self._moves.values():
             yield from namespaces
         yield from self._journal.references()
+        yield from self._copies.references()
 
     def _expect(self, status: str) -> None:
         if self.status != status:

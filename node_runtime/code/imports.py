@@ -37,7 +37,7 @@ class Imports:
     """All imports of one version.
 
     `names` are the global names its code reads (kept for star imports only), `own` those that its body binds in another
-    way than by an import, too.
+    way than by an import, too, or deletes.
     """
 
     entries: tuple[Import, ...]
@@ -83,7 +83,9 @@ def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import
 def _bound_otherwise(code: CodeType) -> Iterator[str]:
     before = ""
     for step in dis.get_instructions(code):
-        if step.opname == "STORE_NAME" and before not in ("IMPORT_NAME", "IMPORT_FROM"):
+        if step.opname == "DELETE_NAME" or (
+            step.opname == "STORE_NAME" and before not in ("IMPORT_NAME", "IMPORT_FROM")
+        ):
             yield step.argval
         if step.opname != "EXTENDED_ARG":
             before = step.opname

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-_ABSENT: Any = object()
+ABSENT: Any = object()
+"""The value of a name that isn't there."""
 
 
 class Journal:
@@ -29,12 +30,18 @@ class Journal:
 
     def put(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
         """`mapping[key] = value`."""
-        before = mapping.get(key, _ABSENT)
+        before = mapping.get(key, ABSENT)
         mapping[key] = value
-        if before is _ABSENT:
+        if before is ABSENT:
             self._undo.append((mapping.pop, (key, None)))
         else:
             self._undo.append((setitem, (mapping, key, before)))
+
+    def copy(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
+        """`mapping[key] = value`, or its removal, taken back only if nobody has put something else there meanwhile."""
+        before = mapping.get(key, ABSENT)
+        _bind(mapping, key, value)
+        self._undo.append((_put_back, (mapping, key, value, before)))
 
     def drop(self, mapping: MutableMapping[K, V], key: K) -> None:
         """`del mapping[key]`, if it is there."""
@@ -69,6 +76,18 @@ class Journal:
         while self._undo:
             function, arguments = self._undo.pop()
             function(*arguments)
+
+
+def _put_back(mapping: MutableMapping[K, V], key: K, value: V, before: V) -> None:
+    if mapping.get(key, ABSENT) is value:
+        _bind(mapping, key, before)
+
+
+def _bind(mapping: MutableMapping[K, V], key: K, value: V) -> None:
+    if value is ABSENT:
+        mapping.pop(key, None)
+    else:
+        mapping[key] = value
 
 
 def _set_versions(hot: Hot, current: Version | None, old: Version | None) -> None:

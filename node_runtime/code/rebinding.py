@@ -7,21 +7,27 @@ current, gets the new object. Copies that went further (defaults, containers, ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from .journal import ABSENT
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from .imports import Import
     from .journal import Journal
     from .module import Namespace
     from .table import ModuleTable
-    from .version import Version
+    from .version import Links, Version
 
 Moves = dict[str, tuple["Namespace", "Namespace"]]
-"""Module to its namespace before and after a switch; for an importer, only the names that changed in it."""
+"""Module to its namespace before and after a change."""
 
-_ABSENT: Any = object()
+View = Callable[[str], "Namespace | None"]
+"""Module to the namespace that is its current one, from somebody's point of view; None if it isn't loaded."""
+
 _SHARED = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
 """What equal constants of two modules may be one object of."""
 
@@ -42,7 +48,7 @@ def _pairs(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
 
 def _is_copy(version: Version, alias: str, theirs: Any) -> bool:
     """The name in `version` still is what it imported, and not the same constant that it bound itself."""
-    if version.namespace.get(alias, _ABSENT) is not theirs:
+    if version.namespace.get(alias, ABSENT) is not theirs:
         return False
     return alias not in version.imports.own or not isinstance(theirs, _SHARED)
 
@@ -61,52 +67,106 @@ def rebind(table: ModuleTable, moves: Moves, journal: Journal) -> None:
                 continue
             if moves is together and hot.name in together:
                 continue
-            before, after = _rebind_one(version, moves, journal)
-            if after:
-                further[hot.name] = before, after
+            before = _rebind_one(version, moves, journal)
+            if before is not None:
+                further[hot.name] = before, version.namespace
         moves = further
 
 
-def _rebind_one(version: Version, moves: Moves, journal: Journal) -> tuple[Namespace, Namespace]:
-    namespace, before, after = version.namespace, {}, {}
+def _rebind_one(version: Version, moves: Moves, journal: Journal) -> Namespace | None:
+    """Returns the namespace as it was before, None if nothing had to be changed."""
+    changes: Namespace = {}
     for entry in version.imports.entries:
-        if not entry.bound or entry.module not in moves:
+        if entry.bound and entry.module in moves:
+            was, now = moves[entry.module]
+            changes.update(_changes(version, entry, was, now))
+    before = dict(version.namespace) if changes else None
+    for alias, value in changes.items():
+        journal.copy(version.namespace, alias, value)
+    return before
+
+
+def _changes(version: Version, entry: Import, was: Namespace, now: Namespace) -> Iterator[tuple[str, Any]]:
+    namespace = version.namespace
+    for name, alias in _pairs(entry, now):
+        if name not in now:
             continue
-        was, now = moves[entry.module]
-        for name, alias in _pairs(entry, now):
-            if name not in now:
-                continue
-            mine = namespace.get(alias, _ABSENT)
-            appeared = mine is _ABSENT and entry.name == "*" and name not in was
-            if appeared or (_is_copy(version, alias, was.get(name, version)) and mine is not now[name]):
-                before[alias], after[alias] = mine, now[name]
-                journal.put(namespace, alias, now[name])
-    return before, after
+        mine = namespace.get(alias, ABSENT)
+        appeared = entry.name == "*" and name not in was and _may_appear(version, alias)
+        if appeared or (_is_copy(version, alias, was.get(name, version)) and mine is not now[name]):
+            yield alias, now[name]
+    if entry.name == "*":
+        yield from (
+            (name, ABSENT)
+            for name in public(was)
+            if name not in now and _is_copy(version, name, was.get(name, version)) and _may_vanish(version, name)
+        )
 
 
-def live_imports(table: ModuleTable, version: Version) -> tuple[tuple[str, str, str], ...]:
-    """Which copies of `version` are, at this moment, the imported ones: module, name there, name here."""
+def _may_appear(version: Version, name: str) -> bool:
+    return name not in version.namespace and name not in version.imports.own
+
+
+def _may_vanish(version: Version, name: str) -> bool:
+    """Nobody needs what a star import took if the code doesn't read it, and an old version shouldn't be kept by it.
+
+    A submodule may be bound in a new version of its package later than other names.
+    """
+    return name not in version.imports.names and not isinstance(version.namespace[name], ModuleType)
+
+
+def live_imports(version: Version, view: View) -> Links:
+    """Which copies of `version` are, at this moment, the imported ones. `view` gives the namespaces it imports from."""
     found = []
     for entry in version.imports.entries:
-        source = table.modules.get(entry.module)
-        if not entry.bound or source is None or source.current is None:
+        theirs = view(entry.module) if entry.bound else None
+        if theirs is None:
             continue
-        theirs = source.current.namespace
+        star = entry.name == "*"
+        if star:
+            found.append((entry.module, "*", "*"))
         found += [
-            (entry.module, name, alias)
+            (entry.module, "*" if star else name, alias)
             for name, alias in _pairs(entry, theirs)
             if _is_copy(version, alias, theirs.get(name, version))
         ]
     return tuple(found)
 
 
-def refresh(table: ModuleTable, version: Version, journal: Journal) -> None:
-    """Bring the copies of a version that becomes current up to date: others may have been loaded in the meantime."""
+def refresh(versions: Collection[Version], view: View, journal: Journal) -> None:
+    """Bring the copies of versions that become current up to date: others may have been loaded in the meantime.
+
+    One of them may import from another what this has imported itself, so it takes rounds.
+    """
+    for _ in versions:
+        if not sum(_refresh_one(version, view, journal) for version in versions):
+            break
+
+
+def _refresh_one(version: Version, view: View, journal: Journal) -> bool:
+    stale = {
+        alias: value
+        for alias, value in dict(_meant(version, view)).items()
+        if value is not version.namespace.get(alias, ABSENT)
+    }
+    for alias, value in stale.items():
+        journal.copy(version.namespace, alias, value)
+    return bool(stale)
+
+
+def _meant(version: Version, view: View) -> Iterator[tuple[str, Any]]:
+    """The names that a version has imported, and what they mean now."""
     for module, name, alias in version.live:
-        source = table.modules[module].current
-        theirs = _ABSENT if source is None else source.namespace.get(name, _ABSENT)
-        if theirs is not _ABSENT and theirs is not version.namespace.get(alias, _ABSENT):
-            journal.put(version.namespace, alias, theirs)
+        theirs = view(module)
+        if theirs is None:
+            continue
+        if alias == "*":
+            yield from ((new, theirs[new]) for new in public(theirs) if new in theirs and _may_appear(version, new))
+        elif name == "*":
+            if alias in theirs or (alias in version.namespace and _may_vanish(version, alias)):
+                yield alias, theirs.get(alias, ABSENT)
+        elif name in theirs:
+            yield alias, theirs[name]
 
 
 def vanished(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
@@ -133,10 +193,10 @@ def _lost(
         return
     for name, alias in _pairs(entry, source.namespace):
         full = f"{entry.module}.{name}"
-        theirs = source.namespace.get(name, _ABSENT)
-        if theirs is _ABSENT or name in now or (full in table.sources and full not in deleted):
+        theirs = source.namespace.get(name, ABSENT)
+        if theirs is ABSENT or name in now or (full in table.sources and full not in deleted):
             continue
-        if entry.bound and version.namespace.get(alias, _ABSENT) is not theirs:
+        if entry.bound and version.namespace.get(alias, ABSENT) is not theirs:
             continue
         if entry.name != "*" or alias in version.imports.names:
             yield full

@@ -62,6 +62,11 @@ class ModuleTable:
             entry = self.modules.setdefault(name, Hot(name, HotModule(name)))
         return entry
 
+    def view(self, module: str) -> Namespace | None:
+        """The namespace of a module's current version; None if it isn't loaded."""
+        entry = self.modules.get(module)
+        return None if entry is None or entry.current is None else entry.current.namespace
+
     def put_application(self, app: str, vsn: str, paths: Mapping[str, str | os.PathLike[str]]) -> None:
         """Make `paths` the application's modules; what it listed before and doesn't now is no longer found."""
         listed = [Source(module, os.fspath(path), app, vsn) for module, path in paths.items()]

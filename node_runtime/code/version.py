@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from .identity import Face
 
 
+Links = tuple[tuple[str, str, str], ...]
+"""Imported names: module, name there, name here. A star import is "*", "*", and what it has taken is "*", name here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a version of a module comes from. A `path` that is a directory is a package without a body."""
@@ -64,7 +68,7 @@ class Unit:
     imports: Imports
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Version:
     """One executed version.
 
@@ -76,7 +80,7 @@ class Version:
     unit: Unit
     namespace: Namespace
     loaded: float = field(default_factory=time.time)
-    live: tuple[tuple[str, str, str], ...] = ()
+    live: Links = ()
     purged: bool = False
     faces: dict[type, Face] = field(default_factory=dict)
 

@@ -1,0 +1,175 @@
+"""Batches that are prepared, committed and reverted across each other: what every importer means afterwards.
+
+The random histories found each of these; the sources are as small as they can be.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from node_runtime.code import CodeError
+
+pytest_plugins = ["code_shop"]
+
+LOW = "def value():\n    return 'low {n}'\n"
+MID = "from low import value as lower\n"
+TOP = "from mid import lower as passed_on\n"
+STAR = "from mid import *\n"
+
+
+def low(n):
+    return LOW.format(n=n)
+
+
+def test_a_copy_by_way_of_a_version_that_is_taken_back_is_of_the_current_one(app):
+    app.boot(low=low(0), mid=MID, top=TOP)
+    import top
+
+    app.load(mid=MID + "N = 1\n")
+    app.server.sweep()
+    app.load(low=low(1), mid=MID + "N = 2\n")
+    app.load(mid=MID + "N = 1\n", top=TOP + "N = 1\n")
+
+    assert top.passed_on() == "low 1"
+
+
+def test_a_revert_reaches_a_module_that_was_loaded_since_by_way_of_another(app):
+    app.boot(low=low(0), mid=MID, top=TOP)
+    import top
+
+    first = app.load(low=low(1))
+    app.load(top=TOP + "N = 1\n")
+    first.revert()
+
+    assert top.passed_on() == "low 0"
+
+
+def test_a_version_that_comes_back_brings_nothing_stale_to_its_importers(app):
+    app.boot(low=low(0), mid=MID, top=TOP)
+    import mid
+    import top
+
+    first = app.load(mid=MID + "N = 1\n")
+    app.load(low=low(1))
+    first.revert()
+
+    assert (mid.lower(), top.passed_on()) == ("low 1", "low 1")
+
+
+def test_a_deleted_module_that_comes_back_follows_what_was_loaded_since(app):
+    app.boot(low=low(0), mid=MID)
+    import mid
+
+    gone = app.load(deleted=("mid",))
+    app.load(low=low(1))
+    gone.revert()
+
+    assert mid.lower() == "low 1"
+
+
+def test_a_revert_leaves_alone_what_has_come_from_somewhere_else_since(app):
+    app.boot(low=low(0), mid=MID, top=TOP)
+    import top
+
+    first = app.load(low=low(1))
+    app.load(mid="def lower():\n    return 'mid'\n")
+    first.revert()
+
+    assert top.passed_on() == "mid"
+
+
+def test_a_batch_that_was_overtaken_keeps_no_version(app):
+    app.boot(low=low(0), mid=MID)
+    import mid
+
+    first = weakref.ref(mid.lower)
+    overtaken = app.prepare(mid="N = 1\n")
+    app.load(low=low(1), mid=MID + "N = 2\n")
+    assert app.server.purge("mid") == []
+    assert app.server.soft_purge("low")
+    gc.collect()
+
+    assert first() is None
+    with pytest.raises(CodeError, match="mid was loaded anew"):
+        overtaken.commit()
+
+
+def test_a_batch_that_a_commit_has_outlived_keeps_no_version(app):
+    app.boot(low=low(0), mid=MID)
+    import mid
+
+    first = weakref.ref(mid.lower)
+    kept = app.load(mid=MID + "N = 1\n")
+    app.load(low=low(1), mid=MID)
+    assert app.server.purge("mid") == []
+
+    assert app.server.soft_purge("low")
+    assert first() is not None, "a revert may still need it"
+    del kept
+    gc.collect()
+    assert first() is None
+
+
+def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app):
+    app.boot(low=low(0))
+    import low as module
+
+    overtaken = app.prepare(low=low(1))
+    app.server.delete("low")
+    assert app.server.purge("low") == []
+    with pytest.raises(CodeError, match="low was loaded anew"):
+        overtaken.commit()
+    assert not hasattr(module, "value")
+
+
+# ------------------------------------------------------------ star imports
+
+
+def test_a_name_that_a_star_import_took_and_nobody_reads_goes_with_it(app):
+    app.boot(mid="def kept(): ...\ndef bonus(): ...\n", top=STAR)
+    import mid
+    import top
+
+    batch = app.load(mid="def kept(): ...\n")
+    assert top.kept is mid.kept
+    assert not hasattr(top, "bonus")
+    assert app.server.soft_purge("mid"), "the name would have kept the old version"
+    batch.revert()
+    assert top.bonus is mid.bonus
+
+
+def test_a_name_that_appears_reaches_a_star_import_that_was_away(app):
+    app.boot(mid="", top=STAR)
+    import mid
+    import top
+
+    first = app.load(top=STAR + "N = 1\n")
+    app.load(mid="def bonus(): ...\n")
+    assert top.bonus is mid.bonus
+    first.revert()
+    assert top.bonus is mid.bonus
+
+
+def test_a_name_that_the_importer_deletes_does_not_appear(app):
+    text = STAR + "del bonus\n"
+    app.boot(mid="def bonus(): ...\n", top=text)
+    import top
+
+    first = app.load(top=text + "N = 1\n")
+    app.load(mid="def bonus(): return 1\n")
+    first.revert()
+    assert not hasattr(top, "bonus")
+
+
+def test_a_star_import_in_a_row_passes_on_what_the_one_between_exports(app):
+    app.boot(low="def old(): ...\n", mid="from low import *\n__all__ = ['old']\n", top=STAR)
+    import mid
+    import top
+
+    app.load(low="def old(): ...\ndef new(): ...\n")
+    assert mid.new
+    assert not hasattr(top, "new")
+    assert top.old is mid.old

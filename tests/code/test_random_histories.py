@@ -1,0 +1,364 @@
+"""Random sequences of edit, prepare, commit, revert, delete and purge, over modules that import from each other.
+
+A model says what has to be current and old. Every namespace that is ever made has a number and a weak reference, so
+that a name of a purged version, or a namespace that nobody needs and that stays, is found.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import itertools
+import os
+import sys
+import tempfile
+import types
+import weakref
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
+
+from node_runtime.code import CodeError, CodeServer, OldVersionHeld
+
+pytest_plugins = ["code_shop"]
+
+ROUNDS = {"quick": 40, "fuzz": 10_000}[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
+"""How many histories; `make fuzz` has the long run."""
+STEPS = 30
+
+BODY = """
+import ledger
+TOKEN = ledger.token()
+N = {n}
+def value():
+    return N
+"""
+MODULES = {
+    "pkg": "from .low import value as lower\nfrom . import low\ndef seen():\n    return {{lower: 'pkg.low'}}\n",
+    "pkg.low": "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int = {n} % 2\n"
+    "def seen():\n    import top\n    return {{top.value: 'top'}}\n",
+    "pkg.mid": "import pkg.low\nfrom pkg.low import value as lower, Point\nfrom pkg import value as upper\n"
+    "if N % 3 == 1:\n    def lower():\n        return N\n"
+    "if N % 3 == 2:\n    def bonus():\n        return N\n"
+    "def seen():\n    return {{lower: 'pkg.mid' if N % 3 == 1 else 'pkg.low', upper: 'pkg'}}\n",
+    "top": "from pkg.mid import *\nfrom pkg.mid import lower as passed_on, value as middle\n" + BODY
+    + "def seen():\n    return {{middle: 'pkg.mid'}}\n",
+    "extra": "from pkg.low import value as lower\nimport top\n"
+    "def seen():\n    return {{lower: 'pkg.low', top.value: 'top'}}\n",
+}  # fmt: skip
+COPIES = [
+    ("pkg.low", "value", "pkg", "lower"),
+    ("pkg.low", "Point", "pkg.mid", "Point"),
+    ("pkg", "value", "pkg.mid", "upper"),
+    ("pkg.mid", "lower", "top", "passed_on"),
+    ("pkg.mid", "value", "top", "middle"),
+    *(("pkg.mid", name, "top", name) for name in ("lower", "upper", "Point", "bonus")),
+    ("pkg.low", "value", "extra", "lower"),
+]
+"""What the modules import: from where, which name, by whom, under which name. What one lacks the other lacks, too."""
+LASTING = [module for module in MODULES if module != "extra"]
+FILES = {module: module.replace(".", "__") + ("____init__" if module == "pkg" else "") for module in MODULES}
+
+
+class Token:
+    """One for each namespace; its number is what the model calls the version."""
+
+    def __init__(self, number):
+        self.number = number
+
+
+class Ledger(types.ModuleType):
+    """The module `ledger`, which every body imports."""
+
+    def __init__(self):
+        super().__init__("ledger")
+        self.numbers = itertools.count(1)
+        self.tokens = {}
+
+    def token(self):
+        token = Token(next(self.numbers))
+        self.tokens[token.number] = weakref.ref(token)
+        return token
+
+    def alive(self):
+        gc.collect()
+        return {number for number, token in self.tokens.items() if token() is not None}
+
+
+@dataclass
+class Known:
+    """What the model knows of a module: the numbers of its versions, and what each has in its file."""
+
+    current: int | None = None
+    old: int | None = None
+
+
+@dataclass(eq=False)
+class Step:
+    """A batch, what it was made for, and what a revert of it has to restore."""
+
+    batch: object
+    basis: dict[str, int | None]
+    new: dict[str, int]
+    deleted: tuple[str, ...]
+    before: dict[str, Known] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Hold:
+    """Somebody who keeps a function; hypothesis keeps what a rule returns, so what counts is in here."""
+
+    function: object
+
+
+def number_of(namespace):
+    return namespace["TOKEN"].number
+
+
+def functions_of(namespace):
+    """Its own and imported ones, and those of its classes, which may be older: a class outlives its version."""
+    for value in namespace.values():
+        yield from vars(value).values() if isinstance(value, type) else [value]
+
+
+def closure(namespaces):
+    """The numbers of these and of all whose functions they reach: an old version may reach purged ones."""
+    numbers, waiting = set(), list(namespaces)
+    while waiting:
+        namespace = waiting.pop()
+        if number_of(namespace) not in numbers:
+            numbers.add(number_of(namespace))
+            functions = [one for one in functions_of(namespace) if isinstance(one, types.FunctionType)]
+            waiting += [function.__globals__ for function in functions if "TOKEN" in function.__globals__]
+    return numbers
+
+
+class Histories(RuleBasedStateMachine):
+    prepared = Bundle("prepared")
+    committed = Bundle("committed")
+    held = Bundle("held")
+
+    def __init__(self):
+        from code_shop import App  # not before pytest has taken it for a plugin
+
+        super().__init__()
+        self.ledger = sys.modules["ledger"] = Ledger()
+        self.server = CodeServer()
+        self.server.install()
+        self.directory = tempfile.TemporaryDirectory()
+        self.app = App(Path(self.directory.name), self.server)
+        self.texts = itertools.count(1)
+        self.on_disk = dict.fromkeys(MODULES, 0)
+        self.text_of = {}
+        self.holds = []
+        self.steps = []
+        self.known = {module: Known() for module in MODULES}
+
+    def teardown(self):
+        for step in self.steps:
+            if step.batch.status == "prepared":
+                step.batch.discard()
+            step.batch = None
+        for hold in self.holds:
+            hold.function = None
+        alive = self.ledger.alive()
+        expected = closure([v.namespace for m in MODULES for v in self.server.versions(m) if v is not None])
+        self.server.uninstall()
+        del sys.modules["ledger"]
+        self.directory.cleanup()
+        assert alive == expected, "namespaces that nobody needs are alive, or needed ones are not"
+
+    def text(self, module, n):
+        return (BODY if module != "top" else "").format(n=n) + MODULES[module].format(n=n)
+
+    def module(self, name):
+        return sys.modules[name]
+
+    # ------------------------------------------------------------ what is done
+
+    @initialize()
+    def boot(self):
+        self.app.boot(**{FILES[module]: self.text(module, 0) for module in MODULES})
+        for name in MODULES:
+            importlib.import_module(name)
+        for name in MODULES:
+            number = number_of(vars(self.module(name)))
+            self.known[name].current, self.text_of[number] = number, 0
+
+    @rule(module=st.sampled_from(list(MODULES)))
+    def edit(self, module):
+        self.on_disk[module] = next(self.texts)
+
+    @rule(module=st.sampled_from(list(MODULES)))
+    def edit_back(self, module):
+        known = self.known[module].old or self.known[module].current
+        self.on_disk[module] = self.text_of[known] if known is not None else 0
+
+    @rule(
+        target=prepared,
+        modules=st.sets(st.sampled_from(list(MODULES)), min_size=1),
+        delete=st.booleans(),
+    )
+    def prepare(self, modules, delete):
+        deleted = ("extra",) if delete and "extra" not in modules else ()
+        fresh = [m for m in modules if not self.equals_old(m)]
+        refused = {m for m in (*fresh, *deleted) if self.is_held(self.known[m].old)}
+        sources = self.app.write(**{FILES[m]: self.text(m, self.on_disk[m]) for m in sorted(modules)})
+        try:
+            batch = self.server.prepare(sources.values(), deleted)
+        except OldVersionHeld as held:
+            named = {held.module}
+        else:
+            named = set()
+        assert named <= refused
+        assert bool(named) == bool(refused)
+        if refused:
+            return None
+        new = {m: number_of(batch.namespace(m)) for m in modules}
+        for module, number in new.items():
+            if self.equals_old(module):
+                assert number == self.known[module].old
+            self.text_of[number] = self.on_disk[module]
+        basis = {m: self.known[m].current for m in (*modules, *deleted)}
+        step = Step(batch, basis, new, deleted)
+        self.steps.append(step)
+        return step
+
+    @rule(target=committed, step=consumes(prepared))
+    def commit(self, step):
+        if step is None or step.batch.status != "prepared":
+            return None
+        if any(basis not in (None, self.known[module].current) for module, basis in step.basis.items()):
+            with pytest.raises(CodeError, match="was loaded anew"):
+                step.batch.commit()
+            step.batch.discard()
+            return None
+        step.batch.commit()
+        step.before = {m: Known(self.known[m].current, self.known[m].old) for m in step.basis}
+        for module, number in step.new.items():
+            known = self.known[module]
+            known.old = known.current or (known.old if known.old != number else None)
+            known.current = number
+        for module in step.deleted:
+            known = self.known[module]
+            known.current, known.old = None, known.current or known.old
+        return step
+
+    @rule(step=consumes(prepared))
+    def discard(self, step):
+        if step is not None and step.batch.status == "prepared":
+            step.batch.discard()
+
+    @rule(step=consumes(committed))
+    def revert(self, step):
+        if step is None:
+            return
+        after = {**step.new, **dict.fromkeys(step.deleted)}
+        if any(self.known[module].current != number for module, number in after.items()):
+            with pytest.raises(CodeError, match="was loaded anew"):
+                step.batch.revert()
+            return
+        step.batch.revert()
+        for module, known in step.before.items():
+            self.known[module] = known
+
+    @rule(step=consumes(committed))
+    def forget(self, step):
+        if step is not None:
+            self.steps.remove(step)
+            step.batch = None
+
+    @rule(module=st.sampled_from(list(MODULES)))
+    def purge(self, module):
+        assert self.server.purge(module) == []
+        self.known[module].old = None
+
+    @rule(module=st.sampled_from(list(MODULES)))
+    def soft_purge(self, module):
+        free = not self.is_held(self.known[module].old)
+        assert self.server.soft_purge(module) == free
+        if free:
+            self.known[module].old = None
+
+    @rule()
+    def sweep(self):
+        held = {module for module in MODULES if self.is_held(self.known[module].old)}
+        assert set(self.server.sweep()) == held
+        for module in MODULES.keys() - held:
+            self.known[module].old = None
+
+    @rule(target=held, module=st.sampled_from(LASTING))
+    def hold(self, module):
+        self.holds.append(Hold(self.module(module).value))
+        return self.holds[-1]
+
+    @rule(hold=consumes(held))
+    def let_go(self, hold):
+        self.holds.remove(hold)
+        hold.function = None
+
+    # ------------------------------------------------------------ what has to be true
+
+    def equals_old(self, module):
+        old = self.known[module].old
+        return old is not None and self.text_of[old] == self.on_disk[module]
+
+    def is_held(self, number):
+        """A function that is held holds its namespace, and all that this has imported."""
+        return number is not None and number in self.reached()
+
+    def reached(self):
+        """What is held by functions that somebody keeps, and by versions that were executed and not committed."""
+        known = {known.old for known in self.known.values()}
+        for step in self.steps:
+            if step.batch.status == "committed":
+                known |= {number for before in step.before.values() for number in (before.current, before.old)}
+                known.update(step.new.values())
+        waiting = [hold.function.__globals__ for hold in self.holds]
+        for step in self.steps:
+            if step.batch.status == "prepared":
+                waiting += [step.batch.namespace(module) for module, number in step.new.items() if number not in known]
+        return closure(waiting)
+
+    @invariant()
+    @precondition(lambda self: self.known["pkg"].current)
+    def versions_are_those_of_the_model(self):
+        for name, known in self.known.items():
+            versions = [None if one is None else number_of(one.namespace) for one in self.server.versions(name)]
+            assert versions == [known.current, known.old], name
+            assert (name in sys.modules) == (known.current is not None)
+
+    @invariant()
+    @precondition(lambda self: self.known["pkg"].current)
+    def every_name_means_the_current_version(self):
+        loaded = [name for name, known in self.known.items() if known.current is not None]
+        for name in loaded:
+            module = self.module(name)
+            assert module.value() == self.text_of[self.known[name].current]
+            for function, origin in module.seen().items():
+                assert function() == self.module(origin).value(), f"{name} sees an old {origin}"
+            for alias, function in vars(module).items():
+                if isinstance(function, types.FunctionType) and "TOKEN" in function.__globals__:
+                    origin = sys.modules[function.__module__]
+                    assert function.__globals__ is vars(origin), f"{name}.{alias} is of a version that is not current"
+        for origin, name, importer, alias in COPIES:
+            if {origin, importer} <= {*loaded}:
+                theirs, copy = vars(self.module(origin)).get(name), vars(self.module(importer)).get(alias)
+                assert copy is theirs, f"{importer}.{alias} is not {origin}.{name}"
+        assert self.module("pkg").low is self.module("pkg.low")
+
+
+Histories.TestCase.settings = settings(
+    max_examples=ROUNDS,
+    stateful_step_count=STEPS,
+    deadline=None,
+    derandomize=ROUNDS < 10_000,
+    print_blob=True,
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+TestHistories = Histories.TestCase
