@@ -13,6 +13,8 @@ from sys import argv
 from time import perf_counter
 from typing import Final
 
+from node_runtime.cli.node import YOUNG
+
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 BATCH: Final = 1000
 """Casts in a row before one call makes sure that they have been handled."""
@@ -23,6 +25,8 @@ PERIOD: Final = 0.001
 """Seconds between two questions to the quiet process."""
 
 Figures = dict[str, float]
+
+gc.set_threshold(YOUNG, *gc.get_threshold()[1:])  # as in a node, for all candidates in Python
 
 
 @dataclass

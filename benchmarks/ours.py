@@ -15,15 +15,21 @@ from node_runtime import (
     Supervisor,
     call,
     cast,
+    demonitor,
     gen_server,
+    link,
+    monitor,
+    process_info,
     receive,
     runtime,
     self_pid,
     send,
     spawn,
     supervisor,
+    sys,
     trap_exit,
     until_ended,
+    whereis,
 )
 from node_runtime import exit as send_exit
 
@@ -155,6 +161,39 @@ async def alike() -> Figures:
     return {"bytes": (resident() - before) / CHILDREN}
 
 
+async def watched() -> Figures:
+    """Calls to a server that a hundred processes are linked to and a hundred watch."""
+    await gen_server.start(Counter, name="watched")
+    server = whereis("watched")
+    assert server is not None
+
+    async def tie() -> None:
+        link(server)
+        monitor(server)
+        await receive()
+
+    for _ in range(100):
+        spawn(tie)
+    await asyncio.sleep(0)
+    assert len(process_info(server).links) == 100
+    return await in_turn(partial(call, "watched", Counter.add, 1), 500_000)
+
+
+async def recorded(record: Callable[[str], object]) -> Figures:
+    """Calls to a server whose events are recorded."""
+    record("counter")
+    return await in_turn(partial(call, "counter", Counter.add, 1), 100_000)
+
+
+async def monitors(count: int) -> Figures:
+    """A monitor, and its end."""
+    await gen_server.start(Counter, name="watched")
+    with span() as time:
+        for _ in range(count):
+            demonitor(monitor("watched"))
+    return {"rate": count / time.seconds}
+
+
 async def fairness() -> Figures:
     flooded, quiet = await gen_server.start(Counter), await gen_server.start(Counter)
     server = runtime().find(flooded)
@@ -179,6 +218,10 @@ async def measured(what: str) -> Figures:
         "children": children,
         "alike": alike,
         "fairness": fairness,
+        "watched": watched,
+        "statistics": partial(recorded, sys.statistics),
+        "log": partial(recorded, sys.log),
+        "monitor": partial(monitors, 200_000),
     }
     return await measures[what]()
 

@@ -55,13 +55,20 @@ FIGURES: Final = {
     },
     "alike": {"bytes": "idle, registered, supervised, all by one specification, bytes"},
     "fairness": {"milliseconds": "quiet process beside 1,000,000 queued messages, worst answer, ms"},
+    "watched": {"rate": "call, server with 100 links and 100 monitors, calls/s"},
+    "statistics": {"rate": "call, server with sys.statistics on, calls/s"},
+    "log": {"rate": "call, server with sys.log on, calls/s"},
+    "monitor": {"rate": "monitor and demonitor, pairs/s"},
 }
+
+OURS: Final = ("watched", "statistics", "log", "monitor")
+"""What links, monitors and recording cost: of interest beside the same without them."""
 
 MEASURED_BY: Final[dict[str, tuple[str, ...]]] = {
     "xoscar_actor": ("call", "call_async", "call_clients", "cast", "message", "start", "children", "fairness"),
     "pykka_actor": ("call", "call_clients", "cast", "message", "start", "children", "fairness"),
     "otp": ("call", "call_clients", "cast", "message", "receive", "spawn", "start", "children", "alike", "fairness"),
-    "asyncio_actor": tuple(figure for figure in FIGURES if figure != "alike"),
+    "asyncio_actor": tuple(figure for figure in FIGURES if figure not in ("alike", *OURS)),
 }
 """Which figures a candidate has; the others have them all."""
 

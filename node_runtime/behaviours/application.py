@@ -46,17 +46,23 @@ class AppSpec:
 
 
 class Application:
-    """Callbacks of an application; an instance is made for each call, from the current version of the class."""
+    """Callbacks of an application; an instance is made for each call, from the current version of the class.
+
+    Follows the callbacks of module application.
+    """
 
     async def start(self, start_type: str, args: Any) -> Pid:
-        """Start the top supervisor, linked, and return its pid. `start_type` is "normal"."""
+        """Start the top supervisor, linked, and return its pid. `start_type` is "normal".
+
+        Follows application:start/2 of the callbacks.
+        """
         raise NotImplementedError(f"{type(self).__qualname__} has no start()")
 
     async def prep_stop(self) -> None:
-        """The application is about to be stopped; its processes still run."""
+        """The application is about to be stopped; its processes still run. Follows application:prep_stop/1."""
 
     async def stop(self) -> None:
-        """The application's processes have ended."""
+        """The application's processes have ended. Follows application:stop/1 of the callbacks."""
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         """An upgrade has changed the application's environment: these keys are different, new, or gone.
@@ -68,7 +74,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started application. `master` and `top` are None for a library."""
+    """A started application. `master` and `top` are None for a library. OTP: as application:info/0 tells."""
 
     spec: AppSpec
     type: StartType

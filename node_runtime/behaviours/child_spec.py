@@ -10,6 +10,8 @@ Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 ChildType: TypeAlias = Literal["worker", "supervisor", "task"]
 Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
 
+RESTARTS: Final = get_args(Restart)
+TYPES: Final = get_args(ChildType)
 WORKER_SHUTDOWN: Final = 5.0
 
 
@@ -46,18 +48,19 @@ class ChildSpec:
         module, colon, name = self.start.partition(":") if isinstance(self.start, str) else ("", "", "")
         if not (module and colon and name):
             raise self._wrong(f'start is {self.start!r}; write it as "module:function"')
-        if self.restart not in get_args(Restart):
-            raise self._wrong(f"restart is {self.restart!r}; use one of {get_args(Restart)}")
-        if self.type not in get_args(ChildType):
-            raise self._wrong(f"type is {self.type!r}; use one of {get_args(ChildType)}")
+        if self.restart not in RESTARTS:
+            raise self._wrong(f"restart is {self.restart!r}; use one of {RESTARTS}")
+        if self.type not in TYPES:
+            raise self._wrong(f"type is {self.type!r}; use one of {TYPES}")
         if self.significant and self.restart == "permanent":
             raise self._wrong("a permanent child never ends for good, so it can't be significant")
         object.__setattr__(self, "shutdown", self._checked_shutdown())
         object.__setattr__(self, "args", self._several("args", self.args))
-        modules = self._several("modules", self.modules)
-        if not all(isinstance(one, str) for one in modules):
-            raise self._wrong(f"modules are {self.modules!r}; they are names of modules")
-        object.__setattr__(self, "modules", modules or _alone(module))
+        modules = self._several("modules", self.modules) or _alone(module)
+        for one in modules:
+            if not isinstance(one, str):
+                raise self._wrong(f"modules are {self.modules!r}; they are names of modules")
+        object.__setattr__(self, "modules", modules)
 
     def _checked_shutdown(self) -> Shutdown:
         shutdown = self.shutdown

@@ -39,7 +39,10 @@ class BackOff:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """How a supervisor restarts, and when it ends. Raises ValueError for what makes no sense."""
+    """How a supervisor restarts, and when it ends. Raises ValueError for what makes no sense.
+
+    `period` is in seconds. Follows supervisor:sup_flags().
+    """
 
     strategy: Strategy
     intensity: int

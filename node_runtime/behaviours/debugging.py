@@ -46,7 +46,7 @@ DONE: Final = Done()
 class SystemEvent:
     """One thing that a process did. `value` is the very object: message, answer, or the name of the new state.
 
-    A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch.
+    A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. Follows sys:system_event().
     """
 
     kind: EventKind
@@ -56,7 +56,7 @@ class SystemEvent:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event as the log keeps it: on one line, as it was then, with secrets left out."""
+    """An event as the log keeps it: on one line, as it was then, with secrets left out. OTP: sys:get_log/1."""
 
     at: float
     kind: EventKind
@@ -65,7 +65,10 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Figures since they were begun. `started` and `now` are seconds since the epoch, `spent` seconds in callbacks."""
+    """Figures since they were begun. `started` and `now` are seconds since the epoch, `spent` seconds in callbacks.
+
+    Follows `sys:statistics(Name, get)`.
+    """
 
     started: float
     now: float

@@ -51,6 +51,7 @@ class GenServer(Behaviour, Generic[S]):
 
     Public methods, plain or async, are what others may call and cast; names with an underscore are the server's
     own. All that must outlive a callback belongs into the state: each version of the class has its own instance.
+    Follows the callbacks of module gen_server.
     """
 
     __behaviour__ = True
@@ -73,7 +74,10 @@ class GenServer(Behaviour, Generic[S]):
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_continue()")
 
     def terminate(self, reason: object) -> Any:
-        """The process is about to end by itself or by its parent's order, plain or async."""
+        """The process is about to end by itself or by its parent's order, plain or async.
+
+        By its parent's order only if it traps exits. Follows gen_server:terminate/2.
+        """
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: Any, extra: Any) -> Any:
@@ -84,7 +88,7 @@ class GenServer(Behaviour, Generic[S]):
         return state
 
     def format_status(self) -> object:
-        """What observers are shown in place of the state."""
+        """What observers are shown in place of the state. Follows gen_server:format_status/1."""
         return self.state
 
 

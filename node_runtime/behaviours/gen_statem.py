@@ -75,7 +75,10 @@ class GenStatem(Behaviour, Generic[D]):
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_event()")
 
     def terminate(self, reason: object) -> Any:
-        """The process is about to end by itself or by its parent's order, plain or async."""
+        """The process is about to end by itself or by its parent's order, plain or async.
+
+        By its parent's order only if it traps exits. Follows gen_statem:terminate/3.
+        """
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: tuple[Any, Any], extra: Any) -> tuple[Any, Any]:
@@ -86,17 +89,20 @@ class GenStatem(Behaviour, Generic[D]):
         return state
 
     def format_status(self) -> object:
-        """What observers are shown in place of the data."""
+        """What observers are shown in place of the data. Follows gen_statem:format_status/1."""
         return self.data
 
 
 def has_state(cls: type[GenStatem[Any]], state: object) -> bool:
-    """Whether the class handles events in that state."""
+    """Whether the class handles events in that state. OTP has no such function."""
     return cls.callback_mode == "handle_event_function" or (isinstance(state, str) and state in cls.__public__)
 
 
 def states_of(cls: type[Any]) -> frozenset[str]:
-    """The names of the states that a state machine's class defines; none if one method takes the events of all."""
+    """The names of the states that a state machine's class defines; none if one method takes the events of all.
+
+    OTP has no such function.
+    """
     return frozenset(cls.__public__) if cls.callback_mode == "state_functions" else frozenset()
 
 

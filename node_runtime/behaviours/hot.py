@@ -23,7 +23,7 @@ from .supervisor import SupervisorProcess
 
 
 class NotHeld(Exception):
-    """The process could not be suspended; the sentence says why and names it."""
+    """The process could not be suspended; the sentence says why and names it. OTP: the `timeout` of sys:suspend/2."""
 
     def __init__(self, pid: Pid, sentence: str) -> None:
         super().__init__(sentence)

@@ -25,7 +25,8 @@ from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 class ChildStatus:
     """One child as it is now. `pid` is None unless the status is "running".
 
-    All instances of a simple_one_for_one supervisor have the id of its one specification.
+    All instances of a simple_one_for_one supervisor have the id of its one specification. What
+    supervisor:which_children/1 of OTP returns.
     """
 
     id: str
@@ -38,7 +39,10 @@ class ChildStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many children there are: specifications, live processes, and children of either type, dead ones too."""
+    """How many children there are: specifications, live processes, and children of either type, dead ones too.
+
+    What supervisor:count_children/1 of OTP returns.
+    """
 
     specs: int
     active: int
@@ -127,7 +131,10 @@ def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
 
 
 def flags(supervisor: Target) -> Flags:
-    """Strategy and limits that the supervisor works by now."""
+    """Strategy and limits that the supervisor works by now. Raises NoProcess, Exit if it is no supervisor.
+
+    OTP: `sup_flags()`, as supervisor:init/1 returned them.
+    """
     return table_of(supervisor).flags
 
 

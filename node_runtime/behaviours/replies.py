@@ -18,7 +18,8 @@ P = ParamSpec("P")
 class From(Generic[R]):
     """Where the answer to one call goes. It may stand in a state, and be handed to other processes.
 
-    `pid` is the process that was called and owes the answer: when it ends, the caller is told.
+    `pid` is the process that was called and owes the answer: when it ends, the caller is told. Follows
+    gen_server:from().
     """
 
     __slots__ = ("_future", "pid")
@@ -61,7 +62,7 @@ def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
 
     The method gets the From first and returns nothing; its caller doesn't see that: `@deferred def take(self,
     from_: From[Loaf], size: int) -> None` is asked by `await call(bakery, Bakery.take, 3)`, which is a Loaf. A cast has
-    a From, too, whose answer is lost. Stands for `noreply` of gen_server:handle_call/3.
+    a From, too, whose answer is lost. OTP: `noreply` of gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True
     return method

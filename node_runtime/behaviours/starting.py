@@ -35,7 +35,6 @@ async def start_process(
     """
     node = runtime()
     parent = node.me() if link else None
-    node.check_free(name)
     process = make(node, parent.pid if parent is not None else ROOT, cls)
     node.born(process, name, parent)
     if (inherited := barrier.get()) is not None:

@@ -44,7 +44,7 @@ logger: Final = logging.getLogger("node_runtime")
 class ChildRefused(Refused):
     """A supervisor can't do what was asked of a child; `reason` is OTP's word, `pid` the child's if it runs.
 
-    `failure` is what the start function raised, if it did.
+    `failure` is what the start function raised, if it did. OTP: `{error, Reason}` of its management functions.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class Supervisor(GenServer[Table]):
 
     A restart that fails is tried again, in a turn of its own, and counts each time. `back_off` lets such attempts wait.
     `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and for
-    good ("any_significant"), or all of them have ("all_significant").
+    good ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the behaviour
+    supervisor and its supervisor:sup_flags().
     """
 
     __behaviour__ = True

@@ -34,7 +34,10 @@ LEASE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A process as `get_status` shows it; `state` is what the class's `format_status` returns."""
+    """A process as `get_status` shows it; `state` is what the class's `format_status` returns.
+
+    Follows sys:get_status/2.
+    """
 
     pid: Pid
     name: str | None

@@ -11,7 +11,7 @@ from .replies import From
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Somebody called and waits for the reply."""
+    """Somebody called and waits for the reply. OTP: `{call, From}` of gen_statem:event_type()."""
 
     request: Any
     from_: From[Any]
@@ -19,28 +19,31 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Somebody cast."""
+    """Somebody cast. OTP: `cast` of gen_statem:event_type()."""
 
     message: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """Any other message."""
+    """Any other message. OTP: `info` of gen_statem:event_type()."""
 
     message: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """The machine has inserted this itself; nobody else can send one."""
+    """The machine has inserted this itself; nobody else can send one. OTP: `internal` of gen_statem:event_type()."""
 
     message: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """The state has just been entered from `previous`; only for classes with `state_enter = True`."""
+    """The state has just been entered from `previous`; only for classes with `state_enter = True`.
+
+    Follows gen_statem:state_enter().
+    """
 
     previous: Any
 
@@ -51,7 +54,8 @@ class Timeout:
 
     It ends with the state, unless it is `generic`; if it is an `event` one, also with any event. Setting a name again
     restarts it. `after="same"` lets it run on with another `content`, and fires at once if it doesn't run. One of 0 s
-    fires after the events that the machine has inserted or postponed and before all mail.
+    fires after the events that the machine has inserted or postponed and before all mail. Follows
+    gen_statem:timeout_action().
     """
 
     name: str

@@ -41,7 +41,7 @@ def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwa
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
     """Run asyncio code that knows nothing of processes, linked to the calling process, if one is calling.
 
-    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once.
+    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
     """
     return _spawn(TaskProcess, function, args, kwargs, link=True).pid
 
@@ -68,7 +68,8 @@ def _spawn(
 async def receive(timeout: float | None = None) -> Any:
     """The oldest message in the calling process's mailbox. Only a spawned coroutine reads its mail.
 
-    Raises TimeoutError when none came within `timeout` seconds.
+    Raises TimeoutError when none came within `timeout` seconds, RuntimeError in a process with callbacks, and
+    NotInProcess. It doesn't select: OTP's receive expression may leave messages in the mailbox.
     """
     process = runtime().caller("receive")
     if not isinstance(process, CoroutineProcess):
@@ -129,7 +130,10 @@ def cancel_timer(timer: TimerRef) -> float | None:
 
 
 def link(pid: int) -> None:
-    """Tie the calling process's life to that of `pid`, both ways. A dead `pid` answers with an exit signal "noproc"."""
+    """Tie the calling process's life to that of `pid`, both ways. A dead `pid` answers with an exit signal "noproc".
+
+    Raises NotInProcess. Follows erlang:link/1.
+    """
     node = runtime()
     me = node.caller("link")
     other = node.processes.get(pid)
@@ -140,7 +144,7 @@ def link(pid: int) -> None:
 
 
 def unlink(pid: int) -> None:
-    """Undo `link`."""
+    """Undo `link`. Raises NotInProcess. Follows erlang:unlink/1."""
     node = runtime()
     me = node.caller("unlink")
     other = node.processes.get(pid)
@@ -149,7 +153,10 @@ def unlink(pid: int) -> None:
 
 
 def monitor(target: Target) -> Ref:
-    """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process."""
+    """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process.
+
+    Raises NotInProcess. Follows erlang:monitor/2.
+    """
     node = runtime()
     me = node.caller("monitor")
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
@@ -161,7 +168,7 @@ def monitor(target: Target) -> Ref:
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
     """End a monitor of the calling process. With `flush` its DOWN, if sent already, is taken out of the mailbox, too.
 
-    Follows erlang:demonitor/2.
+    Raises NotInProcess. Follows erlang:demonitor/2.
     """
     node = runtime()
     me = node.caller("demonitor")
@@ -184,7 +191,10 @@ def exit(pid: Target, reason: object) -> None:
 
 
 def trap_exit(flag: bool = True) -> bool:
-    """Get exit signals as EXIT messages from now on; returns what was set. Follows process_flag(trap_exit, Flag)."""
+    """Get exit signals as EXIT messages from now on; returns what was set. Raises NotInProcess.
+
+    Follows erlang:process_flag/2.
+    """
     me = runtime().caller("trap_exit")
     was, me.trapping = me.trapping, flag
     return was
@@ -194,7 +204,7 @@ def trap_exit(flag: bool = True) -> bool:
 
 
 def self_pid() -> Pid:
-    """The calling process. Raises NotInProcess."""
+    """The calling process. Raises NotInProcess. Follows erlang:self/0."""
     me = runtime().me()
     if me is None:
         raise NotInProcess("self_pid")
@@ -202,34 +212,40 @@ def self_pid() -> Pid:
 
 
 def register(name: str, pid: int) -> None:
-    """Let `name` stand for the process. Raises NameTaken, NoProcess, ValueError if it has a name."""
+    """Let `name` stand for the process. Raises NameTaken, NoProcess, ValueError if it has a name.
+
+    Follows erlang:register/2.
+    """
     node = runtime()
     node.refuse_zombie()
     node.register(name, node.find(pid))
 
 
 def unregister(name: str) -> None:
-    """Let `name` stand for nothing. Raises NoProcess."""
+    """Let `name` stand for nothing. Raises NoProcess. Follows erlang:unregister/1."""
     runtime().unregister(name)
 
 
 def whereis(name: str) -> Pid | None:
-    """The process that is registered as `name`."""
+    """The process that is registered as `name`, or None. Follows erlang:whereis/1."""
     process = runtime().names.get(name)
     return process.pid if process is not None else None
 
 
 def registered() -> list[str]:
-    """All names, sorted."""
+    """All names, sorted. Follows erlang:registered/0."""
     return sorted(runtime().names)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process has not ended."""
+    """Whether the process has not ended. Follows erlang:is_process_alive/1."""
     return pid in runtime().processes
 
 
 async def until_ended(target: Target) -> object:
-    """Wait for the end of a process, inside or outside of processes; returns its reason. Raises NoProcess."""
+    """Wait for the end of a process, inside or outside of processes; returns its reason. Raises NoProcess.
+
+    OTP has no such function: there one monitors the process and receives its DOWN.
+    """
     node = runtime()
     return await node.until_ended(node.find(target))

@@ -39,7 +39,10 @@ def describe_reason(reason: object) -> str:
 
 
 class Exit(Exception):
-    """The process that was asked ended before it answered, or could not begin; `reason` is its exit reason."""
+    """The process that was asked ended before it answered, or could not begin; `reason` is its exit reason.
+
+    Its kinds are what gen_server:call/2 and start_link/3 of OTP exit with or return.
+    """
 
     def __init__(self, reason: object, sentence: str | None = None) -> None:
         super().__init__(sentence or describe_reason(reason))
@@ -47,7 +50,7 @@ class Exit(Exception):
 
 
 class NoProcess(Exit):
-    """There is no such process: it has ended, or nothing is registered under the name."""
+    """There is no such process: it has ended, or nothing is registered under the name. OTP: `noproc`."""
 
     def __init__(self, target: Target) -> None:
         what = f"no process is registered as {target!r}" if isinstance(target, str) else f"process <{target}> has ended"
@@ -56,7 +59,10 @@ class NoProcess(Exit):
 
 
 class CallTimeout(Exit, TimeoutError):
-    """The answer did not come in time. The request stays in the mailbox and may still be served."""
+    """The answer did not come in time. The request stays in the mailbox and may still be served.
+
+    OTP: `timeout` of gen_server:call/3.
+    """
 
     def __init__(self, target: Target, request: str, seconds: float) -> None:
         who = Pid(target) if isinstance(target, int) else target
@@ -82,7 +88,10 @@ class Deadlock(Exit):
 
 
 class WouldWait(Exit):
-    """`call_now` could only be answered later, and a plain callback can't wait. Nothing was asked."""
+    """`call_now` could only be answered later, and a plain callback can't wait. Nothing was asked.
+
+    OTP has no such error, since there every callback may wait.
+    """
 
     def __init__(self, sentence: str) -> None:
         super().__init__("would_wait", sentence)
@@ -98,14 +107,20 @@ class NameTaken(Exit):
 
 
 class NotInProcess(RuntimeError):
-    """The function speaks for the calling process, and no process is calling."""
+    """The function speaks for the calling process, and no process is calling.
+
+    OTP has no such error, since there all code runs in a process.
+    """
 
     def __init__(self, function: str) -> None:
         super().__init__(f"{function}() speaks for the calling process; call it inside one")
 
 
 class Stop(Exception):
-    """Raised by a callback to end its process with `reason`; in a call, `reply` answers the caller first."""
+    """Raised by a callback to end its process with `reason`; in a call, `reply` answers the caller first.
+
+    OTP: `{stop, Reason, Reply, State}` of gen_server:handle_call/3.
+    """
 
     def __init__(self, reason: object = "normal", *, reply: Any = NO_REPLY) -> None:
         super().__init__(describe_reason(reason))

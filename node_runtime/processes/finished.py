@@ -25,7 +25,10 @@ LONGEST: Final = 300
 
 
 class Finished(NamedTuple):
-    """A process that has ended. `started` and `ended` are seconds since the epoch, `spent` is as in ProcessInfo."""
+    """A process that has ended. `started` and `ended` are seconds since the epoch, `spent` is as in ProcessInfo.
+
+    OTP keeps nothing of it.
+    """
 
     pid: Pid
     name: str | None

@@ -20,7 +20,7 @@ class ProcessInfo:
     `started` is in seconds since the epoch. `mailbox` counts what waits, `messages` what was handled. `spent` is in
     seconds: how long it was in callbacks, their awaits included, and so could serve nobody; a coroutine's waits in
     `receive` are no part of it. `callback` names the async callback that it is in the middle of, and `awaiting` says
-    where that stands: "file:line function" for each frame, outermost first.
+    where that stands: "file:line function" for each frame, outermost first. Follows erlang:process_info/1.
     """
 
     pid: Pid
@@ -70,7 +70,10 @@ def process_info(target: Target) -> ProcessInfo:
 
 
 def finished_processes(limit: int = KEPT) -> list[Finished]:
-    """The processes that have ended lately and why, the newest first. At most 200 ends in order and 200 others."""
+    """The processes that have ended lately and why, the newest first. At most 200 ends in order and 200 others.
+
+    OTP keeps no such list.
+    """
     return runtime().ends.newest(limit)
 
 
@@ -79,7 +82,7 @@ class StrayTask:
     """An asyncio task that is no process: user code started it behind the runtime's back.
 
     Nobody supervises it and no exit signal reaches it. `owner` is the process that started it, as far as Python
-    tells: from 3.12 on. `awaiting` is as in ProcessInfo.
+    tells: from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such thing.
     """
 
     name: str
@@ -89,7 +92,10 @@ class StrayTask:
 
 
 def stray_tasks() -> list[StrayTask]:
-    """The tasks of the event loop that are neither a process's nor the runtime's own. It looks at all of them."""
+    """The tasks of the event loop that are neither a process's nor the runtime's own. It looks at all of them.
+
+    OTP has no such thing: there all code runs in a process.
+    """
     node = runtime()
     ours = {process.task for process in (*node.processes.values(), *node.zombies.values())}
     found = []

@@ -27,14 +27,20 @@ class DOWN:
 
 @dataclass(frozen=True, slots=True)
 class TIMEOUT:
-    """No message has come within `seconds` seconds after the callback that asked for it: see `idle_timeout`."""
+    """No message has come within `seconds` seconds after the callback that asked for it: see `idle_timeout`.
+
+    OTP: the message `timeout` of gen_server:handle_info/2.
+    """
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessEvent:
-    """Told to subscribers in the turn in which it happens; `reason` is that of "ended"."""
+    """Told to subscribers in the turn in which it happens; `reason` is that of "ended".
+
+    OTP tells such things by erlang:trace/3.
+    """
 
     kind: Literal["born", "ended", "registered"]
     pid: Pid

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 
 class Pid(int):
-    """The identity of a process. Hash and equality are the number's; `str` is `<12>`."""
+    """The identity of a process. Hash and equality are the number's; `str` is `<12>`. OTP: `pid()`."""
 
     __slots__ = ()
 
@@ -27,7 +27,7 @@ ROOT = Pid(0)
 
 
 class Ref:
-    """Names one monitor. Equal only to itself."""
+    """Names one monitor. Equal only to itself. OTP: the reference that erlang:monitor/2 returns."""
 
     __slots__ = ()
 

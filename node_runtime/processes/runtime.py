@@ -31,7 +31,7 @@ class Runtime(Scheduler):
     """One per OS process and event loop.
 
     `inline=False` bars calls from running in their caller's turn. `on_halt(reason)` is called when a permanent
-    application has ended and the node must not go on.
+    application has ended and the node must not go on. OTP: the emulator itself, whose `init` halts the node then.
     """
 
     def __init__(self, *, inline: bool = True) -> None:
@@ -339,7 +339,7 @@ def said_vsn(module: str, namespace: dict[str, Any]) -> str:
 
 
 def runtime() -> Runtime:
-    """The running runtime. Raises RuntimeError if there is none."""
+    """The running runtime. Raises RuntimeError if there is none. OTP: the emulator, which nobody has to ask for."""
     if running.node is None:
         raise RuntimeError("no runtime is running; start one with `await Runtime().start()`")
     return running.node

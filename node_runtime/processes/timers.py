@@ -13,7 +13,10 @@ from .answer import Awaited
 
 
 class TimerRef:
-    """Names one timer that `send_after` has started. `handle` is None once it has fired or is cancelled."""
+    """Names one timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
+
+    OTP: the reference that erlang:send_after/3 returns.
+    """
 
     __slots__ = ("due", "handle")
 

@@ -102,7 +102,7 @@ async def settled(name: str) -> None:
 
 
 def routes(name: str) -> tuple[Route, ...]:
-    """A listener's routes. Raises `Refused`."""
+    """A listener's routes. Raises `Refused`. Follows cowboy:get_env/2."""
     return listeners().named(name).dispatch.routes
 
 

@@ -32,7 +32,8 @@ class Route:
 
     `path` is Starlette's form: `"/"`, `"/which-color.json"`, `"/users/{id:int}"` (then `request.path_params["id"]`).
     `handler` is `"module:function"`; the function takes a `Request`, may be plain or `async def`, and returns a
-    `Response`. It sees every HTTP method. Raises `ValueError` for a path or a name of another form.
+    `Response`. It sees every HTTP method. Raises `ValueError` for a path or a name of another form. Follows
+    cowboy_router:dispatch_rules().
     """
 
     path: str
