@@ -9,8 +9,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+from ..processes.barrier import current_barrier
 from ..processes.calls import exit, link, self_pid, trap_exit
 from ..processes.errors import CallTimeout, Exit, Stop, describe_reason
 from ..processes.messages import EXIT
@@ -20,6 +22,7 @@ from ..processes.runtime import runtime
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
 from .gen_server import GenServer, ServerProcess, call_within
+from .parking import park
 from .starting import resolve, start_process
 from .supervision_reports import report_application
 
@@ -128,11 +131,11 @@ class MasterServer(GenServer[Master]):
         link(top)
         return Master(spec, start_type, top)
 
-    async def shut_down(self) -> None:
-        """Stop the application in order."""
-        await self._told("prep_stop", _callbacks(self.state.spec).prep_stop())
+    async def shut_down(self, callbacks: Application | None = None) -> None:
+        """Stop the application in order; with its current callbacks, if no others are given."""
+        await self._told("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
         await _end(self.state.top)
-        await self._told("stop", _callbacks(self.state.spec).stop())
+        await self._told("stop", (callbacks or _callbacks(self.state.spec)).stop())
         raise Stop("normal", reply=None)
 
     async def tell_of_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
@@ -291,11 +294,21 @@ async def stop(name: str, timeout: float | None = None) -> None:
     del applications().running[name]
     if running.master is None:
         return
+    end = partial(_stop, running.spec, running.master, timeout)
+    inside = current_barrier()
+    if inside is None or running.master in inside.born:
+        await end()
+    else:
+        # With the callbacks that it has now: what comes next in the script may replace or delete them.
+        park(inside, running.master, partial(end, _callbacks(running.spec)), below=running.top)
+
+
+async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Application | None = None) -> None:
     try:
-        await call_within(timeout, running.master, MasterServer.shut_down)
+        await call_within(timeout, master, MasterServer.shut_down, callbacks)
     except CallTimeout:
-        logger.error("application %s did not stop within %g s; it is killed", name, timeout)
-        for process in [one for one in runtime().processes.values() if running.master in _ancestry(one)]:
+        logger.error("application %s did not stop within %g s; it is killed", spec.name, timeout)
+        for process in [one for one in runtime().processes.values() if master in _ancestry(one)]:
             runtime().signal(process, ROOT, "kill")
 
 

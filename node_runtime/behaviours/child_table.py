@@ -155,6 +155,23 @@ class Table:
         self.named = tuple(self.children)
         return self
 
+    def copied(self) -> Table:
+        """One like this that has its children in common with it."""
+        return replace(
+            self, children=dict(self.children), by_pid=dict(self.by_pid), restarts=list(self.restarts), named=self.named
+        )
+
+    def separate(self, key: str | int) -> None:
+        """Have a child for itself that it has in common with the table that it was copied from."""
+        child = self.find(key)
+        if child is None:
+            return
+        own = replace(child, waits=None)  # the retry that waits is the other's
+        if child.args is None:
+            self.children[child.spec.id] = own
+        for pid in [key] if isinstance(key, int) else [] if child.pid is None else [child.pid]:
+            self.by_pid[pid] = own
+
     def find(self, key: str | int) -> Child | None:
         """The child with this id, or the instance with this pid."""
         return self.children.get(key) if isinstance(key, str) else self.by_pid.get(key)

@@ -5,89 +5,34 @@ Nothing here sends a message or restarts a timer.
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..processes.barrier import Barrier, barrier
+from ..processes.barrier import Barrier, current_barrier, entered
 from ..processes.coroutine import CoroutineProcess
-from ..processes.inspection import awaiting
 from ..processes.pid import Pid, Target
-from ..processes.process import HELD, YIELDING, Process
+from ..processes.process import HELD
 from ..processes.runtime import runtime
+from .holding import Hold, NotHeld, hold, release
+from .parking import keep
 from .process import BehaviourProcess
 from .rereading import ReRead, take_new_class
 from .supervisor import SupervisorProcess
 
-
-class NotHeld(Exception):
-    """The process could not be suspended; the sentence says why and names it. OTP: the `timeout` of sys:suspend/2."""
-
-    def __init__(self, pid: Pid, sentence: str) -> None:
-        super().__init__(sentence)
-        self.pid = pid
-
-
-async def hold(target: Target, *, owner: object, timeout: float) -> None:
-    """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
-
-    It stays suspended until every owner has released it; holding twice as the same owner counts once. While
-    several are being held, a held one still answers calls of those whose callback has to end first. Raises NoProcess
-    when there is no such process or it ends meanwhile, and NotHeld after `timeout` seconds.
-    """
-    node = runtime()
-    process = node.find(target)
-    if not isinstance(process, BehaviourProcess):
-        if process.gate is not HELD:
-            raise NotHeld(process.pid, f"{process.title()} has no callbacks between which it could be suspended")
-        process.held = {*(process.held or ()), owner}
-        return
-    process.held = {*(process.held or ()), owner}
-    if process.gate is HELD or process.gate is None:
-        process.gate = HELD
-        return
-    held: asyncio.Future[None] = node.loop.create_future()
-    process.between_callbacks(lambda: None if held.done() else held.set_result(None))
-    _answer_for(process)
-    try:
-        async with asyncio.timeout(timeout):
-            await held
-    except TimeoutError:
-        release(process.pid, owner=owner)
-        where = ", ".join(awaiting(process)[-1:]) or process.qualname
-        sentence = f"{process.title()} has not ended its callback within {timeout:g} s: {where}"
-        raise NotHeld(process.pid, sentence) from None
-    except asyncio.CancelledError:
-        release(process.pid, owner=owner)
-        raise
-    node.find(process.pid)
-
-
-def _answer_for(process: Process) -> None:
-    # It waits for one that is held already: let that one answer, or neither ends.
-    for asked, item in list((process.calling or {}).values()):
-        if not isinstance(asked, BehaviourProcess) or not asked.held_with(process) or not asked.mail:
-            continue
-        others = deque(queued for queued in asked.mail if queued is not item)
-        if len(others) < len(asked.mail):
-            asked.mail = others
-            asked.serve(item, YIELDING)
-
-
-def release(target: Target, *, owner: object) -> None:
-    """End this owner's suspend. Does nothing to a process that has ended or isn't held by it."""
-    node = runtime()
-    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
-    if process is None or process.held is None:
-        return
-    process.held.discard(owner)
-    if process.held:
-        return
-    process.held = None
-    if process.gate is HELD:
-        process.resumed()
+__all__ = [
+    "Hold",
+    "NotHeld",
+    "ReRead",
+    "adopt",
+    "callback",
+    "hold",
+    "raw_state",
+    "re_read",
+    "release",
+    "spawn_barrier",
+    "using",
+]
 
 
 def raw_state(target: Target) -> Any:
@@ -131,6 +76,9 @@ def re_read(target: Target) -> ReRead:
     process = runtime().find(target)
     if not isinstance(process, SupervisorProcess) or process.gate is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not a suspended supervisor")
+    inside = current_barrier()
+    if inside is not None:
+        keep(inside, process)
     return take_new_class(process)
 
 
@@ -142,8 +90,8 @@ def spawn_barrier(*, owner: object) -> Iterator[list[Pid]]:
     Supervisor functions called inside act at once on a held supervisor.
     """
     inside = Barrier(owner)
-    token = barrier.set(inside)
     try:
-        yield inside.born
+        with entered(inside):
+            yield inside.born
     finally:
-        barrier.reset(token)
+        inside.over = True

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..processes.barrier import barrier
+from ..processes.barrier import Barrier, current_barrier
 from ..processes.errors import Exit
 from ..processes.pid import Pid, Target
 from ..processes.process import HELD, YIELDING, Item
@@ -17,6 +17,8 @@ from ..processes.runtime import runtime
 from .asking import answer, ask
 from .child_spec import ChildSpec, ChildType
 from .child_table import Child, Flags, Table
+from .holding import hold
+from .parking import keep
 from .starting import start_process
 from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 
@@ -171,9 +173,9 @@ async def _request(supervisor: Target, what: str, argument: Any) -> Any:
     node = runtime()
     process = _find(supervisor)
     item: Item = (what, (argument,), {}, node.loop.create_future())
-    inside = barrier.get()
-    if process.gate is HELD and inside is not None and inside.owner in (process.held or ()):
-        # The upgrade that holds it is the one that asks.
+    inside = current_barrier()
+    if inside is not None:
+        await _prepared(inside, process, argument)
         process.serve(item, YIELDING)
         outcome = await answer(node, process, item, None)
     else:
@@ -181,3 +183,15 @@ async def _request(supervisor: Target, what: str, argument: Any) -> Any:
     if isinstance(outcome, ChildRefused):
         raise outcome
     return outcome
+
+
+async def _prepared(inside: Barrier, process: SupervisorProcess, argument: Any) -> None:
+    """Hold a supervisor that an upgrade's script has to do with, and let what it does to it be taken back."""
+    if process.gate is not HELD or inside.owner not in (process.held or ()):
+        await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
+        inside.held.append(process.pid)
+    if process.pid not in inside.kept:
+        keep(inside, process)
+        process.take_state(process.raw_state().copied())
+    if isinstance(argument, str | int):
+        process.raw_state().separate(argument)

@@ -20,7 +20,7 @@ from types import CoroutineType
 from typing import Any, ClassVar, Final
 
 from ..processes.answer import Awaited
-from ..processes.barrier import barrier
+from ..processes.barrier import barrier, current_barrier
 from ..processes.errors import CRASHES as ERRORS
 from ..processes.errors import NO_REPLY, Exit, Ignore, Stop
 from ..processes.messages import EXIT
@@ -210,7 +210,7 @@ class BehaviourProcess(Debtor):
     def go_on(self, coroutine: Continuation, item: Item) -> None:
         """Await `coroutine`, and handle what mail there is then, in a task."""
         self.item, self.frame, self.since = item, coroutine, monotonic()
-        if (inherited := barrier.get()) is None:
+        if (inherited := current_barrier()) is None:
             self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._bursts())
         else:
             context = self.runtime.context.copy()

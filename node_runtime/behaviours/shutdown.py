@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from ..processes.calls import exit
 from ..processes.errors import is_orderly
 from ..processes.pid import Pid
 from ..processes.process import DEAD, Process
@@ -14,22 +13,23 @@ from .child_spec import ChildSpec
 from .supervision_reports import report_child
 
 
-async def shut_down(supervisor: str, spec: ChildSpec, pids: Iterable[Pid]) -> None:
+async def shut_down(supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid]) -> None:
     """End the processes, which all are children by `spec`; those that still run when the time is over are killed.
 
-    They are told at once and have one common time limit. It doesn't matter whether they are still linked.
+    They are told at once, by `parent`, their supervisor, and have one common time limit. It doesn't matter whether
+    they are still linked.
     """
     node = runtime()
     processes = [process for pid in pids if (process := node.processes.get(pid)) is not None]
     if spec.shutdown != "brutal_kill":
         for process in processes:
-            exit(process.pid, "shutdown")
+            node.signal(process, parent, "shutdown")
         await _ends(processes, spec.shutdown if isinstance(spec.shutdown, float | int) else None)
     for process in processes:
         if process.gate is not DEAD:
             if spec.shutdown != "brutal_kill":
                 report_child("not_in_time", supervisor, spec, process.pid, "killed")
-            exit(process.pid, "kill")
+            node.signal(process, parent, "kill")
         elif not is_orderly(process.reason):
             report_child("shutdown_error", supervisor, spec, process.pid, process.reason)
 

@@ -8,7 +8,7 @@ from sys import modules
 from typing import Any
 
 from ..processes.answer import Answer
-from ..processes.barrier import barrier
+from ..processes.barrier import current_barrier
 from ..processes.errors import CallTimeout, Exit
 from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
@@ -30,14 +30,18 @@ async def start_process(
 ) -> Pid:
     """Run `init` in a new process and return when it has ended, as proc_lib:start_link/3 does.
 
+    While an upgrade switches its module, it waits: then `init` is that of the new version.
     Only a process that is linked to who starts it is that one's child and obeys it.
     Raises NameTaken, Ignore if `init` did, and Exit with the reason if `init` failed: then the process is gone.
     """
     node = runtime()
+    inherited = current_barrier()
+    while inherited is None and (closed := node.closed) is not None and cls.__module__ in closed.modules:
+        await closed.opened.wait()
     parent = node.me() if link else None
     process = make(node, parent.pid if parent is not None else ROOT, cls)
     node.born(process, name, parent)
-    if (inherited := barrier.get()) is not None:
+    if inherited is not None:
         process.held = {inherited.owner}
         inherited.born.append(process.pid)
     future = Answer(node)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Sequence
+from functools import partial
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+from ..processes.barrier import current_barrier
 from ..processes.calls import link, self_pid, spawn_task, trap_exit
 from ..processes.errors import Ignore, NameTaken, Stop, describe_reason, is_orderly
 from ..processes.messages import EXIT
@@ -23,6 +25,7 @@ from ..protocol.messages import Kind
 from .child_spec import ChildSpec
 from .child_table import AutoShutdown, BackOff, Child, Strategy, Table
 from .gen_server import GenServer, ServerProcess
+from .parking import park
 from .shutdown import shut_down
 from .starting import resolve
 from .supervision_reports import report_child, report_started, wants_progress
@@ -118,7 +121,9 @@ class Supervisor(GenServer[Table]):
             return
         instances = list(self.state.by_pid.values())
         self.state.by_pid.clear()
-        await shut_down(self._title(), template, [child.pid for child in instances if child.pid is not None])
+        await shut_down(
+            self._title(), self_pid(), template, [child.pid for child in instances if child.pid is not None]
+        )
 
     # ------------------------------------------------------------------ requests; a refusal is their answer
 
@@ -289,8 +294,14 @@ class Supervisor(GenServer[Table]):
     async def _stop(self, child: Child) -> None:
         pid = child.pid
         self.state.ended(child)
-        if pid is not None:
-            await shut_down(self._title(), child.spec, [pid])
+        if pid is None:
+            return
+        end = partial(shut_down, self._title(), self_pid(), child.spec, [pid])
+        inside = current_barrier()
+        if inside is None or pid in inside.born:
+            await end()
+        else:
+            park(inside, pid, end)
 
     # ------------------------------------------------------------------ words
 

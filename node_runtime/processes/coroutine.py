@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 
 from ..protocol.messages import Kind
 from .answer import Answer
-from .barrier import barrier
+from .barrier import current_barrier
 from .errors import CRASHES, Exit, Stop
 from .pid import Pid
 from .process import BUSY, DEAD, HELD, WAITING, Process, here
@@ -50,7 +50,7 @@ class CoroutineProcess(Process):
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start the coroutine; its first step runs in a later turn, inside a barrier after its release."""
-        if (inside := barrier.get()) is not None:
+        if (inside := current_barrier()) is not None:
             self.gate, self.held, self.begins = HELD, {inside.owner}, (args, kwargs)
             inside.born.append(self.pid)
         else:

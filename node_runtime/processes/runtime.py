@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import count
 from typing import Any, Final, Self, TypeVar
 
 from . import running
+from .barrier import current_barrier
 from .errors import Exit, NameTaken, NoProcess, NotInProcess
 from .finished import Ends
 from .messages import DOWN, ProcessEvent
@@ -25,6 +26,16 @@ from .scheduler import Scheduler
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
 STOP_GRACE: Final = 5.0
+
+
+class Closed:
+    """Modules whose processes can't be born before `opened` is set, but for those that an upgrade's script starts."""
+
+    __slots__ = ("modules", "opened")
+
+    def __init__(self, modules: Container[str]) -> None:
+        self.modules = modules
+        self.opened = asyncio.Event()
 
 
 class Runtime(Scheduler):
@@ -44,6 +55,8 @@ class Runtime(Scheduler):
         """What has ended lately, and why."""
         self.vsn_of: Callable[[str, dict[str, Any]], str] = said_vsn
         """`vsn_of(module, namespace)`: which version of the module has the namespace. "" if nobody knows."""
+        self.closed: Closed | None = None
+        """What nobody is born of until an upgrade has switched it."""
         self.on_halt: Callable[[object], None] = lambda reason: logger.critical("the node should halt: %s", reason)
         self._numbers = count(1)
         self._last_now = 0.0
@@ -133,7 +146,9 @@ class Runtime(Scheduler):
     def check_free(self, name: str | None) -> None:
         """Raise NameTaken if another process has the name."""
         if name is not None and (other := self.names.get(name)) is not None:
-            raise NameTaken(name, other.pid)
+            inside = current_barrier()
+            if inside is None or not inside.gives(name, other):
+                raise NameTaken(name, other.pid)
 
     def born(self, process: Process, name: str | None = None, link: Process | None = None) -> None:
         """Let the process live, under `name`, linked to `link`."""

@@ -7,22 +7,21 @@ is switching the namespaces back and running the undos, and the states are the v
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.holding import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
-from node_runtime.processes.errors import NoProcess
-from node_runtime.processes.pid import Pid
-from node_runtime.processes.process import Process
 from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.messages import Blocker, ProcessResult
 
 from . import conditions
 from .progress import Progress
-from .surroundings import follow_sources
+from .results import Pause, make_results
 from .switch import Switch, Unready
 from .transition import Transition
 
@@ -59,8 +58,6 @@ class Installation:
         self.code = code
         self.progress = progress
         self.deadline = math.inf if math.isinf(wait) else time.monotonic() + wait
-        self._held: dict[int, Process] = {}
-        self._pause_began = 0.0
 
     async def run(self) -> Installed:
         """Raises `Aborted`, or `PutBack` for a failure after the point of no return."""
@@ -93,15 +90,10 @@ class Installation:
         while True:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
-                try:
-                    await self._hold()
-                    unready = list(conditions.unready_states(self.transition, batch))
-                    if not unready:
-                        return await self._switch(batch)
-                except Unready as changed:
-                    unready = changed.blockers
-                finally:
-                    self._release()
+                ended = await self._carry_out(batch)
+                if isinstance(ended, Installed):
+                    return ended
+                unready = ended
             await self._wait(_sentence(unready))
 
     async def _wait(self, sentence: str) -> None:
@@ -112,77 +104,82 @@ class Installation:
             self.progress.tell()
         await asyncio.sleep(TICK)
 
-    # ------------------------------------------------------------------ holding
+    # ------------------------------------------------------------------ the pause
 
-    async def _hold(self) -> None:
+    async def _carry_out(self, batch: Batch) -> Installed | list[Blocker]:
+        """Hold, run the script and resume, or put everything back; or say what stands in the way for now."""
+        if self.transition.suspended:
+            self.progress.enter("holding")
+            self.progress.tell()
+        with uncollected():
+            began = time.perf_counter()
+            hold = Hold(self.progress.id)
+            try:
+                await self._hold(hold)
+                switch = Switch(self.transition, batch, self.code, hold, self.progress)
+            except BaseException:
+                hold.release()
+                raise
+            failure: BaseException | None = None
+            try:
+                await switch.run()
+            except BaseException as error:
+                await switch.put_back()
+                pause = Pause(began, time.perf_counter())
+                failure = error
+            else:
+                self.progress.enter("resuming")
+                switch.resume()
+                pause = Pause(began, time.perf_counter())
+        await switch.end(succeeded=failure is None)
+        if failure is None:
+            await switch.surroundings.tell()
+            return Installed(pause.seconds, await make_results(switch, pause, put_back=False))
+        exact = switch.put_back_failed is None
+        if isinstance(failure, asyncio.CancelledError):
+            raise failure
+        if isinstance(failure, Unready) and exact:
+            return failure.blockers
+        raise await self._failed(switch, failure, pause) from failure
+
+    async def _hold(self, hold: Hold) -> None:
         """Hold everybody whom the script suspends, those born meanwhile too, under one deadline. Raises `Aborted`."""
-        if not self.transition.suspended:
-            self._pause_began = time.perf_counter()
-            return
-        self.progress.enter("holding")
-        self.progress.tell()
-        self._pause_began = time.perf_counter()
-        deadline = self._pause_began + self.transition.hold_seconds
-        while missing := self._not_held():
-            busy = [process for process in missing if process.status == "running"]
-            for process in missing:
-                if process.status != "running":
-                    await self._hold_one(process, deadline)
-            answers = await asyncio.gather(
-                *(self._hold_one(process, deadline) for process in busy), return_exceptions=True
-            )
+        deadline = hold.since + self.transition.hold_seconds
+        modules = frozenset(self.transition.suspended)
+        while modules and (busy := hold.idle(modules)):
+            left = max(0.0, deadline - time.perf_counter())
+            answers = await asyncio.gather(*(hold.busy(one, left) for one in busy), return_exceptions=True)
             errors = [answer for answer in answers if isinstance(answer, BaseException)]
             if errors:
                 raise Aborted("; ".join(str(error) for error in errors)) from errors[0]
 
-    def _not_held(self) -> list[Process]:
-        users = [process for module in self.transition.suspended for process in conditions.users(module)]
-        return [process for process in users if process.pid not in self._held]
-
-    async def _hold_one(self, process: Process, deadline: float) -> None:
-        try:
-            left = max(0.0, deadline - time.perf_counter())
-            await hot.hold(process.pid, owner=self.progress.id, timeout=left)
-        except NoProcess:
-            return
-        except hot.NotHeld as not_held:
-            raise Aborted(str(not_held)) from not_held
-        self._held[process.pid] = process
-
-    def _release(self, born: Sequence[int] = ()) -> None:
-        for pid in (*self._held, *born):
-            hot.release(Pid(pid), owner=self.progress.id)
-        self._held.clear()
-
-    # ------------------------------------------------------------------ the turn
-
-    async def _switch(self, batch: Batch) -> Installed:
-        """Run the script and resume everybody, or put everything back and then resume."""
-        switch = Switch(self.transition, batch, self.code, self._held, self.progress)
-        try:
-            await switch.run()
-            follow_sources(self.code, self.transition.left, self.transition.target)
-        except BaseException as error:
-            await switch.put_back()
-            self._release(switch.born)
-            exact = switch.put_back_failed is None
-            if isinstance(error, asyncio.CancelledError) or (isinstance(error, Unready) and exact):
-                raise
-            raise self._failed(switch, error) from error
-        self.progress.enter("resuming")
-        self._release(switch.born)
-        pause = time.perf_counter() - self._pause_began
-        await switch.surroundings.tell()
-        return Installed(pause, switch.results())
-
-    def _failed(self, switch: Switch, error: BaseException) -> Exception:
+    async def _failed(self, switch: Switch, error: BaseException, pause: Pause) -> Exception:
         sentence = ": ".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {error}"])
         if not switch.past_bar and switch.put_back_failed is None:
             return Aborted(sentence)
         if unchecked := switch.unchecked():
             sentence = f"{sentence}; {unchecked}"
-        pause = time.perf_counter() - self._pause_began
-        return PutBack(sentence, pause, switch.results(put_back=True), switch.put_back_failed)
+        results = await make_results(switch, pause, put_back=True)
+        return PutBack(sentence, pause.seconds, results, switch.put_back_failed)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let the garbage collector stay away: what is made meanwhile is going to live.
+
+    Afterwards it counts as old, without a collection that looks at all of it. A program that has frozen objects itself
+    keeps them frozen.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
 
 
 def _sentence(blockers: list[Blocker]) -> str:

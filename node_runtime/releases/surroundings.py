@@ -8,6 +8,7 @@ from typing import Any
 
 from node_runtime.behaviours.application import AppSpec, Running, applications, load, tell_of_changes
 from node_runtime.code import CodeServer
+from node_runtime.processes.runtime import runtime
 
 from .catalog import Unpacked
 from .config import Configuration
@@ -38,8 +39,8 @@ class Surroundings:
 
     def __init__(self) -> None:
         known = applications()
-        self._specs: dict[str, AppSpec] = dict(known.specs)
-        self._env = {name: dict(env) for name, env in known.env.items()}
+        self._specs, known.specs = known.specs, dict(known.specs)
+        self._env, known.env = known.env, {name: dict(env) for name, env in known.env.items()}
         self._running: dict[str, Running] = dict(known.running)
 
     def follow(self, target: Unpacked, configuration: Configuration) -> None:
@@ -57,12 +58,10 @@ class Surroundings:
 
     def put_back(self) -> None:
         """Everything is as it was when this was made, but for applications that have ended since."""
-        known = applications()
+        known, alive = applications(), runtime().processes
         known.specs = self._specs
         known.env = self._env
-        for name in known.running:
-            if name in self._running:
-                known.running[name] = self._running[name]
+        known.running = {name: one for name, one in self._running.items() if one.master is None or one.master in alive}
 
 
 def follow_sources(code: CodeServer, left: Unpacked, target: Unpacked) -> None:

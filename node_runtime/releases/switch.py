@@ -8,41 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from functools import partial
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from node_runtime.behaviours import hot
+from node_runtime.behaviours import hot, parking
 from node_runtime.behaviours.behaviour import Behaviour, Down
-from node_runtime.behaviours.gen_statem import has_state
+from node_runtime.behaviours.child_table import Child, Table
+from node_runtime.behaviours.code_in_use import CodeInUse
+from node_runtime.behaviours.holding import Hold, release
+from node_runtime.behaviours.management import restart_child, start_child, terminate_child
 from node_runtime.behaviours.process import BehaviourProcess
-from node_runtime.behaviours.shown import shown
 from node_runtime.behaviours.starting import attribute, resolve
 from node_runtime.code import Batch, CodeServer
+from node_runtime.processes.barrier import Barrier, entered
 from node_runtime.processes.errors import CRASHES
-from node_runtime.processes.pid import ROOT, Pid
-from node_runtime.processes.process import Process
-from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import Blocker, ProcessResult, Term
+from node_runtime.processes.pid import Pid
+from node_runtime.processes.process import DEAD
+from node_runtime.processes.runtime import Closed, runtime
+from node_runtime.protocol.messages import Blocker
 
 from . import conditions
-from .before import RESULTS, Before, Looking, limits
+from .before import Noted
 from .instructions import Low
+from .migration import Migration
 from .progress import Progress
-from .surroundings import Surroundings
+from .surroundings import Surroundings, follow_sources
 from .transition import Transition
 
-DESCRIBING_SECONDS = 0.05
 NAMED = 3
 """How many processes one sentence names."""
-UNSEEN = Term(type="state", text="‹there was no time to look at it›")
 CHANGED = "its code_change changed the state that it was given"
-
-
-class CodeChangeFailed(Exception):
-    """A code_change raised what is no Exception and would end more than the operation: SystemExit, for one."""
 
 
 class Unready(Exception):
@@ -53,47 +50,36 @@ class Unready(Exception):
         self.blockers = blockers
 
 
-@dataclass(slots=True)
-class Change:
-    """What happens to one process. `after` is its new state once code_change has made one.
+class Switch:
+    """One run of a transition's script over the processes that are held.
 
-    `spoilt`: its code_change has changed the state that it was given, and the process had to be left with that.
+    After `run` comes `resume`, or `put_back` if it raised; then, in later turns, `end`, since ends take their time.
     """
 
-    process: BehaviourProcess
-    module: str
-    action: Literal["load", "suspend", "migrate"]
-    before: Any
-    old_class: type[Behaviour]
-    after: Any = None
-    seen: Before | None = None
-    migrated: bool = False
-    adopted: bool = False
-    spoilt: bool = False
-    seconds: float = 0.0
-    reason: str | None = None
-
-
-@dataclass(slots=True)
-class Switch:
-    """One run of a transition's script over the processes in `held`."""
-
-    transition: Transition
-    batch: Batch
-    code: CodeServer
-    held: Mapping[int, Process]
-    progress: Progress
-    committed: bool = False
-    past_bar: bool = False
-    born: list[Pid] = field(default_factory=list)
-    put_back_failed: str | None = None
-    _changes: dict[int, Change] = field(default_factory=dict)
-    _loaded: set[str] = field(default_factory=set)
-    _undos: list[tuple[str, Callable[..., Any], list[Any]]] = field(default_factory=list)
-    _versions: dict[str, tuple[str, str]] = field(default_factory=dict)
-    _running: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _looking: Looking = field(default_factory=Looking)
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    def __init__(self, transition: Transition, batch: Batch, code: CodeServer, hold: Hold, progress: Progress) -> None:
+        self.transition = transition
+        self.batch = batch
+        self.code = code
+        self.hold = hold
+        self.progress = progress
+        self.past_bar = False
+        self.put_back_failed: str | None = None
+        self.migrations: dict[CodeInUse, Migration] = {}
+        self.re_read: dict[int, Any] = {}
+        """What the supervisors that have read their children again had before."""
+        self.versions: dict[str, tuple[str, str]] = {}
+        """Of each module that is loaded: its version before and after."""
+        self.noted = Noted()
+        self.spoilt: list[BehaviourProcess] = []
+        self.failed: tuple[BehaviourProcess, BaseException] | None = None
+        self.surroundings = Surroundings()
+        self._inside = Barrier(progress.id, transition.hold_seconds)
+        self._committed = False
+        self._loaded: set[str] = set()
+        self._brutal: set[str] = set()
+        self._undos: list[tuple[str, Callable[..., Any], list[Any]]] = []
+        self._running: dict[str, dict[str, Any]] = {}
+        self._stopped: list[tuple[Pid, Child]] = []
 
     async def run(self) -> None:
         """Raises whatever an instruction raised; then call `put_back`."""
@@ -103,19 +89,13 @@ class Switch:
         for module in self.transition.loaded:
             current, _ = self.code.versions(module)
             self._running[module] = current.namespace if current is not None else {}
-            self._versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
-        for module in self.transition.loaded:
-            action = self.transition.action(module)
-            for process in conditions.users(module):
-                self._changes[process.pid] = _change(process, module, action)
+            self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
         self.surroundings.follow(self.transition.target, self.transition.configuration)
-        with hot.spawn_barrier(owner=self.progress.id) as self.born:
+        runtime().closed = Closed({*self.transition.loaded, *self.transition.suspended, *self.transition.removed})
+        with entered(self._inside):
             for step in self.transition.script:
                 await self._do(step)
-        for change in self._changes.values():
-            if change.migrated and change.process.kind != "supervisor" and change.process.pid in runtime().processes:
-                change.adopted = True
-                hot.adopt(change.process.pid, change.after)
+        follow_sources(self.code, self.transition.left, self.transition.target)
 
     async def _do(self, step: Low) -> None:
         match step[0]:
@@ -124,82 +104,104 @@ class Switch:
             case "load" | "remove":
                 self._commit()
                 self._loaded.add(step[1])
+                if step[3] == "brutal_purge":
+                    self._brutal.add(step[1])
             case "code_change":
                 self.progress.enter("migrating")
                 for module, extra in step[2]:
-                    for process in conditions.users(module):
-                        if process.pid not in self.born:
-                            self._migrate(process, module, step[1], extra)
+                    self._migrate(module, step[1], extra)
             case "apply":
                 function, reference = self._function(step[1]), step[3]["undo"]
                 undo = self._function(reference) if reference else None
                 await self._apply(function, step[2])
                 if undo is not None:
                     self._undos.append((reference, undo, step[2]))
+            case "stop":
+                await self._stop(step[1])
+            case "start":
+                await self._start(step[1])
+            case "purge":
+                for module in step[1]:
+                    self._inside.endings.append(partial(self._purge, module))
 
     def _commit(self) -> None:
-        if self.committed:
+        if self._committed:
             return
         unready = list(conditions.unready_states(self.transition, self.batch))
         if unready:
             raise Unready(unready)
         self.progress.enter("loading")
         self.batch.commit()
-        self.committed = True
+        self._committed = True
+
+    async def _purge(self, module: str) -> None:
+        if module in self._brutal:
+            self.code.purge(module)
+        else:
+            await asyncio.to_thread(self.code.soft_purge, module)
 
     # ------------------------------------------------------------------ processes
 
-    def _migrate(self, process: BehaviourProcess, module: str, direction: str, extra: Any) -> None:
-        change = self._changes.setdefault(process.pid, _change(process, module, "migrate"))
-        if process.pid not in self.held:
-            change.reason = f"{conditions.title(process)} began while the others were held, and can't be migrated"
-            raise LookupError(change.reason)
-        began = time.perf_counter()
-        try:
-            change.before = process.raw_state()
-            if process.kind == "supervisor":
-                change.adopted = True
-                hot.re_read(process.pid)
-                change.after = process.raw_state()
-            else:
-                change.seen = self._looking.at(process, change.before)
-                change.after = self._changed(process, module, direction, change.before, extra)
-        except BaseException as error:  # nothing awaits here: whatever it is, the code_change raised it
-            change.reason = f"{type(error).__name__}: {error}"
-            note = f"code_change of {conditions.title(process)} ({module})"
-            if isinstance(error, Exception):
-                error.add_note(note)
-                raise
-            raise CodeChangeFailed(f"{note}: {change.reason}") from error
-        change.migrated = True
-        change.seconds = time.perf_counter() - began
+    def _migrate(self, module: str, direction: str, extra: Any) -> None:
+        for code, group in self.hold.groups.items():
+            if code.module == module:
+                parked = self._inside.parked
+                alive = [one for one in group if one.gate is not DEAD and one.pid not in parked]
+                if alive and alive[0].kind == "supervisor":
+                    self._read_again(alive, module)
+                elif alive:
+                    self._change(code, alive, module, direction, extra)
 
-    def _changed(self, process: BehaviourProcess, module: str, direction: str, state: Any, extra: Any) -> Any:
-        """The new state. Downwards the version that is left makes it, unless the other one is loaded already."""
+    def _change(
+        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: str, extra: Any
+    ) -> None:
+        """New states for all processes of a class. Downwards the version that is left makes them, unless the other
+        one is loaded already.
+        """
         new = self.batch.namespace(module)
-        old_vsn, new_vsn = self._versions[module]
-        namespace = new if direction == "up" or module in self._loaded else self._running[module]
-        cls = conditions.class_in(namespace, process.qualname)
-        target = conditions.class_in(new, process.qualname)
-        if cls is None or target is None:
-            raise LookupError(f"{module} has no class {process.qualname}")
-        changed = cls.code_change(old_vsn if direction == "up" else Down(new_vsn), state, extra)
-        if inspect.isawaitable(changed):
-            if inspect.iscoroutine(changed):
-                changed.close()
-            raise TypeError("code_change must not be async: nothing may run while code is switched")
-        if process.kind == "gen_statem":
-            name, _ = changed
-            if not has_state(target, name):
-                raise ValueError(f"it returned state {name}, which {self.transition.target.vsn} does not define")
-        return changed
+        old_vsn, new_vsn = self.versions[module]
+        cls, target = (
+            self._class(namespace, code)
+            for namespace in (new if direction == "up" or module in self._loaded else self._running[module], new)
+        )
+        before = self.migrations.get(code)
+        if before is None:
+            states = [process.raw_state() for process in processes]
+        else:  # a second code_change in one script goes on with what the first one made
+            made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
+            states = [made[process.pid] for process in processes]
+        self.noted.note(processes, states)
+        migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
+        vsn = old_vsn if direction == "up" else Down(new_vsn)
+        code_change: Any = cls.code_change  # type: ignore[attr-defined]  # whatever has callbacks has it
+        try:
+            migration.run(lambda state: code_change(vsn, state, extra), self.transition.target.vsn)
+        except BaseException:
+            self.failed = migration.failed
+            raise
 
-    # ------------------------------------------------------------------ functions
+    def _class(self, namespace: dict[str, Any], code: CodeInUse) -> type[Behaviour]:
+        cls = conditions.class_in(namespace, code.qualname)
+        if cls is None:
+            raise LookupError(f"{code.module} has no class {code.qualname}")
+        return cls
+
+    def _read_again(self, supervisors: Iterable[BehaviourProcess], module: str) -> None:
+        for process in supervisors:
+            self.re_read[process.pid] = process.raw_state()
+            try:
+                hot.re_read(process.pid)
+            except Exception as error:
+                self.failed = process, error
+                error.add_note(f"code_change of {conditions.title(process)} ({module})")
+                raise
+
+    # ------------------------------------------------------------------ functions and children
 
     def _function(self, reference: str) -> Callable[..., Any]:
         """A function as the script has it here: all modules switch at once, but each counts from its own load on."""
         module, _, name = reference.partition(":")
-        if self.committed and module not in self._loaded and (running := self._running.get(module)):
+        if self._committed and module not in self._loaded and (running := self._running.get(module)):
             return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**running), name))
         return cast("Callable[..., Any]", resolve(reference))
 
@@ -209,97 +211,88 @@ class Switch:
             async with asyncio.timeout(self.transition.hold_seconds):
                 await result
 
-    # ------------------------------------------------------------------ putting back
+    async def _stop(self, modules: list[str]) -> None:
+        """Terminate every child that runs one of the modules. Follows release_handler's stop."""
+        for supervisor, child in reversed(list(children_of(modules))):
+            await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
+            self._stopped.append((supervisor, child))
+
+    async def _start(self, modules: list[str]) -> None:
+        """Start again what was stopped; an instance with its own arguments, but a temporary one is gone for good."""
+        due = [one for one in reversed(self._stopped) if set(one[1].spec.modules) & set(modules)]
+        self._stopped = [one for one in self._stopped if one not in due]
+        for supervisor, child in due:
+            if child.spec.restart == "temporary":
+                continue
+            if child.args is None:
+                await restart_child(supervisor, child.spec.id)
+            else:
+                await start_child(supervisor, child.args[len(child.spec.args) :])
+
+    # ------------------------------------------------------------------ the end, one way or the other
+
+    def resume(self) -> None:
+        """Everybody gets its new state and goes on, in this turn. It can't fail."""
+        for code, migration in self.migrations.items():
+            self.hold.resume_as(code, migration.target, migration.processes, migration.after)
+        self._open(self.migrations)
+
+    def _open(self, resumed: Iterable[CodeInUse] = ()) -> None:
+        self.hold.release(but=frozenset(resumed))
+        for pid in (*self._inside.born, *self._inside.held):
+            release(pid, owner=self.hold.owner)
+        self._inside.over = True
+        closed, runtime().closed = runtime().closed, None
+        if closed is not None:
+            closed.opened.set()
 
     async def put_back(self) -> None:
-        """Undo all that `run` has done. What can't be undone is said in `put_back_failed`."""
+        """Undo all that `run` has done and let everybody go on. What can't be undone is said in `put_back_failed`."""
         failed = []
-        for reference, undo, args in reversed(self._undos):
-            try:
-                await self._apply(undo, args)
-            except CRASHES as error:
-                failed.append(f"{reference}: {type(error).__name__}: {error}")
-        if self.committed:
-            self.batch.revert()
-        self.surroundings.put_back()
-        for change in reversed(self._changes.values()):
-            if change.adopted and change.process.pid in runtime().processes:
+        with entered(self._inside):
+            for reference, undo, args in reversed(self._undos):
                 try:
-                    hot.adopt(change.process.pid, change.before)
-                except Exception as error:
-                    failed.append(f"{conditions.title(change.process)}: {type(error).__name__}: {error}")
-        for pid in self.born:
-            if (process := runtime().processes.get(pid)) is not None:
-                runtime().signal(process, ROOT, "kill")
-        failed += self._spoilt()
+                    await self._apply(undo, args)
+                except CRASHES as error:
+                    failed.append(f"{reference}: {type(error).__name__}: {error}")
+        if self._committed:
+            try:
+                self.batch.revert()
+            except Exception as error:
+                failed.append(f"the code: {error}")
+        self.surroundings.put_back()
+        parking.take_back(self._inside)
+        self.spoilt = list(self.noted.changed())
+        if self.spoilt:
+            failed.append(f"{names(self.spoilt)}: {CHANGED}")
         self.put_back_failed = "; ".join(failed) or None
+        self._inside.born, born = [], self._inside.born
+        self._open()
+        self._inside.born = born
 
-    def _spoilt(self) -> Iterator[str]:
-        """Find the processes whose states are not what they were, and say so."""
-        for change in self._changes.values():
-            if change.seen is not None and change.process.pid in runtime().processes:
-                change.spoilt = change.seen.is_changed()
-        if spoilt := [change for change in self._changes.values() if change.spoilt]:
-            yield f"{_names(spoilt)}: {CHANGED}"
+    async def end(self, *, succeeded: bool) -> None:
+        """End what the script has stopped; or, if it has failed, what it has started."""
+        await (parking.carry_out(self._inside) if succeeded else parking.end_born(self._inside))
 
     def unchecked(self) -> str | None:
         """Whose states could not be compared with what they were, in a few words; None if all were."""
-        unknown = [one for one in self._changes.values() if one.seen is not None and one.seen.print is None]
-        return f"not compared with what it was: the state of {_names(unknown)}" if unknown else None
-
-    # ------------------------------------------------------------------ results
-
-    def results(self, *, put_back: bool = False) -> tuple[ProcessResult, ...]:
-        """What became of each process, those that failed first; at most `RESULTS`."""
-        ordered = sorted(self._changes.values(), key=lambda change: change.reason is None and not change.spoilt)
-        deadline = time.monotonic() + DESCRIBING_SECONDS
-        return tuple(self._result(change, put_back, deadline) for change in ordered[:RESULTS])
-
-    def _result(self, change: Change, put_back: bool, deadline: float) -> ProcessResult:
-        old_vsn, new_vsn = self._versions.get(change.module, ("", ""))
-        before = after = self._before(change, deadline)
-        if change.migrated and not put_back:
-            after = shown(type(change.process.instance), change.after, limits(deadline - time.monotonic()))
-        elif change.spoilt:
-            after = shown(change.old_class, change.before, limits(deadline - time.monotonic()))
-        alive = change.process.pid in runtime().processes
-        outcome: Literal["ok", "failed", "died", "put back"] = "ok"
-        reason = change.reason
-        if change.spoilt:
-            reason = CHANGED if reason is None else f"{reason}; {CHANGED}"
-        if reason is not None:
-            outcome = "failed"
-        elif not alive:
-            outcome = "died"
-        elif put_back:
-            outcome = "put back"
-        return ProcessResult(
-            pid=int(change.process.pid),
-            name=change.process.name,
-            module=change.module,
-            action=change.action,
-            old_vsn=old_vsn,
-            new_vsn=new_vsn,
-            outcome=outcome,
-            seconds=change.seconds,
-            before=before,
-            after=after,
-            reason=reason,
-        )
-
-    def _before(self, change: Change, deadline: float) -> Term:
-        """The state as it was; a code_change may have changed what it was given, even one that went well."""
-        if change.seen is not None and change.seen.term is not None:
-            return change.seen.term
-        if change.seen is not None and not change.seen.is_same():
-            return UNSEEN
-        return shown(change.old_class, change.before, limits(deadline - time.monotonic()))
+        unknown = self.noted.unknown()
+        return f"not compared with what it was: the state of {names(unknown)}" if unknown else None
 
 
-def _names(changes: list[Change]) -> str:
-    more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
-    return ", ".join(conditions.title(change.process) for change in changes[:NAMED]) + more
+def children_of(modules: Iterable[str]) -> Iterable[tuple[Pid, Child]]:
+    """The running children whose specifications name one of the modules, with their supervisors, in start order."""
+    wanted = set(modules)
+    for process in list(runtime().processes.values()):
+        table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
+        if isinstance(table, Table):
+            for child in list((table.children if table.template is None else table.by_pid).values()):
+                if child.pid is not None and not wanted.isdisjoint(child.spec.modules):
+                    yield process.pid, child
 
 
-def _change(process: BehaviourProcess, module: str, action: Literal["load", "suspend", "migrate"]) -> Change:
-    return Change(process, module, action, process.raw_state(), type(process.instance))
+def names(processes: Iterable[BehaviourProcess]) -> str:
+    """A few of them, and how many more there are."""
+    every = list(processes)
+    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
+    return ", ".join(conditions.title(process) for process in every[:NAMED]) + more

@@ -24,8 +24,6 @@ NOT_HOT = {
     "restart_emulator": "restarts the node",
     "restart_new_emulator": "restarts the node",
     "sync_nodes": "waits for other nodes",
-    "stop": "stops processes",
-    "start": "starts processes",
 }
 
 
