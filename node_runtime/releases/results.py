@@ -6,7 +6,7 @@ It is made a few results at a time: whoever waited for the switch must not wait 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from time import perf_counter, time
@@ -59,7 +59,10 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     """What became of each process, those that failed first; at most `RESULTS`."""
     results: dict[int, ProcessResult] = {}
     until = perf_counter() + SLICE_SECONDS
-    for one in chain(_blamed(switch), _held(switch), _loaded(switch, pause)):
+    blamed = {process.pid for process in switch.spoilt}
+    if switch.failed is not None:
+        blamed.add(switch.failed[0].pid)
+    for one in chain(_held(switch, blamed), _held(switch), _loaded(switch, pause)):
         if len(results) >= RESULTS:
             break
         if one.process.pid not in results:
@@ -70,24 +73,21 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     return tuple(results.values())
 
 
-def _blamed(switch: Switch) -> Iterator[_Affected]:
-    blamed = {process.pid for process in switch.spoilt}
-    if switch.failed is not None:
-        blamed.add(switch.failed[0].pid)
-    return (one for one in _held(switch) if one.process.pid in blamed) if blamed else iter(())
-
-
-def _held(switch: Switch) -> Iterator[_Affected]:
+def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affected]:
     for code, group in switch.hold.groups.items():
         module = code.module
         old = conditions.class_in(code.namespace, code.qualname)
         migration = switch.migrations.get(code)
         if migration is not None:
             for at, process in enumerate(migration.processes):
+                if only is not None and process.pid not in only:
+                    continue
                 before = migration.states[at]
                 after = migration.after[at] if at < len(migration.after) else before
                 yield _Affected(process, module, "migrate", before, after, old, migration.target)
         for process in group if migration is None else ():
+            if only is not None and process.pid not in only:
+                continue
             state = process.raw_state()
             before = switch.re_read.get(process.pid, state)
             yield _Affected(

@@ -1,0 +1,39 @@
+"""One of the servers whose state is migrated, as release 3 has it: its last one can't be migrated."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from node_runtime import Down, GenServer, Pid, gen_server
+
+
+@dataclass(slots=True)
+class State:
+    """Who it is, and how often it was called."""
+
+    number: int
+    count: int = 0
+    tag: str = "new"
+
+
+class Worker(GenServer[State]):
+    """Counts."""
+
+    def init(self, number: int) -> State:
+        """Begin at 0."""
+        return State(number)
+
+    def add(self) -> None:
+        """Count one more."""
+        self.state.count += 1
+
+    @classmethod
+    def code_change(cls, old_vsn: str | Down, state: Any, extra: Any) -> State:
+        """A new state from that of release 1, for all workers but number 0, which is the last."""
+        if not state.number:
+            raise ValueError("this one can't be migrated")
+        return State(state.number, state.count)
+
+
+async def start_link(number: int) -> Pid:
+    """Start one."""
+    return await gen_server.start_link(Worker, number)

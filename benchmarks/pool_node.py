@@ -1,0 +1,160 @@
+"""A node with a pool of servers, and its upgrade: `python -m benchmarks.pool_node SIZE [uvloop]`.
+
+Release 2 gives each worker's state one field more. So does release 3, but it fails for the last worker, and everything
+is put back. Meanwhile one client asks a worker every millisecond.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from node_runtime import Pid, Runtime, application, call_within, supervisor
+from node_runtime.code import CodeServer
+from node_runtime.protocol.messages import Install, Operation
+from node_runtime.releases import record
+from node_runtime.releases.catalog import Catalog
+from node_runtime.releases.handler import ReleaseHandler
+from node_runtime.releases.manifest import (
+    AppEntry,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    manifest_path,
+    sha256,
+    this_platform,
+    this_python,
+)
+from node_runtime.releases.surroundings import follow_sources, spec_of
+
+from .measuring import Figures, run
+
+SOURCES: Final = Path(__file__).parent / "pool"
+PERIOD: Final = 0.001
+"""Seconds between an answer and the next question."""
+SETTLING: Final = 0.3
+"""Seconds for which the client asks before and after."""
+
+APPUP: Final = """
+vsn = "{vsn}"
+[[up]]
+from = "1"
+instructions = [ {{ update = "pool.worker", change = "advanced" }} ]
+[[down]]
+to = "1"
+instructions = [ {{ update = "pool.worker", change = "advanced" }} ]
+"""
+
+
+def write_release(root: Path, vsn: str) -> None:
+    """Put a release into the node's directory, as unpacking a tarball does."""
+    library = root / f"lib/pool-{vsn}"
+    modules = {"pool.top": SOURCES / "top.py", "pool.worker": SOURCES / f"worker_{vsn}.py"}
+    entries = {}
+    for module, source in modules.items():
+        file = library / "src" / f"{module.replace('.', '/')}.py"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(source.read_bytes())
+        entries[module] = ModuleEntry(path=str(file.relative_to(root)), sha256=sha256(file.read_bytes()))
+    (library / "app.toml").write_text(f'name = "pool"\nvsn = "{vsn}"\n')
+    if vsn != "1":
+        (library / "appup.toml").write_text(APPUP.format(vsn=vsn))
+    contents = {str(file.relative_to(root)): file.read_bytes() for file in library.rglob("*.*")}
+    manifest = Manifest(
+        name="pool",
+        vsn=vsn,
+        python=this_python(),
+        platform=this_platform(),
+        path=(),
+        apps=(AppEntry(name="pool", vsn=vsn, modules=entries),),
+        files={name: FileEntry(size=len(content), sha256=sha256(content)) for name, content in contents.items()},
+    )
+    release = root / "releases" / vsn
+    release.mkdir(parents=True)
+    (root / manifest_path(vsn)).write_bytes(manifest.encoded())
+    (release / "release.toml").write_text(f'name = "pool"\nvsn = "{vsn}"\napps = ["pool"]\n')
+    (release / "node.toml").write_text('name = "pool@127.0.0.1"\nprobation = 0\n')
+    known = record.load(root)
+    record.save(root, known.with_unpacked(vsn) if known else record.first_record(vsn))
+
+
+def boot(root: Path) -> ReleaseHandler:
+    """What a node does on its way up with release 1."""
+    code = CodeServer()
+    release = Catalog(root).release("1")
+    code.install()
+    follow_sources(code, release, release)
+    application.load(spec_of(release, "pool"))
+    return ReleaseHandler(root, "1", code)
+
+
+class Client:
+    """Asks one worker every millisecond; `gap` is the longest from when it wanted to ask to the answer, in seconds."""
+
+    def __init__(self, worker: Pid) -> None:
+        self.gap = 0.0
+        self._worker = worker
+        self._add = importlib.import_module("pool.worker").Worker.add
+        self._task = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while True:
+            wanted = perf_counter() + PERIOD
+            await asyncio.sleep(PERIOD)
+            await call_within(None, self._worker, self._add)
+            self.gap = max(self.gap, perf_counter() - wanted)
+
+    def stop(self) -> float:
+        """No more questions; returns the gap."""
+        self._task.cancel()
+        return self.gap
+
+
+async def upgraded(handler: ReleaseHandler, worker: Pid, vsn: str) -> tuple[Operation, float, float]:
+    """Go to a release; returns what became of that, the client's gap, and the seconds without the preparations."""
+    client = Client(worker)
+    await asyncio.sleep(SETTLING)
+    client.gap = 0.0
+    began = perf_counter()
+    operation = handler.install(Install(vsn=vsn, direction="up"), "bench")
+    while (done := handler.operation(operation)).ended is None:
+        await asyncio.sleep(PERIOD)
+    seconds = perf_counter() - began
+    await asyncio.sleep(SETTLING)
+    preparing = sum(step.seconds or 0.0 for step in done.steps if step.phase == "preparing")
+    return done, client.stop(), seconds - preparing
+
+
+async def figures(size: str) -> Figures:
+    """The failure first: afterwards the node is as it was."""
+    count = int(size)
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        for vsn in "123":
+            write_release(root, vsn)
+        async with Runtime():
+            handler = boot(root)
+            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
+            first = await supervisor.start_child("pool_top", [1])
+            for number in range(2, count):
+                await supervisor.start_child("pool_top", [number])
+            await supervisor.start_child("pool_top", [0])
+            assert first is not None
+            failed, failed_gap, _ = await upgraded(handler, first, "3")
+            done, gap, install = await upgraded(handler, first, "2")
+            assert (failed.outcome, done.outcome) == ("put back", "installed"), (failed, done)
+            return {
+                "gap": gap,
+                "install": install,
+                "pause": done.pause or 0.0,
+                "failed_gap": failed_gap,
+                "failed_pause": failed.pause or 0.0,
+            }
+
+
+if __name__ == "__main__":
+    run(figures)
