@@ -118,12 +118,16 @@ async def upgraded(handler: ReleaseHandler, worker: Pid, vsn: str) -> tuple[Oper
     """Go to a release; returns what became of that, the client's gap, and the seconds without the preparations."""
     client = Client(worker)
     await asyncio.sleep(SETTLING)
+    plan = await handler.plan(vsn)
+    await asyncio.sleep(SETTLING)
     client.gap = 0.0
     began = perf_counter()
-    operation = handler.install(Install(vsn=vsn, direction="up"), "bench")
-    while (done := handler.operation(operation)).ended is None:
-        await asyncio.sleep(PERIOD)
+    over = asyncio.get_running_loop().create_future()
+    unsubscribe = handler.subscribe(lambda told: None if told.ended is None else over.set_result(told))
+    handler.install(Install(vsn=vsn, direction="up", plan_id=plan.id), "bench")
+    done: Operation = await over
     seconds = perf_counter() - began
+    unsubscribe()
     await asyncio.sleep(SETTLING)
     preparing = sum(step.seconds or 0.0 for step in done.steps if step.phase == "preparing")
     return done, client.stop(), seconds - preparing

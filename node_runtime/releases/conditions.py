@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from node_runtime.behaviours import hot
+from node_runtime.behaviours.code_in_use import CodeInUse
 from node_runtime.behaviours.gen_statem import has_state, states_of
 from node_runtime.behaviours.process import BehaviourProcess
 from node_runtime.behaviours.starting import attribute, resolve
@@ -24,9 +25,13 @@ from .transition import Transition
 WAIT = "wait for a safe moment with --wait SECONDS"
 
 
-def users(module: str) -> list[BehaviourProcess]:
-    """The live processes with a callback class of `module`."""
-    return [process for process in _running(module) if isinstance(process, BehaviourProcess)]
+def users(*modules: str) -> list[BehaviourProcess]:
+    """The live processes with a callback class of one of the modules, in the order of the modules."""
+    found: dict[str, list[BehaviourProcess]] = {module: [] for module in modules}
+    for process in runtime().processes.values():
+        if isinstance(process, BehaviourProcess) and process.code.module in found:
+            found[process.code.module].append(process)
+    return [process for module in modules for process in found[module]]
 
 
 def coroutines(module: str) -> list[Process]:
@@ -82,15 +87,18 @@ def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Live processes whose class the new version of its module lacks."""
-    for module in transition.loaded:
-        for process in users(module):
-            if class_in(batch.namespace(module), process.qualname) is None:
-                yield Blocker(
-                    reason=f"{title(process)} runs {module}:{process.qualname}, "
-                    f"which {transition.target.vsn} does not define",
-                    remedy="keep the class, or stop its processes before the upgrade",
-                    pid=int(process.pid),
-                )
+    known: dict[CodeInUse, bool] = {}
+    for process in users(*transition.loaded):
+        code = process.code
+        if code not in known:
+            known[code] = class_in(batch.namespace(code.module), code.qualname) is not None
+        if not known[code]:
+            yield Blocker(
+                reason=f"{title(process)} runs {code.module}:{code.qualname}, "
+                f"which {transition.target.vsn} does not define",
+                remedy="keep the class, or stop its processes before the upgrade",
+                pid=int(process.pid),
+            )
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
@@ -127,24 +135,24 @@ def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
     One that is in the middle of a callback counts too, if that callback could end in such a state.
     """
-    for module in transition.loaded:
-        if module in transition.migrated:
+    modules = [module for module in transition.loaded if module not in transition.migrated]
+    for process in users(*modules) if modules else ():
+        if process.kind != "gen_statem":
             continue
-        for process in users(module):
-            cls = class_in(batch.namespace(module), process.qualname)
-            if process.kind != "gen_statem" or cls is None:
-                continue
-            state = hot.raw_state(process.pid)[0]
-            if state and not has_state(cls, state):
-                yield _blocked(
-                    process, f"{title(process)} is in state {state}, which {transition.target.vsn} does not define"
-                )
-            elif process.status == "running" and (lost := _lost(process, cls)):
-                yield _blocked(
-                    process,
-                    f"{title(process)} is in a callback that may end in state {lost}, "
-                    f"which {transition.target.vsn} does not define",
-                )
+        cls = class_in(batch.namespace(process.module), process.qualname)
+        if cls is None:
+            continue
+        state = process.raw_state()[0]
+        if state and not has_state(cls, state):
+            yield _blocked(
+                process, f"{title(process)} is in state {state}, which {transition.target.vsn} does not define"
+            )
+        elif process.status == "running" and (lost := _lost(process, cls)):
+            yield _blocked(
+                process,
+                f"{title(process)} is in a callback that may end in state {lost}, "
+                f"which {transition.target.vsn} does not define",
+            )
 
 
 def _lost(process: Process, cls: type[Any]) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ from .switch import Switch, Unready
 from .transition import Transition
 
 TICK = 0.01
+SWITCH_SECONDS = 0.0002
+BREATH = 0.001
+"""Seconds in which everybody may have a turn before the pause begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ class Installation:
         self.progress.tell()
         while True:
             try:
-                return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
+                with polite_threads():
+                    return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
             except OldVersionHeld as held:
                 await self._wait(held.sentence)
                 while self.code.held_old(held.module):
@@ -87,6 +92,7 @@ class Installation:
         lasting = conditions.lasting(self.transition, batch)
         if lasting:
             raise Aborted(_sentence(lasting))
+        await asyncio.sleep(BREATH)
         while True:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
@@ -161,6 +167,17 @@ class Installation:
             sentence = f"{sentence}; {unchecked}"
         results = await make_results(switch, pause, put_back=True)
         return PutBack(sentence, pause.seconds, results, switch.put_back_failed)
+
+
+@contextmanager
+def polite_threads() -> Iterator[None]:
+    """Let the event loop have the interpreter soon while a thread computes: by default that takes 5 ms each time."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(min(interval, SWITCH_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @contextmanager

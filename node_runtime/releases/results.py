@@ -24,7 +24,7 @@ from .switch import CHANGED, Switch
 
 RESULTS = 100
 """How many processes an operation's results tell of."""
-SLICE_SECONDS = 0.001
+SLICE_SECONDS = 0.0003
 LIMITS = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
 UNSEEN = Term(type="state", text="‹its code_change has changed it›")
 
