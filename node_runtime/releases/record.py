@@ -22,10 +22,15 @@ Status = Literal["unpacked", "permanent", "old"]
 
 
 class Held(Struct, frozen=True):
-    """A release that the directory holds. `staged` is in Unix seconds."""
+    """A release that the directory holds. `staged`, and `committed` for the last time, are in Unix seconds.
+
+    `failed` says how it failed here the last time; a commit forgets that.
+    """
 
     status: Status
     staged: float
+    committed: float | None = None
+    failed: str | None = None
 
 
 class Record(Struct, frozen=True):
@@ -51,22 +56,25 @@ class Record(Struct, frozen=True):
 
     def with_permanent(self, vsn: str) -> Record:
         """The record with `vsn` committed; what was permanent is old."""
-        held = self._known(vsn)
-        releases = {
-            name: Held(status="old", staged=one.staged) if one.status == "permanent" else one
-            for name, one in self.releases.items()
-        }
-        return Record(permanent=vsn, releases={**releases, vsn: Held(status="permanent", staged=held.staged)})
+        now = Held(status="permanent", staged=self.known(vsn).staged, committed=time.time())
+        was = msgspec.structs.replace(self.releases[self.permanent], status="old")
+        return Record(permanent=vsn, releases={**self.releases, self.permanent: was, vsn: now})
+
+    def with_failed(self, vsn: str, why: str) -> Record:
+        """The record with `vsn` marked: it failed here."""
+        marked = msgspec.structs.replace(self.known(vsn), failed=why)
+        return Record(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
     def without(self, vsn: str) -> Record:
         """The record without `vsn`. Raises `Refused` for the permanent release."""
-        if self._known(vsn).status == "permanent":
+        if self.known(vsn).status == "permanent":
             raise Refused(f"Release {vsn} is permanent: the node would have nothing to boot. Commit another one first.")
         return Record(
             permanent=self.permanent, releases={name: held for name, held in self.releases.items() if name != vsn}
         )
 
-    def _known(self, vsn: str) -> Held:
+    def known(self, vsn: str) -> Held:
+        """The entry of a release. Raises `Refused` where there is none."""
         if vsn not in self.releases:
             raise Refused(f"There is no release {vsn}; there are {', '.join(sorted(self.releases))}.")
         return self.releases[vsn]

@@ -3,7 +3,7 @@
 Whatever fails leaves nothing behind but rubbish in var/staging, which `sweep` removes; a directory that was absent or
 empty is so again. A part that several releases
 share stands once in lib/; a tarball that has another content for it is refused. etc/ is never touched, and bin/ only
-where there is none: the script of the permanent release goes on being the node's parent.
+where there is none: the script of the first release goes on being the node's parent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from node_runtime.protocol.exits import Refused
 from . import record
 from .archive import open_archive
 from .durable import sync_directory
-from .manifest import Manifest, manifest_path, read_manifest, sha256, this_platform, this_python
+from .manifest import FileEntry, Manifest, manifest_path, read_manifest, this_platform, this_python
+from .verify import is_intact
 
 _STAGE = "unpack-"
 
@@ -28,8 +29,8 @@ _STAGE = "unpack-"
 def unpack(tarball: Path, directory: Path) -> Manifest:
     """Unpack `tarball` into the node in `directory` and record it as `unpacked`. Raises `Refused`.
 
-    A directory without a record gets one: its first release is permanent. Unpacking the same tarball again changes
-    nothing. One at a time, please; it blocks for as long as the disk takes.
+    A directory without a record gets one: its first release is permanent. Unpacking the same tarball again puts right
+    what has been damaged, and changes nothing else. One at a time, please; it blocks for as long as the disk takes.
     """
     sweep(directory)
     with _new_again_if_it_fails(directory):
@@ -45,18 +46,21 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
         try:
             _check_fit(tarball, manifest, directory, known)
             if known and manifest.vsn in known.releases:
-                _check_same(tarball, archive.manifest_bytes, directory, manifest.vsn)
-                return manifest
-            places = _new_places(manifest, directory)
+                _check_same(tarball, manifest, directory)
+            places = _new_places(manifest, directory, known)
+            damaged = _damaged(manifest, directory, places, known)
         except Refused:
             archive.verify()  # what a corrupt manifest says is not the reason
             raise
         for path, data in archive.members():
-            if place_of(path) in places:
+            if path in damaged or place_of(path) in places:
                 _write(Path(stage) / path, data, manifest.files[path].mode)
-        _write(Path(stage) / manifest_path(manifest.vsn), archive.manifest_bytes, 0o644)
-        _move(Path(stage), directory, places)
-    record.save(directory, known.with_unpacked(manifest.vsn) if known else record.first_record(manifest.vsn))
+        if _readable(directory, manifest.vsn) != manifest:
+            damaged.add(manifest_path(manifest.vsn))
+            _write(Path(stage) / manifest_path(manifest.vsn), archive.manifest_bytes, 0o644)
+        _move(Path(stage), directory, places, damaged)
+    if not (known and manifest.vsn in known.releases):
+        record.save(directory, known.with_unpacked(manifest.vsn) if known else record.first_record(manifest.vsn))
     return manifest
 
 
@@ -86,15 +90,19 @@ def remove(directory: Path, vsn: str) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what no release of the record needs: unpackings that were cut off, and parts of removed releases."""
+    """Remove what no release of the record needs: unpackings that were cut off, and parts of removed releases.
+
+    While a release's manifest can't be read nobody knows what it needs, and no part goes.
+    """
     for stage in (directory / "var" / "staging").glob(f"{_STAGE}*"):
         shutil.rmtree(stage)
     known = record.load(directory)
     if known is None:
         return
-    needed = {f"releases/{record.record_path(directory).name}"}
-    for vsn in known.releases:
-        needed |= _places(read_manifest(directory, vsn))
+    manifests = [_readable(directory, vsn) for vsn in known.releases]
+    if None in manifests:
+        return
+    needed = {place for manifest in manifests if manifest is not None for place in _places(manifest)}
     for found in (*(directory / "lib").iterdir(), *(directory / "releases").iterdir()):
         if found.is_dir() and found.relative_to(directory).as_posix() not in needed:
             shutil.rmtree(found)
@@ -109,41 +117,69 @@ def _places(manifest: Manifest) -> set[str]:
     return {place_of(path) for path in (*manifest.files, manifest_path(manifest.vsn))}
 
 
+def _files(manifest: Manifest, place: str) -> dict[str, FileEntry]:
+    return {path: entry for path, entry in manifest.files.items() if place_of(path) == place}
+
+
+def _readable(directory: Path, vsn: str) -> Manifest | None:
+    """The manifest of a release that is here, unless it is damaged."""
+    try:
+        return read_manifest(directory, vsn)
+    except Refused:
+        return None
+
+
 def _check_fit(tarball: Path, manifest: Manifest, directory: Path, known: record.Record | None) -> None:
     """Refused for a release of something else, or for another Python or machine than this one."""
-    if known and (name := read_manifest(directory, known.permanent).name) != manifest.name:
-        raise Refused(f"{tarball.name} is a release of {manifest.name}, and this is a node of {name}.")
+    here = [found for vsn in (known.releases if known else ()) if (found := _readable(directory, vsn)) is not None]
+    if here and here[0].name != manifest.name:
+        raise Refused(f"{tarball.name} is a release of {manifest.name}, and this is a node of {here[0].name}.")
     if manifest.python != this_python():
         raise Refused(f"{tarball.name} was built for Python {manifest.python}, and this is Python {this_python()}.")
     if manifest.platform != this_platform():
         raise Refused(f"{tarball.name} was built for {manifest.platform}, and this is {this_platform()}.")
 
 
-def _check_same(tarball: Path, manifest: bytes, directory: Path, vsn: str) -> None:
-    if (directory / manifest_path(vsn)).read_bytes() != manifest:
+def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
+    here = _readable(directory, manifest.vsn)
+    if here is not None and here != manifest:
         raise Refused(
-            f"{tarball.name} has another content than the release {vsn} that is here; a changed build needs a new vsn."
+            f"{tarball.name} has another content than the release {manifest.vsn} that is here; "
+            f"a changed build needs a new vsn."
         )
 
 
-def _new_places(manifest: Manifest, directory: Path) -> set[str]:
-    """The places that aren't in the directory yet; Refused for one that is there with other content."""
-    new = set()
-    for place in sorted(_places(manifest)):
-        if not (directory / place).exists():
-            new.add(place)
-        elif not place.startswith("bin/") and not _is_equal(manifest, directory, place):
+def _new_places(manifest: Manifest, directory: Path, known: record.Record | None) -> set[str]:
+    """The places that aren't in the directory yet; Refused for one that another release has with other content."""
+    others = [_readable(directory, vsn) for vsn in (known.releases if known else ()) if vsn != manifest.vsn]
+    places = _places(manifest)
+    for place in sorted(place for place in places if not place.startswith("bin/")):
+        for other in others:
+            if other is not None and (there := _files(other, place)) and there != _files(manifest, place):
+                raise Refused(
+                    f"{place} is here with another content than in release {manifest.vsn}, for release {other.vsn}; "
+                    f"a changed part needs a new vsn."
+                )
+    return {place for place in places if not (directory / place).exists()}
+
+
+def _damaged(manifest: Manifest, directory: Path, new: set[str], known: record.Record | None) -> set[str]:
+    """The files, in places that are here already, which aren't what they should be.
+
+    Refused if there are any and nobody knows whose they are, since another release's manifest is damaged.
+    """
+    damaged = {
+        path
+        for path, entry in manifest.files.items()
+        if not path.startswith("bin/") and place_of(path) not in new and not is_intact(directory / path, entry)
+    }
+    for vsn in (known.releases if known else ()) if damaged else ():
+        if vsn != manifest.vsn and _readable(directory, vsn) is None:
             raise Refused(
-                f"{place} is here with another content than in release {manifest.vsn}; a changed part needs a new vsn."
+                f"{place_of(min(damaged))} is here with another content than in release {manifest.vsn}, perhaps for "
+                f"release {vsn}, whose manifest is damaged; stage the tarball of {vsn} again first, or remove {vsn}."
             )
-    return new
-
-
-def _is_equal(manifest: Manifest, directory: Path, place: str) -> bool:
-    """Whether the place on disk has exactly the manifest's files; bytecode of curious people doesn't count."""
-    expected = {path: entry.sha256 for path, entry in manifest.files.items() if place_of(path) == place}
-    found = (file for file in (directory / place).rglob("*") if file.is_file() and "__pycache__" not in file.parts)
-    return expected == {file.relative_to(directory).as_posix(): sha256(file.read_bytes()) for file in found}
+    return damaged
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
@@ -155,12 +191,13 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         os.fsync(descriptor)
 
 
-def _move(stage: Path, directory: Path, places: set[str]) -> None:
-    """Rename what is staged into place, durably: contents before names, the release's own folder last."""
+def _move(stage: Path, directory: Path, places: set[str], files: set[str]) -> None:
+    """Rename what is staged into place, durably: contents before names, whole places, and files in places that stand."""
     for folder in sorted((path for path in stage.rglob("*") if path.is_dir()), reverse=True):
         sync_directory(folder)
-    for place in sorted(places):
-        (directory / place).parent.mkdir(parents=True, exist_ok=True)
-        (stage / place).rename(directory / place)
-    for parent in {directory, *((directory / place).parent for place in places)}:
+    moved = [*sorted(places), *sorted(path for path in files if place_of(path) not in places)]
+    for path in moved:
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (stage / path).replace(directory / path)
+    for parent in {directory, *((directory / path).parent for path in moved)}:
         sync_directory(parent)

@@ -304,6 +304,31 @@ def test_removing_a_release_keeps_what_others_share(node: Path, tmp_path: Path) 
         remove(node, "1")
 
 
+def test_staging_again_puts_a_damaged_release_right(node: Path, tmp_path: Path) -> None:
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2"))), node)
+    before = tree(node)
+    (node / "lib/a-2/src/a.py").write_text("v = 'damaged'")
+    unpack(tmp_path / "r-2.tar.gz", node)
+    assert tree(node) == before
+    shutil.rmtree(node / "lib/a-2")
+    (node / "releases/2/manifest.json").write_text("{")
+    unpack(tmp_path / "r-2.tar.gz", node)
+    assert tree(node) == before
+
+
+def test_while_a_manifest_is_damaged_nothing_is_deleted_or_written_over(node: Path, tmp_path: Path) -> None:
+    for vsn in ("2", "3"):
+        unpack(packed(tmp_path / f"r-{vsn}.tar.gz", members(*small(vsn))), node)
+    (node / "releases/2/manifest.json").write_text("{")
+    remove(node, "3")
+    assert {"lib/a-1/src/a.py", "lib/a-2/src/a.py"} <= set(tree(node))
+    other = small("4", {"lib/a-2/src/a.py": b"v = 'another'"})
+    with pytest.raises(Refused, match="perhaps for release 2, whose manifest is damaged"):
+        unpack(packed(tmp_path / "r-4.tar.gz", members(*other)), node)
+    remove(node, "2")
+    assert set(tree(node)) == {"bin/r", "lib/a-1/src/a.py", "releases/1/manifest.json", "releases/record.json"}
+
+
 def test_sweeping_a_directory_in_order_changes_nothing(node: Path) -> None:
     before = tree(node)
     sweep(node)
