@@ -43,7 +43,7 @@ def outcome_words(operation: m.Operation) -> Span:
 
 def headline(operation: m.Operation) -> Line:
     """What was asked, by whom."""
-    verb = {"install": "Install", "commit": "Commit", "revert": "Roll back"}[operation.kind]
+    verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
     way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return line(say(verb, "strong"), " ", say(way, "name"), say(f"  by {operation.who}", "fact"))
 

@@ -83,6 +83,8 @@ def _runs(release: m.ReleaseInfo, picture: Picture) -> bool:
 
 def _cells(release: m.ReleaseInfo, picture: Picture) -> tuple[Line, ...]:
     status: Line = (say(release.status, _TONES[release.status]),)
+    if release.damaged or release.failed:
+        status = (*status, say(", damaged" if release.damaged else ", failed", "bad"))
     if release.probation_until is not None:
         left = countdown(release.probation_until - picture.node_now)
         status = (say("current", "warn"), say(f", on probation {left}", "warn"))
@@ -108,7 +110,10 @@ def _release_lines(release: m.ReleaseInfo, picture: Picture) -> list[Line]:
         say(release.name, "name"), " ", say(release.vsn, "strong"), say(f"  {release.status}", _TONES[release.status])
     )
     apps = line(say("applications  ", "fact"), say(", ".join(f"{name} {vsn}" for name, vsn in release.apps) or "none"))
-    return [head, apps, (), *_advice(release, picture)]
+    if release.damaged:
+        return [head, apps, (), line(say(release.damaged, "bad"))]
+    failed = [line(say(f"It failed here: {release.failed}", "bad"))] if release.failed else []
+    return [head, apps, *(failed or [()]), *_advice(release, picture)]
 
 
 def _advice(release: m.ReleaseInfo, picture: Picture) -> list[Line]:

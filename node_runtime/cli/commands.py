@@ -39,14 +39,19 @@ def build(folder: Path, output: Path | None) -> None:
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def install(tarball: Path, directory: Path) -> None:
-    """Make a node directory of a release's TARBALL: unpack it, verified, into an empty DIRECTORY."""
+    """Unpack a release's TARBALL, verified, into DIRECTORY: an empty one, or that of a node that is down."""
+    from node_runtime.releases import record
     from node_runtime.releases.unpack import unpack
 
+    from .directory import hold_directory
+
     if directory.exists() and any(directory.iterdir()):
-        raise Refused(
-            f"{directory} is not empty. To bring a release to a node: `{directory}/bin/<name> unpack TARBALL`."
-        )
-    manifest = unpack(tarball, directory)
+        if record.load(directory) is None:
+            raise Refused(f"{directory} is not empty, and no node's directory; name another one.")
+        with hold_directory(directory, "bring the release to it with `bin/<name> unpack TARBALL`"):
+            manifest = unpack(tarball, directory)
+    else:
+        manifest = unpack(tarball, directory)
     click.echo(f"{manifest.name} {manifest.vsn} is in {directory}; `{directory}/bin/{manifest.name} start` starts it.")
 
 

@@ -3,13 +3,15 @@
 
 As a release's bin/<name> it is copied out of its package and needs nothing but the standard library, so that it works
 when the node doesn't. As the parent, which OTP calls heart, it boots the release that the commit record calls
-permanent, and boots it again when the node ends otherwise than in order or its heart is silent. The parent holds
-var/parent.lock as long as it lives, and says in var/parent.json how the node is.
+permanent, and boots it again when the node ends otherwise than in order or its heart is silent. Where that release is
+damaged, or doesn't come up, it boots the newest one that was permanent before. The parent holds var/parent.lock as long
+as it lives, and says in var/parent.json how the node is.
 """
 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import select
@@ -31,11 +33,13 @@ STATE = DIRECTORY / "var" / "parent.json"
 LOCK = DIRECTORY / "var" / "parent.lock"
 
 REFUSED, USAGE, DOWN = 1, 2, 3
-MAX_UNREADY = 3  # boots in a row; then the parent gives up
+MAX_UNREADY = 3  # boots in a row; then the parent gives the release up
 SETTLED = 5.0  # seconds; a node that ends sooner after it was ready is booted again after a pause
 MAX_PAUSE = 30.0
 PATIENCE = 60.0  # seconds that the heart may be silent, until the node says something else
 LOOK = 0.02  # seconds between two looks at var/
+REMEDY = f"`node-runtime install TARBALL {DIRECTORY}` puts it right"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 HELP = """usage: {name} VERB
 
@@ -90,12 +94,32 @@ def permanent() -> str:
     return found[0]
 
 
+def bootable() -> list[str]:
+    """What may boot: the permanent release, then those that were permanent before, the last one first."""
+    first = permanent()
+    known = entry(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
+    old = [vsn for vsn, held in known.items() if entry(RECORD, held, "status", str) == "old"]
+    return [first, *sorted(old, key=lambda vsn: known[vsn].get("committed") or 0, reverse=True)]
+
+
 def manifest(vsn: str, key: str, kind: type) -> Any:
     """What the manifest of a release that stands here says under `key`."""
     path = RECORD.parent / vsn / "manifest.json"
     if not path.exists():
-        raise Failure(f"Release {vsn} is not in {RECORD.parent}; put it back from a backup.")
+        raise Failure(f"Release {vsn} is damaged: {path} is missing; {REMEDY}.")
     return entry(path, read_json(path), key, kind)
+
+
+def verify(vsn: str) -> None:
+    """Fails for a release that isn't what was built, or that this Python can't run."""
+    if (wanted := manifest(vsn, "python", str)) != PYTHON:
+        raise Failure(f"Release {vsn} needs Python {wanted}, and this is {PYTHON}.")
+    for path, said in manifest(vsn, "files", dict).items():
+        if not path.startswith("bin/"):
+            file, wanted = DIRECTORY / path, entry(RECORD.parent / vsn / "manifest.json", said, "sha256", str)
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+                wrong = "is not what was built" if file.exists() else "is missing"
+                raise Failure(f"Release {vsn} is damaged: {path} {wrong}; {REMEDY}.")
 
 
 def node_name() -> str:
@@ -115,8 +139,11 @@ def node_name() -> str:
 
 def need_python() -> None:
     """Go on in the Python that the release was built for."""
-    wanted = manifest(permanent(), "python", str)
-    if f"{sys.version_info.major}.{sys.version_info.minor}" == wanted:
+    try:
+        wanted = manifest(permanent(), "python", str)
+    except Failure:
+        return  # a start may yet boot another release, and all the others say it themselves
+    if wanted == PYTHON:
         return
     found = shutil.which(f"python{wanted}")
     probe = (found or "", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
@@ -143,6 +170,7 @@ class Parent:
         self.stopping = False
         self.boots, self.ready_at = 0, 0.0
         self.last_word = self.error = ""
+        self.given_up: dict[str, str] = {}  # releases that are damaged or don't come up, and why
         self.awake, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
@@ -159,20 +187,46 @@ class Parent:
     def run(self) -> int:
         """Until the node has stopped in order (0), or can't be kept up (1)."""
         unready = hurried = 0
-        while True:
-            self.live()
+        while vsn := self.choose():
+            self.live(vsn)
             if self.last_word == "stopped" or self.stopping:
                 return 0
             if self.last_word == "restart":
                 continue
             unready = 0 if self.ready_at else unready + 1
             hurried = 0 if self.ready_at and time.monotonic() - self.ready_at > SETTLED else hurried + 1
-            hopeless = unready == MAX_UNREADY or (self.last_word == "failed" and unready == self.boots)
-            then = "I give up." if hopeless else "I boot it again."
-            print(f"{time.strftime('%F %T')} parent of {NAME}: {self.error} {then}", file=sys.stderr, flush=True)
-            if hopeless:
-                return REFUSED
-            self.pause(min(0.25 * 2**hurried, MAX_PAUSE))
+            refused = self.last_word == "failed" and unready == self.boots and len(bootable()) == 1
+            if unready == MAX_UNREADY or refused:
+                self.give_up(vsn, self.error)
+                unready = hurried = 0
+            else:
+                self.say(f"{self.error} I boot it again.")
+                self.pause(min(0.25 * 2**hurried, MAX_PAUSE))
+        self.error = next(iter(self.given_up.values()))
+        self.report("ended", next(iter(self.given_up)))
+        return REFUSED
+
+    def choose(self) -> str | None:
+        """The release that boots now; None when all are given up."""
+        for vsn in bootable():
+            if vsn not in self.given_up:
+                try:
+                    verify(vsn)
+                    bundled(vsn, "")
+                except Failure as damage:
+                    self.give_up(vsn, str(damage))
+                else:
+                    return vsn
+        return None
+
+    def give_up(self, vsn: str, why: str) -> None:
+        """Boot this release no more."""
+        self.given_up[vsn] = why
+        self.say(f"{why} I give up {vsn}.")
+
+    def say(self, sentence: str) -> None:
+        """One line in the log."""
+        print(f"{time.strftime('%F %T')} parent of {NAME}: {sentence}", file=sys.stderr, flush=True)
 
     def pause(self, seconds: float) -> None:
         """Let some time pass, unless somebody says stop."""
@@ -181,12 +235,12 @@ class Parent:
             if select.select([self.awake], [], [], left)[0]:
                 os.read(self.awake, 4096)
 
-    def live(self) -> None:
+    def live(self, vsn: str) -> None:
         """One life of the node, from its boot to its end."""
-        vsn = permanent()
         self.boots, self.ready_at, self.last_word, self.error = self.boots + 1, 0.0, "", ""
         ours, theirs = os.pipe()
-        command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(theirs))
+        fallback = ("--because", self.given_up[permanent()]) if vsn != permanent() else ()
+        command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(theirs), *fallback)
         node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=(theirs,))
         os.close(theirs)
         self.report("starting", vsn)
@@ -231,6 +285,7 @@ class Parent:
             return float(more)
         if word == "ready":
             self.ready_at = time.monotonic()
+            self.given_up.clear()
             self.report("running", vsn)
         elif word in {"stopped", "restart", "failed"}:
             self.last_word, self.error = word, more

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import faulthandler
-import fcntl
 import gc
 import importlib
 import logging
@@ -14,8 +13,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +34,7 @@ from node_runtime.releases.handler import ReleaseHandler
 from node_runtime.releases.project import BUILT_IN
 from node_runtime.releases.surroundings import follow_sources, spec_of
 
+from .directory import hold_directory
 from .heart import Farewell, Heart
 from .log_lines import log_to_stderr
 from .loops import check_loop, loop_factory
@@ -58,11 +57,15 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class Node:
-    """One life of the node in `directory` with release `vsn`."""
+    """One life of the node in `directory` with release `vsn`.
 
-    def __init__(self, directory: Path, vsn: str, heart: int | None) -> None:
+    `because` says why this one boots where another one is permanent.
+    """
+
+    def __init__(self, directory: Path, vsn: str, heart: int | None, because: str | None = None) -> None:
         self.directory = directory
         self.vsn = vsn
+        self._because = because
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
         self._heart = Heart(heart, lambda: self._end("stopped", "The parent is gone."))
@@ -110,7 +113,7 @@ class Node:
             check_loop(configuration.node, self.vsn)
             beating = asyncio.create_task(self._heart.beat(configuration.node.heart))
             stack.callback(beating.cancel)
-            stack.enter_context(_hold_directory(self.directory))
+            stack.enter_context(hold_directory(self.directory, "stop it first"))
             stack.enter_context(hold_name(configuration.node.name))
             self._keep_record()
             release = Catalog(self.directory).release(self.vsn)
@@ -127,6 +130,8 @@ class Node:
             stack.push_async_callback(_stop_applications)
             stack.push_async_callback(handler.stop)
             await self._start_applications(release, configuration)
+            if self._because is not None:
+                await handler.fell_back(self._because)
             self._publish(configuration, release, control.host, ports)
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready()
@@ -223,20 +228,6 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
     return said_vsn(module, namespace)
 
 
-@contextmanager
-def _hold_directory(directory: Path) -> Iterator[None]:
-    """Two nodes in one directory would undo each other's releases."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"Another process runs the node in {directory}; stop it first.") from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _settings(directory: Path, vsn: str) -> NodeConfig:
     """What node.toml says; the defaults where it can't be read, which the node then says and ends."""
     try:
@@ -246,14 +237,15 @@ def _settings(directory: Path, vsn: str) -> NodeConfig:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the node until it ends: DIRECTORY VSN [--heart DESCRIPTOR]."""
+    """Run the node until it ends: DIRECTORY VSN [--heart DESCRIPTOR] [--because SENTENCE]."""
     parser = argparse.ArgumentParser(prog="node")
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The pipe to the parent.")
+    parser.add_argument("--because", help="Why the permanent release doesn't boot, and this one is to be it.")
     asked = parser.parse_args(arguments)
     faulthandler.enable()
-    node = Node(asked.directory, asked.vsn, asked.heart)
+    node = Node(asked.directory, asked.vsn, asked.heart, asked.because)
     settings = _settings(asked.directory, asked.vsn)
     log_to_stderr(settings.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from .formats import App, Appup, read_app, read_appup, read_release
 from .instructions import Low
 from .manifest import AppEntry, Manifest, read_manifest
 from .relup import NoPath, translate
+from .verify import verify
 from .view import AppView, ReleaseView
 
 
@@ -51,6 +53,7 @@ class Catalog:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._releases: dict[str, Unpacked] = {}
+        self._damage: dict[str, str] = {}
         self._directions: dict[tuple[str, str], Direction | None] = {}
 
     def release(self, vsn: str) -> Unpacked:
@@ -59,9 +62,27 @@ class Catalog:
             self._releases[vsn] = self._read(vsn)
         return self._releases[vsn]
 
+    def damage(self, vsn: str) -> str | None:
+        """What was found wrong with the files of a release the last time that they were read, and the remedy."""
+        if vsn not in self._releases and vsn not in self._damage:
+            with suppress(Refused):
+                self.verify(vsn)
+        return self._damage.get(vsn)
+
+    def verify(self, vsn: str) -> None:
+        """Read all files of the release. Blocks, in any thread. Raises `Refused` for a damaged one."""
+        try:
+            self.release(vsn)
+            verify(self.root, read_manifest(self.root, vsn))
+        except Refused as refused:
+            self._damage[vsn] = refused.sentence
+            raise
+        self._damage.pop(vsn, None)
+
     def forget(self, vsn: str) -> None:
-        """The release was removed; another one may come under its name."""
+        """The release was removed or staged; another one may come under its name."""
         self._releases.pop(vsn, None)
+        self._damage.pop(vsn, None)
         self._directions.clear()
 
     def configuration(self, vsn: str) -> Configuration:

@@ -36,6 +36,7 @@ from .progress import Progress
 from .relup import NoPath
 from .surroundings import environment_in_force
 from .transition import Transition, make_transition
+from .verify import REMEDY
 
 logger = logging.getLogger("node_runtime")
 
@@ -57,6 +58,7 @@ class ReleaseHandler:
         self._catalog = Catalog(root)
         self._disk = threading.Lock()
         self._record = self._read_record()
+        self._name = self._catalog.release(vsn).manifest.name
         self._history = History(root / "var" / "history", self._record.permanent)
         self._running: Progress | None = None
         self._task: asyncio.Task[None] | None = None
@@ -78,20 +80,23 @@ class ReleaseHandler:
         )
 
     def _info(self, vsn: str, held: record.Held) -> ReleaseInfo:
-        release = self._catalog.release(vsn)
         status: ReleaseStatus = held.status
         if vsn == self.vsn and status != "permanent":
             status = "current"
-        way = self._catalog.direction(self.vsn, vsn)
+        damaged = self._catalog.damage(vsn)
+        way = None if damaged else self._catalog.direction(self.vsn, vsn)
+        apps = () if damaged else self._catalog.release(vsn).manifest.apps
         return ReleaseInfo(
-            name=release.manifest.name,
+            name=self._name,
             vsn=vsn,
             status=status,
-            apps=tuple((app.name, app.vsn) for app in release.manifest.apps),
+            apps=tuple((app.name, app.vsn) for app in apps),
             staged=held.staged,
             probation_until=self._probation.until if vsn == self.vsn else None,
             up=way == "up",
             down=way == "down",
+            failed=held.failed,
+            damaged=damaged,
         )
 
     async def plan(self, vsn: str) -> Plan:
@@ -99,6 +104,11 @@ class ReleaseHandler:
         self._check_known(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)
+        try:
+            await asyncio.to_thread(self._catalog.verify, vsn)
+        except Refused as damaged:
+            reason = damaged.sentence.removesuffix(f"; {REMEDY}.")
+            return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=REMEDY))
         try:
             transition = self._transition(vsn)
         except Refused as refused:
@@ -194,6 +204,8 @@ class ReleaseHandler:
         progress.enter("committing")
         try:
             await asyncio.to_thread(self._make_permanent, self.vsn)
+        except Refused as damaged:
+            operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
         except OSError as error:
             operation = progress.finish("aborted", error=f"The commit record could not be written: {error}")
         else:
@@ -205,6 +217,16 @@ class ReleaseHandler:
         if operation.error is not None:
             raise Refused(f"{operation.error}.", operation=operation.id)
         return operation
+
+    async def fell_back(self, why: str) -> None:
+        """This release booted since the permanent one did not, for `why`: from now on this one is permanent."""
+        fallen = self.permanent
+        logger.critical("%s is permanent now: %s", self.vsn, why)
+        progress = Progress("fallback", fallen, self.vsn, "parent", self._told)
+        await asyncio.to_thread(
+            self._change_record, lambda known: known.with_failed(fallen, why).with_permanent(self.vsn)
+        )
+        await self._ended(progress.finish("restarted", error=why))
 
     async def stop(self) -> None:
         """The node stops: cancel what is under way. It will be reported as interrupted at the next boot."""
@@ -233,9 +255,12 @@ class ReleaseHandler:
     async def _carry_out(self, progress: Progress, transition: Transition, wait: float) -> None:
         try:
             await asyncio.to_thread(self._history.begin, progress.operation)
+            await asyncio.to_thread(self._catalog.verify, transition.target.vsn)
             installed = await Installation(transition, self._code, progress, wait).run()
         except Aborted as aborted:
             operation = progress.finish("aborted", error=str(aborted))
+        except Refused as damaged:
+            operation = progress.finish("aborted", error=damaged.sentence)
         except PutBack as failed:
             operation = progress.finish(
                 "put back" if failed.incomplete is None else "partly put back",
@@ -310,7 +335,7 @@ class ReleaseHandler:
     def _check_free(self) -> None:
         if self._running is not None:
             one = self._running.operation
-            what = {"install": "installs", "revert": "goes back to", "commit": "commits"}[one.kind]
+            what = {"install": "installs", "revert": "goes back to", "commit": "commits"}.get(one.kind, "boots")
             raise Refused(
                 f"{one.who} {what} {one.to_vsn} now (operation {one.id}, {one.phase}): wait until that has ended.",
                 ExitCode.REFUSED,
@@ -324,8 +349,12 @@ class ReleaseHandler:
         return known
 
     def _make_permanent(self, vsn: str) -> None:
+        self._catalog.verify(vsn)
+        self._change_record(lambda known: known.with_permanent(vsn))
+
+    def _change_record(self, change: Callable[[record.Record], record.Record]) -> None:
         with self._disk:
-            changed = self._read_record().with_permanent(vsn)
+            changed = change(self._read_record())
             record.save(self.root, changed)
             self._record = changed
 

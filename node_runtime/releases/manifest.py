@@ -81,7 +81,7 @@ def read_manifest(directory: Path, vsn: str) -> Manifest:
     except FileNotFoundError:
         raise Refused(f"There is no release {vsn} in {directory}.") from None
     except ValueError as error:
-        raise Refused(f"{path} is damaged: {error}; unpack the release again.") from None
+        raise Refused(f"{path} is damaged: {error}; stage its tarball again.") from None
 
 
 def decode_manifest(data: bytes) -> Manifest:

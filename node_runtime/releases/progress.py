@@ -19,7 +19,7 @@ class Progress:
 
     def __init__(
         self,
-        kind: Literal["install", "commit", "revert"],
+        kind: Literal["install", "commit", "revert", "fallback"],
         from_vsn: str,
         to_vsn: str,
         who: str,

@@ -192,7 +192,7 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 def _move(stage: Path, directory: Path, places: set[str], files: set[str]) -> None:
-    """Rename what is staged into place, durably: contents before names, whole places, and files in places that stand."""
+    """Rename what is staged into place, durably: contents before names; whole places, and files in places that are."""
     for folder in sorted((path for path in stage.rglob("*") if path.is_dir()), reverse=True):
         sync_directory(folder)
     moved = [*sorted(places), *sorted(path for path in files if place_of(path) not in places)]

@@ -13,7 +13,7 @@ REMEDY = "stage its tarball again"
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Read every file of the release. Raises `Refused` for the first one that is missing or another.
+    """Read every file of the release. Raises `Refused` for the first one that is missing or has other content.
 
     The script in bin/ is the node's parent and stays the first release's.
     """

@@ -70,6 +70,8 @@ class SmallNode:
             content = file.read_bytes()
             manifest_files[str(file.relative_to(self.root))] = FileEntry(size=len(content), sha256=sha256(content))
         for library in path:
+            (self.root / library).mkdir(parents=True)
+            (self.root / library / "library.py").touch()
             manifest_files[f"{library}/library.py"] = FileEntry(size=0, sha256=sha256(b""))
         manifest = Manifest(
             name="shop",

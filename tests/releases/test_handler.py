@@ -138,6 +138,39 @@ async def test_remove_refuses_what_is_needed_and_deletes_what_is_not(small: Smal
     assert (small.root / "lib/shop-1").exists()
 
 
+async def test_a_damaged_release_is_shown_as_such_and_nobody_can_go_to_it_or_commit_it(small: SmallNode) -> None:
+    handler = write_two(small)
+    file = small.root / "lib/shop-2/src/shop/counter.py"
+    whole = file.read_text()
+    file.write_text("broken(")
+    damaged = handler.releases()[1]
+    sentence = "Release 2 is damaged: lib/shop-2/src/shop/counter.py is not what was built; stage its tarball again."
+    assert (damaged.vsn, damaged.status, damaged.damaged) == ("2", "unpacked", sentence)
+    blocker = (await handler.plan("2")).blockers[0]
+    assert (f"{blocker.reason}; {blocker.remedy}.") == sentence
+    aborted = await small.go("2")
+    assert (aborted.outcome, aborted.error) == ("aborted", sentence)
+
+    file.write_text(whole)
+    assert (await handler.plan("2")).blockers == ()
+    assert [release.damaged for release in handler.releases()] == [None, None]
+    await small.go("2")
+    (small.root / "releases/2/manifest.json").write_text("{")
+    with pytest.raises(Refused, match=r"manifest\.json is damaged"):
+        await handler.commit(m.Commit(), "ann")
+    assert statuses(handler) == {"1": "permanent", "2": "current"}
+    assert (await small.back()).outcome == "reverted"
+
+
+async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNode) -> None:
+    handler = write_two(small)
+    (small.root / "releases/2/manifest.json").write_text("{")
+    assert "damaged" in str(handler.releases()[1].damaged)
+    await handler.remove("2")
+    assert statuses(handler) == {"1": "permanent"}
+    assert not (small.root / "lib/shop-2").exists()
+
+
 async def test_what_is_not_committed_in_time_goes_back_by_itself(small: SmallNode) -> None:
     handler = write_two(small, probation=0.05)
     operation = await small.go("2")

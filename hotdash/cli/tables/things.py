@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -43,6 +43,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("event loop", f"lag {duration(vitals.loop_lag)}, {messages}"),
         ("directory", info.directory),
         ("operation", _operation(snapshot.operation)),
+        *(("trouble", text(line, "bad")) for line in _troubles(snapshot.releases)),
     )
 
 
@@ -141,7 +142,18 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
         status = status_text(release.status)
         if release.probation_until:
             status.append(text(f" until {clock(release.probation_until)}", "fact"))
+        if release.damaged or release.failed:
+            status.append(text(", damaged" if release.damaged else ", failed", "bad"))
         apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
         staged = moment(release.staged, now())
         table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged)
-    return table
+    return Group(table, *(text(line, "bad") for line in _troubles(listed)))
+
+
+def _troubles(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
+    """What an operator has to know of releases that are damaged or have failed."""
+    for release in listed:
+        if release.damaged:
+            yield release.damaged
+        elif release.failed:
+            yield f"{release.vsn} failed here: {release.failed.rstrip('.')}."

@@ -103,7 +103,11 @@ class ModuleInfo(Struct, frozen=True):
 
 
 class ReleaseInfo(Struct, frozen=True):
-    """A release in the node's directory. `probation_until` is set while it is current and not committed."""
+    """A release in the node's directory. `probation_until` is set while it is current and not committed.
+
+    `failed` is a sentence on how it failed here the last time; `damaged` says what is wrong with its files, and the
+    remedy: such a release tells nothing else of itself.
+    """
 
     name: str
     vsn: str
@@ -113,6 +117,8 @@ class ReleaseInfo(Struct, frozen=True):
     probation_until: float | None = None
     up: bool = False
     down: bool = False
+    failed: str | None = None
+    damaged: str | None = None
 
 
 class Snapshot(Struct, frozen=True):

@@ -86,12 +86,13 @@ class Step(Struct, frozen=True):
 class Operation(Struct, frozen=True):
     """An install, a revert or a commit: it belongs to the node and goes on when the client is gone.
 
+    A "fallback" was the parent's: the permanent release did not boot, and the one that did took its place.
     `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
     (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted" or "partly put back".
     """
 
     id: str
-    kind: Literal["install", "commit", "revert"]
+    kind: Literal["install", "commit", "revert", "fallback"]
     from_vsn: str
     to_vsn: str
     who: str

@@ -1,0 +1,114 @@
+"""What boots where the permanent release can't: the newest old one that is whole, said in the log, status, history."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fil_node import command
+from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs, until
+from tiny_project import FILES
+
+__all__ = ["tarballs"]
+
+_LOAD = '[{ load_module = "tiny.server" }]'
+NO_COLD_START: dict[str, str | None] = {
+    "apps/tiny/appup.toml": f"""
+vsn = "2.0"
+[[up]]
+from = "1.0"
+instructions = {_LOAD}
+[[down]]
+to = "1.0"
+instructions = {_LOAD}
+""",
+    "apps/tiny/src/tiny/server.py": FILES["apps/tiny/src/tiny/server.py"].replace(
+        "return 0", "raise RuntimeError('the hot way never came by here')"
+    ),
+}
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[TinyNode]:
+    """1.0 is old; 2.0 is permanent and runs, but can't be booted."""
+    with stopped_at_last(install(tarball_of(tmp_path), tmp_path / "tiny")) as made:
+        made.tiny("start")
+        made.tiny("unpack", tarball_of(tmp_path, "2.0", NO_COLD_START))
+        made.tiny("upgrade", "2.0")
+        made.tiny("commit")
+        yield made
+
+
+def boots_again(node: TinyNode) -> None:
+    """Kill the node, and wait until its parent has it running again."""
+    pid, boots = node.pid(), node.parent["boots"]
+    assert pid is not None
+    assert isinstance(boots, int)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: node.parent["boots"] != boots and node.parent["phase"] == "running", "the next boot")
+
+
+def statuses(node: TinyNode) -> dict[str, str]:
+    return {one["vsn"]: one["status"] for one in json.loads(node.tiny("versions", "-o", "json").stdout)}
+
+
+def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(node: TinyNode) -> None:
+    assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
+    boots_again(node)
+    assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
+    assert "I give up 2.0." in node.log
+    assert "1.0 is permanent now" in node.log
+    assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
+    told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
+    assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")
+    assert "the hot way never came by here" in told["error"]
+    said = " ".join(node.tiny("status").stdout.split())
+    assert "2.0 failed here: Application tiny did not start" in said
+    boots_again(node)
+    assert node.parent["vsn"] == "1.0"
+
+
+def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
+    tarballs: dict[str, Path], tmp_path: Path
+) -> None:
+    with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as node:
+        node.tiny("start")
+        node.tiny("unpack", tarballs["2.0"])
+        node.tiny("upgrade", "2.0")
+        node.tiny("commit")
+        page = node.directory / "lib/tiny-2.0/src/tiny/hello_page.py"
+        page.write_text(page.read_text() + "\n")
+        node.tiny("stop")
+
+        assert node.tiny("start").stdout.startswith(f"{NAME} runs 1.0 ")
+        sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py is not what was built"
+        assert sentence in node.log
+        assert sentence in " ".join(node.tiny("status").stdout.split())
+        assert sentence in json.loads(node.hotdash("results", NAME, "-o", "json").stdout)["error"]
+        assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
+        refused = node.hotdash("plan", NAME, "2.0", code=1)
+        assert "stage its tarball again" in " ".join(refused.stdout.split())
+
+        node.tiny("unpack", tarballs["2.0"])
+        assert "damaged" not in node.hotdash("releases", NAME).stdout.splitlines()[2]
+        node.tiny("upgrade", "2.0")
+
+
+def test_a_damaged_release_without_an_old_one_is_named_with_what_puts_it_right(
+    tarballs: dict[str, Path], tmp_path: Path
+) -> None:
+    node = install(tarballs["1.0"], tmp_path / "tiny")
+    shutil.rmtree(node.directory / "lib/tiny-1.0/src")
+    said = node.tiny("start", code=1).stderr
+    assert said.startswith("Release 1.0 is damaged: lib/tiny-1.0/src/")
+    assert f"`node-runtime install TARBALL {node.directory}` puts it right" in said
+    command("node-runtime", "install", tarballs["1.0"], node.directory, env=node.environment)
+    with stopped_at_last(node):
+        node.tiny("start")
+        said = command("node-runtime", "install", tarballs["1.0"], node.directory, env=node.environment, code=1).stderr
+        assert "Another process runs the node" in said
