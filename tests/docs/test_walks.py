@@ -1,0 +1,30 @@
+"""The walk-throughs: each command that they show is run, and prints what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from walk import ROOT, Walker, alike, commands
+
+
+@pytest.mark.parametrize(("document", "port", "overrides"), [("fil", 8004, "cycle_time = 1.0\n"), ("nine9s", 9090, "")])
+def test_a_walk_through_does_what_it_says(document: str, port: int, overrides: str, tmp_path: Path) -> None:
+    walker = Walker(tmp_path, document, port, overrides)
+    try:
+        walker.walk(ROOT / "docs" / f"{document}.md")
+    finally:
+        walker.stop()
+
+
+def test_a_difference_is_found() -> None:
+    first = "```\n$ one   # why\nruns as process 7.\n…\nend <2>\n$ two\n```\n"
+    shown = f"text\n{first}\n<!-- walk: exit 3 -->\n```\n$ three\n```\n"
+    one, two, three = commands(shown)
+    assert (one.line, two.line, three.line) == ("one", "two", "three")
+    assert (two.code, three.code) == (0, 3)
+    assert alike(one.output, ["runs as process 81.", "end  <12>"])
+    assert alike(one.output, ["runs as process 81.", "and", "more", "end <1>"])
+    assert not alike(one.output, ["runs as process 81.", "end <1>", "more"])
+    assert not alike(one.output, ["runs as process x.", "end <1>"])
+    assert not alike(two.output, ["something"])
