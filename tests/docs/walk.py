@@ -125,9 +125,7 @@ class Walker:
                 pytest.fail("\n".join([f"$ {command.line}", f"ended with {code} and printed:", *printed]))
         if command.line.startswith("node-runtime install"):
             (self.node / "etc").mkdir(exist_ok=True)
-            (self.node / "etc" / "sys.toml").write_text(
-                f"[{self.name}]\nhttp_port = {self.own_port}\n{self.overrides}"
-            )
+            (self.node / "etc" / "sys.toml").write_text(f"[{self.name}]\nhttp_port = {self.own_port}\n{self.overrides}")
 
     def run(self, line: str) -> tuple[int, list[str]]:
         """The exit code of a command and what it printed, in the document's names."""
