@@ -54,6 +54,9 @@ CLIENTS: Final = 50
 CRASHES: Final = 0.01
 """Of all processes, in a second."""
 WARM_UP: Final = 30.0
+WEAR: Final = 0.05
+"""The same in the warm-up: each process ends at least once, for one that was restarted holds a little more than one
+that began together with all the others."""
 SAMPLE: Final = 2.5
 NOISE: Final = {"blocks": 0.01, "bytes": 0.05}
 """By how much the median of the last third of the samples may lie above that of the first third.
@@ -90,11 +93,12 @@ class Load:
         self._asked, self._victims = Deck(node), Deck(node)
 
     async def crash(self) -> None:
-        """End 1 % of all in a second, in each of the ways in which processes end badly."""
+        """End 1 % of all in a second, more in the warm-up, in each of the ways in which processes end badly."""
         began = time.monotonic()
         while not self.ends:
             await asyncio.sleep(0.01)
-            due = (time.monotonic() - began) * CRASHES * SHELVES * EACH
+            passed = time.monotonic() - began
+            due = (passed * CRASHES + min(passed, WARM_UP) * (WEAR - CRASHES)) * SHELVES * EACH
             while self.crashes < due:
                 self.crashes += 1
                 pid = self._victims.draw()

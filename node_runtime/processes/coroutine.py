@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
 from ..protocol.messages import Kind
@@ -24,6 +25,7 @@ from .scheduler import QUANTUM
 
 Function: TypeAlias = Callable[..., Awaitable[object]]
 NOTHING: Final[Any] = object()
+FUNCTIONS: Final = (FunctionType, MethodType, BuiltinFunctionType)
 
 
 class CoroutineProcess(Process):
@@ -42,11 +44,17 @@ class CoroutineProcess(Process):
 
     @property
     def module(self) -> str:
-        return getattr(self.function, "__module__", None) or "builtins"
+        module: str | None = self._named().__module__
+        return module or "builtins"
 
     @property
     def qualname(self) -> str:
-        return getattr(self.function, "__qualname__", None) or type(self.function).__qualname__
+        qualname: str = self._named().__qualname__
+        return qualname
+
+    def _named(self) -> Any:
+        """Its function, or the class of a callable object, whose own attributes may be code: looking runs none."""
+        return self.function if type(self.function) in FUNCTIONS else type(self.function)
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start the coroutine; its first step runs in a later turn, inside a barrier after its release."""

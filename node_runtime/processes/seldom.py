@@ -25,7 +25,8 @@ class Seldom(Generic[T]):
     def __get__(self, process: Process | None, owner: type[Process]) -> Any:
         if process is None:
             return self
-        return None if process.seldom is None else process.seldom.get(self.name)
+        seldom = process.seldom  # once: who reads a blocked node from beside is in another thread
+        return None if seldom is None else seldom.get(self.name)
 
     def __set__(self, process: Process, value: T | None) -> None:
         if process.seldom is None:

@@ -96,7 +96,7 @@ def set_routes(name: str, routes: Iterable[Route]) -> None:
 async def settled(name: str) -> None:
     """Return when every request that took an earlier table than the present one is answered. Raises `Refused`.
 
-    For an upgrade: take a route away, wait for this, and what answered it may go.
+    For an upgrade: take a route away, wait for this, and what answered it may go. OTP has no such function.
     """
     await listeners().named(name).dispatch.settled()
 

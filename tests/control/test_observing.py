@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import eventually
 
-from node_runtime import cast, spawn, supervisor
+from node_runtime import GenServer, cast, exit, gen_server, self_pid, send, spawn, supervisor
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
@@ -166,3 +166,30 @@ async def test_a_blocked_event_loop_is_looked_at_from_beside_and_named(shop: Nod
     async with shop.client() as client:
         assert (await client.request(methods.SNAPSHOT)).blocked is None
         assert (await process(client, "till")).status == "idle"
+
+
+class Spinner(GenServer[int]):
+    """Always has mail, so that the event loop is never idle."""
+
+    def init(self) -> int:
+        send(self_pid(), "on")
+        return 0
+
+    def handle_info(self, message: object) -> None:
+        self.state += 1
+        send(self_pid(), message)
+
+
+async def test_a_busy_loop_that_takes_its_turns_is_looked_at_on_it_and_works_on(shop: Node) -> None:
+    spinner = await gen_server.start(Spinner, name="spinner")
+    handled = []
+    async with shop.client() as client:
+        for _ in range(100):  # a machine that does much else may take turns away from the loop
+            snapshot = await client.request(methods.SNAPSHOT)
+            handled.append(next(one.messages for one in snapshot.processes if one.name == "spinner"))
+            if snapshot.blocked is None:
+                break
+    exit(spinner, "kill")
+    assert snapshot.blocked is None
+    assert handled == sorted(handled)
+    assert handled[-1] > 0

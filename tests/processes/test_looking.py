@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
+from typing import ClassVar
 
 import pytest
 from conftest import eventually
@@ -89,6 +91,30 @@ async def test_a_coroutine_that_waits_for_mail_spends_nothing(runtime: Runtime) 
     send(pid, "work")
     await eventually(lambda: process_info(pid).messages == 1 and process_info(pid).status == "idle")
     assert process_info(pid).spent > before
+
+
+class Nosy:
+    """A callable object that notices who asks for its attributes."""
+
+    asked: ClassVar[list[str]] = []
+
+    async def __call__(self) -> None:
+        await receive()
+
+    def __getattribute__(self, name: str) -> object:
+        Nosy.asked.append(name)
+        return object.__getattribute__(self, name)
+
+
+async def test_looking_at_a_process_runs_no_code_of_what_it_runs(runtime: Runtime) -> None:
+    pid = spawn(Nosy())
+    await asyncio.sleep(0)
+    Nosy.asked.clear()
+    assert process_info(pid).module == __name__
+    assert process_info(pid).qualname == "Nosy"
+    assert Nosy.asked == []
+    assert process_info(spawn(receive)).qualname == "receive"
+    assert process_info(spawn(partial(receive))).qualname == "partial"
 
 
 async def test_links_monitors_and_parent_are_known(runtime: Runtime) -> None:
