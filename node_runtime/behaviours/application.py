@@ -187,19 +187,25 @@ def applications() -> Applications:
     return runtime().part(Applications)
 
 
+def _to_change() -> Applications:
+    """The same, for the calling process to change. Raises Exit if that is a zombie."""
+    runtime().refuse_zombie()
+    return applications()
+
+
 def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
     """Make an application known; `env` overrides the defaults of its environment. Follows application:load/1.
 
     Loading another version of a loaded one replaces its specification and its environment.
     """
-    known = applications()
+    known = _to_change()
     known.specs[spec.name] = spec
     known.env[spec.name] = {**spec.env, **(env or {})}
 
 
 def unload(name: str) -> None:
     """Forget a stopped application and its environment. Follows application:unload/1."""
-    known = applications()
+    known = _to_change()
     known.spec(name)
     if name in known.running:
         raise Refused(f"application {name!r} is running; stop it before it is unloaded")
@@ -213,14 +219,14 @@ def get_env(app: str, key: str, default: Any = None) -> Any:
 
 def set_env(app: str, key: str, value: Any) -> None:
     """Change a value of a loaded application's environment. Follows application:set_env/3."""
-    known = applications()
+    known = _to_change()
     known.spec(app)
     known.env[app][key] = value
 
 
 def unset_env(app: str, key: str) -> None:
     """Forget a value of a loaded application's environment. Follows application:unset_env/2."""
-    known = applications()
+    known = _to_change()
     known.spec(app)
     known.env[app].pop(key, None)
 
@@ -271,6 +277,7 @@ async def start(name: str, type: StartType = "temporary") -> None:
     fails; then those that were started for it are stopped again. When a "permanent" application ends, or a "transient"
     one abnormally, `runtime().on_halt` is called. Follows application:ensure_all_started/2.
     """
+    runtime().refuse_zombie()
     begun: list[str] = []
     try:
         for spec in _in_order(name):
@@ -287,11 +294,12 @@ async def stop(name: str, timeout: float | None = None) -> None:
 
     After `timeout` seconds what is left of its processes is killed; None waits for ever. Follows application:stop/1.
     """
-    running = applications().running.get(name)
+    known = _to_change()
+    running = known.running.get(name)
     if running is None:
-        applications().spec(name)
+        known.spec(name)
         return
-    del applications().running[name]
+    del known.running[name]
     if running.master is None:
         return
     end = partial(_stop, running.spec, running.master, timeout)

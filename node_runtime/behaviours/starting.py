@@ -73,6 +73,7 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     or one that waits for it. Follows gen_server:stop/3.
     """
     node = runtime()
+    node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
         raise Exit("badcall", f"{process.title()} is no behaviour's process; send it an exit signal")

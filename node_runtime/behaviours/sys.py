@@ -65,6 +65,7 @@ async def suspend(
     sys:suspend/2.
     """
     node = runtime()
+    node.refuse_zombie()
     process = node.find(target)
     who = _owner(owner)
     if lease is None and not isinstance(who, Pid):
@@ -81,7 +82,9 @@ async def suspend(
 
 def resume(target: Target, *, owner: Hashable | None = None) -> None:
     """End the suspend of that owner. Raises NoProcess. Follows sys:resume/1."""
-    leases().end(runtime().find(target).pid, _owner(owner))
+    node = runtime()
+    node.refuse_zombie()
+    leases().end(node.find(target).pid, _owner(owner))
 
 
 def _owner(owner: Hashable | None) -> Hashable:
@@ -198,7 +201,9 @@ async def _between(target: Target, what: str, timeout: float, function: Callable
 
 
 def _with_callbacks(target: Target) -> BehaviourProcess:
-    process = runtime().find(target)
+    node = runtime()
+    node.refuse_zombie()
+    process = node.find(target)
     if not isinstance(process, BehaviourProcess):
         raise Exit("badcall", f"{process.title()} has no callbacks, so sys can do nothing with it")
     return process

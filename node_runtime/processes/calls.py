@@ -119,6 +119,7 @@ def cancel_timer(timer: TimerRef) -> float | None:
 
     Follows erlang:cancel_timer/1.
     """
+    runtime().refuse_zombie()
     handle, timer.handle = timer.handle, None
     if handle is None:
         return None
@@ -223,7 +224,9 @@ def register(name: str, pid: int) -> None:
 
 def unregister(name: str) -> None:
     """Let `name` stand for nothing. Raises NoProcess. Follows erlang:unregister/1."""
-    runtime().unregister(name)
+    node = runtime()
+    node.refuse_zombie()
+    node.unregister(name)
 
 
 def whereis(name: str) -> Pid | None:

@@ -53,7 +53,9 @@ class NoProcess(Exit):
     """There is no such process: it has ended, or nothing is registered under the name. OTP: `noproc`."""
 
     def __init__(self, target: Target) -> None:
-        what = f"no process is registered as {target!r}" if isinstance(target, str) else f"process <{target}> has ended"
+        what = (
+            f"no process is registered as {target!r}" if isinstance(target, str) else f"process {Pid(target)} has ended"
+        )
         super().__init__("noproc", what)
         self.target = target
 

@@ -154,6 +154,16 @@ async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(run
     ]  # fmt: skip
 
 
+async def test_who_is_missing_is_named_once(runtime: Runtime) -> None:
+    pid = await gen_server.start(Counter)
+    await gen_server.stop(pid)
+    for target in (pid, int(pid)):
+        with pytest.raises(NoProcess, match=f"^process <{int(pid)}> has ended$"):
+            await call(target, Counter.add, 1)
+    with pytest.raises(NoProcess, match="^no process is registered as 'counter'$"):
+        await call("counter", Counter.add, 1)
+
+
 async def test_a_server_is_found_by_its_name(runtime: Runtime) -> None:
     pid = await gen_server.start_link(Counter, name="counter")
     assert whereis("counter") == pid
