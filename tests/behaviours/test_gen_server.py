@@ -158,9 +158,9 @@ async def test_who_is_missing_is_named_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     await gen_server.stop(pid)
     for target in (pid, int(pid)):
-        with pytest.raises(NoProcess, match=f"^process <{int(pid)}> has ended$"):
+        with pytest.raises(NoProcess, match=rf"^process <{int(pid)}> has ended$"):
             await call(target, Counter.add, 1)
-    with pytest.raises(NoProcess, match="^no process is registered as 'counter'$"):
+    with pytest.raises(NoProcess, match=r"^no process is registered as 'counter'$"):
         await call("counter", Counter.add, 1)
 
 
