@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from .measuring import QUEUED, Figures, at_once, in_turn, resident, run, span, until_handled, worst_delay
+from .measuring import BATCH, QUEUED, Figures, at_once, in_turn, resident, run, span, until_handled, worst_delay
 
 CHILDREN = 100_000
 Mail = tuple[int, "asyncio.Future[int] | None"]
@@ -81,6 +81,20 @@ class Player(Actor):
         else:
             self.over.set_result(None)
         return number
+
+
+async def awaited(actor: Actor, count: int) -> Figures:
+    """Casts by `await queue.put()`, as many write it, though a queue without a bound never lets them wait."""
+
+    async def cast(number: int) -> None:
+        await actor.mail.put((number, None))
+
+    with span() as time:
+        for _ in range(count // BATCH):
+            for _ in range(BATCH):
+                await cast(1)
+            await actor.call(1)
+    return {"rate": count / time.seconds}
 
 
 async def messages(count: int) -> Figures:
@@ -164,6 +178,7 @@ async def figures(what: str) -> Figures:
         "call_async": partial(in_turn, partial(slow.call, 1), 200_000),
         "call_clients": partial(at_once, call, 300_000),
         "cast": partial(until_handled, partial(plain.cast, 1), call, 1_000_000),
+        "cast_awaited": partial(awaited, plain, 1_000_000),
         "message": partial(messages, 300_000),
         "receive": partial(receives, 300_000),
         "spawn": partial(spawns, 200_000),

@@ -44,6 +44,7 @@ FIGURES: Final = {
     "call_async": {"rate": "call, async callback, calls/s"},
     "call_clients": {"rate": "call, 100 clients at once, calls/s"},
     "cast": {"rate": "cast, handled, casts/s"},
+    "cast_awaited": {"rate": "the same, its sender awaits Queue.put, casts/s"},
     "message": {"rate": "message between two servers, messages/s"},
     "receive": {"rate": "message between two plain processes, messages/s"},
     "spawn": {"rate": "spawn of a plain process that ends at once, spawns/s"},
@@ -69,6 +70,7 @@ MEASURED_BY: Final[dict[str, tuple[str, ...]]] = {
     "pykka_actor": ("call", "call_clients", "cast", "message", "start", "children", "fairness"),
     "otp": ("call", "call_clients", "cast", "message", "receive", "spawn", "start", "children", "alike", "fairness"),
     "asyncio_actor": tuple(figure for figure in FIGURES if figure not in ("alike", *OURS)),
+    "ours": tuple(figure for figure in FIGURES if figure != "cast_awaited"),
 }
 """Which figures a candidate has; the others have them all."""
 
