@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from ..processes.answer import Awaited
+from ..processes.errors import CRASHES
 from ..processes.log_records import on_behalf_of
 from ..processes.process import Item, Process, operands
 from .one_line import message_line, one_line
@@ -186,7 +187,7 @@ class Debug:
         for id, (function, state) in list(self.functions.items()):
             try:
                 after = function(state, event)
-            except Exception:
+            except CRASHES:
                 logger.exception("%s: the debug function %r failed and is removed", process.title(), id)
                 after = DONE
             if after is DONE:

@@ -150,9 +150,8 @@ class StatemProcess(BehaviourProcess):
         for _, handle, _ in self.timers.values():
             if handle is not None:
                 handle.cancel()
-        error = Exit(self.reason)
         for item in self.postponed:
-            self.runtime.fail(item, error)
+            self.runtime.fail(item, Exit(self.reason))
         super().ended()
 
     # ------------------------------------------------------------------ events

@@ -12,7 +12,6 @@ mail is handled.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from time import monotonic
@@ -21,7 +20,6 @@ from typing import Any, ClassVar, Final
 
 from ..processes.answer import Awaited
 from ..processes.barrier import barrier, current_barrier
-from ..processes.errors import CRASHES as ERRORS
 from ..processes.errors import NO_REPLY, Exit, Ignore, Stop
 from ..processes.messages import EXIT
 from ..processes.pid import Pid
@@ -35,8 +33,9 @@ from .debts import Debtor
 from .debugging import Debug
 from .tags import INIT, STOP
 
-CRASHES: Final = (*ERRORS, asyncio.CancelledError)
-"""What ends a process when a callback raises it. A cancellation counts too: somebody's, but not the process's own."""
+CRASHES: Final = BaseException
+"""What ends a process when a callback raises it: anything, or it would stay busy for ever. A cancellation counts too,
+somebody's, but not the process's own; and what libraries derive from BaseException, as those written in Rust do."""
 
 Continuation = Coroutine[Any, Any, Any]
 
@@ -227,6 +226,8 @@ class BehaviourProcess(Debtor):
             while (coroutine := self.frame) is not None and (item := self.item) is not None:
                 try:
                     follows = self.finish(item, await coroutine)
+                except GeneratorExit:  # the event loop is gone
+                    raise
                 except CRASHES as error:
                     if self.gate is DEAD:
                         return
@@ -350,8 +351,7 @@ class BehaviourProcess(Debtor):
         try:
             result = self.instance.terminate(reason)
         except CRASHES as error:
-            report(self, error, error, None)
-            self._over(error, NO_REPLY)
+            self._over(self._failed_at_last(error), NO_REPLY)
             return None
         if type(result) is CoroutineType:
             return self._terminate_later(result, reason, reply)
@@ -361,12 +361,19 @@ class BehaviourProcess(Debtor):
     async def _terminate_later(self, terminating: Continuation, reason: object, reply: Any) -> None:
         try:
             await terminating
+        except GeneratorExit:
+            raise
         except CRASHES as error:
             if self.gate is DEAD:
                 raise
-            report(self, error, error, None)
-            reason, reply = error, NO_REPLY
+            reason, reply = self._failed_at_last(error), NO_REPLY
         self._over(reason, reply)
+
+    def _failed_at_last(self, error: BaseException) -> object:
+        """`terminate` raised `error`: the reason with which the process ends then."""
+        reason = error.reason if isinstance(error, Stop) else error
+        report(self, reason, error, None)
+        return reason
 
     def _over(self, reason: object, reply: Any) -> None:
         future = self.item[3] if self.item is not None else None

@@ -6,6 +6,7 @@ upgrade can replace and put back.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ class ChildRefused(Refused):
     """
 
     def __init__(
-        self, reason: Trouble, sentence: str, pid: Pid | None = None, failure: Exception | None = None
+        self, reason: Trouble, sentence: str, pid: Pid | None = None, failure: BaseException | None = None
     ) -> None:
         super().__init__(sentence)
         self.reason = reason
@@ -262,7 +263,7 @@ class Supervisor(GenServer[Table]):
 
     # ------------------------------------------------------------------ one child
 
-    async def _start(self, child: Child) -> Exception | None:
+    async def _start(self, child: Child) -> BaseException | None:
         """Start it; returns why that failed."""
         spec = child.spec
         args = spec.args if child.args is None else child.args
@@ -279,7 +280,9 @@ class Supervisor(GenServer[Table]):
             link(pid)
         except Ignore:
             pid = None
-        except Exception as error:
+        except BaseException as error:
+            if _ends_itself(error):
+                raise
             report_child("start_error", self._title(), spec, None, error)
             return error
         self.state.ran(child, pid)
@@ -328,7 +331,15 @@ def _shown(key: str | int) -> str:
     return repr(key) if isinstance(key, str) else str(Pid(key))
 
 
-def _start_failed(child: Child, failure: Exception) -> ChildRefused:
+def _ends_itself(error: BaseException) -> bool:
+    """Whether this ends the supervisor itself, and isn't what the start function has come to."""
+    task = asyncio.current_task()
+    return isinstance(error, GeneratorExit) or (
+        isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    )
+
+
+def _start_failed(child: Child, failure: BaseException) -> ChildRefused:
     id = child.spec.id
     if isinstance(failure, NameTaken):
         sentence = f"child {id!r} runs already outside of this supervisor: {failure}"

@@ -181,23 +181,36 @@ async def _between(target: Target, what: str, timeout: float, function: Callable
     process = _with_callbacks(target)
     if not process.in_callback():
         return function(process)
-    future: asyncio.Future[R] = node.loop.create_future()
+    seen: asyncio.Future[Callable[[], R]] = node.loop.create_future()
 
     def look() -> None:
-        if future.done():
-            return
-        try:
-            node.find(process.pid)
-            future.set_result(function(process))
-        except Exception as error:
-            future.set_exception(error)
+        if not seen.done():
+            seen.set_result(_look(process, function))
 
     process.between_callbacks(look)
     try:
         async with asyncio.timeout(timeout):
-            return await future
+            outcome = await seen
     except TimeoutError:
         raise CallTimeout(target, what, timeout) from None
+    return outcome()
+
+
+def _look(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
+    """What `function(process)` returns or raises, for the one who asked: in the process's turn nothing may fail."""
+    failure: BaseException
+    try:
+        runtime().find(process.pid)
+        result = function(process)
+    except BaseException as error:
+        failure = error
+    else:
+        return lambda: result
+
+    def fail() -> R:
+        raise failure
+
+    return fail
 
 
 def _with_callbacks(target: Target) -> BehaviourProcess:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from inspect import CORO_CREATED, getcoroutinestate
+from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
 from ..protocol.messages import Kind
 from .answer import Answer
 from .barrier import current_barrier
-from .errors import CRASHES, Exit, Stop
+from .errors import Exit, Stop
 from .pid import Pid
 from .process import BUSY, DEAD, HELD, WAITING, Process, here
 from .reports import report_crash
@@ -87,7 +88,9 @@ class CoroutineProcess(Process):
             if reason is None:
                 reason = cancelled
                 self._report(reason, cancelled)
-        except CRASHES as error:
+        except GeneratorExit:  # the event loop is gone
+            raise
+        except BaseException as error:
             reason = error
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
@@ -106,11 +109,12 @@ class CoroutineProcess(Process):
 
     async def next_message(self, timeout: float | None) -> Any:
         """The oldest message; waits at most `timeout` seconds. Raises TimeoutError."""
+        if self.without_wait == QUANTUM:
+            self.without_wait = 0
+            await asyncio.sleep(0)  # before it takes a message, which would be lost if it were cancelled here
         message = self._take()
         if message is not NOTHING:
             self.without_wait += 1
-            if self.without_wait % QUANTUM == 0:
-                await asyncio.sleep(0)
             return message
         async with asyncio.timeout(timeout):
             while message is NOTHING:
@@ -153,8 +157,9 @@ class TaskProcess(CoroutineProcess):
     kind: ClassVar[Kind] = "task"
 
     def die(self, reason: object) -> None:
-        if self.task is None:
-            super().die(reason)
+        coroutine = None if self.task is None else self.task.get_coro()
+        if self.task is None or (isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED):
+            super().die(reason)  # it has nothing to clean up: a task that is cancelled before it begins runs nothing
         else:
             self.reason = reason
             self.task.cancel()

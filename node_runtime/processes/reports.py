@@ -122,9 +122,15 @@ def shown(message: object) -> str:
         return f"<{type(message).__name__} whose repr raised {type(error).__name__}>"
 
 
-def _forget_frames(error: BaseException | None) -> None:
+def _forget_frames(error: BaseException) -> None:
     seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__
+    parts: list[BaseException | None] = [error]
+    while parts:
+        part = parts.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        part.__traceback__ = None
+        parts += (part.__cause__, part.__context__)
+        if isinstance(part, BaseExceptionGroup):
+            parts += part.exceptions

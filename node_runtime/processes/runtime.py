@@ -222,11 +222,11 @@ class Runtime(Scheduler):
             process.task.cancel()
 
     def _announce(self, process: Process, reason: object) -> None:
-        error = Exit(reason)
         if process.item is not None:
-            self.fail(process.item, error)
+            self.fail(process.item, Exit(reason))
         for item in process.mail or ():
-            self.fail(item, error)
+            if item[3] is not None:
+                self.fail(item, Exit(reason))
         process.mail = None
         process.ended()
         for ref, watched in (process.monitors or {}).items():

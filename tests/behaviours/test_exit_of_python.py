@@ -1,4 +1,4 @@
-"""SystemExit and KeyboardInterrupt in somebody's code end the process that runs it, and nothing more."""
+"""Whatever somebody's code raises ends the process that runs it, and nothing more."""
 
 from __future__ import annotations
 
@@ -7,10 +7,31 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from node_runtime import GenServer, Pid, Runtime, call, cast, gen_server, is_alive, runtime, spawn, spawn_task
+from node_runtime import (
+    ChildSpec,
+    GenServer,
+    Pid,
+    Runtime,
+    Supervisor,
+    call,
+    cast,
+    gen_server,
+    is_alive,
+    runtime,
+    spawn,
+    spawn_task,
+    supervisor,
+    sys,
+)
 from node_runtime.processes.errors import Exit
+from node_runtime.supervisor import ChildRefused
 
-LEAVING = [SystemExit(3), KeyboardInterrupt()]
+
+class PanicException(BaseException):
+    """What an extension in Rust raises when it panics is no Exception."""
+
+
+LEAVING = [SystemExit(3), KeyboardInterrupt(), PanicException()]
 
 
 class Leaver(GenServer[None]):
@@ -103,3 +124,57 @@ async def test_a_coroutine_that_leaves_is_a_crash(bystander: Pid, begin, error: 
 
     assert await until_ended(begin(leaves)) is error
     assert is_alive(bystander)
+
+
+@pytest.mark.parametrize("error", [*LEAVING, asyncio.CancelledError()])
+async def test_a_start_function_that_leaves_is_a_child_that_did_not_start(bystander: Pid, error: BaseException) -> None:
+    parent = await supervisor.start_link(Parent)
+    with pytest.raises(ChildRefused) as refused:
+        await supervisor.start_child(parent, ChildSpec("child", f"{__name__}:start_leaver", (error,)))
+    assert (refused.value.reason, refused.value.failure) == ("start_failed", error)
+    assert is_alive(parent)
+    assert is_alive(bystander)
+
+
+class Parent(Supervisor):
+    def children(self) -> list[ChildSpec]:
+        return []
+
+
+def start_leaver(error: BaseException) -> Pid:
+    raise error
+
+
+@pytest.mark.parametrize("error", [*LEAVING, StopIteration()])
+async def test_what_looks_at_a_busy_process_and_leaves_is_the_asker_s_fault(
+    bystander: Pid, error: BaseException
+) -> None:
+    def leave(state: object) -> object:
+        raise error
+
+    async def ask() -> BaseException | None:
+        try:
+            await sys.replace_state(busy, leave)
+        except BaseException as raised:
+            return raised
+        return None
+
+    busy = await gen_server.start(Sleeper)
+    answer = asyncio.ensure_future(call(busy, Sleeper.until, gate := asyncio.Event()))
+    await asyncio.sleep(0)
+    asked = asyncio.ensure_future(ask())
+    await asyncio.sleep(0)
+    gate.set()
+    assert await answer == "awake"
+    raised = await asked
+    assert raised is error or raised.__cause__ is error  # type: ignore[union-attr]  # Python makes a RuntimeError of one
+    assert is_alive(busy)
+
+
+class Sleeper(GenServer[str]):
+    def init(self) -> str:
+        return "awake"
+
+    async def until(self, gate: asyncio.Event) -> str:
+        await gate.wait()
+        return self.state

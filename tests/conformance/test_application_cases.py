@@ -305,7 +305,7 @@ class Clumsy(Shop):
         raise RuntimeError
 
     async def stop(self) -> None:
-        raise RuntimeError
+        raise SystemExit
 
 
 async def test_stopping_one_leaves_those_that_need_it(runtime: Runtime) -> None:

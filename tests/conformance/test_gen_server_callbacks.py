@@ -259,6 +259,31 @@ async def test_terminate_gets_the_reason(runtime: Runtime) -> None:
     assert log == ["normal", "shutdown", "other", "ValueError"]
 
 
+@pytest.mark.parametrize("cls", ["ChangesItsMind", "ChangesItsMindLater"])
+async def test_terminate_may_give_another_reason(runtime: Runtime, cls: str) -> None:
+    """As an exit in terminate/2 of OTP is the reason that the others see."""
+    pid = await gen_server.start(globals()[cls])
+    ended = asyncio.ensure_future(until_ended(pid))
+    await asyncio.sleep(0)
+    await gen_server.stop(pid)
+    assert await ended == ("shutdown", "mine")
+
+
+class ChangesItsMind(GenServer[None]):
+    def init(self) -> None: ...
+
+    def terminate(self, reason: object) -> None:
+        raise Stop(("shutdown", "mine"))
+
+
+class ChangesItsMindLater(GenServer[None]):
+    def init(self) -> None: ...
+
+    async def terminate(self, reason: object) -> None:
+        await asyncio.sleep(0)
+        raise Stop(("shutdown", "mine"))
+
+
 async def test_a_server_that_traps_obeys_its_parent_only(runtime: Runtime) -> None:
     log: list[object] = []
     pids: list[Pid] = []

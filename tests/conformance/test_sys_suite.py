@@ -50,14 +50,15 @@ async def test_install(runtime: Runtime) -> None:
     assert seen == [(0, "in"), (1, "out"), (2, "in")]
 
 
-async def test_install_a_function_that_fails(runtime: Runtime) -> None:
+@pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(3)])
+async def test_install_a_function_that_fails(runtime: Runtime, error: BaseException) -> None:
     """It is removed, and the process goes on."""
     pid = await gen_server.start(Public)
     seen: list[str] = []
 
     def fail(_: None, event: SystemEvent) -> None:
         seen.append(event.kind)
-        raise ValueError("broken")
+        raise error
 
     sys.install(pid, fail)
     assert await call(pid, Public.hello, "one") == "one"

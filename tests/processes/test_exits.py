@@ -165,6 +165,25 @@ async def test_a_crash_is_the_reason_without_its_frames(runtime: Runtime, caplog
     assert reason.__traceback__ is None
 
 
+async def test_no_part_of_the_reason_has_its_frames(runtime: Runtime) -> None:
+    async def fail(text: str) -> None:
+        try:
+            raise KeyError(text)
+        except KeyError:
+            raise ValueError(text) from LookupError()
+
+    async def crash() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail("one"))
+            group.create_task(fail("other"))
+
+    reason = await until_ended(spawn(crash))
+    assert isinstance(reason, ExceptionGroup)
+    parts = [one for error in reason.exceptions for one in (error, error.__cause__, error.__context__)]
+    assert [type(part) for part in parts] == [ValueError, LookupError, KeyError] * 2
+    assert not [part for part in parts if part is not None and part.__traceback__ is not None]
+
+
 async def test_an_exit_of_its_own_normal_ends_the_process_itself(runtime: Runtime) -> None:
     async def body() -> None:
         exit(self_pid(), "normal")

@@ -15,6 +15,7 @@ from node_runtime import (
     Runtime,
     all_processes,
     exit,
+    finished_processes,
     is_alive,
     process_info,
     receive,
@@ -105,6 +106,19 @@ async def test_a_task_is_cancelled_by_an_exit_signal_and_ends_when_it_has_cleane
     clean.set()
     assert await until_ended(pid) == "shutdown"
     assert steps == ["begun", "cancelled", "clean"]
+
+
+async def test_a_task_that_has_not_begun_ends_by_an_exit_signal(runtime: Runtime) -> None:
+    begun: list[str] = []
+
+    async def work() -> None:
+        begun.append("work")
+
+    pid = spawn_task(work)
+    exit(pid, "shutdown")
+    assert finished_processes(1)[0].reason == "shutdown"
+    assert begun == []
+    await eventually(lambda: not all_processes())
 
 
 async def test_a_task_is_killed_at_once(runtime: Runtime) -> None:

@@ -67,6 +67,27 @@ async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
         await inside(body)
 
 
+async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> None:
+    sent = list(range(100))
+
+    async def read() -> list[int]:
+        got: list[int] = []
+        task = asyncio.current_task()
+        assert task is not None
+        for number in sent:
+            send(self_pid(), number)
+        while len(got) < len(sent):
+            asyncio.get_running_loop().call_soon(task.cancel)
+            try:
+                got.append(await receive(5))
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                task.uncancel()
+        return got
+
+    assert await asyncio.wait_for(inside(read), 10) == sent
+
+
 async def test_a_message_to_an_ended_pid_is_lost_without_a_word(runtime: Runtime) -> None:
     pid = spawn(wait_for_ever)
     exit(pid, "kill")
