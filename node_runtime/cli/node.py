@@ -37,7 +37,7 @@ from node_runtime.releases.surroundings import follow_sources, spec_of
 from .directory import hold_directory
 from .heart import Farewell, Heart
 from .log_lines import log_to_stderr
-from .loops import check_loop, loop_factory
+from .loops import check_loop, loop_factory, run
 
 SIGNALS: Final[dict[int, Farewell]] = {
     signal.SIGTERM: "stopped",
@@ -49,8 +49,8 @@ YOUNG: Final = 10_000
 """So many new objects set the garbage collector off. A node has many that stay: Python's 700 look at them too often."""
 
 CANCELLED: Final = (
-    "The node was not told to end, but its event loop was: code in an asyncio task of its own, outside of all "
-    "processes, raised SystemExit or KeyboardInterrupt, or cancelled the node's main task."
+    "The node was not told to end, but its main task was cancelled, by code outside of all processes that cancels "
+    "every task of the event loop."
 )
 
 logger: Final = logging.getLogger("node_runtime")
@@ -249,4 +249,4 @@ def main(arguments: list[str]) -> None:
     settings = _settings(asked.directory, asked.vsn)
     log_to_stderr(settings.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
-        sys.exit(runner.run(node.run()))
+        sys.exit(run(runner.get_loop(), node.run()))

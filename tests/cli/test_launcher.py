@@ -216,13 +216,14 @@ def test_an_application_that_gives_up_takes_the_node_down_and_up_again(running: 
     assert "The node halts" in running.log
 
 
-def test_a_node_whose_event_loop_is_ended_by_its_code_is_booted_again(tmp_path: Path) -> None:
+def test_a_task_outside_of_processes_that_exits_does_not_end_the_node(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": TASK_THAT_LEAVES})
     with stopped_at_last(install(tarball, tmp_path / "tiny")) as node:
         node.tiny("start")
         (node.directory / "leave").touch()
-        until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
-        assert "The node was not told to end" in node.log
+        until(lambda: "outside of all processes" in node.log, "the log")
+        assert node.tiny("ping").stdout == "pong\n"
+        assert node.parent["boots"] == 1
 
 
 def test_a_callback_that_exits_is_restarted_by_its_supervisor(tmp_path: Path) -> None:

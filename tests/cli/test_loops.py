@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from node_runtime.cli import loops
-from node_runtime.cli.loops import check_loop, loop_factory
+from node_runtime.cli.loops import check_loop, loop_factory, run
 from node_runtime.protocol.exits import Refused
 from node_runtime.releases.formats import NodeConfig
 
@@ -33,3 +35,49 @@ def test_a_release_without_the_loop_that_is_asked_for_is_refused(monkeypatch: py
     assert loop_factory(node) is None
     with pytest.raises(Refused, match=r"release 1986\.a has none; add uvloop to its requirements"):
         check_loop(node, "1986.a")
+
+
+async def _leave_by_exit() -> None:
+    raise SystemExit(3)
+
+
+async def _leave_by_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+async def _leave_by_stop() -> None:
+    asyncio.get_running_loop().stop()
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("leave", [_leave_by_exit, _leave_by_interrupt, _leave_by_stop])
+def test_a_task_that_leaves_ends_nothing_but_itself(
+    loop: str, leave: Callable[[], Coroutine[Any, Any, None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    if importlib.util.find_spec(loop) is None:
+        pytest.skip(f"{loop} is not installed")
+    done: list[int] = []
+
+    async def bystander() -> None:
+        for number in range(3):
+            await asyncio.sleep(0)
+            done.append(number)
+
+    async def main() -> str:
+        await asyncio.wait([asyncio.create_task(bystander()), *(asyncio.create_task(leave()) for _ in range(2))])
+        return "ended in order"
+
+    with asyncio.Runner(loop_factory=loop_factory(NodeConfig(name="fil@127.0.0.1", loop=loop))) as runner:  # type: ignore[arg-type]  # one of the two
+        assert run(runner.get_loop(), main()) == "ended in order"
+    assert done == [0, 1, 2]
+    assert "outside of all processes would have ended the event loop" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), RuntimeError("broken")])
+def test_what_the_main_task_raises_is_raised(error: BaseException) -> None:
+    async def main() -> None:
+        raise error
+
+    with asyncio.Runner() as runner, pytest.raises(type(error)) as raised:
+        run(runner.get_loop(), main())
+    assert raised.value is error
