@@ -26,11 +26,12 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
     """The configuration that the node in `directory` has with release `vsn`. Raises `Refused`."""
     release, etc = directory / "releases" / vsn, directory / "etc"
     override = etc / "node.toml"
-    node: dict[str, Any] = read_table(release / "node.toml")
+    written: dict[str, Any] = read_table(release / "node.toml")
+    node = convert(release / "node.toml", written, NodeConfig)
     if override.exists():
-        node = {**node, **read_table(override)}
+        node = convert(override, {**written, **read_table(override)}, NodeConfig)
     return Configuration(
-        node=convert(override if override.exists() else release / "node.toml", node, NodeConfig),
+        node=node,
         environment=merged(read_environment(release / "sys.toml"), read_environment(etc / "sys.toml")),
     )
 

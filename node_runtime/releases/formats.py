@@ -17,7 +17,8 @@ from node_runtime.protocol.exits import Refused
 
 from .instructions import StartType, parse
 from .names import Address, Callback, Module, Name, NodeName, Vsn
-from .toml import convert, read, read_table
+from .places import Place
+from .toml import convert, read, read_table, wrong
 from .view import Entry
 
 Environment: TypeAlias = dict[str, dict[str, Any]]
@@ -137,21 +138,23 @@ def read_appup(path: Path) -> Appup:
     written = read(path, _Appup)
     return Appup(
         vsn=written.vsn,
-        up=tuple(_entry(path, f"up[{number}]", way) for number, way in enumerate(written.up)),
-        down=tuple(_entry(path, f"down[{number}]", way) for number, way in enumerate(written.down)),
+        up=tuple(_entry(path, ("up", number), way) for number, way in enumerate(written.up)),
+        down=tuple(_entry(path, ("down", number), way) for number, way in enumerate(written.down)),
     )
 
 
-def _entry(path: Path, place: str, way: _Up | _Down) -> Entry:
+def _entry(path: Path, place: Place, way: _Up | _Down) -> Entry:
     instructions = []
     for number, table in enumerate(way.instructions):
         try:
             instructions.append(parse(table))
         except Refused as refusal:
-            raise Refused(f"{path}, {place}, instruction {number + 1}: {refusal.sentence}") from None
+            raise wrong(path, (*place, "instructions", number), refusal.sentence) from None
     if isinstance(way.vsn, str):
         return Entry(way.vsn, tuple(instructions))
     try:
         return Entry(re.compile(way.vsn.regex), tuple(instructions))
     except re.error as error:
-        raise Refused(f"{path}, {place}: {way.vsn.regex!r} is not a regular expression: {error}.") from None
+        key = "from" if isinstance(way, _Up) else "to"
+        sentence = f"{way.vsn.regex!r} is not a regular expression: {error}"
+        raise wrong(path, (*place, key, "regex"), sentence) from None

@@ -7,6 +7,7 @@ it. The high-level ones become `ModuleChange`, `ApplicationChange` or `EmulatorR
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
@@ -79,7 +80,7 @@ class _Table:
         self.table = table
 
     def wrong(self, key: str, expected: str) -> Refused:
-        return Refused(f"{_shown(self.table)}: {key} must be {expected}, not {self.table.get(key)!r}.")
+        return Refused(f"{_shown(self.table)}: {key} must be {expected}, not {_value(self.table.get(key))}.")
 
     def text(self, key: str) -> str:
         value = self.table[key]
@@ -242,5 +243,13 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_Table], Instruction]]] = {
 }
 
 
+INSTRUCTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
+"""Each instruction's key, and the options that may stand beside it."""
+
+
 def _shown(table: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {value!r}" for key, value in table.items()) + " }"
+    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in table.items()) + " }"
+
+
+def _value(value: Any) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)

@@ -9,6 +9,7 @@ from node_runtime.protocol.exits import Refused
 
 from .formats import App, Appup
 from .instructions import ModuleChange
+from .toml import wrong
 
 
 def check_syntax(path: Path, source: bytes) -> None:
@@ -36,11 +37,15 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     `modules` are those of this version. What the other version has isn't known before the two are brought together.
     """
     if appup.vsn != app.vsn:
-        raise Refused(f"{path} leads to {appup.vsn}, but this is {app.name} {app.vsn}.")
+        raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
     # Upwards the instructions end in this version, downwards they begin in it.
-    for absent, entries in (("delete", appup.up), ("add", appup.down)):
-        for change in (one for entry in entries for one in entry.instructions if isinstance(one, ModuleChange)):
-            if change.action == absent and change.module in modules:
-                raise Refused(f"{path}: {absent}_module of {change.module}, which {app.name} {app.vsn} has.")
-            if change.action != absent and change.module not in modules:
-                raise Refused(f"{path}: {app.name} {app.vsn} has no module {change.module}.")
+    for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
+        for which, entry in enumerate(entries):
+            for number, change in enumerate(entry.instructions):
+                if not isinstance(change, ModuleChange):
+                    continue
+                place = (way, which, "instructions", number)
+                if change.action == absent and change.module in modules:
+                    raise wrong(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
+                if change.action != absent and change.module not in modules:
+                    raise wrong(path, place, f"{app.name} {app.vsn} has no module {change.module}")

@@ -12,7 +12,7 @@ from .formats import App, Appup, NodeConfig, Release, read_app, read_appup, read
 from .instructions import StartType
 from .manifest import is_plain, sha256
 from .templates import compile_templates
-from .toml import read
+from .toml import read, wrong
 from .view import AppView, ReleaseView
 
 BUILT_IN = frozenset({"web"})
@@ -67,7 +67,7 @@ def read_project(folder: Path) -> Project:
 def _read_app(folder: Path, name: str) -> AppSource:
     app = read_app(folder / "app.toml")
     if app.name != name:
-        raise Refused(f"{folder / 'app.toml'} is of the application {app.name}, not {name}.")
+        raise wrong(folder / "app.toml", ("name",), f"this is the application {app.name}, in the folder of {name}")
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for part in ("app.toml", "appup.toml", "src", "priv")
@@ -112,9 +112,8 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
     known = {*release.starts, *BUILT_IN}
     for name in read_environment(folder / "config" / "sys.toml"):
         if name not in known:
-            raise Refused(
-                f"{folder / 'config' / 'sys.toml'} configures {name}, which is no application of the release."
-            )
+            sentence = f"{name} is no application of the release; there are {', '.join(sorted(known))}"
+            raise wrong(folder / "config" / "sys.toml", (name,), sentence)
     written = {
         path.name: path.read_bytes() for path in (folder / "config" / name for name in CONFIG_FILES) if path.exists()
     }
@@ -134,9 +133,10 @@ def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSour
             if needed in sources:
                 place(needed, (*asked, name))
             elif needed not in BUILT_IN:
-                raise Refused(
-                    f"{folder / 'apps' / name / 'app.toml'} needs the application {needed}, "
-                    f"which {folder / 'release.toml'} doesn't have."
+                raise wrong(
+                    folder / "apps" / name / "app.toml",
+                    ("applications", sources[name].app.applications.index(needed)),
+                    f"{name} needs the application {needed}, which {folder / 'release.toml'} doesn't have",
                 )
         ordered[name] = sources[name]
 

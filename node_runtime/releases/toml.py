@@ -1,8 +1,7 @@
-"""Read a TOML file as a typed struct; what is wrong with it becomes one sentence that names file and place."""
+"""Read a TOML file as a typed struct; what is wrong with it is one sentence: file, line, and what was expected."""
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from pathlib import Path
@@ -12,21 +11,36 @@ import msgspec
 
 from node_runtime.protocol.exits import Refused
 
-from .names import EXPECTED
+from .mistakes import mistakes
+from .places import Place, line_of
 
 T = TypeVar("T")
 
 
 def read_table(path: Path) -> dict[str, Any]:
     """The file's tables as plain data. Raises `Refused`, also for a file with a cookie in it."""
+    text = read_text(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Refused(f"{path} is not valid TOML: {error}.") from None
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message, line = str(error), text.count("\n") + 1
+        if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message):
+            message, line = message[: found.start()], int(found[1] or line)
+        raise Refused(f"{path}, line {line}: this is not valid TOML: {message}.") from None
+    _refuse_cookie(path, text, table, ())
+    return table
+
+
+def read_text(path: Path) -> str:
+    """The file's text. Raises `Refused`."""
+    try:
+        # As tomllib has it: lines end alike, whatever machine the file was written on.
+        return path.read_bytes().decode().replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise Refused(f"{path}, line {line}: this is not valid TOML: it is not UTF-8.") from None
     except OSError as error:
         raise Refused(f"{path} can't be read: {error.strerror}.") from None
-    _refuse_cookie(path, table)
-    return table
 
 
 def read(path: Path, kind: type[T]) -> T:
@@ -39,33 +53,27 @@ def convert(path: Path, data: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        raise Refused(f"{path}: {_sentence(str(error))}.") from None
+        place, sentence = next(mistakes(msgspec.inspect.type_info(kind), data), ((), str(error)))
+        raise wrong(path, place, sentence) from None
 
 
-def _sentence(error: str) -> str:
-    """msgspec's message in the words of somebody who edits TOML."""
-    message, _, place = error.partition(" - at ")
-    where = place.strip("`").removeprefix("$").removeprefix(".")
-    if missing := re.fullmatch(r"Object missing required field `(.*)`", message):
-        message = f"the key `{missing[1]}` is missing"
-    elif unknown := re.fullmatch(r"Object contains unknown field `(.*)`", message):
-        message = f"there is no such key as `{unknown[1]}`"
-    elif pattern := re.fullmatch(r"Expected `str` matching regex (.*)", message):
-        message = f"expected {EXPECTED[ast.literal_eval(pattern[1])]}"
-    else:
-        message = message[:1].lower() + message[1:]
-    return f"{message}, at `{where}`" if where else message
+def wrong(path: Path, place: Place, sentence: str) -> Refused:
+    """The refusal of what stands at `place` in a TOML file: `sentence`, without its full stop, and where that is."""
+    end = "" if sentence.endswith((".", "?")) else "."
+    return Refused(f"{path}, line {line_of(read_text(path), place)}: {sentence}{end}")
 
 
-def _refuse_cookie(path: Path, value: object) -> None:
+def _refuse_cookie(path: Path, text: str, value: object, place: Place) -> None:
     """A cookie in a file that is built and copied around would be a key that everybody has."""
     if isinstance(value, dict):
         if "cookie" in value:
+            line = line_of(text, (*place, "cookie"))
             raise Refused(
-                f"{path} has a cookie in it; take it out: each node makes its own, and `bin/<name> cookie` prints it."
+                f"{path}, line {line}: there is a cookie here; take it out: each node makes its own, "
+                f"and `bin/<name> cookie` prints it."
             )
-        for part in value.values():
-            _refuse_cookie(path, part)
+        for key, part in value.items():
+            _refuse_cookie(path, text, part, (*place, key))
     elif isinstance(value, list):
-        for part in value:
-            _refuse_cookie(path, part)
+        for number, part in enumerate(value):
+            _refuse_cookie(path, text, part, (*place, number))

@@ -280,7 +280,7 @@ def test_a_start_that_is_refused_ends_in_one_sentence_and_no_process(tmp_path: P
 
 def test_a_configuration_that_does_not_parse_is_named(node: TinyNode) -> None:
     node.set("sys.toml", "[tiny\n")
-    assert "etc/sys.toml is not valid TOML" in node.tiny("start", code=1).stderr
+    assert "etc/sys.toml, line 1: this is not valid TOML" in node.tiny("start", code=1).stderr
 
 
 def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_an_application_that_nobody_has_is_named(tmp_path: Path) -> None:
 
 
 def test_a_configuration_for_nobody_is_named(tmp_path: Path) -> None:
-    assert "configures tinny" in refusal(tmp_path, **{"config/sys.toml": "[tinny]\na = 1\n"})
+    assert "line 1: tinny is no application" in refusal(tmp_path, **{"config/sys.toml": "[tinny]\na = 1\n"})
 
 
 def test_a_project_without_a_node_name_is_refused(tmp_path: Path) -> None:
@@ -202,7 +202,8 @@ def test_an_appup_that_names_modules_which_can_not_be_meant_is_refused(
 
 
 def test_an_appup_for_another_version_is_refused(tmp_path: Path) -> None:
-    assert "leads to 2.0, but this is tiny 3.0" in refusal(tmp_path, "3.0", **{"apps/tiny/appup.toml": appup()})
+    sentence = refusal(tmp_path, "3.0", **{"apps/tiny/appup.toml": appup()})
+    assert "line 2: this leads to 2.0, but it is the appup of tiny 3.0" in sentence
 
 
 def test_two_projects_give_their_relup_without_being_built(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from node_runtime.protocol.exits import Refused
 from node_runtime.releases.config import read_configuration
-from node_runtime.releases.formats import NodeConfig, read_app, read_appup, read_release
+from node_runtime.releases.formats import NodeConfig, read_app, read_appup, read_environment, read_release
+from node_runtime.releases.places import line_of
 from node_runtime.releases.toml import read
 
 
@@ -69,14 +72,88 @@ def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path, text: str) ->
 def test_a_missing_key_an_unknown_key_and_a_wrong_type_are_named(tmp_path: Path) -> None:
     assert "`name` is missing" in sentence_about(written(tmp_path, ""), NodeConfig)
     assert "no such key as `nmae`" in sentence_about(written(tmp_path, 'nmae = "a@b"\nname = "a@b"'), NodeConfig)
-    assert "at `probation`" in sentence_about(written(tmp_path, 'name = "a@b"\nprobation = "long"'), NodeConfig)
+    wrong = sentence_about(written(tmp_path, 'name = "a@b"\nprobation = "long"'), NodeConfig)
+    assert 'line 2: probation must be a number of at least 0, not "long".' in wrong
     assert "written name@host" in sentence_about(written(tmp_path, 'name = "a"'), NodeConfig)
 
 
 def test_an_instruction_that_does_not_exist_is_named_with_its_place(tmp_path: Path) -> None:
     path = written(tmp_path, 'vsn = "2"\n[[up]]\nfrom = "1"\ninstructions = [{ load_modul = "a" }]\n')
-    with pytest.raises(Refused, match=r"up\[0\], instruction 1: .*load_modul"):
+    with pytest.raises(Refused, match=r"line 4: .*load_modul"):
         read_appup(path)
+
+
+LAID_OUT = (
+    """
+# a comment with [brackets] and = signs
+a = 1
+b.c = [ # one
+  "x # no comment", 'y ] z',
+  [1,
+   2],
+]
+"d e" = { f = 1, g.h = 2 }
+text = '''
+[not.a.table]
+k = 1
+'''
+when = 1979-05-27 07:32:00
+[t]
+u = """
+    + '"""'
+    + """
+x = 1 \\"
+"""
+    + '"""'
+    + """
+[[t.v]]
+w = 1
+[t.v.s]
+r = 0
+[[t.v]]
+w = 2
+[t.v.s]
+r = 1
+[[t.v.q]]
+p = [{ o = 1 }, { o = 2 },
+  { n = 3 }]
+"""
+)
+
+
+def test_each_value_stands_on_its_line() -> None:
+    lines = {
+        3: ("a",),
+        4: ("b", "c"),
+        5: ("b", "c", 1),
+        6: ("b", "c", 2, 0),
+        7: ("b", "c", 2, 1),
+        9: ("d e", "g", "h"),
+        10: ("text",),
+        14: ("when",),
+        15: ("t",),
+        16: ("t", "u"),
+        19: ("t", "v", 0),
+        20: ("t", "v", 0, "w"),
+        22: ("t", "v", 0, "s", "r"),
+        24: ("t", "v", 1, "w"),
+        26: ("t", "v", 1, "s", "r"),
+        28: ("t", "v", 1, "q", 0, "p", 1, "o"),
+        29: ("t", "v", 1, "q", 0, "p", 2, "n"),
+    }
+    value: Any
+    for line, place in lines.items():
+        assert line_of(LAID_OUT, place) == line
+        value = tomllib.loads(LAID_OUT)
+        for part in place:
+            value = value[part]
+    assert line_of(LAID_OUT, ("t", "v", 1, "missing")) == 23
+
+
+def test_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="line 1: password must be a table, not") as refused:
+        read_environment(written(tmp_path, 'password = "hunter2"'))
+    assert "hunter2" not in refused.value.sentence
 
 
 @pytest.mark.parametrize("text", ['cookie = "fil123"', '[deep]\ncookie = "fil123"', '[[a]]\ncookie = "fil123"'])
@@ -101,7 +178,7 @@ def test_a_version_that_is_more_than_a_name_is_refused(tmp_path_factory: pytest.
 
 @pytest.mark.parametrize("vsn", ["../x", ".5", "$(rm)", "1 2", "1\\n", "", "a" * 65, "ü"])
 def test_a_version_that_could_lead_elsewhere_is_refused(tmp_path: Path, vsn: str) -> None:
-    with pytest.raises(Refused, match="expected a version"):
+    with pytest.raises(Refused, match="line 2: vsn must be a version"):
         read_app(written(tmp_path, f'name = "a"\nvsn = "{vsn}"'))
 
 
@@ -118,5 +195,5 @@ def test_the_owners_configuration_wins_key_by_key(tmp_path: Path) -> None:
 def test_a_configuration_that_does_not_parse_is_a_refusal_and_never_a_default(tmp_path: Path) -> None:
     written(tmp_path, 'name = "a@h"', "releases/1/node.toml")
     written(tmp_path, "[a\nport = 2", "etc/sys.toml")
-    with pytest.raises(Refused, match=r"etc/sys\.toml is not valid TOML"):
+    with pytest.raises(Refused, match=r"etc/sys\.toml, line 1: this is not valid TOML"):
         read_configuration(tmp_path, "1")
