@@ -34,7 +34,7 @@ def park(inside: Barrier, pid: Pid, end: Callable[[], Awaitable[object]], *, bel
     """Put the end of a process off. `below` is whose processes are held until then, if it isn't the process itself."""
     node = runtime()
     process = node.processes.get(pid)
-    if process is None or pid in inside.parked:
+    if process is None:
         return
     inside.parked[pid] = process
     held = [one for one in _tree(pid if below is None else below) if isinstance(one, BehaviourProcess)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import partial
 from sys import modules
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
 from .asking import begin_waiting, end_waiting, refuse_deadlock
 from .behaviour import Behaviour
+from .parking import park
 from .process import BehaviourProcess
 from .tags import INIT, STOP
 
@@ -77,6 +79,10 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
         raise Exit("badcall", f"{process.title()} is no behaviour's process; send it an exit signal")
+    inside = current_barrier()
+    if inside is not None and process.pid not in inside.born:
+        park(inside, process.pid, partial(stop, process.pid, reason, timeout))
+        return
     me = node.me()
     refuse_deadlock(me, process)
     item: Item = (STOP, reason, None, None)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Container
+from functools import partial
 from itertools import count
 from typing import Any, Final, Self, TypeVar
 
@@ -245,8 +246,17 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ signals
 
     def signal(self, target: Process, sender: Pid, reason: object, *, by_link: bool = False) -> None:
-        """Deliver an exit signal. Follows erlang:exit/2 and the rules for links in the reference manual."""
+        """Deliver an exit signal; what an upgrade's script sends to others is put off until it has succeeded.
+
+        Follows erlang:exit/2 and the rules for links in the reference manual.
+        """
         if target.gate is DEAD:
+            return
+        inside = current_barrier()
+        if inside is not None and target.pid not in inside.born:
+            inside.endings.append(partial(self._signal_later, target, sender, reason, by_link))
+            if reason == "kill" or not (target.trapping or reason == "normal"):
+                inside.parked[target.pid] = target
             return
         if reason == "kill" and not by_link:
             self.end(target, "killed")
@@ -254,6 +264,9 @@ class Runtime(Scheduler):
             target.take_exit(sender, reason)
         elif reason != "normal" or (target.pid == sender and not by_link):
             target.die(reason)
+
+    async def _signal_later(self, target: Process, sender: Pid, reason: object, by_link: bool) -> None:
+        self.signal(target, sender, reason, by_link=by_link)
 
     def link(self, one: Process, other: Process) -> None:
         """From now on each gets an exit signal when the other ends. Does nothing to a process and itself."""

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import uvicorn
@@ -18,6 +19,7 @@ import uvicorn
 from ..behaviours.child_spec import ChildSpec
 from ..behaviours.management import delete_child, start_child, terminate_child
 from ..processes import Pid, runtime
+from ..processes.barrier import current_barrier
 from ..protocol.exits import Refused
 from .routes import Dispatch, Route
 
@@ -37,6 +39,10 @@ class Listener:
     def __init__(self, bound: socket.socket, routes: Iterable[Route]) -> None:
         self.socket = bound
         self.dispatch = Dispatch(routes)
+
+    async def shut(self) -> None:
+        """Let go of the socket."""
+        self.socket.close()
 
 
 class Listeners(dict[str, Listener]):
@@ -66,14 +72,16 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
     known = listeners()
     if name in known:
         raise Refused(f"a listener {name!r} runs already; stop it with web.stop_http, or change it with web.set_routes")
-    known[name] = Listener(_bind(host, port), routes)
+    known[name] = listener = Listener(_bind(host, port), routes)
+    if (inside := current_barrier()) is not None:
+        inside.inverses.append(partial(_forget, name, listener))
     spec = ChildSpec(
         name, start="node_runtime.web.listener:serve", args=(name,), shutdown=GRACE_SECONDS + 2.0, type="task"
     )
     try:
         pid = await start_child(SUPERVISOR, spec)
     except BaseException:
-        known.pop(name).socket.close()
+        _forget(name, listener)
         raise
     assert pid is not None
     return pid
@@ -85,12 +93,19 @@ async def stop_http(name: str) -> None:
     await terminate_child(SUPERVISOR, name)
     await delete_child(SUPERVISOR, name)
     del listeners()[name]
-    listener.socket.close()
+    if (inside := current_barrier()) is None:
+        listener.socket.close()
+    else:
+        inside.inverses.append(partial(listeners().__setitem__, name, listener))
+        inside.endings.append(listener.shut)
 
 
 def set_routes(name: str, routes: Iterable[Route]) -> None:
     """Replace a listener's routes, all at once and for the next request. Raises `Refused`. Follows cowboy:set_env/3."""
-    listeners().named(name).dispatch.replace(routes)
+    dispatch = listeners().named(name).dispatch
+    if (inside := current_barrier()) is not None:
+        inside.inverses.append(partial(dispatch.replace, dispatch.routes))
+    dispatch.replace(routes)
 
 
 async def settled(name: str) -> None:
@@ -152,6 +167,11 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _forget(name: str, listener: Listener) -> None:
+    listeners().pop(name, None)
+    listener.socket.close()
 
 
 def close_all() -> None:

@@ -98,7 +98,11 @@ class SmallNode:
         self.code.install()
         follow_sources(self.code, release, release)
         application.load(spec_of(release, "shop"))
-        self.handler = ReleaseHandler(self.root, known.permanent, self.code)
+        return self.handle(known.permanent)
+
+    def handle(self, vsn: str) -> ReleaseHandler:
+        """A release handler for `vsn`, which runs; it knows all releases that have been written so far."""
+        self.handler = ReleaseHandler(self.root, vsn, self.code)
         self.handler.subscribe(self.told.append)
         return self.handler
 
