@@ -135,11 +135,7 @@ def _sums(release: Unpacked) -> dict[str, str]:
 
 
 def _warnings(transition: Transition) -> list[str]:
-    warnings = [
-        f"{step[1]} is applied without an undo: it can't be put back."
-        for step in transition.script[transition.bar :]
-        if step[0] == "apply" and step[3]["undo"] is None
-    ]
+    warnings = [f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible]
     for module in transition.suspended:
         warnings += [
             f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not held, "

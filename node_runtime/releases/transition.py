@@ -27,6 +27,28 @@ NOT_HOT = {
 }
 
 
+INVERSES = frozenset(
+    f"node_runtime.{name}"
+    for name in (
+        "supervisor:start_child",
+        "supervisor:terminate_child",
+        "supervisor:restart_child",
+        "supervisor:delete_child",
+        "application:start",
+        "application:stop",
+        "application:load",
+        "application:unload",
+        "application:set_env",
+        "application:unset_env",
+        "gen_server:stop",
+        "web:start_http",
+        "web:stop_http",
+        "web:set_routes",
+    )
+)
+"""Functions that a failed install takes back by itself."""
+
+
 @dataclass(frozen=True)
 class Transition:
     """From `left`, whose environment is in force, to `target`. `script` is the relup's list for this way."""
@@ -68,6 +90,12 @@ class Transition:
     def migrated(self) -> set[str]:
         """The modules whose processes go through code_change."""
         return {module for step in self.script if step[0] == "code_change" for module, _ in step[2]}
+
+    @property
+    def irreversible(self) -> list[str]:
+        """The functions that the script applies after the bar, and that nothing can undo."""
+        applies = (step for step in self.script[self.bar :] if step[0] == "apply" and step[3]["undo"] is None)
+        return [step[1] for step in applies if step[1] not in INVERSES]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
         """What happens to the processes of a module."""

@@ -85,7 +85,7 @@ async def test_a_supervisor_gets_a_child_whose_module_is_new(small: SmallNode) -
     plan = await handler.plan("2")
     assert [(module.name, module.action) for module in plan.modules] == [("shop.extra", "add"), ("shop.top", "load")]
     assert not plan.way_back
-    assert plan.warnings == ("node_runtime.supervisor:restart_child is applied without an undo: it can't be put back.",)
+    assert plan.warnings == ()
     operation = await small.go("2")
 
     assert (operation.outcome, operation.error) == ("installed", None)
