@@ -1,0 +1,50 @@
+"""Releases as plain data, for the cases of OTP's systools suites: applications with modules and appups, no files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from node_runtime.releases.instructions import parse
+from node_runtime.releases.relup import PONR, translate
+from node_runtime.releases.view import AppView, Entry, ReleaseView
+
+SOFT = ["soft_purge", "soft_purge"]
+_fresh = itertools.count()
+
+Steps = Sequence[dict[str, Any]]
+
+
+def app(name: str, vsn: str, modules: str, up: Any = (), down: Any = (), start: Any = "permanent") -> AppView:
+    """An application whose modules differ from those of any other one; a way is a pair of version and instructions."""
+    contents = {module: f"{module} {next(_fresh)}" for module in modules.split()}
+    ways = [tuple(Entry(vsn, tuple(map(parse, steps))) for vsn, steps in way) for way in (up, down)]
+    return AppView(name, vsn, contents, ways[0], ways[1], start)
+
+
+def script(direction: Any, steps: Steps, modules: str, others: str = "", *, start: Any = "permanent") -> list[Any]:
+    """The relup of the application `test` that has `modules` where it goes, and `others` too where it comes from."""
+    gone, come = f"{modules} {others}", modules
+    old, new = (gone, come) if direction == "up" else (come, gone)
+    ways = {"up": [("1", steps)]} if direction == "up" else {"down": [("1", steps)]}
+    older = ReleaseView("R1", (app("test", "1", old, start=start),))
+    newer = ReleaseView("R2", (app("test", "2", new, start=start, **ways),))
+    return translate(older, newer, direction)
+
+
+def after(whole: list[Any]) -> list[Any]:
+    """What stands behind the point of no return."""
+    return whole[whole.index([PONR]) + 1 :]
+
+
+def load(module: str) -> list[Any]:
+    return ["load", module, *SOFT]
+
+
+def update(module: str, *deps: str, **options: Any) -> dict[str, Any]:
+    return {"update": module, "deps": list(deps), **options}
+
+
+def advanced(module: str, *deps: str, **options: Any) -> dict[str, Any]:
+    return update(module, *deps, change="advanced", **options)
