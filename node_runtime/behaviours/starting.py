@@ -14,7 +14,7 @@ from ..processes.errors import CallTimeout, Exit
 from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
-from .asking import begin_waiting, end_waiting, refuse_deadlock
+from ..processes.waiting import begin_waiting, end_waiting, refuse_deadlock
 from .behaviour import Behaviour
 from .parking import park
 from .process import BehaviourProcess
@@ -83,22 +83,17 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     if inside is not None and process.pid not in inside.born:
         park(inside, process.pid, partial(stop, process.pid, reason, timeout))
         return
-    me = node.me()
-    refuse_deadlock(me, process)
+    refuse_deadlock(node.me(), process)
     item: Item = (STOP, reason, None, None)
     if process.gate is HELD:
         process.serve(item)
     else:
         node.post(process, item)
-    waiting = None if me is None else begin_waiting(me, process, item)
     try:
         async with asyncio.timeout(timeout):
-            await node.until_ended(process)
+            await node.until_ended(process, item)
     except TimeoutError:
         raise CallTimeout(target, "stop", timeout or 0.0) from None
-    finally:
-        if me is not None:
-            end_waiting(me, waiting)
 
 
 def resolve(reference: str) -> Any:

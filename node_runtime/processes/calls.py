@@ -14,6 +14,7 @@ from .pid import ROOT, Pid, Ref, Target
 from .process import Process
 from .runtime import Runtime, runtime
 from .timers import TimerRef
+from .waiting import refuse_deadlock
 
 P = ParamSpec("P")
 
@@ -246,9 +247,12 @@ def is_alive(pid: int) -> bool:
 
 
 async def until_ended(target: Target) -> object:
-    """Wait for the end of a process, inside or outside of processes; returns its reason. Raises NoProcess.
+    """Wait for the end of a process, inside or outside of processes; returns its reason.
 
+    Raises NoProcess, and Deadlock at once for the calling process itself and for one that waits for it.
     OTP has no such function: there one monitors the process and receives its DOWN.
     """
     node = runtime()
-    return await node.until_ended(node.find(target))
+    process = node.find(target)
+    refuse_deadlock(node.me(), process)
+    return await node.until_ended(process)

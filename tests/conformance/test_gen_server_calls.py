@@ -11,6 +11,7 @@ from conftest import eventually
 
 from node_runtime import (
     CallTimeout,
+    ChildSpec,
     Deadlock,
     Exit,
     From,
@@ -21,6 +22,7 @@ from node_runtime import (
     Pid,
     Runtime,
     Stop,
+    Supervisor,
     WouldWait,
     call,
     call_now,
@@ -36,6 +38,7 @@ from node_runtime import (
     self_pid,
     spawn,
     spawn_link,
+    supervisor,
     sys,
     trap_exit,
     until_ended,
@@ -368,6 +371,58 @@ async def test_a_process_that_would_stop_itself_in_a_callback_is_told(runtime: R
             return None
 
     assert await call(await gen_server.start(Suicidal), Suicidal.end) == "calling_self"
+
+
+async def test_who_waits_for_an_end_is_in_the_circle_too(runtime: Runtime) -> None:
+    class Waiting(GenServer[None]):
+        def init(self) -> None: ...
+
+        async def until_ended(self, other: Pid) -> object:
+            return await until_ended(other)
+
+        async def wait_with(self, other: Pid) -> object:
+            return await call_within(None, other, Waiting.until_ended, self_pid())
+
+    one, other = await gen_server.start(Waiting), await gen_server.start(Waiting)
+    with pytest.raises(Exit, match="asks itself"):
+        await call(one, Waiting.until_ended, one)
+    one = await gen_server.start(Waiting)
+    with pytest.raises(Exit, match=f"{other} asks {one}, which waits for {other}"):
+        await call(one, Waiting.wait_with, other)
+    one, other = await gen_server.start(Waiting), await gen_server.start(Waiting)
+    cast(one, Waiting.until_ended, other)
+    await eventually(lambda: process_info(one).status == "running")
+    with pytest.raises(Exit, match=f"{other} asks {one}, which waits for {other}"):
+        await call(other, Waiting.wait_with, one)
+
+
+async def test_a_child_that_asks_the_supervisor_that_ends_it_is_told(runtime: Runtime) -> None:
+    asked: list[object] = []
+    sup = await supervisor.start_link(AskedSup, asked)
+    await supervisor.terminate_child(sup, "asking")
+    assert [type(one) for one in asked] == [Deadlock]
+
+
+class AskedSup(Supervisor):
+    def children(self, asked: list[object]) -> list[ChildSpec]:
+        return [ChildSpec("asking", f"{__name__}:start_asking", (asked,), shutdown="infinity")]
+
+
+async def start_asking(asked: list[object]) -> Pid:
+    return await gen_server.start_link(Asking, self_pid(), asked)
+
+
+class Asking(GenServer[tuple[Pid, list[object]]]):
+    def init(self, sup: Pid, asked: list[object]) -> tuple[Pid, list[object]]:
+        trap_exit()
+        return sup, asked
+
+    async def terminate(self, reason: object) -> None:
+        sup, asked = self.state
+        try:
+            asked.append(await supervisor.delete_child(sup, "asking"))
+        except Deadlock as deadlock:
+            asked.append(deadlock)
 
 
 # ------------------------------------------------------------------ call_now
