@@ -97,6 +97,7 @@ class ServerProcess(BehaviourProcess):
 
     __slots__ = ()
     kind: ClassVar[Kind] = "gen_server"
+    runs = GenServer
     value = "state"
     idle = Seldom[asyncio.TimerHandle]()
     """Fires when no message has come for as long as a callback has asked for."""

@@ -115,6 +115,7 @@ class StatemProcess(BehaviourProcess):
 
     __slots__ = ("ahead", "postponed", "state_name", "timers")
     kind: ClassVar[Kind] = "gen_statem"
+    runs = GenStatem
     value = "data"
     tells = True
 

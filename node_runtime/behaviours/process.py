@@ -44,6 +44,8 @@ class BehaviourProcess(Debtor):
     """A process with a callback class. Subclasses say what their mail means: `call_back` and `conclude`."""
 
     __slots__ = ("code", "frame", "instance")
+    runs: ClassVar[type[Behaviour]]
+    """What its class has to be a subclass of."""
     value: ClassVar[str]
     """The instance's one attribute."""
     tells: ClassVar[bool] = False

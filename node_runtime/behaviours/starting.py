@@ -15,7 +15,6 @@ from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
 from ..processes.waiting import begin_waiting, end_waiting, refuse_deadlock
-from .behaviour import Behaviour
 from .parking import park
 from .process import BehaviourProcess
 from .tags import INIT, STOP
@@ -23,7 +22,7 @@ from .tags import INIT, STOP
 
 async def start_process(
     make: type[BehaviourProcess],
-    cls: type[Behaviour],
+    cls: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     *,
@@ -36,6 +35,8 @@ async def start_process(
     Only a process that is linked to who starts it is that one's child and obeys it.
     Raises NameTaken, Ignore if `init` did, and Exit with the reason if `init` failed: then the process is gone.
     """
+    if not (isinstance(cls, type) and issubclass(cls, make.runs)):
+        raise TypeError(f"{cls!r} can't be started here: give a subclass of {make.runs.__name__}")
     node = runtime()
     inherited = current_barrier()
     while inherited is None and (closed := node.closed) is not None and cls.__module__ in closed.modules:

@@ -325,6 +325,7 @@ class SupervisorProcess(ServerProcess):
 
     __slots__ = ()
     kind: ClassVar[Kind] = "supervisor"
+    runs = Supervisor
 
 
 def _shown(key: str | int) -> str:

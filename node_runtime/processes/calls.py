@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from types import CoroutineType
 from typing import Any, ParamSpec
 
 from . import running
@@ -49,12 +50,16 @@ def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs
 
 def _spawn(
     make: type[CoroutineProcess],
-    function: Callable[..., Awaitable[object]],
+    function: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     *,
     link: bool,
 ) -> CoroutineProcess:
+    if not callable(function):
+        if isinstance(function, CoroutineType):
+            function.close()
+        raise TypeError(f"{function!r} is no coroutine function: give the function itself, and its arguments after it")
     node = runtime()
     me = node.me()
     process = make(node, me.pid if me is not None else ROOT, function)

@@ -52,10 +52,13 @@ class Exit(Exception):
 class NoProcess(Exit):
     """There is no such process: it has ended, or nothing is registered under the name. OTP: `noproc`."""
 
-    def __init__(self, target: Target) -> None:
-        what = (
-            f"no process is registered as {target!r}" if isinstance(target, str) else f"process {Pid(target)} has ended"
-        )
+    def __init__(self, target: Any) -> None:
+        if isinstance(target, str):
+            what = f"no process is registered as {target!r}"
+        elif isinstance(target, int):
+            what = f"process {Pid(target)} has ended"
+        else:
+            what = f"{target!r} is neither a pid nor a name"
         super().__init__("noproc", what)
         self.target = target
 

@@ -146,8 +146,12 @@ class Runtime(Scheduler):
         return self._last_now
 
     def check_free(self, name: str | None) -> None:
-        """Raise NameTaken if another process has the name."""
-        if name is not None and (other := self.names.get(name)) is not None:
+        """Raise NameTaken if another process has the name, ValueError if it can be none."""
+        if name is None:
+            return
+        if not (isinstance(name, str) and name):
+            raise ValueError(f"a name is a text that isn't empty, not {name!r}")
+        if (other := self.names.get(name)) is not None:
             inside = current_barrier()
             if inside is None or not inside.gives(name, other):
                 raise NameTaken(name, other.pid)

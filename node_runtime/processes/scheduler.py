@@ -235,4 +235,6 @@ class Scheduler:
 
     def later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
         """`loop.call_later` that inherits nothing of the caller's context."""
+        if seconds != seconds:  # noqa: PLR0124 - one nan among its timers, and the loop fires others too late
+            raise ValueError(f"{seconds} is no time")
         return self.loop.call_later(seconds, function, *args, context=self.context)
