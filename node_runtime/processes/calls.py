@@ -105,28 +105,33 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` in `seconds` seconds; a name is looked up then. Follows erlang:send_after/3."""
+    """Send `message` in `seconds` seconds; a name is looked up then.
+
+    The end of the process that `target` is the pid of cancels it. Follows erlang:send_after/3.
+    """
     node = runtime()
     node.refuse_zombie()
-    timer = TimerRef(monotonic() + seconds)
-    timer.handle = node.later(seconds, _deliver, node, timer, target, message)
+    process = None if isinstance(target, str) else node.processes.get(target)
+    timer = TimerRef(monotonic() + seconds, process)
+    if process is not None or isinstance(target, str):
+        timer.begin(node.later(seconds, _deliver, node, timer, target, message))
     return timer
 
 
 def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> None:
-    timer.handle = None
+    timer.over()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
         node.post(process, (None, message, None, None))
 
 
 def cancel_timer(timer: TimerRef) -> float | None:
-    """Seconds that were left; None when the message is sent or the timer cancelled already.
+    """Seconds that were left; None when the message is sent already, its receiver has ended or the timer is cancelled.
 
     Follows erlang:cancel_timer/1.
     """
     runtime().refuse_zombie()
-    handle, timer.handle = timer.handle, None
+    handle = timer.over()
     if handle is None:
         return None
     handle.cancel()

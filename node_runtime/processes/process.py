@@ -22,6 +22,7 @@ from .seldom import Seldom
 if TYPE_CHECKING:
     from .answer import Awaited
     from .runtime import Runtime
+    from .timers import TimerRef
 
 BUSY: Final = "busy"
 """A callback runs, or waits at an `await`."""
@@ -80,6 +81,7 @@ class Process:
     watchers: Seldom[dict[Ref, Callable[[object], None]]] = Seldom()
     held: Seldom[set[object]] = Seldom()
     between: Seldom[list[Callable[[], None]]] = Seldom()
+    alarms: Seldom[set[TimerRef]] = Seldom()
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime

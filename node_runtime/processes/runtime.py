@@ -245,6 +245,9 @@ class Runtime(Scheduler):
         for tell in (watchers or {}).values():
             tell(reason)
         process.links = process.monitors = None
+        for timer in tuple(process.alarms or ()):
+            if (handle := timer.over()) is not None:
+                handle.cancel()
         if self._subscribers:
             self._tell(ProcessEvent("ended", process.pid, process.name, reason))
 

@@ -7,9 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .answer import Awaited
+
+if TYPE_CHECKING:
+    from .process import Process
 
 
 class TimerRef:
@@ -18,12 +21,32 @@ class TimerRef:
     OTP: the reference that erlang:send_after/3 returns.
     """
 
-    __slots__ = ("due", "handle")
+    __slots__ = ("due", "handle", "process")
 
-    def __init__(self, due: float) -> None:
+    def __init__(self, due: float, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
         """On the monotonic clock: the loop's own may go in whole milliseconds."""
+        self.process = process
+        """Whose end cancels it; None where the message goes to a name."""
+
+    def begin(self, handle: asyncio.TimerHandle) -> None:
+        """The event loop has been told."""
+        self.handle = handle
+        if self.process is not None:
+            if self.process.alarms is None:
+                self.process.alarms = set()
+            self.process.alarms.add(self)
+
+    def over(self) -> asyncio.TimerHandle | None:
+        """It has fired or is to be cancelled; returns its handle, if it still ran."""
+        handle, self.handle = self.handle, None
+        process, self.process = self.process, None
+        if process is not None and process.alarms is not None:
+            process.alarms.discard(self)
+            if not process.alarms:
+                process.alarms = None
+        return handle
 
 
 class Deadlines:

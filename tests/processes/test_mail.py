@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 from conftest import eventually
@@ -152,6 +154,21 @@ async def test_a_cancelled_timer_sends_nothing_and_tells_what_was_left(runtime: 
     assert left is not None
     assert 59 < left <= 60
     assert again is None
+
+
+async def test_the_end_of_its_receiver_cancels_a_timer(runtime: Runtime) -> None:
+    class Message:
+        pass
+
+    message = Message()
+    sent = weakref.ref(message)
+    pid = spawn(wait_for_ever)
+    timer = send_after(3600, pid, message)
+    del message
+    exit(pid, "kill")
+    assert cancel_timer(timer) is None
+    assert cancel_timer(send_after(3600, pid, "nobody is there")) is None
+    await eventually(lambda: gc.collect() >= 0 and sent() is None)
 
 
 async def test_a_timer_to_a_name_looks_it_up_when_it_fires(runtime: Runtime) -> None:
