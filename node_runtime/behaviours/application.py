@@ -274,8 +274,9 @@ async def start(name: str, type: StartType = "temporary") -> None:
     """Start a loaded application after those that it needs; does nothing to a running one.
 
     Raises Refused for one that isn't loaded or needs itself, and Exit with the reason when `start` of its callbacks
-    fails; then those that were started for it are stopped again. When a "permanent" application ends, or a "transient"
-    one abnormally, `runtime().on_halt` is called. Follows application:ensure_all_started/2.
+    fails. Then, and when this is cancelled, those that were started for it are stopped again. When a "permanent"
+    application ends, or a "transient" one abnormally, `runtime().on_halt` is called. Follows
+    application:ensure_all_started/2.
     """
     runtime().refuse_zombie()
     begun: list[str] = []
@@ -283,7 +284,7 @@ async def start(name: str, type: StartType = "temporary") -> None:
         for spec in _in_order(name):
             started_now = await _begun(spec, type)
             begun += [spec.name] * started_now
-    except Exception:
+    except (Exception, asyncio.CancelledError):
         for started in reversed(begun):
             await stop(started)
         raise

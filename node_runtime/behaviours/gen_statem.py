@@ -15,6 +15,7 @@ from ..processes.answer import Answer
 from ..processes.errors import NO_REPLY, Exit, Stop
 from ..processes.pid import Pid, Target
 from ..processes.process import BUSY, DEAD, Item
+from ..processes.reports import shown
 from ..processes.runtime import Runtime, runtime
 from ..processes.scheduler import CALL_SECONDS
 from ..protocol.messages import Kind
@@ -131,11 +132,13 @@ class StatemProcess(BehaviourProcess):
         return (self.state_name, super().raw_state())
 
     def take_state(self, state: Any) -> None:
+        if type(state) is not tuple or len(state) not in (2, 3):
+            raise TypeError(f"{self.qualname} was given {shown(state)} as its state; give (state, data)")
         name, data, *begin = state
-        super().take_state(data)
-        self.state_name = name
         if begin:
             self._begin_with(*begin)
+        super().take_state(data)
+        self.state_name = name
 
     def _begin_with(self, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:

@@ -42,6 +42,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
             raise NotHeld(process.pid, f"{process.title()} has no callbacks between which it could be suspended")
         process.held = {*(process.held or ()), owner}
         return
+    first = owner not in (process.held or ())
     process.held = {*(process.held or ()), owner}
     if process.gate is HELD or process.gate is None:
         process.gate = HELD
@@ -53,12 +54,14 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
         async with asyncio.timeout(timeout):
             await held
     except TimeoutError:
-        release(process.pid, owner=owner)
+        if first:
+            release(process.pid, owner=owner)
         where = ", ".join(awaiting(process)[-1:]) or process.qualname
         sentence = f"{process.title()} has not ended its callback within {timeout:g} s: {where}"
         raise NotHeld(process.pid, sentence) from None
     except asyncio.CancelledError:
-        release(process.pid, owner=owner)
+        if first:
+            release(process.pid, owner=owner)
         raise
     node.find(process.pid)
 

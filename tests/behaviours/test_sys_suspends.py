@@ -29,6 +29,7 @@ from node_runtime import (
     trap_exit,
     until_ended,
 )
+from node_runtime.behaviours import hot
 
 
 class Counter(GenServer[int]):
@@ -41,6 +42,9 @@ class Counter(GenServer[int]):
 
     async def suspend_myself(self) -> None:
         await sys.suspend(self_pid())
+
+    async def wait(self, gate: asyncio.Event) -> None:
+        await gate.wait()
 
     def fail(self) -> None:
         raise ValueError("broken")
@@ -88,6 +92,22 @@ async def test_suspending_again_renews_the_lease(runtime: Runtime) -> None:
     await ended.wait()
     assert suspended(pid)
     sys.resume(pid)
+    assert not suspended(pid)
+
+
+async def test_a_second_try_that_gives_up_leaves_the_first_one(runtime: Runtime) -> None:
+    pid = await gen_server.start(Counter)
+    answer = asyncio.ensure_future(call(pid, Counter.wait, gate := asyncio.Event()))
+    await asyncio.sleep(0)
+    first = asyncio.ensure_future(sys.suspend(pid, owner="test"))
+    await asyncio.sleep(0)
+    with pytest.raises(hot.NotHeld):
+        await sys.suspend(pid, owner="test", timeout=0.01)
+    gate.set()
+    await answer
+    await first
+    assert suspended(pid)
+    sys.resume(pid, owner="test")
     assert not suspended(pid)
 
 

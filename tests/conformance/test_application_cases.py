@@ -159,6 +159,23 @@ async def test_a_start_that_fails_stops_what_was_started_for_it(runtime: Runtime
     assert running() == ["bank"]
 
 
+async def test_a_start_that_is_cancelled_stops_what_was_started_for_it(runtime: Runtime) -> None:
+    application.load(spec(Shop, "shop"))
+    application.load(spec(Endless, "endless", "shop"))
+    starting = asyncio.ensure_future(application.start("endless"))
+    await eventually(lambda: running() == ["shop"])
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    assert running() == []
+    assert not runtime.processes
+
+
+class Endless(Application):
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await asyncio.get_running_loop().create_future()
+
+
 class Broken(Application):
     async def start(self, start_type: str, args: Any) -> Pid:
         raise ValueError("broken")
