@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -79,7 +79,7 @@ class Switch:
         self._brutal: set[str] = set()
         self._undos: list[tuple[str, Callable[..., Any], list[Any]]] = []
         self._running: dict[str, dict[str, Any]] = {}
-        self._stopped: list[tuple[Pid, Child]] = []
+        self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
     async def run(self) -> None:
         """Raises whatever an instruction raised; then call `put_back`."""
@@ -213,15 +213,15 @@ class Switch:
 
     async def _stop(self, modules: list[str]) -> None:
         """Terminate every child that runs one of the modules. Follows release_handler's stop."""
-        for supervisor, child in reversed(list(children_of(modules))):
+        for supervisor, child, ran in reversed(list(children_of(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
-            self._stopped.append((supervisor, child))
+            self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: list[str]) -> None:
         """Start again what was stopped; an instance with its own arguments, but a temporary one is gone for good."""
-        due = [one for one in reversed(self._stopped) if set(one[1].spec.modules) & set(modules)]
+        due = [one for one in reversed(self._stopped) if not one[2].isdisjoint(modules)]
         self._stopped = [one for one in self._stopped if one not in due]
-        for supervisor, child in due:
+        for supervisor, child, _ in due:
             if child.spec.restart == "temporary":
                 continue
             if child.args is None:
@@ -280,15 +280,20 @@ class Switch:
         return f"not compared with what it was: the state of {names(unknown)}" if unknown else None
 
 
-def children_of(modules: Iterable[str]) -> Iterable[tuple[Pid, Child]]:
-    """The running children whose specifications name one of the modules, with their supervisors, in start order."""
-    wanted = set(modules)
-    for process in list(runtime().processes.values()):
+def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
+    """The running children that are of one of the modules, by their own word or by their specification's.
+
+    With their supervisors and all of those modules, in start order.
+    """
+    known = runtime().processes
+    for process in list(known.values()):
         table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
         if isinstance(table, Table):
             for child in list((table.children if table.template is None else table.by_pid).values()):
-                if child.pid is not None and not wanted.isdisjoint(child.spec.modules):
-                    yield process.pid, child
+                if child.pid is not None and (running := known.get(child.pid)) is not None:
+                    of = frozenset((*child.spec.modules, running.module))
+                    if not of.isdisjoint(modules):
+                        yield process.pid, child, of
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:

@@ -52,6 +52,7 @@ class SmallNode:
         mod: str | None = None,
         probation: float = 0,
         path: tuple[str, ...] = (),
+        shares: tuple[str, ...] = (),
     ) -> None:
         """Put a release into the directory, as unpacking does; the first one is permanent."""
         folder = self.root / f"lib/shop-{vsn}"
@@ -69,8 +70,8 @@ class SmallNode:
         for file in sorted(folder.rglob("*.*")):
             content = file.read_bytes()
             manifest_files[str(file.relative_to(self.root))] = FileEntry(size=len(content), sha256=sha256(content))
-        for library in path:
-            (self.root / library).mkdir(parents=True)
+        for library in (*path, *shares):
+            (self.root / library).mkdir(parents=True, exist_ok=library in shares)
             (self.root / library / "library.py").touch()
             manifest_files[f"{library}/library.py"] = FileEntry(size=0, sha256=sha256(b""))
         manifest = Manifest(
@@ -78,7 +79,7 @@ class SmallNode:
             vsn=vsn,
             python=this_python(),
             platform=this_platform(),
-            path=path,
+            path=(*path, *shares),
             apps=(AppEntry(name="shop", vsn=vsn, modules=entries),),
             files=manifest_files,
         )
@@ -105,6 +106,14 @@ class SmallNode:
         self.handler = ReleaseHandler(self.root, vsn, self.code)
         self.handler.subscribe(self.told.append)
         return self.handler
+
+    async def reboot(self) -> ReleaseHandler:
+        """What the next boot of the same directory finds; processes of the user's stay, they are the test's."""
+        await self.handler.stop()
+        self.code.uninstall()
+        application.unload("shop")
+        self.code = CodeServer()
+        return self.boot()
 
     async def ended(self, operation: str) -> m.Operation:
         """The operation once it is over."""
