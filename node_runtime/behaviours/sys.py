@@ -16,6 +16,7 @@ from ..processes.errors import CallTimeout, Exit, NoProcess
 from ..processes.pid import Pid, Target
 from ..processes.process import HELD, Item
 from ..processes.runtime import runtime
+from ..processes.waiting import waiting_for
 from ..protocol.messages import Kind
 from ..protocol.messages import Status as ProcessStatus
 from . import hot
@@ -72,7 +73,8 @@ async def suspend(
         raise ValueError(f"a suspend by {who!r}, which is no process, needs a lease of some seconds")
     if process is node.me():
         raise Exit("calling_self", f"{process.title()} suspends itself, and could never resume")
-    await hot.hold(process.pid, owner=who, timeout=timeout)
+    with waiting_for(process):
+        await hot.hold(process.pid, owner=who, timeout=timeout)
     try:
         leases().begin(node, process, who, lease)
     except NoProcess:
@@ -187,12 +189,13 @@ async def _between(target: Target, what: str, timeout: float, function: Callable
         if not seen.done():
             seen.set_result(_look(process, function))
 
-    process.between_callbacks(look)
-    try:
-        async with asyncio.timeout(timeout):
-            outcome = await seen
-    except TimeoutError:
-        raise CallTimeout(target, what, timeout) from None
+    with waiting_for(process):
+        process.between_callbacks(look)
+        try:
+            async with asyncio.timeout(timeout):
+                outcome = await seen
+        except TimeoutError:
+            raise CallTimeout(target, what, timeout) from None
     return outcome()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 from .errors import Deadlock
@@ -13,6 +15,8 @@ Task: TypeAlias = "asyncio.Task[Any] | None"
 
 THE_END: Final[Item] = (None, None, None, None)
 """In place of a request: nothing was asked, somebody waits until the process has ended."""
+A_PAUSE: Final[Item] = (None, None, None, None)
+"""The same until its callback has ended."""
 
 
 def begin_waiting(me: Process, process: Process, item: Item) -> Task:
@@ -47,3 +51,18 @@ def refuse_deadlock(me: Process | None, process: Process) -> None:
         asked = asked.waits_for()
     if asked is me:
         raise Deadlock([(one.pid, one.title()) for one in circle])
+
+
+@contextmanager
+def waiting_for(process: Process) -> Iterator[None]:
+    """Inside, the calling process waits until `process` is between two callbacks. Raises Deadlock."""
+    me = process.runtime.me()
+    refuse_deadlock(me, process)
+    if me is None:
+        yield
+        return
+    task = begin_waiting(me, process, A_PAUSE)
+    try:
+        yield
+    finally:
+        end_waiting(me, task)

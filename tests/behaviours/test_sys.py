@@ -11,12 +11,14 @@ from conftest import eventually
 from node_runtime import (
     Call,
     CallTimeout,
+    Deadlock,
     Event,
     Exit,
     GenServer,
     GenStatem,
     Next,
     NoProcess,
+    Pid,
     Runtime,
     Timeout,
     call,
@@ -49,6 +51,28 @@ class Safe(GenServer[dict[str, Any]]):
         return {**self.state, "secret": "hidden"}
 
 
+class Onlooker(GenServer[None]):
+    """Looks at whom it is told to, one that may wait for it, too."""
+
+    def init(self) -> None:
+        return None
+
+    async def look(self, pid: Pid, way: str) -> object:
+        looks = {
+            "get_state": lambda: sys.get_state(pid),
+            "get_status": lambda: sys.get_status(pid),
+            "replace_state": lambda: sys.replace_state(pid, lambda state: state),
+            "suspend": lambda: sys.suspend(pid),
+        }
+        try:
+            return await looks[way]()
+        except Exit as refused:
+            return refused
+
+    async def let_look(self, other: Pid, pid: Pid, way: str) -> object:
+        return await call(other, Onlooker.look, pid, way)
+
+
 class Broken(Safe):
     def format_status(self) -> object:
         raise ValueError("cannot be shown")
@@ -75,6 +99,17 @@ async def test_the_state_of_a_running_process_is_there_when_its_callback_ends(ru
     gate.set()
     assert (await looking)["count"] == 1
     assert await running == 1
+
+
+@pytest.mark.parametrize("way", ["get_state", "get_status", "replace_state", "suspend"])
+async def test_a_look_at_a_callback_that_waits_for_the_looker_is_a_deadlock(runtime: Runtime, way: str) -> None:
+    one, other = await gen_server.start(Onlooker), await gen_server.start(Onlooker)
+    refused = await call(one, Onlooker.let_look, other, one, way)
+    assert isinstance(refused, Deadlock)
+    assert refused.pids == (other, one)
+    itself = await call(one, Onlooker.look, one, way)
+    assert isinstance(itself, Exit)
+    assert itself.reason == "calling_self"
 
 
 async def test_looking_gives_up_after_its_timeout(runtime: Runtime) -> None:
