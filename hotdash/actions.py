@@ -28,6 +28,7 @@ class Subject:
     path: str | None = None
     operation: str | None = None
     wait: float = 0.0
+    unrehearsed: bool = False
     reason: str | None = None
 
 
@@ -54,11 +55,12 @@ def command(verb: str, subject: Subject, *words: str) -> str:
 
 
 def _install(verb: str) -> Callable[[Subject], str]:
-    def twin(subject: Subject) -> str:
-        wait = ["--wait", f"{subject.wait:g}"] if subject.wait else []
-        return command(verb, subject, subject.vsn or "VSN", "--yes", *wait, *_reason(subject))
+    return lambda subject: command(verb, subject, subject.vsn or "VSN", "--yes", *_how(subject))
 
-    return twin
+
+def _how(subject: Subject) -> list[str]:
+    wait = ["--wait", f"{subject.wait:g}"] if subject.wait else []
+    return [*wait, *(["--unrehearsed"] if subject.unrehearsed else []), *_reason(subject)]
 
 
 def _reason(subject: Subject) -> list[str]:
@@ -70,8 +72,7 @@ def _process(verb: str) -> Callable[[Subject], str]:
 
 
 def _rollback(subject: Subject) -> str:
-    wait = ["--wait", f"{subject.wait:g}"] if subject.wait else []
-    return command("rollback", subject, "--yes", *wait, *_reason(subject))
+    return command("rollback", subject, "--yes", *_how(subject))
 
 
 def _results(subject: Subject) -> str:

@@ -108,6 +108,8 @@ class HotdashApp(App[None]):
 
     def on_event_seen(self, message: EventSeen) -> None:
         self._fold(self.node.with_event(message.event, self.clock()))
+        if message.event.kind == "rehearsal" and self.desk.busy:
+            self.busy(f"{message.event.text[:1].upper()}{message.event.text[1:]} …")
         operation = message.event.operation
         if operation is not None and operation.ended is not None and not operation.results:
             self.deeds.ask_after(operation.id)

@@ -11,6 +11,7 @@ from hotdash.model.facts import process_lines
 from hotdash.model.operations import outcome_words
 from hotdash.model.picture import ARMED_FOR
 from hotdash.model.plans import hard_blockers, plan_id, plan_title, summary, transient_blockers
+from hotdash.model.rehearsals import unknown
 from hotdash.model.say import Line, line, say
 from hotdash.model.tree import title_of
 from hotdash.model.units import age
@@ -21,12 +22,12 @@ from hotdash.screens.releases import Releases
 from hotdash.screens.stage import Stage
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from node_runtime.protocol.client import PLAN_TIMEOUT
 from node_runtime.protocol.exits import ExitCode, Refused
 
 if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
-PLAN_TIMEOUT = 60.0
 WAIT = 15.0
 """Seconds that an install is offered to wait for a safe moment: a state machine may move on between plan and order."""
 
@@ -165,13 +166,20 @@ class Deeds:
         answer = await app.push_screen_wait(Confirm(self._question(plan, verb)))
         if answer is None:
             return
-        asked = m.Install(vsn=vsn, direction=direction, plan_id=plan.id, wait=answer.wait, reason=answer.reason)
+        asked = m.Install(
+            vsn=vsn,
+            direction=direction,
+            plan_id=plan.id,
+            wait=answer.wait,
+            reason=answer.reason,
+            unrehearsed=unknown(plan) > 0,
+        )
         started = await app.link.request(methods.INSTALL, asked)
         await self._follow(started.operation)
 
     def _question(self, plan: m.Plan, verb: str) -> Question:
         app = self._app
-        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn)
+        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn, unrehearsed=unknown(plan) > 0)
         lines: list[Line] = [
             line(say("on ", "fact"), say(app.node.name, "strong"), say(f"   plan {plan_id(plan)}", "fact")),
             *summary(plan),
@@ -235,11 +243,12 @@ class Deeds:
             return
         answer = await app.push_screen_wait(Confirm(self._rollback_question(plan)))
         if answer is not None:
-            started = await app.link.request(methods.ROLLBACK, m.Rollback(wait=answer.wait, reason=answer.reason))
+            asked = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unknown(plan) > 0)
+            started = await app.link.request(methods.ROLLBACK, asked)
             await self._follow(started.operation)
 
     def _rollback_question(self, plan: m.Plan) -> Question:
-        subject = self._app.subject(self._app.selected())
+        subject = replace(self._app.subject(self._app.selected()), unrehearsed=unknown(plan) > 0)
         return replace(
             self._question(plan, "downgrade"),
             title=f"Roll back from {plan.from_vsn} to {plan.to_vsn}",

@@ -148,7 +148,7 @@ class Link:
                         self._say(Connection("live", time.time()))
                         continue
                     self._post(EventSeen(item))
-                    if item.kind not in ("vitals", "log"):
+                    if item.kind not in ("vitals", "log", "rehearsal"):
                         self._due.set()
             raise Refused(f"{self._address.name} has ended its events.", ExitCode.UNREACHABLE)
         finally:

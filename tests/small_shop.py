@@ -37,12 +37,15 @@ MIGRATING = (
 """
 )
 
+# A rehearsal finds what fails on a copy of the node. What is to fail in the install itself fails in the node only.
+LIVE = "import os\nNODE = os.getpid()\ndef live():\n    return os.getpid() == NODE\n" + COUNTER_2
+
 FAILING = (
-    COUNTER_2
+    LIVE
     + """
     @classmethod
     def code_change(cls, old_vsn, state, extra):
-        if state["count"] == 7:
+        if state["count"] == 7 and live():
             raise ValueError("seven is right out")
         return dict(state)
 """
@@ -84,13 +87,25 @@ LEAVING = FAILING.replace('ValueError("seven is right out")', "SystemExit(3)")
 SPOILING = FAILING.replace('raise ValueError("seven', 'state["count"] = 70\n            raise ValueError("seven')
 
 GROWING = (
-    COUNTER_2
+    LIVE
     + """
     @classmethod
     def code_change(cls, old_vsn, state, extra):
-        state["count"] *= 10
+        if live():
+            state["count"] *= 10
         return state
 """
 )
 
-WAITING = FAILING.replace("def code_change", "async def code_change")
+WAITING = (
+    LIVE
+    + """
+async def later(state):
+    return state
+
+class Counter(Counter):
+    @classmethod
+    def code_change(cls, old_vsn, state, extra):
+        return later(state) if live() else dict(state)
+"""
+)

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
+from hotdash.model.rehearsals import unknown
+from hotdash.model.units import plural
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
@@ -51,6 +53,13 @@ def wait_option(command: Command) -> Command:
     )(command)
 
 
+def unrehearsed_option(command: Command) -> Command:
+    """`--unrehearsed`: go, whatever a rehearsal can't tell."""
+    return click.option(
+        "--unrehearsed", is_flag=True, help="Go although the code_change of some processes can't be rehearsed."
+    )(command)
+
+
 @click.command()
 @node_options
 @click.argument("tarball", type=click.Path(path_type=Path))
@@ -70,7 +79,7 @@ def stage(node: str, cookie_file: Path | None, tarball: Path, output: str) -> No
 @output_option
 def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool, output: str) -> None:
     """Say what going to VSN would do to NODE as it is now. Nothing is touched."""
-    made = with_client(node, cookie_file, lambda client: client.request(methods.PLAN, m.MakePlan(vsn=vsn)))
+    made = with_client(node, cookie_file, lambda client: client.plan(vsn))
     show(made, output, lambda: tables.plan(made))
     if made.blockers:
         sys.exit(ExitCode.REFUSED)
@@ -78,13 +87,40 @@ def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool,
         sys.exit(10)
 
 
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refused("There is no terminal to ask on; say --yes if you mean it.", ExitCode.USAGE)
+
+
 def _confirm(question: str, yes: bool) -> None:
     if yes:
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise Refused("There is no terminal to ask on; say --yes if you mean it.", ExitCode.USAGE)
+    _check_terminal()
     if not click.confirm(question, default=False):
         raise Refused("Nothing was done.", ExitCode.USAGE)
+
+
+def _confirm_plan(made: m.Plan, node: str, direction: m.Direction, yes: bool, unrehearsed: bool) -> bool:
+    """Ask whether the plan is wanted; answers whether what can't be rehearsed is wanted, too.
+
+    Where something can't be known or put back, the release's version has to be typed.
+    """
+    unsure = unknown(made) > 0 and not unrehearsed
+    if yes and unsure:
+        number = plural(unknown(made), "process", "processes")
+        raise Refused(f"The code_change of {number} can't be rehearsed; say --unrehearsed to go all the same.")
+    if yes:
+        return unrehearsed
+    console().print(tables.plan(made))
+    question = f"{direction}grade {node} from {made.from_vsn} to {made.to_vsn}"
+    if not unsure and not made.irreversible:
+        _confirm(f"{question}?", yes)
+    else:
+        _check_terminal()
+        typed = click.prompt(f"{question}: type {made.to_vsn} to go on", default="", show_default=False)
+        if typed.strip() != made.to_vsn:
+            raise Refused("Nothing was done.", ExitCode.USAGE)
+    return unrehearsed or unsure
 
 
 async def _follow(client: Client, operation: str, output: str) -> m.Operation:
@@ -145,17 +181,18 @@ def _install(
     wait: float,
     commit: bool,
     reason: str | None,
+    unrehearsed: bool,
     output: str,
 ) -> None:
     async def go(client: Client) -> m.Operation | None:
-        made = await client.request(methods.PLAN, m.MakePlan(vsn=vsn))
+        made = await client.plan(vsn)
         done: m.Operation | None = None
         if not made.nothing_to_do:
             _check(made, direction, node, wait)
-            if not yes:
-                console().print(tables.plan(made))
-            _confirm(f"{direction}grade {node} from {made.from_vsn} to {vsn}?", yes)
-            asked = m.Install(vsn=vsn, direction=direction, plan_id=made.id, wait=wait, reason=reason)
+            consent = _confirm_plan(made, node, direction, yes, unrehearsed)
+            asked = m.Install(
+                vsn=vsn, direction=direction, plan_id=made.id, wait=wait, reason=reason, unrehearsed=consent
+            )
             started = await client.request(methods.INSTALL, asked)
             done = await _follow(client, started.operation, output)
         elif not commit or client.info.vsn == client.info.permanent:
@@ -189,6 +226,7 @@ def install_options(command: Command) -> Command:
         yes_option,
         wait_option,
         click.option("--commit", is_flag=True, help="Make it permanent as soon as it runs."),
+        unrehearsed_option,
         reason_option,
         output_option,
     )[::-1]:
@@ -223,14 +261,18 @@ def commit(node: str, cookie_file: Path | None, reason: str | None, output: str)
 @node_options
 @yes_option
 @wait_option
+@unrehearsed_option
 @reason_option
 @output_option
-def rollback(node: str, cookie_file: Path | None, yes: bool, wait: float, reason: str | None, output: str) -> None:
+def rollback(
+    node: str, cookie_file: Path | None, yes: bool, wait: float, unrehearsed: bool, reason: str | None, output: str
+) -> None:
     """Go back from the current release to the permanent one, while NODE runs."""
 
     async def go(client: Client) -> m.Operation:
         _confirm(f"Roll {node} back from {client.info.vsn} to {client.info.permanent}?", yes)
-        started = await client.request(methods.ROLLBACK, m.Rollback(wait=wait, reason=reason))
+        asked = m.Rollback(wait=wait, reason=reason, unrehearsed=unrehearsed)
+        started = await client.request(methods.ROLLBACK, asked)
         return await _follow(client, started.operation, output)
 
     _finish(with_client(node, cookie_file, go), output, wanted=("reverted",))

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from node_runtime.protocol import messages as m
 
+from .rehearsals import rehearsal_lines, unknown
 from .say import Line, Span, Tone, line, plain, say
-from .units import plural
+from .units import duration, plural
 
 _ACTIONS: dict[str, tuple[str, Tone]] = {
     "load": ("new code at its next message", "ok"),
     "suspend": ("suspended, new code, same state", "warn"),
     "migrate": ("suspended, state through code_change", "warn"),
+    "stop": ("stopped in order", "bad"),
+    "kill": ("killed: its code is purged", "bad"),
+}
+_CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
+    "added": ("new", "ok"),
+    "replaced": ("another specification from its next start on", "warn"),
+    "removed": ("gone from the specification", "bad"),
+    "left out": ("temporary, and ended already", "fact"),
 }
 _MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
 _LISTED = 12
@@ -48,6 +59,8 @@ def verdict(plan: m.Plan) -> Span:
         return say(f"Nothing to do: the node runs {plan.to_vsn} already.", "ok")
     if hard_blockers(plan):
         return say(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
+    if unknown(plan):
+        return say("Possible, but not everything could be rehearsed: it has to be wanted all the same.", "warn")
     if plan.blockers:
         return say("Possible when the moment is right: see what to wait for.", "warn")
     return say("Possible. Nothing has been touched yet.", "ok")
@@ -68,6 +81,14 @@ def summary(plan: m.Plan) -> list[Line]:
         touched = [process for process in plan.processes if process.action == action]
         if touched:
             lines.append(line(say(plural(len(touched), "process", "processes"), "strong"), ": ", say(words, tone)))
+    if plan.rehearsal is not None and plan.rehearsal.reached:
+        lines.append(
+            line(say("Rehearsed on a copy of the node; suspended for about "), say(_pause(plan), "strong"), ".")
+        )
+    if unknown(plan):
+        number = plural(unknown(plan), "process", "processes")
+        lines.append(line(say(f"{number} can't be rehearsed: how it goes is known when it is done.", "bad")))
+    lines += [line(say(text, "bad")) for text in plan.irreversible]
     back = "It can be taken back by its own way down." if plan.way_back else "There is no way back but a restart."
     lines.append(line(say(back, "fact" if plan.way_back else "bad")))
     return lines
@@ -82,7 +103,13 @@ def plan_lines(plan: m.Plan) -> list[Line]:
     lines += _section("Warnings", [line(say("  ! ", "warn"), say(text)) for text in plan.warnings])
     lines += _section(f"Modules  {len(plan.modules)}", [_module(module, plan) for module in plan.modules])
     lines += _section(f"Processes  {len(plan.processes)}", _processes(plan))
+    lines += _section("Children", [_child(child) for child in plan.children])
+    if plan.rehearsal is not None and plan.rehearsal.processes:
+        lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
+    lines += _section(
+        "What a failed install can't put back", [line("  ", say(one, "bad")) for one in plan.irreversible]
+    )
     lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
     back = (
         say("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
@@ -119,6 +146,7 @@ def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
         say(module.action.ljust(7), _MODULE_ACTIONS[module.action]),
         say(versions),
         say(f"  {module.application}", "fact"),
+        say(f"  imports {', '.join(module.needs)}" if module.needs else "", "fact"),
     )
 
 
@@ -130,14 +158,39 @@ def _processes(plan: m.Plan) -> list[Line]:
         touched = [process for process in plan.processes if process.action == action]
         if not touched:
             continue
-        lines.append((Span("  "), say(plural(len(touched), "process", "processes"), tone), say(f", {words}")))
-        lines += [
-            (Span("    "), say(one.name or one.module, "name"), say(f"  <{one.pid}>", "fact"))
-            for one in touched[:_LISTED]
-        ]
+        number = say(plural(len(touched), "process", "processes"), tone)
+        lines.append((Span("  "), number, say(f", {words}"), say(f"  {_kinds(touched)}", "fact")))
+        lines += [_process(one) for one in touched[:_LISTED]]
         if len(touched) > _LISTED:
             lines.append(line(say(f"    and {len(touched) - _LISTED} more", "fact")))
+    if plan.pause:
+        lines.append(
+            line(say("  Suspended for about "), say(_pause(plan), "strong"), say(", once their callbacks end."))
+        )
     return lines
+
+
+def _kinds(processes: list[m.PlannedProcess]) -> str:
+    return ", ".join(f"{number} {kind}" for kind, number in Counter(one.kind for one in processes).most_common())
+
+
+def _process(one: m.PlannedProcess) -> Line:
+    step = f"  by instruction {one.step}" if one.step is not None else ""
+    return (Span("    "), say(one.name or one.module, "name"), say(f"  <{one.pid}>{step}", "fact"))
+
+
+def _child(child: m.PlannedChild) -> Line:
+    words, tone = _CHILD_ACTIONS[child.change]
+    done = {"added": "started", "removed": "stopped"}.get(child.change)
+    step = (
+        "" if done is None else f", {done} by {'no instruction' if child.step is None else f'instruction {child.step}'}"
+    )
+    whose = child.supervisor_name or f"<{child.supervisor}>"
+    return (Span("  "), say(child.id, "name"), say(f" of {whose}  ", "fact"), say(words, tone), say(step))
+
+
+def _pause(plan: m.Plan) -> str:
+    return duration(plan.pause or 0.0)
 
 
 def _instructions(plan: m.Plan) -> list[Line]:

@@ -12,12 +12,14 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .describe import parts_of
+from .describe import Limits, describe, parts_of
 
 _PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _MODULE: Final = vars(type)["__module__"]
 """What a class says of itself, through no metaclass."""
+_NAME: Final = vars(type)["__qualname__"]
+_AT_A_GLANCE: Final = Limits(depth=0)
 _OURS: Final = __name__.partition(".")[0]
 
 
@@ -39,6 +41,69 @@ def fingerprint(value: object, *, seconds: float, most: int = 20_000) -> Fingerp
     """Note down what `value` is made of; None if that takes more than `seconds`, or are more than `most` parts."""
     walk = _Walk(most, time.perf_counter() + seconds)
     return Fingerprint(value, walk.marks, walk.alive) if walk.all_of(value) else None
+
+
+def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> bool | None:
+    """Whether two values are made of equal parts; None if that takes too long to say.
+
+    Classes count by their names, so that a value of a class's next version can be like one of this version. Of objects
+    that are not looked into only those that can be written down are compared.
+    """
+    deadline = time.perf_counter() + seconds
+    waiting: list[tuple[object, object]] = [(one, other)]
+    seen: set[tuple[int, int]] = set()
+    for _ in range(most):
+        if not waiting:
+            return True
+        left, right = waiting.pop()
+        if left is right or (id(left), id(right)) in seen:
+            continue
+        seen.add((id(left), id(right)))
+        pairs = _compared(left, right)
+        if pairs is None:
+            return False
+        waiting += pairs
+        if time.perf_counter() > deadline:
+            break
+    return None
+
+
+def _compared(left: object, right: object) -> list[tuple[object, object]] | None:
+    """What of two values is left to be compared, pair by pair; None if they differ already."""
+    kind = type(left)
+    if _named(kind) != _named(type(right)):
+        return None
+    if any(kind is plain for plain in _PLAIN):
+        return [] if left == right else None
+    if _is_open(kind):
+        return _pairs(left, right)
+    return [] if describe(left, _AT_A_GLANCE) == describe(right, _AT_A_GLANCE) else None
+
+
+def _named(kind: type[Any]) -> tuple[object, object]:
+    return (_MODULE.__get__(kind), _NAME.__get__(kind))
+
+
+def _pairs(left: object, right: object) -> list[tuple[object, object]] | None:
+    """The parts of two values of one kind, pair by pair; None if they differ in number or names."""
+    (length, parts), (length_right, parts_right) = parts_of(left), parts_of(right)
+    if length != length_right or (parts is None) is not (parts_right is None):
+        return None
+    ours, theirs = list(parts or ()), list(parts_right or ())
+    if isinstance(left, (set, frozenset)):
+        return list(zip(_in_order(ours), _in_order(theirs), strict=False))
+    if not all(any(type(name) is plain for plain in _PLAIN) for name, _ in (*ours, *theirs)):
+        return [both for mine, yours in zip(ours, theirs, strict=False) for both in zip(mine, yours, strict=True)]
+    named = dict(theirs)
+    if len(ours) != len(theirs) or any(name not in named for name, _ in ours):
+        return None
+    return [(part, named[name]) for name, part in ours]
+
+
+def _in_order(parts: list[tuple[object, object]]) -> list[object]:
+    """A set's parts, so that two equal sets have them in the same order."""
+    written = {id(part): describe(part, _AT_A_GLANCE) for _, part in parts}
+    return sorted((part for _, part in parts), key=lambda part: (written[id(part)].type, written[id(part)].text))
 
 
 class _Walk:

@@ -123,6 +123,13 @@ class Control:
         watch = Watch(self._runtime, events, endpoint.run, endpoint.later)
         self._closers = [audit.close, endpoint.stop, uploads.close, dispatch.close, watch.close]
         self._closers.append(self._handler.subscribe(lambda told: endpoint.run(lambda: _tell(events, audit, told))))
+        self._closers.append(
+            self._handler.rehearsals.subscribe(
+                lambda vsn, done, of: endpoint.run(
+                    lambda: events.emit("rehearsal", escape(f"the way to {vsn} is rehearsed: {done} of {of} processes"))
+                )
+            )
+        )
         return dispatch
 
 

@@ -38,7 +38,8 @@ class EventLog:
     ) -> None:
         """Say that something happened, `at` (now, if not given)."""
         if operation is not None and len(pack(operation)) > LARGE:
-            operation = msgspec.structs.replace(operation, results=())
+            rehearsal = operation.rehearsal and msgspec.structs.replace(operation.rehearsal, results=())
+            operation = msgspec.structs.replace(operation, results=(), rehearsal=rehearsal)
         event = Event(
             boot_id=self._boot_id,
             seq=self.seq + 1,

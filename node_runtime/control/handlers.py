@@ -30,17 +30,25 @@ from .uploads import Uploads
 from .vitals import Meter
 
 
+class Rehearsals(Protocol):
+    """Tells a listener, on the event loop, the release, how many processes have been rehearsed, and of how many."""
+
+    def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
+
+
 class ReleaseHandler(Protocol):
     """What the control endpoint needs of the node's release handler. All may raise Refused.
 
     `releases`, `operation` and `operations` are called in the control thread, while the event loop may be
     blocked; `stage` in a worker thread; the others on the event loop. A listener gets the operation at each of its
-    changes.
+    changes, and one of `rehearsals` how far one is.
     """
 
     generation: int
     vsn: str
 
+    @property
+    def rehearsals(self) -> Rehearsals: ...
     @property
     def permanent(self) -> str: ...
     def releases(self) -> tuple[m.ReleaseInfo, ...]: ...

@@ -38,6 +38,8 @@ T = TypeVar("T")
 CONNECT_TIMEOUT = 5.0
 REQUEST_TIMEOUT = 10.0
 UNPACK_TIMEOUT = 120.0
+PLAN_TIMEOUT = 150.0
+"""Seconds for a plan: its rehearsal has 60 by default, and one that another operator has asked for may come first."""
 POLL_INTERVAL = 1.0
 
 _HANDSHAKE_FAILED = {
@@ -123,6 +125,10 @@ class Client:
             return unpack(reply.result or b"", method.result)
         except Malformed:
             raise self._other_words() from None
+
+    async def plan(self, vsn: str) -> m.Plan:
+        """What going to `vsn` would do, rehearsed. Raises Refused."""
+        return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
 
     async def events(self) -> AsyncGenerator[m.Event | Missed, None]:
         """What happens on the node from now on. The first item is a Missed: take the snapshot to start from then.

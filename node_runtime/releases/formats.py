@@ -83,7 +83,8 @@ class Appup(Format, frozen=True):
 
 
 class NodeConfig(Format, frozen=True):
-    """A node. Seconds: `probation` is for the commit, 0 has no end; `heart` is how long the event loop may be silent.
+    """A node. Seconds: `probation` is for the commit, 0 has no end; `heart` is how long the event loop may be silent;
+    `rehearsal` is how long a rehearsal may take, and `code_change` how long one process may take in it.
 
     `loop` is the event loop; uvloop has to be among the release's requirements. `log` is what a line of the log is.
     """
@@ -92,6 +93,8 @@ class NodeConfig(Format, frozen=True):
     listen: Address = "127.0.0.1:0"
     probation: Annotated[float, Meta(ge=0)] = 600.0
     heart: Annotated[float, Meta(ge=1)] = 60.0
+    rehearsal: Annotated[float, Meta(gt=0)] = 60.0
+    code_change: Annotated[float, Meta(gt=0)] = 5.0
     loop: Literal["asyncio", "uvloop"] = "asyncio"
     log: Literal["text", "json"] = "text"
 

@@ -33,6 +33,7 @@ from .install import Aborted, Installation, Installed, PutBack
 from .plan import make_plan, no_plan
 from .probation import Probation
 from .progress import Progress
+from .rehearsal import News
 from .relup import NoPath
 from .surroundings import environment_in_force
 from .transition import Transition, make_transition
@@ -63,6 +64,7 @@ class ReleaseHandler:
         self._running: Progress | None = None
         self._task: asyncio.Task[None] | None = None
         self._probation = Probation(self._not_committed)
+        self.rehearsals = News()
         self._listeners: list[Callable[[Operation], None]] = []
 
     # ------------------------------------------------------------------ looking
@@ -117,7 +119,7 @@ class ReleaseHandler:
                 remedy = f"stage a release with such a way; {self._reachable()}"
             obstacle = Blocker(reason=refused.sentence.rstrip("."), remedy=remedy)
             return no_plan(self.vsn, vsn, self.generation, obstacle)
-        return await make_plan(transition, self._code, self.generation, self._goes_back(vsn))
+        return await make_plan(transition, self._code, self.generation, self._goes_back(vsn), self.rehearsals.of(vsn))
 
     def operation(self, id: str | None = None) -> Operation:
         """The operation of that id, or the newest one. Raises `Refused`."""
@@ -186,14 +188,14 @@ class ReleaseHandler:
             raise Refused(f"From {self.vsn} the way to {request.vsn} leads {transition.direction}: use {other}.")
         if request.plan_id is not None and request.plan_id != transition.plan_id(self.generation):
             raise Refused("The plan is stale: the node has changed since it was made. Look at a new plan.")
-        return self._begin("install", transition, who, request.wait, request.reason, request.plan_id)
+        return self._begin("install", transition, who, request, request.plan_id)
 
     def rollback(self, request: Rollback, who: str) -> str:
         """Begin to go back to the permanent release by its way; returns the operation's id. Raises `Refused`."""
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to roll back: {self.vsn} is permanent.")
-        return self._begin("revert", self._transition(self.permanent), who, request.wait, request.reason, None)
+        return self._begin("revert", self._transition(self.permanent), who, request, None)
 
     async def commit(self, request: Commit, who: str) -> Operation:
         """Make the current release permanent, durably. Old code that nobody runs is dropped. Raises `Refused`."""
@@ -242,21 +244,23 @@ class ReleaseHandler:
         kind: Literal["install", "revert"],
         transition: Transition,
         who: str,
-        wait: float,
-        reason: str | None,
+        request: Install | Rollback,
         plan_id: str | None,
     ) -> str:
         self._running = progress = Progress(
-            kind, self.vsn, transition.target.vsn, who, self._told, reason=reason, plan_id=plan_id
+            kind, self.vsn, transition.target.vsn, who, self._told, reason=request.reason, plan_id=plan_id
         )
-        self._task = runtime().loop.create_task(self._carry_out(progress, transition, wait))
+        self._task = runtime().loop.create_task(self._carry_out(progress, transition, request))
         return progress.id
 
-    async def _carry_out(self, progress: Progress, transition: Transition, wait: float) -> None:
+    async def _carry_out(self, progress: Progress, transition: Transition, request: Install | Rollback) -> None:
         try:
             await asyncio.to_thread(self._history.begin, progress.operation)
             await asyncio.to_thread(self._catalog.verify, transition.target.vsn)
-            installed = await Installation(transition, self._code, progress, wait).run()
+            rehearsing = self.rehearsals.of(transition.target.vsn)
+            installed = await Installation(
+                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing
+            ).run()
         except Aborted as aborted:
             operation = progress.finish("aborted", error=str(aborted))
         except Refused as damaged:
@@ -305,7 +309,7 @@ class ReleaseHandler:
             return
         reason = "it was not committed in time"
         try:
-            self.rollback(Rollback(wait=float("inf"), reason=reason), "probation")
+            self.rollback(Rollback(wait=float("inf"), reason=reason, unrehearsed=True), "probation")
         except Refused as refused:
             self._probation.end()
             logger.critical("%s is not committed and can't be reverted: %s", self.vsn, refused.sentence)

@@ -20,7 +20,7 @@ from node_runtime.code import Batch, CodeServer, OldVersionHeld
 from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.messages import Blocker, ProcessResult
 
-from . import conditions
+from . import conditions, rehearsal
 from .progress import Progress
 from .results import Pause, make_results
 from .switch import Switch, Unready
@@ -30,6 +30,8 @@ TICK = 0.01
 SWITCH_SECONDS = 0.0002
 BREATH = 0.001
 """Seconds in which everybody may have a turn before the pause begins."""
+FRESH = 5.0
+"""Seconds for which a rehearsal counts while the install waits for a safe moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,28 @@ class PutBack(Exception):
 
 
 class Installation:
-    """One way through a transition. `wait` is how many seconds transient blockers may take."""
+    """One way through a transition. `wait` is how many seconds transient blockers may take.
 
-    def __init__(self, transition: Transition, code: CodeServer, progress: Progress, wait: float) -> None:
+    `unrehearsed`: processes whose code_change can't be rehearsed don't stand in the way. `rehearsing` is told how far
+    the rehearsal is.
+    """
+
+    def __init__(
+        self,
+        transition: Transition,
+        code: CodeServer,
+        progress: Progress,
+        wait: float,
+        unrehearsed: bool,
+        rehearsing: rehearsal.Hear,
+    ) -> None:
         self.transition = transition
         self.code = code
         self.progress = progress
         self.deadline = math.inf if math.isinf(wait) else time.monotonic() + wait
+        self._unrehearsed = unrehearsed
+        self._rehearsing = rehearsing
+        self._rehearsed = -math.inf
 
     async def run(self) -> Installed:
         """Raises `Aborted`, or `PutBack` for a failure after the point of no return."""
@@ -96,11 +113,24 @@ class Installation:
         while True:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
+                await self._rehearse(batch)
                 ended = await self._carry_out(batch)
                 if isinstance(ended, Installed):
                     return ended
                 unready = ended
             await self._wait(_sentence(unready))
+
+    async def _rehearse(self, batch: Batch) -> None:
+        """Run every code_change on a copy of the states as they are now, unless that was done just before."""
+        if not self.transition.migrated or time.monotonic() < self._rehearsed + FRESH:
+            return
+        self.progress.enter("rehearsing")
+        self.progress.tell()
+        went = (await rehearsal.rehearse(self.transition, batch, self.code, self._rehearsing)).rehearsal
+        self._rehearsed = time.monotonic()
+        self.progress.rehearsed(rehearsal.problems_only(went))
+        if refusal := rehearsal.refusal(went, self._unrehearsed):
+            raise Aborted(refusal)
 
     async def _wait(self, sentence: str) -> None:
         """Look again a moment later, or give up with the sentence if the time is over."""

@@ -3,53 +3,93 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from node_runtime.code import Batch, CodeServer, OldVersionHeld
+from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
 from node_runtime.protocol.exits import Refused
-from node_runtime.protocol.messages import Blocker, Plan, PlannedModule, PlannedProcess
+from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
 
-from . import conditions
+from . import affected, conditions, rehearsal
 from .catalog import Unpacked
 from .transition import Transition
 from .wording import sentence
 
+HOLDING_SECONDS = 10e-6
+"""What it takes to hold one idle process, give it its state and let it go."""
 HOLDERS = 3
 """How many of those who hold an old version are named."""
 REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
 
 
-async def make_plan(transition: Transition, code: CodeServer, generation: int, way_back: bool) -> Plan:
+async def make_plan(
+    transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.Hear
+) -> Plan:
     """The plan for a transition. The new code is compiled and executed for it, away from everybody, and dropped."""
-    blockers = []
+    obstacles = []
     if reason := transition.restart_reason():
-        blockers.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
+        obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
     drift = await asyncio.to_thread(code.modified, _sums(transition.left))
     batch, obstacle = await prepare(transition, code)
     if obstacle is not None:
-        blockers.append(obstacle)
-    if batch is not None:
-        blockers += conditions.lasting(transition, batch)
-        blockers += conditions.unready_states(transition, batch)
+        obstacles.append(obstacle)
     try:
-        return Plan(
-            id=transition.plan_id(generation),
-            direction=transition.direction,
-            from_vsn=transition.left.vsn,
-            to_vsn=transition.target.vsn,
-            generation=generation,
-            modules=tuple(_modules(transition, code, batch)),
-            processes=tuple(_processes(transition)),
-            instructions=tuple(sentence(step) for step in transition.script if step[0] != "point_of_no_return"),
-            point_of_no_return=transition.bar,
-            configuration=transition.difference,
-            blockers=tuple(blockers),
-            warnings=(*_warnings(transition), *(() if batch is None else batch.warnings()), *map(str, drift)),
-            way_back=way_back,
-        )
+        rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
+        return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift)
     finally:
         if batch is not None:
             batch.discard()
+
+
+def _plan(
+    transition: Transition,
+    code: CodeServer,
+    generation: int,
+    way_back: bool,
+    batch: Batch | None,
+    rehearsed: rehearsal.Outcome | None,
+    obstacles: Sequence[Blocker],
+    drift: Sequence[Drift],
+) -> Plan:
+    blockers, warnings = list(obstacles), _warnings(transition)
+    children: tuple[PlannedChild, ...] = ()
+    if batch is not None:
+        blockers += conditions.lasting(transition, batch)
+        blockers += conditions.unready_states(transition, batch)
+        warnings += batch.warnings()
+    if rehearsed is not None:
+        children = affected.with_steps(rehearsed.children, transition.script)
+        without_step, perhaps = affected.forgotten(children, transition.script)
+        known = {blocker.pid for blocker in blockers}
+        blockers += [one for one in rehearsal.blockers(rehearsed.rehearsal) if one.pid is None or one.pid not in known]
+        blockers += without_step
+        warnings += [*perhaps, *rehearsal.warnings(rehearsed)]
+    touched = affected.processes(transition, code)
+    return Plan(
+        id=transition.plan_id(generation),
+        direction=transition.direction,
+        from_vsn=transition.left.vsn,
+        to_vsn=transition.target.vsn,
+        generation=generation,
+        modules=tuple(_modules(transition, code, batch)),
+        processes=tuple(touched),
+        instructions=tuple(sentence(step) for _, step in affected.numbered(transition.script)),
+        point_of_no_return=transition.bar,
+        configuration=transition.difference,
+        blockers=tuple(blockers),
+        warnings=(*warnings, *map(str, drift)),
+        way_back=way_back,
+        children=children,
+        irreversible=tuple(affected.irreversible(transition)),
+        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, touched),
+        rehearsal=None if rehearsed is None else rehearsed.rehearsal,
+    )
+
+
+def _pause(rehearsed: Rehearsal, touched: Sequence[PlannedProcess]) -> float:
+    """How long the processes will be suspended, once their callbacks have ended."""
+    held = sum(one.action in ("migrate", "suspend") for one in touched)
+    return rehearsed.pause + held * HOLDING_SECONDS if held else 0.0
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
@@ -111,6 +151,7 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
                 action="load" if module in known else "add",
                 old_vsn=None if current is None else current.vsn,
                 new_vsn=new[:12] if batch is None else new,
+                needs=() if batch is None else _needs(batch, module),
             )
         )
     for module in transition.removed:
@@ -122,12 +163,11 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
     return planned
 
 
-def _processes(transition: Transition) -> list[PlannedProcess]:
-    return [
-        PlannedProcess(pid=int(process.pid), name=process.name, module=module, action=transition.action(module))
-        for module in dict.fromkeys([*transition.loaded, *transition.suspended])
-        for process in conditions.users(module)
-    ]
+def _needs(batch: Batch, module: str) -> tuple[str, ...]:
+    """The other modules of the batch that a new version imports; a package's submodule may be written as its name."""
+    entries = batch.version(module).imports.entries
+    imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
+    return tuple(other for other in batch.modules if other != module and other in imported)
 
 
 def _sums(release: Unpacked) -> dict[str, str]:
@@ -135,7 +175,7 @@ def _sums(release: Unpacked) -> dict[str, str]:
 
 
 def _warnings(transition: Transition) -> list[str]:
-    warnings = [f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible]
+    warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
             f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not held, "

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from node_runtime.protocol.messages import Operation, ProcessResult, Step
+from node_runtime.protocol.messages import Operation, ProcessResult, Rehearsal, Step
 
 Outcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
 
@@ -59,6 +59,10 @@ class Progress:
         phase = self._steps[-1][0] if self._steps else "begun"
         self.operation = msgspec.structs.replace(self.operation, phase=phase, steps=self._timed(None))
         self._listener(self.operation)
+
+    def rehearsed(self, rehearsal: Rehearsal) -> None:
+        """Keep how the rehearsal went."""
+        self.operation = msgspec.structs.replace(self.operation, rehearsal=rehearsal)
 
     def finish(
         self,

@@ -51,7 +51,10 @@ INVERSES = frozenset(
 
 @dataclass(frozen=True)
 class Transition:
-    """From `left`, whose environment is in force, to `target`. `script` is the relup's list for this way."""
+    """From `left`, whose environment is in force, to `target`. `script` is the relup's list for this way.
+
+    `back` is the list of the way down again, after an upgrade; None if there is none.
+    """
 
     left: Unpacked
     target: Unpacked
@@ -59,6 +62,7 @@ class Transition:
     script: list[Low]
     environment: Mapping[str, Mapping[str, Any]]
     configuration: Configuration
+    back: list[Low] | None = None
 
     @cached_property
     def bar(self) -> int:
@@ -162,7 +166,14 @@ def make_transition(
         way.script,
         environment,
         catalog.configuration(target),
+        _way_back(catalog, left, target) if way.direction == "up" else None,
     )
+
+
+def _way_back(catalog: Catalog, left: str, target: str) -> list[Low] | None:
+    if catalog.direction(target, left) is None:
+        return None
+    return catalog.way(target, left).script
 
 
 def _flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

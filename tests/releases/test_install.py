@@ -86,7 +86,14 @@ async def test_an_advanced_update_migrates_with_a_before_and_an_after(small: Sma
     assert [one.action for one in (await small.handler.plan("2")).processes] == ["migrate"]
     up = await small.go("2")
     assert up.outcome == "installed"
-    assert [step.phase for step in up.steps] == ["preparing", "holding", "loading", "migrating", "resuming"]
+    assert [step.phase for step in up.steps] == [
+        "preparing",
+        "rehearsing",
+        "holding",
+        "loading",
+        "migrating",
+        "resuming",
+    ]
     assert item(up.results[0].before, "count") == "4"
     assert item(up.results[0].after, "count") == "40"
     assert hot.raw_state(pid) == {"count": 40, "from": ["c1", "x"]}

@@ -85,7 +85,11 @@ async def test_a_supervisor_gets_a_child_whose_module_is_new(small: SmallNode) -
     plan = await handler.plan("2")
     assert [(module.name, module.action) for module in plan.modules] == [("shop.extra", "add"), ("shop.top", "load")]
     assert not plan.way_back
-    assert plan.warnings == ()
+    assert (plan.warnings, plan.irreversible) == ((), ())
+    (child,) = plan.children
+    assert (child.supervisor_name, child.id, child.change) == ("top", "two", "added")
+    assert child.step is not None
+    assert "restart_child" in plan.instructions[child.step - 1]
     operation = await small.go("2")
 
     assert (operation.outcome, operation.error) == ("installed", None)
@@ -266,9 +270,9 @@ async def test_a_state_machine_may_be_migrated_out_of_a_state_but_not_into_nowhe
     await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
 
     failed = await small.go("3")
-    assert failed.outcome == "put back"
+    assert failed.outcome == "aborted"
     assert failed.error is not None
-    assert failed.error.endswith("it returned state lime, which 3 does not define")
+    assert failed.error.endswith("lamp (shop.lamp): its code_change returned state lime, which 3 does not define")
     assert hot.raw_state("lamp") == ("lime", None)
 
     assert (await handler.plan("2")).blockers == ()

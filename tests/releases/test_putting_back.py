@@ -71,7 +71,7 @@ async def test_a_state_that_a_failed_code_change_has_changed_is_not_said_to_be_p
 
 
 async def test_one_that_was_changed_before_another_failed_is_named_too(small: SmallNode) -> None:
-    changing = FAILING.replace("return dict(state)", 'state["list"] = []\n        return state')
+    changing = FAILING.replace("return dict(state)", 'if live(): state["list"] = []\n        return state')
     await start_counters(small, changing, 1, 7)
     runtime().on_halt = lambda reason: None
     operation = await small.go("2")

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from hotdash.model.operations import headline, outcome_lines
+from hotdash.model.rehearsals import rehearsal_lines
 from hotdash.model.terms import diff_lines
 from hotdash.model.units import clock, duration, moment
 from node_runtime.protocol import messages as m
@@ -30,6 +31,9 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
     at = now()
     yield Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "fact"))
     yield block(outcome_lines(operation, True, at))
+    if operation.rehearsal is not None and operation.rehearsal.results:
+        yield Text.assemble("\n", text("Rehearsal", "strong"))
+        yield block(rehearsal_lines(operation.rehearsal))
     if operation.reason:
         yield text(f"reason: {operation.reason}", "fact")
     if operation.results:

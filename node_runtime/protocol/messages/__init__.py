@@ -19,7 +19,17 @@ from .node import (
     StateView,
     Vitals,
 )
-from .operations import AuditEntry, Blocker, Operation, Plan, PlannedModule, PlannedProcess, ProcessResult, Step
+from .operations import AuditEntry, Operation, ProcessResult, Step
+from .plans import (
+    Blocker,
+    Plan,
+    PlannedChild,
+    PlannedModule,
+    PlannedProcess,
+    Rehearsal,
+    RehearsalOutcome,
+    Rehearsed,
+)
 from .requests import (
     Audit,
     Commit,
@@ -74,10 +84,14 @@ __all__ = [
     "Operation",
     "Operations",
     "Plan",
+    "PlannedChild",
     "PlannedModule",
     "PlannedProcess",
     "ProcessInfo",
     "ProcessResult",
+    "Rehearsal",
+    "RehearsalOutcome",
+    "Rehearsed",
     "ReleaseInfo",
     "ReleaseStatus",
     "Releases",

@@ -150,15 +150,15 @@ class StateView(Struct, frozen=True):
     blocked: str | None = None
 
 
-EventKind = Literal["vitals", "process", "release", "module", "operation", "log"]
+EventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log"]
 
 
 class Event(Struct, frozen=True):
     """Something happened. `seq` grows by one within a `boot_id`; a gap means: take a new snapshot.
 
     `text` is one line for people. "vitals" and "operation" events carry the new value (an operation that is large
-    comes without its results: ask for it); after the other kinds the client asks for a new snapshot if it shows what
-    changed.
+    comes without its results: ask for it); "rehearsal" and "log" change nothing; after the other kinds the client asks
+    for a new snapshot if it shows what changed.
     """
 
     boot_id: str

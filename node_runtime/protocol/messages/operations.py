@@ -1,62 +1,12 @@
-"""Plans, operations and what they did to each process; the audit's entries."""
+"""Operations and what they did to each process; the audit's entries."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from .struct import Direction, Role, Struct
+from .plans import Rehearsal
+from .struct import Role, Struct
 from .values import Term
-
-
-class Blocker(Struct, frozen=True):
-    """Why a plan can't be carried out now. `transient` ones may pass by themselves: see `--wait`."""
-
-    reason: str
-    remedy: str
-    pid: int | None = None
-    transient: bool = False
-
-
-class PlannedProcess(Struct, frozen=True):
-    """What the plan does to one live process.
-
-    `action`: "load" (new code at its next message), "migrate" (suspended, code_change), "suspend" (suspended,
-    new code, same state).
-    """
-
-    pid: int
-    name: str | None
-    module: str
-    action: Literal["load", "suspend", "migrate"]
-
-
-class PlannedModule(Struct, frozen=True):
-    """What the plan does to one module."""
-
-    name: str
-    application: str
-    action: Literal["load", "add", "delete"]
-    old_vsn: str | None
-    new_vsn: str | None
-
-
-class Plan(Struct, frozen=True):
-    """What an upgrade or a downgrade would do to this node now."""
-
-    id: str
-    direction: Direction
-    from_vsn: str
-    to_vsn: str
-    generation: int
-    modules: tuple[PlannedModule, ...]
-    processes: tuple[PlannedProcess, ...]
-    instructions: tuple[str, ...]
-    point_of_no_return: int
-    configuration: tuple[tuple[str, str, str], ...]
-    blockers: tuple[Blocker, ...]
-    warnings: tuple[str, ...]
-    way_back: bool
-    nothing_to_do: bool = False
 
 
 class ProcessResult(Struct, frozen=True):
@@ -89,6 +39,7 @@ class Operation(Struct, frozen=True):
     A "fallback" was the parent's: the permanent release did not boot, and the one that did took its place.
     `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
     (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted" or "partly put back".
+    `rehearsal`, before the hold: of its results only those that went otherwise than well are kept.
     """
 
     id: str
@@ -109,6 +60,7 @@ class Operation(Struct, frozen=True):
     probation_until: float | None = None
     steps: tuple[Step, ...] = ()
     results: tuple[ProcessResult, ...] = ()
+    rehearsal: Rehearsal | None = None
 
 
 class AuditEntry(Struct, frozen=True):

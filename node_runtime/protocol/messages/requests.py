@@ -60,13 +60,17 @@ class MakePlan(Struct, frozen=True):
 
 
 class Install(Struct, frozen=True):
-    """Go to `vsn`. `plan_id`, if given, must still be true. `wait` is how long transient blockers may take."""
+    """Go to `vsn`. `plan_id`, if given, must still be true. `wait` is how long transient blockers may take.
+
+    `unrehearsed`: go, although the code_change of some process can't be rehearsed.
+    """
 
     vsn: str
     direction: Direction | None = None
     plan_id: str | None = None
     wait: float = 0.0
     reason: str | None = None
+    unrehearsed: bool = False
 
 
 class Started(Struct, frozen=True):
@@ -94,10 +98,11 @@ class Commit(Struct, frozen=True):
 
 
 class Rollback(Struct, frozen=True):
-    """Go back from the current release to the permanent one by its own way down."""
+    """Go back from the current release to the permanent one by its own way down. For its fields see Install."""
 
     wait: float = 0.0
     reason: str | None = None
+    unrehearsed: bool = False
 
 
 class Target(Struct, frozen=True):

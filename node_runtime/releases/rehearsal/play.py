@@ -1,0 +1,363 @@
+"""The rehearsal itself, in the copy of the node: one code_change after the other, each behind the fence.
+
+As the switch does it: the same class, the same arguments, the same state object, at the same place in the script.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from node_runtime.behaviours.behaviour import Behaviour, Down
+from node_runtime.behaviours.describe import Limits, escape
+from node_runtime.behaviours.fingerprint import Fingerprint, alike, fingerprint
+from node_runtime.behaviours.gen_statem import has_state
+from node_runtime.behaviours.rereading import take_new_class
+from node_runtime.behaviours.shown import shown
+from node_runtime.behaviours.supervisor import SupervisorProcess
+from node_runtime.code import Batch
+from node_runtime.protocol.messages import PlannedChild, RehearsalOutcome, Rehearsed, Term
+
+from .. import conditions
+from ..surroundings import Surroundings
+from ..transition import Transition
+from .copy import Bounds, Place, Tell
+from .declared import declared_state, fits, said
+from .fence import Fence, NotRehearsable
+from .script import Change, Part, Switch
+
+ROOM: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
+"""How many processes of each sort are told of one by one."""
+AGAIN: Final = 0.05
+"""Seconds until code that swallows its interruption is interrupted again."""
+MOST_PARTS: Final = 200_000
+LOOKING_SECONDS: Final = 0.5
+"""How long the parts of one state may take to be noted down."""
+TELLING_SECONDS: Final = 0.05
+FRAMES: Final = 4
+"""How many of the innermost frames of an error are told."""
+SHOWN: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.02)
+UNSEEN: Final = Term(type="state", text="‹not looked at›")
+_HERE: Final = str(Path(__file__).parent)
+
+Namespace: TypeAlias = dict[str, Any]
+
+
+class Told(msgspec.Struct, forbid_unknown_fields=True):
+    """How far the rehearsal is. Counts are of all so far, `results` and `children` are what is new."""
+
+    reached: int = 0
+    failed: int = 0
+    unrehearsed: int = 0
+    not_given_back: int = 0
+    not_compared: int = 0
+    pause: float = 0.0
+    results: list[Rehearsed] = []
+    children: list[PlannedChild] = []
+    over: bool = False
+    error: str | None = None
+
+
+class TooLong(BaseException):
+    """What runs has had its time."""
+
+
+class Wrong(Exception):
+    """What a code_change returned can't be the state."""
+
+    def __init__(self, outcome: RehearsalOutcome, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.message = message
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One process's code_change, as far as it came."""
+
+    part: Part
+    state: Any
+    old_class: type[Behaviour]
+    note: Fingerprint | None
+    outcome: RehearsalOutcome = "ok"
+    message: str | None = None
+    trace: tuple[str, ...] = ()
+    seconds: float = 0.0
+    after: Any = None
+    given_back: bool | None = None
+
+    def sort(self) -> str:
+        """How it counts."""
+        if self.outcome in ("ok", "unrehearsed"):
+            return "not given back" if self.given_back is False else self.outcome
+        return "failed"
+
+    def went(self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = ()) -> None:
+        """It went otherwise than well."""
+        self.outcome, self.message, self.trace = outcome, message, trace
+
+
+@dataclass(slots=True)
+class Play:
+    """One rehearsal of a transition. To be run in the copy only: it uses it up.
+
+    `running` has each module's present namespace, `versions` what it is called before, and in the batch.
+    """
+
+    transition: Transition
+    batch: Batch
+    acts: Sequence[Part | Switch]
+    running: dict[str, Namespace]
+    versions: dict[str, tuple[str, str]]
+    bounds: Bounds
+    place: Place
+    tell: Tell
+    told: Told = field(default_factory=Told)
+    _fence: Fence = field(init=False)
+    _armed: bool = False
+    _doing: str = ""
+    _last: float = 0.0
+    _room: dict[str, int] = field(default_factory=lambda: dict(ROOM))
+
+    def run(self) -> None:
+        """Rehearse everything and say how it went."""
+        try:
+            Surroundings().follow(self.transition.target, self.transition.configuration)
+            signal.signal(signal.SIGALRM, self._too_long)
+            self._fence = Fence()
+            for number, act in enumerate(self.acts):
+                if isinstance(act, Switch):
+                    self.batch.commit()
+                    continue
+                self.place.enter(number)
+                self._one(act)
+                self.place.enter(-1)
+            self.told.over = True
+        except BaseException as error:
+            self.told.error = f"{type(error).__name__}: {error}"
+        self._say(at_once=True)
+
+    def _say(self, *, at_once: bool = False) -> None:
+        now = time.monotonic()
+        if at_once or now - self._last > TELLING_SECONDS:
+            self._last = now
+            self.tell(msgspec.msgpack.encode(self.told))
+            self.told.results, self.told.children = [], []
+
+    # ------------------------------------------------------------------ one process
+
+    def _one(self, part: Part) -> None:
+        process = part.process
+        state = process.raw_state()
+        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+        attempt = Attempt(part, state, type(process.instance), note)
+        before = self._shown(attempt.old_class, state) if any(self._room.values()) else UNSEEN
+        self._try(attempt)
+        sort = attempt.sort()
+        self._count(attempt, sort)
+        first = self._room[sort] == ROOM[sort]
+        if self._room[sort]:
+            self._room[sort] -= 1
+            self.told.results.append(self._result(attempt, before))
+        self._say(at_once=first and sort == "failed")
+
+    def _try(self, attempt: Attempt) -> None:
+        self._doing = "its code_change"
+        try:
+            with self._bounded():
+                if isinstance(attempt.part.process, SupervisorProcess):
+                    self._re_read(attempt, attempt.part.process)
+                else:
+                    self._change(attempt)
+                    self._check(attempt)
+        except Wrong as wrong:
+            attempt.went(wrong.outcome, wrong.message)
+        except TooLong:
+            attempt.went("hung", f"{self._doing} has not ended within {self.bounds.each:g} s")
+        except MemoryError:
+            extra = self.bounds.memory >> 20
+            attempt.went("raised", f"{self._doing} needs more than {extra} MiB beyond what the node has")
+        except BaseException as error:
+            attempt.went("raised", f"{self._doing} raised {self._words(error)}", self._trace(error))
+        if (touched := self._fence.take()) is not None:
+            what = f"{self._doing} {touched}, which a rehearsal can't let it do"
+            attempt.went("unrehearsed", what, attempt.trace)
+        elif attempt.note is not None and not attempt.note.still_fits():
+            changed = "its code_change changes the state that it is given"
+            attempt.went("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
+        elif attempt.outcome == "ok" and attempt.part.process.kind != "supervisor" and self.transition.back is not None:
+            self._give_back(attempt, attempt.part.back)
+
+    def _change(self, attempt: Attempt) -> None:
+        """As `Switch._changed`."""
+        change = attempt.part.change
+        old_vsn, new_vsn = self.versions[change.module]
+        new = change.direction == "up" or change.loaded
+        cls = self._class(attempt.part, change.module, new=new)
+        began = time.perf_counter()
+        try:
+            vsn = old_vsn if change.direction == "up" else Down(new_vsn)
+            attempt.after = cls.code_change(vsn, attempt.state, change.extra)
+        finally:
+            attempt.seconds = time.perf_counter() - began
+
+    def _check(self, attempt: Attempt) -> None:
+        """Whether the new state is one."""
+        process, module, after = attempt.part.process, attempt.part.change.module, attempt.after
+        if inspect.isawaitable(after):
+            if inspect.iscoroutine(after):
+                after.close()
+            attempt.after = None
+            raise Wrong("wrong type", "its code_change is async: nothing may run while code is switched")
+        target = self._class(attempt.part, module, new=True)
+        value, was = after, attempt.state
+        if process.kind == "gen_statem":
+            if not (isinstance(after, tuple) and len(after) == 2):
+                raise Wrong("wrong type", f"its code_change returned {_kind(after)}; it returns (state, data)")
+            if not has_state(target, after[0]):
+                name, vsn = escape(str(after[0])[:100]), self.transition.target.vsn
+                raise Wrong("no such state", f"its code_change returned state {name}, which {vsn} does not define")
+            value, was = after[1], attempt.state[1]
+        declared = declared_state(target, self.batch.namespace(module))
+        held = declared_state(attempt.old_class, self.running[module])
+        # A class that doesn't keep to its own declaration can't be measured by the next one.
+        if fits(was, held) and not fits(value, declared):
+            what = f"its code_change returned {_kind(value)}; {target.__qualname__} is declared with {said(declared)}"
+            raise Wrong("wrong type", what)
+
+    def _give_back(self, attempt: Attempt, back: Change | None) -> None:
+        """Whether the way down makes the same state of the new one again."""
+        self._doing = "the way down"
+        try:
+            with self._bounded():
+                returned = attempt.after if back is None else self._changed_back(attempt, back)
+                attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+                if attempt.given_back is False:
+                    without = " has no code_change for it, and" if back is None else ""
+                    attempt.message = f"the way down{without} does not give the same state back"
+        except TooLong:
+            attempt.given_back, attempt.message = False, f"the way down has not ended within {self.bounds.each:g} s"
+        except BaseException as error:
+            attempt.given_back, attempt.message = False, f"the way down raised {self._words(error)}"
+            attempt.trace = self._trace(error)
+        if self._fence.take() is not None:
+            attempt.given_back, attempt.message, attempt.trace = None, None, ()
+
+    def _changed_back(self, attempt: Attempt, back: Change) -> Any:
+        cls = self._class(attempt.part, back.module, new=not back.loaded)
+        return cls.code_change(Down(self.versions[back.module][0]), attempt.after, back.extra)
+
+    def _class(self, part: Part, module: str, *, new: bool) -> Any:
+        namespace = self.batch.namespace(module) if new else self.running[module]
+        cls = conditions.class_in(namespace, part.process.qualname)
+        if cls is None:
+            raise LookupError(f"{module} has no class {part.process.qualname}")
+        return cls
+
+    def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
+        self._doing = "its children()"
+        table = attempt.state
+        began = time.perf_counter()
+        read = take_new_class(process)
+        attempt.seconds = time.perf_counter() - began
+        attempt.after = process.raw_state()
+        removed = [id for id in read.kept if id in table.named]
+        for change, ids in (("added", read.added), ("replaced", read.replaced), ("removed", removed)):
+            self.told.children += [_child(process, id, change) for id in ids]
+        self.told.children += [_child(process, id, "left out") for id in read.left_out]
+
+    # ------------------------------------------------------------------ what is said of it
+
+    def _count(self, attempt: Attempt, sort: str) -> None:
+        told = self.told
+        told.reached += 1
+        told.pause += attempt.seconds
+        told.unrehearsed += sort == "unrehearsed"
+        told.failed += sort == "failed"
+        told.not_given_back += sort == "not given back"
+        told.not_compared += attempt.note is None
+
+    def _result(self, attempt: Attempt, before: Term) -> Rehearsed:
+        process = attempt.part.process
+        after = None
+        if attempt.outcome == "ok":
+            after = self._shown(self._class(attempt.part, attempt.part.change.module, new=True), attempt.after)
+        elif attempt.outcome == "mutated":
+            after = self._shown(attempt.old_class, attempt.state)
+        return Rehearsed(
+            pid=int(process.pid),
+            name=process.name,
+            module=attempt.part.change.module,
+            outcome=attempt.outcome,
+            seconds=attempt.seconds,
+            before=before,
+            after=after,
+            message=attempt.message,
+            trace=attempt.trace,
+            given_back=attempt.given_back,
+        )
+
+    def _shown(self, cls: type[Behaviour], state: object) -> Term:
+        try:
+            with self._aside():
+                return shown(cls, state, SHOWN)
+        except (Exception, TooLong, NotRehearsable):
+            return UNSEEN
+
+    def _words(self, error: BaseException) -> str:
+        kind = type(error).__name__
+        try:
+            with self._aside():
+                return escape(f"{kind}: {error}"[:500])
+        except (Exception, TooLong, NotRehearsable):
+            return kind
+
+    def _trace(self, error: BaseException) -> tuple[str, ...]:
+        """The innermost frames of the code that raised, with their lines."""
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_HERE)]
+        return tuple(escape(f"{one.filename}:{one.lineno} {one.name}: {one.line}"[:300]) for one in frames[-FRAMES:])
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """User code runs inside: behind the fence, and interrupted when it takes too long, again and again."""
+        with self._fence:
+            try:
+                signal.setitimer(signal.ITIMER_REAL, self.bounds.each, AGAIN)
+                self._armed = True
+                yield
+            finally:
+                self._armed = False
+                signal.setitimer(signal.ITIMER_REAL, 0)
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """As `_bounded`, for what is not the code_change itself: what it touches says nothing of that."""
+        before = self._fence.touched
+        try:
+            with self._bounded():
+                yield
+        finally:
+            self._fence.touched = before
+
+    def _too_long(self, number: int, frame: FrameType | None) -> None:
+        if self._armed:
+            raise TooLong
+
+
+def _kind(value: object) -> str:
+    name = type(value).__qualname__
+    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {escape(name[:100])}"
+
+
+def _child(process: SupervisorProcess, id: str, change: Any) -> PlannedChild:
+    return PlannedChild(supervisor=int(process.pid), supervisor_name=process.name, id=id, change=change)

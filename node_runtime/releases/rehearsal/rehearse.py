@@ -1,0 +1,222 @@
+"""A rehearsal as the node sees it: begun, followed, and told in a plan's words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from node_runtime.code import Batch, CodeServer
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed
+
+from ..transition import Transition
+from .copy import Bounds, Place, run_in_a_copy
+from .play import UNSEEN, Play, Told
+from .script import Part, Switch, acts
+
+MEMORY: Final = 1 << 30
+"""Bytes that a rehearsal may need beyond what the node has."""
+RESULTS: Final = 100
+"""How many processes a rehearsal tells of one by one."""
+NAMED: Final = 20
+"""How many processes that fail become blockers of their own."""
+CONSENT: Final = "say --unrehearsed to go all the same"
+REMEDIES: Final[dict[RehearsalOutcome, str]] = {
+    "raised": "correct the code_change and build the release again",
+    "wrong type": "let the code_change return what the class is declared with, or correct the declaration",
+    "no such state": "let the code_change map the state to one that the new version defines",
+    "mutated": "let the code_change make a new value: the old one has to be there if the install is put back",
+    "hung": "correct the code_change: all processes would stand still with it",
+    "died": "correct the code_change: it would end the node",
+}
+
+Hear = Callable[[int, int], None]
+"""Is told how many processes have been rehearsed, of how many."""
+
+
+@dataclass(slots=True)
+class Stage:
+    """There is one for a node: two rehearsals at once would only slow each other down."""
+
+    free: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A rehearsal, what supervisors would make of their children, and how many states were too large to compare."""
+
+    rehearsal: Rehearsal
+    children: tuple[PlannedChild, ...] = ()
+    not_compared: int = 0
+
+
+async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
+    """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
+    if not transition.migrated:
+        return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
+    async with runtime().part(Stage).free:
+        return await _rehearse(transition, batch, code, hear)
+
+
+async def _rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
+    at, began = time.time(), time.perf_counter()
+    script = list(acts(transition))
+    parts = sum(isinstance(act, Part) for act in script)
+    if not parts:
+        return Outcome(Rehearsal(at=at, seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
+    running = {module: version for module in transition.migrated if (version := code.versions(module)[0]) is not None}
+    node = transition.configuration.node
+    bounds = Bounds(node.rehearsal, node.code_change, MEMORY)
+    place, heard = Place(), Heard(parts, hear)
+
+    def work(tell: Callable[[bytes], None]) -> None:
+        Play(
+            transition,
+            batch,
+            script,
+            {module: version.namespace for module, version in running.items()},
+            {module: (version.vsn, batch.version(module).vsn) for module, version in running.items()},
+            bounds,
+            place,
+            tell,
+        ).run()
+
+    try:
+        stopped, killed = await run_in_a_copy(work, heard.take, place, bounds)
+        ended = None if heard.told.over else _ended_early(script, place, bounds, heard, killed=killed)
+    finally:
+        place.close()
+    results = sorted((*heard.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_weight)
+    told = heard.told
+    rehearsal = Rehearsal(
+        at=at,
+        seconds=time.perf_counter() - began,
+        stopped=stopped,
+        pause=told.pause,
+        processes=parts,
+        reached=told.reached + isinstance(ended, Rehearsed),
+        failed=told.failed + isinstance(ended, Rehearsed),
+        unrehearsed=told.unrehearsed,
+        not_given_back=told.not_given_back,
+        results=tuple(results[:RESULTS]),
+        error=ended if isinstance(ended, str) else None,
+    )
+    return Outcome(rehearsal, tuple(heard.children), told.not_compared)
+
+
+class Heard:
+    """What the copy has told so far."""
+
+    def __init__(self, parts: int, hear: Hear) -> None:
+        self.told = Told()
+        self.results: list[Rehearsed] = []
+        self.children: list[PlannedChild] = []
+        self._parts = parts
+        self._hear = hear
+        self._decoder = msgspec.msgpack.Decoder(Told)
+
+    def take(self, message: bytes) -> None:
+        """One more message. Raises what msgspec raises for one that is none."""
+        self.told = self._decoder.decode(message)
+        self.results += self.told.results
+        self.children += self.told.children
+        self._hear(self.told.reached, self._parts)
+
+
+def _ended_early(
+    script: Sequence[Part | Switch], place: Place, bounds: Bounds, heard: Heard, *, killed: bool
+) -> Rehearsed | str:
+    """The process that it ended at, or what is to be said instead."""
+    number, at_it = place.read()
+    act = script[number] if number >= 0 else None
+    if heard.told.error is not None:
+        return f"it failed: {heard.told.error}"
+    if not isinstance(act, Part) or (killed and at_it <= bounds.each):
+        return f"not everything was rehearsed within {bounds.seconds:g} s" if killed else "its process has ended"
+    message = "its code_change ended the process that it ran in"
+    if killed:
+        message = f"its code_change has not ended within {bounds.each:g} s, and can't be interrupted"
+    return Rehearsed(
+        pid=int(act.process.pid),
+        name=act.process.name,
+        module=act.change.module,
+        outcome="hung" if killed else "died",
+        seconds=at_it,
+        before=UNSEEN,
+        message=message,
+    )
+
+
+def _weight(result: Rehearsed) -> int:
+    """What failed comes first, then what couldn't be tried, then what doesn't come back."""
+    if result.outcome == "unrehearsed":
+        return 1
+    if result.outcome == "ok":
+        return 2 if result.given_back is False else 3
+    return 0
+
+
+# ------------------------------------------------------------------ in a plan's words
+
+
+def blockers(rehearsal: Rehearsal) -> list[Blocker]:
+    """What the rehearsal found to stand in the way, process by process."""
+    failed = [one for one in rehearsal.results if one.outcome not in ("ok", "unrehearsed")]
+    found = [Blocker(reason=sentence(one), remedy=REMEDIES.get(one.outcome, ""), pid=one.pid) for one in failed[:NAMED]]
+    if rehearsal.failed > NAMED:
+        more = f"{rehearsal.failed - NAMED} more processes fail in the rehearsal"
+        found.append(Blocker(reason=more, remedy="correct the code_change; `-o json` lists the first hundred"))
+    return found
+
+
+def sentence(one: Rehearsed) -> str:
+    """One process that did not go well."""
+    where = f" ({one.trace[-1].partition(' ')[0]})" if one.trace else ""
+    return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{where}"
+
+
+def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
+    """Why an install doesn't begin after this rehearsal; `consent` is to what can't be rehearsed."""
+    if rehearsal.failed:
+        return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in blockers(rehearsal))}"
+    unknown = needs_consent(rehearsal)
+    return None if unknown is None or consent else f"{unknown}: {CONSENT}"
+
+
+def needs_consent(rehearsal: Rehearsal) -> str | None:
+    """What can't be known before it is done, so that somebody has to want it all the same."""
+    missing = rehearsal.processes - rehearsal.reached
+    first = next((one for one in rehearsal.results if one.outcome == "unrehearsed"), None)
+    said = []
+    if first is not None:
+        more = f", and {rehearsal.unrehearsed - 1} more can't be rehearsed" if rehearsal.unrehearsed > 1 else ""
+        said.append(f"{sentence(first)}{more}")
+    if missing and not rehearsal.failed:
+        said.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
+    return "; ".join(said) or None
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What is worth knowing before, and no reason not to go."""
+    rehearsal = outcome.rehearsal
+    first = next((one for one in rehearsal.results if one.given_back is False), None)
+    said = []
+    if first is not None:
+        more = f" So it is with {rehearsal.not_given_back} processes." if rehearsal.not_given_back > 1 else ""
+        said.append(f"{sentence(first)}.{more}")
+    if outcome.not_compared:
+        said.append(
+            f"The states of {outcome.not_compared} processes are too large to see whether code_change changes them."
+        )
+    return said
+
+
+def problems_only(rehearsal: Rehearsal) -> Rehearsal:
+    """What an operation keeps of it."""
+    kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
+    return msgspec.structs.replace(rehearsal, results=kept)

@@ -1,0 +1,371 @@
+"""Rehearsals on a live node: what they find, whom they name, and that nothing of the node is touched by them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
+
+from node_runtime import Pid, call, gen_server, gen_statem, supervisor
+from node_runtime.behaviours import hot
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.messages import Term
+
+if TYPE_CHECKING:
+    from small_node import SmallNode
+
+pytest_plugins = ["small_node"]
+
+
+def changing(body: str, *, top: str = "", base: str = "dict") -> str:
+    """The counter's next version with this body of its code_change."""
+    lines = "".join(f"        {line}\n" for line in body.splitlines())
+    text = COUNTER_2.replace("GenServer[dict]", f"GenServer[{base}]").replace("class Counter", f"{top}\nclass Counter")
+    return f"{text}\n    @classmethod\n    def code_change(cls, old_vsn, state, extra):\n{lines}"
+
+
+async def start_counters(small: SmallNode, second: str, *counts: int, first: str = COUNTER) -> list[Pid]:
+    small.write("1", {"shop.counter": first})
+    small.write("2", {"shop.counter": second}, UPDATE_COUNTER)
+    small.boot()
+    cls = importlib.import_module("shop.counter").Counter
+    pids = [await gen_server.start(cls, name=f"counter{count}") for count in counts]
+    for pid, count in zip(pids, counts, strict=True):
+        hot.raw_state(pid)["count"] = count
+    return pids
+
+
+def only(plan: m.Plan) -> m.Rehearsed:
+    """The one process of the rehearsal."""
+    assert plan.rehearsal is not None
+    assert (plan.rehearsal.processes, plan.rehearsal.reached, plan.rehearsal.error) == (1, 1, None)
+    (one,) = plan.rehearsal.results
+    return one
+
+
+def item(term: Term | None, label: str) -> str:
+    assert term is not None
+    return dict(term.items)[label].text
+
+
+async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_nothing_is_touched(
+    small: SmallNode,
+) -> None:
+    failing = changing(
+        'if state["count"] == 777:\n    raise ValueError("777 is right out")\nreturn {**state, "new": 1}'
+    )
+    pids = await start_counters(small, failing, *range(1000))
+    states = [hot.raw_state(pid) for pid in pids]
+    contents = [dict(state) for state in states]
+    cls = importlib.import_module("shop.counter").Counter
+    heard: list[tuple[str, int, int]] = []
+    small.handler.rehearsals.subscribe(lambda *news: heard.append(news))
+
+    plan = await small.handler.plan("2")
+
+    (blocker,) = plan.blockers
+    assert blocker.pid == pids[777]
+    assert blocker.reason.startswith("counter777 (shop.counter): its code_change raised ValueError: 777 is right out (")
+    assert "counter.py:" in blocker.reason
+    assert not blocker.transient
+    rehearsal = plan.rehearsal
+    assert rehearsal is not None
+    assert (rehearsal.processes, rehearsal.reached, rehearsal.failed, rehearsal.unrehearsed) == (1000, 1000, 1, 0)
+    first = rehearsal.results[0]
+    assert (first.pid, first.outcome) == (pids[777], "raised")
+    assert first.trace[-1].endswith('code_change: raise ValueError("777 is right out")')
+    assert item(first.before, "count") == "777"
+    assert {one.outcome for one in rehearsal.results[1:]} == {"ok"}
+    assert heard[-1] == ("2", 1000, 1000)
+    assert [hot.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
+    assert states == contents
+    assert importlib.import_module("shop.counter").Counter is cls
+    assert await call("counter777", cls.version) == "c1"
+    assert small.told == []
+
+    aborted = await small.go("2", plan_id=plan.id)
+    assert aborted.outcome == "aborted"
+    assert aborted.error is not None
+    assert "counter777" in aborted.error
+    assert [step.phase for step in aborted.steps] == ["preparing", "rehearsing"]
+    assert aborted.rehearsal is not None
+    assert (aborted.rehearsal.results[0].pid, aborted.rehearsal.results[0].outcome) == (pids[777], "raised")
+    assert [hot.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
+    assert states == contents
+
+
+async def test_a_rehearsal_that_goes_well_shows_what_would_become_of_each_state(small: SmallNode) -> None:
+    tenfold = 'return {"count": state["count"] // 10 if isinstance(old_vsn, Down) else state["count"] * 10}'
+    await start_counters(small, changing(f"from node_runtime import Down\n{tenfold}"), 4)
+    plan = await small.handler.plan("2")
+    one = only(plan)
+    assert plan.blockers == ()
+    assert (one.name, one.outcome, one.message) == ("counter4", "ok", None)
+    assert (item(one.before, "count"), item(one.after, "count")) == ("4", "40")
+    assert plan.pause is not None
+    assert plan.pause > 0
+
+
+WRONG = {
+    "raised": ('raise KeyError("total")', "its code_change raised KeyError: 'total'"),
+    "wrong type": ("return [state]", "its code_change returned a list; Counter is declared with dict"),
+    "mutated": ('state["count"] += 1\nreturn dict(state)', "its code_change changes the state that it is given"),
+    "hung": ("while True:\n    pass", "its code_change has not ended within 0.2 s"),
+    "died": ("import os\nos._exit(3)", "its code_change ended the process that it ran in"),
+}
+
+
+@pytest.mark.parametrize("outcome", WRONG)
+async def test_what_a_code_change_does_wrong_is_found(small: SmallNode, outcome: str) -> None:
+    body, message = WRONG[outcome]
+    (pid,) = await start_counters(small, changing(body), 5)
+    (small.root / "etc").mkdir()
+    (small.root / "etc" / "node.toml").write_text("code_change = 0.2\n")
+    plan = await small.handler.plan("2")
+    one = only(plan)
+    assert (one.outcome, one.message) == (outcome, message)
+    (blocker,) = plan.blockers
+    assert blocker.pid == pid
+    assert blocker.reason.startswith(f"counter5 (shop.counter): {message}")
+    assert blocker.remedy
+    assert hot.raw_state(pid) == {"count": 5}
+
+
+async def test_a_code_change_that_cannot_be_interrupted_is_killed_and_named(small: SmallNode) -> None:
+    await start_counters(small, changing("return sum(range(10**12))"), 5)
+    (small.root / "etc").mkdir()
+    (small.root / "etc" / "node.toml").write_text("code_change = 0.2\n")
+    one = only(await small.handler.plan("2"))
+    assert one.outcome == "hung"
+    assert one.message == "its code_change has not ended within 0.2 s, and can't be interrupted"
+
+
+async def test_memory_is_bounded(small: SmallNode) -> None:
+    await start_counters(small, changing('return {"count": 0, "many": bytearray(3 << 30)}'), 5)
+    one = only(await small.handler.plan("2"))
+    assert one.outcome == "raised"
+    assert one.message == "its code_change needs more than 1024 MiB beyond what the node has"
+
+
+async def test_an_object_of_the_old_version_is_not_the_declared_state_of_the_new_one(small: SmallNode) -> None:
+    kept = "from dataclasses import dataclass\n@dataclass\nclass State:\n    count: int = 0\n"
+    grown = kept.replace("= 0", "= 0\n    total: int = 0")
+    first = changing("return state", top=kept, base="State").replace('{"count": 0}', "State()")
+    small.write("1", {"shop.counter": first})
+    small.write("2", {"shop.counter": changing("return state", top=grown, base="State")}, UPDATE_COUNTER)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    one = only(await small.handler.plan("2"))
+    assert one.outcome == "wrong type"
+    assert one.message == "its code_change returned a State; Counter is declared with State"
+
+
+async def test_a_state_machine_in_a_state_that_the_target_lacks(small: SmallNode) -> None:
+    small.write("1", {"shop.lamp": LAMP})
+    small.write("2", {"shop.lamp": LAMP_2}, UPDATE_COUNTER.replace("shop.counter", "shop.lamp"))
+    small.boot()
+    pid = await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
+    plan = await small.handler.plan("2")
+    assert only(plan).outcome == "no such state"
+    assert [blocker.pid for blocker in plan.blockers] == [pid]
+    assert hot.raw_state("lamp") == ("lime", None)
+
+
+async def test_a_way_down_that_does_not_give_the_state_back_is_a_warning(small: SmallNode) -> None:
+    up, down = 'return {**state, "n": 1}', 'return {"count": 0}'
+    forgetful = f"from node_runtime import Down\nif isinstance(old_vsn, Down):\n    {down}\n{up}"
+    await start_counters(small, changing(forgetful), 0, 5)
+    plan = await small.handler.plan("2")
+    assert plan.blockers == ()
+    assert plan.warnings == ("counter5 (shop.counter): the way down does not give the same state back.",)
+    assert plan.rehearsal is not None
+    assert plan.rehearsal.not_given_back == 1
+    assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}
+    assert (await small.go("2")).outcome == "installed"
+
+
+OUTSIDE = {
+    "the runtime": ('from node_runtime import whereis\nwhereis("x")\nreturn dict(state)', "calls the runtime"),
+    "a cast": (
+        'from node_runtime import cast\ncast("counter5", cls.add)\nreturn dict(state)',
+        "calls the runtime",
+    ),
+    "a swallowed error": (
+        'from node_runtime import send\ntry:\n    send("x", 1)\nexcept BaseException: pass\nreturn dict(state)',
+        "calls the runtime",
+    ),
+    "the event loop": ("import asyncio\nasyncio.get_running_loop().create_future()", "uses the event loop"),
+    "a file": ('open("PATH", "w").write("!")\nreturn dict(state)', "writes a file"),
+    "a connection": (
+        'import socket\nsocket.create_connection(("127.0.0.1", PORT))\nreturn dict(state)',
+        "acts on what is outside of the node (socket.",
+    ),
+    "a program": (
+        'import subprocess\nsubprocess.run(["touch", "PATH"])\nreturn dict(state)',
+        "acts on what is outside of the node (subprocess.Popen)",
+    ),
+    "a signal": (
+        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn dict(state)",
+        "acts on what is outside of the node (os.kill)",
+    ),
+    "a thread": (
+        "import threading\nthreading.Thread(target=print).start()\nreturn dict(state)",
+        "starts a thread",
+    ),
+    "a descriptor": ("import os\nos.write(1, b'!')\nreturn dict(state)", "uses a descriptor of the node"),
+}
+
+
+@pytest.mark.parametrize("what", OUTSIDE)
+async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
+    small: SmallNode, tmp_path: Path, what: str
+) -> None:
+    body, words = OUTSIDE[what]
+    touched = tmp_path / "touched"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        body = body.replace("PATH", str(touched)).replace("PORT", str(server.getsockname()[1]))
+        live = f"import os\nif os.getpid() == {os.getpid()}:\n    return dict(state)\n"
+        await start_counters(small, changing(live + body), 5)
+        plan = await small.handler.plan("2")
+        one = only(plan)
+        assert one.outcome == "unrehearsed"
+        assert one.message is not None
+        assert one.message.startswith(f"its code_change {words}")
+        assert plan.blockers == ()
+        assert plan.rehearsal is not None
+        assert plan.rehearsal.unrehearsed == 1
+
+        refused = await small.go("2")
+        assert refused.outcome == "aborted"
+        assert refused.error is not None
+        assert "counter5" in refused.error
+        assert refused.error.endswith("say --unrehearsed to go all the same")
+        assert not touched.exists()
+        with pytest.raises(BlockingIOError):
+            server.accept()
+        assert (await small.go("2", unrehearsed=True)).outcome == "installed"
+
+
+async def test_the_environment_that_a_code_change_reads_is_that_of_the_target(small: SmallNode) -> None:
+    reading = 'from node_runtime import application\nreturn {"count": application.get_env("shop", "step")}'
+    small.write("1", {"shop.counter": COUNTER}, env="step = 1")
+    small.write("2", {"shop.counter": changing(reading)}, UPDATE_COUNTER, env="step = 2")
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    one = only(await small.handler.plan("2"))
+    assert (one.outcome, item(one.after, "count")) == ("ok", "2")
+
+
+async def test_secrets_stay_hidden(small: SmallNode) -> None:
+    await start_counters(small, changing('return {**state, "api_key": "new"}'), 5)
+    hot.raw_state("counter5")["password"] = "old"
+    plan = await small.handler.plan("2")
+    assert "old" not in str(only(plan).before)
+    assert "new" not in str(only(plan).after)
+
+
+async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -> None:
+    await start_counters(small, changing("import time\ntime.sleep(0.3)\nreturn dict(state)"), 5, 6)
+    cls = importlib.import_module("shop.counter").Counter
+    task = asyncio.create_task(small.handler.plan("2"))
+    calls = 0
+    while not task.done():
+        await call("counter5", cls.add)
+        calls += 1
+        await asyncio.sleep(0.001)
+    plan = await task
+    assert plan.rehearsal is not None
+    assert plan.rehearsal.pause > 0.6
+    assert calls > 20
+    assert hot.raw_state("counter5")["count"] == 5 + calls
+
+
+async def test_no_process_of_the_system_is_left(small: SmallNode) -> None:
+    await start_counters(small, changing("return dict(state)"), 5)
+    await small.handler.plan("2")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
+
+
+# ------------------------------------------------------------------ supervisors
+
+TOP = """
+from node_runtime import ChildSpec, Supervisor, gen_server
+from shop.counter import Counter
+
+async def start_one(name):
+    return await gen_server.start_link(Counter, name=name)
+
+class Top(Supervisor):
+    strategy, intensity, period = "one_for_one", 1, 5.0
+
+    def children(self):
+        return [ChildSpec("one", start="shop.top:start_one", args=("one",)),
+                ChildSpec("two", start="shop.top:start_one", args=("two",))]
+"""
+TOP_2 = TOP.replace('ChildSpec("two"', 'ChildSpec("three"').replace('("two",)', '("three",)')
+SCRIPT = """
+    [[up]]
+    from = "1"
+    instructions = [ { update = "shop.top", type = "supervisor" }, STEPS ]
+"""
+STOP = '{ apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] },'
+START = '{ apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] },'
+
+
+async def plan_with(small: SmallNode, steps: str, second: str = TOP_2) -> m.Plan:
+    small.write("1", {"shop.top": TOP, "shop.counter": COUNTER, "shop.more": "def f(): ...\n"})
+    modules = {"shop.top": second, "shop.counter": COUNTER, "shop.more": "def f(): ...\n"}
+    small.write("2", modules, SCRIPT.replace("STEPS", steps))
+    small.boot()
+    await supervisor.start_link(importlib.import_module("shop.top").Top, name="top")
+    importlib.import_module("shop.more")
+    return await small.handler.plan("2")
+
+
+async def test_children_that_come_and_go_stand_in_the_plan_with_their_steps(small: SmallNode) -> None:
+    two = None
+    plan = await plan_with(small, STOP + START)
+    two = next(child.pid for child in supervisor.which_children("top") if child.id == "two")
+    assert plan.blockers == ()
+    found = {child.id: (child.change, child.step) for child in plan.children}
+    stop = next(n for n, text in enumerate(plan.instructions, 1) if "terminate_child" in text)
+    start = next(n for n, text in enumerate(plan.instructions, 1) if "restart_child" in text)
+    assert found == {"three": ("added", start), "two": ("removed", stop)}
+    assert [(one.pid, one.step) for one in plan.processes if one.action == "stop"] == [(two, stop)]
+    assert plan.irreversible == ()
+
+
+async def test_children_that_no_instruction_sees_to_stand_in_the_way(small: SmallNode) -> None:
+    plan = await plan_with(small, "")
+    reasons = {blocker.reason: blocker.remedy for blocker in plan.blockers}
+    assert reasons == {
+        "three is added by the new specification of top, and no instruction starts it": (
+            'add { apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] } to the appup'
+        ),
+        "two is removed by the new specification of top, and no instruction stops it": (
+            'add { apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] } to the appup'
+        ),
+    }
+
+
+async def test_children_that_a_function_of_the_release_may_see_to_are_a_warning(small: SmallNode) -> None:
+    plan = await plan_with(small, '{ apply = "shop.more:f" },')
+    assert plan.blockers == ()
+    assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
+    assert plan.irreversible == ("shop.more:f is applied without an undo: it can't be put back.",)
+
+
+async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
+    plan = await plan_with(small, "", TOP.replace("return [", "return 1 / 0 or ["))
+    assert [blocker.reason.partition(" (/")[0] for blocker in plan.blockers] == [
+        "top (shop.top): its children() raised ZeroDivisionError: division by zero"
+    ]
+    assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
