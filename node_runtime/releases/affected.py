@@ -139,15 +139,3 @@ def _is_over(child: PlannedChild) -> bool:
     process = runtime().processes.get(child.supervisor)
     known = process.raw_state().find(child.id) if isinstance(process, SupervisorProcess) else None
     return child.change == "removed" and (known is None or (known.pid is None and not known.restarting))
-
-
-# ------------------------------------------------------------------ what can't be put back
-
-
-def irreversible(transition: Transition) -> Iterator[str]:
-    """Instructions behind the bar that nothing undoes; what is asked of supervisors and applications undoes itself."""
-    for number, step in numbered(transition.script):
-        if number <= transition.bar or step[0] != "apply" or step[3]["undo"] is not None:
-            continue
-        if not step[1].startswith((f"{SUPERVISOR}:", f"{APPLICATION}:")):
-            yield f"{step[1]} is applied without an undo: it can't be put back."

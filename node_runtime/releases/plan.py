@@ -80,7 +80,9 @@ def _plan(
         warnings=(*warnings, *map(str, drift)),
         way_back=way_back,
         children=children,
-        irreversible=tuple(affected.irreversible(transition)),
+        irreversible=tuple(
+            f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible
+        ),
         pause=None if rehearsed is None else _pause(rehearsed.rehearsal, touched),
         rehearsal=None if rehearsed is None else rehearsed.rehearsal,
     )
