@@ -165,7 +165,7 @@ def _processes(plan: m.Plan) -> list[Line]:
             lines.append(line(say(f"    and {len(touched) - _LISTED} more", "fact")))
     if plan.pause:
         lines.append(
-            line(say("  Suspended for about "), say(_pause(plan), "strong"), say(", once their callbacks end."))
+            line(say("  Suspended for about "), say(_pause(plan), "strong"), say(", once their callbacks have ended."))
         )
     return lines
 

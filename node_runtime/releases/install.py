@@ -109,11 +109,11 @@ class Installation:
         lasting = conditions.lasting(self.transition, batch)
         if lasting:
             raise Aborted(_sentence(lasting))
-        await asyncio.sleep(BREATH)
         while True:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
                 await self._rehearse(batch)
+                await asyncio.sleep(BREATH)
                 ended = await self._carry_out(batch)
                 if isinstance(ended, Installed):
                     return ended

@@ -290,7 +290,7 @@ class Play:
     def _result(self, attempt: Attempt, before: Term) -> Rehearsed:
         process = attempt.part.process
         after = None
-        if attempt.outcome == "ok":
+        if attempt.outcome == "ok" and process.kind != "supervisor":  # its children are told of
             after = self._shown(self._class(attempt.part, attempt.part.change.module, new=True), attempt.after)
         elif attempt.outcome == "mutated":
             after = self._shown(attempt.old_class, attempt.state)
