@@ -57,10 +57,11 @@ def go_up(stage: Stage, project: Project, told: list[str]) -> list[str]:
     if project is stage.projects[1]:
         plan_in_the_trap(stage, project, told)
     else:
-        wait_for_colour(stage, told[-1])
         command(stage, "hotdash", "plan", stage.node, project.vsn)
     command(stage, *state_of)
     say(f"Upgrade, and wait for a safe moment if it takes one. The page at {stage.url} stays up all the while.")
+    if project is not stage.projects[1]:
+        wait_for_colour(stage, told[-1])
     command(stage, "hotdash", "upgrade", stage.node, project.vsn, "--wait", WAIT, "--yes")
     command(stage, *state_of)
     look_at_page(stage)
