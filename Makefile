@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all fuzz lint format screenshots bench soak clean
+.PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -16,6 +16,7 @@ help:
 	@echo "make lint         ruff, mypy --strict, the import contracts"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
+	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make soak         a minute of crashes under load; nothing may be left of it"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make clean        remove .venv and what was built"
@@ -63,6 +64,9 @@ screenshots: $(READY)
 bench: $(READY)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.processes
+
+bench-upgrade: $(READY)
+	$(BIN)/python -m benchmarks.upgrades
 
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak

@@ -5,6 +5,7 @@ The tests of the release handler load it as a plugin, for its fixtures.
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -41,6 +42,7 @@ class SmallNode:
         self.code = CodeServer()
         self.told: list[m.Operation] = []
         self.handler: ReleaseHandler
+        self.operation: asyncio.Task[m.Operation]
 
     def write(
         self,

@@ -85,7 +85,7 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
                 before = migration.states[at]
                 after = migration.after[at] if at < len(migration.after) else before
                 yield _Affected(process, module, "migrate", before, after, old, migration.target)
-        for process in group if migration is None else ():
+        for process in group:  # of those that were migrated, too, for some may have ended before
             if only is not None and process.pid not in only:
                 continue
             state = process.raw_state()

@@ -248,13 +248,18 @@ class Switch:
 
     async def put_back(self) -> None:
         """Undo all that `run` has done and let everybody go on. What can't be undone is said in `put_back_failed`."""
-        failed = []
-        with entered(self._inside):
-            for reference, undo, args in reversed(self._undos):
-                try:
-                    await self._apply(undo, args)
-                except CRASHES as error:
-                    failed.append(f"{reference}: {type(error).__name__}: {error}")
+        failed: list[str] = []
+        try:
+            with entered(self._inside):
+                for reference, undo, args in reversed(self._undos):
+                    try:
+                        await self._apply(undo, args)
+                    except CRASHES as error:
+                        failed.append(f"{reference}: {type(error).__name__}: {error}")
+        finally:  # also where the node stops meanwhile: nobody may stay held
+            self._put_back(failed)
+
+    def _put_back(self, failed: list[str]) -> None:
         if self._committed:
             try:
                 self.batch.revert()

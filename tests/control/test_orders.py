@@ -165,6 +165,27 @@ async def test_an_upgrade_is_followed_to_its_end_committed_and_kept_in_the_audit
     assert {(line["who"], line.get("plan_id")) for line in audit_lines(shop)[:3]} == {("ann", plan.id)}
 
 
+async def test_an_operation_goes_on_when_its_client_is_gone(shop: Node) -> None:
+    async with shop.client() as client:
+        operation = (await client.request(methods.INSTALL, m.Install(vsn="1.1"))).operation
+    async with shop.client() as client:
+        ended = [state async for state in client.follow(operation)][-1]
+    assert (ended.id, ended.outcome) == (operation, "installed")
+
+
+async def test_a_stale_plan_is_refused_and_the_audit_says_so(shop: Node) -> None:
+    async with shop.client() as client:
+        plan = await client.request(methods.PLAN, m.MakePlan(vsn="1.1"))
+        for method, params in ((methods.INSTALL, m.Install(vsn="1.1")), (methods.ROLLBACK, m.Rollback())):
+            operation = (await client.request(method, params)).operation
+            assert [state async for state in client.follow(operation)][-1].ended is not None
+        error = await refused(client, methods.INSTALL, m.Install(vsn="1.1", plan_id=plan.id))
+        assert (error.code, "stale" in error.sentence) == (ExitCode.REFUSED, True)
+    last = audit_lines(shop)[-1]
+    assert (last["method"], last["phase"], last["plan_id"]) == ("install", "outcome", plan.id)
+    assert "stale" in last["outcome"]
+
+
 async def test_a_rollback_is_followed_to_its_end(shop: Node) -> None:
     async with shop.client() as client:
         started = await client.request(methods.INSTALL, m.Install(vsn="1.1"))

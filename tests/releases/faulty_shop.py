@@ -123,6 +123,26 @@ def page(request):
     return web.PlainTextResponse("old")
 """
 
+ANNEX = """
+from node_runtime import Application, ChildSpec, Supervisor, supervisor
+
+heard = []
+
+class Rooms(Supervisor):
+    def children(self):
+        return [ChildSpec("room", start="shop.desk:start_link", args=("room",))]
+
+class Annex(Application):
+    async def start(self, start_type, args):
+        return await supervisor.start_link(Rooms, name="rooms")
+
+    async def prep_stop(self):
+        heard.append("prep_stop")
+
+    async def stop(self):
+        heard.append("stop")
+"""
+
 EXTRA = """
 from node_runtime import GenServer, gen_server, link, whereis
 
@@ -168,6 +188,7 @@ def fail():
 """
 
 FIRST = {
+    "shop.annex": ANNEX,
     "shop.app": APP,
     "shop.desk": DESK,
     "shop.extinct": "number = 1\n",
@@ -212,6 +233,9 @@ SCRIPT = (
     '{ apply = "shop.steps:add_third" }',
     '{ apply = "shop.steps:kill_loner" }',
     '{ apply = "node_runtime.gen_server:stop", args = ["idler"] }',
+    '{ apply = "node_runtime.application:stop", args = ["annex"] }',
+    BREATHE,
+    '{ apply = "node_runtime.application:start", args = ["annex", "permanent"] }',
     '{ apply = "shop.steps:open_page" }',
     '{ stop = ["shop.second"] }',
     BREATHE,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["small_node"]
 
-SERVED = ("desk", "helper", "gone", "second", "loner", "idler", "lamp")
+SERVED = ("desk", "helper", "gone", "second", "loner", "idler", "room", "lamp")
 
 
 @pytest.fixture
@@ -37,8 +37,11 @@ async def shop(small: SmallNode) -> AsyncIterator[SmallNode]:
     await application.start("shop", "permanent")
     for module in ("shop.extinct", "shop.steps"):
         importlib.import_module(module)
+    application.load(application.AppSpec("annex", "1", mod="shop.annex:Annex"))
+    await application.start("annex", "permanent")
     runtime().on_halt = lambda reason: pytest.fail(f"the node halts: {reason}")
     yield small
+    await application.stop("annex")
     await application.stop("shop")
     await application.stop("web")
 
@@ -125,12 +128,13 @@ def picture(small: SmallNode) -> dict[str, Any]:
         "names": {name: process.pid for name, process in node.names.items()},
         "modules": modules,
         "versions": {name: version.vsn for name in modules if (version := small.code.versions(name)[0]) is not None},
-        "children": {name: supervisor.which_children(name) for name in ("root", "top", "more", "web_sup")},
+        "children": {name: supervisor.which_children(name) for name in ("root", "top", "more", "rooms", "web_sup")},
         "links": {pid: sorted(one.pid for one in process.linked()) for pid, process in node.processes.items()},
         "environment": application.get_all_env("shop"),
         "applications": running,
         "specifications": {spec.name: spec for spec in application.loaded_applications()},
         "routes": web.routes("shop"),
+        "heard": list(sys.modules["shop.annex"].heard),
         "notes": list(sys.modules["shop.steps"].notes),
         "release": small.handler.vsn,
     }
@@ -197,6 +201,9 @@ async def test_without_a_fault_all_of_it_takes_place(shop: SmallNode) -> None:
         assert await call(name, sys.modules["shop.desk"].Desk.serve, 1) == (1, name, "two")
     assert [hot.raw_state(whereis(name) or 0).get("new") for name in ("desk", "helper")] == [True, None]
     assert "shop.extinct" not in sys.modules
+    assert sys.modules["shop.annex"].heard == ["prep_stop", "stop"]
+    assert new["room"] not in (None, old["room"])
+    assert [one.spec.name for one in application.which_applications()] == ["web", "shop", "annex"]
     assert application.get_env("shop", "switch") == "on"
     assert len(web.routes("shop")) == 2
     assert all(process.status == "idle" for process in runtime().processes.values() if process.name in SERVED)

@@ -10,7 +10,7 @@ from .values import Term
 
 
 class ProcessResult(Struct, frozen=True):
-    """What an install did to one process, with its state before and after."""
+    """What an install did to one process, with its state before and after; `seconds` is for how long it was held."""
 
     pid: int
     name: str | None

@@ -1,0 +1,169 @@
+"""An upgrade with code_change of many servers, beside OTP's: `python -m benchmarks.upgrades [ROUNDS] [--sizes N…]`.
+
+The same pool on both sides: servers under one simple_one_for_one supervisor, whose states get one field more, and one
+client that asks one of them every millisecond. OTP's is a release that `systools` makes of the Erlang sources beside
+this, installed by `release_handler`; ours is installed by the node's release handler, after a plan. Both take turns,
+and what is shown is the best of all rounds, in milliseconds: a gap is a maximum, to which whatever else runs on the
+machine can only add. It is the longest that the client waited for an answer; in ours, where all share one thread,
+from when it wanted to ask.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from platform import python_version
+from shutil import copy, which
+from typing import Final
+
+SOURCES: Final = Path(__file__).parent / "pool"
+SIZES: Final = (1_000, 10_000, 100_000)
+SECONDS: Final = 600
+
+APP: Final = """
+{application, pool, [{description, "pool"}, {vsn, "VSN"}, {modules, [pool_top, pool_worker]}, {registered, [pool_top]},
+    {applications, [kernel, stdlib, sasl]}, {mod, {pool_top, []}}]}.
+"""
+
+Best = dict[tuple[str, int, str], float]
+
+FIGURES: Final = {
+    ("hotdash", "gap"): "longest gap of a client",
+    ("OTP", "gap"): "longest gap of a client, OTP",
+    ("hotdash", "install"): "whole install, without preparing the code",
+    ("OTP", "install"): "whole install, OTP",
+    ("hotdash", "pause"): "pause: hold, code_change, resume",
+    ("hotdash", "failed_pause"): "pause of one that fails at the last server: hold, code_change, put back",
+    ("hotdash", "failed_gap"): "longest gap of a client in that",
+}
+
+
+# ------------------------------------------------------------------ measuring
+
+
+@contextmanager
+def otp_release() -> Iterator[Path]:
+    """A directory with both releases, the first of which can be booted."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        for vsn, options in (("1.0.0", []), ("2.0.0", ["-DTAGGED"])):
+            beams = root / "lib" / f"pool-{vsn}" / "ebin"
+            beams.mkdir(parents=True)
+            sources = [str(SOURCES / f"{name}.erl") for name in ("pool_worker", "pool_top")]
+            subprocess.run(["erlc", *options, "-o", str(beams), *sources], check=True)
+            (beams / "pool.app").write_text(APP.replace("VSN", vsn))
+        copy(SOURCES / "pool.appup", beams)
+        subprocess.run(["erlc", "-o", directory, str(SOURCES / "pool_bench.erl")], check=True)
+        subprocess.run(["erl", "-noshell", "-pa", directory, "-run", "pool_bench", "build", directory], check=True)
+        yield root
+
+
+def otp_command(root: Path) -> list[str]:
+    """How to boot the first release and upgrade it."""
+    boot = ["-boot", str(root / "releases/1.0.0/start"), "-sasl", "releases_dir", json.dumps(str(root / "releases"))]
+    return ["erl", "-noshell", "+P", "2000000", *boot, "-pa", str(root), "-run", "pool_bench", "upgrade", str(root)]
+
+
+def measure(candidate: str, size: int) -> dict[str, float]:
+    """The seconds of one upgrade, in a fresh OS process."""
+    if candidate == "OTP":
+        with otp_release() as root:
+            return run(otp_command(root), POOL=str(size))
+    return run([sys.executable, "-m", "benchmarks.pool_node", str(size)])
+
+
+def run(words: list[str], **environment: str) -> dict[str, float]:
+    done = subprocess.run(
+        words,
+        cwd=SOURCES.parent.parent,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"\n{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def best(candidates: list[str], sizes: list[int], rounds: int) -> Best:
+    """All take turns."""
+    samples: dict[tuple[str, int, str], list[float]] = defaultdict(list)
+    for number, size, candidate in product(range(rounds), sizes, candidates):
+        print(f"\rround {number + 1} of {rounds}: {size}, {candidate}".ljust(60), end="", file=sys.stderr, flush=True)
+        for figure, seconds in measure(candidate, size).items():
+            samples[candidate, size, figure].append(seconds)
+    print(file=sys.stderr)
+    return {key: min(values) for key, values in samples.items()}
+
+
+# ------------------------------------------------------------------ showing
+
+
+def table(found: Best, sizes: list[int]) -> Iterator[str]:
+    """All figures in milliseconds, in Markdown."""
+    yield "| ms | " + " | ".join(f"{size:,}" for size in sizes) + " |"
+    yield "| --- |" + " ---: |" * len(sizes)
+    for (candidate, figure), title in FIGURES.items():
+        values = [found.get((candidate, size, figure)) for size in sizes]
+        if any(values):
+            yield f"| {title} | " + " | ".join("" if one is None else f"{one * 1000:,.1f}" for one in values) + " |"
+
+
+def goals(found: Best, sizes: list[int]) -> Iterator[str]:
+    """What was to be reached, and what was."""
+    yield "| | " + " | ".join(f"{size:,}" for size in sizes) + " |"
+    yield "| --- |" + " ---: |" * len(sizes)
+    for title, ours, theirs, limits in (
+        ("gap, to OTP's", ("hotdash", "gap"), ("OTP", "gap"), {1_000: 0.5}),
+        ("install, to OTP's", ("hotdash", "install"), ("OTP", "install"), dict.fromkeys(sizes, 0.5)),
+        (
+            "failed and put back, to the pause",
+            ("hotdash", "failed_pause"),
+            ("hotdash", "pause"),
+            dict.fromkeys(sizes, 2),
+        ),
+    ):
+        cells = []
+        for size in sizes:
+            one, other = (found.get((candidate, size, figure)) for candidate, figure in (ours, theirs))
+            if one is not None and other is not None:
+                limit = limits.get(size, 0.25)
+                missed = "" if one / other <= limit else ", missed"
+                cells.append(f"{one / other:.2f}x (≤ {limit:g}x{missed})")
+        if cells:
+            yield f"| {title} | " + " | ".join(cells) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.upgrades", description=__doc__)
+    parser.add_argument("rounds", nargs="?", type=int, default=5)
+    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), metavar="N")
+    options = parser.parse_args()
+    candidates, names = ["hotdash"], [f"Python {python_version()}"]
+    if which("erlc") and which("erl"):
+        ask = 'io:format("~s", [erlang:system_info(otp_release)]), halt().'
+        asked = subprocess.run(["erl", "-noshell", "-eval", ask], capture_output=True, text=True, check=True)
+        candidates.append("OTP")
+        names.append(f"Erlang/OTP {asked.stdout}")
+    else:
+        print("no erlc here: OTP is left out (Debian: apt install erlang-nox)", file=sys.stderr)
+    found = best(candidates, options.sizes, options.rounds)
+    print(f"{', '.join(names)}; the best of {options.rounds} rounds\n")
+    print("\n".join(table(found, options.sizes)) + "\n")
+    print("\n".join(goals(found, options.sizes)))
+
+
+if __name__ == "__main__":
+    main()

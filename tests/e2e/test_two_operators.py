@@ -1,0 +1,76 @@
+"""Two operators at one node, one of whom disappears in the middle of what they have begun."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fil_node import EXAMPLES, FilNode, build, install, running
+
+LIMIT = 30.0
+
+
+@pytest.fixture
+def node(fil_tarballs: dict[str, Path], tmp_path: Path) -> Iterator[FilNode]:
+    """fil 1986.a in a state that the staged 1986.b lacks, for ten minutes; and 1986.c, to which no way leads."""
+    without_olive = tmp_path / "1986.b"
+    shutil.copytree(EXAMPLES / "1986.b", without_olive)
+    machine = without_olive / "apps/fil/src/fil/color_fsm.py"
+    machine.write_text(machine.read_text().replace("olive", "teal"))
+    without_way = tmp_path / "1986.c"
+    shutil.copytree(EXAMPLES / "1986.c", without_way)
+    (without_way / "apps/fil/appup.toml").unlink()
+    with running(install(fil_tarballs["1986.a"], tmp_path, cycle_time=600)) as started:
+        started.hotdash("stage", started.name, build(without_olive, tmp_path))
+        started.hotdash("stage", started.name, build(without_way, tmp_path))
+        yield started
+
+
+def operations(node: FilNode) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
+    return found
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not come true"
+
+
+def test_the_second_is_told_who_has_the_node_and_nothing_depends_on_the_first_one_s_life(node: FilNode) -> None:
+    for verb in (("upgrade", node.name, "1986.c", "--yes"), ("plan", node.name, "1986.c")):
+        done = node.hotdash(*verb, code=1)
+        assert "no way from 1986.a to 1986.c" in " ".join((done.stdout + done.stderr).split())
+    assert "state olive" in node.hotdash("upgrade", node.name, "1986.b", "--yes", code=1).stderr
+    assert operations(node) == []
+
+    first = subprocess.Popen(
+        ["hotdash", "upgrade", node.name, "1986.b", "--yes", "--wait", "600"],
+        env=node.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: [one["phase"] for one in operations(node)] == ["waiting"], "the first one's wait")
+    (begun,) = operations(node)
+    for words in (
+        ("upgrade", node.name, "1986.b", "--yes", "--wait", "1"),
+        ("rollback", node.name, "--yes"),
+        ("commit", node.name),
+    ):
+        said = node.hotdash(*words, code=1).stderr
+        assert begun["id"] in said
+        assert begun["who"] in said
+        assert "waiting" in said
+
+    first.kill()
+    first.wait(LIMIT)
+    assert [(one["id"], one["phase"]) for one in operations(node)] == [(begun["id"], "waiting")]
+
+    blocker = json.loads(node.hotdash("plan", node.name, "1986.b", "-o", "json", code=None).stdout)["blockers"][0]
+    assert "olive" in blocker["reason"]
