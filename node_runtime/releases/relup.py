@@ -236,7 +236,7 @@ def _removed(app: AppView) -> list[Low]:
     return [
         apply(f"{APPLICATION}:stop", [app.name]),
         *(["remove", module, "soft_purge", "soft_purge"] for module in modules),
-        *([["purge", modules]] if modules else []),
+        ["purge", modules],
     ]
 
 
