@@ -54,13 +54,15 @@ class ChildSpec:
             raise self._wrong(f"type is {self.type!r}; use one of {TYPES}")
         if self.significant and self.restart == "permanent":
             raise self._wrong("a permanent child never ends for good, so it can't be significant")
-        object.__setattr__(self, "shutdown", self._checked_shutdown())
-        object.__setattr__(self, "args", self._several("args", self.args))
-        modules = self._several("modules", self.modules) or _alone(module)
+        modules = self._several("modules", self.modules)
         for one in modules:
             if not isinstance(one, str):
                 raise self._wrong(f"modules are {self.modules!r}; they are names of modules")
-        object.__setattr__(self, "modules", modules)
+        set_field = object.__setattr__
+        set_field(self, "shutdown", self._checked_shutdown())
+        if type(self.args) is not tuple:
+            set_field(self, "args", self._several("args", self.args))
+        set_field(self, "modules", modules or _alone(module))
 
     def _checked_shutdown(self) -> Shutdown:
         shutdown = self.shutdown
@@ -76,6 +78,8 @@ class ChildSpec:
         raise self._wrong(f'shutdown is {shutdown!r}; use seconds, "brutal_kill" or "infinity"')
 
     def _several(self, field: str, value: object) -> tuple[Any, ...]:
+        if type(value) is tuple:
+            return value
         if not isinstance(value, tuple | list):
             raise self._wrong(f"{field} are {value!r}; write a tuple")
         return tuple(value)

@@ -151,7 +151,7 @@ def link(pid: int) -> None:
     other = node.processes.get(pid)
     if other is None:
         node.signal(me, Pid(pid), "noproc", by_link=True)
-    else:
+    elif other.links is not me:  # as a supervisor's new child already is
         node.link(me, other)
 
 
