@@ -117,8 +117,12 @@ def all_processes() -> list[Pid]:
 
 
 def awaiting(process: Process) -> tuple[str, ...]:
-    """Where the process's suspended frames stand, outermost first; empty when it has none."""
-    return _frames(process.task.get_coro()) if process.task is not None else ()
+    """Where the process's suspended frames stand, outermost first, and then those of threads that work for it.
+
+    Empty when it has none.
+    """
+    suspended = _frames(process.task.get_coro()) if process.task is not None else ()
+    return (*suspended, *(_line(frame) for work in process.threads or () for frame in work.frames()))
 
 
 def _frames(waiter: object) -> tuple[str, ...]:
@@ -128,8 +132,12 @@ def _frames(waiter: object) -> tuple[str, ...]:
         if frame is None:
             break
         if not _is_ours(frame):
-            found.append(f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}")
+            found.append(_line(frame))
     return tuple(found)
+
+
+def _line(frame: FrameType) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}"
 
 
 def _is_ours(frame: FrameType | None) -> bool:

@@ -22,6 +22,7 @@ from .seldom import Seldom
 if TYPE_CHECKING:
     from .answer import Awaited
     from .runtime import Runtime
+    from .threads import Work
     from .timers import TimerRef
 
 BUSY: Final = "busy"
@@ -82,6 +83,7 @@ class Process:
     held: Seldom[set[object]] = Seldom()
     between: Seldom[list[Callable[[], None]]] = Seldom()
     alarms: Seldom[set[TimerRef]] = Seldom()
+    threads: Seldom[tuple[Work, ...]] = Seldom()
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime

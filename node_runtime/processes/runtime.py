@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Container
 from functools import partial
 from itertools import count
-from typing import Any, Final, Self, TypeVar
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from . import running
 from .barrier import current_barrier
@@ -24,6 +25,9 @@ from .pid import ROOT, Pid, Ref, Target
 from .process import BUSY, DEAD, YIELDING, Item, Process, here
 from .scheduler import Scheduler
 from .waiting import THE_END, begin_waiting, end_waiting
+
+if TYPE_CHECKING:
+    from .threads import Work
 
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
@@ -108,8 +112,10 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ who
 
     def me(self) -> Process | None:
-        """The calling process, if one is calling."""
-        return self.current or here.get()
+        """The calling process, if one is calling; in another thread, the one that it works for."""
+        if self.current is not None and get_ident() == self.thread:
+            return self.current
+        return here.get()
 
     def caller(self, function: str) -> Process:
         """The calling process, alive. Raises NotInProcess, or Exit if it has been killed."""
@@ -205,6 +211,8 @@ class Runtime(Scheduler):
             del self.names[process.name]
         if framed:
             self._cut(process)
+        elif process.threads:
+            self.zombies[process.pid] = process
         if self._ending is not None:
             self._ending.append((process, reason))
             return
@@ -216,10 +224,17 @@ class Runtime(Scheduler):
             self._ending = None
 
     def bury(self, process: Process) -> None:
-        """The last frame of an ended process is gone."""
-        self.zombies.pop(process.pid, None)
+        """The last frame of an ended process is gone; threads may still work for it."""
+        if not process.threads:
+            self.zombies.pop(process.pid, None)
         process.task = None
         process.buried()
+
+    def thread_over(self, process: Process, work: Work) -> None:
+        """A thread works for the process no more."""
+        process.threads = tuple(other for other in process.threads or () if other is not work) or None
+        if process.gate is DEAD and not process.threads and (process.task is None or process.task.done()):
+            self.zombies.pop(process.pid, None)
 
     def _cut(self, process: Process) -> None:
         self.zombies[process.pid] = process

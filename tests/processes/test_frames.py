@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -27,6 +28,7 @@ from node_runtime import (
     spawn_task,
     until_ended,
 )
+from node_runtime.processes.threads import Threads
 
 
 async def wait_for_ever() -> None:
@@ -83,6 +85,41 @@ async def test_a_zombie_can_send_nothing(runtime: Runtime) -> None:
     await eventually(lambda: outcome)
     assert outcome == ["killed"]
     assert got == []
+
+
+@pytest.mark.parametrize("way", ["to_thread", "run_in_executor"])
+async def test_a_thread_that_goes_on_after_the_kill_is_a_zombie_and_can_send_nothing(
+    runtime: Runtime, way: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(Threads(runtime))
+    begun, go_on = threading.Event(), threading.Event()
+    outcome: list[object] = []
+
+    def work() -> None:
+        begun.set()
+        go_on.wait(10)
+        try:
+            send(target, "boo")
+        except Exit as error:
+            outcome.append(error.reason)
+
+    async def live() -> None:
+        await (asyncio.to_thread(work) if way == "to_thread" else loop.run_in_executor(None, work))
+
+    target = spawn(wait_for_ever)
+    pid = spawn(live)
+    await eventually(begun.is_set)
+    exit(pid, "kill")
+    await eventually(lambda: not process_info(pid).awaiting[0].endswith("live"))
+    info = process_info(pid)
+    assert info.status == "zombie"
+    assert any(line.endswith("work") for line in info.awaiting)
+    go_on.set()
+    await eventually(lambda: pid not in all_processes())
+    assert outcome == ["killed"]
+    assert process_info(target).mailbox == process_info(target).messages == 0
+    assert is_alive(target)
 
 
 async def test_a_task_is_cancelled_by_an_exit_signal_and_ends_when_it_has_cleaned_up(runtime: Runtime) -> None:

@@ -1,0 +1,77 @@
+"""Threads that work for processes: one that goes on when its process has ended is a zombie, too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from threading import get_ident
+from types import FrameType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from .process import Process, here
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads(ThreadPoolExecutor):
+    """The default executor of a node's event loop, where `asyncio.to_thread` runs its function.
+
+    Nobody can end a thread from outside. So a process that has ended is listed as a zombie until the last function that
+    it has handed to a thread is over, and what that wants of the runtime is refused.
+    """
+
+    def __init__(self, node: Runtime) -> None:
+        super().__init__(thread_name_prefix="asyncio")
+        self._node = node
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """As usual; the calling process is said to have a thread until `fn` is over."""
+        node, process = self._node, self._node.me()
+        if process is None:
+            return super().submit(fn, *args, **kwargs)
+        work = Work(process)
+        future = super().submit(work.run, partial(fn, *args, **kwargs))
+        process.threads = (*(process.threads or ()), work)
+
+        def over(_: object) -> None:
+            with suppress(RuntimeError):  # the event loop may be closed by now
+                node.loop.call_soon_threadsafe(node.thread_over, process, work)
+
+        future.add_done_callback(over)
+        return future
+
+
+class Work:
+    """What one thread does for a process."""
+
+    __slots__ = ("process", "thread")
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.thread: int | None = None
+        """The thread, once it has begun."""
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Call the function on behalf of the process."""
+        self.thread = get_ident()
+        token = here.set(self.process)
+        try:
+            return function()
+        finally:
+            here.reset(token)
+
+    def frames(self) -> Iterator[FrameType]:
+        """Where the thread stands in the function, outermost frame first."""
+        frames: list[FrameType] = []
+        frame = None if self.thread is None else sys._current_frames().get(self.thread)
+        while frame is not None and frame.f_code is not Work.run.__code__:
+            frames.append(frame)
+            frame = frame.f_back
+        return reversed(frames) if frame is not None else iter(())
