@@ -101,7 +101,7 @@ def stray_tasks() -> list[StrayTask]:
     found = []
     for task in asyncio.all_tasks(node.loop):
         coroutine = task.get_coro()
-        if task in ours or _is_ours(_frame_of(coroutine)[0]):
+        if task in ours or _is_runtimes_own(_frame_of(coroutine)[0]):
             continue
         get_context = getattr(task, "get_context", None)
         owner = get_context().get(here) if get_context is not None else None
@@ -138,6 +138,14 @@ def _frames(waiter: object) -> tuple[str, ...]:
 
 def _line(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}"
+
+
+def _is_runtimes_own(frame: FrameType | None) -> bool:
+    # A public coroutine of these two layers, as a call is, becomes a task only by somebody else.
+    if frame is None or not _is_ours(frame):
+        return False
+    layer = frame.f_globals["__name__"].split(".")[1]
+    return layer not in ("processes", "behaviours") or frame.f_code.co_name.startswith("_")
 
 
 def _is_ours(frame: FrameType | None) -> bool:

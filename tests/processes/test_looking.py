@@ -190,6 +190,18 @@ async def test_tasks_that_are_no_processes_are_shown_as_such(runtime: Runtime) -
     await eventually(lambda: not aside())
 
 
+async def test_a_call_on_the_side_is_shown_too(runtime: Runtime) -> None:
+    pid, event = await gen_server.start(Worker), asyncio.Event()
+    asked = asyncio.ensure_future(call(pid, Worker.wait, event))
+    asked.set_name("asked")
+    await eventually(lambda: process_info(pid).status == "running")
+    assert [task.qualname for task in stray_tasks() if task.name == "asked"] == ["call"]
+    event.set()
+    await asked
+    own = {task.qualname for task in stray_tasks()}
+    assert not [name for name in own if "_bursts" in name or "_live" in name]
+
+
 # ------------------------------------------------------------------ born in an upgrade
 
 
