@@ -116,16 +116,20 @@ class ServerProcess(BehaviourProcess):
                 item = mail.popleft()
                 what, first, kwargs, future = item
                 method = methods.get(what)
-                if method is None and what is None and code.debug is None and type(first) is not EXIT:
-                    method = type(instance).handle_info
-                if method is None or home.__dict__ is not namespace:
+                if home.__dict__ is not namespace or (
+                    method is None and (what is not None or code.debug is not None or type(first) is EXIT)
+                ):
                     coroutine = self.step(item)
                     code, instance = self.code, self.instance
                     home, namespace, methods = code.home, code.namespace, code.methods
                 else:
                     try:
-                        # Python needs no frame of C to call with one argument.
-                        result = method(instance, first) if kwargs is None else method(instance, *first, **kwargs)
+                        if method is None:
+                            result = instance.handle_info(first)
+                        elif kwargs is None:  # Python needs no frame of C to call with one argument
+                            result = method(instance, first)
+                        else:
+                            result = method(instance, *first, **kwargs)
                     except CRASHES as error:
                         coroutine = self.failed(item, error)
                     else:

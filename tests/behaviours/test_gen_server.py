@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from conftest import eventually
@@ -152,6 +152,31 @@ async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(run
         ((("a", "tuple"),), names), ((), {}), ((None,), {}), ((("a", "tuple"),), {}), ((1, 2), {}),
         ((), {"argument": 1, **names}), "put off", ((), {}), "put off", ((1,), {}),
     ]  # fmt: skip
+
+
+class Unbound(GenServer[None]):
+    """Its handle_info is no plain function of the class."""
+
+    seen: ClassVar[list[object]] = []
+
+    def init(self) -> None:
+        return None
+
+    @staticmethod
+    def handle_info(message: object) -> None:
+        Unbound.seen.append(message)
+
+
+async def test_handle_info_is_whatever_python_makes_of_the_attribute(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Unbound.seen.clear()
+    pid = await gen_server.start(Unbound)
+    send(pid, "static")
+    await eventually(lambda: Unbound.seen == ["static"])
+    monkeypatch.setattr(Unbound, "handle_info", Unbound.seen.append)
+    send(pid, "builtin")
+    await eventually(lambda: Unbound.seen == ["static", "builtin"])
 
 
 async def test_who_is_missing_is_named_once(runtime: Runtime) -> None:
