@@ -30,6 +30,7 @@ class Subject:
     wait: float = 0.0
     unrehearsed: bool = False
     reason: str | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def _install(verb: str) -> Callable[[Subject], str]:
 
 def _how(subject: Subject) -> list[str]:
     wait = ["--wait", f"{subject.wait:g}"] if subject.wait else []
-    return [*wait, *(["--unrehearsed"] if subject.unrehearsed else []), *_reason(subject)]
+    again = ["--again"] if subject.again else []
+    return [*wait, *again, *(["--unrehearsed"] if subject.unrehearsed else []), *_reason(subject)]
 
 
 def _reason(subject: Subject) -> list[str]:

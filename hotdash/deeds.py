@@ -173,13 +173,24 @@ class Deeds:
             wait=answer.wait,
             reason=answer.reason,
             unrehearsed=unknown(plan) > 0,
+            again=self._failed_before(vsn),
         )
         started = await app.link.request(methods.INSTALL, asked)
         await self._follow(started.operation)
 
+    def _failed_before(self, vsn: str) -> bool:
+        """Whether the release has failed here; the plan says so, and typing its version is the word to try it again."""
+        release = self._app.node.release(vsn)
+        return release is not None and release.failed is not None
+
     def _question(self, plan: m.Plan, verb: str) -> Question:
         app = self._app
-        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn, unrehearsed=unknown(plan) > 0)
+        subject = replace(
+            app.subject(app.selected()),
+            vsn=plan.to_vsn,
+            unrehearsed=unknown(plan) > 0,
+            again=self._failed_before(plan.to_vsn),
+        )
         lines: list[Line] = [
             line(say("on ", "fact"), say(app.node.name, "strong"), say(f"   plan {plan_id(plan)}", "fact")),
             *summary(plan),

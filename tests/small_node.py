@@ -52,7 +52,7 @@ class SmallNode:
         *,
         env: str = "",
         mod: str | None = None,
-        probation: float = 0,
+        probation: str = "deadline = 0",
         path: tuple[str, ...] = (),
         shares: tuple[str, ...] = (),
     ) -> None:
@@ -89,7 +89,7 @@ class SmallNode:
         release.mkdir(parents=True)
         (self.root / manifest_path(vsn)).write_bytes(manifest.encoded())
         (release / "release.toml").write_text(f'name = "shop"\nvsn = "{vsn}"\napps = ["shop"]\n')
-        (release / "node.toml").write_text(f'name = "shop@127.0.0.1"\nprobation = {probation}\n')
+        (release / "node.toml").write_text(f'name = "shop@127.0.0.1"\n[probation]\n{probation}\n')
         known = record.load(self.root)
         record.save(self.root, known.with_unpacked(vsn) if known else record.first_record(vsn))
 

@@ -6,6 +6,7 @@ import asyncio
 import math
 import sys
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from hotdash.model.rehearsals import unknown
 from hotdash.model.units import plural
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import Client
+from node_runtime.protocol.client import Client, Missed
 from node_runtime.protocol.exits import ExitCode, Refused
 
 from . import tables
@@ -152,12 +153,14 @@ OUTCOME_CODES = {
     "put back": ExitCode.REFUSED,
     "restarted": ExitCode.CHANGED_OTHERWISE,
     "partly put back": ExitCode.CHANGED_OTHERWISE,
+    "partly reverted": ExitCode.CHANGED_OTHERWISE,
 }
 
 LAST_WORDS = {
     "aborted": "Nothing was changed.",
     "put back": "It was put back: the node runs what it ran before.",
     "partly put back": "It was put back in part only: look at each process's result.",
+    "partly reverted": "The node went back a part of the way: roll back again, or go on from where it is.",
     "reverted": "The node went back to what it ran before.",
     "restarted": "The node was restarted from its permanent release.",
 }
@@ -180,6 +183,7 @@ def _install(
     yes: bool,
     wait: float,
     commit: bool,
+    again: bool,
     reason: str | None,
     unrehearsed: bool,
     output: str,
@@ -191,7 +195,13 @@ def _install(
             _check(made, direction, node, wait)
             consent = _confirm_plan(made, node, direction, yes, unrehearsed)
             asked = m.Install(
-                vsn=vsn, direction=direction, plan_id=made.id, wait=wait, reason=reason, unrehearsed=consent
+                vsn=vsn,
+                direction=direction,
+                plan_id=made.id,
+                wait=wait,
+                reason=reason,
+                unrehearsed=consent,
+                again=again,
             )
             started = await client.request(methods.INSTALL, asked)
             done = await _follow(client, started.operation, output)
@@ -199,12 +209,33 @@ def _install(
             show(made, output, lambda: f"{node} already runs {vsn}: nothing to do.")
             return None
         if commit and (done is None or done.outcome == "installed"):
-            return await client.request(methods.COMMIT, m.Commit(reason=reason))
+            return await _commit_when_good(client, vsn, reason, output)
         return done
 
     done = with_client(node, cookie_file, go)
     if done is not None:
         _finish(done, output, wanted=("installed", "committed"))
+
+
+async def _commit_when_good(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
+    """Stay until the health of `vsn` is good, and commit it; or until it has been taken back, which is returned."""
+    seen = ""
+    async with aclosing(client.events()) as events:
+        async for event in events:
+            if not isinstance(event, Missed) and event.kind not in ("release", "operation", "vitals"):
+                continue
+            listed = (await client.request(methods.RELEASES)).releases
+            release = next((one for one in listed if one.vsn == vsn), None)
+            health = release.health if release is not None else None
+            if health is None or health.verdict == "bad":
+                break
+            if health.verdict == "good":
+                return await client.request(methods.COMMIT, m.Commit(reason=reason))
+            if health.finding != seen and output == "table":
+                console().print(tables.text(f"on probation: {health.finding}", "fact"))
+            seen = health.finding
+    newest = (await client.request(methods.OPERATIONS, m.Limit(limit=1))).operations[-1]
+    return await _follow(client, newest.id, output)
 
 
 def _check(made: m.Plan, direction: m.Direction, node: str, wait: float) -> None:
@@ -225,7 +256,8 @@ def install_options(command: Command) -> Command:
         click.argument("vsn"),
         yes_option,
         wait_option,
-        click.option("--commit", is_flag=True, help="Make it permanent as soon as it runs."),
+        click.option("--commit", is_flag=True, help="Stay until its health is good, and make it permanent then."),
+        click.option("--again", is_flag=True, help="Try a release once more that has failed on this node."),
         unrehearsed_option,
         reason_option,
         output_option,

@@ -15,12 +15,15 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "put back": ("failed and was put back: {from_} runs on", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
     "partly put back": ("failed and could only partly be put back", "bad"),
+    "partly reverted": ("went back only a part of the way to {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
     "committed": ("✔", "ok"),
     "reverted": ("↩", "ok"),
 }
+VERDICTS: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
+"""The tone of a health's verdict."""
 RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
 
 

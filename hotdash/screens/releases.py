@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from hotdash.model.operations import VERDICTS
 from hotdash.model.picture import Picture, Selected
 from hotdash.model.say import Line, Span, Tone, line, say
-from hotdash.model.units import age, countdown, moment
+from hotdash.model.units import age, countdown, moment, plural
 from hotdash.widgets.lines import Lines
 from hotdash.widgets.table import Column, Row, Table
 from node_runtime.protocol import messages as m
@@ -116,12 +117,22 @@ def _release_lines(release: m.ReleaseInfo, picture: Picture) -> list[Line]:
     return [head, apps, *(failed or [()]), *_advice(release, picture)]
 
 
+def _health_lines(health: m.Health | None) -> list[Line]:
+    """How the release does that is on probation."""
+    if health is None:
+        return []
+    counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
+    tone = VERDICTS[health.verdict]
+    return [line("Its health is ", say(health.verdict, tone), f": {health.finding}.", say(counted, "fact"))]
+
+
 def _advice(release: m.ReleaseInfo, picture: Picture) -> list[Line]:
     """What the selected release offers, in the words of its keys."""
     if release.probation_until is not None:
         left = release.probation_until - picture.node_now
         return [
             line(say(f"On probation: the node goes back by itself in {age(left)} unless it is committed.", "warn")),
+            *_health_lines(release.health),
             line(say("P", "name"), " makes it permanent, ", say("X", "name"), " goes back now."),
         ]
     if _runs(release, picture):

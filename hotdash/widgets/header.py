@@ -6,6 +6,7 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from hotdash.model.operations import VERDICTS
 from hotdash.model.picture import Picture
 from hotdash.model.say import Line, Span, line, say, width_of
 from hotdash.model.units import age, countdown
@@ -56,7 +57,10 @@ def status(picture: Picture) -> Line:
         return ()
     if running.probation_until is not None:
         left = running.probation_until - picture.node_now
-        return (say(f"◆ on probation {countdown(left)}", "warn"),)
+        health = running.health
+        known = health is not None and health.verdict != "unknown"
+        doing = (say(f" {health.verdict}", VERDICTS[health.verdict]),) if health is not None and known else ()
+        return (say(f"◆ on probation {countdown(left)}", "warn"), *doing)
     if running.status == "permanent":
         return (say("permanent", "ok"),)
     return (say(running.status, "warn"),)

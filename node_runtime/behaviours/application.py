@@ -67,6 +67,14 @@ class Application:
     async def stop(self) -> None:
         """The application's processes have ended. Follows application:stop/1 of the callbacks."""
 
+    def health(self) -> bool | Awaitable[bool | None] | None:
+        """Whether the application does what it is for, asked once a second while its release is on probation.
+
+        True is good, False is bad, None can't tell; what raises or takes longer than 5 s can't tell either. It may be
+        async, and runs beside the application's processes. OTP has nothing of the kind.
+        """
+        return True
+
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         """An upgrade has changed the application's environment: these keys are different, new, or gone.
 

@@ -107,6 +107,13 @@ class Node:
             self._word, self._sentence = word, sentence
             self._task.cancel()
 
+    def _halt(self, reason: object) -> None:
+        """The node must not go on."""
+        said = describe_reason(reason)
+        if self._handler is not None:
+            self._handler.halts(f"the node halted: {said}")
+        self._end("failed", f"The node halts: {said}.")
+
     async def _live(self) -> None:
         """What is begun here ends in the opposite order, however it ends."""
         configuration = read_configuration(self.directory, self.vsn)
@@ -120,7 +127,7 @@ class Node:
             release = Catalog(self.directory).release(self.vsn)
             runtime = await stack.enter_async_context(Runtime())
             asyncio.get_running_loop().set_default_executor(Threads(runtime))
-            runtime.on_halt = lambda reason: self._end("failed", f"The node halts: {describe_reason(reason)}.")
+            runtime.on_halt = self._halt
             code = CodeServer()
             follow_sources(code, release, release)
             code.install()

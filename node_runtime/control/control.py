@@ -15,7 +15,7 @@ from ..code import CodeServer
 from ..processes.runtime import Runtime
 from ..protocol.cookie import make_keys
 from ..protocol.exits import Refused
-from ..protocol.messages import AuditEntry, Operation
+from ..protocol.messages import AuditEntry, Health, Operation
 from .audit import Audit
 from .dispatch import Dispatch
 from .endpoint import Endpoint
@@ -130,7 +130,14 @@ class Control:
                 )
             )
         )
+        self._closers.append(
+            self._handler.watch(lambda vsn, health: endpoint.run(lambda: _tell_health(events, vsn, health)))
+        )
         return dispatch
+
+
+def _tell_health(events: EventLog, vsn: str, health: Health) -> None:
+    events.emit("release", escape(f"release {vsn} is on probation, its health is {health.verdict}: {health.finding}"))
 
 
 def _tell(events: EventLog, audit: Audit, operation: Operation) -> None:

@@ -29,11 +29,21 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
     written: dict[str, Any] = read_table(release / "node.toml")
     node = convert(release / "node.toml", written, NodeConfig)
     if override.exists():
-        node = convert(override, {**written, **read_table(override)}, NodeConfig)
+        node = convert(override, _over(written, read_table(override)), NodeConfig)
     return Configuration(
         node=node,
         environment=merged(read_environment(release / "sys.toml"), read_environment(etc / "sys.toml")),
     )
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both tables in one, key by key, also where a key is a table in both."""
+    inner = {key: _over(below[key], table) for key, table in above.items() if _is_table(table, below.get(key))}
+    return {**below, **above, **inner}
+
+
+def _is_table(*values: object) -> bool:
+    return all(isinstance(value, dict) for value in values)
 
 
 def merged(below: Environment, above: Environment) -> Environment:

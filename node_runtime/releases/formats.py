@@ -82,16 +82,31 @@ class Appup(Format, frozen=True):
     down: tuple[Entry, ...] = ()
 
 
+class Probation(Format, frozen=True):
+    """How a release that was installed is watched until its commit. Durations are seconds.
+
+    At the `deadline` the node goes back by itself; 0 has no end. Its health is good once nothing has gone wrong for
+    `healthy` seconds. It is bad, and the node goes back at once, after more than `restarts` ends of processes that are
+    restarted, more than `errors` log records of level ERROR, or an event loop that is later than `lag` time after time.
+    """
+
+    deadline: Annotated[float, Meta(ge=0)] = 600.0
+    healthy: Annotated[float, Meta(ge=0)] = 10.0
+    restarts: Annotated[int, Meta(ge=0)] = 3
+    errors: Annotated[int, Meta(ge=0)] = 10
+    lag: Annotated[float, Meta(gt=0)] = 1.0
+
+
 class NodeConfig(Format, frozen=True):
-    """A node. Seconds: `probation` is for the commit, 0 has no end; `heart` is how long the event loop may be silent;
-    `rehearsal` is how long a rehearsal may take, and `code_change` how long one process may take in it.
+    """A node. `probation` is about installs. Seconds: `heart` is how long the event loop may be silent; `rehearsal` is
+    how long a rehearsal may take, and `code_change` how long one process may take in it.
 
     `loop` is the event loop; uvloop has to be among the release's requirements. `log` is what a line of the log is.
     """
 
     name: NodeName
     listen: Address = "127.0.0.1:0"
-    probation: Annotated[float, Meta(ge=0)] = 600.0
+    probation: Probation = Probation()
     heart: Annotated[float, Meta(ge=1)] = 60.0
     rehearsal: Annotated[float, Meta(gt=0)] = 60.0
     code_change: Annotated[float, Meta(gt=0)] = 5.0

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import runtime
@@ -18,29 +21,31 @@ from node_runtime.protocol.exits import ExitCode, Refused
 from node_runtime.protocol.messages import (
     Blocker,
     Commit,
+    Health,
     Install,
     Operation,
     Plan,
+    ProcessResult,
     ReleaseInfo,
-    ReleaseStatus,
     Rollback,
 )
 
-from . import record, unpack
-from .catalog import Catalog
 from .history import History
-from .install import Aborted, Installation, Installed, PutBack
+from .install import Aborted, Installation, PutBack
 from .plan import make_plan, no_plan
 from .probation import Probation
 from .progress import Progress
 from .rehearsal import News
 from .relup import NoPath
+from .shelf import Shelf
 from .surroundings import environment_in_force
 from .transition import Transition, make_transition
 from .verify import REMEDY
 
 logger = logging.getLogger("node_runtime")
 
+PROBATION = "probation"
+"""Who asks when the node goes back by itself."""
 TELLING_SECONDS = 0.5
 """How long a node that has to be restarted stays, for those who follow the operation to read its end."""
 
@@ -56,70 +61,53 @@ class ReleaseHandler:
         self.vsn = vsn
         self.generation = 1
         self._code = code
-        self._catalog = Catalog(root)
-        self._disk = threading.Lock()
-        self._record = self._read_record()
-        self._name = self._catalog.release(vsn).manifest.name
-        self._history = History(root / "var" / "history", self._record.permanent)
+        self._shelf = Shelf(root)
+        self._history = History(root / "var" / "history", self.permanent)
         self._running: Progress | None = None
         self._task: asyncio.Task[None] | None = None
-        self._probation = Probation(self._not_committed)
+        self._probation = Probation(self._go_back, self._restart, self._healthy)
         self.rehearsals = News()
         self._listeners: list[Callable[[Operation], None]] = []
+        self._watchers: list[Callable[[str, Health], None]] = []
 
     # ------------------------------------------------------------------ looking
 
     @property
     def permanent(self) -> str:
         """The release that boots."""
-        return self._record.permanent
+        return self._shelf.permanent
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
         """The releases of the node's directory, in the order of their arrival. May be called in any thread."""
-        known = self._record
-        return tuple(
-            self._info(vsn, held) for vsn, held in sorted(known.releases.items(), key=lambda one: one[1].staged)
-        )
+        return tuple(map(self._on_probation, self._shelf.infos(self.vsn)))
 
-    def _info(self, vsn: str, held: record.Held) -> ReleaseInfo:
-        status: ReleaseStatus = held.status
-        if vsn == self.vsn and status != "permanent":
-            status = "current"
-        damaged = self._catalog.damage(vsn)
-        way = None if damaged else self._catalog.direction(self.vsn, vsn)
-        apps = () if damaged else self._catalog.release(vsn).manifest.apps
-        return ReleaseInfo(
-            name=self._name,
-            vsn=vsn,
-            status=status,
-            apps=tuple((app.name, app.vsn) for app in apps),
-            staged=held.staged,
-            probation_until=self._probation.until if vsn == self.vsn else None,
-            up=way == "up",
-            down=way == "down",
-            failed=held.failed,
-            damaged=damaged,
-        )
+    def _on_probation(self, release: ReleaseInfo) -> ReleaseInfo:
+        if release.vsn != self.vsn:
+            return release
+        until, health = self._probation.until, self._probation.health
+        return msgspec.structs.replace(release, probation_until=until, health=health)
 
     async def plan(self, vsn: str) -> Plan:
         """What going to `vsn` would do. Raises `Refused` for an unknown release."""
-        self._check_known(vsn)
+        held = self._shelf.known(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)
         try:
-            await asyncio.to_thread(self._catalog.verify, vsn)
-        except Refused as damaged:
-            reason = damaged.sentence.removesuffix(f"; {REMEDY}.")
-            return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=REMEDY))
-        try:
+            await asyncio.to_thread(self._shelf.catalog.verify, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
-            remedy = "correct the appup"
+            reason, remedy = refused.sentence.rstrip("."), "correct the appup"
             if isinstance(refused, NoPath):
-                remedy = f"stage a release with such a way; {self._reachable()}"
-            obstacle = Blocker(reason=refused.sentence.rstrip("."), remedy=remedy)
-            return no_plan(self.vsn, vsn, self.generation, obstacle)
-        return await make_plan(transition, self._code, self.generation, self._goes_back(vsn), self.rehearsals.of(vsn))
+                remedy = f"stage a release with such a way; {self._shelf.ways(self.vsn, vsn)}"
+            elif reason.endswith(REMEDY):
+                reason, remedy = reason.removesuffix(f"; {REMEDY}"), REMEDY
+            return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
+        rehearsing = self.rehearsals.of(vsn)
+        made = await make_plan(transition, self._code, self.generation, self._goes_back(vsn), rehearsing)
+        if held.failed is not None:
+            warning = f"{vsn} failed here before: {held.failed.rstrip('.')}. It takes --again to try it once more."
+            made = msgspec.structs.replace(made, warnings=(warning, *made.warnings))
+        return made
 
     def operation(self, id: str | None = None) -> Operation:
         """The operation of that id, or the newest one. Raises `Refused`."""
@@ -144,29 +132,27 @@ class ReleaseHandler:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def watch(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
+        """Have every change in the health of the release that is on probation told to `listener`, on the event loop.
+
+        Returns what ends that.
+        """
+        self._watchers.append(listener)
+        return lambda: self._watchers.remove(listener)
+
     # ------------------------------------------------------------------ changing what is here
 
     def stage(self, tarball: Path) -> ReleaseInfo:
         """Verify and unpack a release. Blocks, and may be called in any thread. Raises `Refused`."""
-        with self._disk:
-            manifest = unpack.unpack(tarball, self.root)
-            self._catalog.forget(manifest.vsn)
-            self._record = self._read_record()
-        return self._info(manifest.vsn, self._record.releases[manifest.vsn])
+        return self._on_probation(self._shelf.info(self._shelf.stage(tarball), self.vsn))
 
     async def remove(self, vsn: str) -> None:
         """Forget a release and delete what no other one needs. Raises `Refused` for the current and the permanent."""
-        self._check_known(vsn)
+        self._shelf.known(vsn)
         self._check_free()
         if vsn == self.vsn:
             raise Refused(f"Release {vsn} is current: go to another one first.")
-        await asyncio.to_thread(self._remove, vsn)
-
-    def _remove(self, vsn: str) -> None:
-        with self._disk:
-            unpack.remove(self.root, vsn)
-            self._catalog.forget(vsn)
-            self._record = self._read_record()
+        await asyncio.to_thread(self._shelf.remove, vsn)
 
     # ------------------------------------------------------------------ operations
 
@@ -175,27 +161,39 @@ class ReleaseHandler:
 
         Whatever is found out later, the operation says: a blocker that doesn't pass in time aborts it.
         """
-        self._check_known(request.vsn)
+        held = self._shelf.known(request.vsn)
         self._check_free()
         if request.vsn == self.vsn:
             raise Refused(f"{self.vsn} is current already.")
+        if held.failed is not None and not request.again:
+            raise Refused(
+                f"{request.vsn} failed here before: {held.failed.rstrip('.')}. Say --again to try it once more, or "
+                f"build the correction under a new vsn."
+            )
         try:
             transition = self._transition(request.vsn)
         except NoPath as no_path:
-            raise Refused(f"{no_path.sentence} {self._reachable().capitalize()}.") from None
+            ways = self._shelf.ways(self.vsn, request.vsn)
+            raise Refused(f"{no_path.sentence} {ways[:1].upper()}{ways[1:]}.") from None
         if request.direction not in (None, transition.direction):
             other = "upgrade" if transition.direction == "up" else "downgrade"
             raise Refused(f"From {self.vsn} the way to {request.vsn} leads {transition.direction}: use {other}.")
         if request.plan_id is not None and request.plan_id != transition.plan_id(self.generation):
             raise Refused("The plan is stale: the node has changed since it was made. Look at a new plan.")
-        return self._begin("install", transition, who, request, request.plan_id)
+        return self._begin("install", [request.vsn], who, request, request.plan_id)
 
     def rollback(self, request: Rollback, who: str) -> str:
-        """Begin to go back to the permanent release by its way; returns the operation's id. Raises `Refused`."""
+        """Begin to go back to the permanent release; returns the operation's id. Raises `Refused`.
+
+        Where no way leads there at once it goes by others, one after the other.
+        """
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to roll back: {self.vsn} is permanent.")
-        return self._begin("revert", self._transition(self.permanent), who, request, None)
+        hops = self._shelf.path(self.vsn, self.permanent)
+        if hops is None:
+            self._transition(self.permanent)  # says what is missing
+        return self._begin("revert", hops or [], who, request, None)
 
     async def commit(self, request: Commit, who: str) -> Operation:
         """Make the current release permanent, durably. Old code that nobody runs is dropped. Raises `Refused`."""
@@ -205,7 +203,8 @@ class ReleaseHandler:
         self._running = progress = Progress("commit", self.permanent, self.vsn, who, self._told, reason=request.reason)
         progress.enter("committing")
         try:
-            await asyncio.to_thread(self._make_permanent, self.vsn)
+            await asyncio.to_thread(self._history.begin, progress.operation)
+            await asyncio.to_thread(self._shelf.commit, self.vsn)
         except Refused as damaged:
             operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
         except OSError as error:
@@ -225,10 +224,14 @@ class ReleaseHandler:
         fallen = self.permanent
         logger.critical("%s is permanent now: %s", self.vsn, why)
         progress = Progress("fallback", fallen, self.vsn, "parent", self._told)
-        await asyncio.to_thread(
-            self._change_record, lambda known: known.with_failed(fallen, why).with_permanent(self.vsn)
-        )
+        await asyncio.to_thread(self._shelf.replace, fallen, self.vsn, why)
         await self._ended(progress.finish("restarted", error=why))
+
+    def halts(self, why: str) -> None:
+        """The node is about to end because of `why`. What is on probation has failed with that."""
+        if self.vsn != self.permanent:
+            with suppress(OSError):
+                self._shelf.mark(self.vsn, why)
 
     async def stop(self) -> None:
         """The node stops: cancel what is under way. It will be reported as interrupted at the next boot."""
@@ -242,29 +245,25 @@ class ReleaseHandler:
     def _begin(
         self,
         kind: Literal["install", "revert"],
-        transition: Transition,
+        hops: list[str],
         who: str,
         request: Install | Rollback,
         plan_id: str | None,
     ) -> str:
         self._running = progress = Progress(
-            kind, self.vsn, transition.target.vsn, who, self._told, reason=request.reason, plan_id=plan_id
+            kind, self.vsn, hops[-1], who, self._told, reason=request.reason, plan_id=plan_id
         )
-        self._task = runtime().loop.create_task(self._carry_out(progress, transition, request))
+        self._task = runtime().loop.create_task(self._carry_out(progress, hops, request))
         return progress.id
 
-    async def _carry_out(self, progress: Progress, transition: Transition, request: Install | Rollback) -> None:
+    async def _carry_out(self, progress: Progress, hops: list[str], request: Install | Rollback) -> None:
         try:
             await asyncio.to_thread(self._history.begin, progress.operation)
-            await asyncio.to_thread(self._catalog.verify, transition.target.vsn)
-            rehearsing = self.rehearsals.of(transition.target.vsn)
-            installed = await Installation(
-                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing
-            ).run()
+            operation = await self._gone(progress, hops, request)
         except Aborted as aborted:
             operation = progress.finish("aborted", error=str(aborted))
-        except Refused as damaged:
-            operation = progress.finish("aborted", error=damaged.sentence)
+        except Refused as refused:
+            operation = progress.finish("aborted", error=refused.sentence)
         except PutBack as failed:
             operation = progress.finish(
                 "put back" if failed.incomplete is None else "partly put back",
@@ -275,24 +274,54 @@ class ReleaseHandler:
         except Exception as error:
             logger.exception("operation %s failed before anything was touched", progress.id)
             operation = progress.finish("aborted", error=f"{type(error).__name__}: {error}")
-        else:
-            operation = self._installed(progress, transition, installed)
+        if self.vsn not in {operation.from_vsn, operation.to_vsn}:
+            operation = msgspec.structs.replace(
+                operation,
+                outcome="partly reverted",
+                error=f"It came as far as {self.vsn}: {operation.error}",
+                probation_until=self._probation.until,
+            )
+        await self._mark(operation)
         await self._ended(operation)
         if operation.outcome == "partly put back":
             runtime().later(TELLING_SECONDS, runtime().on_halt, operation.error)
 
-    def _installed(self, progress: Progress, transition: Transition, installed: Installed) -> Operation:
-        self.vsn = transition.target.vsn
-        self.generation += 1
-        self._probation.end()
-        if self.vsn != self.permanent:
-            self._probation.begin(transition.configuration.node.probation)
+    async def _gone(self, progress: Progress, hops: list[str], request: Install | Rollback) -> Operation:
+        """Go from release to release; the last one is where the operation leads."""
+        pause = 0.0
+        results: tuple[ProcessResult, ...] = ()
+        for vsn in hops:
+            transition = self._transition(vsn)
+            await asyncio.to_thread(self._shelf.catalog.verify, vsn)
+            rehearsing = self.rehearsals.of(vsn)
+            installed = await Installation(
+                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing
+            ).run()
+            pause, results = pause + installed.pause, (*results, *installed.results)
+            self.vsn = vsn
+            self.generation += 1
+            self._probation.end()
+            if vsn != self.permanent:
+                self._probation.begin(transition.configuration.node.probation)
         return progress.finish(
             "installed" if progress.operation.kind == "install" else "reverted",
-            pause=installed.pause,
+            pause=pause,
             probation_until=self._probation.until,
-            results=installed.results,
+            results=results,
         )
+
+    async def _mark(self, operation: Operation) -> None:
+        """A release that had to be put back, or that probation has sent back, needs a word to be tried again."""
+        failed = None
+        if operation.kind == "revert" and operation.who == PROBATION and self.vsn != operation.from_vsn:
+            failed = operation.from_vsn
+        elif operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:
+            failed = operation.to_vsn if operation.to_vsn != self.permanent else None
+        if failed is not None:
+            try:
+                await asyncio.to_thread(self._shelf.mark, failed, str(operation.error or operation.reason))
+            except OSError:
+                logger.exception("the commit record can't be written")
 
     async def _ended(self, operation: Operation) -> None:
         try:
@@ -301,40 +330,41 @@ class ReleaseHandler:
             logger.exception("the history of operations can't be written")
         self._running = self._task = None
         self._told(operation)
-        self._probation.again()
+        self._probation.ended(tried=operation.who == PROBATION)
 
-    def _not_committed(self) -> None:
-        """The probation is over: go back, as often as it takes."""
+    # ------------------------------------------------------------------ probation
+
+    def _go_back(self, why: str) -> None:
+        """Begin the way back, unless another operation runs: then it is begun when that has ended."""
         if self._running is not None:
             return
-        reason = "it was not committed in time"
+        logger.warning("%s is on probation and goes back: %s", self.vsn, why)
         try:
-            self.rollback(Rollback(wait=float("inf"), reason=reason, unrehearsed=True), "probation")
+            self.rollback(Rollback(wait=math.inf, reason=why, unrehearsed=True), PROBATION)
         except Refused as refused:
-            self._probation.end()
-            logger.critical("%s is not committed and can't be reverted: %s", self.vsn, refused.sentence)
-            runtime().on_halt(f"{self.vsn} was not committed in time, and has no way back: {refused.sentence}")
+            self._restart(f"{why}, and it has no way back: {refused.sentence}")
+
+    def _restart(self, why: str) -> None:
+        """Only a restart goes back."""
+        self._probation.end()
+        self.halts(why)
+        runtime().on_halt(f"{self.vsn} is on probation and can't go back by its own way: {why}")
+
+    def _healthy(self, health: Health) -> None:
+        level = logging.WARNING if health.verdict == "bad" else logging.INFO
+        logger.log(level, "%s is on probation, its health is %s: %s", self.vsn, health.verdict, health.finding)
+        for watcher in tuple(self._watchers):
+            watcher(self.vsn, health)
 
     # ------------------------------------------------------------------ small parts
 
     def _transition(self, vsn: str) -> Transition:
-        current = self._catalog.release(self.vsn)
-        return make_transition(self._catalog, self.vsn, vsn, environment_in_force(current))
+        catalog = self._shelf.catalog
+        return make_transition(catalog, self.vsn, vsn, environment_in_force(catalog.release(self.vsn)))
 
     def _goes_back(self, vsn: str) -> bool:
         """Whether a rollback from `vsn` has a way."""
-        return vsn == self.permanent or self._catalog.direction(vsn, self.permanent) is not None
-
-    def _reachable(self) -> str:
-        others = [vsn for vsn in sorted(self._record.releases) if self._catalog.direction(self.vsn, vsn)]
-        return (
-            f"from {self.vsn} the node can go to {', '.join(others)}" if others else "no other release can be reached"
-        )
-
-    def _check_known(self, vsn: str) -> None:
-        if vsn not in self._record.releases:
-            known = ", ".join(sorted(self._record.releases))
-            raise Refused(f"There is no release {vsn} on this node; there are {known}.")
+        return vsn == self.permanent or self._shelf.path(vsn, self.permanent) is not None
 
     def _check_free(self) -> None:
         if self._running is not None:
@@ -345,22 +375,6 @@ class ReleaseHandler:
                 ExitCode.REFUSED,
                 one.id,
             )
-
-    def _read_record(self) -> record.Record:
-        known = record.load(self.root)
-        if known is None:
-            raise Refused(f"{self.root} has no commit record; install a release with node-runtime install.")
-        return known
-
-    def _make_permanent(self, vsn: str) -> None:
-        self._catalog.verify(vsn)
-        self._change_record(lambda known: known.with_permanent(vsn))
-
-    def _change_record(self, change: Callable[[record.Record], record.Record]) -> None:
-        with self._disk:
-            changed = change(self._read_record())
-            record.save(self.root, changed)
-            self._record = changed
 
     def _told(self, operation: Operation) -> None:
         for listener in tuple(self._listeners):

@@ -1,41 +1,84 @@
-"""The time between an install and its commit. When it is over, the node goes back by itself."""
+"""The time between an install and its commit. When it is over, or health is bad, the node goes back by itself."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Final
 
 from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import Health
 
-RETRY = 10.0
+from .formats import Probation as Limits
+from .health import Watching
+
+RETRY: Final = 10.0
+"""Seconds between two attempts to go back."""
+ATTEMPTS: Final = 3
+"""Failed attempts after which nothing but a restart goes back."""
 
 
 class Probation:
-    """A deadline in Unix seconds, `until`, at which `over` is called; a probation of 0 seconds has none."""
+    """Watches what was installed until it is committed, reverted or replaced.
 
-    def __init__(self, over: Callable[[], None]) -> None:
+    `go_back(why)` begins the way back, and `restart(why)` is the last resort; `tell` hears how the release does.
+    A deadline of 0 seconds never comes.
+    """
+
+    def __init__(
+        self, go_back: Callable[[str], None], restart: Callable[[str], None], tell: Callable[[Health], None]
+    ) -> None:
         self.until: float | None = None
-        self._over = over
-        self._timer: asyncio.TimerHandle | None = None
+        self._go_back = go_back
+        self._restart = restart
+        self._tell = tell
+        self._watching: Watching | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._why: str | None = None
+        self._failed = 0
 
-    def begin(self, seconds: float) -> None:
-        """Start the clock."""
+    @property
+    def health(self) -> Health | None:
+        """How the release does that is on probation."""
+        return None if self._watching is None else self._watching.health
+
+    def begin(self, limits: Limits) -> None:
+        """Start the clock, and watch."""
         self.end()
-        if seconds > 0:
-            self.until = time.time() + seconds
-            self._timer = runtime().loop.call_later(seconds, self._over)
+        self._watching = Watching(limits, self._found)
+        if limits.deadline > 0:
+            self.until = time.time() + limits.deadline
+            self._later(limits.deadline, "it was not committed in time")
 
     def end(self) -> None:
         """Committed, reverted or replaced: nothing happens any more."""
-        self.until = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.until = self._why = None
+        self._failed = 0
+        while self._timers:
+            self._timers.pop().cancel()
+        if self._watching is not None:
+            self._watching.end()
+            self._watching = None
 
-    def again(self) -> None:
-        """An operation has ended. If the deadline passed meanwhile and the release is still there, try again."""
-        if self.until is not None and time.time() >= self.until:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = runtime().loop.call_later(RETRY, self._over)
+    def ended(self, *, tried: bool) -> None:
+        """An operation has ended and the release is still here. If it should go back, try, or try again later."""
+        if self._why is None:
+            return
+        self._failed += tried
+        if self._failed >= ATTEMPTS:
+            self._restart(self._why)
+        else:
+            self._later(RETRY if tried else 0.0, self._why)
+
+    def _found(self, health: Health) -> None:
+        if health.verdict == "bad" and self._why is None:
+            self._begin(health.finding)
+        self._tell(health)
+
+    def _later(self, seconds: float, why: str) -> None:
+        self._timers.append(runtime().loop.call_later(seconds, self._begin, why))
+
+    def _begin(self, why: str) -> None:
+        self._why = self._why or why
+        self._go_back(self._why)

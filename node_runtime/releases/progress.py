@@ -12,6 +12,7 @@ import msgspec
 from node_runtime.protocol.messages import Operation, ProcessResult, Rehearsal, Step
 
 Outcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
+"""What `Progress` may end with; the handler says more of an operation that came part of its way."""
 
 
 class Progress:

@@ -205,7 +205,7 @@ def write_release(root: Path, vsn: str, modules: Mapping[str, str], appup: str =
     release.mkdir(parents=True)
     (root / manifest_path(vsn)).write_bytes(manifest.encoded())
     (release / "release.toml").write_text(f'name = "shop"\nvsn = "{vsn}"\napps = ["shop"]\n')
-    (release / "node.toml").write_text(f'name = "{NAME}"\nprobation = 60.0\n')
+    (release / "node.toml").write_text(f'name = "{NAME}"\n[probation]\ndeadline = 60.0\n')
     known = record.load(root)
     record.save(root, known.with_unpacked(vsn) if known else record.first_record(vsn))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["small_node"]
 
 
-def write_two(small: SmallNode, *, probation: float = 0) -> ReleaseHandler:
+def write_two(small: SmallNode, *, probation: str = "deadline = 0") -> ReleaseHandler:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation=probation)
     return small.boot()
@@ -172,7 +172,7 @@ async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNo
 
 
 async def test_what_is_not_committed_in_time_goes_back_by_itself(small: SmallNode) -> None:
-    handler = write_two(small, probation=0.05)
+    handler = write_two(small, probation="deadline = 0.05")
     operation = await small.go("2")
     assert operation.probation_until is not None
     await eventually(lambda: handler.vsn == "1", what="the way back")
@@ -183,7 +183,7 @@ async def test_what_is_not_committed_in_time_goes_back_by_itself(small: SmallNod
 
 
 async def test_a_commit_ends_the_probation(small: SmallNode) -> None:
-    handler = write_two(small, probation=3600)
+    handler = write_two(small, probation="deadline = 3600")
     await small.go("2")
     assert handler.releases()[1].probation_until is not None
     await handler.commit(m.Commit(), "ann")
@@ -206,7 +206,7 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
 
 
 async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:
-    handler = write_two(small, probation=3600)
+    handler = write_two(small, probation="deadline = 3600")
     reverted = await small.go("2")
     assert reverted.probation_until is not None
     await small.back()
@@ -222,8 +222,8 @@ async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:
 
 async def test_an_install_that_is_overtaken_by_another_is_on_probation_no_more(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
-    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation=3600)
-    small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'), probation=3600)
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="deadline = 3600")
+    small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'), probation="deadline = 3600")
     handler = small.boot()
     first = await small.go("2")
     assert first.probation_until is not None
@@ -232,7 +232,7 @@ async def test_an_install_that_is_overtaken_by_another_is_on_probation_no_more(s
 
 
 async def test_a_release_on_probation_that_the_node_did_not_survive_was_restarted(small: SmallNode) -> None:
-    write_two(small, probation=3600)
+    write_two(small, probation="deadline = 3600")
     lost = await small.go("2")
     booted = ReleaseHandler(small.root, "1", small.code).operation(lost.id)
     assert (booted.outcome, booted.probation_until, booted.results) == ("restarted", None, lost.results)

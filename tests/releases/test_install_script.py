@@ -138,7 +138,7 @@ async def test_undos_run_backwards_when_a_later_instruction_fails(small: SmallNo
 
     assert application.get_env("shop", "switch") is None
     hot.raw_state("counter")["count"] = 1
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.go("2", again=True)).outcome == "installed"
     assert application.get_env("shop", "switch") is True
 
 

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
+from hotdash.model.operations import VERDICTS
 from hotdash.model.terms import term_lines
 from hotdash.model.tree import TreeNode, build_tree, title_of
 from hotdash.model.units import age, clock, duration, moment, plural, size
@@ -43,6 +44,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("event loop", f"lag {duration(vitals.loop_lag)}, {messages}"),
         ("directory", info.directory),
         ("operation", _operation(snapshot.operation)),
+        *_health(snapshot),
         *(("trouble", text(line, "bad")) for line in _troubles(snapshot.releases)),
     )
 
@@ -148,6 +150,16 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
         staged = moment(release.staged, now())
         table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged)
     return Group(table, *(text(line, "bad") for line in _troubles(listed)))
+
+
+def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
+    """How the release on probation does."""
+    for release in snapshot.releases:
+        if (health := release.health) is not None:
+            deadline = f"; goes back at {clock(release.probation_until)}" if release.probation_until else ""
+            counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
+            facts = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
+            yield "health", Text.assemble(text(health.verdict, VERDICTS[health.verdict]), text(facts))
 
 
 def _troubles(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from .node import (
     ChildInfo,
     Event,
     EventKind,
+    Health,
     ModuleInfo,
     NodeInfo,
     ProcessInfo,
@@ -56,7 +57,7 @@ from .requests import (
     Upload,
     Vsn,
 )
-from .struct import Direction, Kind, ReleaseStatus, Role, Status, Struct
+from .struct import Direction, Kind, ReleaseStatus, Role, Status, Struct, Verdict
 from .values import Term
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "Failure",
     "GetOperation",
     "GetState",
+    "Health",
     "Hello",
     "Install",
     "Kind",
@@ -112,6 +114,7 @@ __all__ = [
     "Target",
     "Term",
     "Upload",
+    "Verdict",
     "Vitals",
     "Vsn",
 ]

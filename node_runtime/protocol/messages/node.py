@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .operations import Operation
-from .struct import Kind, ReleaseStatus, Role, Status, Struct
+from .struct import Kind, ReleaseStatus, Role, Status, Struct, Verdict
 from .values import Term
 
 
@@ -102,8 +102,23 @@ class ModuleInfo(Struct, frozen=True):
     old_pids: tuple[int, ...] = ()
 
 
+class Health(Struct, frozen=True):
+    """How the release on probation has done since it was installed, and why that is so, in a clause.
+
+    `verdict`: "good" when nothing has gone wrong for as long as node.toml asks, "bad" when more has than it allows
+    (then the node goes back by itself), and "unknown" until then. `lag` is how late the event loop was at the worst.
+    """
+
+    verdict: Verdict
+    finding: str
+    restarts: int
+    errors: int
+    lag: float
+    at: float
+
+
 class ReleaseInfo(Struct, frozen=True):
-    """A release in the node's directory. `probation_until` is set while it is current and not committed.
+    """A release in the node's directory. `probation_until` is set while it is current and not committed, and `health`.
 
     `failed` is a sentence on how it failed here the last time; `damaged` says what is wrong with its files, and the
     remedy: such a release tells nothing else of itself.
@@ -115,6 +130,7 @@ class ReleaseInfo(Struct, frozen=True):
     apps: tuple[tuple[str, str], ...]
     staged: float
     probation_until: float | None = None
+    health: Health | None = None
     up: bool = False
     down: bool = False
     failed: str | None = None

@@ -38,7 +38,8 @@ class Operation(Struct, frozen=True):
 
     A "fallback" was the parent's: the permanent release did not boot, and the one that did took its place.
     `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
-    (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted" or "partly put back".
+    (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted", "partly put back" or
+    "partly reverted" (a way back over several releases ended at one between).
     `rehearsal`, before the hold: of its results only those that went otherwise than well are kept.
     """
 
@@ -53,7 +54,17 @@ class Operation(Struct, frozen=True):
     plan_id: str | None = None
     ended: float | None = None
     outcome: (
-        Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"] | None
+        Literal[
+            "installed",
+            "committed",
+            "reverted",
+            "aborted",
+            "put back",
+            "restarted",
+            "partly put back",
+            "partly reverted",
+        ]
+        | None
     ) = None
     error: str | None = None
     pause: float | None = None

@@ -62,7 +62,8 @@ class MakePlan(Struct, frozen=True):
 class Install(Struct, frozen=True):
     """Go to `vsn`. `plan_id`, if given, must still be true. `wait` is how long transient blockers may take.
 
-    `unrehearsed`: go, although the code_change of some process can't be rehearsed.
+    `unrehearsed`: go, although the code_change of some process can't be rehearsed. `again`: go, although that release
+    has failed on this node.
     """
 
     vsn: str
@@ -71,6 +72,7 @@ class Install(Struct, frozen=True):
     wait: float = 0.0
     reason: str | None = None
     unrehearsed: bool = False
+    again: bool = False
 
 
 class Started(Struct, frozen=True):

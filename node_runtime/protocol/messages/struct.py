@@ -10,6 +10,7 @@ Role = Literal["viewer", "operator"]
 Kind = Literal["gen_server", "gen_statem", "supervisor", "application", "process", "task"]
 Status = Literal["idle", "running", "suspended", "zombie"]
 ReleaseStatus = Literal["unpacked", "current", "permanent", "old"]
+Verdict = Literal["good", "bad", "unknown"]
 Direction = Literal["up", "down"]
 
 
