@@ -205,6 +205,38 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     assert [one.id for one in ReleaseHandler(small.root, "1", small.code).operations(1)] == ["lost"]
 
 
+async def test_a_line_that_a_crash_has_cut_off_costs_no_other_line(small: SmallNode) -> None:
+    write_two(small)
+    first = await small.go("2")
+    with (small.root / "var/history/operations.jsonl").open("a") as lines:
+        lines.write('{"id": "cut')
+    small.handler = ReleaseHandler(small.root, "1", small.code)
+    small.handler.subscribe(small.told.append)
+    second = await small.go("2")
+    booted = ReleaseHandler(small.root, "1", small.code)
+    assert [one.id for one in booted.operations()] == [first.id, second.id]
+
+
+async def test_what_takes_too_much_loses_the_results_of_the_oldest(small: SmallNode) -> None:
+    write_two(small)
+    history = History(small.root / "var" / "history", "1")
+    large = m.ProcessResult(
+        pid=1, name=None, module="shop.counter", action="load", old_vsn="1", new_vsn="2", outcome="ok", seconds=0.0,
+        before=m.Term(type="str", text="x" * 1_000_000), after=m.Term(type="str", text="y"),
+    )  # fmt: skip
+    for number in range(20):
+        history.end(
+            m.Operation(
+                id=str(number), kind="install", from_vsn="1", to_vsn="2", who="ann", started=0.0, phase="installed",
+                ended=1.0, outcome="aborted", results=(large,),
+            )
+        )  # fmt: skip
+    assert len(history.operations) == 20
+    assert [bool(one.results) for one in history.operations] == [False] * 12 + [True] * 8
+    assert (small.root / "var/history/operations.jsonl").stat().st_size < 20 << 20
+    assert History(small.root / "var" / "history", "1").operations == history.operations
+
+
 async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 3600")
     reverted = await small.go("2")
