@@ -1,0 +1,183 @@
+"""Whenever a node is killed it boots its one permanent release, says what became of the operation, and a retry works.
+
+The parent is killed in between, too: a node that is killed again and again is booted after longer and longer pauses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from frail_node import NAME, FrailNode, frail, frail_tarballs, until
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+
+__all__ = ["frail", "frail_tarballs"]
+
+UP = ("upgrade", NAME, "2.0", "--yes")
+
+
+def ended(client: subprocess.Popen[str]) -> int:
+    """The exit code of a client that had to end."""
+    client.communicate(timeout=60)
+    return client.returncode
+
+
+def check(node: FrailNode, permanent: str = "1.0") -> None:
+    """One release is permanent, on disk and in the node, and it runs."""
+    record = json.loads((node.directory / "releases/record.json").read_text())
+    on_disk = {vsn: held["status"] for vsn, held in record["releases"].items()}
+    assert [vsn for vsn, status in on_disk.items() if status == "permanent"] == [permanent] == [record["permanent"]]
+    assert node.statuses() == on_disk
+    assert node.parent()["vsn"] == permanent
+    assert [one.damaged for one in node.ask(methods.RELEASES).releases] == [None, None]
+    assert not list((node.directory / "var/staging").glob("unpack-*"))
+
+
+def retry(node: FrailNode) -> None:
+    """What was asked for goes well now; afterwards everything is as it was."""
+    assert node.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
+    assert node.statuses() == {"1.0": "permanent", "2.0": "current"}
+    assert node.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+
+
+def killed_while_holding(node: FrailNode, *whom: str) -> int:
+    """Kill these in the middle of an install, and start the node; returns the exit code of who had asked."""
+    with node.stopped_at("hold"):
+        client = node.begin(*UP)
+        node.reaches("hold")
+        until(lambda: node.operation().phase == "holding", "the hold")
+        node.kill(*whom)
+    code = ended(client)
+    until(lambda: node.tiny("start", code=None).returncode == 0, "a new start")
+    check(node)
+    assert (node.operation().kind, node.operation().outcome) == ("install", "restarted")
+    retry(node)
+    return code
+
+
+def test_during_a_plan(frail: FrailNode) -> None:
+    with frail.booted_again(), frail.stopped_at("plan"):
+        client = frail.begin("plan", NAME, "2.0")
+        frail.reaches("plan")
+        frail.kill("node_pid")
+        assert ended(client) == 3
+    check(frail)
+    assert frail.ask(methods.OPERATIONS, m.Limit()).operations == ()
+    retry(frail)
+
+
+@pytest.mark.parametrize("point", ["hold", "run"])
+def test_during_an_install(frail: FrailNode, point: str) -> None:
+    with frail.booted_again(), frail.stopped_at(point):
+        client = frail.begin(*UP)
+        frail.reaches(point)
+        if point == "hold":
+            until(lambda: frail.operation().phase == "holding", "the hold")
+        frail.kill("node_pid")
+        assert ended(client) == 5
+    check(frail)
+    told = frail.operation()
+    assert (told.kind, told.to_vsn, told.outcome) == ("install", "2.0", "restarted")
+    assert "booted its permanent release, 1.0" in str(told.error)
+    retry(frail)
+
+
+def test_together_with_its_parent(frail: FrailNode) -> None:
+    assert killed_while_holding(frail, "pid", "node_pid") == 5
+
+
+def test_during_the_probation(frail: FrailNode) -> None:
+    assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
+    with frail.booted_again():
+        frail.kill("node_pid")
+    check(frail)
+    told = frail.operation()
+    assert (told.kind, told.outcome, told.probation_until) == ("install", "restarted", None)
+    retry(frail)
+
+
+def test_during_a_rollback(frail: FrailNode) -> None:
+    assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
+    with frail.booted_again(), frail.stopped_at("rollback"):
+        client = frail.begin("rollback", NAME, "--yes")
+        frail.reaches("rollback")
+        frail.kill("node_pid")
+        assert ended(client) == 5
+    check(frail)
+    told = frail.operation()
+    assert (told.kind, told.to_vsn, told.outcome) == ("revert", "1.0", "restarted")
+    retry(frail)
+
+
+def test_the_parent_alone_and_the_node_ends_in_order(frail: FrailNode) -> None:
+    assert killed_while_holding(frail, "pid") in {0, 5}
+
+
+def test_of_two_who_install_at_once_one_is_told_of_the_other(frail: FrailNode) -> None:
+    with frail.stopped_at("hold"):
+        clients = [frail.begin(*UP), frail.begin(*UP)]
+        until(lambda: any(client.poll() is not None for client in clients), "the refusal")
+        loser, winner = sorted(clients, key=lambda client: client.poll() is None)
+        assert "installs 2.0 now (operation " in loser.communicate()[1]
+        assert loser.returncode == 1
+    assert ended(winner) == 0
+    assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+
+
+def test_an_operation_goes_on_when_its_client_is_gone(frail: FrailNode) -> None:
+    with frail.stopped_at("hold"):
+        client = frail.begin(*UP)
+        frail.reaches("hold")
+        until(lambda: frail.operation().phase == "holding", "the hold")
+        client.kill()
+        ended(client)
+    until(lambda: frail.operation().outcome == "installed", "the end of the operation")
+    assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+
+
+@contextlib.contextmanager
+def a_pipe_at(path: Path) -> Iterator[None]:
+    """Who opens `path` to write to it waits, since nobody reads."""
+    aside = path.with_name(f"{path.name}.aside")
+    if path.exists():
+        path.rename(aside)
+    os.mkfifo(path)
+    try:
+        yield
+    finally:
+        path.unlink()
+        if aside.exists():
+            aside.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "permanent", "outcome"),
+    [("releases/.record.json.new", "1.0", "restarted"), ("var/history/operations.jsonl", "2.0", "committed")],
+    ids=["before its record is written", "after"],
+)
+def test_during_a_commit(frail: FrailNode, file: str, permanent: str, outcome: str) -> None:
+    assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
+    parent = frail.parent()["pid"]
+    assert isinstance(parent, int)
+    with frail.booted_again():
+        with a_pipe_at(frail.directory / file):
+            client = frail.begin("commit", NAME)
+            until((frail.directory / "var/history/intent.json").exists, "the commit's intent")
+            record = frail.directory / "releases/record.json"
+            until(lambda: json.loads(record.read_text())["permanent"] == permanent, "the commit record")
+            os.kill(parent, signal.SIGSTOP)  # until the pipe is gone
+            frail.kill("node_pid")
+            assert ended(client) == 5
+        os.kill(parent, signal.SIGCONT)
+    check(frail, permanent)
+    assert (frail.operation().kind, frail.operation().outcome) == ("commit", outcome)
+    if permanent == "1.0":
+        retry(frail)
