@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from node_runtime.protocol.exits import Refused
-from node_runtime.releases.formats import App, Appup, NodeConfig, Release, Templates
+from node_runtime.releases.formats import App, Appup, NodeConfig, Probation, Release, Templates
 from node_runtime.releases.instructions import INSTRUCTIONS
 from node_runtime.releases.project import Project, read_project
 
@@ -76,6 +76,8 @@ def default(field: Any) -> str:
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     if value is None:
         return "none"
+    if isinstance(value, msgspec.Struct):
+        return "its keys'"
     if isinstance(value, str):
         return f'`"{value}"`'
     return "`[]`" if value in ((), []) else f"`{value}`"
@@ -88,6 +90,7 @@ def default(field: Any) -> str:
         ("`[templates]`", "key of `templates`", Templates),
         ("## release.toml", "key", Release),
         ("## node.toml", "key", NodeConfig),
+        ("`[probation]`", "key of `probation`", Probation),
     ],
 )
 def test_a_table_of_keys_says_what_the_model_says(section: str, key: str, model: type) -> None:
