@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from .describe import Limits, describe, parts_of
 
-_PLAIN: Final = (type(None), bool, int, float, complex, str, bytes)
+_PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
+"""By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _MODULE: Final = vars(type)["__module__"]
 """What a class says of itself, through no metaclass."""
@@ -73,7 +74,7 @@ def _compared(left: object, right: object) -> list[tuple[object, object]] | None
     kind = type(left)
     if _named(kind) != _named(type(right)):
         return None
-    if any(kind is plain for plain in _PLAIN):
+    if id(kind) in _PLAIN:
         return [] if left == right else None
     if _is_open(kind):
         return _pairs(left, right)
@@ -92,7 +93,7 @@ def _pairs(left: object, right: object) -> list[tuple[object, object]] | None:
     ours, theirs = list(parts or ()), list(parts_right or ())
     if isinstance(left, (set, frozenset)):
         return list(zip(_in_order(ours), _in_order(theirs), strict=False))
-    if not all(any(type(name) is plain for plain in _PLAIN) for name, _ in (*ours, *theirs)):
+    if not all(id(type(name)) in _PLAIN for name, _ in (*ours, *theirs)):
         return [both for mine, yours in zip(ours, theirs, strict=False) for both in zip(mine, yours, strict=True)]
     named = dict(theirs)
     if len(ours) != len(theirs) or any(name not in named for name, _ in ours):
@@ -122,7 +123,7 @@ class _Walk:
                 return False
             one = waiting.pop()
             kind = type(one)
-            if any(kind is plain for plain in _PLAIN):
+            if id(kind) in _PLAIN:
                 self.marks.append((kind, one))
                 continue
             if kind is bytearray:

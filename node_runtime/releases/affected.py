@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -22,6 +23,8 @@ from .transition import Transition
 SUPERVISOR: Final = "node_runtime.supervisor"
 APPLICATION: Final = "node_runtime.application"
 _STARTS: Final = (f"{SUPERVISOR}:restart_child", f"{SUPERVISOR}:start_child")
+SLICE: Final = 500
+"""How many processes are looked at in one turn of the event loop."""
 BRUTAL: Final = "brutal_purge"
 _STOPS: Final = (f"{SUPERVISOR}:terminate_child",)
 
@@ -33,9 +36,16 @@ def numbered(script: list[Low]) -> Iterator[tuple[int, Low]]:
     return enumerate((step for step in script if step != [PONR]), 1)
 
 
-def processes(transition: Transition, code: CodeServer) -> list[PlannedProcess]:
-    """Everybody whom the script touches, each once: who is stopped or killed only as that."""
-    found = {one.pid: one for one in _with_new_code(transition)}
+async def processes(transition: Transition, code: CodeServer) -> list[PlannedProcess]:
+    """Everybody whom the script touches, each once: who is stopped or killed only as that.
+
+    The event loop gets its turn in between.
+    """
+    found: dict[int, PlannedProcess] = {}
+    for one in _with_new_code(transition):
+        found[one.pid] = one
+        if not len(found) % SLICE:
+            await asyncio.sleep(0)
     for number, step in numbered(transition.script):
         for process in _stopped(step):
             found[process.pid] = _planned(process, "stop", number)

@@ -14,7 +14,7 @@ from .catalog import Unpacked
 from .transition import Transition
 from .wording import sentence
 
-HOLDING_SECONDS = 10e-6
+HOLDING_SECONDS = 1e-6
 """What it takes to hold one idle process, give it its state and let it go."""
 HOLDERS = 3
 """How many of those who hold an old version are named."""
@@ -35,7 +35,8 @@ async def make_plan(
         obstacles.append(obstacle)
     try:
         rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
-        return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift)
+        touched = await affected.processes(transition, code)
+        return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
     finally:
         if batch is not None:
             batch.discard()
@@ -50,6 +51,7 @@ def _plan(
     rehearsed: rehearsal.Outcome | None,
     obstacles: Sequence[Blocker],
     drift: Sequence[Drift],
+    touched: Sequence[PlannedProcess],
 ) -> Plan:
     blockers, warnings = list(obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
@@ -64,7 +66,6 @@ def _plan(
         blockers += [one for one in rehearsal.blockers(rehearsed.rehearsal) if one.pid is None or one.pid not in known]
         blockers += without_step
         warnings += [*perhaps, *rehearsal.warnings(rehearsed)]
-    touched = affected.processes(transition, code)
     return Plan(
         id=transition.plan_id(generation),
         direction=transition.direction,

@@ -29,38 +29,42 @@ GRACE: Final = 1.0
 LARGEST: Final = 64 << 20
 """Bytes that a child may say in all."""
 
+NOBODY: Final = 0
+"""The number of no process."""
+
 Tell = Callable[[bytes], None]
 _SIZE: Final = struct.Struct("<I")
-_PLACE: Final = struct.Struct("<qd")
 
 
 class Place:
-    """Where the child is, in memory that both share: the number of its piece of work, and when that began.
+    """Whom the child is at, in memory that both share: the number of a process, and since when.
 
     What a child says through its pipe ends with it; this stays.
     """
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, _PLACE.size)
-        self.enter(-1)
+        self._page = mmap.mmap(-1, 16)
+        self._numbers = memoryview(self._page).cast("q")  # native and aligned: each is written in one go
+        self.enter(NOBODY)
 
     def enter(self, number: int) -> None:
-        """The child begins with a piece of work; -1 is none."""
-        _PLACE.pack_into(self._page, 0, number, time.monotonic())
+        """The child begins with this process."""
+        self._numbers[1] = time.monotonic_ns()
+        self._numbers[0] = number
 
     def read(self) -> tuple[int, float]:
-        """The piece of work, and for how many seconds it has been at it."""
-        number, since = _PLACE.unpack_from(self._page, 0)
-        return int(number), time.monotonic() - since
+        """The process, and for how many seconds the child has been at it."""
+        return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
         """Nobody reads it any more."""
+        self._numbers.release()
         self._page.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a child may use: seconds in all and for `each` piece of work; `memory` in bytes beyond the parent's."""
+    """What a child may use: seconds in all and for `each` process; `memory` in bytes beyond the parent's."""
 
     seconds: float
     each: float
@@ -122,7 +126,7 @@ async def _heard(reader: int, hear: Callable[[bytes], None], place: Place, bound
     try:
         while not over.done():
             number, at_it = place.read()
-            if time.monotonic() > deadline or (number >= 0 and at_it > bounds.each + GRACE):
+            if time.monotonic() > deadline or (number != NOBODY and at_it > bounds.each + GRACE):
                 return False
             await asyncio.wait([over], timeout=LOOK)
     finally:
@@ -170,7 +174,6 @@ def _forget_signals() -> None:
 
 
 def _limit(bounds: Bounds) -> None:
-    os.nice(5)
     for name, most in (
         ("RLIMIT_CORE", 0),
         ("RLIMIT_FSIZE", 0),  # no file grows, whoever writes it

@@ -9,16 +9,16 @@ import inspect
 import signal
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
-from node_runtime.behaviours.behaviour import Behaviour, Down
+from node_runtime.behaviours.behaviour import Behaviour
 from node_runtime.behaviours.describe import Limits, escape
 from node_runtime.behaviours.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.gen_statem import has_state
@@ -28,18 +28,18 @@ from node_runtime.behaviours.supervisor import SupervisorProcess
 from node_runtime.code import Batch
 from node_runtime.protocol.messages import PlannedChild, RehearsalOutcome, Rehearsed, Term
 
-from .. import conditions
 from ..surroundings import Surroundings
 from ..transition import Transition
-from .copy import Bounds, Place, Tell
-from .declared import declared_state, fits, said
+from .copy import NOBODY, Bounds, Place, Tell
+from .declared import fits, said
 from .fence import Fence, NotRehearsable
-from .script import Change, Part, Switch
+from .roles import Roles
+from .script import Part, Switch, acts
 
 ROOM: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """How many processes of each sort are told of one by one."""
-AGAIN: Final = 0.05
-"""Seconds until code that swallows its interruption is interrupted again."""
+TICK: Final = 0.05
+"""Seconds between two looks at the clock, and until code that swallows its interruption is interrupted again."""
 MOST_PARTS: Final = 200_000
 LOOKING_SECONDS: Final = 0.5
 """How long the parts of one state may take to be noted down."""
@@ -50,12 +50,11 @@ SHOWN: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, secon
 UNSEEN: Final = Term(type="state", text="‹not looked at›")
 _HERE: Final = str(Path(__file__).parent)
 
-Namespace: TypeAlias = dict[str, Any]
-
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
     """How far the rehearsal is. Counts are of all so far, `results` and `children` are what is new."""
 
+    processes: int = 0
     reached: int = 0
     failed: int = 0
     unrehearsed: int = 0
@@ -109,22 +108,18 @@ class Attempt:
 
 @dataclass(slots=True)
 class Play:
-    """One rehearsal of a transition. To be run in the copy only: it uses it up.
-
-    `running` has each module's present namespace, `versions` what it is called before, and in the batch.
-    """
+    """One rehearsal of a transition. To be run in the copy only: it uses it up."""
 
     transition: Transition
     batch: Batch
-    acts: Sequence[Part | Switch]
-    running: dict[str, Namespace]
-    versions: dict[str, tuple[str, str]]
+    roles: Roles
     bounds: Bounds
     place: Place
     tell: Tell
     told: Told = field(default_factory=Told)
     _fence: Fence = field(init=False)
     _armed: bool = False
+    _since: float = 0.0
     _doing: str = ""
     _last: float = 0.0
     _room: dict[str, int] = field(default_factory=lambda: dict(ROOM))
@@ -134,14 +129,18 @@ class Play:
         try:
             Surroundings().follow(self.transition.target, self.transition.configuration)
             signal.signal(signal.SIGALRM, self._too_long)
+            signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
             self._fence = Fence()
-            for number, act in enumerate(self.acts):
+            script = list(acts(self.transition))
+            self.told.processes = sum(isinstance(act, Part) for act in script)
+            self._say(at_once=True)
+            for act in script:
                 if isinstance(act, Switch):
                     self.batch.commit()
                     continue
-                self.place.enter(number)
+                self.place.enter(int(act.process.pid))
                 self._one(act)
-                self.place.enter(-1)
+                self.place.enter(NOBODY)
             self.told.over = True
         except BaseException as error:
             self.told.error = f"{type(error).__name__}: {error}"
@@ -161,7 +160,7 @@ class Play:
         state = process.raw_state()
         note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS)
         attempt = Attempt(part, state, type(process.instance), note)
-        before = self._shown(attempt.old_class, state) if any(self._room.values()) else UNSEEN
+        before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
         sort = attempt.sort()
         self._count(attempt, sort)
@@ -196,51 +195,44 @@ class Play:
             changed = "its code_change changes the state that it is given"
             attempt.went("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
         elif attempt.outcome == "ok" and attempt.part.process.kind != "supervisor" and self.transition.back is not None:
-            self._give_back(attempt, attempt.part.back)
+            self._give_back(attempt)
 
     def _change(self, attempt: Attempt) -> None:
-        """As `Switch._changed`."""
-        change = attempt.part.change
-        old_vsn, new_vsn = self.versions[change.module]
-        new = change.direction == "up" or change.loaded
-        cls = self._class(attempt.part, change.module, new=new)
+        change = self.roles.of(attempt.part).change
         began = time.perf_counter()
         try:
-            vsn = old_vsn if change.direction == "up" else Down(new_vsn)
-            attempt.after = cls.code_change(vsn, attempt.state, change.extra)
+            attempt.after = change(attempt.state)
         finally:
             attempt.seconds = time.perf_counter() - began
 
     def _check(self, attempt: Attempt) -> None:
         """Whether the new state is one."""
-        process, module, after = attempt.part.process, attempt.part.change.module, attempt.after
+        role, after = self.roles.of(attempt.part), attempt.after
         if inspect.isawaitable(after):
             if inspect.iscoroutine(after):
                 after.close()
             attempt.after = None
             raise Wrong("wrong type", "its code_change is async: nothing may run while code is switched")
-        target = self._class(attempt.part, module, new=True)
         value, was = after, attempt.state
-        if process.kind == "gen_statem":
+        if attempt.part.process.kind == "gen_statem":
             if not (isinstance(after, tuple) and len(after) == 2):
                 raise Wrong("wrong type", f"its code_change returned {_kind(after)}; it returns (state, data)")
-            if not has_state(target, after[0]):
+            if not has_state(role.target, after[0]):
                 name, vsn = escape(str(after[0])[:100]), self.transition.target.vsn
                 raise Wrong("no such state", f"its code_change returned state {name}, which {vsn} does not define")
             value, was = after[1], attempt.state[1]
-        declared = declared_state(target, self.batch.namespace(module))
-        held = declared_state(attempt.old_class, self.running[module])
         # A class that doesn't keep to its own declaration can't be measured by the next one.
-        if fits(was, held) and not fits(value, declared):
-            what = f"its code_change returned {_kind(value)}; {target.__qualname__} is declared with {said(declared)}"
-            raise Wrong("wrong type", what)
+        if not fits(value, role.declared) and fits(was, role.held):
+            declared = f"{role.target.__qualname__} is declared with {said(role.declared)}"
+            raise Wrong("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
-    def _give_back(self, attempt: Attempt, back: Change | None) -> None:
+    def _give_back(self, attempt: Attempt) -> None:
         """Whether the way down makes the same state of the new one again."""
         self._doing = "the way down"
+        back = self.roles.of(attempt.part).back
         try:
             with self._bounded():
-                returned = attempt.after if back is None else self._changed_back(attempt, back)
+                returned = attempt.after if back is None else back(attempt.after)
                 attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
                 if attempt.given_back is False:
                     without = " has no code_change for it, and" if back is None else ""
@@ -252,17 +244,6 @@ class Play:
             attempt.trace = self._trace(error)
         if self._fence.take() is not None:
             attempt.given_back, attempt.message, attempt.trace = None, None, ()
-
-    def _changed_back(self, attempt: Attempt, back: Change) -> Any:
-        cls = self._class(attempt.part, back.module, new=not back.loaded)
-        return cls.code_change(Down(self.versions[back.module][0]), attempt.after, back.extra)
-
-    def _class(self, part: Part, module: str, *, new: bool) -> Any:
-        namespace = self.batch.namespace(module) if new else self.running[module]
-        cls = conditions.class_in(namespace, part.process.qualname)
-        if cls is None:
-            raise LookupError(f"{module} has no class {part.process.qualname}")
-        return cls
 
     def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
         self._doing = "its children()"
@@ -287,11 +268,13 @@ class Play:
         told.not_given_back += sort == "not given back"
         told.not_compared += attempt.note is None
 
-    def _result(self, attempt: Attempt, before: Term) -> Rehearsed:
+    def _result(self, attempt: Attempt, before: Term | None) -> Rehearsed:
         process = attempt.part.process
+        if before is None:
+            before = UNSEEN if attempt.outcome == "mutated" else self._shown(attempt.old_class, attempt.state)
         after = None
         if attempt.outcome == "ok" and process.kind != "supervisor":  # its children are told of
-            after = self._shown(self._class(attempt.part, attempt.part.change.module, new=True), attempt.after)
+            after = self._shown(self.roles.of(attempt.part).target, attempt.after)
         elif attempt.outcome == "mutated":
             after = self._shown(attempt.old_class, attempt.state)
         return Rehearsed(
@@ -331,13 +314,12 @@ class Play:
     def _bounded(self) -> Iterator[None]:
         """User code runs inside: behind the fence, and interrupted when it takes too long, again and again."""
         with self._fence:
+            self._since = time.monotonic()
+            self._armed = True
             try:
-                signal.setitimer(signal.ITIMER_REAL, self.bounds.each, AGAIN)
-                self._armed = True
                 yield
             finally:
                 self._armed = False
-                signal.setitimer(signal.ITIMER_REAL, 0)
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -350,7 +332,7 @@ class Play:
             self._fence.touched = before
 
     def _too_long(self, number: int, frame: FrameType | None) -> None:
-        if self._armed:
+        if self._armed and time.monotonic() - self._since > self.bounds.each:
             raise TooLong
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,9 +15,9 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed
 
 from ..transition import Transition
-from .copy import Bounds, Place, run_in_a_copy
+from .copy import NOBODY, Bounds, Place, Tell, run_in_a_copy
 from .play import UNSEEN, Play, Told
-from .script import Part, Switch, acts
+from .roles import Roles
 
 MEMORY: Final = 1 << 30
 """Bytes that a rehearsal may need beyond what the node has."""
@@ -57,38 +57,26 @@ class Outcome:
 
 async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
-    if not transition.migrated:
-        return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     async with runtime().part(Stage).free:
+        if not any(process.module in transition.migrated for process in runtime().processes.values()):
+            return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
         return await _rehearse(transition, batch, code, hear)
 
 
 async def _rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     at, began = time.time(), time.perf_counter()
-    script = list(acts(transition))
-    parts = sum(isinstance(act, Part) for act in script)
-    if not parts:
-        return Outcome(Rehearsal(at=at, seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     running = {module: version for module in transition.migrated if (version := code.versions(module)[0]) is not None}
+    roles = Roles(batch, running)
     node = transition.configuration.node
     bounds = Bounds(node.rehearsal, node.code_change, MEMORY)
-    place, heard = Place(), Heard(parts, hear)
+    place, heard = Place(), Heard(hear)
 
-    def work(tell: Callable[[bytes], None]) -> None:
-        Play(
-            transition,
-            batch,
-            script,
-            {module: version.namespace for module, version in running.items()},
-            {module: (version.vsn, batch.version(module).vsn) for module, version in running.items()},
-            bounds,
-            place,
-            tell,
-        ).run()
+    def work(tell: Tell) -> None:
+        Play(transition, batch, roles, bounds, place, tell).run()
 
     try:
         stopped, killed = await run_in_a_copy(work, heard.take, place, bounds)
-        ended = None if heard.told.over else _ended_early(script, place, bounds, heard, killed=killed)
+        ended = None if heard.told.over else _ended_early(place, bounds, heard, killed=killed)
     finally:
         place.close()
     results = sorted((*heard.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_weight)
@@ -98,7 +86,7 @@ async def _rehearse(transition: Transition, batch: Batch, code: CodeServer, hear
         seconds=time.perf_counter() - began,
         stopped=stopped,
         pause=told.pause,
-        processes=parts,
+        processes=max(told.processes, 1),
         reached=told.reached + isinstance(ended, Rehearsed),
         failed=told.failed + isinstance(ended, Rehearsed),
         unrehearsed=told.unrehearsed,
@@ -112,11 +100,10 @@ async def _rehearse(transition: Transition, batch: Batch, code: CodeServer, hear
 class Heard:
     """What the copy has told so far."""
 
-    def __init__(self, parts: int, hear: Hear) -> None:
+    def __init__(self, hear: Hear) -> None:
         self.told = Told()
         self.results: list[Rehearsed] = []
         self.children: list[PlannedChild] = []
-        self._parts = parts
         self._hear = hear
         self._decoder = msgspec.msgpack.Decoder(Told)
 
@@ -125,26 +112,24 @@ class Heard:
         self.told = self._decoder.decode(message)
         self.results += self.told.results
         self.children += self.told.children
-        self._hear(self.told.reached, self._parts)
+        self._hear(self.told.reached, self.told.processes)
 
 
-def _ended_early(
-    script: Sequence[Part | Switch], place: Place, bounds: Bounds, heard: Heard, *, killed: bool
-) -> Rehearsed | str:
+def _ended_early(place: Place, bounds: Bounds, heard: Heard, *, killed: bool) -> Rehearsed | str:
     """The process that it ended at, or what is to be said instead."""
     number, at_it = place.read()
-    act = script[number] if number >= 0 else None
+    process = runtime().processes.get(number)
     if heard.told.error is not None:
         return f"it failed: {heard.told.error}"
-    if not isinstance(act, Part) or (killed and at_it <= bounds.each):
+    if number == NOBODY or (killed and at_it <= bounds.each):
         return f"not everything was rehearsed within {bounds.seconds:g} s" if killed else "its process has ended"
     message = "its code_change ended the process that it ran in"
     if killed:
         message = f"its code_change has not ended within {bounds.each:g} s, and can't be interrupted"
     return Rehearsed(
-        pid=int(act.process.pid),
-        name=act.process.name,
-        module=act.change.module,
+        pid=number,
+        name=None if process is None else process.name,
+        module="" if process is None else process.module,
         outcome="hung" if killed else "died",
         seconds=at_it,
         before=UNSEEN,
