@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -108,29 +109,53 @@ class Client:
             await call_within(None, self._worker, self._add)
             self.gap = max(self.gap, perf_counter() - wanted)
 
-    def stop(self) -> float:
-        """No more questions; returns the gap."""
+    def take_gap(self) -> float:
+        """The gap so far, in seconds; from now on another one counts."""
+        gap, self.gap = self.gap, 0.0
+        return gap
+
+    def stop(self) -> None:
+        """No more questions."""
         self._task.cancel()
-        return self.gap
 
 
-async def upgraded(handler: ReleaseHandler, worker: Pid, vsn: str) -> tuple[Operation, float, float]:
-    """Go to a release; returns what became of that, the client's gap, and the seconds without the preparations."""
+@dataclass(frozen=True)
+class Upgrade:
+    """What became of an upgrade. Seconds: the client's longest gap until the hold and from it on, and the whole install
+    but for the preparation of the code and the rehearsal."""
+
+    operation: Operation
+    gap_before: float
+    gap: float
+    install: float
+
+
+async def upgraded(handler: ReleaseHandler, worker: Pid, vsn: str) -> Upgrade:
+    """Go to a release; who asks for that has read what there is before."""
+    handler.releases()
     client = Client(worker)
     await asyncio.sleep(SETTLING)
-    plan = await handler.plan(vsn)
-    await asyncio.sleep(SETTLING)
-    client.gap = 0.0
+    over: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
+    client.take_gap()
+    gap_before = 0.0
+
+    def heard(told: Operation) -> None:
+        nonlocal gap_before
+        if told.phase == "holding":
+            gap_before = client.take_gap()
+        if told.ended is not None:
+            over.set_result(told)
+
+    unsubscribe = handler.subscribe(heard)
     began = perf_counter()
-    over = asyncio.get_running_loop().create_future()
-    unsubscribe = handler.subscribe(lambda told: None if told.ended is None else over.set_result(told))
-    handler.install(Install(vsn=vsn, direction="up", plan_id=plan.id), "bench")
-    done: Operation = await over
+    handler.install(Install(vsn=vsn, direction="up"), "bench")
+    done = await over
     seconds = perf_counter() - began
     unsubscribe()
     await asyncio.sleep(SETTLING)
-    preparing = sum(step.seconds or 0.0 for step in done.steps if step.phase == "preparing")
-    return done, client.stop(), seconds - preparing
+    client.stop()
+    before = sum(step.seconds or 0.0 for step in done.steps if step.phase in ("preparing", "rehearsing"))
+    return Upgrade(done, gap_before, client.take_gap(), seconds - before)
 
 
 async def figures(size: str) -> Figures:
@@ -148,15 +173,17 @@ async def figures(size: str) -> Figures:
                 await supervisor.start_child("pool_top", [number])
             await supervisor.start_child("pool_top", [0])
             assert first is not None
-            failed, failed_gap, _ = await upgraded(handler, first, "3")
-            done, gap, install = await upgraded(handler, first, "2")
-            assert (failed.outcome, done.outcome) == ("put back", "installed"), (failed, done)
+            failed = await upgraded(handler, first, "3")
+            done = await upgraded(handler, first, "2")
+            outcomes = failed.operation.outcome, done.operation.outcome
+            assert outcomes == ("put back", "installed"), (failed, done)
             return {
-                "gap": gap,
-                "install": install,
-                "pause": done.pause or 0.0,
-                "failed_gap": failed_gap,
-                "failed_pause": failed.pause or 0.0,
+                "gap": done.gap,
+                "gap_before": done.gap_before,
+                "install": done.install,
+                "pause": done.operation.pause or 0.0,
+                "failed_gap": failed.gap,
+                "failed_pause": failed.operation.pause or 0.0,
             }
 
 

@@ -2,7 +2,7 @@
 
 The same pool on both sides: servers under one simple_one_for_one supervisor, whose states get one field more, and one
 client that asks one of them every millisecond. OTP's is a release that `systools` makes of the Erlang sources beside
-this, installed by `release_handler`; ours is installed by the node's release handler, after a plan. Both take turns,
+this, installed by `release_handler`; ours is installed by the node's release handler. Both take turns,
 and what is shown is the best of all rounds, in milliseconds: a gap is a maximum, to which whatever else runs on the
 machine can only add. It is the longest that the client waited for an answer; in ours, where all share one thread,
 from when it wanted to ask.
@@ -37,9 +37,10 @@ APP: Final = """
 Best = dict[tuple[str, int, str], float]
 
 FIGURES: Final = {
-    ("hotdash", "gap"): "longest gap of a client",
+    ("hotdash", "gap"): "longest gap of a client from the hold on",
     ("OTP", "gap"): "longest gap of a client, OTP",
-    ("hotdash", "install"): "whole install, without preparing the code",
+    ("hotdash", "gap_before"): "longest gap of a client before: preparing and rehearsing",
+    ("hotdash", "install"): "whole install, without preparing and rehearsing",
     ("OTP", "install"): "whole install, OTP",
     ("hotdash", "pause"): "pause: hold, code_change, resume",
     ("hotdash", "failed_pause"): "pause of one that fails at the last server: hold, code_change, put back",

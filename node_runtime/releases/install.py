@@ -193,7 +193,7 @@ class Installation:
         sentence = ": ".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {error}"])
         if not switch.past_bar and switch.put_back_failed is None:
             return Aborted(sentence)
-        if unchecked := switch.unchecked():
+        if self._unrehearsed and (unchecked := switch.unchecked()):
             sentence = f"{sentence}; {unchecked}"
         results = await make_results(switch, pause, put_back=True)
         return PutBack(sentence, pause.seconds, results, switch.put_back_failed)
