@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from node_runtime.behaviours.behaviour import Behaviour
 from node_runtime.behaviours.code_in_use import CodeInUse
-from node_runtime.behaviours.gen_statem import has_state
+from node_runtime.behaviours.gen_statem import GenStatem, has_state
 from node_runtime.behaviours.process import BehaviourProcess
 
 from . import conditions
@@ -36,44 +36,47 @@ class Migration:
 
     def run(self, change: Callable[[Any], Any], target_vsn: str) -> None:
         """Call `change` with each state. Raises what it raised, with a note that names the process."""
-        after = self.after
         try:
             for state in self.states:
-                after.append(change(state))
-            self._check(target_vsn)
+                self.after.append(change(state))
+        except Exception as error:
+            self._blame(self.processes[len(self.after)], error)
+            raise
         except BaseException as error:  # nothing awaits here: whatever it is, the code_change raised it
-            at = min(len(after), len(self.processes) - 1) if self.failed is None else 0
-            process = self.processes[at] if self.failed is None else self.failed[0]
-            self.failed = process, error
-            note = f"code_change of {conditions.title(process)} ({self.module})"
-            if isinstance(error, Exception):
-                error.add_note(note)
-                raise
+            note = self._blame(self.processes[len(self.after)], error)
             raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
+        self._check_awaitable()
+        if self.processes[0].kind == "gen_statem":
+            self._check_named(target_vsn)
 
-    def _check(self, target_vsn: str) -> None:
-        """Refuse what no process can go on with."""
+    def _check_awaitable(self) -> None:
         awaitable = {kind for kind in set(map(type, self.after)) if hasattr(kind, "__await__")}
         if awaitable:
-            self._blame(
-                next(one for one, new in zip(self.processes, self.after, strict=True) if type(new) in awaitable)
-            )
             for coroutine in filter(inspect.iscoroutine, self.after):
                 coroutine.close()
-            raise TypeError("code_change must not be async: nothing may run while code is switched")
-        if self.processes[0].kind != "gen_statem":
-            return
-        for process, (name, _) in zip(self.processes, self._named(), strict=True):
-            if not has_state(self.target, name):  # type: ignore[arg-type]  # a state machine's class is one
-                self._blame(process)
-                raise ValueError(f"it returned state {name}, which {target_vsn} does not define")
+            both = zip(self.processes, self.after, strict=True)
+            process = next(process for process, new in both if type(new) in awaitable)
+            error = TypeError("code_change must not be async: nothing may run while code is switched")
+            raise self._blamed(process, error)
 
-    def _named(self) -> Sequence[tuple[Any, Any]]:
+    def _check_named(self, target_vsn: str) -> None:
+        """A state machine can't go on in a state that its class doesn't have."""
         for process, new in zip(self.processes, self.after, strict=True):
             if not isinstance(new, tuple) or len(new) != 2:
-                self._blame(process)
-                raise ValueError(f"it returned {type(new).__name__}, and a state machine's is (state, data)")
-        return self.after
+                error: Exception = TypeError(
+                    f"it returned {type(new).__name__}, and a state machine's state is (name, data)"
+                )
+                raise self._blamed(process, error)
+            if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):
+                error = ValueError(f"it returned state {new[0]}, which {target_vsn} does not define")
+                raise self._blamed(process, error)
 
-    def _blame(self, process: BehaviourProcess) -> None:
-        self.failed = process, ValueError()
+    def _blame(self, process: BehaviourProcess, error: BaseException) -> str:
+        self.failed = process, error
+        note = f"code_change of {conditions.title(process)} ({self.module})"
+        error.add_note(note)
+        return note
+
+    def _blamed(self, process: BehaviourProcess, error: Exception) -> Exception:
+        self._blame(process, error)
+        return error
