@@ -79,7 +79,7 @@ def write_release(root: Path, vsn: str) -> None:
     release.mkdir(parents=True)
     (root / manifest_path(vsn)).write_bytes(manifest.encoded())
     (release / "release.toml").write_text(f'name = "pool"\nvsn = "{vsn}"\napps = ["pool"]\n')
-    (release / "node.toml").write_text('name = "pool@127.0.0.1"\nprobation = 0\nrehearsal = 1\n')
+    (release / "node.toml").write_text('name = "pool@127.0.0.1"\nrehearsal = 1\n[probation]\ndeadline = 0\n')
     known = record.load(root)
     record.save(root, known.with_unpacked(vsn) if known else record.first_record(vsn))
 
