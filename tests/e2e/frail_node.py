@@ -62,9 +62,11 @@ from pathlib import Path
 NODE = os.getpid()
 
 def stop_at(point):
-    point = point if os.getpid() == NODE else "rehearsal"
+    if os.getpid() != NODE:  # a rehearsal, which can't write files; that there is one says enough
+        point = "rehearsal"
     while Path(f"stop-{point}").exists():
-        Path(f"at-{point}").touch()
+        if os.getpid() == NODE:
+            Path(f"at-{point}").touch()
         time.sleep(0.01)
 """
 UPDATE = '[{ update = "tiny.server", change = "advanced", timeout = 60 }]'

@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from frail_node import NAME, FrailNode, frail, frail_tarballs, until
 
@@ -71,6 +72,21 @@ def test_during_a_plan(frail: FrailNode) -> None:
         assert ended(client) == 3
     check(frail)
     assert frail.ask(methods.OPERATIONS, m.Limit()).operations == ()
+    retry(frail)
+
+
+def test_during_a_rehearsal_whose_child_does_not_outlive_the_node(frail: FrailNode) -> None:
+    with frail.booted_again(), frail.stopped_at("rehearsal"):
+        frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
+        pid = frail.parent()["node_pid"]
+        assert isinstance(pid, int)
+        until(psutil.Process(pid).children, "the rehearsing child")
+        children = psutil.Process(pid).children()
+        frail.kill("node_pid")
+        until(lambda: not any(child.is_running() for child in children), "the end of the rehearsing child")
+    check(frail)
+    told = frail.operation()
+    assert (told.kind, told.to_vsn, told.outcome) == ("install", "2.0", "restarted")
     retry(frail)
 
 
