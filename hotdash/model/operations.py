@@ -101,7 +101,10 @@ def tally(operation: m.Operation) -> Line:
     if not results:
         empty = "No process was touched." if operation.ended is not None else "No result has been reported yet."
         return line(say(empty, "fact"))
-    spans: list[Span] = [say(plural(len(results), "process", "processes"), "strong")]
+    number = max(operation.touched, len(results))
+    spans: list[Span] = [say(plural(number, "process", "processes"), "strong")]
+    if number > len(results):
+        spans.append(say(f", of {len(results)} this tells", "fact"))
     for outcome, tone in RESULT_TONES.items():
         number = sum(1 for result in results if result.outcome == outcome)
         if number:

@@ -270,6 +270,7 @@ class ReleaseHandler:
                 error=str(failed) if failed.incomplete is None else f"{failed}; not put back: {failed.incomplete}",
                 pause=failed.pause,
                 results=failed.results,
+                touched=failed.touched,
             )
         except Exception as error:
             logger.exception("operation %s failed before anything was touched", progress.id)
@@ -288,7 +289,7 @@ class ReleaseHandler:
 
     async def _gone(self, progress: Progress, hops: list[str], request: Install | Rollback) -> Operation:
         """Go from release to release; the last one is where the operation leads."""
-        pause = 0.0
+        pause, touched = 0.0, 0
         results: tuple[ProcessResult, ...] = ()
         for vsn in hops:
             transition = self._transition(vsn)
@@ -297,7 +298,8 @@ class ReleaseHandler:
             installed = await Installation(
                 transition, self._code, progress, request.wait, request.unrehearsed, rehearsing
             ).run()
-            pause, results = pause + installed.pause, (*results, *installed.results)
+            pause, touched = pause + installed.pause, touched + installed.touched
+            results = (*results, *installed.results)
             self.vsn = vsn
             self.generation += 1
             self._probation.end()
@@ -308,6 +310,7 @@ class ReleaseHandler:
             pause=pause,
             probation_until=self._probation.until,
             results=results,
+            touched=touched,
         )
 
     async def _mark(self, operation: Operation) -> None:

@@ -22,7 +22,7 @@ from node_runtime.protocol.messages import Blocker, ProcessResult
 
 from . import conditions, rehearsal
 from .progress import Progress
-from .results import Pause, make_results
+from .results import Pause, make_results, touched
 from .switch import Switch, Unready
 from .transition import Transition
 
@@ -36,10 +36,14 @@ FRESH = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The target runs. `pause` is the time in seconds from the first hold to the last resume."""
+    """The target runs. `pause` is the time in seconds from the first hold to the last resume.
+
+    `touched` is how many processes it was about; `results` tells of some of them.
+    """
 
     pause: float
     results: tuple[ProcessResult, ...]
+    touched: int
 
 
 class Aborted(Exception):
@@ -49,10 +53,13 @@ class Aborted(Exception):
 class PutBack(Exception):
     """It failed and was undone; `incomplete` says what could not be, if anything."""
 
-    def __init__(self, sentence: str, pause: float, results: tuple[ProcessResult, ...], incomplete: str | None) -> None:
+    def __init__(
+        self, sentence: str, pause: float, results: tuple[ProcessResult, ...], touched: int, incomplete: str | None
+    ) -> None:
         super().__init__(sentence)
         self.pause = pause
         self.results = results
+        self.touched = touched
         self.incomplete = incomplete
 
 
@@ -170,7 +177,8 @@ class Installation:
         await switch.end(succeeded=failure is None)
         if failure is None:
             await switch.surroundings.tell()
-            return Installed(pause.seconds, await make_results(switch, pause, put_back=False))
+            results = await make_results(switch, pause, put_back=False)
+            return Installed(pause.seconds, results, touched(switch, pause))
         exact = switch.put_back_failed is None
         if isinstance(failure, asyncio.CancelledError):
             raise failure
@@ -196,7 +204,7 @@ class Installation:
         if self._unrehearsed and (unchecked := switch.unchecked()):
             sentence = f"{sentence}; {unchecked}"
         results = await make_results(switch, pause, put_back=True)
-        return PutBack(sentence, pause.seconds, results, switch.put_back_failed)
+        return PutBack(sentence, pause.seconds, results, touched(switch, pause), switch.put_back_failed)
 
 
 @contextmanager

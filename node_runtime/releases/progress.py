@@ -73,6 +73,7 @@ class Progress:
         pause: float | None = None,
         probation_until: float | None = None,
         results: tuple[ProcessResult, ...] = (),
+        touched: int = 0,
     ) -> Operation:
         """It is over. Returns the operation as it stays; the listener is not told.
 
@@ -89,6 +90,7 @@ class Progress:
             pause=pause,
             probation_until=probation_until,
             results=results,
+            touched=touched,
         )
 
     def _timed(self, ended: float | None) -> tuple[Step, ...]:

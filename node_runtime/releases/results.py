@@ -73,6 +73,12 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     return tuple(results.values())
 
 
+def touched(switch: Switch, pause: Pause) -> int:
+    """How many processes the switch was about, whether they are among the results or not."""
+    held = sum(len(group) for group in switch.hold.groups.values())
+    return held + sum(1 for _ in _loaded(switch, pause))
+
+
 def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affected]:
     for code, group in switch.hold.groups.items():
         module = code.module

@@ -205,6 +205,15 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     assert [one.id for one in ReleaseHandler(small.root, "1", small.code).operations(1)] == ["lost"]
 
 
+async def test_of_many_processes_some_are_told_and_all_are_counted(small: SmallNode) -> None:
+    write_two(small)
+    cls = importlib.import_module("shop.counter").Counter
+    for _ in range(120):
+        await gen_server.start(cls)
+    operation = await small.go("2")
+    assert (operation.touched, len(operation.results)) == (120, 100)
+
+
 async def test_a_line_that_a_crash_has_cut_off_costs_no_other_line(small: SmallNode) -> None:
     write_two(small)
     first = await small.go("2")

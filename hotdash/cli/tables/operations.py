@@ -39,6 +39,10 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
     if operation.results:
         yield Text()
         yield _table(operation)
+        if operation.touched > len(operation.results):
+            yield text(
+                f"and {operation.touched - len(operation.results):,} more processes of which nothing else is kept"
+            )
     for result in operation.results:
         yield from _difference(result)
 

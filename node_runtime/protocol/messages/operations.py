@@ -40,6 +40,7 @@ class Operation(Struct, frozen=True):
     `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
     (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted", "partly put back" or
     "partly reverted" (a way back over several releases ended at one between).
+    `touched` is how many processes it was about; `results` tells of some of them, of those that failed first.
     `rehearsal`, before the hold: of its results only those that went otherwise than well are kept.
     """
 
@@ -71,6 +72,7 @@ class Operation(Struct, frozen=True):
     probation_until: float | None = None
     steps: tuple[Step, ...] = ()
     results: tuple[ProcessResult, ...] = ()
+    touched: int = 0
     rehearsal: Rehearsal | None = None
 
 
