@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..processes.barrier import current_barrier
@@ -23,7 +24,7 @@ from ..protocol.exits import Refused
 from ..protocol.messages import Kind
 from .gen_server import GenServer, ServerProcess, call_within
 from .parking import park
-from .starting import resolve, start_process
+from .starting import attribute, resolve, start_process
 from .supervision_reports import report_application
 
 StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
@@ -175,8 +176,12 @@ class MasterProcess(ServerProcess):
     kind: ClassVar[Kind] = "application"
 
 
-def _callbacks(spec: AppSpec) -> Application:
-    made: Application = resolve(spec.mod or "")()
+def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
+    """The application's callbacks; of its module in `earlier`, if that is there."""
+    module, _, name = (spec.mod or "").partition(":")
+    namespace = (earlier or {}).get(module)
+    found = resolve(spec.mod or "") if namespace is None else attribute(module, SimpleNamespace(**namespace), name)
+    made: Application = found()
     return made
 
 
@@ -316,8 +321,8 @@ async def stop(name: str, timeout: float | None = None) -> None:
     if inside is None or running.master in inside.born:
         await end()
     else:
-        # With the callbacks that it has now: what comes next in the script may replace or delete them.
-        park(inside, running.master, partial(end, _callbacks(running.spec)), below=running.top)
+        # With the callbacks that it has by the script's word: what comes next in that may replace or delete them.
+        park(inside, running.master, partial(end, _callbacks(running.spec, inside.earlier)), below=running.top)
 
 
 async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Application | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .pid import Pid
 
@@ -23,7 +23,19 @@ class Barrier:
     `seconds` is how long it may take to hold a process that the script comes upon.
     """
 
-    __slots__ = ("born", "endings", "given", "held", "inverses", "kept", "over", "owner", "parked", "seconds")
+    __slots__ = (
+        "born",
+        "earlier",
+        "endings",
+        "given",
+        "held",
+        "inverses",
+        "kept",
+        "over",
+        "owner",
+        "parked",
+        "seconds",
+    )
 
     def __init__(self, owner: object, seconds: float = 5.0) -> None:
         self.owner = owner
@@ -31,6 +43,8 @@ class Barrier:
         self.born: list[Pid] = []
         self.held: list[Pid] = []
         """Who was held only because the script had to do with it."""
+        self.earlier: dict[str, dict[str, Any]] = {}
+        """Namespaces of modules that are switched already, but by the script's word only from a later place on."""
         self.parked: dict[int, Process] = {}
         self.endings: list[Callable[[], Awaitable[object]]] = []
         """What has been put off, in order."""

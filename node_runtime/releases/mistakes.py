@@ -69,7 +69,7 @@ def fits(kind: inspect.Type, data: Any) -> bool:
             fit = isinstance(data, str) and (kind.pattern is None or re.search(kind.pattern, data) is not None)
         case inspect.FloatType():
             number = isinstance(data, int | float) and not isinstance(data, bool)
-            fit = number and (kind.ge is None or data >= kind.ge)
+            fit = number and (kind.ge is None or data >= kind.ge) and (kind.gt is None or data > kind.gt)
         case inspect.StructType() | inspect.DictType():
             fit = isinstance(data, dict)
         case inspect.ListType() | inspect.VarTupleType():
@@ -89,6 +89,7 @@ def wanted(kind: inspect.Type) -> str:
             words = "a text" if kind.pattern is None else EXPECTED[kind.pattern]
         case inspect.FloatType():
             words = "a number" if kind.ge is None else f"a number of at least {kind.ge:g}"
+            words = words if kind.gt is None else f"a number above {kind.gt:g}"
         case inspect.StructType():
             keys = [field.encode_name for field in kind.fields if field.required]
             words = f"a table with {' and '.join(keys)}" if keys else "a table"

@@ -104,6 +104,7 @@ class Switch:
             case "load" | "remove":
                 self._commit()
                 self._loaded.add(step[1])
+                self._inside.earlier.pop(step[1], None)
                 if step[3] == "brutal_purge":
                     self._brutal.add(step[1])
             case "code_change":
@@ -133,6 +134,7 @@ class Switch:
         self.progress.enter("loading")
         self.batch.commit()
         self._committed = True
+        self._inside.earlier.update((module, running) for module, running in self._running.items() if running)
 
     async def _purge(self, module: str) -> None:
         if module in self._brutal:
@@ -201,8 +203,8 @@ class Switch:
     def _function(self, reference: str) -> Callable[..., Any]:
         """A function as the script has it here: all modules switch at once, but each counts from its own load on."""
         module, _, name = reference.partition(":")
-        if self._committed and module not in self._loaded and (running := self._running.get(module)):
-            return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**running), name))
+        if module in self._inside.earlier:
+            return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**self._inside.earlier[module]), name))
         return cast("Callable[..., Any]", resolve(reference))
 
     async def _apply(self, function: Callable[..., Any], args: list[Any]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 from node_runtime import application, call, gen_server, supervisor, whereis
@@ -19,6 +20,7 @@ from node_runtime.behaviours import sys as otp_sys
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exits import Refused
 from node_runtime.releases import record
+from node_runtime.releases.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -207,6 +209,67 @@ async def test_otp_2760_9417_a_module_that_was_never_loaded_can_be_deleted(small
         module("shop.never")
 
 
+EXTRA = """
+from node_runtime import Application, ChildSpec, GenServer, Supervisor, gen_server, supervisor
+
+class ExtraApp(Application):
+    async def start(self, start_type, args):
+        return await supervisor.start_link(Top, name="extra_top")
+
+class Top(Supervisor):
+    def children(self):
+        return [ChildSpec("extra", start="extra.app:start")]
+
+class Extra(GenServer[int]):
+    def init(self):
+        return 1
+
+async def start():
+    return await gen_server.start_link(Extra, name="extra")
+"""
+
+
+def add_extra(small: SmallNode, vsn: str) -> None:
+    """Let a release that is written have a second application, too."""
+    source = small.root / "lib/extra-1/src/extra"
+    source.mkdir(parents=True, exist_ok=True)
+    (source / "__init__.py").touch()
+    (source / "app.py").write_text(EXTRA)
+    settings = small.root / "lib/extra-1/app.toml"
+    settings.write_text('name = "extra"\nvsn = "1"\nmod = "extra.app:ExtraApp"\n')
+    manifest = read_manifest(small.root, vsn)
+    files = {
+        str(one.relative_to(small.root)): FileEntry(size=one.stat().st_size, sha256=sha256(one.read_bytes()))
+        for one in (source / "__init__.py", source / "app.py", settings)
+    }
+    paths = {"extra": "lib/extra-1/src/extra/__init__.py", "extra.app": "lib/extra-1/src/extra/app.py"}
+    modules = {name: ModuleEntry(path=path, sha256=files[path].sha256) for name, path in paths.items()}
+    more = (*manifest.apps, AppEntry(name="extra", vsn="1", modules=modules))
+    changed = structs.replace(manifest, apps=more, files={**manifest.files, **files})
+    (small.root / manifest_path(vsn)).write_bytes(changed.encoded())
+    (small.root / f"releases/{vsn}/release.toml").write_text(
+        f'name = "shop"\nvsn = "{vsn}"\napps = ["shop", "extra"]\n'
+    )
+
+
+async def test_otp_2760_a_removed_application_is_unloaded_and_its_modules_are_gone(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    add_extra(small, "2")
+    small.boot()
+    for _ in range(2):
+        assert (await small.go("2")).outcome == "installed"
+        assert whereis("extra") is not None
+        assert "extra" in {running.spec.name for running in application.which_applications()}
+        down = await small.go("1")
+        assert (down.outcome, down.error) == ("installed", None)
+        assert whereis("extra") is None
+        assert "extra" not in {spec.name for spec in application.loaded_applications()}
+        assert "extra.app" not in sys.modules
+    with pytest.raises(ModuleNotFoundError):
+        module("extra.app")
+
+
 async def test_otp_9402_a_version_with_no_changed_module_reloads_nothing_and_moves_its_files(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER, "shop.late": "x = 1\n"})
     small.write("2", {"shop.counter": COUNTER, "shop.late": "x = 1\n"}, both_ways())
@@ -215,8 +278,7 @@ async def test_otp_9402_a_version_with_no_changed_module_reloads_nothing_and_mov
     operation = await small.go("2")
     assert (operation.outcome, operation.results) == ("installed", ())
     assert module("shop.counter").Counter is loaded
-    [shop] = [one for one in application.which_applications() if one.name == "shop"] or [None]
-    assert shop is None or shop.vsn == "2"
+    assert [spec.vsn for spec in application.loaded_applications() if spec.name == "shop"] == ["2"]
     assert Path(module("shop.late").__file__) == small.root / "lib/shop-2/src/shop/late.py"
 
 
