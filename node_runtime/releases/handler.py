@@ -88,10 +88,11 @@ class ReleaseHandler:
         return msgspec.structs.replace(release, probation_until=until, health=health)
 
     async def plan(self, vsn: str) -> Plan:
-        """What going to `vsn` would do. Raises `Refused` for an unknown release."""
+        """What going to `vsn` would do. Raises `Refused` for an unknown release, and while the node changes."""
         held = self._shelf.known(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)
+        self._check_free()
         try:
             await asyncio.to_thread(self._shelf.catalog.verify, vsn)
             transition = self._transition(vsn)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
+from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
 
@@ -22,6 +23,13 @@ REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
 
 
+class Planning:
+    """There is one for a node: whoever looks at plans, an install never waits for more than one rehearsal, its own."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Lock()
+
+
 async def make_plan(
     transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.Hear
 ) -> Plan:
@@ -34,7 +42,8 @@ async def make_plan(
     if obstacle is not None:
         obstacles.append(obstacle)
     try:
-        rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
+        async with runtime().part(Planning).free:
+            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
         touched = await affected.processes(transition, code)
         return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
     finally:

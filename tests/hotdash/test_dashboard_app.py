@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -400,6 +401,55 @@ async def test_an_upgrade_needs_the_version_typed(opened, peer):
         await seen.type("1986.a")
         await seen.press("enter", "enter", "tab", "enter")
         assert not asked(peer, "install")
+
+
+def rehearsal(**more: object) -> m.Rehearsal:
+    fields: dict[str, object] = {
+        "at": time.time(), "seconds": 0.3, "stopped": 0.002, "pause": 0.0004, "processes": 1, "reached": 1,
+    } | more  # fmt: skip
+    return m.Rehearsal(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
+
+
+def tried(**more: object) -> m.Rehearsed:
+    fields: dict[str, object] = {
+        "pid": FSM, "name": "fil_color_fsm", "module": "fil.color_fsm", "seconds": 0.0004,
+        "before": machine("lime", turns=integer(41)),
+    } | more  # fmt: skip
+    return m.Rehearsed(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
+
+
+async def test_a_plan_shows_what_the_rehearsal_found(opened, peer):
+    failed = tried(
+        outcome="raised", message="its code_change raised KeyError: 'turns'", trace=("color_fsm.py:9 code_change: x",)
+    )
+    peer.world.plans["1986.b"] = a_plan("1986.b", rehearsal=rehearsal(failed=1, results=(failed,)), blockers=(STUCK,))
+    child = m.PlannedChild(supervisor=10, supervisor_name="fil_sup", id="tag2", change="added", step=4)
+    good = tried(outcome="ok", after=machine("red", turns=integer(41)))
+    peer.world.plans["1986.c"] = a_plan(
+        "1986.c", children=(child,), pause=0.0012, rehearsal=rehearsal(results=(good,)), irreversible=("f can't.",)
+    )
+    async with opened((120, 50)) as seen:
+        await seen.press("5", "down", "p")
+        await seen.sees("1 process tried on a copy of the node in 300 ms  1 would fail", "raised KeyError: 'turns'")
+        await seen.sees("color_fsm.py:9 code_change: x")
+        await seen.press("escape", "down", "p")
+        await seen.sees(
+            "all went well", "'lime' → 'red'", "Suspended for about 1.2 ms", "tag2 of fil_sup  new, started"
+        )
+        await seen.sees("What a failed install can't put back", "f can't.")
+
+
+async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened, peer):
+    unknown = tried(outcome="unrehearsed", message="its code_change calls the runtime")
+    peer.world.plans["1986.b"] = a_plan("1986.b", rehearsal=rehearsal(unrehearsed=1, results=(unknown,)))
+    async with opened((100, 40), read_only=False) as seen:
+        await seen.press("5", "down", "U")
+        await seen.sees("1 process can't be rehearsed", "1986.b --yes --wait 15 --unrehearsed")
+        await seen.type("1986.b")
+        await seen.press("enter", "enter")
+        await eventually(lambda: asked(peer, "install"))
+        (order,) = asked(peer, "install")
+        assert order.unrehearsed
 
 
 async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened, peer):

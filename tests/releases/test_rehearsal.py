@@ -15,6 +15,7 @@ from small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
 from node_runtime import Pid, call, gen_server, gen_statem, supervisor
 from node_runtime.behaviours import hot
 from node_runtime.protocol import messages as m
+from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.messages import Term
 
 if TYPE_CHECKING:
@@ -369,3 +370,11 @@ async def test_a_children_function_that_raises_is_found(small: SmallNode) -> Non
         "top (shop.top): its children() raised ZeroDivisionError: division by zero"
     ]
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
+
+
+async def test_while_the_node_changes_there_is_no_plan(small: SmallNode) -> None:
+    await start_counters(small, changing("return dict(state)"), 5)
+    operation = small.handler.install(m.Install(vsn="2"), "ann")
+    with pytest.raises(Refused, match="ann installs 2 now"):
+        await small.handler.plan("2")
+    assert (await small.ended(operation)).outcome == "installed"

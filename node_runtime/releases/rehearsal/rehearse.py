@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -39,13 +38,6 @@ Hear = Callable[[int, int], None]
 """Is told how many processes have been rehearsed, of how many."""
 
 
-@dataclass(slots=True)
-class Stage:
-    """There is one for a node: two rehearsals at once would only slow each other down."""
-
-    free: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A rehearsal, what supervisors would make of their children, and how many states were too large to compare."""
@@ -57,13 +49,8 @@ class Outcome:
 
 async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
-    async with runtime().part(Stage).free:
-        if not any(process.module in transition.migrated for process in runtime().processes.values()):
-            return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
-        return await _rehearse(transition, batch, code, hear)
-
-
-async def _rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
+    if not any(process.module in transition.migrated for process in runtime().processes.values()):
+        return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()
     running = {module: version for module in transition.migrated if (version := code.versions(module)[0]) is not None}
     roles = Roles(batch, running)
