@@ -13,10 +13,11 @@ from .rebinding import Moves, live_imports, rebind, refresh, vanished
 from .table import loaded_children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
     from .dependents import Dependent
+    from .identity import Look
     from .limits import Findings
     from .module import Namespace
     from .table import ModuleTable
@@ -40,11 +41,7 @@ class Batch:
         self._versions = versions
         self._deleted = deleted
         # Weak, since this may never be committed: nothing else of it keeps the versions that it would replace.
-        self._basis = {
-            hot.name: weakref.ref(hot.current)
-            for hot in (*(hot for hot, _ in versions), *deleted)
-            if hot.current is not None
-        }
+        self._basis = {hot.name: weakref.ref(hot.current) for hot in self._hots() if hot.current is not None}
         names = ((hot.name, carried_names(version.namespace)) for hot, version in versions)
         self._carried = {module: carried for module, carried in names if carried}
         self._handed = handed
@@ -52,11 +49,11 @@ class Batch:
         self._journal = Journal()
         self._copies = Journal()
         self._moves: Moves = {}
-        new: dict[str, Namespace | None] = {hot.name: version.namespace for hot, version in versions}
-        new.update((hot.name, None) for hot in deleted)
-        for hot, version in versions:
-            if version is not hot.old:  # which has known since it became old
-                version.live = live_imports(version, lambda name: new[name] if name in new else table.view(name))
+        self._back = frozenset(hot.name for hot, version in versions if version is hot.old)
+        self._looks = list(_looks(version for hot, version in versions if hot.name not in self._back))
+        self._as_of = table.changes
+        self._remember_imports()
+        self._remember_faces()
         self.status: Literal["prepared", "committed", "reverted", "discarded"] = "prepared"
 
     @property
@@ -103,18 +100,25 @@ class Batch:
             for hot, version in self._versions
             if hot.current is not None
         }
-        for hot in (*(hot for hot, _ in self._versions), *self._deleted):
-            if hot.current is not None:
-                hot.current.live = live_imports(hot.current, self._table.view)
+        overtaken = self._table.changes != self._as_of
+        if overtaken:
+            self._remember_leaving()
+        stale = overtaken or self._back
         for hot, version in self._versions:
             self._enter(hot, version)
+        self._journal.put_all(self._table.sources, {hot.name: version.unit.source for hot, version in self._versions})
+        self._journal.wear(
+            [*self._looks, *_looks(version for hot, version in self._versions if hot.name in self._back)]
+        )
         for hot in self._deleted:
             self._remove(hot)
-        refresh([version for _, version in self._versions], self._table.view, self._copies)
+        if stale:
+            refresh([version for _, version in self._versions], self._table.view, self._copies)
         rebind(self._table, self._moves, self._copies)
         self._bind_children(self._journal)
         self._table.committed(self)
-        self._handed = {}
+        self._as_of = self._table.changes
+        self._handed, self._looks = {}, []
         self.status = "committed"
 
     def revert(self) -> None:
@@ -130,12 +134,13 @@ class Batch:
         # Modules that were loaded since the commit have copies of names of the versions that go. They are found by way
         # of the importers between, so these come back before what is left of their copies is undone.
         afterwards = Journal()
-        hots = (*(hot for hot, _ in self._versions), *self._deleted)
-        back = [hot.current for hot in hots if hot.current is not None]
-        refresh(back, self._table.view, afterwards)
+        if self._table.changes != self._as_of:
+            back = [hot.current for hot in self._hots() if hot.current is not None]
+            refresh(back, self._table.view, afterwards)
         rebind(self._table, {name: (new, old) for name, (old, new) in self._moves.items()}, afterwards)
         self._copies.undo()
         self._bind_children(afterwards)
+        self._table.changes += 1
         self._drop("reverted")
 
     def discard(self) -> None:
@@ -157,31 +162,48 @@ class Batch:
             raise CodeError(f"This batch is {self.status}, not {status}: prepare the modules again.")
 
     def _drop(self, status: Literal["reverted", "discarded"]) -> None:
-        self._versions, self._deleted, self._basis, self._moves, self._handed = [], [], {}, {}, {}
+        self._versions, self._deleted, self._basis, self._moves, self._handed, self._looks = [], [], {}, {}, {}, []
         self.status = status
 
+    def _hots(self) -> Iterator[Hot]:
+        yield from (hot for hot, _ in self._versions)
+        yield from self._deleted
+
+    # ------------------------------------------------------------ what can be done before the commit
+
+    def _remember_imports(self) -> None:
+        """Which names of the new versions, and of those that leave, have to follow what they were imported from."""
+        new: dict[str, Namespace | None] = {hot.name: version.namespace for hot, version in self._versions}
+        new.update((hot.name, None) for hot in self._deleted)
+        for hot, version in self._versions:
+            if hot.name not in self._back:  # which have known since they became old
+                version.live = live_imports(version, lambda name: new[name] if name in new else self._table.view(name))
+        self._remember_leaving()
+
+    def _remember_leaving(self) -> None:
+        for hot in self._hots():
+            if hot.current is not None:
+                hot.current.live = live_imports(hot.current, self._table.view)
+
+    def _remember_faces(self) -> None:
+        """A version that leaves keeps the functions of the classes that it shares, for its return."""
+        for hot, version in self._versions:
+            before = hot.current
+            for cls, face in version.faces.items():
+                if before is not None and before.namespace.get(cls.__name__) is cls:
+                    worn = {name: vars(cls)[name] for name in face}
+                    before.faces[cls] = worn | before.faces.get(cls, {})
+
+    # ------------------------------------------------------------ switching
+
     def _enter(self, hot: Hot, version: Version) -> None:
-        old = hot.current
-        if old is None and hot.old is not version:
-            old = hot.old
         before = hot.current
-        self._journal.versions(hot, version, old)
-        self._journal.switch(hot.module, version.namespace)
-        self._journal.put(self._table.sources, hot.name, version.unit.source)
+        old = before if before is not None or hot.old is version else hot.old
+        self._journal.versions(hot, version, old, version.namespace)
         if sys.modules.get(hot.name) is not hot.module:
             self._journal.put(sys.modules, hot.name, cast("ModuleType", hot.module))
-        if version.faces:
-            self._dress(version, before)
         if before is not None and (hot.name in self._carried or hot.name in self._handed):
             self._carry(hot.name, version.namespace, before.namespace)
-
-    def _dress(self, version: Version, before: Version | None) -> None:
-        """Give the classes that both versions share the new one's functions; the old one's are kept for its return."""
-        for cls, face in version.faces.items():
-            if before is not None and before.namespace.get(cls.__name__) is cls:
-                worn = {name: vars(cls)[name] for name in face}
-                before.faces[cls] = worn | before.faces.get(cls, {})
-            self._journal.wear(cls, face)
 
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
         """What `__carry__` lists may have been bound anew since this was prepared."""
@@ -192,8 +214,7 @@ class Batch:
             self._journal.put(namespace, name, value)
 
     def _remove(self, hot: Hot) -> None:
-        self._journal.versions(hot, None, hot.current or hot.old)
-        self._journal.switch(hot.module, {"__name__": hot.name})
+        self._journal.versions(hot, None, hot.current or hot.old, {"__name__": hot.name})
         self._journal.drop(self._table.sources, hot.name)
         if sys.modules.get(hot.name) is hot.module:
             self._journal.drop(sys.modules, hot.name)
@@ -204,8 +225,17 @@ class Batch:
 
     def _bind_children(self, journal: Journal) -> None:
         """Submodules that were loaded after a package's version was executed are attributes of it all the same."""
-        touched = {hot.name for hot, _ in self._versions}
-        packages = touched | {name.rpartition(".")[0] for name in touched}
+        packages = {hot.name for hot, version in self._versions if version.unit.source.is_package}
+        packages |= {hot.name.rpartition(".")[0] for hot, _ in self._versions if hot.name not in self._moves} - {""}
+        if not packages:
+            return
         for package, child, module in loaded_children(packages):
             if package in sys.modules and child not in sys.modules[package].__dict__:
                 journal.put(sys.modules[package].__dict__, child, module)
+
+
+def _looks(versions: Iterable[Version]) -> Iterator[Look]:
+    for version in versions:
+        for cls, face in version.faces.items():
+            for name, value in face.items():
+                yield cls, name, value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import enum
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from .definitions import Definitions, resolve
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Face = dict[str, Any]
 """The attributes of a class that belong to one version."""
+Look = tuple[type, str, Any]
+"""One of them."""
 
 _PURE = frozenset({"dataclasses", "enum", "functools", "typing", "typing_extensions", "collections"})
 """Decorators and makers of classes from here do nothing that can't be seen on the class."""
@@ -71,10 +74,8 @@ def unchanged(
     return face
 
 
-def wear(cls: type, face: Face) -> None:
-    """Give a class the attributes of a version, whatever its metaclass says of assignments."""
-    for name, value in face.items():
-        type.__setattr__(cls, name, value)
+wear: Callable[[type, str, Any], None] = type.__setattr__
+"""Gives a class an attribute of a version, whatever its metaclass says of assignments."""
 
 
 def _new_face(old: type, new: type, comparison: Comparison) -> Face | None:

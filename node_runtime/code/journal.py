@@ -9,10 +9,10 @@ from .identity import wear
 from .module import switch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
-    from .identity import Face
-    from .module import HotModule, Namespace
+    from .identity import Look
+    from .module import Namespace
     from .version import Hot, Version
 
 K = TypeVar("K")
@@ -37,6 +37,11 @@ class Journal:
         else:
             self._undo.append((setitem, (mapping, key, before)))
 
+    def put_all(self, mapping: MutableMapping[K, V], values: Mapping[K, V]) -> None:
+        """`mapping.update(values)`."""
+        self._undo.append((_put_back_all, (mapping, {key: mapping.get(key, ABSENT) for key in values})))
+        mapping.update(values)
+
     def copy(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
         """`mapping[key] = value`, or its removal, taken back only if nobody has put something else there meanwhile."""
         before = mapping.get(key, ABSENT)
@@ -48,28 +53,22 @@ class Journal:
         if key in mapping:
             self._undo.append((setitem, (mapping, key, mapping.pop(key))))
 
-    def switch(self, module: HotModule, namespace: Namespace) -> None:
-        """Make `namespace` what `module.name` means."""
-        self._undo.append((switch, (module, module.__dict__)))
-        switch(module, namespace)
+    def versions(self, hot: Hot, current: Version | None, old: Version | None, namespace: Namespace) -> None:
+        """Say which versions of a module are current and old, and what its stable object shows."""
+        self._undo.append((_set_versions, (hot, hot.current, hot.old, hot.module.__dict__)))
+        _set_versions(hot, current, old, namespace)
 
-    def versions(self, hot: Hot, current: Version | None, old: Version | None) -> None:
-        """Say which versions of a module are current and old."""
-        self._undo.append((_set_versions, (hot, hot.current, hot.old)))
-        _set_versions(hot, current, old)
-
-    def wear(self, cls: type, face: Face) -> None:
-        """Give a class that several versions share the attributes of one of them."""
-        self._undo.append((wear, (cls, {name: vars(cls)[name] for name in face})))
-        wear(cls, face)
+    def wear(self, looks: Collection[Look]) -> None:
+        """Give classes that several versions share the attributes of one of them."""
+        self._undo += [(wear, (cls, name, cls.__dict__[name])) for cls, name, _ in looks]
+        for cls, name, value in looks:
+            wear(cls, name, value)
 
     def references(self) -> Iterator[object]:
         """Whatever the undoing needs, once for each reference to it."""
         for function, arguments in self._undo:
             yield getattr(function, "__self__", None)
             yield from arguments
-            if function is wear:
-                yield from arguments[1].values()
 
     def undo(self) -> None:
         """Take all changes back."""
@@ -83,6 +82,11 @@ def _put_back(mapping: MutableMapping[K, V], key: K, value: V, before: V) -> Non
         _bind(mapping, key, before)
 
 
+def _put_back_all(mapping: MutableMapping[K, V], before: Mapping[K, V]) -> None:
+    for key, value in before.items():
+        _bind(mapping, key, value)
+
+
 def _bind(mapping: MutableMapping[K, V], key: K, value: V) -> None:
     if value is ABSENT:
         mapping.pop(key, None)
@@ -90,7 +94,8 @@ def _bind(mapping: MutableMapping[K, V], key: K, value: V) -> None:
         mapping[key] = value
 
 
-def _set_versions(hot: Hot, current: Version | None, old: Version | None) -> None:
+def _set_versions(hot: Hot, current: Version | None, old: Version | None, namespace: Namespace) -> None:
     hot.current, hot.old = current, old
+    switch(hot.module, namespace)
     if current is not None:
         current.purged = False

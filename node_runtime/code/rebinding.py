@@ -35,7 +35,7 @@ _SHARED = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, 
 def public(namespace: Namespace) -> list[str]:
     """What a star import takes."""
     listed = namespace.get("__all__")
-    return list(listed) if listed is not None else [name for name in namespace if not name.startswith("_")]
+    return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
 
 
 def _pairs(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
@@ -62,10 +62,10 @@ def rebind(table: ModuleTable, moves: Moves, journal: Journal) -> None:
     while moves:
         further: Moves = {}
         for hot in list(table.modules.values()):
+            if moves is together and hot.name in together:
+                continue
             version = hot.current
             if version is None or moves.keys().isdisjoint(version.imports.modules):
-                continue
-            if moves is together and hot.name in together:
                 continue
             before = _rebind_one(version, moves, journal)
             if before is not None:

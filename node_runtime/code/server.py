@@ -82,7 +82,8 @@ class CodeServer:
 
         A source that equals the old version, while that is still loaded, is not executed: the old version is
         taken back. Any other old version must be free: nothing holds it, else OldVersionHeld, which names who runs it.
-        Raises LoadFailed, naming module, file and line, if a source can't be read or compiled or its body raises.
+        Raises LoadFailed, naming module, file and line, if a source can't be read or compiled or its body raises, and
+        CodeError if another batch is committed or reverted meanwhile: what a body has seen would be of two times.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
@@ -94,6 +95,7 @@ class CodeServer:
         kept = {unit.source.module: self._equal_old(unit) for unit in units}
         self._old.check_free([*(hot.name for hot in gone), *(name for name, old in kept.items() if old is None)])
         with Stage(self._table, [hot.name for hot in gone]) as stage:
+            as_of = self._table.changes
             for unit in units:
                 hot = self._table.hot(unit.source.module)
                 old = kept[hot.name]
@@ -107,6 +109,8 @@ class CodeServer:
                 except (Exception, SystemExit) as error:
                     raise stage.explain(error, each.unit.source) from error
             staged = list(stage.staged.values())
+        if self._table.changes != as_of:
+            raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
         versions = [(each.hot, each.version) for each in staged if each.version is not None]
         handed = {each.hot.name: each.handed for each in staged if each.handed}
         return Batch(self._table, versions, gone, handed, limits.find(self._table, staged, gone))

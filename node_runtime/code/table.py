@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class ModuleTable:
     """`sources` is what an import would load; `modules` has a `Hot` for each module that was ever wanted.
 
-    `preparing_thread` is the thread that executes new versions now (see `staging`).
+    `preparing_thread` is the thread that executes new versions now (see `staging`). `changes` counts commits and
+    reverts: as long as it stays the same, no imported name has to be looked at again.
     """
 
     def __init__(self) -> None:
         self.sources: dict[str, Source] = {}
         self.modules: dict[str, Hot] = {}
         self.preparing_thread: int | None = None
+        self.changes = 0
         self._batches: list[weakref.ref[Batch]] = []
         self._executed: list[weakref.ref[FunctionType]] = []
 
@@ -49,6 +51,7 @@ class ModuleTable:
 
     def committed(self, batch: Batch) -> None:
         """Remember a batch that can be reverted."""
+        self.changes += 1
         self._batches = [*(known for known in self._batches if known() is not None), weakref.ref(batch)]
 
     def living_batches(self) -> list[Batch]:

@@ -12,7 +12,7 @@ import typing
 
 import pytest
 
-from node_runtime.code import LoadFailed
+from node_runtime.code import CodeError, LoadFailed
 
 pytest_plugins = ["code_shop"]
 
@@ -322,6 +322,29 @@ def test_a_source_that_is_not_there_is_named(app):
     (app.directory / "shop-1.0" / "src" / "a.py").unlink()
     with pytest.raises(LoadFailed, match="FileNotFoundError"):
         app.server.prepare(sources.values())
+
+
+def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app, gate):
+    app.boot(low="X = 1\n", a="from low import X\n")
+    import a
+
+    ready, errors = app.prepare(low="X = 2\n"), []
+
+    def prepare():
+        try:
+            app.prepare(a="from low import X\nimport gate\ngate.wait()\n")
+        except CodeError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=prepare)
+    thread.start()
+    assert gate.reached.wait(30)
+    ready.commit()
+    gate.opened.set()
+    thread.join()
+
+    assert "loaded while these were prepared" in str(errors[0])
+    assert a.X == 2
 
 
 def test_other_threads_import_as_ever_while_a_batch_is_prepared(app, gate):
