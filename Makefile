@@ -42,7 +42,7 @@ test-all: $(READY)
 		command -v python$$v >/dev/null 2>&1 && python$$v -c 'import venv, ensurepip' 2>/dev/null || { echo "python$$v: not here, skipped"; continue; }; \
 		python$$v -m venv $(VENV)-$$v && \
 		PIP_CONSTRAINT=constraints.txt $(VENV)-$$v/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && \
-		$(VENV)-$$v/bin/python -m pytest || exit 1; \
+		$(VENV)-$$v/bin/python -m pytest --numprocesses 2 || exit 1; \
 	done
 
 fuzz: $(READY)
@@ -64,6 +64,7 @@ screenshots: $(READY)
 bench: $(READY)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.processes
+	$(BIN)/python -m benchmarks.code_server
 
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades
