@@ -82,7 +82,8 @@ def _new_face(old: type, new: type, comparison: Comparison) -> Face | None:
     before, after = _compared(old), _compared(new)
     if before.keys() != after.keys() or not _same_members(old, new, comparison):
         return None
-    face = {_OF_THE_FILE: vars(new)[_OF_THE_FILE]} if _OF_THE_FILE in vars(new) else {}
+    line = vars(new).get(_OF_THE_FILE)
+    face = {} if line == vars(old).get(_OF_THE_FILE) else {_OF_THE_FILE: line}
     for name, value in after.items():
         likeness = comparison.likeness(before[name], value)
         if likeness is DIFFERENT:
