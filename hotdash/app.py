@@ -227,7 +227,9 @@ class HotdashApp(App[None]):
         self._steer()
 
     def _steer(self) -> None:
-        """Tell the link what the open view needs."""
+        """Tell the link what the open view needs; while the dashboard closes, its views lose their parts one by one."""
+        if not self.is_running:
+            return
         with suppress(StopIteration):
             if self.top.is_mounted:
                 self.link.want(self.top.wants())
