@@ -60,12 +60,15 @@ def width_of(spans: Line) -> int:
     return sum(cell_len(span.text) for span in spans)
 
 
-def wrap(spans: Line, width: int) -> list[Line]:
-    """A line folded at words to at most `width` cells; what follows is indented a bit more than the line itself."""
+def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
+    """A line folded at words to at most `width` cells.
+
+    What follows stands at the column `hang`, or is indented a bit more than the line itself.
+    """
     if width_of(spans) <= width or width < 8:
         return [spans]
     text = text_of(spans)
-    indent = min(len(text) - len(text.lstrip()) + 2, width // 2)
+    indent = min(len(text) - len(text.lstrip()) + 2 if hang is None else hang, width // 2)
     folded: list[Line] = []
     current: list[Span] = []
     used = 0

@@ -10,7 +10,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from hotdash.actions import ACTIONS, shown_keys
-from hotdash.model.say import Line, Span, line, say
+from hotdash.model.say import Line, Span, Tone, line, say
 from hotdash.widgets.lines import Lines
 
 _MOVING = (
@@ -20,10 +20,15 @@ _MOVING = (
     ("space ← →", "Open and close in the tree; * opens all."),
 )
 _RULES = (
-    "Nothing is changed before the dashboard is armed and a dialog is confirmed; its default is to do nothing.",
-    "A selection is a process for ever: when it ends, nothing else takes its place.",
-    "An outcome is shown when the node has reported it, and not before.",
+    (
+        "change",
+        "Nothing is changed before the dashboard is armed and a dialog is confirmed; its default is to do nothing.",
+    ),
+    ("selection", "A selection is a process for ever: when it ends, nothing else takes its place."),
+    ("outcome", "An outcome is shown when the node has reported it, and not before."),
 )
+_TEXT_AT = 21
+"""The column at which every explanation stands."""
 
 
 class Help(ModalScreen[None]):
@@ -51,7 +56,7 @@ class Help(ModalScreen[None]):
         with Vertical() as box:
             box.border_title = "Keys"
             box.border_subtitle = "esc closes"
-            yield Lines()
+            yield Lines(hang=_TEXT_AT)
 
     def on_mount(self) -> None:
         lines = self.query_one(Lines)
@@ -70,8 +75,11 @@ def help_lines(keymap: dict[str, str]) -> list[Line]:
                 armed = Span("! ", "bad") if action.role == "operator" else Span("  ")
                 lines.append((say(f"  {keys}", "name"), armed, say(action.label.ljust(11)), say(action.help, "fact")))
         lines.append(())
-    lines += [line(Span("  !       ", "bad"), say("marks what needs the dashboard to be armed.")), ()]
-    lines += [line(say("Moving", "strong"))]
-    lines += [line(say(f"  {keys.ljust(10)} ", "name"), say(what)) for keys, what in _MOVING]
-    lines += [(), line(say("Rules", "strong")), *(line(say(f"  {rule}")) for rule in _RULES)]
+    lines += [_row("  !", "marks what needs the dashboard to be armed.", "bad"), ()]
+    lines += [line(say("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _MOVING)]
+    lines += [(), line(say("Rules", "strong")), *(_row(f"  {about}", rule) for about, rule in _RULES)]
     return lines
+
+
+def _row(key: str, text: str, tone: Tone = "name") -> Line:
+    return line(say(key.ljust(_TEXT_AT), tone), say(text))

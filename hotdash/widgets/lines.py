@@ -15,7 +15,10 @@ from .paint import Painted
 
 
 class Lines(Painted):
-    """A scrolled text of lines; long ones are folded. With `tail` it stays at its end while it is there."""
+    """A scrolled text of lines; long ones are folded. With `tail` it stays at its end while it is there.
+
+    `hang` is the column at which a folded line goes on.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "scroll_down", show=False),
@@ -26,9 +29,12 @@ class Lines(Painted):
         Binding("ctrl+u", "page_up", show=False),
     ]
 
-    def __init__(self, *, tail: bool = False, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self, *, tail: bool = False, hang: int | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
         super().__init__(id=id, classes=classes)
         self._tail = tail
+        self._hang = hang
         self._given: tuple[Line, ...] = ()
         self._folded: list[Line] = []
 
@@ -45,7 +51,7 @@ class Lines(Painted):
     def _fold(self) -> None:
         at_end = self._tail and self.scroll_offset.y >= self.max_scroll_y
         width = max(self.scrollable_content_region.width, 8)
-        self._folded = [part for line in self._given for part in wrap(line, width)]
+        self._folded = [part for line in self._given for part in wrap(line, width, self._hang)]
         self.virtual_size = Size(width, len(self._folded))
         if at_end:
             self.scroll_end(animate=False, immediate=True)
