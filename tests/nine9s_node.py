@@ -31,6 +31,11 @@ class Nine9sNode:
         """What a command needs to find this node."""
         return environment(self.home) | {"NODE_RUNTIME_RUN_DIR": str(self.home / "run")}
 
+    @property
+    def log(self) -> Path:
+        """Where the node writes what it logs."""
+        return self.directory / "var" / "log" / "nine9s.log"
+
     def nine9s(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run bin/nine9s with these words; it has to end with `code`, if that is not None."""
         return command(self.directory / "bin" / "nine9s", *words, env=self.environment, code=code)

@@ -65,6 +65,13 @@ def test_it_goes_up_and_down_while_visitors_come_and_none_of_them_fails(node: Ni
         assert counts[0][-1] > counts[0][0]
         assert counts[1][0] < counts[0][-1], "the second counter goes on where the first ended"
 
+    assert said(node) == [
+        f"nine9s says hello on port {node.port}",
+        "/count is there",
+        "/count is gone",
+        "/count is there",
+    ]
+
     count = int(node.get("/count")[1])
     assert [node.get("/") for _ in range(7)] == [HELLO_2] * 7
     assert node.get("/count") == (200, str(count + 7))
@@ -105,6 +112,12 @@ def modules(node: Nine9sNode) -> set[str]:
 def processes(node: Nine9sNode) -> dict[str, Any]:
     """The application's named processes; requests come and go between them."""
     return {one["name"]: one for one in node.told("ps") if one["application"] == "nine9s" and one["name"]}
+
+
+def said(node: Nine9sNode) -> list[str]:
+    """What the application has written into the node's log, without time, level and process."""
+    lines = node.log.read_text().splitlines()
+    return [line[at:] for line in lines for at in [max(line.find("nine9s says"), line.find("/count is"))] if at >= 0]
 
 
 def running_vsn(node: Nine9sNode) -> str:
