@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -88,8 +90,16 @@ class HotdashApp(App[None]):
             self.desk = replace(self.desk, armed_until=self.clock() + ARMED_FOR)
         self.set_interval(TICK, self._tick)
         self.set_interval(2.0, self._measure)
+        if not self.is_headless:
+            self._obey_signals()
         self.link.start()
         self._steer()
+
+    def _obey_signals(self) -> None:
+        """Leave in order, for the terminal has to be given back; an exception out of a handler would not do that."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.exit, None, 128 + number)
 
     async def on_unmount(self) -> None:
         await self.link.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from .session import find, node_options
 @click.command()
 @node_options
 @click.option("--armed", is_flag=True, help="Start with the operator's verbs allowed; read-only otherwise.")
-def connect(node: str, cookie_file: Path | None, armed: bool) -> None:
+@click.option("--page", metavar="URL", help="Where the node's users look; shown beside the views.")
+def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) -> None:
     """Open the dashboard on NODE."""
     address = find(node, cookie_file)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -28,7 +30,10 @@ def connect(node: str, cookie_file: Path | None, armed: bool) -> None:
         )
     from hotdash.app import HotdashApp
 
-    HotdashApp(address, read_only=not armed, cookie_file=cookie_file).run()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without its terminal it has nothing to do, under nohup neither
+    app = HotdashApp(address, read_only=not armed, cookie_file=cookie_file, page=page)
+    app.run()
+    sys.exit(app.return_code)
 
 
 @click.command()

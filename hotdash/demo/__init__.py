@@ -18,13 +18,11 @@ def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
             play_story(stage)
     else:
         with Stage(examples, port) as stage:
-            _open_dashboard(stage)
+            code = _open_dashboard(stage)
+        sys.exit(code)
 
 
-def _open_dashboard(stage: Stage) -> None:
-    from hotdash.app import HotdashApp
-    from node_runtime.protocol.rundir import locate
-
+def _open_dashboard(stage: Stage) -> int:
     first, *others = stage.projects
     print(f"Building {', '.join(project.vsn for project in stage.projects)} …")
     for project in stage.projects:
@@ -34,5 +32,4 @@ def _open_dashboard(stage: Stage) -> None:
     stage.must(stage.script, "start")
     for project in others:
         stage.must("hotdash", "stage", stage.node, project.tarball)
-    os.environ["NODE_RUNTIME_RUN_DIR"] = str(stage.run_directory)
-    HotdashApp(locate(stage.node, None), page=stage.url).run()
+    return stage.show(sys.executable, "-m", "hotdash", "connect", stage.node, "--page", stage.url)

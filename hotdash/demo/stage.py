@@ -23,6 +23,9 @@ from node_runtime.protocol.exits import ExitCode, Refused
 
 WIDTH = 100
 START_LIMIT = 120.0
+"""Seconds that a command may take."""
+END_LIMIT = 5.0
+"""Seconds that the dashboard has to give the terminal back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,19 @@ class Stage:
             raise Refused(last, ExitCode(done.returncode) if done.returncode in set(ExitCode) else ExitCode.REFUSED)
         return done.stdout
 
+    def show(self, *words: str) -> int:
+        """Run a command on this process's own terminal, and answer its exit code; what ends this process ends it first.
+
+        The terminal belongs to a process of its own so that its end needs nobody's help: when the terminal goes away,
+        the kernel ends the one, and the other still cleans up.
+        """
+        environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
+        shown = subprocess.Popen(words, env=environment)
+        try:
+            return shown.wait()
+        finally:
+            _end(shown)
+
     def _clean(self) -> None:
         for number in self._handlers:
             signal.signal(number, signal.SIG_IGN)
@@ -160,6 +176,16 @@ def free_port() -> int:
 
 def _toml(path: Path) -> dict[str, dict[str, object]]:
     return tomllib.loads(path.read_text()) if path.is_file() else {}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and end it if it doesn't."""
+    process.terminate()
+    try:
+        process.wait(END_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

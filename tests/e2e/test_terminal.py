@@ -65,30 +65,57 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
         opened.tmux("kill-server")
 
 
-def left_over(scratch: Path) -> list[str]:
-    """What still stands in the folder or runs from it."""
+def left_over(scratch: Path, port: int) -> list[str]:
+    """What still stands in the folder, runs from it, or was started for the port: demo, dashboard, node."""
     running = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
     files = [path.name for path in scratch.iterdir() if not path.name.startswith("tmux-")]
-    return [*files, *(line for line in running if "hotdash-demo-" in line and str(scratch) in line)]
+    ours = (line for line in running if (str(scratch) in line or str(port) in line) and not line.startswith("tmux"))
+    return [*files, *ours]
+
+
+def nothing_is_left(scratch: Path, port: int) -> None:
+    """Within half a minute."""
+    deadline = time.monotonic() + 30
+    while left := left_over(scratch, port):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def demo_process(port: int) -> psutil.Process:
+    """The `hotdash demo` of this port."""
+    return next(
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [])[1:] == ["-m", "hotdash", "demo", "--port", str(port)]
+    )
 
 
 def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
-    demo = (sys.executable, "-m", "hotdash", "demo", "--port", str(free_port()))
-    terminal.start(*demo)
+    port = free_port()
+    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text and "READ-ONLY" in text, "the dashboard")
+    assert f"http://127.0.0.1:{port}" in terminal.screen()
     terminal.press("5")
     terminal.until(lambda text: "1986.b" in text and "unpacked" in text, "the staged releases")
     terminal.press("C-q")
     terminal.until(lambda text: terminal.ended(), "the end")
-    assert left_over(tmp_path / "scratch") == []
+    assert left_over(tmp_path / "scratch", port) == []
 
 
 def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
-    demo = (sys.executable, "-m", "hotdash", "demo", "--port", str(free_port()))
-    terminal.start(*demo)
+    port = free_port()
+    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
     terminal.tmux("kill-server")
-    deadline = time.monotonic() + 30
-    while left := left_over(tmp_path / "scratch"):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    nothing_is_left(tmp_path / "scratch", port)
+
+
+def test_a_demo_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, tmp_path: Path) -> None:
+    port = free_port()
+    terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
+    terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
+    demo_process(port).terminate()
+    terminal.until(lambda text: terminal.ended(), "the end")
+    assert "The demonstration was stopped; its node and its folders are gone." in terminal.screen()
+    assert terminal.tmux("list-panes", "-F", "#{alternate_on}").strip() == "0"
+    assert left_over(tmp_path / "scratch", port) == []
