@@ -12,7 +12,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .describe import Limits, describe, parts_of
+from .describe import Limits, describe
+from .kinds import Kind, Kinds
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 """By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
@@ -31,17 +32,21 @@ class Fingerprint:
     value: object
     marks: list[object]
     alive: list[object]
+    kinds: Kinds
 
     def still_fits(self) -> bool:
         """Whether the very same value is made of the very same parts now."""
-        walk = _Walk(len(self.marks) + 1, float("inf"))
+        walk = _Walk(len(self.marks) + 1, float("inf"), self.kinds)
         return walk.all_of(self.value) and walk.marks == self.marks
 
 
-def fingerprint(value: object, *, seconds: float, most: int = 20_000) -> Fingerprint | None:
-    """Note down what `value` is made of; None if that takes more than `seconds`, or are more than `most` parts."""
-    walk = _Walk(most, time.perf_counter() + seconds)
-    return Fingerprint(value, walk.marks, walk.alive) if walk.all_of(value) else None
+def fingerprint(value: object, *, seconds: float, most: int = 20_000, kinds: Kinds | None = None) -> Fingerprint | None:
+    """Note down what `value` is made of; None if that takes more than `seconds`, or are more than `most` parts.
+
+    Who notes down many values of the same classes gives the same `kinds` for all of them.
+    """
+    walk = _Walk(most, time.perf_counter() + seconds, kinds or Kinds())
+    return Fingerprint(value, walk.marks, walk.alive, walk.kinds) if walk.all_of(value) else None
 
 
 def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> bool | None:
@@ -53,6 +58,7 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
     deadline = time.perf_counter() + seconds
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
+    kinds = Kinds()
     for _ in range(most):
         if not waiting:
             return True
@@ -60,7 +66,7 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
         if left is right or (id(left), id(right)) in seen:
             continue
         seen.add((id(left), id(right)))
-        pairs = _compared(left, right)
+        pairs = _compared(left, right, kinds)
         if pairs is None:
             return False
         waiting += pairs
@@ -69,15 +75,15 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
     return None
 
 
-def _compared(left: object, right: object) -> list[tuple[object, object]] | None:
+def _compared(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
     """What of two values is left to be compared, pair by pair; None if they differ already."""
     kind = type(left)
     if _named(kind) != _named(type(right)):
         return None
     if id(kind) in _PLAIN:
         return [] if left == right else None
-    if _is_open(kind):
-        return _pairs(left, right)
+    if _is_open(kinds.of(kind)):
+        return _pairs(left, right, kinds)
     return [] if describe(left, _AT_A_GLANCE) == describe(right, _AT_A_GLANCE) else None
 
 
@@ -85,9 +91,10 @@ def _named(kind: type[Any]) -> tuple[object, object]:
     return (_MODULE.__get__(kind), _NAME.__get__(kind))
 
 
-def _pairs(left: object, right: object) -> list[tuple[object, object]] | None:
+def _pairs(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
     """The parts of two values of one kind, pair by pair; None if they differ in number or names."""
-    (length, parts), (length_right, parts_right) = parts_of(left), parts_of(right)
+    length, parts = kinds.of(type(left)).parts(left)
+    length_right, parts_right = kinds.of(type(right)).parts(right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
     ours, theirs = list(parts or ()), list(parts_right or ())
@@ -108,46 +115,47 @@ def _in_order(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Walk:
-    def __init__(self, most: int, deadline: float) -> None:
+    def __init__(self, most: int, deadline: float, kinds: Kinds) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
+        self.kinds = kinds
         self._most = most
         self._deadline = deadline
 
     def all_of(self, value: object) -> bool:
         """Note everything; False if there is too much of it."""
+        marks, kinds, most = self.marks, self.kinds, self._most
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
-            if len(self.marks) >= self._most or time.perf_counter() > self._deadline:
+            if len(marks) >= most:
                 return False
             one = waiting.pop()
-            kind = type(one)
-            if id(kind) in _PLAIN:
-                self.marks.append((kind, one))
+            cls = type(one)
+            if id(cls) in _PLAIN:
+                marks.append((cls, one))
                 continue
-            if kind is bytearray:
-                self.marks.append((id(one), bytes(one)))  # type: ignore[call-overload]  # its type is known by `is`
+            if time.perf_counter() > self._deadline:
+                return False
+            if cls is bytearray:
+                marks.append((id(one), bytes(one)))  # type: ignore[call-overload]  # its type is known by `is`
                 continue
-            self.marks.append(id(one))
+            marks.append(id(one))
             self.alive.append(one)
-            if id(one) not in seen and _is_open(kind):
+            if id(one) not in seen and _is_open(kind := kinds.of(cls)):
                 seen.add(id(one))
-                length, parts = parts_of(one)
-                if length > self._most:
+                length, parts = kind.parts(one)
+                if length > most:
                     return False
-                self.marks.append(length)
-                for name, part in parts or ():
-                    waiting += (name, part)
+                marks.append(length)
+                for part in parts or ():
+                    waiting += part
         return True
 
 
-def _is_open(kind: type[Any]) -> bool:
+def _is_open(kind: Kind) -> bool:
     """Whether values of this class are looked into."""
-    if issubclass(kind, _CONTAINERS):
-        return True
-    module: object = _MODULE.__get__(kind)
-    if type(module) is not str:
-        return False
-    root = module.partition(".")[0]
-    return root == "collections" or (root != _OURS and root not in sys.stdlib_module_names)
+    root = kind.package
+    if root is None or root == _OURS or root in sys.stdlib_module_names:
+        return root == "collections" or issubclass(kind.cls, _CONTAINERS)
+    return True

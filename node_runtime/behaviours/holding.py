@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Container
+from contextlib import suppress
+from operator import attrgetter
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from ..processes.errors import NoProcess
 from ..processes.inspection import awaiting
@@ -97,6 +99,17 @@ def release(target: Target, *, owner: object) -> None:
         process.resumed()
 
 
+def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
+    """The very state objects of processes of one class."""
+    if processes[0].kind == "gen_server":
+        with suppress(AttributeError):  # one's `init` has not returned yet
+            return list(map(_STATE, processes))
+    return [process.raw_state() for process in processes]
+
+
+_STATE: Final = attrgetter("instance.state")
+
+
 class Hold:
     """All processes of some modules, suspended by one owner, by the code that they share.
 
@@ -109,7 +122,8 @@ class Hold:
         self.groups: dict[CodeInUse, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.later: dict[Pid, float] = {}
-        self._alone = frozenset((owner,))
+        self._alone: dict[str, Any] = {"held": frozenset((owner,))}
+        """What is seldom of a process that is held by this owner, and of which nothing else is."""
 
     def idle(self, modules: Container[str]) -> list[BehaviourProcess]:
         """Hold those that are idle and run one of the modules; returns those that are in a callback."""
@@ -129,7 +143,7 @@ class Hold:
             gate = process.gate
             if gate is None and process.seldom is None:
                 process.gate = HELD
-                process.seldom = {"held": alone}
+                process.seldom = alone
             elif gate is None or gate is HELD:
                 if process.held is not None and self.owner in process.held:
                     continue
@@ -174,30 +188,27 @@ class Hold:
         It can't fail.
         """
         group: CodeInUse | None = None
+        new, alone = object.__new__, self._alone
         for process, state in zip(processes, states, strict=True):
-            if process.gate is DEAD:
+            gate = process.gate
+            if gate is DEAD:
                 continue
-            if process.code is not code or group is None or process.kind != "gen_server":
-                # The first one, a state machine, or one that is being recorded since.
+            if process.code is not code or group is None:  # the first one, or one that is being recorded since
                 process.take_class(version)
                 process.take_state(state)
-                group = process.code if process.code.debug is None else None
+                group = process.code if process.code.debug is None and process.kind == "gen_server" else None
             else:
-                made: Any = object.__new__(version)
+                made: Any = new(version)
                 made.state = state
                 process.instance = made
                 process.code = group
+                if process.seldom is alone and gate is HELD and process.mail is None:
+                    process.seldom = process.gate = None
+                    continue
             self._let_go(process)
 
     def _let_go(self, process: BehaviourProcess) -> None:
-        seldom = process.seldom
-        if (
-            process.gate is HELD
-            and seldom is not None
-            and seldom.get("held") is self._alone
-            and len(seldom) == 1
-            and process.mail is None
-        ):
+        if process.seldom is self._alone and process.gate is HELD and process.mail is None:
             process.seldom = None
             process.gate = None
         else:

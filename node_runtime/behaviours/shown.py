@@ -5,14 +5,22 @@ from __future__ import annotations
 from ..processes.errors import CRASHES
 from ..protocol.messages import Term
 from .behaviour import Behaviour
-from .describe import Limits, describe, escape
+from .describe import Limits, describe
 from .gen_server import GenServer
 from .gen_statem import GenStatem
+from .kinds import Kinds, escape
 
 _NO_HOOK = (None, GenServer.format_status, GenStatem.format_status)
 
 
-def shown(cls: type[Behaviour], state: object, limits: Limits | None = None, *, run_hook: bool = True) -> Term:
+def shown(
+    cls: type[Behaviour],
+    state: object,
+    limits: Limits | None = None,
+    kinds: Kinds | None = None,
+    *,
+    run_hook: bool = True,
+) -> Term:
     """`state`, as `raw_state` gives it, of an instance of `cls`: a state machine's name and data stand side by side.
 
     The class's `format_status` decides what of the state, or of the data, is shown. Where user code must not run,
@@ -20,19 +28,21 @@ def shown(cls: type[Behaviour], state: object, limits: Limits | None = None, *, 
     """
     if issubclass(cls, GenStatem) and isinstance(state, tuple) and len(state) == 2:
         name, data = state
-        parts = (("state", describe(name, limits)), ("data", _value(cls, "data", data, limits, run_hook)))
+        parts = (("state", describe(name, limits, kinds)), ("data", _value(cls, "data", data, limits, kinds, run_hook)))
         return Term(type="gen_statem", items=parts)
-    return _value(cls, "state", state, limits, run_hook)
+    return _value(cls, "state", state, limits, kinds, run_hook)
 
 
-def _value(cls: type[Behaviour], attribute: str, value: object, limits: Limits | None, run_hook: bool) -> Term:
+def _value(
+    cls: type[Behaviour], attribute: str, value: object, limits: Limits | None, kinds: Kinds | None, run_hook: bool
+) -> Term:
     if getattr(cls, "format_status", None) in _NO_HOOK:
-        return describe(value, limits)
+        return describe(value, limits, kinds)
     if not run_hook:
         return Term(type="state", text="‹its format_status can't run now›")
     instance = object.__new__(cls)
     setattr(instance, attribute, value)
     try:
-        return describe(instance.format_status(), limits)  # type: ignore[attr-defined]  # looked for above
+        return describe(instance.format_status(), limits, kinds)  # type: ignore[attr-defined]  # looked for above
     except CRASHES as error:
         return Term(type="state", text=escape(f"‹its format_status raised {type(error).__name__}›"))

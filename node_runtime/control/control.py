@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ..behaviours.describe import escape
+from ..behaviours.kinds import escape
 from ..code import CodeServer
 from ..processes.runtime import Runtime
 from ..protocol.cookie import make_keys

@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from ..behaviours.describe import escape
+from ..behaviours.kinds import escape
 from ..protocol import messages as m
 from ..protocol.exits import ExitCode, Refused
 from ..protocol.methods import Method

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from ..behaviours import management
-from ..behaviours.describe import escape
+from ..behaviours.kinds import escape
 from ..behaviours.supervisor import SupervisorProcess
 from ..processes.pid import ROOT
 from ..processes.process import Process

@@ -13,8 +13,9 @@ import msgspec
 
 from ..behaviours.application import Applications
 from ..behaviours.child_table import Child, Table
-from ..behaviours.describe import describe, escape
+from ..behaviours.describe import describe
 from ..behaviours.gen_statem import StatemProcess
+from ..behaviours.kinds import escape
 from ..behaviours.process import BehaviourProcess
 from ..behaviours.shown import shown
 from ..behaviours.supervisor import SupervisorProcess

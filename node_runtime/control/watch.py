@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from ..behaviours.describe import Limits, describe, escape
+from ..behaviours.describe import Limits, describe
+from ..behaviours.kinds import escape
 from ..processes.errors import is_orderly
 from ..processes.messages import ProcessEvent
 from ..processes.runtime import Runtime

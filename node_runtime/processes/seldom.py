@@ -1,4 +1,7 @@
-"""What most processes never have: kept apart, so that it costs them nothing."""
+"""What most processes never have: kept apart, so that it costs them nothing.
+
+The dictionary that has it is replaced and never changed: a thousand processes that an install holds share one.
+"""
 
 from __future__ import annotations
 
@@ -29,13 +32,8 @@ class Seldom(Generic[T]):
         return None if seldom is None else seldom.get(self.name)
 
     def __set__(self, process: Process, value: T | None) -> None:
-        if process.seldom is None:
-            if value is None:
-                return
-            process.seldom = {}
-        if value is None:
-            process.seldom.pop(self.name, None)
-            if not process.seldom:
-                process.seldom = None
-        else:
-            process.seldom[self.name] = value
+        seldom = process.seldom
+        if value is not None:
+            process.seldom = {self.name: value} if seldom is None else {**seldom, self.name: value}
+        elif seldom is not None and self.name in seldom:
+            process.seldom = {name: seldom[name] for name in seldom if name != self.name} or None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from node_runtime.behaviours.fingerprint import Fingerprint, fingerprint
+from node_runtime.behaviours.kinds import Kinds
 from node_runtime.behaviours.process import BehaviourProcess
 
 COMPARED = 32
@@ -25,13 +26,14 @@ class Noted:
         self._prints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
         self._unknown: list[BehaviourProcess] = []
         self._given = 0
+        self._kinds = Kinds()
 
     def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
         """These processes' states are about to be given to code_change."""
         left = max(0, COMPARED - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            noted = fingerprint(state, seconds=SECONDS, most=PARTS)
+            noted = fingerprint(state, seconds=SECONDS, most=PARTS, kinds=self._kinds)
             if noted is None:
                 self._unknown.append(process)
             else:

@@ -28,8 +28,8 @@ from .transition import Transition
 
 TICK = 0.01
 SWITCH_SECONDS = 0.0002
-BREATH = 0.001
-"""Seconds in which everybody may have a turn before the pause begins."""
+TURNS = 4
+"""How many turns of the event loop it takes until those who are due have come as far as they get without a wait."""
 FRESH = 5.0
 """Seconds for which a rehearsal counts while the install waits for a safe moment."""
 
@@ -120,7 +120,6 @@ class Installation:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
                 await self._rehearse(batch)
-                await asyncio.sleep(BREATH)
                 ended = await self._carry_out(batch)
                 if isinstance(ended, Installed):
                     return ended
@@ -154,6 +153,7 @@ class Installation:
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.tell()
+        await others()
         with uncollected():
             began = time.perf_counter()
             hold = Hold(self.progress.id)
@@ -174,6 +174,7 @@ class Installation:
                 self.progress.enter("resuming")
                 switch.resume()
                 pause = Pause(began, time.perf_counter())
+        await others()
         await switch.end(succeeded=failure is None)
         if failure is None:
             await switch.surroundings.tell()
@@ -205,6 +206,12 @@ class Installation:
             sentence = f"{sentence}; {unchecked}"
         results = await make_results(switch, pause, put_back=True)
         return PutBack(sentence, pause.seconds, results, touched(switch, pause), switch.put_back_failed)
+
+
+async def others() -> None:
+    """Before the pause, and after it before anything else is done: let everybody else go first."""
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 @contextmanager

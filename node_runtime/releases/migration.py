@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from node_runtime.behaviours.behaviour import Behaviour
+from node_runtime.behaviours.behaviour import Behaviour, Down, Vsn
 from node_runtime.behaviours.code_in_use import CodeInUse
 from node_runtime.behaviours.gen_statem import GenStatem, has_state
 from node_runtime.behaviours.process import BehaviourProcess
@@ -34,11 +34,12 @@ class Migration:
     after: list[Any]
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
-    def run(self, change: Callable[[Any], Any], target_vsn: str) -> None:
-        """Call `change` with each state. Raises what it raised, with a note that names the process."""
+    def run(self, change: Callable[[Vsn | Down, Any, Any], Any], vsn: Vsn | Down, extra: Any, target_vsn: str) -> None:
+        """Call the code_change `change` with each state. Raises what it raised, with a note that names the process."""
+        after = self.after
         try:
             for state in self.states:
-                self.after.append(change(state))
+                after.append(change(vsn, state, extra))
         except Exception as error:
             self._blame(self.processes[len(self.after)], error)
             raise

@@ -10,10 +10,11 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from time import perf_counter, time
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from node_runtime.behaviours.behaviour import Behaviour
 from node_runtime.behaviours.describe import Limits
+from node_runtime.behaviours.kinds import Kinds
 from node_runtime.behaviours.process import BehaviourProcess
 from node_runtime.behaviours.shown import shown
 from node_runtime.processes.runtime import runtime
@@ -42,8 +43,7 @@ class Pause:
         return self.ended - self.began
 
 
-@dataclass(frozen=True, slots=True)
-class _Affected:
+class _Affected(NamedTuple):
     """One process, its state and its class before, and what it was to get."""
 
     process: BehaviourProcess
@@ -62,11 +62,12 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     blamed = {process.pid for process in switch.spoilt}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
-    for one in chain(_held(switch, blamed), _held(switch), _loaded(switch, pause)):
+    kinds = Kinds()
+    for one in chain(_held(switch, blamed) if blamed else (), _held(switch), _loaded(switch, pause)):
         if len(results) >= RESULTS:
             break
         if one.process.pid not in results:
-            results[one.process.pid] = _result(switch, one, pause, put_back)
+            results[one.process.pid] = _result(switch, one, pause, put_back, kinds)
         if perf_counter() > until:
             await asyncio.sleep(0)
             until = perf_counter() + SLICE_SECONDS
@@ -112,7 +113,7 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
                     yield _Affected(process, module, "load", state, state, cls, cls)
 
 
-def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool) -> ProcessResult:
+def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: Kinds) -> ProcessResult:
     process = one.process
     spoilt = process in switch.spoilt
     reason = None
@@ -127,12 +128,12 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool) -> Pro
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _shown(one.old, one.before) if switch.noted.fits(process) else UNSEEN
+    before = _shown(one.old, one.before, kinds) if switch.noted.fits(process) else UNSEEN
     after = before
     if spoilt:
-        after = _shown(one.old, one.before)
+        after = _shown(one.old, one.before, kinds)
     elif (one.after is not one.before and not put_back) or before is UNSEEN:
-        after = _shown(one.new, one.after)
+        after = _shown(one.new, one.after, kinds)
     held = one.action != "load"
     return ProcessResult(
         pid=int(process.pid),
@@ -149,5 +150,5 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool) -> Pro
     )
 
 
-def _shown(cls: type[Behaviour] | None, state: Any) -> Term:
-    return shown(cls or Behaviour, state, LIMITS)
+def _shown(cls: type[Behaviour] | None, state: Any, kinds: Kinds) -> Term:
+    return shown(cls or Behaviour, state, LIMITS, kinds)

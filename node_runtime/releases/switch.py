@@ -17,7 +17,7 @@ from node_runtime.behaviours import hot, parking
 from node_runtime.behaviours.behaviour import Behaviour, Down
 from node_runtime.behaviours.child_table import Child, Table
 from node_runtime.behaviours.code_in_use import CodeInUse
-from node_runtime.behaviours.holding import Hold, release
+from node_runtime.behaviours.holding import Hold, raw_states, release
 from node_runtime.behaviours.management import restart_child, start_child, terminate_child
 from node_runtime.behaviours.process import BehaviourProcess
 from node_runtime.behaviours.starting import attribute, resolve
@@ -168,7 +168,7 @@ class Switch:
         )
         before = self.migrations.get(code)
         if before is None:
-            states = [process.raw_state() for process in processes]
+            states = raw_states(processes)
         else:  # a second code_change in one script goes on with what the first one made
             made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
             states = [made[process.pid] for process in processes]
@@ -177,7 +177,7 @@ class Switch:
         vsn = old_vsn if direction == "up" else Down(new_vsn)
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # whatever has callbacks has it
         try:
-            migration.run(lambda state: code_change(vsn, state, extra), self.transition.target.vsn)
+            migration.run(code_change, vsn, extra, self.transition.target.vsn)
         except BaseException:
             self.failed = migration.failed
             raise

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from node_runtime.behaviours.describe import CYCLE, OPAQUE, REDACTED, Limits, describe
+from node_runtime.behaviours.kinds import Kinds
 from node_runtime.processes import Pid
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import MAX_REQUEST, pack
@@ -66,6 +67,21 @@ class Point(NamedTuple):
 )
 def test_a_simple_value_is_its_own_text(value: object, text: str) -> None:
     assert describe(value).text == text
+
+
+def test_many_values_of_the_same_classes_are_described_as_each_is_alone() -> None:
+    values = [
+        Slotted(1, Colour.RED),
+        Plain("a"),
+        Plain("b", [1]),
+        Packed(1),
+        Point(1, 2),
+        Slotted(2, Colour.RED),
+        1,
+        "x",
+    ]
+    kinds = Kinds()
+    assert [describe(value, kinds=kinds) for value in values] == [describe(value) for value in values]
 
 
 def test_the_parts_of_containers_and_objects_have_names() -> None:

@@ -19,9 +19,10 @@ from typing import Any, Final
 import msgspec
 
 from node_runtime.behaviours.behaviour import Behaviour
-from node_runtime.behaviours.describe import Limits, escape
+from node_runtime.behaviours.describe import Limits
 from node_runtime.behaviours.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.gen_statem import has_state
+from node_runtime.behaviours.kinds import Kinds, escape
 from node_runtime.behaviours.rereading import take_new_class
 from node_runtime.behaviours.shown import shown
 from node_runtime.behaviours.supervisor import SupervisorProcess
@@ -123,6 +124,7 @@ class Play:
     _doing: str = ""
     _last: float = 0.0
     _room: dict[str, int] = field(default_factory=lambda: dict(ROOM))
+    _kinds: Kinds = field(default_factory=Kinds)
 
     def run(self) -> None:
         """Rehearse everything and say how it went."""
@@ -158,7 +160,7 @@ class Play:
     def _one(self, part: Part) -> None:
         process = part.process
         state = process.raw_state()
-        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds)
         attempt = Attempt(part, state, type(process.instance), note)
         before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
@@ -293,7 +295,7 @@ class Play:
     def _shown(self, cls: type[Behaviour], state: object) -> Term:
         try:
             with self._aside():
-                return shown(cls, state, SHOWN)
+                return shown(cls, state, SHOWN, self._kinds)
         except (Exception, TooLong, NotRehearsable):
             return UNSEEN
 
