@@ -133,6 +133,7 @@ class Overview(View):
 
     def __init__(self) -> None:
         super().__init__(id="overview")
+        self.processes = ProcessTree()  # held, not queried: it may be asked for before it is mounted and after its end
         self._picture: Picture | None = None
         self._roots: tuple[TreeNode, ...] = ()
         self._begun = False
@@ -140,14 +141,10 @@ class Overview(View):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield ProcessTree()
+            yield self.processes
             with Vertical(id="process"):
                 yield Facts()
                 yield Lines(id="state")
-
-    @property
-    def processes(self) -> ProcessTree:
-        return self.query_one(ProcessTree)
 
     def show(self, picture: Picture) -> None:
         before = self._picture.node.snapshot if self._picture is not None else None
