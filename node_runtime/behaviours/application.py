@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..processes.barrier import current_barrier
 from ..processes.calls import exit, link, self_pid, trap_exit
-from ..processes.errors import CRASHES, CallTimeout, Exit, Stop, describe_reason
+from ..processes.errors import CRASHES, CallTimeout, Exit, Stop, describe_reason, is_word
 from ..processes.messages import EXIT
 from ..processes.pid import ROOT, Pid
 from ..processes.process import Process
@@ -404,5 +404,5 @@ def _ended(spec: AppSpec, type: StartType, master: Pid, reason: object) -> None:
         return
     del known.running[spec.name]
     logger.error("application %s ended: %s", spec.name, describe_reason(reason))
-    if type == "permanent" or (type == "transient" and reason != "normal"):
+    if type == "permanent" or (type == "transient" and not is_word(reason, "normal")):
         runtime().on_halt(reason)

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Final, Never, ParamSpec, TypeVar, overload
 
 from ..processes.errors import Deadlock, Exit, WouldWait
 from ..processes.pid import Target
-from ..processes.process import HELD, Item, Process
+from ..processes.process import DEAD, HELD, Item, Process
 from ..processes.runtime import Runtime, runtime
 from .gen_server import ServerProcess
 
@@ -60,7 +60,7 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     if future.done():
         return future.result()
     future.cancel()
-    if server.reason is not None:
+    if server.gate is DEAD:
         raise Exit(server.reason)
     raise WouldWait(f"{process.title()} answers {name} later; the work goes on and its result is lost")
 

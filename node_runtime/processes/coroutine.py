@@ -23,6 +23,7 @@ from .process import BUSY, DEAD, HELD, WAITING, Process, here
 from .reports import report_crash
 from .runtime import Runtime
 from .scheduler import QUANTUM
+from .seldom import Seldom
 
 Function: TypeAlias = Callable[..., Awaitable[object]]
 NOTHING: Final[Any] = object()
@@ -34,6 +35,8 @@ class CoroutineProcess(Process):
 
     __slots__ = ("begins", "function", "waiter", "without_wait")
     kind: ClassVar[Kind] = "process"
+    told = Seldom[bool]()
+    """It has been told to end, for its `reason`, which may be None."""
 
     def __init__(self, runtime: Runtime, parent: Pid, function: Function) -> None:
         super().__init__(runtime, parent)
@@ -79,13 +82,13 @@ class CoroutineProcess(Process):
         here.set(self)
         try:
             await self.function(*args, **kwargs)
-            reason: object = "normal" if self.reason is None else self.reason
+            reason: object = self.reason if self.told else "normal"
         except Stop as stop:
             reason = stop.reason
             self._report(reason, stop)
         except asyncio.CancelledError as cancelled:
             reason = self.reason
-            if reason is None:
+            if not self.told:
                 reason = cancelled
                 self._report(reason, cancelled)
         except GeneratorExit:  # the event loop is gone
@@ -161,5 +164,5 @@ class TaskProcess(CoroutineProcess):
         if self.task is None or (isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED):
             super().die(reason)  # it has nothing to clean up: a task that is cancelled before it begins runs nothing
         else:
-            self.reason = reason
+            self.reason, self.told = reason, True
             self.task.cancel()

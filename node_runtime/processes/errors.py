@@ -140,5 +140,10 @@ class Ignore(Exception):
 def is_orderly(reason: object) -> bool:
     """Whether a process with this reason ended as it should: normal, shutdown or ("shutdown", why)."""
     if isinstance(reason, tuple):
-        return len(reason) == 2 and reason[0] == "shutdown"
-    return isinstance(reason, str) and reason in ("normal", "shutdown")
+        return len(reason) == 2 and is_word(reason[0], "shutdown")
+    return is_word(reason, "normal") or is_word(reason, "shutdown")
+
+
+def is_word(reason: object, word: str) -> bool:
+    """Whether the reason is this text. Any other one is not compared: it may do so by code of its own, and fail."""
+    return isinstance(reason, str) and reason == word

@@ -97,9 +97,9 @@ def refusal(reason: object) -> Refused | None:
         match reason:
             case Exit():
                 reason = reason.reason
-            case ("shutdown", why):
+            case (str("shutdown"), why):
                 reason = why
-            case ("failed_to_start_child", _, why):
+            case (str("failed_to_start_child"), _, why):
                 reason = why
             case _:
                 return None

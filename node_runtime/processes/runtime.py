@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from . import running
 from .barrier import current_barrier
-from .errors import Exit, NameTaken, NoProcess, NotInProcess
+from .errors import Exit, NameTaken, NoProcess, NotInProcess, is_word
 from .finished import Ends
 from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
@@ -278,14 +278,14 @@ class Runtime(Scheduler):
         inside = current_barrier()
         if inside is not None and target.pid not in inside.born:
             inside.endings.append(partial(self._signal_later, target, sender, reason, by_link))
-            if reason == "kill" or not (target.trapping or reason == "normal"):
+            if is_word(reason, "kill") or not (target.trapping or is_word(reason, "normal")):
                 inside.parked[target.pid] = target
             return
-        if reason == "kill" and not by_link:
+        if not by_link and is_word(reason, "kill"):
             self.end(target, "killed")
         elif target.trapping:
             target.take_exit(sender, reason)
-        elif reason != "normal" or (target.pid == sender and not by_link):
+        elif not is_word(reason, "normal") or (target.pid == sender and not by_link):
             target.die(reason)
 
     async def _signal_later(self, target: Process, sender: Pid, reason: object, by_link: bool) -> None:

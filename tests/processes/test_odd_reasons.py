@@ -1,0 +1,136 @@
+"""Whatever a reason is: a process ends with the very one, and everybody who has to be told is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from inside import inside
+
+from node_runtime import (
+    DOWN,
+    EXIT,
+    Exit,
+    GenServer,
+    Pid,
+    Runtime,
+    Stop,
+    call,
+    call_now,
+    exit,
+    finished_processes,
+    gen_server,
+    monitor,
+    receive,
+    spawn_link,
+    spawn_task,
+    trap_exit,
+    unlink,
+)
+
+
+class Incomparable:
+    """As the values of some libraries it can't be compared; it has no text either."""
+
+    __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
+
+    def __eq__(self, other: object) -> Any:
+        raise ArithmeticError("not to be compared")
+
+    def __repr__(self) -> str:
+        raise ArithmeticError("not to be written")
+
+
+class Vague:
+    """What comparing it gives has no truth, as with arrays."""
+
+    __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
+
+    def __eq__(self, other: object) -> Any:
+        return Vague()
+
+    def __bool__(self) -> bool:
+        raise ArithmeticError("neither true nor false")
+
+
+ODD = [None, 0, "", (), Incomparable(), Vague(), (Incomparable(), 1), ("shutdown", Vague())]
+
+
+class Server(GenServer[None]):
+    def init(self) -> None:
+        return None
+
+    def stop(self, reason: object) -> None:
+        raise Stop(reason)
+
+
+async def start_coroutine() -> Pid:
+    async def wait() -> None:
+        await receive()
+
+    return spawn_link(wait)
+
+
+async def start_task() -> Pid:
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    pid = spawn_task(wait)
+    await begun.wait()
+    return pid
+
+
+async def start_server() -> Pid:
+    return await gen_server.start_link(Server)
+
+
+@pytest.mark.parametrize("reason", ODD, ids=["None", "0", "empty", "()", "incomparable", "vague", "pair", "shutdown"])
+@pytest.mark.parametrize("start", [start_coroutine, start_task, start_server])
+async def test_links_and_monitors_are_told_any_reason(
+    runtime: Runtime, start: Callable[[], Awaitable[Pid]], reason: object
+) -> None:
+    async def body() -> None:
+        trap_exit()
+        pid = await start()
+        ref = monitor(pid)
+        exit(pid, reason)
+        told = [await receive(timeout=5), await receive(timeout=5)]
+        (by_link,) = [one for one in told if isinstance(one, EXIT)]
+        (by_monitor,) = [one for one in told if isinstance(one, DOWN)]
+        assert by_link.pid == by_monitor.pid == pid
+        assert by_monitor.ref is ref
+        assert by_link.reason is reason
+        assert by_monitor.reason is reason
+        assert not finished_processes(1)[0].orderly or reason == ODD[-1]
+
+    await inside(body)
+
+
+@pytest.mark.parametrize("reason", [None, Incomparable(), Vague()], ids=["None", "incomparable", "vague"])
+async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, reason: object) -> None:
+    called, asked_now = await gen_server.start(Server), await gen_server.start(Server)
+    with pytest.raises(Exit) as failure:
+        await call(called, Server.stop, reason)
+    assert failure.value.reason is reason
+    with pytest.raises(Exit) as failure:
+        call_now(asked_now, Server.stop, reason)
+    assert failure.value.reason is reason
+
+
+async def test_a_task_that_is_told_to_end_for_no_reason_did_not_crash(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body() -> None:
+        pid = await start_task()
+        unlink(pid)
+        ref = monitor(pid)
+        exit(pid, None)
+        assert await receive(timeout=5) == DOWN(ref, pid, None)
+
+    await inside(body)
+    assert not caplog.records
