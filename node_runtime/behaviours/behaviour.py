@@ -75,6 +75,13 @@ class Behaviour(metaclass=BehaviourType):
     __public__: ClassVar[dict[str, FunctionType]]
 
 
+def behaviour_of(cls: object) -> type[Behaviour] | None:
+    """The behaviour that a class follows: a supervisor's is Supervisor, though that is built upon GenServer."""
+    if not isinstance(cls, BehaviourType):
+        return None
+    return next(base for base in cls.__mro__ if "__behaviour__" in vars(base))
+
+
 def namespace_of(module: str) -> dict[str, Any] | None:
     """The current namespace of a module; None if it isn't loaded. It may be a plain object with a `__dict__`."""
     found = sys.modules.get(module)

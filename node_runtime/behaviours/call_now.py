@@ -11,7 +11,7 @@ from ..processes.errors import Deadlock, Exit, WouldWait
 from ..processes.pid import Target
 from ..processes.process import DEAD, HELD, Item, Process
 from ..processes.runtime import Runtime, runtime
-from .gen_server import ServerProcess
+from .gen_server import ServerProcess, name_of
 
 R = TypeVar("R")
 P = ParamSpec("P")
@@ -39,7 +39,8 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     """
     node = runtime()
     node.refuse_zombie()
-    process, me, name = node.find(target), node.me(), method.__name__
+    name = name_of(method)
+    process, me = node.find(target), node.me()
     server = _ready(node, process, me, name)
     item: Item = (name, args, kwargs, node.loop.create_future())
     future = item[3]

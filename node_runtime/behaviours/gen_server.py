@@ -279,6 +279,19 @@ def _server(function: str) -> ServerProcess:
 # ------------------------------------------------------------------ calls
 
 
+def name_of(method: Callable[..., Any]) -> str:
+    """The name that travels. Raises TypeError for what is no method, but a text, say."""
+    try:
+        return method.__name__
+    except AttributeError:
+        raise not_a_method(method) from None
+
+
+def not_a_method(method: object) -> TypeError:
+    """The error of whoever asks with anything else."""
+    return TypeError(f"{method!r} is no method; give that of the server's class itself, like Counter.add")
+
+
 @overload
 async def call(
     target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
@@ -298,10 +311,13 @@ async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwar
         node.refuse_zombie()
     known: dict[Any, Any] = node.names if isinstance(target, str) else node.processes
     try:
+        name = method.__name__
         process: Any = known[target]
     except KeyError:
         raise NoProcess(target) from None
-    name, mail, began = method.__name__, process.mail, 0.0
+    except AttributeError:
+        raise not_a_method(method) from None
+    mail, began = process.mail, 0.0
     # `gate` is None for processes with callbacks only, and `methods` has no requests but a server's.
     if (
         process.gate is not None
@@ -368,9 +384,9 @@ async def call_within(
     seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
     """As `call`, with another time limit; None waits for ever. Follows gen_server:call/3."""
-    node = runtime()
+    node, name = runtime(), name_of(method)
     process = node.find(target)
-    return await ask(node, process, (method.__name__, args, kwargs, Answer(node)), seconds)
+    return await ask(node, process, (name, args, kwargs, Answer(node)), seconds)
 
 
 @overload
@@ -390,14 +406,17 @@ def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /,
         node.refuse_zombie()
     known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
     try:
+        name = method.__name__
         process = known[target]
     except KeyError:
         return
+    except AttributeError:
+        raise not_a_method(method) from None
     item: Item
     if not (args or kwargs) and argument is not NOTHING:
-        item = (method.__name__, argument, None, None)
+        item = (name, argument, None, None)
     else:
-        item = (method.__name__, () if argument is NOTHING else (argument, *args), kwargs or NO_KWARGS, None)
+        item = (name, () if argument is NOTHING else (argument, *args), kwargs or NO_KWARGS, None)
     if (mail := process.mail) is not None:
         mail.append(item)
     else:

@@ -15,6 +15,7 @@ from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
 from ..processes.waiting import begin_waiting, end_waiting, refuse_deadlock
+from .behaviour import behaviour_of
 from .parking import park
 from .process import BehaviourProcess
 from .tags import INIT, STOP
@@ -35,8 +36,13 @@ async def start_process(
     Only a process that is linked to who starts it is that one's child and obeys it.
     Raises NameTaken, Ignore if `init` did, and Exit with the reason if `init` failed: then the process is gone.
     """
-    if not (isinstance(cls, type) and issubclass(cls, make.runs)):
-        raise TypeError(f"{cls!r} can't be started here: give a subclass of {make.runs.__name__}")
+    behaviour = behaviour_of(cls)
+    if behaviour is not make.runs:
+        sentence = f"{cls!r} can't be started here: give a subclass of {make.runs.__name__}"
+        if behaviour is not None:
+            home = behaviour.__module__.rpartition(".")[2]
+            sentence += f"; a {behaviour.__name__} is started by {home}.start_link"
+        raise TypeError(sentence)
     node = runtime()
     inherited = current_barrier()
     while inherited is None and (closed := node.closed) is not None and cls.__module__ in closed.modules:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,8 +18,12 @@ from node_runtime import (
     Supervisor,
     all_processes,
     call,
+    call_now,
+    call_within,
+    cast,
     gen_server,
     gen_statem,
+    is_alive,
     receive,
     register,
     registered,
@@ -60,14 +66,30 @@ async def test_a_name_is_a_text_that_is_not_empty(runtime: Runtime, name: Any) -
 async def test_each_behaviour_starts_classes_of_its_own(runtime: Runtime) -> None:
     for module, wrong, right in (
         (gen_server, Lamp, "GenServer"),
+        (gen_server, Shop, "GenServer"),
         (gen_server, int, "GenServer"),
         (gen_statem, Counter, "GenStatem"),
         (supervisor, Counter, "Supervisor"),
     ):
         start: Any = getattr(module, "start_link")  # noqa: B009  # which of the three it is, no checker knows
-        with pytest.raises(TypeError, match=rf"{wrong.__name__}.*subclass of {right}"):
+        with pytest.raises(TypeError, match=rf"{wrong.__name__}.*subclass of {right}(;.* started by|$)"):
             await start(wrong)
     assert all_processes() == []
+
+
+@pytest.mark.parametrize("ask", [call, cast, call_now, partial(call_within, 5.0)])
+@pytest.mark.parametrize("named", ["add", 5, partial(Counter.init)])
+async def test_a_request_names_a_method_by_the_method_itself(runtime: Runtime, ask: Any, named: Any) -> None:
+    pid = await gen_server.start(Counter)
+    for target in (pid, "nobody"):
+        with pytest.raises(TypeError, match=re.escape(f"{named!r} is no method") + ".*Counter.add"):
+            await asked(ask, target, named)
+    assert is_alive(pid)
+
+
+async def asked(ask: Any, target: object, named: object) -> None:
+    asking = ask(target, named, 3)
+    await asking
 
 
 async def test_what_is_run_is_a_function_and_not_its_call(runtime: Runtime) -> None:
