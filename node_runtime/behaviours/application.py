@@ -20,6 +20,7 @@ from ..processes.messages import EXIT
 from ..processes.pid import ROOT, Pid
 from ..processes.process import Process
 from ..processes.runtime import runtime
+from ..processes.waiting import end_of
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
 from .gen_server import GenServer, ServerProcess, call_within
@@ -189,7 +190,7 @@ async def _end(top: Pid) -> None:
     process = runtime().processes.get(top)
     if process is not None:
         exit(top, "shutdown")
-        await runtime().until_ended(process)
+        await end_of(process)
 
 
 # ------------------------------------------------------------------ loading and the environment

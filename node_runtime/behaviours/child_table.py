@@ -119,6 +119,8 @@ class Table:
     template: ChildSpec | None = None
     children: dict[str, Child] = field(default_factory=dict)
     by_pid: dict[int, Child] = field(default_factory=dict)
+    gone: dict[int, object] = field(default_factory=dict)
+    """Why children have ended of whose ends the supervisor has not heard yet, by pid."""
     restarts: list[float] = field(default_factory=list)
     named: tuple[str, ...] = ()
     """The ids that `children()` has named. What else is in `children` was added later."""
@@ -193,6 +195,7 @@ class Table:
         """The child doesn't run any more and isn't restarted now. A temporary one is forgotten."""
         if child.pid is not None:
             self.by_pid.pop(child.pid, None)
+            self.gone.pop(child.pid, None)
         if child.waits is not None and child.waits.retry is not None:
             child.waits.retry.cancel()
             child.waits.retry = None

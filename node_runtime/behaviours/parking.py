@@ -18,6 +18,7 @@ from ..processes.errors import CRASHES, NoProcess
 from ..processes.pid import Pid
 from ..processes.process import DEAD, Process
 from ..processes.runtime import runtime
+from ..processes.waiting import ends_of
 from .child_table import Table
 from .holding import NotHeld, hold, hold_soon, release
 from .process import BehaviourProcess
@@ -148,8 +149,7 @@ async def end_born(inside: Barrier) -> None:
         node.signal(process, process.parent, "shutdown")
     with suppress(TimeoutError):
         async with asyncio.timeout(ENDING_SECONDS):
-            for process in born:
-                await node.until_ended(process)
+            await ends_of(born)
     for process in born:
         if process.gate is not DEAD:
             node.signal(process, process.parent, "kill")

@@ -42,7 +42,7 @@ def take_new_class(process: SupervisorProcess) -> ReRead:
             f"{process.title()} is {before.flags.strategy} and can't become {after.flags.strategy} while it runs; "
             "stop it and start it anew, or give the new one another name"
         )
-    after.restarts = list(before.restarts)
+    after.restarts, after.gone = list(before.restarts), before.gone
     changes = _take_instances(before, after) if after.template is not None else _take_children(before, after)
     process.refresh()
     process.take_state(after)

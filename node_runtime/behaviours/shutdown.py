@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from ..processes.errors import is_orderly
+from ..processes.errors import is_orderly, is_word
 from ..processes.pid import Pid
 from ..processes.process import DEAD, Process
 from ..processes.runtime import runtime
+from ..processes.waiting import ends_of
 from .child_spec import ChildSpec
 from .supervision_reports import report_child
 
 
-async def shut_down(supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid]) -> None:
+async def shut_down(
+    supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], gone: Mapping[int, object]
+) -> None:
     """End the processes, which all are children by `spec`; those that still run when the time is over are killed.
 
     They are told at once, by `parent`, their supervisor, and have one common time limit. It doesn't matter whether
-    they are still linked.
+    they are still linked. `gone` has the reasons of those that have ended before.
     """
     node = runtime()
-    processes = [process for pid in pids if (process := node.processes.get(pid)) is not None]
+    processes: list[Process] = []
+    for pid in pids:
+        if (process := node.processes.get(pid)) is not None:
+            processes.append(process)
+        elif pid in gone:
+            _report_end(supervisor, spec, pid, gone[pid])
     if spec.shutdown != "brutal_kill":
         for process in processes:
             node.signal(process, parent, "shutdown")
-        await _ends(processes, spec.shutdown if isinstance(spec.shutdown, float | int) else None)
+        if any(process.gate is not DEAD for process in processes):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(spec.shutdown if isinstance(spec.shutdown, float | int) else None):
+                    await ends_of(processes)
     for process in processes:
-        if process.gate is not DEAD:
+        if process.gate is DEAD:
+            _report_end(supervisor, spec, process.pid, process.reason)
+        else:
             if spec.shutdown != "brutal_kill":
                 report_child("not_in_time", supervisor, spec, process.pid, "killed")
             node.signal(process, parent, "kill")
-        elif not is_orderly(process.reason):
-            report_child("shutdown_error", supervisor, spec, process.pid, process.reason)
 
 
-async def _ends(processes: list[Process], seconds: float | None) -> None:
-    """Return when all have ended, or the time is over."""
-    node = runtime()
-    left = [process for process in processes if process.gate is not DEAD]
-    if not left:
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            for process in left:
-                await node.until_ended(process)
-    except TimeoutError:
-        pass
+def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
+    """Say so if that is no end of a child that was told to shut down."""
+    if not (is_word(reason, "shutdown") or (is_orderly(reason) and spec.restart != "permanent")):
+        report_child("shutdown_error", supervisor, spec, pid, reason)

@@ -14,7 +14,7 @@ from ..processes.errors import CallTimeout, Exit
 from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
-from ..processes.waiting import begin_waiting, end_waiting, refuse_deadlock
+from ..processes.waiting import begin_waiting, end_of, end_waiting, refuse_deadlock
 from .behaviour import behaviour_of
 from .parking import park
 from .process import BehaviourProcess
@@ -98,7 +98,7 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
         node.post(process, item)
     try:
         async with asyncio.timeout(timeout):
-            await node.until_ended(process, item)
+            await end_of(process, item)
     except TimeoutError:
         raise CallTimeout(target, "stop", timeout or 0.0) from None
 

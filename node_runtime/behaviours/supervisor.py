@@ -120,11 +120,9 @@ class Supervisor(GenServer[Table]):
         if template is None:
             await self._stop_all(list(self.state.children.values()))
             return
-        instances = list(self.state.by_pid.values())
+        instances = [child.pid for child in self.state.by_pid.values() if child.pid is not None]
         self.state.by_pid.clear()
-        await shut_down(
-            self._title(), self_pid(), template, [child.pid for child in instances if child.pid is not None]
-        )
+        await shut_down(self._title(), self_pid(), template, instances, self.state.gone)
 
     # ------------------------------------------------------------------ requests; a refusal is their answer
 
@@ -295,11 +293,13 @@ class Supervisor(GenServer[Table]):
             await self._stop(child)
 
     async def _stop(self, child: Child) -> None:
-        pid = child.pid
-        self.state.ended(child)
+        pid, gone = child.pid, self.state.gone
         if pid is None:
+            self.state.ended(child)
             return
-        end = partial(shut_down, self._title(), self_pid(), child.spec, [pid])
+        gone = {pid: gone[pid]} if pid in gone else {}
+        self.state.ended(child)
+        end = partial(shut_down, self._title(), self_pid(), child.spec, [pid], gone)
         inside = current_barrier()
         if inside is None or pid in inside.born:
             await end()
@@ -326,6 +326,12 @@ class SupervisorProcess(ServerProcess):
     __slots__ = ()
     kind: ClassVar[Kind] = "supervisor"
     runs = Supervisor
+
+    def take_exit(self, sender: Pid, reason: object) -> None:
+        table: Table | None = self.raw_state()
+        if table is not None and sender in table.by_pid:
+            table.gone[sender] = reason
+        super().take_exit(sender, reason)
 
 
 def _shown(key: str | int) -> str:

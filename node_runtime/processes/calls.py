@@ -15,7 +15,7 @@ from .pid import ROOT, Pid, Ref, Target
 from .process import Process
 from .runtime import Runtime, runtime
 from .timers import TimerRef
-from .waiting import refuse_deadlock
+from .waiting import end_of, refuse_deadlock
 
 P = ParamSpec("P")
 
@@ -265,4 +265,4 @@ async def until_ended(target: Target) -> object:
     node = runtime()
     process = node.find(target)
     refuse_deadlock(node.me(), process)
-    return await node.until_ended(process)
+    return await end_of(process)

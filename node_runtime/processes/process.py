@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
@@ -84,6 +84,8 @@ class Process:
     between: Seldom[list[Callable[[], None]]] = Seldom()
     alarms: Seldom[set[TimerRef]] = Seldom()
     threads: Seldom[tuple[Work, ...]] = Seldom()
+    ending: Seldom[dict[Process, None]] = Seldom()
+    """Whom it waits for until all have ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
@@ -178,15 +180,15 @@ class Process:
         """How long it has been in callbacks, the time at their awaits included: when it could serve nobody."""
         return self.spent + (time.monotonic() - self.since if self.since else 0.0)
 
-    def waits_for(self) -> Process | None:
-        """The process whose answer its callback can't end without. What other tasks of it ask doesn't stop it."""
+    def waits_for(self) -> Collection[Process]:
+        """Those without whose answer or end its callback can't end. What other tasks of it ask doesn't stop it."""
         asked = (self.calling or {}).get(self.task)
-        if asked is None or self.task is None:
-            return None
+        if asked is None or self.task is None or self.gate is DEAD:
+            return ()
         process, item = asked
         if process.owes(item) or (item[3] is not None and item[3].done()):
-            return None
-        return process
+            return ()
+        return self.ending or (process,)
 
     def owes(self, item: Item) -> bool:
         """Whether the answer to `item` may come from elsewhere than the callback for it."""

@@ -22,9 +22,9 @@ from .errors import Exit, NameTaken, NoProcess, NotInProcess, is_word
 from .finished import Ends
 from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
-from .process import BUSY, DEAD, YIELDING, Item, Process, here
+from .process import BUSY, DEAD, YIELDING, Process, here
 from .scheduler import Scheduler
-from .waiting import THE_END, begin_waiting, end_waiting
+from .waiting import ends_of
 
 if TYPE_CHECKING:
     from .threads import Work
@@ -346,27 +346,10 @@ class Runtime(Scheduler):
             if not kept:
                 process.mail = None
 
-    async def until_ended(self, process: Process, asked: Item = THE_END) -> object:
-        """Wait for the end of the process, which may have been `asked` for it; returns its reason."""
-        if process.gate is DEAD:
-            return process.reason
-        future: asyncio.Future[object] = self.loop.create_future()
-        ref = self.watch(process, lambda reason: None if future.done() else future.set_result(reason))
-        me = self.me()
-        waiting = None if me is None else begin_waiting(me, process, asked)
-        try:
-            return await future
-        finally:
-            if me is not None:
-                end_waiting(me, waiting)
-            if process.watchers is not None:
-                process.watchers.pop(ref, None)
-
     async def _until_ended(self, processes: list[Process], seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                for process in processes:
-                    await self.until_ended(process)
+                await ends_of(processes)
         except TimeoutError:
             logger.warning("not everything shut down within %g s; the rest is killed", seconds)
 

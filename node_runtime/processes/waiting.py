@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
 from .errors import Deadlock
-from .process import Item, Process
+from .process import DEAD, Item, Process
 
 Task: TypeAlias = "asyncio.Task[Any] | None"
 
@@ -42,15 +42,102 @@ def refuse_deadlock(me: Process | None, process: Process) -> None:
 
     A task that a process has started on the side may ask it, or whoever waits for it: its callbacks don't wait.
     """
-    if me is None or me.task is None or asyncio.current_task() is not me.task:
+    if me is not None and _in_callback(me) and (way := _way(process, me)):
+        raise _deadlock([me, *way[:-1]])
+
+
+async def end_of(process: Process, asked: Item = THE_END) -> object:
+    """Wait for the end of the process, which may have been `asked` for it; returns its reason.
+
+    If that one waits for the calling process, it is told: neither could ever go on.
+    """
+    if process.gate is DEAD:
+        return process.reason
+    node = process.runtime
+    future: asyncio.Future[object] = node.loop.create_future()
+    ref = node.watch(process, lambda reason: None if future.done() else future.set_result(reason))
+    me = node.me()
+    if me is not None:
+        _break_circle(me, process)
+    waiting = None if me is None else begin_waiting(me, process, asked)
+    try:
+        return await future
+    finally:
+        if me is not None:
+            end_waiting(me, waiting)
+        if process.watchers is not None:
+            process.watchers.pop(ref, None)
+
+
+async def ends_of(processes: Iterable[Process]) -> None:
+    """Wait for the ends of all of them, none of which can wait for the calling process meanwhile."""
+    left = {process: None for process in processes if process.gate is not DEAD}
+    me = next(iter(left)).runtime.me() if left else None
+    if me is not None:
+        me.ending = left
+        for process in left:
+            _break_circle(me, process)
+    try:
+        for process in left:
+            await end_of(process)
+    finally:
+        if me is not None:
+            me.ending = None
+
+
+def _break_circle(me: Process, process: Process) -> None:
+    # Who waits for an end can't be refused as who asks is: a supervisor's children have to end.
+    if not process.calling or not _in_callback(me):
         return
-    circle: list[Process] = [me]
-    asked: Process | None = process
-    while asked is not None and asked is not me and asked not in circle:
-        circle.append(asked)
-        asked = asked.waits_for()
-    if asked is me:
-        raise Deadlock([(one.pid, one.title()) for one in circle])
+    way = _way(process, me)
+    circle = way[:-1]
+    for place in range(len(circle) - 1, -1, -1):
+        asker, asked = circle[place], way[place + 1]
+        item = (asker.calling or {})[asker.task][1]
+        if item[3] is not None and not item[3].done():
+            _take_back(asked, item)
+            item[3].set_exception(_deadlock([*circle[place:], me, *circle[:place]]))
+            return
+
+
+def _take_back(process: Process, item: Item) -> None:
+    """Take a request out of a mailbox, if it is still there."""
+    mail = process.mail
+    if mail and any(queued is item for queued in mail):
+        kept = [queued for queued in mail if queued is not item]
+        mail.clear()  # the same queue, for its reader has it in hand
+        mail.extend(kept)
+
+
+def _in_callback(me: Process) -> bool:
+    return me.task is not None and asyncio.current_task() is me.task
+
+
+def _deadlock(circle: list[Process]) -> Deadlock:
+    return Deadlock([(one.pid, one.title()) for one in circle])
+
+
+def _way(start: Process, goal: Process) -> list[Process]:
+    """Those who wait for one another from `start` to `goal`, both included; empty if `start` waits for others only."""
+    if start is goal:
+        return [goal]
+    before: dict[Process, Process | None] = {start: None}
+    ahead = [start]
+    while ahead:
+        one = ahead.pop()
+        waits_for = one.waits_for()
+        if goal in waits_for:
+            way, found = [goal], before[one]
+            way.append(one)
+            while found is not None:
+                way.append(found)
+                found = before[found]
+            return way[::-1]
+        for other in waits_for:
+            if other not in before:
+                before[other] = one
+                ahead.append(other)
+    return []
 
 
 @contextmanager

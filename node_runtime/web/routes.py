@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ..behaviours.starting import resolve
 from ..processes import runtime, spawn
+from ..processes.waiting import end_of
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -117,7 +118,7 @@ class _Endpoint:
         node = runtime()
         process = node.find(spawn(_respond, self.handler, Request(scope, receive), observed))
         try:
-            await node.until_ended(process)
+            await end_of(process)
         except asyncio.CancelledError:
             node.signal(process, process.parent, "shutdown")
             raise

@@ -17,11 +17,11 @@ from node_runtime import (
     cast,
     gen_server,
     is_alive,
-    runtime,
     spawn,
     spawn_task,
     supervisor,
     sys,
+    until_ended,
 )
 from node_runtime.processes.errors import Exit
 from node_runtime.supervisor import ChildRefused
@@ -72,10 +72,6 @@ class LeavesAtLastLater(GenServer[BaseException]):
     async def terminate(self, reason: object) -> None:
         await asyncio.sleep(0)
         raise self.state
-
-
-async def until_ended(pid: Pid) -> object:
-    return await runtime().until_ended(runtime().find(pid))
 
 
 @pytest.fixture
