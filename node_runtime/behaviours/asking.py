@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..processes.errors import CallTimeout, Exit
-from ..processes.process import DEAD, YIELDING, Item, Process
+from ..processes.process import YIELDING, Item, Process
 from ..processes.runtime import Runtime
 from ..processes.scheduler import CALL_SECONDS
 from ..processes.waiting import end_waiting, refuse_deadlock
@@ -73,7 +73,7 @@ async def _wait(node: Runtime, process: Process, item: Item, seconds: float | No
 async def apply_exits(node: Runtime) -> None:
     """Return only if the calling process is alive: an answer must not reach one that has been ended meanwhile."""
     me = node.me()
-    if me is not None and me.gate is DEAD:
+    if me is not None and me.pid in node.zombies:
         await asyncio.sleep(0)
         raise Exit(me.reason)
 

@@ -24,7 +24,6 @@ from node_runtime.control import Control
 from node_runtime.processes.errors import CRASHES, Exit, describe_reason
 from node_runtime.processes.reports import refusal
 from node_runtime.processes.runtime import Runtime, said_vsn
-from node_runtime.processes.threads import Threads
 from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.rundir import NodeRecord, hold_name, remove_record, write_record
 from node_runtime.releases import record
@@ -126,7 +125,6 @@ class Node:
             self._keep_record()
             release = Catalog(self.directory).release(self.vsn)
             runtime = await stack.enter_async_context(Runtime())
-            asyncio.get_running_loop().set_default_executor(Threads(runtime))
             runtime.on_halt = self._halt
             code = CodeServer()
             follow_sources(code, release, release)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Container
 from functools import partial
 from itertools import count
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from . import running
 from .barrier import current_barrier
@@ -24,10 +24,8 @@ from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
 from .process import BUSY, DEAD, YIELDING, Process, here
 from .scheduler import Scheduler
+from .threads import Threads, Work
 from .waiting import ends_of
-
-if TYPE_CHECKING:
-    from .threads import Work
 
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
@@ -47,12 +45,15 @@ class Closed:
 class Runtime(Scheduler):
     """One per OS process and event loop.
 
-    `inline=False` bars calls from running in their caller's turn. `on_halt(reason)` is called when a permanent
-    application has ended and the node must not go on. OTP: the emulator itself, whose `init` halts the node then.
+    `inline=False` bars calls from running in their caller's turn. While it runs, `asyncio.to_thread` and the loop's
+    default executor use threads that are known as those of the processes that they work for; `threads=False` leaves
+    the program the executor that it has. `on_halt(reason)` is called when a permanent application has ended and the
+    node must not go on. OTP: the emulator itself, whose `init` halts the node then.
     """
 
-    def __init__(self, *, inline: bool = True) -> None:
+    def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
         super().__init__(inline=inline)
+        self._knows_threads = threads
         self.processes: dict[int, Process] = {}
         self.names: dict[str, Process] = {}
         self.zombies: dict[int, Process] = {}
@@ -77,7 +78,10 @@ class Runtime(Scheduler):
         other = running.node
         if other is not None and not other.loop.is_closed():
             raise RuntimeError("a runtime is running already; stop it first")
-        self.bind(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self.bind(loop)
+        if self._knows_threads:
+            loop.set_default_executor(Threads(self))
         running.node = self
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
@@ -127,8 +131,8 @@ class Runtime(Scheduler):
         return process
 
     def refuse_zombie(self) -> None:
-        """Raise Exit if the calling process has ended: its frame may do nothing through the runtime."""
-        if self.zombies and (process := self.me()) is not None and process.gate is DEAD:
+        """Raise Exit if the calling process is a zombie: its frame may do nothing through the runtime."""
+        if self.zombies and (process := self.me()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
     def find(self, target: Target) -> Process:

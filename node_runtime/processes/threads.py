@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Threads(ThreadPoolExecutor):
-    """The default executor of a node's event loop, where `asyncio.to_thread` runs its function.
+    """The default executor of a runtime's event loop, where `asyncio.to_thread` runs its function.
 
     Nobody can end a thread from outside. So a process that has ended is listed as a zombie until the last function that
     it has handed to a thread is over, and what that wants of the runtime is refused.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from conftest import eventually
@@ -12,11 +14,14 @@ from inside import inside
 
 from node_runtime import (
     Exit,
+    GenServer,
     ProcessEvent,
     Runtime,
     all_processes,
+    call,
     exit,
     finished_processes,
+    gen_server,
     is_alive,
     process_info,
     receive,
@@ -28,7 +33,17 @@ from node_runtime import (
     spawn_task,
     until_ended,
 )
-from node_runtime.processes.threads import Threads
+
+
+class Keeper(GenServer[list[object]]):
+    def init(self) -> list[object]:
+        return []
+
+    def handle_info(self, message: object) -> None:
+        self.state.append(message)
+
+    def count(self) -> int:
+        return len(self.state)
 
 
 async def wait_for_ever() -> None:
@@ -92,7 +107,6 @@ async def test_a_thread_that_goes_on_after_the_kill_is_a_zombie_and_can_send_not
     runtime: Runtime, way: str
 ) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(Threads(runtime))
     begun, go_on = threading.Event(), threading.Event()
     outcome: list[object] = []
 
@@ -120,6 +134,44 @@ async def test_a_thread_that_goes_on_after_the_kill_is_a_zombie_and_can_send_not
     assert outcome == ["killed"]
     assert process_info(target).mailbox == process_info(target).messages == 0
     assert is_alive(target)
+
+
+async def test_a_program_may_keep_the_executor_of_its_own() -> None:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(thread_name_prefix="its own") as own:
+        loop.set_default_executor(own)
+        async with Runtime(threads=False):
+            assert (await asyncio.to_thread(threading.current_thread)).name.startswith("its own")
+        async with Runtime():
+            assert not (await asyncio.to_thread(threading.current_thread)).name.startswith("its own")
+
+
+async def test_a_task_on_the_side_of_an_ended_process_goes_on_whatever_zombies_there_are(runtime: Runtime) -> None:
+    server, go_on, late = await gen_server.start(Keeper), asyncio.Event(), asyncio.Event()
+    done: list[object] = []
+
+    async def on_the_side() -> None:
+        await go_on.wait()
+        send(server, "sent")
+        done.append(await call(server, Keeper.count))
+
+    async def live() -> None:
+        done.append(asyncio.ensure_future(on_the_side()))
+
+    async def undead() -> None:
+        while not late.is_set():
+            with suppress(asyncio.CancelledError):
+                await late.wait()
+
+    assert await until_ended(spawn(live)) == "normal"
+    zombie = spawn(undead)
+    await eventually(lambda: process_info(zombie).awaiting)
+    exit(zombie, "kill")
+    assert zombie in all_processes()
+    go_on.set()
+    await eventually(lambda: len(done) == 2)
+    assert done[1] == 1
+    late.set()
 
 
 async def test_a_task_is_cancelled_by_an_exit_signal_and_ends_when_it_has_cleaned_up(runtime: Runtime) -> None:
