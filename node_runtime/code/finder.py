@@ -51,11 +51,12 @@ class Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, HotModule)
+        begun = next(self._table.beginnings)
         self._unit = unit = compile_unit(self._source, self._source.read())
         namespace: Namespace = module.__dict__
         execute(unit, namespace, None)
         hot = self._table.hot(unit.source.module)
-        hot.current = Version(unit, namespace)
+        hot.current = Version(unit, namespace, begun)
         self._table.executed(namespace)
         collect_young()
         conform(module)

@@ -14,6 +14,7 @@ from .errors import CodeError, LoadFailed
 from .finder import Finder
 from .live import LiveProcesses
 from .old import OldVersions
+from .order import in_order
 from .staging import Stage
 from .table import ModuleTable, with_parents
 from .version import Hot, Source, Unit, Version, compile_unit
@@ -103,7 +104,7 @@ class CodeServer:
                     stage.add(unit)
                 else:
                     stage.take_back(hot, old)
-            for each in list(stage.staged.values()):
+            for each in in_order(stage.staged.values()):
                 try:
                     stage.run(each)
                 except (Exception, SystemExit) as error:

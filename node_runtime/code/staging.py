@@ -183,8 +183,9 @@ class Stage:
         if staged.version is None:
             self._bind(staged)
             self._executed[staged.hot.name] = staged.hot.module
+            begun = next(self._table.beginnings) if before is None else before.begun
             faces = execute(staged.unit, staged.namespace, before)
-            staged.version = Version(staged.unit, staged.namespace, faces=faces)
+            staged.version = Version(staged.unit, staged.namespace, begun, faces=faces)
             self._table.executed(staged.namespace)
             collect_young()
         else:

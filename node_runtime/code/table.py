@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import weakref
@@ -23,7 +24,8 @@ class ModuleTable:
     """`sources` is what an import would load; `modules` has a `Hot` for each module that was ever wanted.
 
     `preparing_thread` is the thread that executes new versions now (see `staging`). `changes` counts commits and
-    reverts: as long as it stays the same, no imported name has to be looked at again.
+    reverts: as long as it stays the same, no imported name has to be looked at again. `beginnings` numbers the modules
+    in the order in which their first bodies began.
     """
 
     def __init__(self) -> None:
@@ -31,6 +33,7 @@ class ModuleTable:
         self.modules: dict[str, Hot] = {}
         self.preparing_thread: int | None = None
         self.changes = 0
+        self.beginnings = itertools.count(1)
         self._batches: list[weakref.ref[Batch]] = []
         self._executed: list[weakref.ref[FunctionType]] = []
 

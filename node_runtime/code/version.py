@@ -72,6 +72,7 @@ class Unit:
 class Version:
     """One executed version.
 
+    `begun` numbers the modules in the order in which their first bodies began; later versions have their first one's.
     `live` says, while it isn't current, which of its imported names still were the imported ones. `faces` has classes
     that it shares with another version, and what they look like while it is current. `purged` says that it goes as soon
     as the last frame in it has ended.
@@ -79,6 +80,7 @@ class Version:
 
     unit: Unit
     namespace: Namespace
+    begun: int
     loaded: float = field(default_factory=time.time)
     live: Links = ()
     purged: bool = False
