@@ -6,6 +6,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
+from . import overloads
 from .carrying import carried_names
 from .errors import CodeError
 from .journal import Journal
@@ -199,6 +200,7 @@ class Batch:
     def _enter(self, hot: Hot, version: Version) -> None:
         before = hot.current
         old = before if before is not None or hot.old is version else hot.old
+        overloads.show(hot.name, before, version, self._journal)
         self._journal.versions(hot, version, old, version.namespace)
         if sys.modules.get(hot.name) is not hot.module:
             self._journal.put(sys.modules, hot.name, cast("ModuleType", hot.module))
@@ -214,6 +216,7 @@ class Batch:
             self._journal.put(namespace, name, value)
 
     def _remove(self, hot: Hot) -> None:
+        overloads.show(hot.name, hot.current, None, self._journal)
         self._journal.versions(hot, None, hot.current or hot.old, {"__name__": hot.name})
         self._journal.drop(self._table.sources, hot.name)
         if sys.modules.get(hot.name) is hot.module:

@@ -34,10 +34,34 @@ def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[ty
         body = Body(unit, namespace, before)
         exec(unit.code, namespace, body)
         faces = body.faces
+    forget_frames(namespace)
     if before is not None:
         namespace.update(handed_over(namespace, before.namespace))
     announce(namespace, before)
     return faces
+
+
+def forget_frames(namespace: Namespace) -> None:
+    """Take the tracebacks from exceptions that the body has caught and kept.
+
+    They have the body's frame, and by way of its callers' ones everything that had to do with this load: also the
+    version before, which would never be free, and nor would any after it.
+    """
+    caught = [
+        value
+        for value in list(namespace.values())
+        if isinstance(value, BaseException)
+        and value.__traceback__ is not None
+        and value.__traceback__.tb_frame.f_globals is namespace
+    ]
+    seen: set[int] = set()
+    while caught:
+        error = caught.pop()
+        if id(error) not in seen:
+            seen.add(id(error))
+            error.__traceback__ = None
+            behind = (error.__cause__, error.__context__, *getattr(error, "exceptions", ()))
+            caught += [other for other in behind if isinstance(other, BaseException)]
 
 
 def announce(namespace: Namespace, before: Version | None) -> None:

@@ -38,6 +38,11 @@ def public(namespace: Namespace) -> list[str]:
     return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
 
 
+def exported(namespace: Namespace) -> set[str]:
+    """The public names that are there: `__all__` may list more, which `__getattr__` makes up."""
+    return {name for name in public(namespace) if name in namespace}
+
+
 def _pairs(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
     """The names that an import statement copies: there, here."""
     if entry.name == "*":
@@ -88,19 +93,18 @@ def _rebind_one(version: Version, moves: Moves, journal: Journal) -> Namespace |
 
 def _changes(version: Version, entry: Import, was: Namespace, now: Namespace) -> Iterator[tuple[str, Any]]:
     namespace = version.namespace
+    star = entry.name == "*"
     for name, alias in _pairs(entry, now):
         if name not in now:
             continue
         mine = namespace.get(alias, ABSENT)
-        appeared = entry.name == "*" and name not in was and _may_appear(version, alias)
+        appeared = star and _may_appear(version, alias)
         if appeared or (_is_copy(version, alias, was.get(name, version)) and mine is not now[name]):
             yield alias, now[name]
-    if entry.name == "*":
-        yield from (
-            (name, ABSENT)
-            for name in public(was)
-            if name not in now and _is_copy(version, name, was.get(name, version)) and _may_vanish(version, name)
-        )
+    if star:
+        for name in exported(was).difference(exported(now)):
+            if _is_copy(version, name, was[name]) and _may_vanish(version, name):
+                yield name, ABSENT
 
 
 def _may_appear(version: Version, name: str) -> bool:
@@ -112,7 +116,16 @@ def _may_vanish(version: Version, name: str) -> bool:
 
     A submodule may be bound in a new version of its package later than other names.
     """
-    return name not in version.imports.names and not isinstance(version.namespace[name], ModuleType)
+    return (
+        name not in version.imports.names
+        and not isinstance(version.namespace[name], ModuleType)
+        and not _imports_by_name(version, name)
+    )
+
+
+def _imports_by_name(version: Version, alias: str) -> bool:
+    """A star import isn't all that gives the module this name."""
+    return any(entry.bound and entry.alias == alias and entry.name is not None for entry in version.imports.entries)
 
 
 def live_imports(version: Version, view: View) -> Links:
@@ -156,15 +169,19 @@ def _refresh_one(version: Version, view: View, journal: Journal) -> bool:
 
 def _meant(version: Version, view: View) -> Iterator[tuple[str, Any]]:
     """The names that a version has imported, and what they mean now."""
+    public_names: set[str] = set()  # of the star import whose names come next
     for module, name, alias in version.live:
         theirs = view(module)
         if theirs is None:
             continue
         if alias == "*":
-            yield from ((new, theirs[new]) for new in public(theirs) if new in theirs and _may_appear(version, new))
+            public_names = exported(theirs)
+            yield from ((new, theirs[new]) for new in public_names if _may_appear(version, new))
         elif name == "*":
-            if alias in theirs or (alias in version.namespace and _may_vanish(version, alias)):
-                yield alias, theirs.get(alias, ABSENT)
+            if alias in public_names:
+                yield alias, theirs[alias]
+            elif alias in version.namespace and _may_vanish(version, alias):
+                yield alias, ABSENT
         elif name in theirs:
             yield alias, theirs[name]
 
@@ -191,12 +208,14 @@ def _lost(
     now = new[entry.module]
     if source is None or "__getattr__" in now:
         return
+    star = entry.name == "*"
+    there = exported(now) if star else now.keys()
     for name, alias in _pairs(entry, source.namespace):
         full = f"{entry.module}.{name}"
         theirs = source.namespace.get(name, ABSENT)
-        if theirs is ABSENT or name in now or (full in table.sources and full not in deleted):
+        if theirs is ABSENT or name in there or (full in table.sources and full not in deleted):
             continue
         if entry.bound and version.namespace.get(alias, ABSENT) is not theirs:
             continue
-        if entry.name != "*" or alias in version.imports.names:
+        if not star or (alias in version.imports.names and not _imports_by_name(version, alias)):
             yield full

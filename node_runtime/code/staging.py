@@ -30,6 +30,7 @@ from dataclasses import dataclass, field
 from importlib.util import resolve_name
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from . import overloads
 from .carrying import announce, execute, handed_over
 from .errors import CodeError, LoadFailed
 from .finder import fresh_namespace
@@ -184,8 +185,9 @@ class Stage:
             self._bind(staged)
             self._executed[staged.hot.name] = staged.hot.module
             begun = next(self._table.beginnings) if before is None else before.begun
-            faces = execute(staged.unit, staged.namespace, before)
-            staged.version = Version(staged.unit, staged.namespace, begun, faces=faces)
+            with overloads.collected(staged.hot.name) as own:
+                faces = execute(staged.unit, staged.namespace, before)
+            staged.version = Version(staged.unit, staged.namespace, begun, faces=faces, overloads=own)
             self._table.executed(staged.namespace)
             collect_young()
         else:

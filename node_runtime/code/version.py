@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from .identity import Face
+    from .overloads import Overloads
 
 
 Links = tuple[tuple[str, str, str], ...]
@@ -75,7 +76,7 @@ class Version:
     `begun` numbers the modules in the order in which their first bodies began; later versions have their first one's.
     `live` says, while it isn't current, which of its imported names still were the imported ones. `faces` has classes
     that it shares with another version, and what they look like while it is current. `purged` says that it goes as soon
-    as the last frame in it has ended.
+    as the last frame in it has ended. `overloads` has what `typing` keeps of it while it is current.
     """
 
     unit: Unit
@@ -85,6 +86,7 @@ class Version:
     live: Links = ()
     purged: bool = False
     faces: dict[type, Face] = field(default_factory=dict)
+    overloads: Overloads = field(default_factory=dict)
 
     @property
     def vsn(self) -> str:

@@ -44,6 +44,7 @@ MODULES = {
     "pkg.mid": "import pkg.low\nfrom pkg.low import value as lower, Point\nfrom pkg import value as upper\n"
     "if N % 3 == 1:\n    def lower():\n        return N\n"
     "if N % 3 == 2:\n    def bonus():\n        return N\n"
+    "if N % 5 == 3:\n    __all__ = ['lower', 'upper', 'value']\n"
     "def seen():\n    return {{lower: 'pkg.mid' if N % 3 == 1 else 'pkg.low', upper: 'pkg'}}\n",
     "top": "from pkg.mid import *\nfrom pkg.mid import lower as passed_on, value as middle\n" + BODY
     + "def seen():\n    return {{middle: 'pkg.mid'}}\n",
@@ -60,6 +61,8 @@ COPIES = [
     ("pkg.low", "value", "extra", "lower"),
 ]
 """What the modules import: from where, which name, by whom, under which name. What one lacks the other lacks, too."""
+STARRED = ("pkg.mid", "top")
+"""By a star import, whose names `__all__` may leave out."""
 LASTING = [module for module in MODULES if module != "extra"]
 FILES = {module: module.replace(".", "__") + ("____init__" if module == "pkg" else "") for module in MODULES}
 
@@ -347,7 +350,9 @@ class Histories(RuleBasedStateMachine):
                     assert function.__globals__ is vars(origin), f"{name}.{alias} is of a version that is not current"
         for origin, name, importer, alias in COPIES:
             if {origin, importer} <= {*loaded}:
-                theirs, copy = vars(self.module(origin)).get(name), vars(self.module(importer)).get(alias)
+                source, copy = vars(self.module(origin)), vars(self.module(importer)).get(alias)
+                left_out = (origin, importer) == STARRED and name == alias and name not in source.get("__all__", [name])
+                theirs = None if left_out else source.get(name)
                 assert copy is theirs, f"{importer}.{alias} is not {origin}.{name}"
         assert self.module("pkg").low is self.module("pkg.low")
 

@@ -1,0 +1,84 @@
+"""What `from m import *` has taken follows, also when `__all__` comes, goes or changes."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+pytest_plugins = ["code_shop"]
+
+F = "def f():\n    return {n}\n"
+PLAIN = "A = [{n}]\n_P = [{n}]\n" + F
+LISTED = "__all__ = {names}\n" + PLAIN
+
+
+def listed(n, *names):
+    return LISTED.format(n=n, names=list(names))
+
+
+FORMS = {
+    "none": PLAIN.format,
+    "all of f": lambda n: listed(n, "f"),
+    "all of _P and f": lambda n: listed(n, "_P", "f"),
+    "all of A, _P and f": lambda n: listed(n, "A", "_P", "f"),
+}
+
+
+def taken(module):
+    """What a fresh star import would take, and what this one has."""
+    fresh = {}
+    exec(f"from {module.__name__} import *", fresh)
+    return {name: value for name, value in fresh.items() if name != "__builtins__"}
+
+
+def has(importer):
+    return {name: value for name, value in vars(importer).items() if name in ("A", "_P", "f")}
+
+
+@pytest.mark.parametrize("before", FORMS)
+@pytest.mark.parametrize("after", FORMS)
+def test_the_importer_has_what_a_fresh_import_takes(app, before, after):
+    app.boot(m=FORMS[before](n=1), u="from m import *\n")
+    u, m = importlib.import_module("u"), importlib.import_module("m")
+    names = has(u)
+    assert names == taken(m)
+    batch = app.load(m=FORMS[after](n=2))
+    assert has(u) == taken(m)
+    batch.revert()
+    assert has(u) == names
+    app.load(m=FORMS[after](n=3))
+    app.load(u="from m import *\nX = 2\n")
+    app.server.purge("m")
+    app.load(m=FORMS[before](n=4))
+    assert has(u) == taken(m)
+    assert app.server.soft_purge("m")
+
+
+def test_an_old_importer_that_is_taken_back_has_them_too(app):
+    app.boot(m=PLAIN.format(n=1), u="from m import *\n")
+    u, m = importlib.import_module("u"), importlib.import_module("m")
+    back = app.load(u="X = 2\n")
+    app.load(m=listed(2, "_P", "f"))
+    back.revert()
+    assert has(u) == taken(m)
+    app.server.purge("m")
+    back = app.load(u="X = 2\n")
+    app.load(m=PLAIN.format(n=3))
+    back.revert()
+    assert has(u) == taken(m)
+
+
+def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app):
+    app.boot(m=PLAIN.format(n=1), u="from m import *\ndef g():\n    return A, f()\n", other="from m import A\n")
+    for name in ("u", "other"):
+        importlib.import_module(name)
+    assert app.prepare(m=listed(2, "f")).vanished() == ["m.A imported by u"]
+    assert app.prepare(m=listed(2, "f", "A")).vanished() == []
+
+
+def test_what_the_importer_binds_itself_is_left_alone(app):
+    app.boot(m=PLAIN.format(n=1), u="_P = 'mine'\nfrom m import *\nA = 'mine'\n")
+    u = importlib.import_module("u")
+    app.load(m=listed(2, "A", "_P", "f"))
+    assert (u.A, u._P, u.f()) == ("mine", "mine", 2)
