@@ -258,9 +258,9 @@ class ReleaseHandler:
         return progress.id
 
     async def _carry_out(self, progress: Progress, hops: list[str], request: Install | Rollback) -> None:
+        durable = asyncio.create_task(asyncio.to_thread(self._history.begin, progress.operation))
         try:
-            await asyncio.to_thread(self._history.begin, progress.operation)
-            operation = await self._gone(progress, hops, request)
+            operation = await self._gone(progress, hops, request, durable)
         except Aborted as aborted:
             operation = progress.finish("aborted", error=str(aborted))
         except Refused as refused:
@@ -276,6 +276,7 @@ class ReleaseHandler:
         except Exception as error:
             logger.exception("operation %s failed before anything was touched", progress.id)
             operation = progress.finish("aborted", error=f"{type(error).__name__}: {error}")
+        await asyncio.gather(durable, return_exceptions=True)
         if self.vsn not in {operation.from_vsn, operation.to_vsn}:
             operation = msgspec.structs.replace(
                 operation,
@@ -288,8 +289,13 @@ class ReleaseHandler:
         if operation.outcome == "partly put back":
             runtime().later(TELLING_SECONDS, runtime().on_halt, operation.error)
 
-    async def _gone(self, progress: Progress, hops: list[str], request: Install | Rollback) -> Operation:
-        """Go from release to release; the last one is where the operation leads."""
+    async def _gone(
+        self, progress: Progress, hops: list[str], request: Install | Rollback, durable: asyncio.Task[None]
+    ) -> Operation:
+        """Go from release to release; the last one is where the operation leads.
+
+        The intent becomes `durable` while new code is prepared, before anything is touched.
+        """
         pause, touched = 0.0, 0
         results: tuple[ProcessResult, ...] = ()
         for vsn in hops:
@@ -297,7 +303,7 @@ class ReleaseHandler:
             await asyncio.to_thread(self._shelf.catalog.verify, vsn)
             rehearsing = self.rehearsals.of(vsn)
             installed = await Installation(
-                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing
+                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing, durable
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)

@@ -1,8 +1,8 @@
 """What was done to the node: one line of JSON for each operation that has ended, and the intent of one that hasn't.
 
 The intent is durable before the first process is held and before the commit record changes. One that is still there
-at boot tells of an operation that the node did not survive: the permanent release booted. A commit has been done if
-its release is the one that boots; everything else is reported as "restarted".
+at boot, and whose operation has no line, tells of one that the node did not survive: the permanent release booted. A
+commit has been done if its release is the one that boots; everything else is reported as "restarted".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from node_runtime.protocol.messages import Operation
 
-from .durable import sync_directory, write_whole
+from .durable import write_whole
 
 KEPT = 100
 BYTES = 8 << 20
@@ -35,12 +35,19 @@ class History:
         self._lines = directory / "operations.jsonl"
         self._intent = directory / "intent.json"
         directory.mkdir(parents=True, exist_ok=True)
+        self._written = 0
+        """How many lines the file has."""
+        self._sizes: dict[str, int] = {}
+        """Of each operation's line, by its id, in bytes."""
         self.operations = self._read()
-        if self._lines.exists() and not self._lines.read_bytes().endswith(b"\n"):
-            self._rewrite()  # a crash has cut its last line off, and the next one would be added to that
+        if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
+            self._rewrite()  # a crash may have cut its last line off, and the next one would be added to that
         self._restarted(permanent)
         if self._intent.exists():
-            self.end(self._interrupted(permanent))
+            begun = _decoded(self._intent.read_bytes())
+            if begun is None or begun.id not in self._sizes:
+                self._keep(_interrupted(begun, permanent))
+            self._intent.unlink()
 
     def begin(self, operation: Operation) -> None:
         """Make it durable that this operation is going to touch the node."""
@@ -48,73 +55,85 @@ class History:
 
     def end(self, operation: Operation) -> None:
         """The operation has ended: keep it, and forget the intent. One that took over ends the probation before it."""
-        if operation.outcome in TAKE_OVER:
-            self._keep(*(_past(one) for one in self.operations if one.probation_until is not None))
-        self._keep(operation)
-        self._intent.unlink(missing_ok=True)
-        sync_directory(self._intent.parent)
+        taken_over = operation.outcome in TAKE_OVER
+        over = [_past(one) for one in self.operations if taken_over and one.probation_until is not None]
+        self._keep(*over, operation)
+        self._intent.unlink(missing_ok=True)  # it may come back after a power cut: the line is there, too
 
     def _restarted(self, permanent: str) -> None:
         """Whatever was on probation when the node ended doesn't run now, unless its commit came that far."""
-        for one in [one for one in self.operations if one.probation_until is not None]:
-            error = f"The node was restarted into its permanent release, {permanent}."
-            over = msgspec.structs.replace(_past(one), phase="restarted", outcome="restarted", error=error)
-            self._keep(_past(one) if one.to_vsn == permanent else over)
+        error = f"The node was restarted into its permanent release, {permanent}."
+        over = [_past(one) for one in self.operations if one.probation_until is not None]
+        lost = {"phase": "restarted", "outcome": "restarted", "error": error}
+        self._keep(*(one if one.to_vsn == permanent else msgspec.structs.replace(one, **lost) for one in over))
 
     def _keep(self, *operations: Operation) -> None:
         """Keep these as they are now; they may be known as they were."""
-        known = {one.id: one for one in self.operations} | {one.id: one for one in operations}
-        self.operations = _bounded(list(known.values())[-KEPT:])
+        if not operations:
+            return
+        lines = [msgspec.json.encode(one) + b"\n" for one in operations]
+        self._sizes.update((one.id, len(line)) for one, line in zip(operations, lines, strict=True))
+        self.operations = self._bounded([*self.operations, *operations])
         with self._lines.open("ab") as file:
-            file.writelines(msgspec.json.encode(one) + b"\n" for one in operations)
+            file.writelines(lines)
             file.flush()
             os.fsync(file.fileno())
-        if self._count() > 2 * KEPT or self._lines.stat().st_size > 2 * BYTES:
+            size = file.tell()
+        self._written += len(lines)
+        if self._written > 2 * KEPT or size > 2 * BYTES:
             self._rewrite()
 
     def _rewrite(self) -> None:
         write_whole(self._lines, b"".join(msgspec.json.encode(one) + b"\n" for one in self.operations))
+        self._written = len(self.operations)
 
     def _read(self) -> list[Operation]:
         if not self._lines.exists():
             return []
-        lines = [known for line in self._lines.read_bytes().splitlines() if (known := _decoded(line))]
-        return _bounded(list({one.id: one for one in lines}.values())[-KEPT:])
+        lines = self._lines.read_bytes().splitlines()
+        known = [(one, len(line)) for line in lines if (one := _decoded(line))]
+        self._written = len(lines)
+        self._sizes = {one.id: size for one, size in known}
+        return self._bounded([one for one, _ in known])
 
-    def _count(self) -> int:
-        return self._lines.read_bytes().count(b"\n")
+    def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
+        """The newest of these, each once, and without the results of those that are too much."""
+        newest = list({one.id: one for one in operations}.values())[-KEPT:]
+        kept, sizes, size = [], {}, 0
+        for operation in reversed(newest):
+            one, own = operation, self._sizes[operation.id]
+            size += own
+            if size > BYTES and one.results:
+                one = msgspec.structs.replace(one, results=())
+                own = len(msgspec.json.encode(one))
+            kept.append(one)
+            sizes[one.id] = own
+        self._sizes = sizes
+        return kept[::-1]
 
-    def _interrupted(self, permanent: str) -> Operation:
-        begun = _decoded(self._intent.read_bytes())
-        now = time.time()
-        if begun is None:
-            begun = Operation(
-                id=f"unknown-{int(now)}", kind="install", from_vsn="?", to_vsn="?", who="?", started=now, phase="begun"
-            )
-        if begun.kind == "commit" and begun.to_vsn == permanent:
-            return msgspec.structs.replace(begun, phase="committed", outcome="committed", ended=now)
-        return msgspec.structs.replace(
-            begun,
-            phase="restarted",
-            outcome="restarted",
-            ended=now,
-            error=f"The node ended during this operation, and booted its permanent release, {permanent}.",
+
+def _interrupted(begun: Operation | None, permanent: str) -> Operation:
+    """How an operation ended that the node did not survive. `begun` is None if nothing can be read of it any more."""
+    now = time.time()
+    if begun is None:
+        begun = Operation(
+            id=f"unknown-{int(now)}", kind="install", from_vsn="?", to_vsn="?", who="?", started=now, phase="begun"
         )
+    if begun.kind == "commit" and begun.to_vsn == permanent:
+        return msgspec.structs.replace(begun, phase="committed", outcome="committed", ended=now)
+    return msgspec.structs.replace(
+        begun,
+        phase="restarted",
+        outcome="restarted",
+        ended=now,
+        error=f"The node ended during this operation, and booted its permanent release, {permanent}.",
+    )
 
 
 def _past(operation: Operation) -> Operation:
     """An install whose probation has ended."""
     phase = operation.outcome or operation.phase
     return msgspec.structs.replace(operation, phase=phase, probation_until=None)
-
-
-def _bounded(operations: Sequence[Operation]) -> list[Operation]:
-    """Without the results of those that are too much."""
-    kept, size = [], 0
-    for operation in reversed(operations):
-        size += len(msgspec.json.encode(operation))
-        kept.append(operation if size <= BYTES else msgspec.structs.replace(operation, results=()))
-    return kept[::-1]
 
 
 def _decoded(line: bytes) -> Operation | None:

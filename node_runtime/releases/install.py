@@ -11,7 +11,7 @@ import gc
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -64,7 +64,8 @@ class PutBack(Exception):
 
 
 class Installation:
-    """One way through a transition. `wait` is how many seconds transient blockers may take.
+    """One way through a transition. `wait` is how many seconds transient blockers may take; nothing is touched before
+    the operation's intent is `durable`.
 
     `unrehearsed`: processes whose code_change can't be rehearsed don't stand in the way. `rehearsing` is told how far
     the rehearsal is.
@@ -78,6 +79,7 @@ class Installation:
         wait: float,
         unrehearsed: bool,
         rehearsing: rehearsal.Hear,
+        durable: Awaitable[None],
     ) -> None:
         self.transition = transition
         self.code = code
@@ -85,6 +87,7 @@ class Installation:
         self.deadline = math.inf if math.isinf(wait) else time.monotonic() + wait
         self._unrehearsed = unrehearsed
         self._rehearsing = rehearsing
+        self._durable = durable
         self._rehearsed = -math.inf
 
     async def run(self) -> Installed:
@@ -93,6 +96,7 @@ class Installation:
             raise Aborted(f"{reason}: this needs a restart of the node.")
         batch = await self._prepared()
         try:
+            await self._durable
             return await self._with(batch)
         finally:
             if batch.status == "prepared":

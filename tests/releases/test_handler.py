@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
@@ -203,6 +204,16 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     assert booted.operation(done.id) == done
     assert booted.operation().outcome == "restarted"
     assert [one.id for one in ReleaseHandler(small.root, "1", small.code).operations(1)] == ["lost"]
+
+
+async def test_an_intent_that_a_power_cut_brings_back_is_no_second_operation(small: SmallNode) -> None:
+    write_two(small)
+    done = await small.go("2")
+    begun = msgspec.structs.replace(done, phase="begun", outcome=None, ended=None)
+    History(small.root / "var" / "history", "1").begin(begun)
+
+    for _ in range(2):
+        assert ReleaseHandler(small.root, "1", small.code).operations() == (done,)
 
 
 async def test_of_many_processes_some_are_told_and_all_are_counted(small: SmallNode) -> None:
