@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from ..processes.barrier import current_barrier
 from ..processes.calls import exit, link, self_pid, trap_exit
-from ..processes.errors import CRASHES, CallTimeout, Exit, Stop, describe_reason, is_word
+from ..processes.errors import CallTimeout, Exit, Stop, describe_reason, is_cancelled, is_word
 from ..processes.messages import EXIT
 from ..processes.pid import ROOT, Pid
 from ..processes.process import Process
@@ -166,7 +166,9 @@ class MasterServer(GenServer[Master]):
         """A hook that fails is no reason to leave the rest undone."""
         try:
             await awaitable
-        except CRASHES:
+        except BaseException:
+            if is_cancelled():
+                raise
             logger.exception("%s of application %s failed", callback, self.state.spec.name)
 
 

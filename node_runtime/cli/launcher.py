@@ -10,6 +10,7 @@ as it lives, and says in var/parent.json how the node is.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -38,6 +39,7 @@ SETTLED = 5.0  # seconds; a node that ends sooner after it was ready is booted a
 MAX_PAUSE = 30.0
 PATIENCE = 60.0  # seconds that the heart may be silent, until the node says something else
 LOOK = 0.02  # seconds between two looks at var/
+ROOM = 1000  # characters of a sentence in var/parent.json
 REMEDY = f"`node-runtime install TARBALL {DIRECTORY}` puts it right"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -225,8 +227,9 @@ class Parent:
         self.say(f"{why} I give up {vsn}.")
 
     def say(self, sentence: str) -> None:
-        """One line in the log."""
-        print(f"{time.strftime('%F %T')} parent of {NAME}: {sentence}", file=sys.stderr, flush=True)
+        """One line in the log. Where the disk takes none, the node is more important."""
+        with contextlib.suppress(OSError):
+            os.write(2, f"{time.strftime('%F %T')} parent of {NAME}: {sentence}\n".encode())
 
     def pause(self, seconds: float) -> None:
         """Let some time pass, unless somebody says stop."""
@@ -294,9 +297,14 @@ class Parent:
     def report(self, phase: str, vsn: str) -> None:
         """Say in var/parent.json how the node is."""
         who = {"pid": os.getpid(), "node_pid": self.node.pid if self.node else None, "vsn": vsn}
+        said = json.dumps({**who, "phase": phase, "boots": self.boots, "error": self.error[:ROOM]}).ljust(2 * ROOM)
         temporary = STATE.with_name(".parent.json.new")
-        temporary.write_text(json.dumps({**who, "phase": phase, "boots": self.boots, "error": self.error}))
-        temporary.replace(STATE)
+        try:
+            temporary.write_text(said)
+            temporary.replace(STATE)
+        except OSError:  # a full disk takes what stands in the place of something as long
+            with contextlib.suppress(OSError), STATE.open("r+") as state:
+                state.write(said)
 
 
 def running() -> dict[str, Any] | None:

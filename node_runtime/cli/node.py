@@ -48,6 +48,9 @@ SIGNALS: Final[dict[int, Farewell]] = {
 YOUNG: Final = 10_000
 """So many new objects set the garbage collector off. A node has many that stay: Python's 700 look at them too often."""
 
+FULL_SECONDS: Final = 5.0
+"""Between two attempts to write on a full disk what operators need."""
+
 CANCELLED: Final = (
     "The node was not told to end, but its main task was cancelled, by code outside of all processes that cancels "
     "every task of the event loop."
@@ -139,7 +142,7 @@ class Node:
             await self._start_applications(release, configuration)
             if self._because is not None:
                 await handler.fell_back(self._because)
-            self._publish(configuration, release, control.host, ports)
+            self._publish(self._place(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready()
             logger.info("%s runs %s", configuration.node.name, self.vsn)
@@ -187,21 +190,27 @@ class Node:
             except Exit as failed:
                 raise _refused(name, failed.reason) from failed
 
-    def _publish(self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]) -> None:
-        write_record(
-            NodeRecord(
-                name=configuration.node.name,
-                os_pid=os.getpid(),
-                boot_id=self.boot_id,
-                host=host,
-                port=ports[0],
-                events_port=ports[1],
-                directory=str(self.directory),
-                release=release.manifest.name,
-                vsn=self.vsn,
-                started=self.started,
-            )
+    def _place(self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]) -> NodeRecord:
+        return NodeRecord(
+            name=configuration.node.name,
+            os_pid=os.getpid(),
+            boot_id=self.boot_id,
+            host=host,
+            port=ports[0],
+            events_port=ports[1],
+            directory=str(self.directory),
+            release=release.manifest.name,
+            vsn=self.vsn,
+            started=self.started,
         )
+
+    def _publish(self, found: NodeRecord) -> None:
+        """Let the node be found. A full disk is no reason to serve nobody: then it is found when there is room."""
+        try:
+            write_record(found)
+        except OSError as error:
+            logger.error("%s can't be found by operators before there is room for its record: %s", found.name, error)
+            asyncio.get_running_loop().call_later(FULL_SECONDS, self._publish, found)
 
 
 def _load_modules(release: Unpacked, applications: set[str]) -> None:

@@ -107,7 +107,7 @@ class CodeServer:
             for each in in_order(stage.staged.values()):
                 try:
                     stage.run(each)
-                except (Exception, SystemExit) as error:
+                except BaseException as error:  # whatever it is, a module's body has raised it
                     raise stage.explain(error, each.unit.source) from error
             staged = list(stage.staged.values())
         if self._table.changes != as_of:

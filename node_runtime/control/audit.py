@@ -6,6 +6,7 @@ The intent is on the disk before the act begins. A disk that can't take it stops
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -25,18 +26,22 @@ class Audit:
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            os.write(self._file, b"\n")  # a crash cut the last line
+        self._cut = bool(size) and os.pread(self._file, 1, size - 1) != b"\n"
+        """A crash cut the last line."""
 
     def write(self, entry: AuditEntry) -> None:
         """Append `entry` and see it on the disk. Raises Refused when that fails."""
-        line = msgspec.json.encode(entry) + b"\n"
+        line = b"\n" * self._cut + msgspec.json.encode(entry) + b"\n"
+        size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) != len(line):
                 raise OSError("the disk is full")
             os.fsync(self._file)
         except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, size)  # or the next line would be added to a part of this one
             raise Refused(f"The audit {self._path} can't be written ({error}), so nothing was done.") from None
+        self._cut = False
 
     def newest(self, limit: int) -> tuple[AuditEntry, ...]:
         """At most `limit` entries, newest last; lines that make no sense are left out."""

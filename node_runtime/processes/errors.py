@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,6 +25,12 @@ CRASHES: Final = (Exception, SystemExit, KeyboardInterrupt)
 """What user code may raise that ends the process that it runs in, or what asked for it, and nothing more."""
 
 
+def is_cancelled() -> bool:
+    """Whether somebody cancels the running task; a CancelledError may else be what the code that it called raised."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 def describe_reason(reason: object) -> str:
     """A reason in words: a text as it is, an exception with its type, anything else by `repr`, whatever that does."""
     if isinstance(reason, str):
@@ -32,7 +39,7 @@ def describe_reason(reason: object) -> str:
         if isinstance(reason, Exit):
             return str(reason)
         if isinstance(reason, BaseException):
-            return f"{type(reason).__name__}: {reason}"
+            return f"{type(reason).__name__}: {reason}".removesuffix(": ")
         return repr(reason)
     except Exception as error:
         return f"a {type(reason).__name__} whose text raised {type(error).__name__}"

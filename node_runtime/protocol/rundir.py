@@ -100,13 +100,17 @@ def hold_name(name: str) -> Iterator[None]:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Publish `record`, in one step."""
+    """Publish `record`, in one step. Raises OSError where the disk doesn't take it."""
     check_node_name(record.name)
     directory = run_directory()
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".record-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(record))
-    Path(temporary).replace(directory / f"{record.name}.json")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(record))
+        Path(temporary).replace(directory / f"{record.name}.json")
+    except OSError:
+        Path(temporary).unlink()
+        raise
 
 
 def remove_record(name: str, boot_id: str) -> None:

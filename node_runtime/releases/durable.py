@@ -1,20 +1,42 @@
-"""Writing so that it is still there after a power cut: a file whole or not at all, a directory with its names."""
+"""Writing so that it is still there after a power cut, whole or not at all: a file, its end, a directory's names."""
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step; whoever reads it sees the old bytes or the new ones."""
     temporary = path.with_name(f".{path.name}.new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
     sync_directory(path.parent)
+
+
+def append_whole(path: Path, data: bytes) -> int:
+    """Add `data` to the end of `path`, which is so long then; a disk that is too full for all of it gets nothing."""
+    with path.open("ab", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        try:
+            if file.write(data) != len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                file.truncate(size)
+            raise
+    return size + len(data)
 
 
 def sync_directory(path: Path) -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from node_runtime.code import CodeServer
+from node_runtime.processes.errors import describe_reason
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exits import ExitCode, Refused
 from node_runtime.protocol.messages import (
@@ -30,8 +31,9 @@ from node_runtime.protocol.messages import (
     Rollback,
 )
 
+from . import probation, verdict
 from .history import History
-from .install import Aborted, Installation, PutBack
+from .install import Installation
 from .plan import make_plan, no_plan
 from .probation import Probation
 from .progress import Progress
@@ -44,8 +46,6 @@ from .verify import REMEDY
 
 logger = logging.getLogger("node_runtime")
 
-PROBATION = "probation"
-"""Who asks when the node goes back by itself."""
 TELLING_SECONDS = 0.5
 """How long a node that has to be restarted stays, for those who follow the operation to read its end."""
 
@@ -64,8 +64,10 @@ class ReleaseHandler:
         self._shelf = Shelf(root)
         self._history = History(root / "var" / "history", self.permanent)
         self._running: Progress | None = None
+        self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
-        self._probation = Probation(self._go_back, self._restart, self._healthy)
+        self._stopping = False
+        self._probation = Probation(self._go_back, self._restart, self._shelf.whole, self._healthy)
         self.rehearsals = News()
         self._listeners: list[Callable[[Operation], None]] = []
         self._watchers: list[Callable[[str, Health], None]] = []
@@ -153,7 +155,14 @@ class ReleaseHandler:
         self._check_free()
         if vsn == self.vsn:
             raise Refused(f"Release {vsn} is current: go to another one first.")
-        await asyncio.to_thread(self._shelf.remove, vsn)
+        if self.vsn != self.permanent and vsn in (self._shelf.path(self.vsn, self.permanent) or ())[:-1]:
+            way = f"The way back from {self.vsn} to {self.permanent} leads by {vsn}"
+            raise Refused(f"{way}: commit or roll back first.")
+        self._removed = vsn
+        try:
+            await asyncio.to_thread(self._shelf.remove, vsn)
+        finally:
+            self._removed = None
 
     # ------------------------------------------------------------------ operations
 
@@ -193,8 +202,11 @@ class ReleaseHandler:
             raise Refused(f"There is nothing to roll back: {self.vsn} is permanent.")
         hops = self._shelf.path(self.vsn, self.permanent)
         if hops is None:
+            if (damage := self._shelf.catalog.damage(self.permanent)) is not None:
+                raise Refused(damage)
             self._transition(self.permanent)  # says what is missing
-        return self._begin("revert", hops or [], who, request, None)
+            raise Refused(f"No way leads from {self.vsn} to {self.permanent}.")
+        return self._begin("revert", hops, who, request, None)
 
     async def commit(self, request: Commit, who: str) -> Operation:
         """Make the current release permanent, durably. Old code that nobody runs is dropped. Raises `Refused`."""
@@ -208,15 +220,21 @@ class ReleaseHandler:
             await asyncio.to_thread(self._shelf.commit, self.vsn)
         except Refused as damaged:
             operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
-        except OSError as error:
-            operation = progress.finish("aborted", error=f"The commit record could not be written: {error}")
+        except Exception as error:
+            logger.exception("commit %s", progress.id)
+            said = f"The commit record could not be written: {describe_reason(error)}"
+            operation = progress.finish("aborted", error=said)
+            if self.permanent == self.vsn:
+                said = f"The commit record is written, but may not survive a power cut: {describe_reason(error)}"
+                operation = progress.finish("committed", error=said)
         else:
+            operation = progress.finish("committed")
+        if operation.outcome == "committed":
             self._probation.end()
             self.generation += 1
-            operation = progress.finish("committed")
             await asyncio.to_thread(self._code.sweep)
         await self._ended(operation)
-        if operation.error is not None:
+        if operation.outcome != "committed":
             raise Refused(f"{operation.error}.", operation=operation.id)
         return operation
 
@@ -225,7 +243,10 @@ class ReleaseHandler:
         fallen = self.permanent
         logger.critical("%s is permanent now: %s", self.vsn, why)
         progress = Progress("fallback", fallen, self.vsn, "parent", self._told)
-        await asyncio.to_thread(self._shelf.replace, fallen, self.vsn, why)
+        try:
+            await asyncio.to_thread(self._shelf.replace, fallen, self.vsn, why)
+        except OSError:  # it serves all the same; the next boot comes by here again
+            logger.exception("the commit record can't be written")
         await self._ended(progress.finish("restarted", error=why))
 
     def halts(self, why: str) -> None:
@@ -237,6 +258,7 @@ class ReleaseHandler:
     async def stop(self) -> None:
         """The node stops: cancel what is under way. It will be reported as interrupted at the next boot."""
         self._probation.end()
+        self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -258,32 +280,15 @@ class ReleaseHandler:
         return progress.id
 
     async def _carry_out(self, progress: Progress, hops: list[str], request: Install | Rollback) -> None:
-        durable = asyncio.create_task(asyncio.to_thread(self._history.begin, progress.operation))
+        durable = asyncio.create_task(self._intend(progress.operation))
         try:
             operation = await self._gone(progress, hops, request, durable)
-        except Aborted as aborted:
-            operation = progress.finish("aborted", error=str(aborted))
-        except Refused as refused:
-            operation = progress.finish("aborted", error=refused.sentence)
-        except PutBack as failed:
-            operation = progress.finish(
-                "put back" if failed.incomplete is None else "partly put back",
-                error=str(failed) if failed.incomplete is None else f"{failed}; not put back: {failed.incomplete}",
-                pause=failed.pause,
-                results=failed.results,
-                touched=failed.touched,
-            )
-        except Exception as error:
-            logger.exception("operation %s failed before anything was touched", progress.id)
-            operation = progress.finish("aborted", error=f"{type(error).__name__}: {error}")
+        except BaseException as error:
+            if self._stopping:
+                raise
+            operation = verdict.ended_by(error, progress)
         await asyncio.gather(durable, return_exceptions=True)
-        if self.vsn not in {operation.from_vsn, operation.to_vsn}:
-            operation = msgspec.structs.replace(
-                operation,
-                outcome="partly reverted",
-                error=f"It came as far as {self.vsn}: {operation.error}",
-                probation_until=self._probation.until,
-            )
+        operation = verdict.as_far_as(operation, self.vsn, self._probation.until)
         await self._mark(operation)
         await self._ended(operation)
         if operation.outcome == "partly put back":
@@ -303,15 +308,17 @@ class ReleaseHandler:
             await asyncio.to_thread(self._shelf.catalog.verify, vsn)
             rehearsing = self.rehearsals.of(vsn)
             installed = await Installation(
-                transition, self._code, progress, request.wait, request.unrehearsed, rehearsing, durable
+                transition,
+                self._code,
+                progress,
+                request.wait,
+                request.unrehearsed,
+                rehearsing,
+                durable,
+                partial(self._runs, transition),
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)
-            self.vsn = vsn
-            self.generation += 1
-            self._probation.end()
-            if vsn != self.permanent:
-                self._probation.begin(transition.configuration.node.probation)
         return progress.finish(
             "installed" if progress.operation.kind == "install" else "reverted",
             pause=pause,
@@ -320,13 +327,26 @@ class ReleaseHandler:
             touched=touched,
         )
 
+    def _runs(self, transition: Transition) -> None:
+        """From this turn on the target of a transition runs."""
+        self.vsn = transition.target.vsn
+        self.generation += 1
+        self._probation.end()
+        if self.vsn != self.permanent:
+            self._probation.begin(transition.configuration.node.probation)
+
+    async def _intend(self, operation: Operation) -> None:
+        """Make the intent durable. Raises `Refused` where the disk doesn't take it; a way back needs no disk."""
+        try:
+            await asyncio.to_thread(self._history.begin, operation)
+        except OSError as error:
+            if operation.kind != "revert":
+                raise Refused(f"The intent can't be written down: {error}; make room first.") from None
+            logger.exception("the intent of operation %s can't be written down", operation.id)
+
     async def _mark(self, operation: Operation) -> None:
-        """A release that had to be put back, or that probation has sent back, needs a word to be tried again."""
-        failed = None
-        if operation.kind == "revert" and operation.who == PROBATION and self.vsn != operation.from_vsn:
-            failed = operation.from_vsn
-        elif operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:
-            failed = operation.to_vsn if operation.to_vsn != self.permanent else None
+        """A release that has failed takes a word to be tried again."""
+        failed = verdict.failed(operation, self.vsn, self.permanent)
         if failed is not None:
             try:
                 await asyncio.to_thread(self._shelf.mark, failed, str(operation.error or operation.reason))
@@ -340,7 +360,7 @@ class ReleaseHandler:
             logger.exception("the history of operations can't be written")
         self._running = self._task = None
         self._told(operation)
-        self._probation.ended(tried=operation.who == PROBATION)
+        self._probation.ended(tried=operation.who == verdict.PROBATION)
 
     # ------------------------------------------------------------------ probation
 
@@ -350,12 +370,14 @@ class ReleaseHandler:
             return
         logger.warning("%s is on probation and goes back: %s", self.vsn, why)
         try:
-            self.rollback(Rollback(wait=math.inf, reason=why, unrehearsed=True), PROBATION)
+            self.rollback(Rollback(wait=probation.PATIENCE, reason=why, unrehearsed=True), verdict.PROBATION)
         except Refused as refused:
-            self._restart(f"{why}, and it has no way back: {refused.sentence}")
+            self._probation.restart(f"{why}, and it has no way back: {refused.sentence}")
 
     def _restart(self, why: str) -> None:
         """Only a restart goes back."""
+        if self._running is not None:
+            return
         self._probation.end()
         self.halts(why)
         runtime().on_halt(f"{self.vsn} is on probation and can't go back by its own way: {why}")
@@ -377,6 +399,8 @@ class ReleaseHandler:
         return vsn == self.permanent or self._shelf.path(vsn, self.permanent) is not None
 
     def _check_free(self) -> None:
+        if self._removed is not None:
+            raise Refused(f"Release {self._removed} is being removed: wait until that has ended.")
         if self._running is not None:
             one = self._running.operation
             what = {"install": "installs", "revert": "goes back to", "commit": "commits"}.get(one.kind, "boots")

@@ -12,7 +12,7 @@ from typing import Final
 from node_runtime.behaviours.application import Application, applications
 from node_runtime.behaviours.starting import resolve
 from node_runtime.behaviours.supervision_reports import SupervisorReport
-from node_runtime.processes.errors import CRASHES
+from node_runtime.processes.errors import is_cancelled
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health, Verdict
 
@@ -130,7 +130,9 @@ async def _asked(name: str, mod: str) -> Answer:
             answer = await said if inspect.isawaitable(said) else said
     except TimeoutError:
         return None, f"{name} can't tell its health: it did not answer within {ASKING_SECONDS:g} s"
-    except CRASHES as error:
+    except BaseException as error:
+        if is_cancelled():
+            raise
         return None, f"{name} can't tell its health: {type(error).__name__}: {error}"
     if answer is None:
         return None, f"{name} can't tell its health"

@@ -7,7 +7,7 @@ commit has been done if its release is the one that boots; everything else is re
 
 from __future__ import annotations
 
-import os
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,9 @@ import msgspec
 
 from node_runtime.protocol.messages import Operation
 
-from .durable import write_whole
+from .durable import append_whole, write_whole
+
+logger = logging.getLogger("node_runtime")
 
 KEPT = 100
 BYTES = 8 << 20
@@ -40,6 +42,12 @@ class History:
         self._sizes: dict[str, int] = {}
         """Of each operation's line, by its id, in bytes."""
         self.operations = self._read()
+        try:
+            self._after_boot(permanent)
+        except OSError:  # a node has to boot on a full disk, too: what it then can't write down it knows
+            logger.exception("the history of operations can't be written")
+
+    def _after_boot(self, permanent: str) -> None:
         if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
             self._rewrite()  # a crash may have cut its last line off, and the next one would be added to that
         self._restarted(permanent)
@@ -74,11 +82,7 @@ class History:
         lines = [msgspec.json.encode(one) + b"\n" for one in operations]
         self._sizes.update((one.id, len(line)) for one, line in zip(operations, lines, strict=True))
         self.operations = self._bounded([*self.operations, *operations])
-        with self._lines.open("ab") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-            size = file.tell()
+        size = append_whole(self._lines, b"".join(lines))
         self._written += len(lines)
         if self._written > 2 * KEPT or size > 2 * BYTES:
             self._rewrite()

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import math
 import sys
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from node_runtime.behaviours.holding import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
+from node_runtime.processes.errors import describe_reason, is_cancelled
 from node_runtime.protocol.exits import Refused
 from node_runtime.protocol.messages import Blocker, ProcessResult
 
@@ -25,6 +27,8 @@ from .progress import Progress
 from .results import Pause, make_results, touched
 from .switch import Switch, Unready
 from .transition import Transition
+
+logger = logging.getLogger("node_runtime")
 
 TICK = 0.01
 SWITCH_SECONDS = 0.0002
@@ -68,7 +72,7 @@ class Installation:
     the operation's intent is `durable`.
 
     `unrehearsed`: processes whose code_change can't be rehearsed don't stand in the way. `rehearsing` is told how far
-    the rehearsal is.
+    the rehearsal is, and `resumed` when the target runs, which nothing that comes after that takes back.
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Installation:
         unrehearsed: bool,
         rehearsing: rehearsal.Hear,
         durable: Awaitable[None],
+        resumed: Callable[[], None],
     ) -> None:
         self.transition = transition
         self.code = code
@@ -88,6 +93,7 @@ class Installation:
         self._unrehearsed = unrehearsed
         self._rehearsing = rehearsing
         self._durable = durable
+        self._resumed = resumed
         self._rehearsed = -math.inf
 
     async def run(self) -> Installed:
@@ -178,18 +184,30 @@ class Installation:
                 self.progress.enter("resuming")
                 switch.resume()
                 pause = Pause(began, time.perf_counter())
+                self._resumed()
         await others()
-        await switch.end(succeeded=failure is None)
+        results = await self._ended(switch, pause, succeeded=failure is None)
         if failure is None:
-            await switch.surroundings.tell()
-            results = await make_results(switch, pause, put_back=False)
             return Installed(pause.seconds, results, touched(switch, pause))
         exact = switch.put_back_failed is None
-        if isinstance(failure, asyncio.CancelledError):
+        if is_cancelled():
             raise failure
         if isinstance(failure, Unready) and exact:
             return failure.blockers
-        raise await self._failed(switch, failure, pause) from failure
+        raise self._failed(switch, failure, pause, results) from failure
+
+    async def _ended(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
+        """What takes its time when everybody runs again; what fails of it changes nothing of what was done."""
+        try:
+            await switch.end(succeeded=succeeded)
+            if succeeded:
+                await switch.surroundings.tell()
+            return await make_results(switch, pause, put_back=not succeeded)
+        except BaseException:
+            if is_cancelled():
+                raise
+            logger.exception("operation %s can't tell what it did to each process", self.progress.id)
+            return ()
 
     async def _hold(self, hold: Hold) -> None:
         """Hold everybody whom the script suspends, those born meanwhile too, under one deadline. Raises `Aborted`."""
@@ -202,13 +220,14 @@ class Installation:
             if errors:
                 raise Aborted("; ".join(str(error) for error in errors)) from errors[0]
 
-    async def _failed(self, switch: Switch, error: BaseException, pause: Pause) -> Exception:
-        sentence = ": ".join([*getattr(error, "__notes__", ()), f"{type(error).__name__}: {error}"])
+    def _failed(
+        self, switch: Switch, error: BaseException, pause: Pause, results: tuple[ProcessResult, ...]
+    ) -> Exception:
+        sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
         if not switch.past_bar and switch.put_back_failed is None:
             return Aborted(sentence)
         if self._unrehearsed and (unchecked := switch.unchecked()):
             sentence = f"{sentence}; {unchecked}"
-        results = await make_results(switch, pause, put_back=True)
         return PutBack(sentence, pause.seconds, results, touched(switch, pause), switch.put_back_failed)
 
 

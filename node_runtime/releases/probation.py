@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -13,8 +14,12 @@ from node_runtime.protocol.messages import Health
 from .formats import Probation as Limits
 from .health import Watching
 
+logger: Final = logging.getLogger("node_runtime")
+
 RETRY: Final = 10.0
 """Seconds between two attempts to go back."""
+PATIENCE: Final = 60.0
+"""Seconds for which each attempt waits for a safe moment."""
 ATTEMPTS: Final = 3
 """Failed attempts after which nothing but a restart goes back."""
 
@@ -22,21 +27,28 @@ ATTEMPTS: Final = 3
 class Probation:
     """Watches what was installed until it is committed, reverted or replaced.
 
-    `go_back(why)` begins the way back, and `restart(why)` is the last resort; `tell` hears how the release does.
+    `go_back(why)` begins the way back, and `restart(why)` is the last resort; `whole` blocks, and tells what
+    would boot then; `tell` hears how the release does.
     A deadline of 0 seconds never comes.
     """
 
     def __init__(
-        self, go_back: Callable[[str], None], restart: Callable[[str], None], tell: Callable[[Health], None]
+        self,
+        go_back: Callable[[str], None],
+        restart: Callable[[str], None],
+        whole: Callable[[], list[str]],
+        tell: Callable[[Health], None],
     ) -> None:
         self.until: float | None = None
         self._go_back = go_back
         self._restart = restart
+        self._whole = whole
         self._tell = tell
         self._watching: Watching | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._why: str | None = None
         self._failed = 0
+        self._asking: asyncio.Task[None] | None = None
 
     @property
     def health(self) -> Health | None:
@@ -67,9 +79,23 @@ class Probation:
             return
         self._failed += tried
         if self._failed >= ATTEMPTS:
-            self._restart(self._why)
+            self.restart(self._why)
         else:
             self._later(RETRY if tried else 0.0, self._why)
+
+    def restart(self, why: str) -> None:
+        """The last resort, unless nothing is whole that would boot: then the release that runs goes on serving."""
+        self._asking = runtime().loop.create_task(self._restart_into_something(why))
+
+    async def _restart_into_something(self, why: str) -> None:
+        whole = await asyncio.to_thread(self._whole)
+        if self._why is None:
+            return  # it was committed meanwhile
+        if whole:
+            self._restart(why)
+        else:
+            logger.critical("the node stays as it is, since nothing else would boot: %s", why)
+            self._later(RETRY, self._why)
 
     def _found(self, health: Health) -> None:
         if health.verdict == "bad" and self._why is None:

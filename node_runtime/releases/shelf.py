@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from node_runtime.protocol.exits import Refused
@@ -89,6 +90,16 @@ class Shelf:
         """Which way leads from one release to another that is intact; None if none does."""
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
+    def whole(self) -> list[str]:
+        """The releases that would boot, the first one first, and that are what was built. Blocks: it reads them all."""
+        old = [(held.committed or 0.0, vsn) for vsn, held in self.record.releases.items() if held.status == "old"]
+        found = []
+        for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):
+            with suppress(Refused):
+                self.catalog.verify(vsn)
+                found.append(vsn)
+        return found
+
     # ------------------------------------------------------------------ changing
 
     def stage(self, tarball: Path) -> str:
@@ -121,9 +132,10 @@ class Shelf:
 
     def _change(self, change: Callable[[record.Record], record.Record]) -> None:
         with self._disk:
-            changed = change(self._read())
-            record.save(self.root, changed)
-            self.record = changed
+            try:
+                record.save(self.root, change(self._read()))
+            finally:
+                self.record = self._read()  # what the disk says counts, also where writing failed at its last step
 
     def _read(self) -> record.Record:
         known = record.load(self.root)

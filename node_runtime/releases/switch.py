@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import SimpleNamespace
@@ -23,7 +24,7 @@ from node_runtime.behaviours.process import BehaviourProcess
 from node_runtime.behaviours.starting import attribute, resolve
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.barrier import Barrier, entered
-from node_runtime.processes.errors import CRASHES
+from node_runtime.processes.errors import describe_reason, is_cancelled
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import Closed, runtime
@@ -36,6 +37,9 @@ from .migration import Migration
 from .progress import Progress
 from .surroundings import Surroundings, follow_sources
 from .transition import Transition
+from .wording import sentence
+
+logger = logging.getLogger("node_runtime")
 
 NAMED = 3
 """How many processes one sentence names."""
@@ -93,8 +97,13 @@ class Switch:
         self.surroundings.follow(self.transition.target, self.transition.configuration)
         runtime().closed = Closed({*self.transition.loaded, *self.transition.suspended, *self.transition.removed})
         with entered(self._inside):
-            for step in self.transition.script:
-                await self._do(step)
+            for number, step in enumerate(self.transition.script, 1):
+                try:
+                    await self._do(step)
+                except BaseException as error:
+                    if self.failed is None:
+                        error.add_note(f"instruction {number}, {sentence(step)}")
+                    raise
         follow_sources(self.code, self.transition.left, self.transition.target)
 
     async def _do(self, step: Low) -> None:
@@ -210,8 +219,14 @@ class Switch:
     async def _apply(self, function: Callable[..., Any], args: list[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
-            async with asyncio.timeout(self.transition.hold_seconds):
-                await result
+            seconds = self.transition.hold_seconds
+            try:
+                async with asyncio.timeout(seconds) as limit:
+                    await result
+            except TimeoutError:
+                if limit.expired():
+                    raise TimeoutError(f"it had not ended after {seconds:g} s") from None
+                raise
 
     async def _stop(self, modules: list[str]) -> None:
         """Terminate every child that runs one of the modules. Follows release_handler's stop."""
@@ -256,26 +271,35 @@ class Switch:
                 for reference, undo, args in reversed(self._undos):
                     try:
                         await self._apply(undo, args)
-                    except CRASHES as error:
-                        failed.append(f"{reference}: {type(error).__name__}: {error}")
+                    except BaseException as error:
+                        if is_cancelled():
+                            raise
+                        failed.append(f"{reference}: {describe_reason(error)}")
         finally:  # also where the node stops meanwhile: nobody may stay held
             self._put_back(failed)
 
     def _put_back(self, failed: list[str]) -> None:
-        if self._committed:
+        for what, back in (
+            ("the code", self.batch.revert if self._committed else None),
+            ("the environment", self.surroundings.put_back),
+            ("the processes", partial(parking.take_back, self._inside)),
+            ("the states", self._look_at_states),
+        ):
             try:
-                self.batch.revert()
+                if back is not None:
+                    back()
             except Exception as error:
-                failed.append(f"the code: {error}")
-        self.surroundings.put_back()
-        parking.take_back(self._inside)
-        self.spoilt = list(self.noted.changed())
+                logger.exception("%s could not be put back", what)
+                failed.append(f"{what}: {describe_reason(error)}")
         if self.spoilt:
             failed.append(f"{names(self.spoilt)}: {CHANGED}")
         self.put_back_failed = "; ".join(failed) or None
         self._inside.born, born = [], self._inside.born
         self._open()
         self._inside.born = born
+
+    def _look_at_states(self) -> None:
+        self.spoilt = list(self.noted.changed())
 
     async def end(self, *, succeeded: bool) -> None:
         """End what the script has stopped; or, if it has failed, what it has started."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import tarfile
 from pathlib import Path
 
+import psutil
 from tiny_node import (
     NAME,
     TinyNode,
@@ -87,6 +89,7 @@ instructions = [{ update = "tiny.server", change = "advanced" }]
 """,
     "apps/tiny/src/tiny/server.py": """
 import os
+import resource
 from node_runtime import GenServer, gen_server
 
 NODE = os.getpid()
@@ -411,3 +414,27 @@ def test_the_node_sees_no_library_but_its_own(running: TinyNode) -> None:
     maps = Path(f"/proc/{running.pid()}/maps").read_text()
     native = {line.split()[-1] for line in maps.splitlines() if ".so" in line and "site-packages" in line}
     assert native == set()
+
+
+def test_a_node_that_crashes_on_a_full_disk_is_booted_again(running: TinyNode) -> None:
+    parent = running.parent["pid"]
+    assert isinstance(parent, int)
+    pid = running.pid()
+    assert pid is not None
+    (running.run_directory / f"{NAME}.json").unlink()
+    resource.prlimit(parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # what it starts inherits that
+    os.kill(pid, signal.SIGKILL)
+
+    def reborn() -> psutil.Process | None:
+        children = psutil.Process(parent).children()
+        return next((child for child in children if child.pid != pid and child.net_connections()), None)
+
+    until(reborn, "the next boot")
+    again = reborn()
+    assert again is not None
+    again.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    until((running.run_directory / f"{NAME}.json").exists, "the record of where it is")
+    resource.prlimit(parent, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert running.hotdash("status", NAME).returncode == 0
+    os.kill(again.pid, signal.SIGKILL)
+    until(lambda: running.parent["boots"] == 3 and running.parent["phase"] == "running", "the third boot")

@@ -110,7 +110,7 @@ async def test_a_failure_after_a_child_was_started_leaves_the_supervisor_as_it_w
     operation = await small.go("2")
 
     assert operation.outcome == "put back"
-    assert operation.error == "RuntimeError: no"
+    assert operation.error == "instruction 9, apply shop.switches:fail(): RuntimeError: no"
     assert hot.raw_state("top") is table
     assert whereis("one") == one
     assert whereis("two") is None
@@ -184,7 +184,8 @@ async def test_a_function_is_the_version_s_that_the_script_has_reached_and_so_is
 
     assert (await handler.plan("2")).blockers == ()
     failed = await small.go("3")
-    assert (failed.outcome, failed.error) == ("put back", "ValueError: 1")
+    assert failed.outcome == "put back"
+    assert str(failed.error).endswith(", apply shop.counter:missing(1): ValueError: 1")
     assert told() == ["off x", "on x"]
     assert (await small.go("2")).outcome == "installed"
     assert told()[2:] == ["off x"]
@@ -216,7 +217,10 @@ async def test_a_failure_before_the_bar_aborts(small: SmallNode) -> None:
     small.write("2", {"shop.counter": COUNTER_2, "shop.switches": SWITCHES}, script)
     small.boot()
     operation = await small.go("2")
-    assert (operation.outcome, operation.error) == ("aborted", "RuntimeError: no")
+    assert (operation.outcome, operation.error) == (
+        "aborted",
+        "instruction 2, apply shop.switches:fail(): RuntimeError: no",
+    )
 
 
 async def test_a_function_that_does_not_exist_is_found_by_the_plan(small: SmallNode) -> None:

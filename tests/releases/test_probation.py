@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import logging
 import time
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import eventually
-from small_shop import COUNTER, COUNTER_2, FAILING, LOAD_COUNTER, UPDATE_COUNTER
+from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
 
-from node_runtime import gen_server, runtime, whereis
+from node_runtime import gen_server, gen_statem, runtime, whereis
 from node_runtime.behaviours import application, hot
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exits import Refused
+from node_runtime.releases import durable, probation, record
 from node_runtime.releases.handler import ReleaseHandler
 
 if TYPE_CHECKING:
@@ -224,3 +226,106 @@ async def test_a_rollback_that_comes_part_of_its_way_says_how_far(small: SmallNo
     operation = await small.back()
     assert (operation.outcome, handler.vsn) == ("partly reverted", "2")
     assert str(operation.error).startswith("It came as far as 2: ")
+
+
+async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is_put_right(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(probation, "RETRY", 0.05)
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="deadline = 0.05")
+    handler = small.boot()
+    halted: list[object] = []
+    runtime().on_halt = halted.append
+    source = small.root / "lib/shop-1/src/shop/counter.py"
+    whole = source.read_text()
+    source.write_text("broken")
+    await small.go("2")
+    await eventually(lambda: "stays as it is, since nothing else would boot" in caplog.text)
+    with pytest.raises(Refused, match=r"Release 1 is damaged: .*; stage its tarball again\."):
+        handler.rollback(m.Rollback(), "ann")
+    assert (handler.vsn, halted) == ("2", [])
+    source.write_text(whole)
+    await eventually(lambda: handler.vsn == "1" or halted, what="the way back, or the restart")
+
+
+async def test_it_waits_for_a_safe_moment_to_go_back_but_not_for_ever(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probation, "RETRY", 0.05)
+    monkeypatch.setattr(probation, "PATIENCE", 0.05)
+    small.write("1", {"shop.lamp": LAMP})
+    small.write("2", {"shop.lamp": LAMP_2}, LOAD_LAMP, probation="deadline = 0.05")
+    handler = small.boot()
+    halted: list[object] = []
+    runtime().on_halt = halted.append
+    await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "green", name="lamp")
+    await small.go("2")
+    gen_statem.cast("lamp", "red")
+    await eventually(lambda: halted, what="the restart")
+    assert "not committed in time" in str(halted[0])
+    assert [one.outcome for one in handler.operations()] == ["installed", "aborted", "aborted", "aborted"]
+    assert "red" in str(handler.operation().error)
+
+
+async def test_the_way_back_is_not_removed_from_under_the_node(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
+    handler = small.boot()
+    await small.go("2")
+    await small.go("3")
+    with pytest.raises(Refused, match=r"The way back from 3 to 1 leads by 2: commit or roll back first\."):
+        await handler.remove("2")
+    await handler.commit(m.Commit(), "ann")
+    await handler.remove("2")
+    assert [release.vsn for release in handler.releases()] == ["1", "3"]
+
+
+async def test_nothing_begins_while_a_release_is_being_removed(small: SmallNode) -> None:
+    handler = await two(small)
+    removing = asyncio.ensure_future(handler.remove("2"))
+    await asyncio.sleep(0)
+    with pytest.raises(Refused, match=r"Release 2 is being removed: wait until that has ended\."):
+        handler.install(m.Install(vsn="2"), "ann")
+    await removing
+    with pytest.raises(Refused, match="no release 2"):
+        handler.install(m.Install(vsn="2"), "ann")
+
+
+async def test_a_full_disk_is_in_the_way_of_an_install_and_a_commit_but_of_no_way_back(small: SmallNode) -> None:
+    handler = await two(small)
+    await small.go("2")
+    for file in ("var/history/.intent.json.new", "releases/.record.json.new"):
+        (small.root / file).mkdir()  # nothing can be written there
+    with pytest.raises(Refused, match="The commit record could not be written: IsADirectoryError"):
+        await handler.commit(m.Commit(), "ann")
+    assert (handler.permanent, record_on_disk(small)) == ("1", "1")
+    assert (await small.back()).outcome == "reverted"
+    operation = await small.go("2")
+    assert (operation.outcome, handler.vsn) == ("aborted", "1")
+    assert "The intent can't be written down" in str(operation.error)
+
+
+async def test_a_commit_whose_last_step_failed_is_what_the_disk_says(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = await two(small)
+    await small.go("2")
+    sync = durable.sync_directory
+
+    def broken(path: Path) -> None:
+        if path.name == "releases":
+            raise OSError(errno.EIO, "Input/output error")
+        sync(path)
+
+    monkeypatch.setattr(durable, "sync_directory", broken)
+    operation = await handler.commit(m.Commit(), "ann")
+    assert (operation.outcome, handler.permanent, record_on_disk(small)) == ("committed", "2", "2")
+    assert "may not survive a power cut" in str(operation.error)
+
+
+def record_on_disk(small: SmallNode) -> str:
+    found = record.load(small.root)
+    assert found is not None
+    return found.permanent

@@ -1,0 +1,122 @@
+"""Whatever the code of a release raises, and however long it takes: an operation ends, and says what came of it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import eventually
+from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+
+from node_runtime import call, gen_server, runtime
+from node_runtime.behaviours import application
+
+if TYPE_CHECKING:
+    from small_node import SmallNode
+
+    from node_runtime.releases.handler import ReleaseHandler
+
+pytest_plugins = ["small_node"]
+
+RAISED = ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()", "GeneratorExit()"]
+APP = """
+import asyncio
+from node_runtime import Application, Supervisor, supervisor
+
+class Top(Supervisor):
+    def children(self):
+        return []
+
+class Shop(Application):
+    async def start(self, start_type, args):
+        return await supervisor.start_link(Top)
+
+    async def config_change(self, changed, new, removed):
+        raise {raised}
+
+    async def health(self):
+        raise {raised}
+"""
+
+
+def steps(*instructions: str) -> str:
+    return LOAD_COUNTER.replace("} ]", "}, " + ", ".join(instructions) + " ]", 1)
+
+
+async def two(small: SmallNode, functions: str, script: str) -> ReleaseHandler:
+    small.write("1", {"shop.counter": COUNTER, "shop.steps": functions})
+    small.write("2", {"shop.counter": COUNTER_2, "shop.steps": functions}, script)
+    handler = small.boot()
+    runtime().on_halt = lambda reason: None
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
+    return handler
+
+
+async def running_version() -> str:
+    return await call("counter", importlib.import_module("shop.counter").Counter.version)
+
+
+@pytest.mark.parametrize("word", ["def", "async def"])
+@pytest.mark.parametrize("raised", RAISED)
+async def test_whatever_an_applied_function_raises_is_put_back(small: SmallNode, raised: str, word: str) -> None:
+    await two(small, f"{word} fail():\n    raise {raised}\n", steps('{ apply = "shop.steps:fail" }'))
+    operation = await small.go("2")
+    kind = raised.removeprefix("__import__('asyncio').").partition("(")[0]
+    assert operation.outcome == "put back"
+    assert str(operation.error).startswith(f"instruction 4, apply shop.steps:fail(): {kind}")
+    assert await running_version() == "c1"
+    assert "There is no way" not in str((await small.handler.plan("2")).blockers)
+
+
+@pytest.mark.parametrize("raised", RAISED)
+async def test_whatever_an_undo_raises_is_said(small: SmallNode, raised: str) -> None:
+    functions = f"def act(): pass\ndef fail(): raise RuntimeError('on purpose')\nasync def undo(): raise {raised}\n"
+    script = steps('{ apply = "shop.steps:act", undo = "shop.steps:undo" }', '{ apply = "shop.steps:fail" }')
+    await two(small, functions, script)
+    operation = await small.go("2")
+    assert operation.outcome == "partly put back"
+    assert "apply shop.steps:fail(): RuntimeError: on purpose; not put back: shop.steps:undo: " in str(operation.error)
+    assert await running_version() == "c1"
+
+
+async def test_an_applied_function_that_takes_too_long_is_named(small: SmallNode) -> None:
+    functions = "import asyncio\nasync def wait(): await asyncio.sleep(60)\n"
+    script = steps(
+        '{ suspend = [["shop.steps", 0.05]] }', '{ apply = "shop.steps:wait" }', '{ resume = ["shop.steps"] }'
+    )
+    await two(small, functions, script)
+    operation = await small.go("2")
+    assert operation.outcome == "put back"
+    assert operation.error == ("instruction 5, apply shop.steps:wait(): TimeoutError: it had not ended after 0.05 s")
+
+
+@pytest.mark.parametrize("raised", RAISED)
+async def test_whatever_a_module_raises_while_it_is_loaded_is_a_blocker(small: SmallNode, raised: str) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": f"{COUNTER_2}\nraise {raised}\n"}, LOAD_COUNTER)
+    small.boot()
+    assert "shop.counter can't be loaded" in (await small.handler.plan("2")).blockers[0].reason
+    operation = await small.go("2")
+    assert operation.outcome == "aborted"
+    assert "shop.counter can't be loaded" in str(operation.error)
+
+
+@pytest.mark.parametrize("raised", RAISED)
+async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_watch_it(
+    small: SmallNode, raised: str
+) -> None:
+    modules = {"shop.counter": COUNTER, "shop.app": APP.format(raised=raised)}
+    small.write("1", modules, mod="shop.app:Shop", env="size = 1")
+    newer = {**modules, "shop.counter": COUNTER_2}
+    small.write("2", newer, LOAD_COUNTER, mod="shop.app:Shop", env="size = 2", probation="healthy = 0.1\nlag = 0.05")
+    handler = small.boot()
+    await application.start("shop")
+    operation = await small.go("2")
+    assert (operation.outcome, handler.vsn) == ("installed", "2")
+
+    def finding() -> str:
+        health = handler.releases()[1].health
+        return "" if health is None else health.finding
+
+    await eventually(lambda: "shop can't tell its health" in finding())
