@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
-import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
+from rehearsed_shop import changing, only, settings, start_counters
+from small_shop import COUNTER, LAMP, LAMP_2, UPDATE_COUNTER
 
-from node_runtime import Pid, call, gen_server, gen_statem, supervisor
+from node_runtime import call, gen_server, gen_statem, supervisor
 from node_runtime.behaviours import hot
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exits import Refused
@@ -22,32 +21,6 @@ if TYPE_CHECKING:
     from small_node import SmallNode
 
 pytest_plugins = ["small_node"]
-
-
-def changing(body: str, *, top: str = "", base: str = "dict") -> str:
-    """The counter's next version with this body of its code_change."""
-    lines = "".join(f"        {line}\n" for line in body.splitlines())
-    text = COUNTER_2.replace("GenServer[dict]", f"GenServer[{base}]").replace("class Counter", f"{top}\nclass Counter")
-    return f"{text}\n    @classmethod\n    def code_change(cls, old_vsn, state, extra):\n{lines}"
-
-
-async def start_counters(small: SmallNode, second: str, *counts: int, first: str = COUNTER) -> list[Pid]:
-    small.write("1", {"shop.counter": first})
-    small.write("2", {"shop.counter": second}, UPDATE_COUNTER)
-    small.boot()
-    cls = importlib.import_module("shop.counter").Counter
-    pids = [await gen_server.start(cls, name=f"counter{count}") for count in counts]
-    for pid, count in zip(pids, counts, strict=True):
-        hot.raw_state(pid)["count"] = count
-    return pids
-
-
-def only(plan: m.Plan) -> m.Rehearsed:
-    """The one process of the rehearsal."""
-    assert plan.rehearsal is not None
-    assert (plan.rehearsal.processes, plan.rehearsal.reached, plan.rehearsal.error) == (1, 1, None)
-    (one,) = plan.rehearsal.results
-    return one
 
 
 def item(term: Term | None, label: str) -> str:
@@ -126,8 +99,7 @@ WRONG = {
 async def test_what_a_code_change_does_wrong_is_found(small: SmallNode, outcome: str) -> None:
     body, message = WRONG[outcome]
     (pid,) = await start_counters(small, changing(body), 5)
-    (small.root / "etc").mkdir()
-    (small.root / "etc" / "node.toml").write_text("code_change = 0.2\n")
+    settings(small, "code_change = 0.2")
     plan = await small.handler.plan("2")
     one = only(plan)
     assert (one.outcome, one.message) == (outcome, message)
@@ -140,8 +112,7 @@ async def test_what_a_code_change_does_wrong_is_found(small: SmallNode, outcome:
 
 async def test_a_code_change_that_cannot_be_interrupted_is_killed_and_named(small: SmallNode) -> None:
     await start_counters(small, changing("return sum(range(10**12))"), 5)
-    (small.root / "etc").mkdir()
-    (small.root / "etc" / "node.toml").write_text("code_change = 0.2\n")
+    settings(small, "code_change = 0.2")
     one = only(await small.handler.plan("2"))
     assert one.outcome == "hung"
     assert one.message == "its code_change has not ended within 0.2 s, and can't be interrupted"
@@ -189,69 +160,6 @@ async def test_a_way_down_that_does_not_give_the_state_back_is_a_warning(small: 
     assert plan.rehearsal.not_given_back == 1
     assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}
     assert (await small.go("2")).outcome == "installed"
-
-
-OUTSIDE = {
-    "the runtime": ('from node_runtime import whereis\nwhereis("x")\nreturn dict(state)', "calls the runtime"),
-    "a cast": (
-        'from node_runtime import cast\ncast("counter5", cls.add)\nreturn dict(state)',
-        "calls the runtime",
-    ),
-    "a swallowed error": (
-        'from node_runtime import send\ntry:\n    send("x", 1)\nexcept BaseException: pass\nreturn dict(state)',
-        "calls the runtime",
-    ),
-    "the event loop": ("import asyncio\nasyncio.get_running_loop().create_future()", "uses the event loop"),
-    "a file": ('open("PATH", "w").write("!")\nreturn dict(state)', "writes a file"),
-    "a connection": (
-        'import socket\nsocket.create_connection(("127.0.0.1", PORT))\nreturn dict(state)',
-        "acts on what is outside of the node (socket.",
-    ),
-    "a program": (
-        'import subprocess\nsubprocess.run(["touch", "PATH"])\nreturn dict(state)',
-        "acts on what is outside of the node (subprocess.Popen)",
-    ),
-    "a signal": (
-        "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn dict(state)",
-        "acts on what is outside of the node (os.kill)",
-    ),
-    "a thread": (
-        "import threading\nthreading.Thread(target=print).start()\nreturn dict(state)",
-        "starts a thread",
-    ),
-    "a descriptor": ("import os\nos.write(1, b'!')\nreturn dict(state)", "uses a descriptor of the node"),
-}
-
-
-@pytest.mark.parametrize("what", OUTSIDE)
-async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
-    small: SmallNode, tmp_path: Path, what: str
-) -> None:
-    body, words = OUTSIDE[what]
-    touched = tmp_path / "touched"
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        body = body.replace("PATH", str(touched)).replace("PORT", str(server.getsockname()[1]))
-        live = f"import os\nif os.getpid() == {os.getpid()}:\n    return dict(state)\n"
-        await start_counters(small, changing(live + body), 5)
-        plan = await small.handler.plan("2")
-        one = only(plan)
-        assert one.outcome == "unrehearsed"
-        assert one.message is not None
-        assert one.message.startswith(f"its code_change {words}")
-        assert plan.blockers == ()
-        assert plan.rehearsal is not None
-        assert plan.rehearsal.unrehearsed == 1
-
-        refused = await small.go("2")
-        assert refused.outcome == "aborted"
-        assert refused.error is not None
-        assert "counter5" in refused.error
-        assert refused.error.endswith("say --unrehearsed to go all the same")
-        assert not touched.exists()
-        with pytest.raises(BlockingIOError):
-            server.accept()
-        assert (await small.go("2", unrehearsed=True)).outcome == "installed"
 
 
 async def test_the_environment_that_a_code_change_reads_is_that_of_the_target(small: SmallNode) -> None:

@@ -1,13 +1,15 @@
 """A copy of the whole node: a forked child that can be looked at and used up, and reaches nothing of its parent.
 
 The child has the parent's memory as it was, copied by the kernel where either writes. It has none of the parent's
-threads, and no descriptor but one pipe: so it may take no lock that a thread could have held at the fork. It is a
-process group of its own, which is killed when it has said what it had to say, or when its time is over.
+threads, and no descriptor but two pipes: so it may take no lock that a thread could have held at the fork. One pipe is
+for what it says; by the other one the kernel ends it as soon as the parent is gone. It is a process group of its own,
+which is killed when it has said what it had to say, or when its time is over.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gc
 import mmap
 import os
@@ -49,8 +51,12 @@ class Place:
 
     def enter(self, number: int) -> None:
         """The child begins with this process."""
-        self._numbers[1] = time.monotonic_ns()
+        self.begin()
         self._numbers[0] = number
+
+    def begin(self) -> None:
+        """It begins with another thing that may take its time, and is at the same process."""
+        self._numbers[1] = time.monotonic_ns()
 
     def read(self) -> tuple[int, float]:
         """The process, and for how many seconds the child has been at it."""
@@ -80,19 +86,22 @@ async def run_in_a_copy(
     its time was over. To be called on the event loop: then no callback is in the middle of changing something.
     """
     reader, writer = os.pipe()
+    alive, living = os.pipe()
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: a child of a threaded program may find locks taken
         child = os.fork()
     if child == 0:
-        _be_the_child(work, writer, bounds)
+        _be_the_child(work, writer, alive, bounds)
     stopped = time.perf_counter() - began
     os.close(writer)
+    os.close(alive)
     try:
         return stopped, not await _heard(reader, hear, place, bounds)
     finally:
         os.close(reader)
         _kill(child)
+        os.close(living)
         await asyncio.shield(asyncio.to_thread(os.waitpid, child, 0))
 
 
@@ -143,13 +152,13 @@ def _kill(child: int) -> None:
             continue  # it has not become a group yet, or is gone
 
 
-def _be_the_child(work: Callable[[Tell], None], writer: int, bounds: Bounds) -> NoReturn:
+def _be_the_child(work: Callable[[Tell], None], writer: int, alive: int, bounds: Bounds) -> NoReturn:
     try:
         os.setpgid(0, 0)
         gc.freeze()  # collections look at new objects only, and copy no page for the old ones
         _forget_signals()
-        os.closerange(0, writer)
-        os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_all_but(writer, alive)
+        _end_with_parent(alive)
         sys.stdin = sys.stdout = sys.stderr = Nowhere()
         _limit(bounds)
 
@@ -163,6 +172,25 @@ def _be_the_child(work: Callable[[Tell], None], writer: int, bounds: Bounds) -> 
         os._exit(0)
 
 
+def _close_all_but(*kept: int) -> None:
+    first = 0
+    for number in sorted(kept):
+        os.closerange(first, number)
+        first = number + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _end_with_parent(alive: int) -> None:
+    """Have SIGIO sent, which nobody handles, when the parent has let go of the other end of this pipe."""
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        os.read(alive, 1)
+    except BlockingIOError:
+        return
+    os._exit(0)  # it was gone before
+
+
 def _forget_signals() -> None:
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -171,6 +199,7 @@ def _forget_signals() -> None:
         except (OSError, ValueError):
             continue  # the C library keeps some for itself
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _limit(bounds: Bounds) -> None:

@@ -2,8 +2,10 @@
 
 It runs in a copy of the node, where a call of the runtime would only seem to be answered, and where the files, the
 sockets and the processes outside are still the real ones. So whatever goes beyond the state is barred and noted down,
-also if the code_change swallows the error. Python tells of such things by its audit events, before they happen. The
-environment of applications may be read. What C code does without telling is not seen; descriptors are closed to it.
+also if the code_change swallows the error. Python tells of such things by its audit events, before they happen; they
+stay barred between two code_changes, too, when objects are dropped whose end does something. The environment of
+applications may be read. What C code does without telling is not seen; descriptors are closed to it, and whoever uses
+one is known by the error, wrapped or not.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import asyncio
 import errno
 import logging
 import os
+import signal
 import sys
 import threading
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
@@ -26,17 +30,23 @@ _ACTS: Final = frozenset({
     "socket.gethostbyaddr", "sqlite3.connect", "subprocess.Popen", "pty.spawn", "signal.pthread_kill",
     "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.kill", "os.killpg",
     "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown",
-    "os.utime", "os.setxattr", "os.removexattr",
+    "os.utime", "os.setxattr", "os.removexattr", "os.chdir", "os.fchdir", "os.chroot", "os.putenv", "os.unsetenv",
+    "resource.setrlimit", "resource.prlimit", "syslog.openlog", "syslog.syslog",
 })  # fmt: skip
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_THREADS: Final = (
-    (_thread, "start_new_thread"),
-    (_thread, "start_joinable_thread"),
-    (threading, "_start_new_thread"),
-    (threading, "_start_joinable_thread"),
+_UNTOLD: Final = (
+    (_thread, "start_new_thread", "starts a thread"),
+    (_thread, "start_joinable_thread", "starts a thread"),
+    (threading, "_start_new_thread", "starts a thread"),
+    (threading, "_start_joinable_thread", "starts a thread"),
+    *((signal, name, "changes how the node takes signals") for name in ("signal", "setitimer", "alarm")),
 )
+"""Functions of which Python tells nothing, and what calling them means."""
 _CLOSED: Final = (errno.EBADF, errno.EFBIG, errno.ENOTSOCK)
 """What the system says of a descriptor that the copy of the node doesn't have, and of a file that may not grow."""
+_CLOSED_SQLITE: Final = (10, 14)
+"""The same in SQLite's words: SQLITE_IOERR and SQLITE_CANTOPEN."""
+_CLOSED_TEXTS: Final = tuple(map(os.strerror, _CLOSED))
 
 
 class NotRehearsable(BaseException):
@@ -53,16 +63,18 @@ class Fence:
         self.touched: str | None = None
         self._up = False
         self._node = running.node
+        self._booked = self._count_booked()
         self._no_runtime = NoRuntime(self, self._node)
         self._no_loop = NoLoop(self)
         sys.dont_write_bytecode = True
         logging.disable(logging.CRITICAL)  # a handler may have a lock that a thread held, or a socket
         sys.addaudithook(self._hear)
-        for module, name in _THREADS:  # of them Python tells nothing
+        for module, name, what in _UNTOLD:
             if hasattr(module, name):
-                setattr(module, name, self._start_thread)
+                setattr(module, name, partial(self._refuse, what))
 
     def __enter__(self) -> Self:
+        self._booked = self._count_booked()
         running.node = cast(Runtime, self._no_runtime)
         asyncio._set_running_loop(cast(asyncio.AbstractEventLoop, self._no_loop))
         self._up = True
@@ -74,6 +86,8 @@ class Fence:
         running.node = self._node
         if self.touched is None and error is not None and _is_closed(error):
             self.touched = "uses a descriptor of the node"
+        if self.touched is None and self._count_booked() != self._booked:
+            self.touched = "uses the event loop"
 
     def take(self) -> str | None:
         """What was touched since this was last asked."""
@@ -81,16 +95,20 @@ class Fence:
         return touched
 
     def bar(self, what: str) -> NoReturn:
-        """Note down what was wanted, and don't give it."""
-        self.touched = self.touched or what
+        """Note down what was wanted, and don't give it. Nobody in particular wants what objects do as they end."""
+        if self._up:
+            self.touched = self.touched or what
         raise NotRehearsable(what)
 
-    def _start_thread(self, *args: Any, **kwargs: Any) -> NoReturn:
-        self.bar("starts a thread")
+    def _refuse(self, what: str, *args: Any, **kwargs: Any) -> NoReturn:
+        self.bar(what)
+
+    def _count_booked(self) -> tuple[int, int]:
+        """How many callbacks the node's loop has to call: asyncio's own says it, another one doesn't."""
+        loop = None if self._node is None else self._node.loop
+        return len(getattr(loop, "_ready", ())), len(getattr(loop, "_scheduled", ()))
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if not self._up:
-            return
         if event in _ACTS:
             self.bar(f"acts on what is outside of the node ({event})")
         if event == "open" and len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES:
@@ -125,7 +143,18 @@ def _is_closed(error: BaseException) -> bool:
     at: BaseException | None = error
     while at is not None and id(at) not in seen:
         seen.add(id(at))
-        if isinstance(at, OSError) and at.errno in _CLOSED:
+        if _says_closed(at):
             return True
         at = at.__cause__ or at.__context__
     return False
+
+
+def _says_closed(error: BaseException) -> bool:
+    """By the number that the error has of the system or of SQLite, or by the system's words in it."""
+    if isinstance(error, OSError):
+        return error.errno in _CLOSED
+    told = vars(error)
+    code = told.get("sqlite_errorcode")
+    if told.get("errno") in _CLOSED or (isinstance(code, int) and code & 0xFF in _CLOSED_SQLITE):
+        return True
+    return any(type(word) is str and any(text in word for text in _CLOSED_TEXTS) for word in error.args)

@@ -316,6 +316,7 @@ class Play:
     def _bounded(self) -> Iterator[None]:
         """User code runs inside: behind the fence, and interrupted when it takes too long, again and again."""
         with self._fence:
+            self.place.begin()
             self._since = time.monotonic()
             self._armed = True
             try:
