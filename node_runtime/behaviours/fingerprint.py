@@ -2,22 +2,25 @@
 
 Nothing is copied and no code of the state's classes runs: plain values are compared as such, everything else by its
 identity and its parts. Objects of the standard library and of the runtime are not looked into, except containers: a
-logger, a future or a loop changes by itself.
+lock, a future or a loop changes by itself. Where nothing else runs (`alone`) most of them are looked into, too.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
 from .describe import Limits, describe
-from .kinds import Kind, Kinds
+from .inside import inside, is_followed, is_held
+from .kinds import Kind, Kinds, Parts
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 """By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
+_EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
 """What a class says of itself, through no metaclass."""
 _NAME: Final = vars(type)["__qualname__"]
@@ -27,26 +30,34 @@ _OURS: Final = __name__.partition(".")[0]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What `value` was made of. `alive` keeps those objects, so that no other one can get the identity of one."""
+    """What `value` was made of. `alive` keeps those objects, so that no other one can get the identity of one.
+
+    `held`: a lock was among them that somebody held; known only to a walk that was `alone`.
+    """
 
     value: object
     marks: list[object]
     alive: list[object]
     kinds: Kinds
+    alone: bool
+    held: bool
 
     def still_fits(self) -> bool:
         """Whether the very same value is made of the very same parts now."""
-        walk = _Walk(len(self.marks) + 1, float("inf"), self.kinds)
+        walk = _Walk(len(self.marks) + 1, float("inf"), self.kinds, self.alone)
         return walk.all_of(self.value) and walk.marks == self.marks
 
 
-def fingerprint(value: object, *, seconds: float, most: int = 20_000, kinds: Kinds | None = None) -> Fingerprint | None:
+def fingerprint(
+    value: object, *, seconds: float, most: int = 20_000, kinds: Kinds | None = None, alone: bool = False
+) -> Fingerprint | None:
     """Note down what `value` is made of; None if that takes more than `seconds`, or are more than `most` parts.
 
-    Who notes down many values of the same classes gives the same `kinds` for all of them.
+    Who notes down many values of the same classes gives the same `kinds` for all of them. `alone`: until it is compared
+    nothing runs but what may have changed it, in no thread either.
     """
-    walk = _Walk(most, time.perf_counter() + seconds, kinds or Kinds())
-    return Fingerprint(value, walk.marks, walk.alive, walk.kinds) if walk.all_of(value) else None
+    walk = _Walk(most, time.perf_counter() + seconds, kinds or Kinds(), alone)
+    return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.all_of(value) else None
 
 
 def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> bool | None:
@@ -82,7 +93,7 @@ def _compared(left: object, right: object, kinds: Kinds) -> list[tuple[object, o
         return None
     if id(kind) in _PLAIN:
         return [] if left == right else None
-    if _is_open(kinds.of(kind)):
+    if _is_open(kinds.of(kind), alone=True):
         return _pairs(left, right, kinds)
     return [] if describe(left, _AT_A_GLANCE) == describe(right, _AT_A_GLANCE) else None
 
@@ -93,8 +104,8 @@ def _named(kind: type[Any]) -> tuple[object, object]:
 
 def _pairs(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
     """The parts of two values of one kind, pair by pair; None if they differ in number or names."""
-    length, parts = kinds.of(type(left)).parts(left)
-    length_right, parts_right = kinds.of(type(right)).parts(right)
+    length, parts = _all_parts(kinds.of(type(left)), left)
+    length_right, parts_right = _all_parts(kinds.of(type(right)), right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
     ours, theirs = list(parts or ()), list(parts_right or ())
@@ -115,12 +126,14 @@ def _in_order(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Walk:
-    def __init__(self, most: int, deadline: float, kinds: Kinds) -> None:
+    def __init__(self, most: int, deadline: float, kinds: Kinds, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
         self.kinds = kinds
+        self.held = False
         self._most = most
         self._deadline = deadline
+        self._alone = alone
 
     def all_of(self, value: object) -> bool:
         """Note everything; False if there is too much of it."""
@@ -137,14 +150,17 @@ class _Walk:
                 continue
             if time.perf_counter() > self._deadline:
                 return False
-            if cls is bytearray:
-                marks.append((id(one), bytes(one)))  # type: ignore[call-overload]  # its type is known by `is`
-                continue
             marks.append(id(one))
+            if id(one) in seen:
+                continue
+            seen.add(id(one))
             self.alive.append(one)
-            if id(one) not in seen and _is_open(kind := kinds.of(cls)):
-                seen.add(id(one))
-                length, parts = kind.parts(one)
+            if id(cls) not in _EXACT and (self._alone or cls is bytearray):
+                self._look_inside(one, waiting)
+            if _is_open(kind := kinds.of(cls), self._alone):
+                if id(cls) not in _EXACT:
+                    marks.append(id(cls))  # an object may get another class
+                length, parts = _all_parts(kind, one)
                 if length > most:
                     return False
                 marks.append(length)
@@ -152,10 +168,31 @@ class _Walk:
                     waiting += part
         return True
 
+    def _look_inside(self, one: object, waiting: list[object]) -> None:
+        found = inside(one)
+        if found is not None:
+            mark, parts = found
+            self.marks.append(mark)
+            waiting += parts
+            self.held = self.held or is_held(one)
 
-def _is_open(kind: Kind) -> bool:
+
+def _all_parts(kind: Kind, value: Any) -> Parts:
+    """The labelled parts of a value and how many they are; a container's attributes are among them."""
+    length, parts = kind.parts(value)
+    if issubclass(kind.cls, OrderedDict):
+        parts = [(name, dict.__getitem__(value, name)) for name in OrderedDict.__iter__(value)]
+    if kind.attributes is None:
+        return length, parts
+    more, own = kind.attributes(value)
+    return length + more, [*(parts or ()), *(own or ())]
+
+
+def _is_open(kind: Kind, alone: bool) -> bool:
     """Whether values of this class are looked into."""
     root = kind.package
-    if root is None or root == _OURS or root in sys.stdlib_module_names:
-        return root == "collections" or issubclass(kind.cls, _CONTAINERS)
+    if root is None or root == _OURS:
+        return issubclass(kind.cls, _CONTAINERS)
+    if root in sys.stdlib_module_names:
+        return root == "collections" or issubclass(kind.cls, _CONTAINERS) or (alone and is_followed(kind.cls, root))
     return True

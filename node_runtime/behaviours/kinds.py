@@ -49,10 +49,11 @@ class Kinds:
 class Kind:
     """How values of one class are read. `write` is None for those that have parts.
 
-    `package` is the outermost package of its module, None for a class that doesn't say.
+    `package` is the outermost package of its module, None for a class that doesn't say. `attributes` reads what values
+    have beside their items: None where they have no items, or nothing beside them.
     """
 
-    __slots__ = ("_read", "cls", "name", "package", "write")
+    __slots__ = ("_read", "attributes", "cls", "name", "package", "write")
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -61,6 +62,8 @@ class Kind:
         self.package = module.partition(".")[0] if type(module) is str else None
         self.write = _writer(cls)
         self._read: Callable[[Any], Parts] | None = None
+        beside = issubclass(cls, _WITH_ITEMS) and not any(cls is exact for exact in _WITH_ITEMS)
+        self.attributes = _attributes(cls) if beside and (_slots(cls) or _dict_descriptor(cls) is not None) else None
 
     def parts(self, value: Any) -> Parts:
         """How many parts `value` has and the labelled parts; None for a value that can't be looked into."""
@@ -182,6 +185,9 @@ def _enum_text(value: enum.Enum, longest: int) -> str:
 
 
 # ------------------------------------------------------------------ values with parts
+
+
+_WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 
 
 def _reader(kind: type) -> Callable[[Any], Parts]:

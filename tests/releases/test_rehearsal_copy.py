@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -32,10 +33,10 @@ def is_over(process: int) -> bool:
         return True
 
 
-async def test_it_ends_with_its_parent_whatever_it_is_doing() -> None:
+def test_it_ends_with_its_parent_whatever_it_is_doing() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         copy = int(parent.stdout.readline())
         assert not is_over(copy)
         os.kill(parent.pid, signal.SIGKILL)
-        await eventually(lambda: is_over(copy), what="the end of the copy")
+        asyncio.run(eventually(lambda: is_over(copy), what="the end of the copy"))

@@ -160,7 +160,7 @@ class Play:
     def _one(self, part: Part) -> None:
         process = part.process
         state = process.raw_state()
-        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds)
+        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds, alone=True)
         attempt = Attempt(part, state, type(process.instance), note)
         before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
@@ -185,6 +185,8 @@ class Play:
             attempt.went(wrong.outcome, wrong.message)
         except TooLong:
             attempt.went("hung", f"{self._doing} has not ended within {self.bounds.each:g} s")
+            if attempt.note is not None and attempt.note.held:  # nobody is here to let go of it
+                attempt.went("unrehearsed", f"{attempt.message}, and a lock of its state was held at that moment")
         except MemoryError:
             extra = self.bounds.memory >> 20
             attempt.went("raised", f"{self._doing} needs more than {extra} MiB beyond what the node has")
