@@ -54,13 +54,14 @@ class Entry(Generic[P, R]):
     """One line of the table: what answers `method`, and in which thread.
 
     "control" is the control thread, for what is quick and safe beside the event loop; "loop" the event loop, where
-    the handler may be async; "worker" a thread for what takes long. `otherwise`, given the sentence that says where the
-    loop is blocked, answers in the control thread when the loop doesn't. A method with `subject` is audited.
+    the handler may be async; "slices" the same for a handler that is a generator and lets the loop run at each `yield`;
+    "worker" a thread for what takes long. `otherwise`, given the sentence that says where the loop is blocked, answers
+    in the control thread when the loop doesn't. A method with `subject` is audited.
     """
 
     method: Method[P, R]
     handler: Callable[[Caller, P], Any]
-    where: Literal["control", "loop", "worker"] = "control"
+    where: Literal["control", "loop", "slices", "worker"] = "control"
     subject: Callable[[P], str] | None = None
     otherwise: Callable[[Caller, P, str], R] | None = None
 
@@ -167,9 +168,11 @@ class _Deed:
 
     def _carry_out(self, entry: Entry[Any, Any], params: m.Struct) -> None:
         caller, otherwise = self._caller, entry.otherwise
-        if entry.where == "loop":
+        if entry.where in ("loop", "slices"):
             aside = None if otherwise is None else lambda sentence: otherwise(caller, params, sentence)
-            self._dispatch._turns.ask(lambda: entry.handler(caller, params), self._finish, aside)
+            turns = self._dispatch._turns
+            ask = turns.ask if entry.where == "loop" else turns.ask_in_slices
+            ask(lambda: entry.handler(caller, params), self._finish, aside)
         elif entry.where == "worker":
             self._dispatch._workers.submit(self._in_worker, entry, params)
         else:

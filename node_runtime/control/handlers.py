@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..protocol.wire import MAX_REQUEST
 from .audit import Audit
 from .dispatch import Caller, Entry
 from .events import EventLog
-from .observe import Observer
+from .observe import Observer, Picture
 from .uploads import Uploads
 from .vitals import Meter
 
@@ -112,7 +112,7 @@ class Handlers:
         return [
             Entry(methods.HELLO, self.hello),
             Entry(methods.PING, lambda caller, asked: m.Nothing()),
-            Entry(methods.SNAPSHOT, self.snapshot, "loop", otherwise=self.torn_snapshot),
+            Entry(methods.SNAPSHOT, self.snapshot, "slices", otherwise=self.torn_snapshot),
             Entry(methods.STATE, self.state, "loop", otherwise=self.torn_state),
             Entry(methods.RELEASES, self.releases),
             Entry(methods.PLAN, lambda caller, asked: handler.plan(asked.vsn), "loop"),
@@ -170,15 +170,15 @@ class Handlers:
 
     # ------------------------------------------------------------------ looking at processes
 
-    def snapshot(self, caller: Caller, asked: m.Nothing) -> m.Snapshot:
-        return self._snapshot(caller, None)
+    def snapshot(self, caller: Caller, asked: m.Nothing) -> Generator[None, None, m.Snapshot]:
+        seq = self._events.seq  # before the picture: what happens meanwhile is told again by its event
+        picture = yield from self._observer.slices()
+        return self._snapshot(caller, seq, picture, None)
 
     def torn_snapshot(self, caller: Caller, asked: m.Nothing, blocked: str) -> m.Snapshot:
-        return self._snapshot(caller, blocked)
+        return self._snapshot(caller, self._events.seq, self._observer.picture(), blocked)
 
-    def _snapshot(self, caller: Caller, blocked: str | None) -> m.Snapshot:
-        seq = self._events.seq  # before the picture: what happens meanwhile is told again by its event
-        picture = self._observer.picture()
+    def _snapshot(self, caller: Caller, seq: int, picture: Picture, blocked: str | None) -> m.Snapshot:
         newest = self._handler.operations(1)
         return m.Snapshot(
             seq=seq,

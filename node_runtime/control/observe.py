@@ -7,7 +7,10 @@ Everything here reads plain attributes, so it may also run in the control thread
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import dataclass
+from time import monotonic
+from typing import Final
 
 import msgspec
 
@@ -21,10 +24,13 @@ from ..behaviours.shown import shown
 from ..behaviours.supervisor import SupervisorProcess
 from ..code import CodeServer
 from ..processes.inspection import awaiting
-from ..processes.process import Process
+from ..processes.process import DEAD, Process
 from ..processes.runtime import Runtime
 from ..protocol.exits import Refused
 from ..protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessInfo, StateView, Term
+
+SLICE_SECONDS: Final = 0.002
+"""How long the event loop may be kept from everything else by a look at all processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +51,42 @@ class Observer:
         self._code = code
 
     def picture(self) -> Picture:
-        """Everything, at this moment."""
+        """Everything, in one go: for who looks from beside, while nothing else goes on."""
+        slices = self.slices()
+        while True:
+            try:
+                next(slices)
+            except StopIteration as last:
+                picture: Picture = last.value
+                return picture
+
+    def slices(self) -> Generator[None, None, Picture]:
+        """Everything, a few milliseconds of it at a time; others may have a turn at each `yield`.
+
+        Each process is shown as it is in one moment. One that begins meanwhile isn't in the picture, nor is one that
+        ends: so nobody is in it without his parent.
+        """
         modules = self._code.facts()
         old = {module.name: frozenset(module.old_pids) for module in modules}
         masters = self._masters()
         processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]
         users: dict[str, int] = {}
+        seen: list[ProcessInfo] = []
+        children: list[ChildInfo] = []
+        until = monotonic() + SLICE_SECONDS
         for process in processes:
+            if monotonic() >= until:
+                yield
+                until = monotonic() + SLICE_SECONDS
+            if process.gate is DEAD and process.pid not in self._runtime.zombies:
+                continue
             users[process.module] = users.get(process.module, 0) + 1
+            seen.append(self._process(process, masters, old))
+            children += _idle_children(process)
+        alive, zombies = self._runtime.processes, self._runtime.zombies
         return Picture(
-            processes=tuple(self._process(process, masters, old) for process in processes),
-            children=tuple(info for process in processes for info in _idle_children(process)),
+            processes=tuple(one for one in seen if one.pid in alive or one.pid in zombies),
+            children=tuple(one for one in children if one.supervisor in alive),
             applications=self.applications(),
             modules=tuple(msgspec.structs.replace(module, processes=users.get(module.name, 0)) for module in modules),
         )

@@ -8,7 +8,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from ..processes.errors import CRASHES
@@ -21,6 +21,9 @@ LOOK: Final = 0.05
 STANDARD: Final = sysconfig.get_path("stdlib")
 AT_ONCE: Final = 64
 """Pieces of work that may wait for the loop."""
+
+MORE: Final = object()
+"""In place of a result: there is another slice."""
 
 Done = Callable[[Any, BaseException | None], None]
 
@@ -93,6 +96,36 @@ class Turns:
             done(None, Refused("The node is stopping, so nothing was done."))
             return
         self._later(PATIENCE if otherwise is None else LOOK, too_late)
+
+    def ask_in_slices(
+        self,
+        work: Callable[[], Generator[None, None, Any]],
+        done: Done,
+        otherwise: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Have what `work()` yields between done on the loop, each slice in a turn of its own, for what it returns.
+
+        If the loop doesn't take the next one in time, `otherwise(sentence)` does it all, as for `ask`.
+        """
+        slices: Generator[None, None, Any] | None = None
+
+        def go_on() -> Any:
+            nonlocal slices
+            if slices is None:
+                slices = work()
+            try:
+                next(slices)
+            except StopIteration as last:
+                return last.value
+            return MORE
+
+        def after(result: Any, error: BaseException | None) -> None:
+            if result is MORE:
+                self.ask(go_on, after, otherwise)
+            else:
+                done(result, error)
+
+        self.ask(go_on, after, otherwise)
 
     def blocked(self) -> str:
         """For how long the event loop has not answered, and where it is."""

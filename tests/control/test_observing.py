@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import eventually
 
-from node_runtime import GenServer, cast, exit, gen_server, self_pid, send, spawn, supervisor
+from node_runtime import GenServer, cast, exit, gen_server, process_info, self_pid, send, spawn, supervisor
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
@@ -114,8 +115,6 @@ class Outside(threading.Thread):
         self.seen: dict[str, Any] = {}
 
     def run(self) -> None:
-        import asyncio
-
         try:
             asyncio.run(self._look())
         finally:
@@ -193,3 +192,51 @@ async def test_a_busy_loop_that_takes_its_turns_is_looked_at_on_it_and_works_on(
     assert snapshot.blocked is None
     assert handled == sorted(handled)
     assert handled[-1] > 0
+
+
+class Quiet(GenServer[None]):
+    """One of very many."""
+
+    def init(self) -> None:
+        return None
+
+
+async def test_a_look_at_very_many_processes_lets_them_go_on(shop: Node) -> None:
+    """Two take turns in handling mail, so the second has never handled more than the first at the same moment."""
+    spinners = [await gen_server.start(Spinner, name="first")]
+    for _ in range(5000):
+        await gen_server.start(Quiet)
+    spinners.append(await gen_server.start(Spinner, name="second"))
+    async with shop.client() as client:
+        for _ in range(100):  # a machine that does much else may take turns away from the loop
+            snapshot = await client.request(methods.SNAPSHOT)
+            if snapshot.blocked is None:
+                break
+    for spinner in spinners:
+        exit(spinner, "kill")
+    handled = {one.name: one.messages for one in snapshot.processes}
+    assert snapshot.blocked is None
+    assert len(snapshot.processes) > 5000
+    assert handled["second"] > handled["first"] > 0
+
+
+class Parent(GenServer[None]):
+    """Has one child, which ends with it."""
+
+    async def init(self) -> None:
+        await gen_server.start_link(Quiet)
+
+
+async def test_who_ends_during_a_look_is_not_in_the_picture(shop: Node) -> None:
+    shop_sup = process_info("shop_sup").pid
+    parents = [await gen_server.start(Parent) for _ in range(2500)]
+    async with shop.client() as client:
+        asking = asyncio.ensure_future(client.request(methods.SNAPSHOT))
+        while not asking.done():
+            if parents:
+                exit(parents.pop(0), "kill")
+            await asyncio.sleep(0)
+        snapshot = await asking
+    seen = {one.pid for one in snapshot.processes}
+    assert shop_sup in seen
+    assert all(one.parent is None or one.parent in seen for one in snapshot.processes)

@@ -1,0 +1,121 @@
+"""What it costs a node to be looked at: `python -m benchmarks.looking [SIZE…]`, by default 10,000 and 100,000.
+
+A node with so many servers is asked for its whole picture once a second by a client in another OS process, as a
+dashboard does, while another one asks one of its servers every millisecond. Printed are the longest that this one had
+to wait, before and meanwhile, and the share of a core that the node needs, in both cases. The wait is in the node's
+processor time, its control thread's included, so that what else the machine does is no part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Final
+
+from node_runtime import Pid, Runtime, call_within, supervisor
+from node_runtime.code import current
+from node_runtime.control import Control
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client as Operator
+from node_runtime.protocol.cookie import cookie_path, read_cookie
+from node_runtime.protocol.rundir import Address
+
+from .pool_node import boot, write_release
+
+LOOKS: Final = 10
+"""Pictures that are asked for, one a second."""
+SIZES: Final = ["10000", "100000"]
+
+
+async def look(port: str, cookie: str) -> None:
+    """The other OS process: ask for a picture once a second, and print how long an answer took at most."""
+    address = Address(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
+    longest = 0.0
+    async with Operator.connect(address, user="bench", client_name="bench") as operator:
+        for _ in range(LOOKS):
+            began = perf_counter()
+            await operator.request(methods.SNAPSHOT)
+            longest = max(longest, perf_counter() - began)
+            await asyncio.sleep(max(0.0, began + 1.0 - perf_counter()))
+    print(f"{longest * 1000:.0f}")
+
+
+class Asker:
+    """Asks a server every millisecond; `gap` is the most processor time that went by until the answer, in seconds."""
+
+    def __init__(self, server: Pid) -> None:
+        self.gap = 0.0
+        self._server = server
+        self._add = importlib.import_module("pool.worker").Worker.add
+        self.task = asyncio.create_task(self._ask())
+
+    async def _ask(self) -> None:
+        while True:
+            before = process_time()
+            await asyncio.sleep(0.001)
+            await call_within(None, self._server, self._add)
+            self.gap = max(self.gap, process_time() - before)
+
+    async def meanwhile(self, until: Awaitable[object]) -> tuple[float, float]:
+        """The gap, and the share of a core that the node needs, until then."""
+        self.gap = 0.0
+        began, used = perf_counter(), process_time()
+        await until
+        return self.gap, (process_time() - used) / (perf_counter() - began)
+
+
+async def looked_at(size: int) -> None:
+    """Measure a node of this size."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        write_release(root, "1")
+        async with Runtime() as runtime:
+            handler = boot(root)
+            await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
+            first = await supervisor.start_child("pool_top", [1])
+            assert first is not None
+            for number in range(2, size + 1):
+                await supervisor.start_child("pool_top", [number])
+            control = Control(
+                handler,
+                runtime,
+                current(),
+                name="pool@127.0.0.1",
+                boot_id="bench",
+                directory=root,
+                on_stop=lambda restart: None,
+            )
+            port, _ = control.start()
+            gc.collect()
+            gc.freeze()  # as a node does when it is up
+            asker = Asker(first)
+            gap, share = await asker.meanwhile(asyncio.sleep(LOOKS))
+            command = (sys.executable, "-m", "benchmarks.looking", "look", str(port), cookie_path(root, "viewer"))
+            process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+            looked_gap, looked_share = await asker.meanwhile(process.wait())
+            assert process.stdout is not None
+            longest = (await process.stdout.read()).decode().strip()
+            asker.task.cancel()
+            control.stop()
+            code = current()
+            if code is not None:
+                code.uninstall()
+            print(
+                f"{size} servers: longest wait {gap * 1000:.1f} ms alone, {looked_gap * 1000:.1f} ms while looked at; "
+                f"{share:.1%} and {looked_share:.1%} of a core; longest answer {longest} ms"
+            )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["look"]:
+        asyncio.run(look(*sys.argv[2:]))
+    else:
+        for one in sys.argv[1:] or SIZES:
+            asyncio.run(looked_at(int(one)))
