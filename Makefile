@@ -65,6 +65,7 @@ bench: $(READY)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks.processes
 	$(BIN)/python -m benchmarks.code_server
+	$(BIN)/python -m benchmarks.looking
 
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades
