@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Literal
 
 BEATS: Final = 1.0
@@ -34,9 +35,9 @@ class Heart:
             self._say("beat")
             await asyncio.sleep(min(BEATS, patience / 4))
 
-    def ready(self) -> None:
-        """Everything is started."""
-        self._say("ready")
+    def ready(self, run_directory: Path) -> None:
+        """Everything is started; the node's record stands in `run_directory`."""
+        self._say(f"ready {run_directory.absolute()}")
 
     def farewell(self, word: Farewell, sentence: str = "") -> None:
         """The last word."""

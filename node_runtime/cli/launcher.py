@@ -171,7 +171,7 @@ class Parent:
         self.node: subprocess.Popen[bytes] | None = None
         self.stopping = False
         self.boots, self.ready_at = 0, 0.0
-        self.last_word = self.error = ""
+        self.last_word = self.error = self.run_directory = ""
         self.given_up: dict[str, str] = {}  # releases that are damaged or don't come up, and why
         self.awake, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -287,7 +287,7 @@ class Parent:
         if word == "heart":
             return float(more)
         if word == "ready":
-            self.ready_at = time.monotonic()
+            self.ready_at, self.run_directory = time.monotonic(), more
             self.given_up.clear()
             self.report("running", vsn)
         elif word in {"stopped", "restart", "failed"}:
@@ -297,7 +297,8 @@ class Parent:
     def report(self, phase: str, vsn: str) -> None:
         """Say in var/parent.json how the node is."""
         who = {"pid": os.getpid(), "node_pid": self.node.pid if self.node else None, "vsn": vsn}
-        said = json.dumps({**who, "phase": phase, "boots": self.boots, "error": self.error[:ROOM]}).ljust(2 * ROOM)
+        how = {"phase": phase, "boots": self.boots, "error": self.error[:ROOM], "run_directory": self.run_directory}
+        said = json.dumps({**who, **how}).ljust(2 * ROOM)
         temporary = STATE.with_name(".parent.json.new")
         try:
             temporary.write_text(said)
@@ -328,9 +329,10 @@ def need_running() -> dict[str, Any]:
 
 
 def need_up() -> None:
-    """Fails when the node is down or not up yet."""
+    """Have what is started next look for the node where it is. Fails when the node is down or not up yet."""
     if (found := need_running())["phase"] != "running":
         raise Failure(f"{being_started(found)}; try again in a moment.", DOWN)
+    os.environ["NODE_RUNTIME_RUN_DIR"] = found["run_directory"]  # a service's, say, not this shell's
 
 
 def being_started(found: dict[str, Any]) -> str:

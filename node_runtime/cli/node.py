@@ -25,7 +25,7 @@ from node_runtime.processes.errors import CRASHES, Exit, describe_reason
 from node_runtime.processes.reports import refusal
 from node_runtime.processes.runtime import Runtime, said_vsn
 from node_runtime.protocol.exits import Refused
-from node_runtime.protocol.rundir import NodeRecord, hold_name, remove_record, write_record
+from node_runtime.protocol.rundir import NodeRecord, hold_name, remove_record, run_directory, write_record
 from node_runtime.releases import record
 from node_runtime.releases.catalog import Catalog, Unpacked
 from node_runtime.releases.config import Configuration, read_configuration
@@ -144,7 +144,7 @@ class Node:
                 await handler.fell_back(self._because)
             self._publish(self._place(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
-            self._heart.ready()
+            self._heart.ready(run_directory())
             logger.info("%s runs %s", configuration.node.name, self.vsn)
             await asyncio.Event().wait()
 

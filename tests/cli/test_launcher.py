@@ -313,6 +313,19 @@ def test_two_nodes_of_one_name_do_not_meet(running: TinyNode, tmp_path: Path) ->
         assert running.tiny("ping").stdout == "pong\n"
 
 
+def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_look_in(
+    running: TinyNode, tmp_path: Path
+) -> None:
+    """A node that was started elsewhere, by a service say, has its record elsewhere."""
+    other = copy_of(running, tmp_path / "other", run_directory="own")
+    with stopped_at_last(other):
+        other.tiny("start")
+        from_elsewhere = TinyNode(other.folder, neighbour=running.folder)
+        assert from_elsewhere.tiny("ping").stdout == "pong\n"
+        told = json.loads(from_elsewhere.tiny("status", "-o", "json").stdout)
+        assert (told["info"]["os_pid"], told["info"]["directory"]) == (other.pid(), str(other.directory))
+
+
 def test_in_the_foreground_a_signal_stops_it_in_order(node: TinyNode) -> None:
     with subprocess.Popen((node.script, "foreground"), env=node.environment, stderr=subprocess.PIPE) as parent:
         until(lambda: node.tiny("ping", code=None).returncode == 0, "the node")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -146,7 +147,10 @@ def running(node: TinyNode) -> TinyNode:
     return node
 
 
-def copy_of(node: TinyNode, folder: Path) -> TinyNode:
-    """A second directory with the same node, which shares the run directory."""
+def copy_of(node: TinyNode, folder: Path, *, run_directory: Literal["shared", "own"] = "shared") -> TinyNode:
+    """A second directory with the same node."""
     shutil.copytree(node.directory, folder / "node", ignore=shutil.ignore_patterns("var"))
-    return TinyNode(folder, neighbour=node.folder)
+    if run_directory == "shared":
+        return TinyNode(folder, neighbour=node.folder)
+    (folder / "run").mkdir(mode=0o700)
+    return TinyNode(folder)
