@@ -239,7 +239,8 @@ class StatemProcess(BehaviourProcess):
         if transition.stop is not None:
             raise Stop(transition.stop, reply=transition.reply)
         if transition.postpone:
-            self.postponed.append(item)
+            # A timeout that has fired is none of those that are set any more.
+            self.postponed.append((INSERTED, event, None, None) if type(event) is Timeout else item)
             if self.debug is not None:
                 self.debug.tell(self, "postpone", event, lambda: message_line(item, type(self.instance)))
         elif type(event) is Call:

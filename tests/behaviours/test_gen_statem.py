@@ -118,6 +118,35 @@ async def test_what_was_postponed_is_handled_in_the_next_state_before_newer_mail
     assert await notes(pid) == [Cast("push"), Cast("newer")]
 
 
+class Oven(GenStatem[Notes]):
+    """Doesn't notice in one state that it is done."""
+
+    def init(self) -> tuple[str, Notes]:
+        return "baking", []
+
+    def baking(self, event: Event) -> Next:
+        self.data.append(event)
+        match event:
+            case Cast("bake"):
+                return Next(timeouts=(Timeout("done", 0, content="bread"),))
+            case Timeout():
+                return Next(postpone=True)
+        return Next("open")
+
+    def open(self, event: Event) -> Next:
+        self.data.append(("open", event))
+        return keep
+
+
+async def test_a_timeout_that_is_postponed_is_handled_in_the_next_state(runtime: Runtime) -> None:
+    pid = await gen_statem.start(Oven)
+    for message in ("bake", "look", "more"):
+        gen_statem.cast(pid, message)
+    done = Timeout("done", 0, content="bread")
+    expected = [Cast("bake"), done, Cast("look"), ("open", done), ("open", Cast("more"))]
+    await eventually(lambda: hot.raw_state(pid)[1] == expected)
+
+
 async def test_a_postponed_call_is_answered_in_a_later_state(runtime: Runtime) -> None:
     pid = await gen_statem.start_link(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "enter"))
