@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..processes.errors import CallTimeout, Exit
@@ -12,6 +12,19 @@ from ..processes.runtime import Runtime
 from ..processes.scheduler import CALL_SECONDS
 from ..processes.waiting import end_waiting, refuse_deadlock
 from .process import BehaviourProcess
+
+
+def name_of(method: Callable[..., Any]) -> str:
+    """The name that travels. Raises TypeError for what is no method, but a text, say."""
+    try:
+        return method.__name__
+    except AttributeError:
+        raise not_a_method(method) from None
+
+
+def not_a_method(method: object) -> TypeError:
+    """The error of whoever asks with anything else."""
+    return TypeError(f"{method!r} is no method; give that of the server's class itself, like Counter.add")
 
 
 def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:

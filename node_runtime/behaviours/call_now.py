@@ -11,7 +11,8 @@ from ..processes.errors import Deadlock, Exit, WouldWait
 from ..processes.pid import Target
 from ..processes.process import DEAD, HELD, Item, Process
 from ..processes.runtime import Runtime, runtime
-from .gen_server import ServerProcess, name_of
+from .asking import name_of
+from .gen_server import ServerProcess
 
 R = TypeVar("R")
 P = ParamSpec("P")

@@ -23,8 +23,9 @@ from ..processes.reports import shown
 from ..processes.runtime import runtime
 from ..processes.scheduler import CALL_SECONDS, QUANTUM
 from ..processes.seldom import Seldom
+from ..processes.timers import check_seconds
 from ..protocol.messages import Kind
-from .asking import answer, apply_exits, ask
+from .asking import answer, apply_exits, ask, name_of, not_a_method
 from .behaviour import Behaviour, Down, Vsn
 from .process import CRASHES, BehaviourProcess
 from .replies import From
@@ -209,6 +210,7 @@ class ServerProcess(BehaviourProcess):
             self.idle.cancel()
             self.idle = None
         if seconds is not None:
+            check_seconds(seconds)
             # Only when the callback has ended all of its burst's messages are counted.
             self.between_callbacks(lambda: self._start_idling(seconds))
 
@@ -277,19 +279,6 @@ def _server(function: str) -> ServerProcess:
 
 
 # ------------------------------------------------------------------ calls
-
-
-def name_of(method: Callable[..., Any]) -> str:
-    """The name that travels. Raises TypeError for what is no method, but a text, say."""
-    try:
-        return method.__name__
-    except AttributeError:
-        raise not_a_method(method) from None
-
-
-def not_a_method(method: object) -> TypeError:
-    """The error of whoever asks with anything else."""
-    return TypeError(f"{method!r} is no method; give that of the server's class itself, like Counter.add")
 
 
 @overload
@@ -385,6 +374,8 @@ async def call_within(
 ) -> Any:
     """As `call`, with another time limit; None waits for ever. Follows gen_server:call/3."""
     node, name = runtime(), name_of(method)
+    if seconds is not None:
+        check_seconds(seconds)
     process = node.find(target)
     return await ask(node, process, (name, args, kwargs, Answer(node)), seconds)
 

@@ -18,6 +18,7 @@ from ..processes.process import BUSY, DEAD, Item
 from ..processes.reports import shown
 from ..processes.runtime import Runtime, runtime
 from ..processes.scheduler import CALL_SECONDS
+from ..processes.timers import check_seconds
 from ..protocol.messages import Kind
 from .asking import answer, ask
 from .behaviour import Behaviour, Down, Vsn
@@ -331,6 +332,8 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
 async def call(target: Target, request: Any, timeout: float | None = CALL_SECONDS) -> Any:
     """Send the event Call(request) and wait for the reply. Raises as gen_server.call. Follows gen_statem:call/3."""
     node = runtime()
+    if timeout is not None and timeout is not CALL_SECONDS:
+        check_seconds(timeout)
     process = node.find(target)
     item: Item = (REQUEST, request, None, Answer(node))
     if process.gate is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():

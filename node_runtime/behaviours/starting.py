@@ -14,6 +14,7 @@ from ..processes.errors import CallTimeout, Exit
 from ..processes.pid import ROOT, Pid, Target
 from ..processes.process import HELD, YIELDING, Item
 from ..processes.runtime import runtime
+from ..processes.timers import check_seconds
 from ..processes.waiting import begin_waiting, end_of, end_waiting, refuse_deadlock
 from .behaviour import behaviour_of
 from .parking import park
@@ -81,6 +82,8 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     A suspended one stops at once. Raises NoProcess, CallTimeout, and Deadlock for a process that would stop itself
     or one that waits for it. Follows gen_server:stop/3.
     """
+    if timeout is not None:
+        check_seconds(timeout)
     node = runtime()
     node.refuse_zombie()
     process = node.find(target)

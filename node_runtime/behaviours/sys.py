@@ -16,6 +16,7 @@ from ..processes.errors import CallTimeout, Exit, NoProcess
 from ..processes.pid import Pid, Target
 from ..processes.process import HELD, Item
 from ..processes.runtime import runtime
+from ..processes.timers import check_seconds
 from ..processes.waiting import waiting_for
 from ..protocol.messages import Kind
 from ..protocol.messages import Status as ProcessStatus
@@ -68,6 +69,9 @@ async def suspend(
     node = runtime()
     node.refuse_zombie()
     process = node.find(target)
+    check_seconds(timeout)
+    if lease is not None:
+        check_seconds(lease)
     who = _owner(owner)
     if lease is None and not isinstance(who, Pid):
         raise ValueError(f"a suspend by {who!r}, which is no process, needs a lease of some seconds")
@@ -179,6 +183,7 @@ def _status(process: BehaviourProcess) -> Status:
 
 async def _between(target: Target, what: str, timeout: float, function: Callable[[BehaviourProcess], R]) -> R:
     """Call `function(process)` while no callback runs."""
+    check_seconds(timeout)
     node = runtime()
     process = _with_callbacks(target)
     if not process.in_callback():

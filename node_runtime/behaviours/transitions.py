@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from ..processes.errors import NO_REPLY
+from ..processes.timers import check_seconds
 from .replies import From
 
 
@@ -67,6 +68,8 @@ class Timeout:
     def __post_init__(self) -> None:
         if self.generic and self.event:
             raise ValueError(f"timeout {self.name!r}: an event's timeout ends with any event; it can't be generic")
+        if self.after is not None and self.after != "same":
+            check_seconds(self.after)
 
 
 Event: TypeAlias = Call | Cast | Info | Internal | Enter | Timeout

@@ -14,7 +14,7 @@ from .messages import DOWN
 from .pid import ROOT, Pid, Ref, Target
 from .process import Process
 from .runtime import Runtime, runtime
-from .timers import TimerRef
+from .timers import TimerRef, check_seconds
 from .waiting import end_of, refuse_deadlock
 
 P = ParamSpec("P")
@@ -80,6 +80,8 @@ async def receive(timeout: float | None = None) -> Any:
     process = runtime().caller("receive")
     if not isinstance(process, CoroutineProcess):
         raise RuntimeError(f"{process.title()} gets its mail through callbacks; receive() is for spawned coroutines")
+    if timeout is not None:
+        check_seconds(timeout)
     return await process.next_message(timeout)
 
 
@@ -109,6 +111,7 @@ def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
 
     The end of the process that `target` is the pid of cancels it. Follows erlang:send_after/3.
     """
+    check_seconds(seconds)
     node = runtime()
     node.refuse_zombie()
     process = None if isinstance(target, str) else node.processes.get(target)

@@ -25,7 +25,7 @@ from typing import Any, Final
 from .answer import Answer
 from .errors import Exit, NoProcess
 from .process import DEAD, WAITING, Item, Process, here
-from .timers import Deadlines
+from .timers import Deadlines, check_seconds
 
 QUANTUM: Final = 32
 TURN: Final = 2000
@@ -234,7 +234,6 @@ class Scheduler:
                 seat.set_result(False)
 
     def later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        """`loop.call_later` that inherits nothing of the caller's context."""
-        if seconds != seconds:  # noqa: PLR0124 - one nan among its timers, and the loop fires others too late
-            raise ValueError(f"{seconds} is no time")
+        """`loop.call_later` that inherits nothing of the caller's context. Raises ValueError for what is no time."""
+        check_seconds(seconds)
         return self.loop.call_later(seconds, function, *args, context=self.context)

@@ -7,12 +7,23 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .answer import Awaited
 
 if TYPE_CHECKING:
     from .process import Process
+
+FARTHEST: Final = 10**300
+"""Seconds; what is beyond can't be added to the clock's."""
+
+
+def check_seconds(seconds: object) -> None:
+    """Raise ValueError for what is no time: one nan among its timers, and the event loop fires others too late."""
+    if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
+        raise ValueError(f"{seconds!r} is no time; give seconds as a number")
+    if isinstance(seconds, int) and abs(seconds) > FARTHEST:
+        raise ValueError("a number this large is no time; give seconds as a number, math.inf for never")
 
 
 class TimerRef:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
 from node_runtime import (
+    Exit,
     GenServer,
     GenStatem,
     Next,
     NoProcess,
+    Pid,
     Runtime,
     Supervisor,
+    Timeout,
     all_processes,
     call,
     call_now,
     call_within,
     cast,
+    finished_processes,
     gen_server,
     gen_statem,
     is_alive,
+    process_info,
     receive,
     register,
     registered,
@@ -31,6 +37,8 @@ from node_runtime import (
     spawn,
     spawn_task,
     supervisor,
+    sys,
+    until_ended,
 )
 
 
@@ -109,7 +117,50 @@ async def test_what_is_neither_pid_nor_name_is_named(runtime: Runtime) -> None:
             await call(target, Counter.init)
 
 
-async def test_no_number_is_no_time_and_harms_no_other_timer(runtime: Runtime) -> None:
-    pid = await gen_server.start(Counter)
-    with pytest.raises(ValueError, match="nan is no time"):
-        send_after(math.nan, pid, "never")
+class Patient(GenServer[None]):
+    def init(self) -> None:
+        return None
+
+    def wait_idle(self, seconds: float) -> None:
+        gen_server.idle_timeout(seconds)
+
+
+WAITS: dict[str, Callable[[Pid, Any], Any]] = {
+    "send_after": lambda pid, seconds: send_after(seconds, pid, "never"),
+    "call_within": lambda pid, seconds: call_within(seconds, pid, Patient.wait_idle, 1.0),
+    "gen_statem.call": lambda pid, seconds: gen_statem.call(pid, "question", seconds),
+    "gen_server.stop": lambda pid, seconds: gen_server.stop(pid, timeout=seconds),
+    "sys.suspend": lambda pid, seconds: sys.suspend(pid, timeout=seconds),
+    "sys.suspend, lease": lambda pid, seconds: sys.suspend(pid, lease=seconds),
+    "sys.get_state": lambda pid, seconds: sys.get_state(pid, timeout=seconds),
+    "sys.replace_state": lambda pid, seconds: sys.replace_state(pid, lambda state: "replaced", timeout=seconds),
+    "Timeout": lambda pid, seconds: Timeout("ring", seconds),
+}
+
+
+@pytest.mark.parametrize("seconds", [math.nan, "5", 10**400], ids=["nan", "text", "too large"])
+@pytest.mark.parametrize("wait", WAITS)
+async def test_what_is_no_time_is_refused_before_anything_is_done(runtime: Runtime, wait: str, seconds: Any) -> None:
+    pid = await gen_server.start(Patient)
+    with pytest.raises(ValueError, match=r"(nan|'5'|a number this large) is no time; give seconds"):
+        await outcome(WAITS[wait](pid, seconds))
+    info = process_info(pid)
+    assert (info.status, info.mailbox, info.messages) == ("idle", 0, 1)
+    assert await sys.get_state(pid) is None
+
+
+async def outcome(asked: Any) -> None:
+    await asked
+
+
+@pytest.mark.parametrize("ask", [call, cast])
+async def test_a_callback_that_waits_for_what_is_no_time_has_crashed(runtime: Runtime, ask: Any) -> None:
+    pid = await gen_server.start(Patient)
+    if ask is cast:
+        cast(pid, Patient.wait_idle, math.nan)
+    else:
+        with pytest.raises(Exit, match="nan is no time"):
+            await call(pid, Patient.wait_idle, math.nan)
+    if is_alive(pid):
+        await until_ended(pid)
+    assert "nan is no time" in finished_processes(1)[0].reason

@@ -275,7 +275,7 @@ async def test_state_timeout(runtime: Runtime) -> None:
 async def test_generic_timers(runtime: Runtime) -> None:
     """Any number of them by name; they outlive states."""
     pid = await gen_statem.start(Machine)
-    one, two = Timeout("one", 0.002, generic=True), Timeout("two", 0.001, generic=True, content="more")
+    one, two = Timeout("one", 0.05, generic=True), Timeout("two", 0.001, generic=True, content="more")
     do(pid, Next(timeouts=(one, two)))
     do(pid, Next("b"))
     await noted(pid, "cast", "cast", two, one)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import weakref
+from functools import partial
+from typing import Any
 
 import pytest
 from conftest import eventually
@@ -67,6 +70,12 @@ async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
 
     with pytest.raises(TimeoutError):
         await inside(body)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, "5"])
+async def test_receive_waits_for_a_time(runtime: Runtime, seconds: Any) -> None:
+    with pytest.raises(ValueError, match=r"(nan|'5') is no time; give seconds"):
+        await inside(partial(receive, seconds))
 
 
 async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> None:
