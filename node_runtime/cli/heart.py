@@ -39,6 +39,10 @@ class Heart:
         """Everything is started; the node's record stands in `run_directory`."""
         self._say(f"ready {run_directory.absolute()}")
 
+    def phase(self, phase: str) -> None:
+        """How far the operation is that the node carries out; empty when there is none. It writes on no disk."""
+        self._say(f"phase {phase}")
+
     def farewell(self, word: Farewell, sentence: str = "") -> None:
         """The last word."""
         self._say(f"{word} {' '.join(sentence.split())}")

@@ -169,9 +169,9 @@ class Parent:
 
     def __init__(self) -> None:
         self.node: subprocess.Popen[bytes] | None = None
-        self.stopping = False
-        self.boots, self.ready_at = 0, 0.0
-        self.last_word = self.error = self.run_directory = ""
+        self.stopping = self.waiting = False
+        self.boots, self.ready_at, self.killed = 0, 0.0, False
+        self.last_word = self.error = self.why = self.phase = self.run_directory = ""
         self.given_up: dict[str, str] = {}  # releases that are damaged or don't come up, and why
         self.awake, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -181,7 +181,8 @@ class Parent:
             signal.signal(number, lambda number, frame: self.forward(number))
 
     def forward(self, number: int) -> None:
-        """Tell the node to stop, or with SIGHUP to end and be booted again; who says stop twice means it."""
+        """Tell the node to stop, or with SIGHUP to end and be booted again, at once; who says stop twice means it."""
+        self.waiting = False
         if self.node is not None:
             self.node.send_signal(signal.SIGKILL if self.stopping else number)
         self.stopping = self.stopping or number != signal.SIGHUP
@@ -232,18 +233,24 @@ class Parent:
             os.write(2, f"{time.strftime('%F %T')} parent of {NAME}: {sentence}\n".encode())
 
     def pause(self, seconds: float) -> None:
-        """Let some time pass, unless somebody says stop."""
-        until = time.monotonic() + seconds
-        while not self.stopping and (left := until - time.monotonic()) > 0:
+        """Let some time pass, unless somebody says stop, or restart."""
+        until, self.waiting = time.monotonic() + seconds, not self.stopping
+        while self.waiting and (left := until - time.monotonic()) > 0:
             if select.select([self.awake], [], [], left)[0]:
                 os.read(self.awake, 4096)
 
     def live(self, vsn: str) -> None:
         """One life of the node, from its boot to its end."""
-        self.boots, self.ready_at, self.last_word, self.error = self.boots + 1, 0.0, "", ""
         ours, theirs = os.pipe()
-        fallback = ("--because", self.given_up[permanent()]) if vsn != permanent() else ()
-        command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(theirs), *fallback)
+        told = ["--heart", str(theirs)]
+        if vsn != permanent():
+            told += ["--because", self.given_up[permanent()]]
+        if self.why:
+            told += ["--after", self.why, "--during", self.phase]
+            if not self.killed:
+                told.append("--blame")
+        command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, *told)
+        self.boots, self.ready_at, self.last_word, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
         node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=(theirs,))
         os.close(theirs)
         self.report("starting", vsn)
@@ -253,9 +260,13 @@ class Parent:
             self.listen(node, heart, vsn)
         code = node.wait()
         self.node = None
-        if self.last_word not in {"stopped", "restart"} and not self.error:
-            ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-            self.error = f"The node {ended}; its last words are in {LOG}."
+        self.killed = code == -signal.SIGKILL and not self.error  # by somebody else, who may have his own reasons
+        self.why = self.error.rstrip(".")
+        if self.last_word in {"stopped", "restart"}:
+            self.why = ""
+        elif not self.error:
+            self.why = f"The node was ended by signal {-code}" if code < 0 else f"The node ended with {code}"
+            self.error = f"{self.why}; its last words are in {LOG}."
         self.report("ended", vsn)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
@@ -286,6 +297,8 @@ class Parent:
         word, _, more = line.partition(" ")
         if word == "heart":
             return float(more)
+        if word == "phase":
+            self.phase = more
         if word == "ready":
             self.ready_at, self.run_directory = time.monotonic(), more
             self.given_up.clear()

@@ -31,6 +31,7 @@ from node_runtime.releases.catalog import Catalog, Unpacked
 from node_runtime.releases.config import Configuration, read_configuration
 from node_runtime.releases.formats import NodeConfig, read_release
 from node_runtime.releases.handler import ReleaseHandler
+from node_runtime.releases.history import IN_ORDER, LastLife
 from node_runtime.releases.project import BUILT_IN
 from node_runtime.releases.surroundings import follow_sources, spec_of
 
@@ -62,13 +63,16 @@ logger: Final = logging.getLogger("node_runtime")
 class Node:
     """One life of the node in `directory` with release `vsn`.
 
-    `because` says why this one boots where another one is permanent.
+    `because` says why this one boots where another one is permanent, `last` how its last life ended.
     """
 
-    def __init__(self, directory: Path, vsn: str, heart: int | None, because: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, vsn: str, heart: int | None, because: str | None = None, last: LastLife = IN_ORDER
+    ) -> None:
         self.directory = directory
         self.vsn = vsn
         self._because = because
+        self._last = last
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
         self._heart = Heart(heart, lambda: self._end("stopped", "The parent is gone."))
@@ -156,7 +160,8 @@ class Node:
     def _open_control(
         self, runtime: Runtime, code: CodeServer, configuration: Configuration
     ) -> tuple[Control, ReleaseHandler]:
-        handler = self._handler = ReleaseHandler(self.directory, self.vsn, code)
+        handler = self._handler = ReleaseHandler(self.directory, self.vsn, code, self._last)
+        handler.phases = self._heart.phase
         control = Control(
             handler,
             runtime,
@@ -259,9 +264,13 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The pipe to the parent.")
     parser.add_argument("--because", help="Why the permanent release doesn't boot, and this one is to be it.")
+    parser.add_argument("--after", default="", help="Why the node's last life ended, if not in order.")
+    parser.add_argument("--during", default="", help="The phase of the operation that was under way.")
+    parser.add_argument("--blame", action="store_true", help="Nobody else has ended it.")
     asked = parser.parse_args(arguments)
+    last = LastLife(asked.after, asked.during, asked.blame)
     faulthandler.enable()
-    node = Node(asked.directory, asked.vsn, asked.heart, asked.because)
+    node = Node(asked.directory, asked.vsn, asked.heart, asked.because, last)
     settings = _settings(asked.directory, asked.vsn)
     log_to_stderr(settings.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:

@@ -32,7 +32,7 @@ from node_runtime.protocol.messages import (
 )
 
 from . import probation, verdict
-from .history import History
+from .history import IN_ORDER, History, LastLife
 from .install import Installation
 from .plan import make_plan, no_plan
 from .probation import Probation
@@ -56,13 +56,16 @@ class ReleaseHandler:
     `vsn` is what runs, `permanent` what would boot. `generation` counts what makes a plan stale.
     """
 
-    def __init__(self, root: Path, vsn: str, code: CodeServer) -> None:
+    def __init__(self, root: Path, vsn: str, code: CodeServer, last: LastLife = IN_ORDER) -> None:
         self.root = root
         self.vsn = vsn
         self.generation = 1
         self._code = code
         self._shelf = Shelf(root)
-        self._history = History(root / "var" / "history", self.permanent)
+        self._history = History(root / "var" / "history", self.permanent, vsn, last)
+        self._blame(last)
+        self.phases: Callable[[str], None] = lambda phase: None
+        """Told the phase of the running operation when it begins, and "" at its end."""
         self._running: Progress | None = None
         self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
@@ -213,7 +216,9 @@ class ReleaseHandler:
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to commit: {self.vsn} is permanent already.")
-        self._running = progress = Progress("commit", self.permanent, self.vsn, who, self._told, reason=request.reason)
+        self._running = progress = Progress(
+            "commit", self.permanent, self.vsn, who, self._told, self.phases, reason=request.reason
+        )
         progress.enter("committing")
         try:
             await asyncio.to_thread(self._history.begin, progress.operation)
@@ -242,12 +247,19 @@ class ReleaseHandler:
         """This release booted since the permanent one did not, for `why`: from now on this one is permanent."""
         fallen = self.permanent
         logger.critical("%s is permanent now: %s", self.vsn, why)
-        progress = Progress("fallback", fallen, self.vsn, "parent", self._told)
+        progress = Progress("fallback", fallen, self.vsn, "parent", self._told, self.phases)
         try:
             await asyncio.to_thread(self._shelf.replace, fallen, self.vsn, why)
         except OSError:  # it serves all the same; the next boot comes by here again
             logger.exception("the commit record can't be written")
         await self._ended(progress.finish("restarted", error=why))
+
+    def _blame(self, last: LastLife) -> None:
+        """What ran, or was to run, when the node ended through its own fault has failed."""
+        lost = self._history.lost
+        if lost is not None and last.own_fault and lost in self._shelf.record.releases:
+            with suppress(OSError):
+                self._shelf.mark(lost, last.why)
 
     def halts(self, why: str) -> None:
         """The node is about to end because of `why`. What is on probation has failed with that."""
@@ -274,7 +286,7 @@ class ReleaseHandler:
         plan_id: str | None,
     ) -> str:
         self._running = progress = Progress(
-            kind, self.vsn, hops[-1], who, self._told, reason=request.reason, plan_id=plan_id
+            kind, self.vsn, hops[-1], who, self._told, self.phases, reason=request.reason, plan_id=plan_id
         )
         self._task = runtime().loop.create_task(self._carry_out(progress, hops, request))
         return progress.id
@@ -359,6 +371,7 @@ class ReleaseHandler:
         except OSError:
             logger.exception("the history of operations can't be written")
         self._running = self._task = None
+        self.phases("")
         self._told(operation)
         self._probation.ended(tried=operation.who == verdict.PROBATION)
 

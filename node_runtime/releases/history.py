@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -26,14 +27,29 @@ BYTES = 8 << 20
 TAKE_OVER = ("installed", "committed", "reverted", "partly reverted")
 
 
+@dataclass(frozen=True, slots=True)
+class LastLife:
+    """How the node ended before this boot, as its parent tells it: empty if that was in order, or nobody knows.
+
+    `phase` is that of the operation that was under way. `own_fault`: nobody else has ended it.
+    """
+
+    why: str = ""
+    phase: str = ""
+    own_fault: bool = False
+
+
+IN_ORDER = LastLife()
+
+
 class History:
     """The newest `KEPT` operations, oldest first, in `directory` and in memory. Its methods block on the disk.
 
-    It begins with the boot of release `permanent`: that has ended any probation. A later line of the same operation
-    stands for the earlier one.
+    It begins with a boot, by default of release `permanent`: that has ended any probation. `last` is how the node ended
+    before. A later line of the same operation stands for the earlier one.
     """
 
-    def __init__(self, directory: Path, permanent: str) -> None:
+    def __init__(self, directory: Path, permanent: str, booted: str = "", last: LastLife = IN_ORDER) -> None:
         self._lines = directory / "operations.jsonl"
         self._intent = directory / "intent.json"
         directory.mkdir(parents=True, exist_ok=True)
@@ -42,19 +58,22 @@ class History:
         self._sizes: dict[str, int] = {}
         """Of each operation's line, by its id, in bytes."""
         self.operations = self._read()
+        self.lost: str | None = None
+        """The release that was on probation, or was on its way to that, when the node ended."""
+        self._booted = f"its permanent release, {permanent}" if booted in {"", permanent} else booted
         try:
-            self._after_boot(permanent)
+            self._after_boot(permanent, last)
         except OSError:  # a node has to boot on a full disk, too: what it then can't write down it knows
             logger.exception("the history of operations can't be written")
 
-    def _after_boot(self, permanent: str) -> None:
+    def _after_boot(self, permanent: str, last: LastLife) -> None:
         if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
             self._rewrite()  # a crash may have cut its last line off, and the next one would be added to that
-        self._restarted(permanent)
+        self._restarted(permanent, last)
         if self._intent.exists():
             begun = _decoded(self._intent.read_bytes())
             if begun is None or begun.id not in self._sizes:
-                self._keep(_interrupted(begun, permanent))
+                self._keep(self._interrupted(begun, permanent, last))
             self._intent.unlink()
 
     def begin(self, operation: Operation) -> None:
@@ -68,12 +87,33 @@ class History:
         self._keep(*over, operation)
         self._intent.unlink(missing_ok=True)  # it may come back after a power cut: the line is there, too
 
-    def _restarted(self, permanent: str) -> None:
-        """Whatever was on probation when the node ended doesn't run now, unless its commit came that far."""
-        error = f"The node was restarted into its permanent release, {permanent}."
-        over = [_past(one) for one in self.operations if one.probation_until is not None]
-        lost = {"phase": "restarted", "outcome": "restarted", "error": error}
-        self._keep(*(one if one.to_vsn == permanent else msgspec.structs.replace(one, **lost) for one in over))
+    def _restarted(self, permanent: str, last: LastLife) -> None:
+        """What was current when the node ended, and not permanent, doesn't run now, unless its commit came that far."""
+        ends = [one for one in self.operations if one.outcome in (*TAKE_OVER, "restarted")]
+        for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
+            if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
+                self._keep(*(() if one.probation_until is None else (_past(one),)))
+                continue
+            error = f"The node was restarted into {self._booted}."
+            if last.why:
+                error = f"{last.why} before {one.to_vsn} was committed, and booted {self._booted}."
+            self._keep(msgspec.structs.replace(_past(one), phase="restarted", outcome="restarted", error=error))
+            self.lost = one.to_vsn
+
+    def _interrupted(self, begun: Operation | None, permanent: str, last: LastLife) -> Operation:
+        """How an operation ended that the node did not survive; `begun` is None if nothing of it can be read."""
+        now = time.time()
+        if begun is None:
+            begun = Operation(
+                id=f"unknown-{int(now)}", kind="install", from_vsn="?", to_vsn="?", who="?", started=now, phase="begun"
+            )
+        if begun.kind == "commit" and begun.to_vsn == permanent:
+            return msgspec.structs.replace(begun, phase="committed", outcome="committed", ended=now)
+        if begun.kind == "install":
+            self.lost = begun.to_vsn
+        during = f"while {last.phase}" if last.phase else "during this operation"
+        error = f"{last.why or 'The node ended'} {during}, and booted {self._booted}."
+        return msgspec.structs.replace(begun, phase="restarted", outcome="restarted", ended=now, error=error)
 
     def _keep(self, *operations: Operation) -> None:
         """Keep these as they are now; they may be known as they were."""
@@ -114,24 +154,6 @@ class History:
             sizes[one.id] = own
         self._sizes = sizes
         return kept[::-1]
-
-
-def _interrupted(begun: Operation | None, permanent: str) -> Operation:
-    """How an operation ended that the node did not survive. `begun` is None if nothing can be read of it any more."""
-    now = time.time()
-    if begun is None:
-        begun = Operation(
-            id=f"unknown-{int(now)}", kind="install", from_vsn="?", to_vsn="?", who="?", started=now, phase="begun"
-        )
-    if begun.kind == "commit" and begun.to_vsn == permanent:
-        return msgspec.structs.replace(begun, phase="committed", outcome="committed", ended=now)
-    return msgspec.structs.replace(
-        begun,
-        phase="restarted",
-        outcome="restarted",
-        ended=now,
-        error=f"The node ended during this operation, and booted its permanent release, {permanent}.",
-    )
 
 
 def _past(operation: Operation) -> Operation:

@@ -16,7 +16,9 @@ Outcome = Literal["installed", "committed", "reverted", "aborted", "put back", "
 
 
 class Progress:
-    """The one operation of the node. Entering a phase only notes the time; `tell` speaks, outside of the pause."""
+    """The one operation of the node. Entering a phase only notes the time, and tells `phases`, which must not
+    wait; `tell` speaks, outside of the pause.
+    """
 
     def __init__(
         self,
@@ -25,6 +27,7 @@ class Progress:
         to_vsn: str,
         who: str,
         listener: Callable[[Operation], None],
+        phases: Callable[[str], None],
         *,
         reason: str | None = None,
         plan_id: str | None = None,
@@ -41,6 +44,7 @@ class Progress:
             plan_id=plan_id,
         )
         self._listener = listener
+        self._phases = phases
         self._steps: list[tuple[str, float]] = []
 
     @property
@@ -53,6 +57,7 @@ class Progress:
         if self._steps and self._steps[-1][0] == phase:
             return False
         self._steps.append((phase, time.time()))
+        self._phases(phase)
         return True
 
     def tell(self) -> None:

@@ -19,6 +19,7 @@ from frail_node import NAME, FrailNode, frail, frail_tarballs, until
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from node_runtime.protocol.exits import Refused
 
 __all__ = ["frail", "frail_tarballs"]
 
@@ -102,12 +103,31 @@ def test_during_an_install(frail: FrailNode, point: str) -> None:
     check(frail)
     told = frail.operation()
     assert (told.kind, told.to_vsn, told.outcome) == ("install", "2.0", "restarted")
-    assert "booted its permanent release, 1.0" in str(told.error)
+    doing = "holding" if point == "hold" else "migrating"
+    assert told.error == f"The node was ended by signal 9 while {doing}, and booted its permanent release, 1.0."
     retry(frail)
 
 
 def test_together_with_its_parent(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid", "node_pid") == 5
+
+
+def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
+    with frail.booted_again(), frail.stopped_at("run"):
+        frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
+        frail.reaches("run")
+        said = frail.parent()["node_pid"]
+        assert isinstance(said, int)
+        os.kill(said, signal.SIGSEGV)
+    check(frail)
+    error = "The node was ended by signal 11 while migrating, and booted its permanent release, 1.0."
+    assert (frail.operation().outcome, frail.operation().error) == ("restarted", error)
+    with pytest.raises(Refused, match=r"2\.0 failed here before: The node was ended by signal 11\. Say --again"):
+        frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
+    assert frail.done(methods.INSTALL, m.Install(vsn="2.0", again=True)).outcome == "installed"
+    assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+    frail.ask(methods.REMOVE, m.Vsn(vsn="2.0"))
+    frail.tiny("unpack", frail_tarballs["2.0"])
 
 
 def test_during_the_probation(frail: FrailNode) -> None:

@@ -201,8 +201,10 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     booted = ReleaseHandler(small.root, "1", small.code)
 
     assert [one.id for one in booted.operations()] == [done.id, "lost"]
-    assert booted.operation(done.id) == done
-    assert booted.operation().outcome == "restarted"
+    assert [one.outcome for one in booted.operations()] == ["restarted", "restarted"]
+    assert booted.operation(done.id).results == done.results
+    assert booted.operation(done.id).error == "The node was restarted into its permanent release, 1."
+    assert booted.operation().error == "The node ended during this operation, and booted its permanent release, 1."
     assert [one.id for one in ReleaseHandler(small.root, "1", small.code).operations(1)] == ["lost"]
 
 
@@ -213,7 +215,8 @@ async def test_an_intent_that_a_power_cut_brings_back_is_no_second_operation(sma
     History(small.root / "var" / "history", "1").begin(begun)
 
     for _ in range(2):
-        assert ReleaseHandler(small.root, "1", small.code).operations() == (done,)
+        (told,) = ReleaseHandler(small.root, "1", small.code).operations()
+        assert (told.id, told.results) == (done.id, done.results)
 
 
 async def test_of_many_processes_some_are_told_and_all_are_counted(small: SmallNode) -> None:
