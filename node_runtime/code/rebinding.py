@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from .journal import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from .imports import Import
     from .journal import Journal
     from .module import Namespace
     from .table import ModuleTable
-    from .version import Links, Version
+    from .version import Link, Links, Version
 
 Moves = dict[str, tuple["Namespace", "Namespace"]]
 """Module to its namespace before and after a change."""
@@ -36,6 +36,12 @@ def public(namespace: Namespace) -> list[str]:
     """What a star import takes."""
     listed = namespace.get("__all__")
     return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
+
+
+def is_exported(namespace: Namespace, name: str) -> bool:
+    """Whether a star import takes the name."""
+    listed = namespace.get("__all__")
+    return not name.startswith("_") if listed is None else name in listed
 
 
 def exported(namespace: Namespace) -> set[str]:
@@ -151,15 +157,17 @@ def refresh(versions: Collection[Version], view: View, journal: Journal) -> None
 
     One of them may import from another what this has imported itself, so it takes rounds.
     """
-    for _ in versions:
-        if not sum(_refresh_one(version, view, journal) for version in versions):
+    links = [(version, list(version.live)) for version in versions]
+    for _ in links:
+        if not sum(_refresh_one(version, live, view, journal) for version, live in links):
             break
 
 
-def _refresh_one(version: Version, view: View, journal: Journal) -> bool:
+def _refresh_one(version: Version, live: list[Link], view: View, journal: Journal) -> bool:
+    _take_new_names(version, live, view)
     stale = {
         alias: value
-        for alias, value in dict(_meant(version, view)).items()
+        for alias, value in dict(_meant(version, live, view)).items()
         if value is not version.namespace.get(alias, ABSENT)
     }
     for alias, value in stale.items():
@@ -167,23 +175,26 @@ def _refresh_one(version: Version, view: View, journal: Journal) -> bool:
     return bool(stale)
 
 
-def _meant(version: Version, view: View) -> Iterator[tuple[str, Any]]:
+def _take_new_names(version: Version, live: list[Link], view: View) -> None:
+    """What star imports find for the first time has to follow from now on, for it may be out of date itself."""
+    for module in [module for module, _, alias in live if alias == "*"]:
+        names = exported(view(module) or {})
+        live += ((module, "*", name) for name in names if _may_appear(version, name))
+
+
+def _meant(version: Version, live: Iterable[Link], view: View) -> Iterator[tuple[str, Any]]:
     """The names that a version has imported, and what they mean now."""
-    public_names: set[str] = set()  # of the star import whose names come next
-    for module, name, alias in version.live:
+    for module, name, alias in live:
         theirs = view(module)
-        if theirs is None:
+        if theirs is None or alias == "*":
             continue
-        if alias == "*":
-            public_names = exported(theirs)
-            yield from ((new, theirs[new]) for new in public_names if _may_appear(version, new))
-        elif name == "*":
-            if alias in public_names:
-                yield alias, theirs[alias]
-            elif alias in version.namespace and _may_vanish(version, alias):
-                yield alias, ABSENT
-        elif name in theirs:
-            yield alias, theirs[name]
+        if name != "*":
+            if name in theirs:
+                yield alias, theirs[name]
+        elif alias in theirs and is_exported(theirs, alias):
+            yield alias, theirs[alias]
+        elif alias in version.namespace and _may_vanish(version, alias):
+            yield alias, ABSENT
 
 
 def vanished(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:

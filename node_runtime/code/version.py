@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .overloads import Overloads
 
 
-Links = tuple[tuple[str, str, str], ...]
+Link = tuple[str, str, str]
+Links = tuple[Link, ...]
 """Imported names: module, name there, name here. A star import is "*", "*", and what it has taken is "*", name here."""
 
 

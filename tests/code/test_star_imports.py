@@ -82,3 +82,13 @@ def test_what_the_importer_binds_itself_is_left_alone(app):
     u = importlib.import_module("u")
     app.load(m=listed(2, "A", "_P", "f"))
     assert (u.A, u._P, u.f()) == ("mine", "mine", 2)
+
+
+def test_a_name_that_comes_back_with_an_old_importer_is_that_of_the_moment(app):
+    mid, top = "from low import X\nZ = 0\n", "from mid import *\n"
+    app.boot(low="X = [0]\n", mid=mid, top=top)
+    importlib.import_module("top")
+    app.load(mid="from low import X\n__all__ = []\n")
+    app.load(top=top + "Y = 1\n")
+    app.load(top=top, mid=mid, low="X = [1]\n")
+    assert importlib.import_module("top").X == [1]
