@@ -65,12 +65,15 @@ class Surroundings:
 
 
 def follow_sources(code: CodeServer, left: Unpacked, target: Unpacked) -> None:
-    """Let the first import of every module that isn't loaded yet find it in `target`."""
-    for name in left.apps:
-        if name not in target.apps:
-            code.add_application(name, left.apps[name].vsn, {})
+    """Let the first import of every module that isn't loaded yet find it in `target`; a node that boots has left none.
+
+    An application that both have in one version has one directory: it is where it was.
+    """
+    for name in left.apps.keys() - target.apps.keys():
+        code.add_application(name, left.apps[name].vsn, {})
     for name, app in target.apps.items():
-        paths: dict[str, str | Path] = {
-            source.module: source.path for source in target.sources.values() if source.app == name
-        }
-        code.add_application(name, app.vsn, paths)
+        if target is left or name not in left.apps or left.apps[name].vsn != app.vsn:
+            paths: dict[str, str | Path] = {
+                source.module: source.path for source in target.sources.values() if source.app == name
+            }
+            code.add_application(name, app.vsn, paths)

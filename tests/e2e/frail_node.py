@@ -144,6 +144,11 @@ class FrailNode:
         """The newest one."""
         return self.ask(methods.OPERATION, m.GetOperation())
 
+    def holds(self) -> bool:
+        """Whether an install has come as far as to hold processes. There may have been none yet at all."""
+        known = self.ask(methods.OPERATIONS, m.Limit()).operations
+        return bool(known) and known[-1].phase == "holding"
+
     def statuses(self) -> dict[str, str]:
         """Version to status, as the node tells them."""
         return {one.vsn: one.status for one in self.ask(methods.RELEASES).releases}

@@ -55,7 +55,7 @@ def killed_while_holding(node: FrailNode, *whom: str) -> int:
     with node.stopped_at("hold"):
         client = node.begin(*UP)
         node.reaches("hold")
-        until(lambda: node.operation().phase == "holding", "the hold")
+        until(node.holds, "the hold")
         node.kill(*whom)
     code = ended(client)
     until(lambda: node.tiny("start", code=None).returncode == 0, "a new start")
@@ -97,7 +97,7 @@ def test_during_an_install(frail: FrailNode, point: str) -> None:
         client = frail.begin(*UP)
         frail.reaches(point)
         if point == "hold":
-            until(lambda: frail.operation().phase == "holding", "the hold")
+            until(frail.holds, "the hold")
         frail.kill("node_pid")
         assert ended(client) == 5
     check(frail)
@@ -172,7 +172,7 @@ def test_an_operation_goes_on_when_its_client_is_gone(frail: FrailNode) -> None:
     with frail.stopped_at("hold"):
         client = frail.begin(*UP)
         frail.reaches("hold")
-        until(lambda: frail.operation().phase == "holding", "the hold")
+        until(frail.holds, "the hold")
         client.kill()
         ended(client)
     until(lambda: frail.operation().outcome == "installed", "the end of the operation")
