@@ -33,15 +33,15 @@ def is_cancelled() -> bool:
 
 def describe_reason(reason: object) -> str:
     """A reason in words: a text as it is, an exception with its type, anything else by `repr`, whatever that does."""
-    if isinstance(reason, str):
-        return reason
+    if issubclass(type(reason), str):
+        return str(reason)
     try:
         if isinstance(reason, Exit):
             return str(reason)
         if isinstance(reason, BaseException):
             return f"{type(reason).__name__}: {reason}".removesuffix(": ")
         return repr(reason)
-    except Exception as error:
+    except BaseException as error:
         return f"a {type(reason).__name__} whose text raised {type(error).__name__}"
 
 
@@ -146,11 +146,11 @@ class Ignore(Exception):
 
 def is_orderly(reason: object) -> bool:
     """Whether a process with this reason ended as it should: normal, shutdown or ("shutdown", why)."""
-    if isinstance(reason, tuple):
+    if type(reason) is tuple:
         return len(reason) == 2 and is_word(reason[0], "shutdown")
     return is_word(reason, "normal") or is_word(reason, "shutdown")
 
 
 def is_word(reason: object, word: str) -> bool:
     """Whether the reason is this text. Any other one is not compared: it may do so by code of its own, and fail."""
-    return isinstance(reason, str) and reason == word
+    return issubclass(type(reason), str) and reason == word

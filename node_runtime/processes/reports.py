@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
-from .errors import Exit, describe_reason, is_orderly
+from .errors import Exit, describe_reason, is_orderly, is_word
 from .log_records import on_behalf_of
 from .pid import Pid
 
@@ -93,17 +93,18 @@ def _sentence(report: CrashReport) -> str:
 
 def refusal(reason: object) -> Refused | None:
     """The refusal that a reason comes from: itself, that of a process that was asked, or that of a child."""
-    while not isinstance(reason, Refused):
-        match reason:
-            case Exit():
-                reason = reason.reason
-            case (str("shutdown"), why):
-                reason = why
-            case (str("failed_to_start_child"), _, why):
-                reason = why
-            case _:
-                return None
-    return reason
+    while issubclass(type(reason), (Refused, Exit, tuple)):  # of anything else nothing is asked: see is_word
+        if isinstance(reason, Refused):
+            return reason
+        if isinstance(reason, Exit):
+            reason = reason.reason
+        elif isinstance(reason, tuple) and len(reason) == 2 and is_word(reason[0], "shutdown"):
+            reason = reason[1]
+        elif isinstance(reason, tuple) and len(reason) == 3 and is_word(reason[0], "failed_to_start_child"):
+            reason = reason[2]
+        else:
+            return None
+    return None
 
 
 def frames_of_users(traceback: TracebackType | None) -> TracebackType | None:
@@ -118,7 +119,7 @@ def shown(message: object) -> str:
     """A message in one bounded line, whatever its own `repr` does."""
     try:
         return _short.repr(message)
-    except Exception as error:
+    except BaseException as error:
         return f"<{type(message).__name__} whose repr raised {type(error).__name__}>"
 
 

@@ -55,7 +55,36 @@ class Vague:
         raise ArithmeticError("neither true nor false")
 
 
-ODD = [None, 0, "", (), Incomparable(), Vague(), (Incomparable(), 1), ("shutdown", Vague())]
+class Leaving(Exception):
+    """Leaves Python when somebody wants to write it."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+class Absent:
+    """As a proxy of what isn't there: whatever is wanted of it fails."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise LookupError(name)
+
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
+
+
+ODD: dict[str, object] = {
+    "None": None,
+    "zero": 0,
+    "no text": "",
+    "nothing": (),
+    "incomparable": Incomparable(),
+    "vague": Vague(),
+    "pair": (Incomparable(), 1),
+    "absent": Absent(),
+    "leaving": Leaving(),
+    "shutdown": ("shutdown", Vague()),
+}
+"""By names, for pytest can't have them as parameters."""
 
 
 class Server(GenServer[None]):
@@ -64,6 +93,9 @@ class Server(GenServer[None]):
 
     def stop(self, reason: object) -> None:
         raise Stop(reason)
+
+    def fail(self, error: Exception) -> None:
+        raise error
 
 
 async def start_coroutine() -> Pid:
@@ -89,11 +121,13 @@ async def start_server() -> Pid:
     return await gen_server.start_link(Server)
 
 
-@pytest.mark.parametrize("reason", ODD, ids=["None", "0", "empty", "()", "incomparable", "vague", "pair", "shutdown"])
+@pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("start", [start_coroutine, start_task, start_server])
 async def test_links_and_monitors_are_told_any_reason(
-    runtime: Runtime, start: Callable[[], Awaitable[Pid]], reason: object
+    runtime: Runtime, start: Callable[[], Awaitable[Pid]], odd: str
 ) -> None:
+    reason = ODD[odd]
+
     async def body() -> None:
         trap_exit()
         pid = await start()
@@ -106,13 +140,14 @@ async def test_links_and_monitors_are_told_any_reason(
         assert by_monitor.ref is ref
         assert by_link.reason is reason
         assert by_monitor.reason is reason
-        assert not finished_processes(1)[0].orderly or reason == ODD[-1]
+        assert not finished_processes(1)[0].orderly or odd == "shutdown"
 
     await inside(body)
 
 
-@pytest.mark.parametrize("reason", [None, Incomparable(), Vague()], ids=["None", "incomparable", "vague"])
-async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, reason: object) -> None:
+@pytest.mark.parametrize("odd", ODD)
+async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, odd: str) -> None:
+    reason = ODD[odd]
     called, asked_now = await gen_server.start(Server), await gen_server.start(Server)
     with pytest.raises(Exit) as failure:
         await call(called, Server.stop, reason)
@@ -120,6 +155,14 @@ async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, reason: obj
     with pytest.raises(Exit) as failure:
         call_now(asked_now, Server.stop, reason)
     assert failure.value.reason is reason
+
+
+@pytest.mark.parametrize("error", [Leaving(), ExceptionGroup("several", [Leaving()])])
+async def test_an_error_that_can_not_be_written_is_a_crash_like_others(runtime: Runtime, error: Exception) -> None:
+    pid = await gen_server.start(Server)
+    with pytest.raises(Exit) as failure:
+        await call(pid, Server.fail, error)
+    assert failure.value.reason is error
 
 
 async def test_a_task_that_is_told_to_end_for_no_reason_did_not_crash(
