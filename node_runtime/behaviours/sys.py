@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from ..processes.errors import CallTimeout, Exit, NoProcess
@@ -152,6 +153,9 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
 
     def replace(process: BehaviourProcess) -> Any:
         state = function(process.raw_state())
+        if type(state) is CoroutineType:
+            state.close()
+            raise TypeError(f"{function!r} is async; replace_state takes a plain function")
         process.take_state(state)
         return state
 

@@ -164,3 +164,13 @@ async def test_a_callback_that_waits_for_what_is_no_time_has_crashed(runtime: Ru
     if is_alive(pid):
         await until_ended(pid)
     assert "nan is no time" in finished_processes(1)[0].reason
+
+
+async def test_a_state_is_replaced_by_a_plain_function(runtime: Runtime) -> None:
+    async def later(state: None) -> int:
+        return 5
+
+    pid = await gen_server.start(Patient)
+    with pytest.raises(TypeError, match=r"later.* is async; replace_state takes a plain function"):
+        await sys.replace_state(pid, later)
+    assert await sys.get_state(pid) is None
