@@ -14,7 +14,7 @@ from functools import partial
 from typing import Final
 
 from ..processes.barrier import Barrier
-from ..processes.errors import CRASHES, NoProcess
+from ..processes.errors import NoProcess, is_cancelled
 from ..processes.pid import Pid
 from ..processes.process import DEAD, Process
 from ..processes.runtime import runtime
@@ -24,8 +24,12 @@ from .holding import NotHeld, hold, hold_soon, release
 from .process import BehaviourProcess
 
 logger: Final = logging.getLogger("node_runtime")
+PATIENCE: Final = 60.0
+"""Seconds for which an upgrade waits for the end of what it has stopped."""
 ENDING_SECONDS: Final = 5.0
 """How long processes that are taken back may take to end in order."""
+
+_lingering: Final[set[asyncio.Future[None]]] = set()
 
 
 # ------------------------------------------------------------------ inside
@@ -81,12 +85,26 @@ def _go_on(inside: Barrier, pids: Iterable[Pid]) -> None:
 
 
 async def carry_out(inside: Barrier) -> None:
-    """End what was parked, in the order of the script. What fails is logged: it can't be taken back any more."""
+    """End what was parked, in the order of the script. What fails is logged: it can't be taken back any more.
+
+    An end that takes longer than `PATIENCE` goes on beside the others.
+    """
     for end in inside.endings:
-        try:
-            await end()
-        except CRASHES:
-            logger.exception("something that an upgrade has put off failed")
+        ending = asyncio.ensure_future(_ended(end))
+        done, _ = await asyncio.wait([ending], timeout=PATIENCE)
+        if not done:
+            _lingering.add(ending)
+            ending.add_done_callback(_lingering.discard)
+            logger.warning("what an upgrade has stopped has not ended within %g s; it goes on by itself", PATIENCE)
+
+
+async def _ended(end: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await end()
+    except BaseException:
+        if is_cancelled():
+            raise
+        logger.exception("something that an upgrade has put off failed")
 
 
 async def _end(inside: Barrier, held: list[BehaviourProcess], end: Callable[[], Awaitable[object]]) -> None:

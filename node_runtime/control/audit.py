@@ -1,6 +1,7 @@
 """The node's audit: one JSON line for each intent and each outcome, only ever appended to.
 
-The intent is on the disk before the act begins. A disk that can't take it stops the act, not the audit.
+The intent is on the disk before the act begins. A disk that can't take it stops the act, not the audit; only the way
+back to the permanent release is taken all the same.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ class Entry(Generic[P, R]):
     "control" is the control thread, for what is quick and safe beside the event loop; "loop" the event loop, where
     the handler may be async; "slices" the same for a handler that is a generator and lets the loop run at each `yield`;
     "worker" a thread for what takes long. `otherwise`, given the sentence that says where the loop is blocked, answers
-    in the control thread when the loop doesn't. A method with `subject` is audited.
+    in the control thread when the loop doesn't. A method with `subject` is audited; one that is a `remedy` is done also
+    where the disk doesn't take that.
     """
 
     method: Method[P, R]
@@ -64,6 +65,7 @@ class Entry(Generic[P, R]):
     where: Literal["control", "loop", "slices", "worker"] = "control"
     subject: Callable[[P], str] | None = None
     otherwise: Callable[[Caller, P, str], R] | None = None
+    remedy: bool = False
 
 
 class Dispatch:
@@ -163,7 +165,12 @@ class _Deed:
             reason=getattr(params, "reason", None),
             plan_id=getattr(params, "plan_id", None),
         )
-        self._dispatch._audit.write(intent)
+        try:
+            self._dispatch._audit.write(intent)
+        except Refused as full:
+            if not entry.remedy:
+                raise
+            logger.error("%s", full.sentence)
         self._intent = intent
 
     def _carry_out(self, entry: Entry[Any, Any], params: m.Struct) -> None:

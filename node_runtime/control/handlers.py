@@ -125,7 +125,7 @@ class Handlers:
             Entry(methods.STAGE_END, self.stage_end, "worker", lambda asked: uploads.file_name(asked.upload)),
             Entry(methods.INSTALL, self.install, "loop", lambda asked: asked.vsn),
             Entry(methods.COMMIT, self.commit, "loop", lambda asked: handler.vsn),
-            Entry(methods.ROLLBACK, self.rollback, "loop", lambda asked: handler.permanent),
+            Entry(methods.ROLLBACK, self.rollback, "loop", lambda asked: handler.permanent, remedy=True),
             Entry(methods.REMOVE, self.remove, "loop", lambda asked: asked.vsn),
             Entry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda asked: f"<{asked.pid}>"),
             Entry(methods.KILL_PROCESS, self.kill_process, "loop", lambda asked: f"<{asked.pid}>"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -292,3 +293,17 @@ async def test_the_audit_goes_on_after_a_line_that_a_crash_has_cut(shop: Node) -
         await refused(client, methods.INSTALL, m.Install(vsn="9.9"))
         entries = (await client.request(methods.AUDIT, m.Limit(limit=1))).entries
     assert [(one.who, one.phase) for one in entries] == [("bob", "outcome")]
+
+
+async def test_where_the_audit_can_not_be_written_only_the_way_back_is_open(shop: Node) -> None:
+    async with shop.client() as client:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))
+        try:
+            full = await refused(client, methods.COMMIT, m.Commit())
+            back = await refused(client, methods.ROLLBACK, m.Rollback())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "audit" in full.sentence
+    assert "nothing to roll back" in back.sentence
+    assert all(line["subject"] for line in audit_lines(shop))

@@ -9,8 +9,8 @@ import pytest
 from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 
-from node_runtime import call, gen_server, runtime
-from node_runtime.behaviours import application
+from node_runtime import call, gen_server, is_alive, runtime
+from node_runtime.behaviours import application, parking
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -120,3 +120,29 @@ async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_wat
         return "" if health is None else health.finding
 
     await eventually(lambda: "shop can't tell its health" in finding())
+
+
+async def test_an_application_that_never_ends_does_not_keep_the_operation_from_ending(
+    small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(parking, "PATIENCE", 0.05)
+    lingering = APP.replace(
+        "async def config_change", "async def prep_stop(self):\n        await GATE.wait()\n\n    async def _"
+    )
+    modules = {
+        "shop.counter": COUNTER,
+        "shop.app": lingering.replace("class Top", "GATE = asyncio.Event()\n\nclass Top"),
+    }
+    modules["shop.app"] = modules["shop.app"].format(raised="KeyError")
+    small.write("1", modules, mod="shop.app:Shop")
+    stop = '{ apply = "node_runtime.application:stop", args = ["shop"] }'
+    small.write("2", {**modules, "shop.counter": COUNTER_2}, steps(stop), mod="shop.app:Shop")
+    handler = small.boot()
+    await application.start("shop")
+    top = application.which_applications()[0].top
+    assert top is not None
+    operation = await small.go("2")
+    assert (operation.outcome, handler.vsn, is_alive(top)) == ("installed", "2", True)
+    assert "has not ended within 0.05 s; it goes on by itself" in caplog.text
+    importlib.import_module("shop.app").GATE.set()
+    await eventually(lambda: not is_alive(top))

@@ -28,7 +28,7 @@ class News:
 
     def of(self, vsn: str) -> Hear:
         """What the rehearsal of a way to `vsn` tells."""
-        last = 0.0
+        last = time.monotonic()
 
         def hear(done: int, of: int) -> None:
             nonlocal last
