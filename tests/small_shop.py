@@ -38,7 +38,8 @@ MIGRATING = (
 )
 
 # A rehearsal finds what fails on a copy of the node. What is to fail in the install itself fails in the node only.
-LIVE = "import os\nNODE = os.getpid()\ndef live():\n    return os.getpid() == NODE\n" + COUNTER_2
+ONLY_LIVE = "import os\nNODE = os.getpid()\ndef live():\n    return os.getpid() == NODE\n"
+LIVE = ONLY_LIVE + COUNTER_2
 
 FAILING = (
     LIVE

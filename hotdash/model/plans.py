@@ -104,7 +104,7 @@ def plan_lines(plan: m.Plan) -> list[Line]:
     lines += _section(f"Modules  {len(plan.modules)}", [_module(module, plan) for module in plan.modules])
     lines += _section(f"Processes  {len(plan.processes)}", _processes(plan))
     lines += _section("Children", [_child(child) for child in plan.children])
-    if plan.rehearsal is not None and plan.rehearsal.processes:
+    if plan.rehearsal is not None and (plan.rehearsal.processes or plan.rehearsal.calls):
         lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
     lines += _section(
@@ -185,6 +185,8 @@ def _child(child: m.PlannedChild) -> Line:
     step = (
         "" if done is None else f", {done} by {'no instruction' if child.step is None else f'instruction {child.step}'}"
     )
+    if child.unread:
+        step = ", but from its supervisor's next start on"
     whose = child.supervisor_name or f"<{child.supervisor}>"
     return (Span("  "), say(child.id, "name"), say(f" of {whose}  ", "fact"), say(words, tone), say(step))
 

@@ -23,12 +23,14 @@ def unknown(plan: m.Plan) -> int:
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
     """The verdict, those that did not go well, and one of those that did."""
-    lines = [_verdict(rehearsal)]
+    lines = [_verdict(rehearsal)] if rehearsal.processes else []
     if rehearsal.error:
         lines.append(line(say(f"  It ended early: {rehearsal.error}.", "bad")))
     troubled = [one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False]
     for one in troubled[:LISTED]:
         lines += _troubled(one)
+    for call in rehearsal.calls[:LISTED]:
+        lines += _call(call)
     more = rehearsal.failed + rehearsal.unrehearsed + rehearsal.not_given_back - len(troubled[:LISTED])
     if more > 0:
         lines.append(line(say(f"    and {more} more", "fact")))
@@ -59,6 +61,16 @@ def _troubled(one: m.Rehearsed) -> list[Line]:
     mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
     tone: Tone = "bad" if bad else "warn"
     head = (Span("  "), mark, say(_name(one), "name"), say(f"  <{one.pid}>  ", "fact"), say(one.message or "", tone))
+    return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
+
+
+def _call(one: m.RehearsedCall) -> list[Line]:
+    bad = one.outcome != "unrehearsed"
+    mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
+    head = (
+        Span("  "), mark, say(one.function, "name"), say(f"  instruction {one.step}  ", "fact"),
+        say(one.message, "bad" if bad else "warn"),
+    )  # fmt: skip
     return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
 
 

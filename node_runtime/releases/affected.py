@@ -47,7 +47,7 @@ async def processes(transition: Transition, code: CodeServer) -> list[PlannedPro
         if not len(found) % SLICE:
             await asyncio.sleep(0)
     for number, step in numbered(transition.script):
-        for process in _stopped(step):
+        for process in stopped(step):
             found[process.pid] = _planned(process, "stop", number)
         for process in _killed(step, code):
             if found.get(process.pid) is None or found[process.pid].action == "load":
@@ -67,7 +67,7 @@ def _planned(process: Process, action: Action, step: int | None = None) -> Plann
     )
 
 
-def _stopped(step: Low) -> Iterator[Process]:
+def stopped(step: Low) -> Iterator[Process]:
     """Whom an instruction ends in order, with all that are below."""
     if step[0] == "stop":
         for module in step[1]:
@@ -118,9 +118,15 @@ def with_steps(children: tuple[PlannedChild, ...], script: list[Low]) -> tuple[P
 
 
 def _step(child: PlannedChild, script: list[Low]) -> int | None:
+    """Only what has been read can be started."""
     wanted = {"added": _STARTS, "removed": _STOPS}.get(child.change, ())
+    process = runtime().processes.get(child.supervisor)
+    module = process.module if process is not None else ""
+    read = child.change == "removed"
     for number, step in numbered(script):
-        if step[0] == "apply" and step[1] in wanted and step[2][:2] == [child.supervisor_name, child.id]:
+        if step[0] == "code_change":
+            read = read or any(module == changed for changed, _ in step[2])
+        if read and step[0] == "apply" and step[1] in wanted and step[2][:2] == [child.supervisor_name, child.id]:
             return number
     return None
 
@@ -132,16 +138,31 @@ def forgotten(children: tuple[PlannedChild, ...], script: list[Low]) -> tuple[li
     for child in children:
         if child.step is not None or child.change not in ("added", "removed") or _is_over(child):
             continue
-        done = "starts" if child.change == "added" else "stops"
-        where = child.supervisor_name or f"<{child.supervisor}>"
-        reason = f"{child.id} is {child.change} by the new specification of {where}, and no instruction {done} it"
-        if applies:
+        reason, remedy = _forgotten(child)
+        if applies and not child.unread:
             warnings.append(f"{reason}, unless {' or '.join(dict.fromkeys(applies))} does.")
         else:
-            function = (_STARTS if child.change == "added" else _STOPS)[0]
-            remedy = f'add {{ apply = "{function}", args = ["{where}", "{child.id}"] }} to the appup'
             blockers.append(Blocker(reason=reason, remedy=remedy, pid=child.supervisor))
     return blockers, warnings
+
+
+def _forgotten(child: PlannedChild) -> tuple[str, str]:
+    """Why a child would not come or go, and what to do about that."""
+    whose = child.supervisor_name or f"<{child.supervisor}>"
+    is_changed = f"{child.id} is {child.change} by the new specification of {whose}"
+    if child.unread:
+        process = runtime().processes.get(child.supervisor)
+        module = process.module if process is not None else whose
+        update = f'{{ update = "{module}", type = "supervisor" }}'
+        return f"{is_changed}, which the script loads without letting it read that", f"say {update} in the appup"
+    done = "starts" if child.change == "added" else "stops"
+    after = " after that has been read" if child.change == "added" else ""
+    reason = f"{is_changed}, and no instruction {done} it{after}"
+    if child.supervisor_name is None:
+        return reason, f"start the supervisor under a name, or apply a function of the release that {done} the child"
+    function = (_STARTS if child.change == "added" else _STOPS)[0]
+    apply = f'{{ apply = "{function}", args = ["{whose}", "{child.id}"] }}'
+    return reason, f"add {apply} to the appup{', behind the update' if after else ''}"
 
 
 def _is_over(child: PlannedChild) -> bool:

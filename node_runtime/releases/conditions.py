@@ -6,6 +6,7 @@ again in the very turn that switches.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -102,30 +103,48 @@ def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Functions that the script applies, and that their modules don't have at that place of it."""
+    """Functions that the script applies, and that their modules don't have so at that place of it."""
     reached: set[str] = set()
     for step in transition.script:
         if step[0] in ("load", "remove"):
             reached.add(step[1])
-        for reference in filter(None, (step[1], step[3]["undo"])) if step[0] == "apply" else ():
-            if not _has(reference, batch, reached):
+        for reference in dict.fromkeys(filter(None, (step[1], step[3]["undo"]))) if step[0] == "apply" else ():
+            if (found := _found(reference, batch, reached)) is None:
                 yield Blocker(
                     reason=f"{reference} does not exist, but the script applies it",
                     remedy="correct the appup, or load the module that has it",
                 )
+            elif not takes(found, step[2]):
+                yield Blocker(
+                    reason=f"{reference} can't be called with the arguments that the script gives it",
+                    remedy="correct the args in the appup, or the function",
+                )
 
 
-def _has(reference: str, batch: Batch, reached: set[str]) -> bool:
-    """Whether a function exists, in the new version of its module if the script has reached that."""
+def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
+    """What is applied, of the new version of its module if the script has reached that; None if it isn't there."""
     module, _, name = reference.partition(":")
     try:
         if module not in reached:
-            resolve(reference)
-        elif module in batch.modules:
-            attribute(module, SimpleNamespace(**batch.namespace(module)), name)
-        else:
-            return False
+            return resolve(reference)
+        if module in batch.modules:
+            return attribute(module, SimpleNamespace(**batch.namespace(module)), name)
     except (LookupError, ImportError):
+        pass
+    return None
+
+
+def takes(function: Any, args: list[Any]) -> bool:
+    """Whether something can be called with these arguments, as far as it says."""
+    if not callable(function):
+        return False
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True  # it doesn't say
+    try:
+        signature.bind(*args)
+    except TypeError:
         return False
     return True
 

@@ -138,7 +138,7 @@ class Installation:
 
     async def _rehearse(self, batch: Batch) -> None:
         """Run every code_change on a copy of the states as they are now, unless that was done just before."""
-        if not self.transition.migrated or time.monotonic() < self._rehearsed + FRESH:
+        if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed + FRESH:
             return
         self.progress.enter("rehearsing")
         self.progress.tell()

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2
+from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LIVE, ONLY_LIVE
 
 from node_runtime import application, call, gen_server, gen_statem, supervisor, whereis
 from node_runtime.behaviours import hot
@@ -46,7 +46,9 @@ async def start_two():
     return await gen_server.start_link(Two, name="two")
 """
 
-SWITCHES = """
+SWITCHES = (
+    ONLY_LIVE
+    + """
 from node_runtime import application
 
 def on(value):
@@ -56,8 +58,10 @@ def off(value):
     application.set_env("shop", "switch", "off again")
 
 def fail():
-    raise RuntimeError("no")
+    if live():
+        raise RuntimeError("no")
 """
+)
 
 GROW = """
     [[up]]
@@ -177,7 +181,7 @@ async def test_a_function_is_the_version_s_that_the_script_has_reached_and_so_is
     small.write("1", {"shop.counter": COUNTER, "shop.switches": LOUD})
     small.write("2", {"shop.counter": COUNTER_2, **left}, script.replace("LAST", ""))
     last = '{ apply = "shop.counter:missing", args = [1] },'
-    failing = COUNTER_2 + "\ndef missing(number):\n    raise ValueError(number)\n"
+    failing = LIVE + "\ndef missing(number):\n    if live():\n        raise ValueError(number)\n"
     small.write("3", {"shop.counter": failing, **left}, script.replace("LAST", last))
     handler = small.boot()
     importlib.import_module("shop.switches")

@@ -11,7 +11,7 @@ import pytest
 from rehearsed_shop import changing, only, settings, start_counters
 from small_shop import COUNTER, LAMP, LAMP_2, UPDATE_COUNTER
 
-from node_runtime import call, gen_server, gen_statem, supervisor
+from node_runtime import call, gen_server, gen_statem
 from node_runtime.behaviours import hot
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exits import Refused
@@ -201,83 +201,6 @@ async def test_no_process_of_the_system_is_left(small: SmallNode) -> None:
     await small.handler.plan("2")
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 - it does not wait
-
-
-# ------------------------------------------------------------------ supervisors
-
-TOP = """
-from node_runtime import ChildSpec, Supervisor, gen_server
-from shop.counter import Counter
-
-async def start_one(name):
-    return await gen_server.start_link(Counter, name=name)
-
-class Top(Supervisor):
-    strategy, intensity, period = "one_for_one", 1, 5.0
-
-    def children(self):
-        return [ChildSpec("one", start="shop.top:start_one", args=("one",)),
-                ChildSpec("two", start="shop.top:start_one", args=("two",))]
-"""
-TOP_2 = TOP.replace('ChildSpec("two"', 'ChildSpec("three"').replace('("two",)', '("three",)')
-SCRIPT = """
-    [[up]]
-    from = "1"
-    instructions = [ { update = "shop.top", type = "supervisor" }, STEPS ]
-"""
-STOP = '{ apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] },'
-START = '{ apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] },'
-
-
-async def plan_with(small: SmallNode, steps: str, second: str = TOP_2) -> m.Plan:
-    small.write("1", {"shop.top": TOP, "shop.counter": COUNTER, "shop.more": "def f(): ...\n"})
-    modules = {"shop.top": second, "shop.counter": COUNTER, "shop.more": "def f(): ...\n"}
-    small.write("2", modules, SCRIPT.replace("STEPS", steps))
-    small.boot()
-    await supervisor.start_link(importlib.import_module("shop.top").Top, name="top")
-    importlib.import_module("shop.more")
-    return await small.handler.plan("2")
-
-
-async def test_children_that_come_and_go_stand_in_the_plan_with_their_steps(small: SmallNode) -> None:
-    two = None
-    plan = await plan_with(small, STOP + START)
-    two = next(child.pid for child in supervisor.which_children("top") if child.id == "two")
-    assert plan.blockers == ()
-    found = {child.id: (child.change, child.step) for child in plan.children}
-    stop = next(n for n, text in enumerate(plan.instructions, 1) if "terminate_child" in text)
-    start = next(n for n, text in enumerate(plan.instructions, 1) if "restart_child" in text)
-    assert found == {"three": ("added", start), "two": ("removed", stop)}
-    assert [(one.pid, one.step) for one in plan.processes if one.action == "stop"] == [(two, stop)]
-    assert plan.irreversible == ()
-
-
-async def test_children_that_no_instruction_sees_to_stand_in_the_way(small: SmallNode) -> None:
-    plan = await plan_with(small, "")
-    reasons = {blocker.reason: blocker.remedy for blocker in plan.blockers}
-    assert reasons == {
-        "three is added by the new specification of top, and no instruction starts it": (
-            'add { apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] } to the appup'
-        ),
-        "two is removed by the new specification of top, and no instruction stops it": (
-            'add { apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] } to the appup'
-        ),
-    }
-
-
-async def test_children_that_a_function_of_the_release_may_see_to_are_a_warning(small: SmallNode) -> None:
-    plan = await plan_with(small, '{ apply = "shop.more:f" },')
-    assert plan.blockers == ()
-    assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
-    assert plan.irreversible == ("shop.more:f is applied without an undo: it can't be put back.",)
-
-
-async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
-    plan = await plan_with(small, "", TOP.replace("return [", "return 1 / 0 or ["))
-    assert [blocker.reason.partition(" (/")[0] for blocker in plan.blockers] == [
-        "top (shop.top): its children() raised ZeroDivisionError: division by zero"
-    ]
-    assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
 
 
 async def test_while_the_node_changes_there_is_no_plan(small: SmallNode) -> None:

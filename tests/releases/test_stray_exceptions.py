@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import eventually
-from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 
 from node_runtime import call, gen_server, is_alive, runtime
 from node_runtime.behaviours import application, parking
@@ -60,7 +60,11 @@ async def running_version() -> str:
 @pytest.mark.parametrize("word", ["def", "async def"])
 @pytest.mark.parametrize("raised", RAISED)
 async def test_whatever_an_applied_function_raises_is_put_back(small: SmallNode, raised: str, word: str) -> None:
-    await two(small, f"{word} fail():\n    raise {raised}\n", steps('{ apply = "shop.steps:fail" }'))
+    await two(
+        small,
+        f"{ONLY_LIVE}{word} fail():\n    if live():\n        raise {raised}\n",
+        steps('{ apply = "shop.steps:fail" }'),
+    )
     operation = await small.go("2")
     kind = raised.removeprefix("__import__('asyncio').").partition("(")[0]
     assert operation.outcome == "put back"
@@ -71,7 +75,8 @@ async def test_whatever_an_applied_function_raises_is_put_back(small: SmallNode,
 
 @pytest.mark.parametrize("raised", RAISED)
 async def test_whatever_an_undo_raises_is_said(small: SmallNode, raised: str) -> None:
-    functions = f"def act(): pass\ndef fail(): raise RuntimeError('on purpose')\nasync def undo(): raise {raised}\n"
+    fail = "def fail():\n    if live():\n        raise RuntimeError('on purpose')\n"
+    functions = f"{ONLY_LIVE}def act(): pass\n{fail}async def undo():\n    if live():\n        raise {raised}\n"
     script = steps('{ apply = "shop.steps:act", undo = "shop.steps:undo" }', '{ apply = "shop.steps:fail" }')
     await two(small, functions, script)
     operation = await small.go("2")

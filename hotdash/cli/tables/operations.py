@@ -31,7 +31,7 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
     at = now()
     yield Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "fact"))
     yield block(outcome_lines(operation, True, at))
-    if operation.rehearsal is not None and operation.rehearsal.results:
+    if operation.rehearsal is not None and (operation.rehearsal.results or operation.rehearsal.calls):
         yield Text.assemble("\n", text("Rehearsal", "strong"))
         yield block(rehearsal_lines(operation.rehearsal))
     if operation.reason:

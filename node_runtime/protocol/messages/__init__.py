@@ -23,6 +23,7 @@ from .node import (
 from .operations import AuditEntry, Operation, ProcessResult, Step
 from .plans import (
     Blocker,
+    ChildChange,
     Plan,
     PlannedChild,
     PlannedModule,
@@ -30,6 +31,7 @@ from .plans import (
     Rehearsal,
     RehearsalOutcome,
     Rehearsed,
+    RehearsedCall,
 )
 from .requests import (
     Audit,
@@ -65,6 +67,7 @@ __all__ = [
     "Audit",
     "AuditEntry",
     "Blocker",
+    "ChildChange",
     "ChildInfo",
     "Commit",
     "Direction",
@@ -94,6 +97,7 @@ __all__ = [
     "Rehearsal",
     "RehearsalOutcome",
     "Rehearsed",
+    "RehearsedCall",
     "ReleaseInfo",
     "ReleaseStatus",
     "Releases",

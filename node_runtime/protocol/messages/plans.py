@@ -49,19 +49,24 @@ class PlannedModule(Struct, frozen=True):
     needs: tuple[str, ...] = ()
 
 
+ChildChange = Literal["added", "replaced", "removed", "left out"]
+
+
 class PlannedChild(Struct, frozen=True):
     """What a supervisor that reads its child specifications anew makes of one child.
 
     `change`: "added" (not started by that), "replaced" (another specification from its next start on), "removed" (the
     new specification doesn't name it; it runs on until it is stopped), "left out" (temporary, and ended already).
-    `step`: the number, from 1, of the instruction that starts an added or stops a removed one.
+    `step`: the number, from 1, of the instruction that starts an added or stops a removed one. `unread`: the script
+    doesn't let the supervisor read its specifications, so that this is so from the supervisor's next start on.
     """
 
     supervisor: int
     supervisor_name: str | None
     id: str
-    change: Literal["added", "replaced", "removed", "left out"]
+    change: ChildChange
     step: int | None = None
+    unread: bool = False
 
 
 class Rehearsed(Struct, frozen=True):
@@ -82,12 +87,26 @@ class Rehearsed(Struct, frozen=True):
     given_back: bool | None = None
 
 
+class RehearsedCall(Struct, frozen=True):
+    """How a function that instruction `step` applies went in the copy of the node, if not well.
+
+    "unrehearsed": it, or something before it, wants the node; `message` says what.
+    """
+
+    step: int
+    function: str
+    outcome: RehearsalOutcome
+    message: str
+    trace: tuple[str, ...] = ()
+
+
 class Rehearsal(Struct, frozen=True):
     """Every code_change of an upgrade, run on a copy of the node at `at`.
 
     `stopped` is how long the node stood still for the copy to be made, `pause` how long all code_changes took together.
     Of `processes`, `reached` were tried; `failed` would fail the upgrade, and `unrehearsed` can't be tried.
-    `results`: those that did not go well first, at most 100. `error` says why it ended early, if it did.
+    `results`: those that did not go well first, at most 100. `calls`: applied functions that did not go well.
+    `error` says why it ended early, if it did.
     """
 
     at: float
@@ -101,6 +120,7 @@ class Rehearsal(Struct, frozen=True):
     not_given_back: int = 0
     results: tuple[Rehearsed, ...] = ()
     error: str | None = None
+    calls: tuple[RehearsedCall, ...] = ()
 
 
 class Plan(Struct, frozen=True):

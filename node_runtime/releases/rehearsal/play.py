@@ -6,50 +6,45 @@ As the switch does it: the same class, the same arguments, the same state object
 from __future__ import annotations
 
 import inspect
-import signal
 import time
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import FrameType
 from typing import Any, Final
 
 import msgspec
 
 from node_runtime.behaviours.behaviour import Behaviour
+from node_runtime.behaviours.child_table import Child, Table
 from node_runtime.behaviours.describe import Limits
 from node_runtime.behaviours.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.gen_statem import has_state
 from node_runtime.behaviours.kinds import Kinds, escape
-from node_runtime.behaviours.rereading import take_new_class
+from node_runtime.behaviours.rereading import ReRead, take_new_class
 from node_runtime.behaviours.shown import shown
+from node_runtime.behaviours.starting import resolve
 from node_runtime.behaviours.supervisor import SupervisorProcess
 from node_runtime.code import Batch
-from node_runtime.protocol.messages import PlannedChild, RehearsalOutcome, Rehearsed, Term
+from node_runtime.protocol.messages import ChildChange, PlannedChild, Rehearsed, RehearsedCall, Term
 
 from ..surroundings import Surroundings
 from ..transition import Transition
+from .applied import Applied
 from .copy import NOBODY, Bounds, Place, Tell
 from .declared import fits, said
-from .fence import Fence, NotRehearsable
 from .roles import Roles
-from .script import Part, Switch, acts
+from .script import Act, Call, Part, Skipped, Switch, Unread, acts, changes
+from .trial import UNSHOWN, Trial, Verdict, Wrong
 
 ROOM: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """How many processes of each sort are told of one by one."""
-TICK: Final = 0.05
-"""Seconds between two looks at the clock, and until code that swallows its interruption is interrupted again."""
 MOST_PARTS: Final = 200_000
 LOOKING_SECONDS: Final = 0.5
 """How long the parts of one state may take to be noted down."""
 TELLING_SECONDS: Final = 0.05
-FRAMES: Final = 4
-"""How many of the innermost frames of an error are told."""
-SHOWN: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.02)
+SHOWN: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
+"""Here nobody waits for it, and a busy machine may let the copy wait for long."""
 UNSEEN: Final = Term(type="state", text="‹not looked at›")
-_HERE: Final = str(Path(__file__).parent)
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,34 +59,19 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
     pause: float = 0.0
     results: list[Rehearsed] = []
     children: list[PlannedChild] = []
+    calls: list[RehearsedCall] = []
     over: bool = False
     error: str | None = None
 
 
-class TooLong(BaseException):
-    """What runs has had its time."""
-
-
-class Wrong(Exception):
-    """What a code_change returned can't be the state."""
-
-    def __init__(self, outcome: RehearsalOutcome, message: str) -> None:
-        super().__init__(message)
-        self.outcome = outcome
-        self.message = message
-
-
-@dataclass(slots=True)
-class Attempt:
+@dataclass(slots=True, kw_only=True)
+class Attempt(Verdict):
     """One process's code_change, as far as it came."""
 
     part: Part
     state: Any
     old_class: type[Behaviour]
     note: Fingerprint | None
-    outcome: RehearsalOutcome = "ok"
-    message: str | None = None
-    trace: tuple[str, ...] = ()
     seconds: float = 0.0
     after: Any = None
     given_back: bool | None = None
@@ -101,10 +81,6 @@ class Attempt:
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
-
-    def went(self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = ()) -> None:
-        """It went otherwise than well."""
-        self.outcome, self.message, self.trace = outcome, message, trace
 
 
 @dataclass(slots=True)
@@ -118,50 +94,69 @@ class Play:
     place: Place
     tell: Tell
     told: Told = field(default_factory=Told)
-    _fence: Fence = field(init=False)
-    _armed: bool = False
-    _since: float = 0.0
-    _doing: str = ""
+    _trial: Trial = field(init=False)
+    _applied: Applied = field(init=False)
     _last: float = 0.0
     _room: dict[str, int] = field(default_factory=lambda: dict(ROOM))
     _kinds: Kinds = field(default_factory=Kinds)
+    _earlier: dict[str, dict[str, Any]] | None = None
+    """Once the modules have switched: the namespaces of those that the script has not loaded yet."""
+    _made: dict[int, Any] = field(default_factory=dict)
+    _often: frozenset[str] = frozenset()
+    """The modules with several code_changes; each goes on with what the one before has made."""
 
     def run(self) -> None:
         """Rehearse everything and say how it went."""
         try:
             Surroundings().follow(self.transition.target, self.transition.configuration)
-            signal.signal(signal.SIGALRM, self._too_long)
-            signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
-            self._fence = Fence()
+            self._trial = Trial(self.bounds, self.place)
+            self._applied = Applied(self._trial, self.place)
             script = list(acts(self.transition))
+            counted = Counter(change.module for change in changes(self.transition.script))
+            self._often = frozenset(module for module, times in counted.items() if times > 1)
             self.told.processes = sum(isinstance(act, Part) for act in script)
             self._say(at_once=True)
             for act in script:
-                if isinstance(act, Switch):
-                    self.batch.commit()
-                    continue
-                self.place.enter(int(act.process.pid))
-                self._one(act)
-                self.place.enter(NOBODY)
+                self._act(act)
+            self._applied.undo()
             self.told.over = True
         except BaseException as error:
             self.told.error = f"{type(error).__name__}: {error}"
         self._say(at_once=True)
 
+    def _act(self, act: Act) -> None:
+        match act:
+            case Switch():
+                if self._earlier is None:
+                    self.batch.commit()
+                    self._earlier = self.roles.earlier()
+                self._earlier.pop(act.module, None)
+            case Call():
+                self._applied.call(act, self._earlier or {})
+            case Skipped():
+                self._applied.skip(act.step)
+            case Unread():
+                self._peek(act.process)
+            case Part():
+                self.place.enter(int(act.process.pid))
+                self._one(act)
+                self.place.enter(NOBODY)
+
     def _say(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
         if at_once or now - self._last > TELLING_SECONDS:
             self._last = now
+            self.told.calls = self._applied.told
             self.tell(msgspec.msgpack.encode(self.told))
-            self.told.results, self.told.children = [], []
+            self.told.results, self.told.children, self._applied.told = [], [], []
 
     # ------------------------------------------------------------------ one process
 
     def _one(self, part: Part) -> None:
         process = part.process
-        state = process.raw_state()
+        state = self._made.get(process.pid, process.raw_state())
         note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds, alone=True)
-        attempt = Attempt(part, state, type(process.instance), note)
+        attempt = Attempt(part=part, state=state, old_class=type(process.instance), note=note)
         before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
         sort = attempt.sort()
@@ -173,33 +168,20 @@ class Play:
         self._say(at_once=first and sort == "failed")
 
     def _try(self, attempt: Attempt) -> None:
-        self._doing = "its code_change"
-        try:
-            with self._bounded():
-                if isinstance(attempt.part.process, SupervisorProcess):
-                    self._re_read(attempt, attempt.part.process)
-                else:
-                    self._change(attempt)
-                    self._check(attempt)
-        except Wrong as wrong:
-            attempt.went(wrong.outcome, wrong.message)
-        except TooLong:
-            attempt.went("hung", f"{self._doing} has not ended within {self.bounds.each:g} s")
-            if attempt.note is not None and attempt.note.held:  # nobody is here to let go of it
-                attempt.went("unrehearsed", f"{attempt.message}, and a lock of its state was held at that moment")
-        except MemoryError:
-            extra = self.bounds.memory >> 20
-            attempt.went("raised", f"{self._doing} needs more than {extra} MiB beyond what the node has")
-        except BaseException as error:
-            attempt.went("raised", f"{self._doing} raised {self._words(error)}", self._trace(error))
-        if (touched := self._fence.take()) is not None:
-            what = f"{self._doing} {touched}, which a rehearsal can't let it do"
-            attempt.went("unrehearsed", what, attempt.trace)
-        elif attempt.note is not None and not attempt.note.still_fits():
+        process, note = attempt.part.process, attempt.note
+        if isinstance(process, SupervisorProcess):
+            self._trial.run(attempt, "its children()", lambda: self._re_read(attempt, process))
+        elif self._trial.run(attempt, "its code_change", lambda: self._change(attempt)) and note and note.held:
+            # Nobody is here to let go of it.
+            attempt.went("unrehearsed", f"{attempt.message}, and a lock of its state was held at that moment")
+        if attempt.outcome != "unrehearsed" and note is not None and not note.still_fits():
             changed = "its code_change changes the state that it is given"
             attempt.went("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
-        elif attempt.outcome == "ok" and attempt.part.process.kind != "supervisor" and self.transition.back is not None:
-            self._give_back(attempt)
+        elif attempt.outcome == "ok" and process.kind != "supervisor":
+            if attempt.part.change.module in self._often:
+                self._made[process.pid] = attempt.after
+            if self.transition.back is not None:
+                self._give_back(attempt)
 
     def _change(self, attempt: Attempt) -> None:
         change = self.roles.of(attempt.part).change
@@ -208,6 +190,7 @@ class Play:
             attempt.after = change(attempt.state)
         finally:
             attempt.seconds = time.perf_counter() - began
+        self._check(attempt)
 
     def _check(self, attempt: Attempt) -> None:
         """Whether the new state is one."""
@@ -232,34 +215,60 @@ class Play:
 
     def _give_back(self, attempt: Attempt) -> None:
         """Whether the way down makes the same state of the new one again."""
-        self._doing = "the way down"
         back = self.roles.of(attempt.part).back
-        try:
-            with self._bounded():
-                returned = attempt.after if back is None else back(attempt.after)
-                attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
-                if attempt.given_back is False:
-                    without = " has no code_change for it, and" if back is None else ""
-                    attempt.message = f"the way down{without} does not give the same state back"
-        except TooLong:
-            attempt.given_back, attempt.message = False, f"the way down has not ended within {self.bounds.each:g} s"
-        except BaseException as error:
-            attempt.given_back, attempt.message = False, f"the way down raised {self._words(error)}"
-            attempt.trace = self._trace(error)
-        if self._fence.take() is not None:
-            attempt.given_back, attempt.message, attempt.trace = None, None, ()
+        verdict = Verdict()
+
+        def go() -> None:
+            returned = attempt.after if back is None else back(attempt.after)
+            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+            if attempt.given_back is False:
+                without = " has no code_change for it, and" if back is None else ""
+                attempt.message = f"the way down{without} does not give the same state back"
+
+        self._trial.run(verdict, "the way down", go)
+        if verdict.outcome == "unrehearsed":
+            attempt.given_back, attempt.message = None, None
+        elif verdict.outcome != "ok":
+            attempt.given_back, attempt.message, attempt.trace = False, verdict.message, verdict.trace
 
     def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
-        self._doing = "its children()"
-        table = attempt.state
         began = time.perf_counter()
         read = take_new_class(process)
         attempt.seconds = time.perf_counter() - began
         attempt.after = process.raw_state()
+        self._tell_of_children(process, read, attempt.state, unread=False)
+        for id in (*read.added, *read.replaced):
+            self._check_start(attempt.after.find(id) or attempt.after, id)
+
+    def _check_start(self, holder: Any, id: str) -> None:
+        """Whether what starts a child exists."""
+        start = (holder.spec if isinstance(holder, Child) else holder.template).start
+        try:
+            found = resolve(start)
+        except (LookupError, ImportError):
+            found = None
+        if not callable(found):
+            raise Wrong("raised", f"its children() name {start} to start {id}, which is no function")
+
+    def _peek(self, process: SupervisorProcess) -> None:
+        """What a supervisor that is not read again would make of its children."""
+        table = process.raw_state()
+
+        def look() -> None:
+            self._tell_of_children(process, take_new_class(process), table, unread=True)
+
+        self._trial.run(Verdict(), "its children()", look)
+
+    def _tell_of_children(self, process: SupervisorProcess, read: ReRead, table: Table, *, unread: bool) -> None:
         removed = [id for id in read.kept if id in table.named]
-        for change, ids in (("added", read.added), ("replaced", read.replaced), ("removed", removed)):
-            self.told.children += [_child(process, id, change) for id in ids]
-        self.told.children += [_child(process, id, "left out") for id in read.left_out]
+        found: tuple[tuple[ChildChange, Iterable[str]], ...] = (
+            ("added", read.added), ("replaced", read.replaced), ("removed", removed), ("left out", read.left_out),
+        )  # fmt: skip
+        self.told.children += [
+            PlannedChild(supervisor=int(process.pid), supervisor_name=process.name, id=id, change=change, unread=unread)
+            for change, ids in found
+            for id in ids
+        ]
 
     # ------------------------------------------------------------------ what is said of it
 
@@ -296,55 +305,12 @@ class Play:
 
     def _shown(self, cls: type[Behaviour], state: object) -> Term:
         try:
-            with self._aside():
+            with self._trial.aside():
                 return shown(cls, state, SHOWN, self._kinds)
-        except (Exception, TooLong, NotRehearsable):
+        except UNSHOWN:
             return UNSEEN
-
-    def _words(self, error: BaseException) -> str:
-        kind = type(error).__name__
-        try:
-            with self._aside():
-                return escape(f"{kind}: {error}"[:500])
-        except (Exception, TooLong, NotRehearsable):
-            return kind
-
-    def _trace(self, error: BaseException) -> tuple[str, ...]:
-        """The innermost frames of the code that raised, with their lines."""
-        frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_HERE)]
-        return tuple(escape(f"{one.filename}:{one.lineno} {one.name}: {one.line}"[:300]) for one in frames[-FRAMES:])
-
-    @contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """User code runs inside: behind the fence, and interrupted when it takes too long, again and again."""
-        with self._fence:
-            self.place.begin()
-            self._since = time.monotonic()
-            self._armed = True
-            try:
-                yield
-            finally:
-                self._armed = False
-
-    @contextmanager
-    def _aside(self) -> Iterator[None]:
-        """As `_bounded`, for what is not the code_change itself: what it touches says nothing of that."""
-        before = self._fence.touched
-        try:
-            with self._bounded():
-                yield
-        finally:
-            self._fence.touched = before
-
-    def _too_long(self, number: int, frame: FrameType | None) -> None:
-        if self._armed and time.monotonic() - self._since > self.bounds.each:
-            raise TooLong
 
 
 def _kind(value: object) -> str:
     name = type(value).__qualname__
     return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {escape(name[:100])}"
-
-
-def _child(process: SupervisorProcess, id: str, change: Any) -> PlannedChild:
-    return PlannedChild(supervisor=int(process.pid), supervisor_name=process.name, id=id, change=change)

@@ -11,9 +11,11 @@ import msgspec
 
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed
+from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed, RehearsedCall
 
+from .. import affected
 from ..transition import Transition
+from . import script
 from .copy import NOBODY, Bounds, Place, Tell, run_in_a_copy
 from .play import UNSEEN, Play, Told
 from .roles import Roles
@@ -33,6 +35,8 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "hung": "correct the code_change: all processes would stand still with it",
     "died": "correct the code_change: it would end the node",
 }
+REMEDY_CHILDREN: Final = "correct children() and build the release again"
+REMEDY_CALL: Final = "correct the function, or what the appup gives it, and build the release again"
 
 Hear = Callable[[int, int], None]
 """Is told how many processes have been rehearsed, of how many."""
@@ -47,12 +51,22 @@ class Outcome:
     not_compared: int = 0
 
 
+def is_due(transition: Transition) -> bool:
+    """Whether an install has something to rehearse: a code_change, or a function of the release."""
+    return bool(transition.migrated) or script.calls(transition)
+
+
 async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
-    if not any(process.module in transition.migrated for process in runtime().processes.values()):
+    if not (
+        any(process.module in transition.migrated for process in runtime().processes.values())
+        or script.calls(transition)
+        or script.unread(transition)
+    ):
         return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()
-    running = {module: version for module in transition.migrated if (version := code.versions(module)[0]) is not None}
+    modules = (*transition.migrated, *transition.loaded, *transition.removed)
+    running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     roles = Roles(batch, running)
     node = transition.configuration.node
     bounds = Bounds(node.rehearsal, node.code_change, MEMORY)
@@ -63,7 +77,7 @@ async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear:
 
     try:
         stopped, killed = await run_in_a_copy(work, heard.take, place, bounds)
-        ended = None if heard.told.over else _ended_early(place, bounds, heard, killed=killed)
+        ended = None if heard.told.over else _ended_early(transition, place, bounds, heard, killed=killed)
     finally:
         place.close()
     results = sorted((*heard.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_weight)
@@ -73,13 +87,14 @@ async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear:
         seconds=time.perf_counter() - began,
         stopped=stopped,
         pause=told.pause,
-        processes=max(told.processes, 1),
+        processes=told.processes if told.over else max(told.processes, 1),
         reached=told.reached + isinstance(ended, Rehearsed),
         failed=told.failed + isinstance(ended, Rehearsed),
         unrehearsed=told.unrehearsed,
         not_given_back=told.not_given_back,
         results=tuple(results[:RESULTS]),
         error=ended if isinstance(ended, str) else None,
+        calls=(*heard.calls, *((ended,) if isinstance(ended, RehearsedCall) else ())),
     )
     return Outcome(rehearsal, tuple(heard.children), told.not_compared)
 
@@ -91,6 +106,7 @@ class Heard:
         self.told = Told()
         self.results: list[Rehearsed] = []
         self.children: list[PlannedChild] = []
+        self.calls: list[RehearsedCall] = []
         self._hear = hear
         self._decoder = msgspec.msgpack.Decoder(Told)
 
@@ -99,28 +115,35 @@ class Heard:
         self.told = self._decoder.decode(message)
         self.results += self.told.results
         self.children += self.told.children
+        self.calls += self.told.calls
         self._hear(self.told.reached, self.told.processes)
 
 
-def _ended_early(place: Place, bounds: Bounds, heard: Heard, *, killed: bool) -> Rehearsed | str:
-    """The process that it ended at, or what is to be said instead."""
+def _ended_early(
+    transition: Transition, place: Place, bounds: Bounds, heard: Heard, *, killed: bool
+) -> Rehearsed | RehearsedCall | str:
+    """The process or the function that it ended at, or what is to be said instead."""
     number, at_it = place.read()
     process = runtime().processes.get(number)
     if heard.told.error is not None:
         return f"it failed: {heard.told.error}"
     if number == NOBODY or (killed and at_it <= bounds.each):
         return f"not everything was rehearsed within {bounds.seconds:g} s" if killed else "its process has ended"
-    message = "its code_change ended the process that it ran in"
+    outcome: RehearsalOutcome = "hung" if killed else "died"
+    message = "ended the process that it ran in"
     if killed:
-        message = f"its code_change has not ended within {bounds.each:g} s, and can't be interrupted"
+        message = f"has not ended within {bounds.each:g} s, and can't be interrupted"
+    if number < 0:
+        step = next(step for at, step in affected.numbered(transition.script) if at == -number)
+        return RehearsedCall(step=-number, function=step[1], outcome=outcome, message=f"it {message}")
     return Rehearsed(
         pid=number,
         name=None if process is None else process.name,
         module="" if process is None else process.module,
-        outcome="hung" if killed else "died",
+        outcome=outcome,
         seconds=at_it,
         before=UNSEEN,
-        message=message,
+        message=f"its code_change {message}",
     )
 
 
@@ -139,23 +162,37 @@ def _weight(result: Rehearsed) -> int:
 def blockers(rehearsal: Rehearsal) -> list[Blocker]:
     """What the rehearsal found to stand in the way, process by process."""
     failed = [one for one in rehearsal.results if one.outcome not in ("ok", "unrehearsed")]
-    found = [Blocker(reason=sentence(one), remedy=REMEDIES.get(one.outcome, ""), pid=one.pid) for one in failed[:NAMED]]
+    found = [Blocker(reason=sentence(one), remedy=_remedy(one), pid=one.pid) for one in failed[:NAMED]]
     if rehearsal.failed > NAMED:
         more = f"{rehearsal.failed - NAMED} more processes fail in the rehearsal"
         found.append(Blocker(reason=more, remedy="correct the code_change; `-o json` lists the first hundred"))
+    found += [Blocker(reason=_called(one), remedy=REMEDY_CALL) for one in rehearsal.calls if one.outcome in REMEDIES]
     return found
+
+
+def _remedy(one: Rehearsed) -> str:
+    process = runtime().processes.get(one.pid)
+    return REMEDY_CHILDREN if process is not None and process.kind == "supervisor" else REMEDIES[one.outcome]
+
+
+def _called(one: RehearsedCall) -> str:
+    """An applied function that did not go well."""
+    return f"instruction {one.step}, apply {one.function}: {one.message}{_where(one.trace)}"
 
 
 def sentence(one: Rehearsed) -> str:
     """One process that did not go well."""
-    where = f" ({one.trace[-1].partition(' ')[0]})" if one.trace else ""
-    return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{where}"
+    return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
+
+
+def _where(trace: tuple[str, ...]) -> str:
+    return f" ({trace[-1].partition(' ')[0]})" if trace else ""
 
 
 def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
     """Why an install doesn't begin after this rehearsal; `consent` is to what can't be rehearsed."""
-    if rehearsal.failed:
-        return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in blockers(rehearsal))}"
+    if found := blockers(rehearsal):
+        return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in found)}"
     unknown = needs_consent(rehearsal)
     return None if unknown is None or consent else f"{unknown}: {CONSENT}"
 

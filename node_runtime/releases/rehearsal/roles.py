@@ -29,13 +29,17 @@ class Role:
 
 
 class Roles:
-    """`running` has the present version of each module."""
+    """`running` has the present version of each module of the script."""
 
     def __init__(self, batch: Batch, running: Mapping[str, Version]) -> None:
         new = {module: batch.version(module) for module in running if module in batch.modules}
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
         self._known: dict[tuple[int, str, type[Any]], Role] = {}
+
+    def earlier(self) -> dict[str, dict[str, Any]]:
+        """The namespaces that are current until the script has loaded or removed their modules."""
+        return {module: version.namespace for module, version in self._running.items()}
 
     def of(self, part: Part) -> Role:
         """The role of a process. Raises LookupError if its class is not there any more."""

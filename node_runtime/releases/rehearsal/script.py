@@ -1,16 +1,20 @@
-"""What of a script is rehearsed: its code_changes, process by process, and the switch to the new code among them."""
+"""What of a script is rehearsed: code_changes, process by process, functions, and the switch to the new code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from node_runtime.behaviours.process import BehaviourProcess
+from node_runtime.behaviours.supervisor import SupervisorProcess
 
-from .. import conditions
+from .. import affected, conditions
 from ..instructions import Low
 from ..transition import Transition
+
+OWN: Final = "node_runtime."
+"""Functions of the runtime begin so: they act on processes, and there are none in a copy of the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,72 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Here all modules of the script become current."""
+    """Here all modules of the script become current, at the first of these; this one is `module`'s."""
+
+    module: str
 
 
-def acts(transition: Transition) -> Iterator[Part | Switch]:
-    """The rehearsal of a transition with the processes that live now, in the script's order."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function that instruction `step` applies, and what undoes it."""
+
+    step: int
+    function: str
+    args: list[Any]
+    undo: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An instruction that a copy of the node can't carry out, and that what comes later may build upon."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A supervisor whose module is loaded, and that the script does not let read its children again."""
+
+    process: SupervisorProcess
+
+
+Act = Part | Switch | Call | Skipped | Unread
+
+
+def acts(transition: Transition) -> Iterator[Act]:
+    """The rehearsal of a transition with the processes that live now, in the script's order.
+
+    Whom the script has stopped by then goes through no code_change.
+    """
     back = {} if transition.back is None else {change.module: change for change in changes(transition.back)}
-    switched = False
-    for step in transition.script:
-        if step[0] in ("load", "remove") and not switched:
-            switched = True
-            yield Switch()
+    gone: set[int] = set()
+    for number, step in affected.numbered(transition.script):
+        stopped = {int(process.pid) for process in affected.stopped(step)}
+        gone |= stopped
+        if step[0] in ("load", "remove"):
+            yield Switch(step[1])
         elif step[0] == "code_change":
             for change in _of_step(step, _loaded_before(transition.script, step)):
                 for process in conditions.users(change.module):
-                    yield Part(process, change, back.get(change.module))
+                    if process.pid not in gone:
+                        yield Part(process, change, back.get(change.module))
+        elif step[0] == "apply" and not step[1].startswith(OWN):
+            yield Call(number, step[1], step[2], step[3]["undo"])
+        elif step[0] in ("apply", "stop", "start"):
+            yield Skipped(number)
+    yield from (Unread(process) for process in unread(transition) if process.pid not in gone)
+
+
+def unread(transition: Transition) -> list[SupervisorProcess]:
+    """The live supervisors whose modules are loaded without being read again."""
+    modules = [module for module in transition.loaded if module not in transition.migrated]
+    users = conditions.users(*modules) if modules else []
+    return [process for process in users if isinstance(process, SupervisorProcess)]
+
+
+def calls(transition: Transition) -> bool:
+    """Whether the script applies functions of the release."""
+    return any(step[0] == "apply" and not step[1].startswith(OWN) for step in transition.script)
 
 
 def changes(script: list[Low]) -> Iterator[Change]:
