@@ -7,12 +7,14 @@ is given; so that mapping is where the old object takes the place of the new one
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from .definitions import Definitions, read_definitions
+from .definitions import Definitions, changing_reads, read_definitions
 from .identity import Face, is_candidate, unchanged
+from .likeness import is_plain
 
 if TYPE_CHECKING:
     from .module import Namespace
@@ -99,7 +101,11 @@ def handed_over(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class Body(MutableMapping[str, Any]):
-    """The local names of a body: they are the namespace's, but for what is carried over."""
+    """The local names of a body: they are the namespace's, but for what is carried over.
+
+    `_own` has what the body itself made under carried names. Where it goes on to fill that, it gets it, and not the
+    object that is in use: whether the load will be committed isn't known yet.
+    """
 
     def __init__(self, unit: Unit, namespace: Namespace, before: Version) -> None:
         self.faces: dict[type, Face] = {}
@@ -107,19 +113,41 @@ class Body(MutableMapping[str, Any]):
         self._namespace = namespace
         self._before = before.namespace
         self._carried: frozenset[str] = frozenset()
+        self._own: Namespace = {}
 
     @cached_property
     def _definitions(self) -> Definitions:
         return read_definitions(self._unit.code)
 
+    @cached_property
+    def _changing(self) -> frozenset[int]:
+        return changing_reads(self._unit.code)
+
     def __setitem__(self, name: str, value: Any) -> None:
+        if name in self._carried:
+            self._own[name] = value
+            return
         self._namespace[name] = self._chosen(name, value)
         if name == CARRY:
-            self._carried = frozenset(carried_names(self._namespace)) & self._before.keys()
-            self._namespace.update((carried, self._before[carried]) for carried in self._carried)
+            listed = frozenset(carried_names(self._namespace)) & self._before.keys()
+            self._own.update((new, self._namespace[new]) for new in (listed - self._carried) & self._namespace.keys())
+            self._carried = listed
+            self._namespace.update((carried, self._before[carried]) for carried in listed)
 
     def __getitem__(self, name: str) -> Any:
+        if name in self._carried and not is_plain(self._namespace[name]) and self._is_about_to_change():
+            if name not in self._own:
+                raise TypeError(
+                    f"{name!r} is carried over and in use, and this line would change it before the load is committed: "
+                    f"do it only where the body makes {name!r}, or let a function {CARRY} return what it is to be"
+                )
+            return self._own[name]
         return self._namespace[name]
+
+    def _is_about_to_change(self) -> bool:
+        """The body reads a name in order to change its object."""
+        reading = sys._getframe(2)
+        return reading.f_code is self._unit.code and reading.f_lasti in self._changing
 
     def __delitem__(self, name: str) -> None:
         del self._namespace[name]
@@ -131,8 +159,6 @@ class Body(MutableMapping[str, Any]):
         return len(self._namespace)
 
     def _chosen(self, name: str, value: Any) -> Any:
-        if name in self._carried:
-            return self._before[name]
         old, module = self._before.get(name), self._unit.source.module
         if old is value or not (is_candidate(value, module, name) and is_candidate(old, module, name)):
             return value

@@ -23,6 +23,12 @@ Chain = tuple[str, ...]
 _STORES = frozenset({"STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"})
 _READS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_CHANGES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
+_CHANGING_METHODS = frozenset({
+    "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
+    "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort", "subtract",
+    "symmetric_difference_update", "update",
+})  # fmt: skip
 _MADE = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 
 
@@ -50,6 +56,17 @@ def read_definitions(code: CodeType) -> Definitions:
     makers = {**dict(_called(steps)), **dict(_classes(steps))}
     altered = frozenset(_altered(steps))
     return Definitions(bound, makers, altered, dict(_functions(steps)))
+
+
+def changing_reads(code: CodeType) -> frozenset[int]:
+    """Where a body reads a name in order to change its object: the offsets of these instructions.
+
+    `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have their place where the
+    name has its own, and so has all that goes deeper, such as `name[key].append(value)`.
+    """
+    steps = _steps(code)
+    changed = {_place(step) for step in steps if _is_change(step)}
+    return frozenset(step.offset for step in steps if step.opname == "LOAD_NAME" and _place(step) in changed)
 
 
 def names_mentioned(code: CodeType) -> set[str]:
@@ -118,6 +135,14 @@ def _altered(steps: list[dis.Instruction]) -> Iterator[str]:
             target = next(before for before in reversed(steps[:at]) if before.opname not in _ATTRIBUTES)
             if target.opname in _READS:
                 yield target.argval
+
+
+def _is_change(step: dis.Instruction) -> bool:
+    return (
+        step.opname in _CHANGES
+        or (step.opname in _ATTRIBUTES and step.argval in _CHANGING_METHODS)
+        or (step.opname == "BINARY_OP" and step.argrepr.endswith("="))
+    )
 
 
 def _place(step: dis.Instruction) -> tuple[int, int]:

@@ -76,6 +76,11 @@ def same_code(old: CodeType, new: CodeType) -> bool:
     )
 
 
+def is_plain(value: object) -> bool:
+    """A number, a text or the like, or a tuple or frozen set of them: nobody can change it."""
+    return same_plain(value, value)
+
+
 def same_plain(old: object, new: object) -> bool:
     """Equal numbers, texts and the like, of one type, and tuples and frozen sets of them."""
     if type(old) is not type(new):
