@@ -7,6 +7,7 @@ is given; so that mapping is where the old object takes the place of the new one
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Iterator, MutableMapping
 from functools import cached_property
@@ -37,6 +38,7 @@ def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[ty
         exec(unit.code, namespace, body)
         faces = body.faces
     forget_frames(namespace)
+    carried_names(namespace)  # refused here, if it makes no sense, and not when a batch or a later version needs it
     if before is not None:
         namespace.update(handed_over(namespace, before.namespace))
     announce(namespace, before)
@@ -71,11 +73,13 @@ def announce(namespace: Namespace, before: Version | None) -> None:
     hook = namespace.get(ON_LOAD)
     if hook is None:
         return
+    if not callable(hook):
+        raise TypeError(f"{ON_LOAD} is {hook!r}: make it a function of the old namespace")
     answer = hook(None if before is None else before.namespace)
+    if inspect.iscoroutine(answer):
+        answer.close()
+        raise TypeError(f"{ON_LOAD} is async, and nobody awaits it: make it a plain function")
     if answer is not None:
-        close = getattr(answer, "close", None)
-        if close is not None:
-            close()  # a coroutine that nobody awaits
         raise TypeError(f"{ON_LOAD} returned {answer!r}: it accepts by returning None, and refuses by raising")
 
 

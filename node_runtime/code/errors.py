@@ -20,7 +20,8 @@ class LoadFailed(CodeError):
     def __init__(self, module: str, path: str, line: int, cause: BaseException, advice: str = "") -> None:
         said = cause.msg if isinstance(cause, SyntaxError) else str(cause)
         text = f"{type(cause).__name__}: {said}" if said else type(cause).__name__
-        super().__init__(f"{module} can't be loaded: {text} ({path}, line {line}). Nothing was changed.{advice}")
+        where = f"{path}, line {line}" if line else path
+        super().__init__(f"{module} can't be loaded: {text} ({where}). Nothing was changed.{advice}")
         self.module = module
         self.path = path
         self.line = line

@@ -103,16 +103,20 @@ def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(ap
 @pytest.mark.parametrize(
     ("hook", "said"),
     [
-        ("def __on_load__(old):\n    return False\n", "returned False"),
-        ("async def __on_load__(old): ...\n", "returned <"),
+        ("def __on_load__(old):\n    return False\n", "__on_load__ returned False: it accepts by returning None, and"),
+        ("async def __on_load__(old): ...\n", "__on_load__ is async, and nobody awaits it: make it a plain function"),
+        ("__on_load__ = 7\n", "__on_load__ is 7: make it a function of the old namespace"),
     ],
 )
 def test_an_on_load_accepts_by_returning_none(app, hook, said):
     app.boot(a="")
     import a  # noqa: F401
 
-    with pytest.raises(LoadFailed, match=said):
+    with pytest.raises(LoadFailed, match=said) as failed:
         app.prepare(a=hook)
+    assert "line 0" not in str(failed.value)
+    with pytest.raises(LoadFailed, match=said):
+        app.prepare(fresh=hook)
 
 
 def test_an_on_load_may_take_over_from_the_old_namespace_itself(app):
@@ -265,6 +269,19 @@ def test_a_carry_that_makes_no_sense_is_refused(app, text, said):
     with pytest.raises(LoadFailed, match=said):
         app.prepare(a=text)
     assert a.X == 1
+
+
+@pytest.mark.parametrize("text", ["__carry__ = 'cache'\n", "globals()['__carry__'] = 'cache'\n"])
+def test_a_carry_that_makes_no_sense_is_refused_from_the_first_import_on(app, text):
+    app.boot(a="X = 1\n", b=text)
+    import a  # noqa: F401
+
+    said = "__carry__ is 'cache': make it a list of names, or a function of the old namespace"
+    for modules in ({"fresh": text}, {"a": text}):
+        with pytest.raises(LoadFailed, match=said):
+            app.prepare(**modules)
+    with pytest.raises(TypeError, match=said):
+        import b  # noqa: F401
 
 
 def test_a_class_can_be_carried_on_purpose(app):
