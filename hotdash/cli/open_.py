@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hotdash import terminal
 from node_runtime.protocol.exits import ExitCode, Refused
 from node_runtime.protocol.rundir import NodeRecord, list_records
 
@@ -23,14 +24,16 @@ from .session import find, node_options
 def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) -> None:
     """Open the dashboard on NODE."""
     address = find(node, cookie_file)
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not terminal.usable():
         raise Refused(
-            f"The dashboard needs a terminal; without one, 'hotdash status {node}' and its sisters print the same.",
+            f"The dashboard needs a terminal that can be drawn on; without one, 'hotdash status {node}' and its "
+            f"sisters print the same.",
             ExitCode.USAGE,
         )
     from hotdash.app import HotdashApp
 
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without its terminal it has nothing to do, under nohup neither
+    terminal.end_with_it()
     app = HotdashApp(address, read_only=not armed, cookie_file=cookie_file, page=page)
     app.run()
     sys.exit(app.return_code)

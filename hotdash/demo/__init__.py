@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
+
+from hotdash import terminal
 
 from .stage import Stage
 from .story import play_story
@@ -12,12 +13,12 @@ from .story import play_story
 
 def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
     """Open the dashboard on a private fil; without a usable terminal, or with `play`, tell the story as text."""
-    terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb")
-    if play or not terminal:
+    if play or not terminal.usable():
         with Stage(examples, port if port is not None else 0) as stage:
             play_story(stage)
     else:
         with Stage(examples, port) as stage:
+            terminal.end_with_it()
             code = _open_dashboard(stage)
         sys.exit(code)
 

@@ -5,6 +5,7 @@ When it is over, however it ends, the node is stopped and the folder is gone.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -94,12 +95,16 @@ class Stage:
         self.script = f"{self.node_folder}/bin/{self.projects[0].name}"
         self.run_directory = self.folder / "run"
         self.run_directory.mkdir(mode=0o700)
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
         configured = _toml(first / "config" / "sys.toml").get(self.projects[0].name, {}).get("http_port", 8004)
         self.port = int(str(configured)) if self._port is None else self._port or free_port()
+        check_port(self.port)
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
             "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
+            "TMPDIR": str(temporary),  # so that what a command leaves that is killed goes, too
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "COLUMNS": str(WIDTH),
             "PYTHONUNBUFFERED": "1",
@@ -131,8 +136,6 @@ class Stage:
         if done.returncode != 0:
             said = done.stdout.strip().splitlines()
             last = said[-1] if said else f"{' '.join(words)} ended with {done.returncode} and said nothing."
-            if words[0] == self.script and f"{self.port}" in last:
-                last = f"{last} `hotdash demo --port 0` takes a free port."
             raise Refused(last, ExitCode(done.returncode) if done.returncode in set(ExitCode) else ExitCode.REFUSED)
         return done.stdout
 
@@ -172,6 +175,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def check_port(port: int) -> None:
+    """Refused when nobody could listen on this port of the loopback interface: better said before all is built."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be had ({error.strerror})"
+            raise Refused(f"Port {port} {why} on 127.0.0.1; `hotdash demo --port 0` takes a free one.") from None
 
 
 def _toml(path: Path) -> dict[str, dict[str, object]]:

@@ -96,8 +96,9 @@ def test_a_busy_port_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     assert str(port) in sentence
     assert len(sentence.splitlines()) == 1
     assert "Traceback" not in done.stdout + done.stderr
+    assert done.stdout == "", "it is found out before anything is built"
     nothing_is_left(tmp_path)
-    assert "`hotdash demo --port 0` takes a free port." in sentence
+    assert "`hotdash demo --port 0` takes a free one." in sentence
 
 
 def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
@@ -119,6 +120,24 @@ def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
         _, said = demo.communicate(timeout=60)
     assert demo.returncode == 128 + signal.SIGINT
     assert said == "The demonstration was stopped; its node and its folders are gone.\n"
+    nothing_is_left(tmp_path)
+
+
+def test_a_demo_that_is_cut_off_while_it_builds_leaves_nothing(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "hotdash", "demo"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as demo:
+        while not any(scratch.rglob("node-runtime-build-*")):
+            assert demo.poll() is None
+        demo.send_signal(signal.SIGHUP)
+    assert demo.returncode == 128 + signal.SIGHUP
     nothing_is_left(tmp_path)
 
 
