@@ -281,13 +281,24 @@ def _server(function: str) -> ServerProcess:
 # ------------------------------------------------------------------ calls
 
 
+def _request(name: str, argument: Any, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Answer | None) -> Item:
+    """A request as a piece of mail."""
+    if argument is NOTHING:
+        return (name, (), kwargs or NO_KWARGS, answer)
+    if args or kwargs:
+        return (name, (argument, *args), kwargs or NO_KWARGS, answer)
+    return (name, argument, None, answer)
+
+
 @overload
 async def call(
     target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
 ) -> R: ...
 @overload
 async def call(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
-async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:  # noqa: PLR0912
+async def call(  # noqa: PLR0912
+    target: Target, method: Callable[..., Any], argument: Any = NOTHING, /, *args: Any, **kwargs: Any
+) -> Any:
     """Ask a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
     Raises NoProcess at once when there is no such process, CallTimeout, Exit with the reason when the server ends
@@ -315,7 +326,7 @@ async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwar
         or (function := code.methods.get(name)) is None
         or (node.inline_calls <= node.look_at and not (began := node.look()))
     ):
-        return await ask(node, process, (name, args, kwargs, Answer(node)), CALL_SECONDS)
+        return await ask(node, process, _request(name, argument, args, kwargs, Answer(node)), CALL_SECONDS)
     node.inline_calls -= 1
     # From here on it is BehaviourProcess.serve, without a future for the answer.
     failure: BaseException | None = None
@@ -324,12 +335,12 @@ async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwar
     process.handled += 1
     node.current = process
     try:
-        if kwargs:
-            result = function(process.instance, *args, **kwargs)
-        elif len(args) == 1:  # as what is below, but Python needs no frame of C to run it
-            result = function(process.instance, args[0])
-        else:
-            result = function(process.instance, *args)
+        if argument is NOTHING:
+            result = function(process.instance, **kwargs)
+        elif args or kwargs:
+            result = function(process.instance, argument, *args, **kwargs)
+        else:  # Python needs no frame of C to call with one argument
+            result = function(process.instance, argument)
     except CRASHES as error:
         failure = error
     finally:
@@ -343,7 +354,7 @@ async def call(target: Target, method: Callable[..., Any], /, *args: Any, **kwar
         if node.zombies:
             await apply_exits(node)
         return result
-    item: Item = (name, args, kwargs, Answer(node))
+    item = _request(name, argument, args, kwargs, Answer(node))
     if failure is None and type(result) is CoroutineType:
         process.go_on(result, item)
     else:
@@ -403,11 +414,10 @@ def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /,
         return
     except AttributeError:
         raise not_a_method(method) from None
-    item: Item
     if not (args or kwargs) and argument is not NOTHING:
-        item = (name, argument, None, None)
+        item: Item = (name, argument, None, None)
     else:
-        item = (name, () if argument is NOTHING else (argument, *args), kwargs or NO_KWARGS, None)
+        item = _request(name, argument, args, kwargs, None)
     if (mail := process.mail) is not None:
         mail.append(item)
     else:
