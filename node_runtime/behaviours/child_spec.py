@@ -42,6 +42,12 @@ class ChildSpec:
     modules: tuple[str, ...] = ()
     significant: bool = False
 
+    def in_words(self) -> str:
+        """How it is started, restarted and ended; without its arguments, which may be secret."""
+        shutdown = f"shutdown {self.shutdown:g} s" if isinstance(self.shutdown, float | int) else str(self.shutdown)
+        words = [self.restart, *(["significant"] if self.significant else []), self.type, shutdown, self.start]
+        return ", ".join(words)
+
     def __post_init__(self) -> None:
         if not (isinstance(self.id, str) and self.id):
             raise ValueError(f"a child's id is {self.id!r}; it is a text that isn't empty")

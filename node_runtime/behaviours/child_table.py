@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
 from ..processes.pid import Pid
 from .child_spec import ChildSpec
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
+
+SHOWN: Final = 200
+"""How many children an outline names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,10 @@ class Child:
     restarts: int = 0
     waits: Waits | None = None
 
+    def status(self) -> str:
+        """Its pid while it runs, else why not, in words."""
+        return "restarting" if self.restarting else "not running" if self.pid is None else str(self.pid)
+
     def waiting(self) -> Waits:
         """Its `waits`, which most children never need."""
         if self.waits is None:
@@ -156,6 +164,25 @@ class Table:
             self.children[spec.id] = Child(spec)
         self.named = tuple(self.children)
         return self
+
+    def outline(self) -> dict[str, object]:
+        """What people are shown of it, in builtin values: how it restarts, and the first of its children."""
+        flags = self.flags
+        told: dict[str, object] = {"strategy": flags.strategy, "intensity": f"{flags.intensity} in {flags.period:g} s"}
+        if flags.auto_shutdown != "never":
+            told["auto_shutdown"] = flags.auto_shutdown
+        if flags.back_off is not None:
+            told["back_off"] = f"{flags.back_off.first:g} to {flags.back_off.most:g} s"
+        if self.template is not None:
+            told["children"] = {self.template.id: f"{len(self.by_pid)} instances, {self.template.in_words()}"}
+            return told
+        told["children"] = {
+            child.spec.id: f"{child.status()}, {child.spec.in_words()}"
+            for child in islice(self.children.values(), SHOWN)
+        }
+        if len(self.children) > SHOWN:
+            told["more"] = len(self.children) - SHOWN
+        return told
 
     def copied(self) -> Table:
         """One like this that has its children in common with it."""

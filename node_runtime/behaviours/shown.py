@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import structs
+
 from ..processes.errors import CRASHES
 from ..protocol.messages import Term
 from .behaviour import Behaviour
+from .child_table import Table
 from .describe import Limits, describe
 from .gen_server import GenServer
 from .gen_statem import GenStatem
@@ -23,9 +26,12 @@ def shown(
 ) -> Term:
     """`state`, as `raw_state` gives it, of an instance of `cls`: a state machine's name and data stand side by side.
 
-    The class's `format_status` decides what of the state, or of the data, is shown. Where user code must not run,
-    `run_hook` is False, and a state that has such a hook is not shown at all. Follows gen_server:format_status/1.
+    A supervisor's is an outline of its children. The class's `format_status` decides what of the state, or of the data,
+    is shown. Where user code must not run, `run_hook` is False, and a state that has such a hook is not shown at all.
+    Follows gen_server:format_status/1.
     """
+    if type(state) is Table and run_hook:
+        return structs.replace(describe(state.outline(), limits, kinds), type="supervisor")
     if issubclass(cls, GenStatem) and isinstance(state, tuple) and len(state) == 2:
         name, data = state
         parts = (("state", describe(name, limits, kinds)), ("data", _value(cls, "data", data, limits, kinds, run_hook)))

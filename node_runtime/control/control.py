@@ -126,7 +126,9 @@ class Control:
         self._closers.append(
             self._handler.rehearsals.subscribe(
                 lambda vsn, done, of: endpoint.run(
-                    lambda: events.emit("rehearsal", escape(f"the way to {vsn} is rehearsed: {done} of {of} processes"))
+                    lambda: events.emit(
+                        "rehearsal", escape(f"the way to {vsn} is rehearsed: {done} of {of} process{'es' * (of != 1)}")
+                    )
                 )
             )
         )

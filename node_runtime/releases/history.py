@@ -60,7 +60,7 @@ class History:
         self.operations = self._read()
         self.lost: str | None = None
         """The release that was on probation, or was on its way to that, when the node ended."""
-        self._booted = f"its permanent release, {permanent}" if booted in {"", permanent} else booted
+        self._booted = f"Its permanent release, {permanent}," if booted in {"", permanent} else booted
         try:
             self._after_boot(permanent, last)
         except OSError:  # a node has to boot on a full disk, too: what it then can't write down it knows
@@ -94,9 +94,9 @@ class History:
             if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
                 self._keep(*(() if one.probation_until is None else (_past(one),)))
                 continue
-            error = f"The node was restarted into {self._booted}."
+            error = f"The node was restarted. {self._booted} booted."
             if last.why:
-                error = f"{last.why} before {one.to_vsn} was committed, and booted {self._booted}."
+                error = f"{last.why} before {one.to_vsn} was committed. {self._booted} booted."
             self._keep(msgspec.structs.replace(_past(one), phase="restarted", outcome="restarted", error=error))
             self.lost = one.to_vsn
 
@@ -112,7 +112,7 @@ class History:
         if begun.kind == "install":
             self.lost = begun.to_vsn
         during = f"while {last.phase}" if last.phase else "during this operation"
-        error = f"{last.why or 'The node ended'} {during}, and booted {self._booted}."
+        error = f"{last.why or 'The node ended'} {during}. {self._booted} booted."
         return msgspec.structs.replace(begun, phase="restarted", outcome="restarted", ended=now, error=error)
 
     def _keep(self, *operations: Operation) -> None:

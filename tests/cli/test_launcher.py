@@ -257,7 +257,7 @@ def test_an_upgrade_that_the_node_did_not_survive_is_not_said_to_be_current(
     told = json.loads(running.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["outcome"], told.get("probation_until")) == ("restarted", None)
     shown = " ".join(running.hotdash("results", NAME).stdout.split())
-    assert "The node was ended by signal 9 before 2.0 was committed, and booted its permanent release, 1.0." in shown
+    assert "The node was ended by signal 9 before 2.0 was committed. Its permanent release, 1.0, booted." in shown
     assert "on probation" not in shown
 
 

@@ -104,7 +104,7 @@ def test_during_an_install(frail: FrailNode, point: str) -> None:
     told = frail.operation()
     assert (told.kind, told.to_vsn, told.outcome) == ("install", "2.0", "restarted")
     doing = "holding" if point == "hold" else "migrating"
-    assert told.error == f"The node was ended by signal 9 while {doing}, and booted its permanent release, 1.0."
+    assert told.error == f"The node was ended by signal 9 while {doing}. Its permanent release, 1.0, booted."
     retry(frail)
 
 
@@ -120,7 +120,7 @@ def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frai
         assert isinstance(said, int)
         os.kill(said, signal.SIGSEGV)
     check(frail)
-    error = "The node was ended by signal 11 while migrating, and booted its permanent release, 1.0."
+    error = "The node was ended by signal 11 while migrating. Its permanent release, 1.0, booted."
     assert (frail.operation().outcome, frail.operation().error) == ("restarted", error)
     with pytest.raises(Refused, match=r"2\.0 failed here before: The node was ended by signal 11\. Say --again"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))

@@ -203,8 +203,8 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     assert [one.id for one in booted.operations()] == [done.id, "lost"]
     assert [one.outcome for one in booted.operations()] == ["restarted", "restarted"]
     assert booted.operation(done.id).results == done.results
-    assert booted.operation(done.id).error == "The node was restarted into its permanent release, 1."
-    assert booted.operation().error == "The node ended during this operation, and booted its permanent release, 1."
+    assert booted.operation(done.id).error == "The node was restarted. Its permanent release, 1, booted."
+    assert booted.operation().error == "The node ended during this operation. Its permanent release, 1, booted."
     assert [one.id for one in ReleaseHandler(small.root, "1", small.code).operations(1)] == ["lost"]
 
 
@@ -291,7 +291,7 @@ async def test_a_release_on_probation_that_the_node_did_not_survive_was_restarte
     lost = await small.go("2")
     booted = ReleaseHandler(small.root, "1", small.code).operation(lost.id)
     assert (booted.outcome, booted.probation_until, booted.results) == ("restarted", None, lost.results)
-    assert booted.error == "The node was restarted into its permanent release, 1."
+    assert booted.error == "The node was restarted. Its permanent release, 1, booted."
     assert ReleaseHandler(small.root, "1", small.code).operations() == (booted,)
 
 

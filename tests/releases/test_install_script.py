@@ -100,6 +100,10 @@ async def test_a_supervisor_gets_a_child_whose_module_is_new(small: SmallNode) -
     assert await call("two", sys.modules["shop.extra"].Two.value) == "new"
     assert whereis("one") == one
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
+    (told,) = [result for result in operation.results if result.name == "top"]
+    before, after = (dict(dict(term.items)["children"].items) for term in (told.before, told.after))
+    assert (list(before), list(after)) == (["one"], ["one", "two"])
+    assert f"{whereis('two')}, permanent, worker, shutdown 5 s, shop.extra:start_two" in after["two"].text
 
 
 async def test_a_failure_after_a_child_was_started_leaves_the_supervisor_as_it_was(small: SmallNode) -> None:
