@@ -20,6 +20,7 @@ from ..processes.messages import EXIT
 from ..processes.pid import ROOT, Pid
 from ..processes.process import Process
 from ..processes.runtime import runtime
+from ..processes.timers import check_seconds
 from ..processes.waiting import end_of
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
@@ -220,7 +221,10 @@ def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
 
 
 def unload(name: str) -> None:
-    """Forget a stopped application and its environment. Follows application:unload/1."""
+    """Forget a stopped application and its environment. Raises Refused for one that runs or isn't loaded.
+
+    Follows application:unload/1.
+    """
     known = _to_change()
     known.spec(name)
     if name in known.running:
@@ -229,19 +233,25 @@ def unload(name: str) -> None:
 
 
 def get_env(app: str, key: str, default: Any = None) -> Any:
-    """A value of an application's environment. Follows application:get_env/3."""
+    """A value of an application's environment; `default` if there is none. Follows application:get_env/3."""
     return applications().env.get(app, {}).get(key, default)
 
 
 def set_env(app: str, key: str, value: Any) -> None:
-    """Change a value of a loaded application's environment. Follows application:set_env/3."""
+    """Change a value of a loaded application's environment. Raises Refused for one that isn't loaded.
+
+    Follows application:set_env/3.
+    """
     known = _to_change()
     known.spec(app)
     known.env[app][key] = value
 
 
 def unset_env(app: str, key: str) -> None:
-    """Forget a value of a loaded application's environment. Follows application:unset_env/2."""
+    """Forget a value of a loaded application's environment. Raises Refused for one that isn't loaded.
+
+    Follows application:unset_env/2.
+    """
     known = _to_change()
     known.spec(app)
     known.env[app].pop(key, None)
@@ -309,8 +319,12 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application in order; does nothing to one that isn't running. Others may need it: they go on.
 
-    After `timeout` seconds what is left of its processes is killed; None waits for ever. Follows application:stop/1.
+    After `timeout` seconds what is left of its processes is killed; None waits for ever. Raises Refused for one that
+    isn't loaded, Deadlock in a process that waits for its own end, and ValueError for what is no time. Follows
+    application:stop/1.
     """
+    if timeout is not None:
+        check_seconds(timeout)
     known = _to_change()
     running = known.running.get(name)
     if running is None:

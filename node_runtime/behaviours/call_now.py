@@ -34,9 +34,10 @@ def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args:
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Ask a server that is idle, in this very turn: for plain callbacks, which can't await a `call`.
 
-    Raises WouldWait, and nothing was asked, when the answer could only come later: the server is busy, suspended, or
-    has mail, or the method is async or `deferred`. Raises Deadlock when the server is itself waiting in `call_now` for
-    the caller, and else what `call` raises. OTP has no such call: there every callback may wait.
+    As `gen_server.call`, but for the time limit: it takes as long as the method. Raises WouldWait, and nothing was
+    asked, when the answer could only come later: the server is busy, suspended, or has mail, or the method is async or
+    `deferred`. Raises Deadlock when the server is itself waiting in `call_now` for the caller. OTP has no such call:
+    there every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()

@@ -37,7 +37,7 @@ class BackOff:
             raise ValueError(f"back_off is {self.first:g} to {self.most:g} s; it can't begin at 0 or shrink")
 
     def seconds(self, failures: int) -> float:
-        """The wait before the restart that follows on this many failures in a row."""
+        """The seconds to wait before the restart that follows on so many `failures` in a row."""
         return 0.0 if failures < 2 else min(self.most, self.first * 2.0 ** min(failures - 2, 64))
 
 
@@ -45,7 +45,7 @@ class BackOff:
 class Flags:
     """How a supervisor restarts, and when it ends. Raises ValueError for what makes no sense.
 
-    `period` is in seconds. Follows supervisor:sup_flags().
+    At most `intensity` restarts are made in `period` seconds. Follows supervisor:sup_flags().
     """
 
     strategy: Strategy
@@ -69,7 +69,7 @@ class Flags:
             raise ValueError(f"back_off is {self.back_off!r}; use BackOff(first, most) or None")
 
     def check(self, spec: object) -> ChildSpec:
-        """`spec`, if a supervisor with these flags may have such a child."""
+        """`spec`, if a supervisor with these flags may have such a child. Raises ValueError."""
         if not isinstance(spec, ChildSpec):
             raise ValueError(f"{spec!r} is no child specification; use ChildSpec(id, start)")
         if spec.significant and self.auto_shutdown == "never":

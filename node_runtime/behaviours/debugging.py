@@ -57,7 +57,10 @@ class SystemEvent:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event as the log keeps it: on one line, as it was then, with secrets left out. OTP: sys:get_log/1."""
+    """An event as the log keeps it: on one line, as it was then, with secrets left out.
+
+    `at` is in seconds since the epoch. OTP: sys:get_log/1.
+    """
 
     at: float
     kind: EventKind
@@ -67,6 +70,8 @@ class Logged:
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """Figures since they were begun. `started` and `now` are seconds since the epoch, `spent` seconds in callbacks.
+
+    `messages_in` counts what the process took, `messages_out` the calls that it answered.
 
     Follows `sys:statistics(Name, get)`.
     """

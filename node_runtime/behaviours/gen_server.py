@@ -239,8 +239,9 @@ class Refusal:
 async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a server linked to the calling process and return when its `init` has.
 
-    Outside of processes there is nothing to link to, and this is `start`. Raises NameTaken, Ignore, and Exit with
-    the reason when `init` fails; a failed `init` sends no exit signal on top. Follows gen_server:start_link/4.
+    Returns its pid. There is no time limit; a cancellation kills it. Outside of processes there is nothing to link to,
+    and this is `start`. Raises NameTaken, Ignore, Exit with the reason when `init` fails (and sends no exit signal on
+    top), and TypeError for a class that is no server's. Follows gen_server:start_link/4.
     """
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=True)
 
@@ -257,16 +258,17 @@ def continue_with(argument: Any) -> None:
     """Let `handle_continue(argument)` follow the callback that runs now, before any other message.
 
     So `init` can return at once and do the rest of its work before anybody is served. Raises RuntimeError outside of
-    a server's callbacks. Follows the `{continue, Term}` of gen_server.
+    a server's callbacks, NotInProcess outside of processes. Follows the `{continue, Term}` of gen_server.
     """
     _server("continue_with").go_on_with(argument)
 
 
 def idle_timeout(seconds: float | None) -> None:
-    """Let `handle_info(TIMEOUT(seconds))` follow if no message comes for so long after the callback that runs now.
+    """Let `handle_info(TIMEOUT(seconds))` follow if no message comes for `seconds` seconds after this callback.
 
     Any message ends that, so a callback that wants it again asks again; None takes it back. Looking at the process
-    is no message. Raises RuntimeError outside of a server's callbacks. Follows the timeouts of gen_server.
+    is no message. Raises RuntimeError outside of a server's callbacks, NotInProcess outside of processes, ValueError
+    for what is no time. Follows the timeouts of gen_server.
     """
     _server("idle_timeout").wait_idle(seconds)
 
@@ -301,8 +303,9 @@ async def call(  # noqa: PLR0912
 ) -> Any:
     """Ask a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
-    Raises NoProcess at once when there is no such process, CallTimeout, Exit with the reason when the server ends
-    before it answers, and Deadlock at once when it waits for the caller, itself or through others. A call to an idle
+    Returns what the method does. Raises NoProcess at once when there is no such process, CallTimeout, Exit with the
+    reason when the server ends before it answers ("badcall" when it has no such method, and goes on), Deadlock at once
+    when it waits for the caller, itself or through others, and TypeError for what is no method. A call to an idle
     server whose method is plain runs in the caller's turn, with the caller's context variables. Follows
     gen_server:call/2.
     """
@@ -383,7 +386,10 @@ async def call_within(
 async def call_within(
     seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """As `call`, with another time limit; None waits for ever. Follows gen_server:call/3."""
+    """As `call`, with a time limit of `seconds` seconds; None waits for ever.
+
+    Raises ValueError for what is no time, too. Follows gen_server:call/3.
+    """
     node, name = runtime(), name_of(method)
     if seconds is not None:
         check_seconds(seconds)
@@ -402,7 +408,10 @@ def cast(
 @overload
 def cast(target: Target, method: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
 def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /, *args: Any, **kwargs: Any) -> None:
-    """Ask a server to do something and don't wait. Never fails, also where nobody is. Follows gen_server:cast/2."""
+    """Ask a server to do something and don't wait, nor learn what came of it. Nobody may be there.
+
+    Raises TypeError for what is no method. Follows gen_server:cast/2.
+    """
     node = running.node or runtime()
     if node.zombies:
         node.refuse_zombie()

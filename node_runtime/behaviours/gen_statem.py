@@ -320,7 +320,7 @@ def _inserted(event: Event) -> Item:
 
 
 async def start_link(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """As gen_server.start_link, for a state machine. Follows gen_statem:start_link/4."""
+    """As `gen_server.start_link`, for a state machine's class. Follows gen_statem:start_link/4."""
     return await start_process(StatemProcess, cls, args, kwargs, name=name, link=True)
 
 
@@ -330,7 +330,11 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
 
 
 async def call(target: Target, request: Any, timeout: float | None = CALL_SECONDS) -> Any:
-    """Send the event Call(request) and wait for the reply. Raises as gen_server.call. Follows gen_statem:call/3."""
+    """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits for ever.
+
+    Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for what is
+    no time. Follows gen_statem:call/3.
+    """
     node = runtime()
     if timeout is not None and timeout is not CALL_SECONDS:
         check_seconds(timeout)
@@ -344,7 +348,7 @@ async def call(target: Target, request: Any, timeout: float | None = CALL_SECOND
 
 
 def cast(target: Target, message: Any) -> None:
-    """Send the event Cast(message). Never fails, also where nobody is. Follows gen_statem:cast/2."""
+    """Send the event Cast(message) and don't wait. Nobody may be there. Follows gen_statem:cast/2."""
     node = runtime()
     node.refuse_zombie()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)

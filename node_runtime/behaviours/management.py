@@ -25,7 +25,7 @@ from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """One child as it is now. `pid` is None unless the status is "running".
+    """One child as it is now. `pid` is None unless the status is "running"; `restarts` counts those made of it.
 
     All instances of a simple_one_for_one supervisor have the id of its one specification. What
     supervisor:which_children/1 of OTP returns.
@@ -41,7 +41,7 @@ class ChildStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many children there are: specifications, live processes, and children of either type, dead ones too.
+    """How many children there are: `specs`, live processes (`active`), and `supervisors` and `workers`, dead ones too.
 
     What supervisor:count_children/1 of OTP returns.
     """
@@ -53,38 +53,43 @@ class Counts:
 
 
 async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """Start a supervisor and its children, linked to the calling process. Follows supervisor:start_link/3.
+    """Start a supervisor and its children, linked to the calling process; returns its pid when all of them have begun.
 
-    Raises NameTaken, and Exit when a child fails to start: then those before it have been stopped.
+    There is no time limit. Raises NameTaken, Ignore if `children` did, Exit when a child fails to start (those before
+    it have been stopped by then) or the class says what makes no sense, and TypeError for a class that is no
+    supervisor's. Follows supervisor:start_link/3.
     """
     return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
 
 
 async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pid | None:
-    """Add a child and start it; None if it said Ignore. A child that fails to start is not added.
+    """Add a child and start it; returns its pid, None if it said Ignore. A child that fails to start is not added.
 
     To a simple_one_for_one supervisor give a list of the arguments that the new instance has beside the
-    specification's. Refused as already_started (here, or outside under a name that the child wants), already_present,
-    start_failed or bad_spec. Follows supervisor:start_child/2.
+    specification's. There is no time limit, here and below: it takes as long as the supervisor and the child take.
+    Raises ChildRefused, whose `reason` is already_started (here, or outside under a name that the child wants),
+    already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first or is none.
+    Follows supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)
     return pid
 
 
 async def terminate_child(supervisor: Target, id: str | Pid) -> None:
-    """Stop a child, or its restarts, and keep its specification unless it is temporary.
+    """Stop a child, or its restarts, and keep its specification unless it is temporary; returns when it has ended.
 
     An instance of a simple_one_for_one supervisor is named by its pid, and forgotten; one that has ended already is no
-    error. Refused as not_found or simple_one_for_one. Follows supervisor:terminate_child/2.
+    error. Raises ChildRefused, whose `reason` is not_found or simple_one_for_one, and else as `start_child`. Follows
+    supervisor:terminate_child/2.
     """
     await _request(supervisor, "terminate_child", id)
 
 
 async def restart_child(supervisor: Target, id: str) -> Pid | None:
-    """Start a child that doesn't run; None if it said Ignore.
+    """Start a child that doesn't run; returns its pid, None if it said Ignore.
 
-    Refused as not_found, running, restarting, simple_one_for_one, already_started or start_failed. Follows
-    supervisor:restart_child/2.
+    Raises ChildRefused, whose `reason` is not_found, running, restarting, simple_one_for_one, already_started or
+    start_failed, and else as `start_child`. Follows supervisor:restart_child/2.
     """
     pid: Pid | None = await _request(supervisor, "restart_child", id)
     return pid
@@ -93,7 +98,8 @@ async def restart_child(supervisor: Target, id: str) -> Pid | None:
 async def delete_child(supervisor: Target, id: str) -> None:
     """Forget a child that doesn't run.
 
-    Refused as not_found, running, restarting or simple_one_for_one. Follows supervisor:delete_child/2.
+    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and else as
+    `start_child`. Follows supervisor:delete_child/2.
     """
     await _request(supervisor, "delete_child", id)
 
@@ -101,13 +107,14 @@ async def delete_child(supervisor: Target, id: str) -> None:
 def which_children(supervisor: Target) -> list[ChildStatus]:
     """The children in start order. Asks nobody: also right while the supervisor is busy or suspended.
 
-    Follows supervisor:which_children/1, but for the order, which is the opposite there.
+    Raises NoProcess, and Exit for what is no supervisor. Follows supervisor:which_children/1, but for the order, which
+    is the opposite there.
     """
     return [_status(child) for child in _children(table_of(supervisor))]
 
 
 def count_children(supervisor: Target) -> Counts:
-    """How many children there are, as `which_children`. Follows supervisor:count_children/1."""
+    """How many children there are, asked and refused as `which_children`. Follows supervisor:count_children/1."""
     table, node = table_of(supervisor), runtime()
     children = _children(table)
     supervisors = sum(child.spec.type == "supervisor" for child in children)
@@ -119,8 +126,8 @@ def count_children(supervisor: Target) -> Counts:
 def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
     """The specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
 
-    Without its arguments if it is temporary: they aren't kept. Refused as not_found. Follows
-    supervisor:get_childspec/2.
+    Without its arguments if it is temporary: they aren't kept. Raises ChildRefused, whose `reason` is not_found, and
+    else as `which_children`. Follows supervisor:get_childspec/2.
     """
     table = table_of(supervisor)
     if table.template is not None and id == table.template.id:

@@ -77,10 +77,11 @@ async def start_process(
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Let a behaviour's process handle its mail so far, terminate and end; returns when it has.
+    """Let a behaviour's process handle its mail so far, terminate and end with `reason`; returns when it has.
 
-    A suspended one stops at once. Raises NoProcess, CallTimeout, and Deadlock for a process that would stop itself
-    or one that waits for it. Follows gen_server:stop/3.
+    A suspended one stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits for ever), and it
+    stops later nevertheless, Deadlock for a process that would stop itself or one that waits for it, Exit for one
+    without callbacks, and ValueError for what is no time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)

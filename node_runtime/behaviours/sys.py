@@ -39,6 +39,8 @@ LEASE: Final = 60.0
 class Status:
     """A process as `get_status` shows it; `state` is what the class's `format_status` returns.
 
+    `owners` have suspended it; `mailbox` counts what waits.
+
     Follows sys:get_status/2.
     """
 
@@ -64,8 +66,9 @@ async def suspend(
     The suspend is its owner's: without `owner` the calling process's, outside of processes "sys"'s. It ends by itself
     after `lease` seconds, and when the owner is a process, with that one's life; such an owner may go without a lease.
     Suspending again renews the lease. A process that several owners have suspended goes on when the last of them has
-    resumed it. Raises as hot.hold, NoProcess for an owner that has ended, ValueError for no end at all. Follows
-    sys:suspend/2.
+    resumed it. Raises NotHeld when it has not ended its callback after `timeout` seconds or has no callbacks,
+    NoProcess, also for an owner that has ended, Deadlock for one that waits for the caller, Exit for the calling
+    process itself, and ValueError for no end at all and what is no time. Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -88,7 +91,10 @@ async def suspend(
 
 
 def resume(target: Target, *, owner: Hashable | None = None) -> None:
-    """End the suspend of that owner. Raises NoProcess. Follows sys:resume/1."""
+    """End the suspend of that owner; without one, the calling process's. Another owner's goes on.
+
+    Raises NoProcess. Follows sys:resume/1.
+    """
     node = runtime()
     node.refuse_zombie()
     leases().end(node.find(target).pid, _owner(owner))
@@ -104,7 +110,7 @@ def _owner(owner: Hashable | None) -> Hashable:
 def terminate(target: Target, reason: object = "normal") -> None:
     """Let the process terminate in order, after the mail it has, or at once if it is suspended. Doesn't wait for it.
 
-    Raises NoProcess. Follows sys:terminate/2.
+    Raises NoProcess, and Exit for one without callbacks. Follows sys:terminate/2.
     """
     node = runtime()
     process = _with_callbacks(target)
@@ -118,8 +124,9 @@ def terminate(target: Target, reason: object = "normal") -> None:
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
     """Give a suspended process the state that `code_change` of its current class makes of the present one.
 
-    What `code_change` raises is raised here, and nothing has changed. Raises NotHeld for a process that isn't
-    suspended. Follows sys:change_code/4.
+    A supervisor's is what `children()` of its current class says. What either raises is raised here, and nothing has
+    changed. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for one without callbacks, LookupError
+    if its module has no such class any more, and ValueError for children that make no sense. Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.gate is not HELD:
@@ -140,15 +147,18 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
 async def get_state(target: Target, timeout: float = SECONDS) -> Any:
     """The live state itself, not a copy: don't change it. A state machine's is `(state_name, data)`.
 
-    Raises NoProcess, CallTimeout, Exit for a process without a state. Follows sys:get_state/2.
+    A process in the middle of a callback is waited for. Raises NoProcess, also when it ends meanwhile, CallTimeout
+    after `timeout` seconds, Deadlock if it waits for the caller, Exit for a process without callbacks, and ValueError
+    for what is no time. Follows sys:get_state/2.
     """
     return await _between(target, "get_state", timeout, lambda process: process.raw_state())
 
 
 async def replace_state(target: Target, function: Callable[[Any], Any], timeout: float = SECONDS) -> Any:
-    """Give the process the state `function(state)`, and return it. What `function` raises is raised here.
+    """Give the process the state `function(state)`, and return it, waiting and raising as `get_state`.
 
-    Then the state stays as it is. Follows sys:replace_state/3.
+    What `function` raises is raised here, and the state stays as it is; so it does with TypeError for an async one.
+    Follows sys:replace_state/3.
     """
 
     def replace(process: BehaviourProcess) -> Any:
@@ -163,7 +173,10 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
 
 
 async def get_status(target: Target, timeout: float = SECONDS) -> Status:
-    """Everything about the process that `get_state` leaves out. Follows sys:get_status/2."""
+    """Everything about the process that `get_state` leaves out, waiting and raising as `get_state`.
+
+    A `format_status` that fails is named in place of the state. Follows sys:get_status/2.
+    """
     return await _between(target, "get_status", timeout, _status)
 
 
@@ -240,20 +253,27 @@ def _with_callbacks(target: Target) -> BehaviourProcess:
 def log(target: Target, size: int | None = 10) -> None:
     """Keep the last `size` events of the process, from its next message on; None forgets them and keeps no more.
 
-    Another size keeps the events that are there. Follows sys:log/2.
+    Another size keeps the events that are there. Raises NoProcess, Exit for one without callbacks, and ValueError for a
+    size below zero. Follows sys:log/2.
     """
     with _recording(target) as (_, debug):
         debug.lines = None if size is None else deque(debug.lines or (), maxlen=size)
 
 
 def get_log(target: Target) -> list[Logged]:
-    """The events that are kept, oldest first; none if the log is off. Follows `sys:log(Name, get)`."""
+    """The events that are kept, oldest first; none if the log is off. Raises NoProcess and Exit as `log`.
+
+    Follows `sys:log(Name, get)`.
+    """
     debug = _with_callbacks(target).debug
     return [] if debug is None else list(debug.lines or ())
 
 
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
-    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second. Follows sys:trace/2."""
+    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second; how many were left out is told.
+
+    Raises NoProcess and Exit as `log`. Follows sys:trace/2.
+    """
     with _recording(target) as (process, debug):
         if debug.trace is not None:
             debug.trace.finish(process)
@@ -261,13 +281,19 @@ def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
 
 
 def statistics(target: Target, on: bool = True) -> None:
-    """Count messages from now on, or stop that; counting anew begins at zero. Follows sys:statistics/2."""
+    """Count messages from now on, or stop that; counting anew begins at zero. Raises NoProcess and Exit as `log`.
+
+    Follows sys:statistics/2.
+    """
     with _recording(target) as (process, debug):
         debug.figures = Figures(process) if on else None
 
 
 def get_statistics(target: Target) -> Statistics | None:
-    """The figures since `statistics`; None if they are off. Follows `sys:statistics(Name, get)`."""
+    """The figures since `statistics`; None if they are off. Raises NoProcess and Exit as `log`.
+
+    Follows `sys:statistics(Name, get)`.
+    """
     process = _with_callbacks(target)
     debug = process.debug
     return None if debug is None or debug.figures is None else debug.figures.read(process)
@@ -277,20 +303,24 @@ def install(target: Target, function: Watcher, state: Any = None, *, id: Hashabl
     """Call `function(state, event)` for each event; what it returns is its next state, and DONE removes it.
 
     One that raises is removed too. One whose `id` is installed already is not installed again; without an id the
-    function itself is its id. It runs in the process's turn, so it has to be quick. Follows sys:install/2.
+    function itself is its id. It runs in the process's turn, so it has to be quick. Raises NoProcess and Exit as `log`.
+    Follows sys:install/2.
     """
     with _recording(target) as (_, debug):
         debug.functions.setdefault(function if id is None else id, (function, state))
 
 
 def remove(target: Target, id: Hashable) -> None:
-    """Remove what is installed under that id, or that function. Follows sys:remove/2."""
+    """Remove what is installed under that id, or that function, if it is. Raises NoProcess and Exit as `log`.
+
+    Follows sys:remove/2.
+    """
     with _recording(target) as (_, debug):
         debug.functions.pop(id, None)
 
 
 def no_debug(target: Target) -> None:
-    """Record nothing of the process any more. Follows sys:no_debug/1."""
+    """Record nothing of the process any more. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
     process = _with_callbacks(target)
     if process.debug is not None:
         process.be_recorded(None)

@@ -24,7 +24,10 @@ P = ParamSpec("P")
 
 
 def spawn(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """Run `function(*args, **kwargs)` as a new process. Follows erlang:spawn/3."""
+    """Run `function(*args, **kwargs)` as a new process and return its pid; it begins in a later turn.
+
+    Raises TypeError for what is no coroutine function. Follows erlang:spawn/3.
+    """
     return _spawn(CoroutineProcess, function, args, kwargs, link=False).pid
 
 
@@ -34,14 +37,17 @@ def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs
 
 
 def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
-    """As `spawn`, monitored by the calling process. Follows erlang:spawn_monitor/3."""
+    """As `spawn`, monitored by the calling process; returns the pid, and the monitor that its DOWN will name.
+
+    Raises NotInProcess. Follows erlang:spawn_monitor/3.
+    """
     watcher = runtime().caller("spawn_monitor")
     process = _spawn(CoroutineProcess, function, args, kwargs, link=False)
     return process.pid, watcher.runtime.monitor(watcher, process)
 
 
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """Run asyncio code that knows nothing of processes, linked to the calling process, if one is calling.
+    """As `spawn_link`, for asyncio code that knows nothing of processes: it gets no mail.
 
     An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
     """
@@ -74,8 +80,9 @@ def _spawn(
 async def receive(timeout: float | None = None) -> Any:
     """The oldest message in the calling process's mailbox. Only a spawned coroutine reads its mail.
 
-    Raises TimeoutError when none came within `timeout` seconds, RuntimeError in a process with callbacks, and
-    NotInProcess. It doesn't select: OTP's receive expression may leave messages in the mailbox.
+    Raises TimeoutError when none came within `timeout` seconds (None waits for ever), ValueError for what is no time,
+    RuntimeError in a process with callbacks and where another task of the process waits, and NotInProcess. It doesn't
+    select: OTP's receive expression may leave messages in the mailbox.
     """
     process = runtime().caller("receive")
     if not isinstance(process, CoroutineProcess):
@@ -88,7 +95,7 @@ async def receive(timeout: float | None = None) -> Any:
 def send(target: Target, message: Any) -> None:
     """Put `message` into the target's mailbox. Never waits.
 
-    To a pid that has ended it is lost without a word; an unknown name raises NoProcess, as in OTP.
+    To a pid that has ended it is lost without a word. Raises NoProcess for an unknown name. Follows erlang:send/2.
     """
     node = running.node or runtime()
     if node.zombies:
@@ -107,9 +114,10 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` in `seconds` seconds; a name is looked up then.
+    """Send `message` in `seconds` seconds; returns what `cancel_timer` takes. A name is looked up when it is time.
 
-    The end of the process that `target` is the pid of cancels it. Follows erlang:send_after/3.
+    The end of the process that `target` is the pid of cancels it. Raises ValueError for what is no time. Follows
+    erlang:send_after/3.
     """
     check_seconds(seconds)
     node = runtime()
@@ -159,7 +167,7 @@ def link(pid: int) -> None:
 
 
 def unlink(pid: int) -> None:
-    """Undo `link`. Raises NotInProcess. Follows erlang:unlink/1."""
+    """Undo `link` to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
     node = runtime()
     me = node.caller("unlink")
     other = node.processes.get(pid)
@@ -170,7 +178,7 @@ def unlink(pid: int) -> None:
 def monitor(target: Target) -> Ref:
     """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process.
 
-    Raises NotInProcess. Follows erlang:monitor/2.
+    Returns the `ref`; each call makes another monitor. Raises NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
     me = node.caller("monitor")
@@ -193,9 +201,10 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
 
 
 def exit(pid: Target, reason: object) -> None:
-    """Send an exit signal. "kill" ends any process, with the reason "killed". Follows erlang:exit/2.
+    """Send an exit signal. It ends the process at once, with that reason, unless it traps exits.
 
-    Does nothing if there is no such process. From outside of processes the sender is <0>.
+    "kill" ends any process, with the reason "killed"; "normal" ends none but the calling one. Does nothing if there is
+    no such process. From outside of processes the sender is <0>. Follows erlang:exit/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -219,7 +228,7 @@ def trap_exit(flag: bool = True) -> bool:
 
 
 def self_pid() -> Pid:
-    """The calling process. Raises NotInProcess. Follows erlang:self/0."""
+    """The pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
     me = runtime().me()
     if me is None:
         raise NotInProcess("self_pid")
@@ -227,9 +236,10 @@ def self_pid() -> Pid:
 
 
 def register(name: str, pid: int) -> None:
-    """Let `name` stand for the process. Raises NameTaken, NoProcess, ValueError if it has a name.
+    """Let `name` stand for the process `pid`, until it ends.
 
-    Follows erlang:register/2.
+    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is no text. Follows
+    erlang:register/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -255,12 +265,12 @@ def registered() -> list[str]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process has not ended. Follows erlang:is_process_alive/1."""
+    """Whether the process `pid` has not ended. Follows erlang:is_process_alive/1."""
     return pid in runtime().processes
 
 
 async def until_ended(target: Target) -> object:
-    """Wait for the end of a process, inside or outside of processes; returns its reason.
+    """Wait for the end of a process, inside or outside of processes, without a time limit; returns its reason.
 
     Raises NoProcess, and Deadlock at once for the calling process itself and for one that waits for it.
     OTP has no such function: there one monitors the process and receives its DOWN.

@@ -57,7 +57,10 @@ class Exit(Exception):
 
 
 class NoProcess(Exit):
-    """There is no such process: it has ended, or nothing is registered under the name. OTP: `noproc`."""
+    """There is no such process: it has ended, or nothing is registered under the name; `target` is who was meant.
+
+    OTP: `noproc`.
+    """
 
     def __init__(self, target: Any) -> None:
         if isinstance(target, str):
@@ -71,7 +74,7 @@ class NoProcess(Exit):
 
 
 class CallTimeout(Exit, TimeoutError):
-    """The answer did not come in time. The request stays in the mailbox and may still be served.
+    """The answer did not come in time. The request stays in the mailbox and may still be served; its answer is lost.
 
     OTP: `timeout` of gen_server:call/3.
     """
@@ -110,7 +113,7 @@ class WouldWait(Exit):
 
 
 class NameTaken(Exit):
-    """Another process has the name. OTP: `{already_started, Pid}`."""
+    """Another process, `pid`, has the `name`. OTP: `{already_started, Pid}`."""
 
     def __init__(self, name: str, pid: Pid) -> None:
         super().__init__("already_started", f"the name {name!r} belongs to process {pid}")

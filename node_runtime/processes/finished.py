@@ -25,9 +25,9 @@ LONGEST: Final = 300
 
 
 class Finished(NamedTuple):
-    """A process that has ended. `started` and `ended` are seconds since the epoch, `spent` is as in ProcessInfo.
+    """A process that has ended, and why, in words. `messages` counts what it handled; `orderly` is no crash.
 
-    OTP keeps nothing of it.
+    `started` and `ended` are in seconds since the epoch; `spent`, in seconds, is as in ProcessInfo. OTP keeps nothing.
     """
 
     pid: Pid

@@ -70,9 +70,9 @@ def process_info(target: Target) -> ProcessInfo:
 
 
 def finished_processes(limit: int = KEPT) -> list[Finished]:
-    """The processes that have ended lately and why, the newest first. At most 200 ends in order and 200 others.
+    """The processes that have ended lately and why, the newest first, at most `limit` of them.
 
-    OTP keeps no such list.
+    200 ends in order and 200 others are remembered. OTP keeps no such list.
     """
     return runtime().ends.newest(limit)
 

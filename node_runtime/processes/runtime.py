@@ -25,6 +25,7 @@ from .pid import ROOT, Pid, Ref, Target
 from .process import BUSY, DEAD, YIELDING, Process, here
 from .scheduler import Scheduler
 from .threads import Threads, Work
+from .timers import check_seconds
 from .waiting import ends_of
 
 T = TypeVar("T")
@@ -43,12 +44,13 @@ class Closed:
 
 
 class Runtime(Scheduler):
-    """One per OS process and event loop.
+    """One per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
 
     `inline=False` bars calls from running in their caller's turn. While it runs, `asyncio.to_thread` and the loop's
     default executor use threads that are known as those of the processes that they work for; `threads=False` leaves
     the program the executor that it has. `on_halt(reason)` is called when a permanent application has ended and the
-    node must not go on. OTP: the emulator itself, whose `init` halts the node then.
+    node must not go on. All functions that need a runtime raise RuntimeError where none runs, and Exit in a zombie: a
+    frame or thread of a process that has ended. OTP: the emulator itself, whose `init` halts the node then.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -74,7 +76,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ life
 
     async def start(self) -> None:
-        """Serve the running event loop. Raises RuntimeError if another runtime does already."""
+        """Serve the running event loop. Raises RuntimeError if another runtime runs already."""
         other = running.node
         if other is not None and not other.loop.is_closed():
             raise RuntimeError("a runtime is running already; stop it first")
@@ -85,7 +87,11 @@ class Runtime(Scheduler):
         running.node = self
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
-        """End every process: what has no parent is told to shut down, what is left after `grace` seconds is killed."""
+        """End every process: what has no parent is told to shut down, what is left after `grace` seconds is killed.
+
+        Frames that go on have as long again. Raises ValueError for what is no time. OTP: init:stop/0.
+        """
+        check_seconds(grace)
         roots = [p for p in self.processes.values() if p.parent not in self.processes]
         for process in reversed(roots):
             self.signal(process, ROOT, "shutdown")

@@ -64,10 +64,11 @@ def listeners() -> Listeners:
 
 
 async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: Iterable[Route]) -> Pid:
-    """Serve `routes` on a port, in a process below `web_sup`; port 0 takes a free one. Follows cowboy:start_clear/3.
+    """Serve `routes` on a `port`, in a process below `web_sup`, and return its pid; port 0 takes a free one.
 
-    Raises `Refused` when the port can't be had or a listener of that name runs already, and `NoProcess` when the
-    application `web` isn't started.
+    Raises `Refused` when the port can't be had or a listener of that name runs already, `NoProcess` when the
+    application `web` isn't started, and `ValueError` for a route or a name of another form. Follows
+    cowboy:start_clear/3.
     """
     known = listeners()
     if name in known:
@@ -88,7 +89,11 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
 
 
 async def stop_http(name: str) -> None:
-    """Stop a listener; requests that are under way may end. Raises `Refused`. Follows cowboy:stop_listener/1."""
+    """Stop a listener; requests that are under way may end.
+
+    Raises `Refused`, `NoProcess` when the application `web` isn't started, and `Exit` when it ends meanwhile. Follows
+    cowboy:stop_listener/1.
+    """
     listener = listeners().named(name)
     await terminate_child(SUPERVISOR, name)
     await delete_child(SUPERVISOR, name)

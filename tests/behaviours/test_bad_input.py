@@ -21,6 +21,7 @@ from node_runtime import (
     Supervisor,
     Timeout,
     all_processes,
+    application,
     call,
     call_now,
     call_within,
@@ -40,6 +41,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
+from node_runtime import runtime as running
 
 
 class Counter(GenServer[int]):
@@ -134,6 +136,8 @@ WAITS: dict[str, Callable[[Pid, Any], Any]] = {
     "sys.suspend, lease": lambda pid, seconds: sys.suspend(pid, lease=seconds),
     "sys.get_state": lambda pid, seconds: sys.get_state(pid, timeout=seconds),
     "sys.replace_state": lambda pid, seconds: sys.replace_state(pid, lambda state: "replaced", timeout=seconds),
+    "application.stop": lambda pid, seconds: application.stop("bakery", seconds),
+    "Runtime.stop": lambda pid, seconds: running().stop(seconds),
     "Timeout": lambda pid, seconds: Timeout("ring", seconds),
 }
 
@@ -141,12 +145,15 @@ WAITS: dict[str, Callable[[Pid, Any], Any]] = {
 @pytest.mark.parametrize("seconds", [math.nan, "5", 10**400], ids=["nan", "text", "too large"])
 @pytest.mark.parametrize("wait", WAITS)
 async def test_what_is_no_time_is_refused_before_anything_is_done(runtime: Runtime, wait: str, seconds: Any) -> None:
+    application.load(application.AppSpec("bakery", "1"))
+    await application.start("bakery")
     pid = await gen_server.start(Patient)
     with pytest.raises(ValueError, match=r"(nan|'5'|a number this large) is no time; give seconds"):
         await outcome(WAITS[wait](pid, seconds))
     info = process_info(pid)
     assert (info.status, info.mailbox, info.messages) == ("idle", 0, 1)
     assert await sys.get_state(pid) is None
+    assert [one.spec.name for one in application.which_applications()] == ["bakery"]
 
 
 async def outcome(asked: Any) -> None:

@@ -1,0 +1,109 @@
+"""Which errors a function raises, as far as its source tells: by its own `raise` statements and by what it calls.
+
+What it calls is found by name: functions and classes of its module's namespace, those of modules in it, and methods of
+the runtime. What is chosen while it runs can't be found, a callback for one. What it catches is none of its errors.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import FunctionType, ModuleType
+from typing import Final
+
+from node_runtime import Exit, NameTaken, Runtime
+from node_runtime.sys import NotHeld
+
+COMMON: Final = frozenset({"refuse_zombie", "runtime", "apply_exits"})
+"""What nearly every function calls: for zombies, and where no runtime runs. It is said once, of the runtime."""
+NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
+    "runtime.caller": (Exit,),  # the same, for zombies
+    "calls._spawn": (NameTaken, ValueError),  # what it starts has no name
+    "management._prepared": (NotHeld,),  # in an upgrade's script only
+    "application._callbacks": (LookupError,),  # in an upgrade's script only
+    "application.start": (ValueError,),  # nor does it stop anything with a time limit
+    "management.table_of": (ValueError,),  # its own flags make sense
+    "asking._wait": (ValueError,),  # its time was looked at before
+}
+"""Errors that a function would raise by its source, and why it never does for users."""
+DEPTH: Final = 4
+NEAR: Final = 2
+"""How deep errors of Python's own are looked for: further down it is seldom the caller whom they are for."""
+
+
+@cache
+def errors_raised(function: FunctionType, depth: int = DEPTH) -> frozenset[type[BaseException]]:
+    """The classes of the errors."""
+    if function.__code__.co_filename == "<string>":  # a dataclass's own `__init__`
+        return frozenset()
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    (definition,) = tree.body
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)
+    found = {error for statement in definition.body for error in _raised(statement, function, depth)}
+    home = function.__module__.rpartition(".")[2]
+    never = NEVER.get(f"{home}.{function.__name__}", ())
+    return frozenset(
+        error for error in found if error not in never and (error.__module__ != "builtins" or depth >= DEPTH - NEAR)
+    )
+
+
+def _raised(node: ast.AST, function: FunctionType, depth: int) -> Iterator[type[BaseException]]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        return  # it is called by somebody else
+    if isinstance(node, ast.Try):
+        caught = tuple(error for handler in node.handlers for error in _classes(handler.type, function))
+        for statement in node.body:
+            yield from (error for error in _raised(statement, function, depth) if not issubclass(error, caught))
+        for part in (*node.handlers, *node.orelse, *node.finalbody):
+            yield from _raised(part, function, depth)
+        return
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        yield from (error for error in _classes(node.exc.func, function) if error is not NotImplementedError)
+    elif isinstance(node, ast.Call) and depth:
+        for called in _called(node.func, function):
+            yield from errors_raised(called, depth - 1)
+    for child in ast.iter_child_nodes(node):
+        yield from _raised(child, function, depth)
+
+
+def _classes(expression: ast.expr | None, function: FunctionType) -> list[type[BaseException]]:
+    """The exception classes that an expression names, itself or by what the function that it names returns."""
+    if isinstance(expression, ast.Tuple):
+        return [error for part in expression.elts for error in _classes(part, function)]
+    found = _named(expression, function)
+    if isinstance(found, FunctionType):
+        found = getattr(builtins, str(found.__annotations__.get("return")), None)
+    if isinstance(found, tuple):
+        return [error for error in found if isinstance(error, type)]
+    return [found] if isinstance(found, type) and issubclass(found, BaseException) else []
+
+
+def _called(expression: ast.expr, function: FunctionType) -> list[FunctionType]:
+    """The functions of ours that a call may run."""
+    found = _named(expression, function)
+    if isinstance(found, type):
+        found = getattr(found, "__post_init__", found.__init__)
+    found = inspect.unwrap(found) if callable(found) else found
+    if not isinstance(found, FunctionType) or found.__name__ in COMMON:
+        return []
+    return [found] if found.__module__.startswith("node_runtime.") else []
+
+
+def _named(expression: ast.expr | None, function: FunctionType) -> object:
+    if isinstance(expression, ast.Name):
+        return function.__globals__.get(expression.id, getattr(builtins, expression.id, None))
+    if not isinstance(expression, ast.Attribute):
+        return None
+    base = _named(expression.value, function)
+    if isinstance(base, ModuleType):
+        return getattr(base, expression.attr, None)
+    is_runtime = isinstance(expression.value, ast.Name) and expression.value.id == "node"
+    if isinstance(expression.value, ast.Call):
+        is_runtime = getattr(expression.value.func, "id", None) == "runtime"
+    if isinstance(expression.value, ast.Name) and expression.value.id == "self":
+        is_runtime = function.__qualname__.startswith("Runtime.")
+    return getattr(Runtime, expression.attr, None) if is_runtime else None
