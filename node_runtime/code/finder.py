@@ -13,6 +13,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, Sou
 from importlib.util import decode_source, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
+from . import lines
 from .carrying import execute
 from .module import HotModule, Namespace, conform, switch
 from .reach import collect_young
@@ -36,6 +37,8 @@ class Loader(SourceFileLoader):
         self._table = table
         self._source = source
         self._unit = unit
+        if unit is not None:
+            lines.show(unit.file, len(unit.data), self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         hot = self._table.hot(spec.name)
@@ -53,6 +56,7 @@ class Loader(SourceFileLoader):
         assert isinstance(module, HotModule)
         begun = next(self._table.beginnings)
         self._unit = unit = compile_unit(self._source, self._source.read())
+        lines.show(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
         execute(unit, namespace, None)
         hot = self._table.hot(unit.source.module)

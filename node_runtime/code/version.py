@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import linecache
 import os.path
 import time
 from dataclasses import dataclass, field
-from importlib.util import decode_source
 from typing import TYPE_CHECKING
 
 from .imports import Imports, read_imports
@@ -131,15 +129,11 @@ def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) 
 
     Code is named by its plain file, which is what debuggers and coverage want; releases have a directory for
     each version. Only a file that was edited in place, beneath a loaded version, gets a name with its hash,
-    and its text is given to linecache, so that neither version shows the other's lines.
+    so that neither version shows the other's lines.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     file = source.path
-    edited = any(other.unit.file == file and other.sha256 != sha256 for other in others)
-    if edited:
+    if any(other.unit.file == file and other.sha256 != sha256 for other in others):
         file = f"{file}@{sha256[:12]}"
     code = compile(data, file, "exec", dont_inherit=True)
-    if edited:
-        lines = decode_source(data).splitlines(keepends=True)
-        linecache.cache[file] = (len(data), None, lines, file)
     return Unit(source, data, sha256, file, code, read_imports(code, source.package))

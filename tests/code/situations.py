@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import inspect
 import pickle
 import threading
 import traceback
@@ -195,6 +196,18 @@ SITUATIONS = (
     ),
     Situation(
         "the lines that a traceback of old code shows", lambda m, u: m.fail, lambda held, m: line_shown(held), "old"
+    ),
+    Situation(
+        "does `inspect.getsource` show an old method's lines?",
+        lambda m, u: m.Plain,
+        lambda held, m: same('"old"' in inspect.getsource(held.f)),
+        "yes",
+    ),
+    Situation(
+        "does it show an old class's lines?",
+        lambda m, u: m.Plain,
+        lambda held, m: same('"old"' in inspect.getsource(held)),
+        "no",
     ),
     Situation("back again: `m.f()`", lambda m, u: m, lambda held, m: held.f(), "old"),
     Situation("back again: `from m import f`", lambda m, u: u, lambda held, m: held.f(), "old"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import linecache
 import shutil
@@ -93,3 +94,43 @@ def test_future_features_of_the_runtime_do_not_leak_into_modules(app):
     assert a.f.__annotations__ == {"x": 2}
     app.load(a="def f(x: 1 + 2): ...\n")
     assert a.f.__annotations__ == {"x": 3}
+
+
+def test_a_file_that_is_edited_beneath_a_running_version_is_shown_as_it_was(app):
+    app.boot(a=OLD)
+    import a
+
+    file = app.directory / "shop-1.0" / "src" / "a.py"
+    file.write_text(f"{NEW}# and more\n")
+    assert "# old line" in shown(a.f)
+    assert inspect.getsource(a.f) == OLD
+    old = a.f
+    app.load(a=NEW)
+    assert "# old line" in shown(old)
+    app.server.purge("a")
+    moved, new = app.directory / "shop-2.0" / "src" / "a.py", a.f
+    moved.write_text(OLD)
+    assert "# new line" in shown(new)
+
+
+def test_a_batch_that_is_dropped_leaves_no_lines_behind(app):
+    app.boot(a=OLD)
+    import a  # noqa: F401
+
+    file = str(app.directory / "shop-2.0" / "src" / "a.py")
+    app.prepare(a=NEW).discard()
+    gc.collect()
+    (app.directory / "shop-2.0" / "src" / "a.py").write_text("X = 1\n")
+    assert linecache.getlines(file) == ["X = 1\n"]
+
+
+def test_the_lines_of_an_old_class_are_found_by_its_methods_only(app):
+    text = "class C:\n    def f(self):\n        return '{n}'\n"
+    app.boot(a=text.format(n="old"))
+    import a
+
+    old = a.C
+    app.load(a=f"X = 1\n\n{text.format(n='new')}")
+    assert "'old'" in inspect.getsource(old.f)
+    assert "'new'" in inspect.getsource(a.C)
+    assert "'old'" not in inspect.getsource(old), "inspect asks the module of that name where its file is"
