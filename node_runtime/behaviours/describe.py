@@ -85,15 +85,24 @@ class _Walk:
             for name, part in islice(parts, self.limits.parts):
                 if self._spent():
                     break
-                shown = label(name, self.kinds)
+                shown, secret = self._label(name)
                 self.size += len(shown) + 8
-                if type(name) is not int and SECRET.search(shown):
+                if secret:
                     items.append((shown, Term(type=self.kinds.of(type(part)).name, text=REDACTED)))
                 else:
                     items.append((shown, self.term(part, depth + 1)))
         except RuntimeError:
             pass  # the container changed while another thread read it
         return tuple(items)
+
+    def _label(self, name: object) -> tuple[str, bool]:
+        if type(name) is str and (known := self.kinds.labels.get(name)) is not None:
+            return known
+        shown = label(name, self.kinds)
+        found = shown, type(name) is not int and SECRET.search(shown) is not None
+        if type(name) is str:
+            self.kinds.labels[name] = found
+        return found
 
     def _spent(self) -> bool:
         self.terms += 1

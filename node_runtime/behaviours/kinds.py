@@ -31,11 +31,15 @@ Parts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 
 
 class Kinds:
-    """The classes that were met. It keeps them alive: it is for some values in a row, and not to be kept."""
+    """The classes that were met. It keeps them alive: it is for some values in a row, and not to be kept.
 
-    __slots__ = ("_known",)
+    `labels` are the names of parts that were met: as they are shown, and whether they sound like a secret's.
+    """
+
+    __slots__ = ("_known", "labels")
 
     def __init__(self) -> None:
+        self.labels: dict[str, tuple[str, bool]] = {}
         self._known: dict[int, Kind] = {}
 
     def of(self, cls: type) -> Kind:

@@ -156,8 +156,9 @@ class Switch:
     def _migrate(self, module: str, direction: str, extra: Any) -> None:
         for code, group in self.hold.groups.items():
             if code.module == module:
-                parked = self._inside.parked
-                alive = [one for one in group if one.gate is not DEAD and one.pid not in parked]
+                alive = [one for one in group if one.gate is not DEAD]
+                if parked := self._inside.parked:
+                    alive = [one for one in alive if one.pid not in parked]
                 if alive and alive[0].kind == "supervisor":
                     self._read_again(alive, module)
                 elif alive:
