@@ -16,6 +16,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from .carrying import carried_names
+from .contents import code_in, holders
 from .dependents import Dependent, find_dependents, own_classes, replaced_classes
 from .patches import added, replaced
 from .table import is_foreign
@@ -79,6 +80,8 @@ def find(table: ModuleTable, staged: list[Staged], deleted: list[Hot]) -> Findin
         *look.patches(),
         *look.code_kept_elsewhere(),
         *look.carried_instances(),
+        *look.registries(),
+        *look.registries_made_anew(),
     ]
     return Findings(tuple(dict.fromkeys(warnings)), tuple(find_dependents(table, look.replaced, look.batch)))
 
@@ -98,6 +101,7 @@ class _Look:
     def __init__(self, table: ModuleTable, versions: list[tuple[Hot, Version]], batch: set[str]) -> None:
         self.batch = batch
         self.replaced = replaced_classes(versions)
+        self._announced: set[str] = set()
         self._loaded = [(hot, hot.current, version) for hot, version in versions if hot.current is not None]
         self._old = {id(before.namespace): hot.name for hot, before, _ in self._loaded}
         self._new = {id(version.namespace): hot.name for hot, version in versions}
@@ -113,6 +117,7 @@ class _Look:
             for name, cls in own_classes(hot.name, version.namespace):
                 listener = None if cls in version.faces else self._listener(cls)
                 if listener is not None:
+                    self._announced.add(f"{hot.name}:{name}")
                     yield (
                         f"{hot.name}:{name} is announced to {listener.__module__}:{listener.__qualname__}: "
                         f"what that remembers has the old class and the new one."
@@ -196,9 +201,52 @@ class _Look:
         for hot, _, version in self._loaded:
             for name in carried_names(version.namespace):
                 value = version.namespace.get(name)
-                kept = value if isinstance(value, type) else type(value)
-                if kept in self.replaced or id(getattr(value, "__globals__", None)) in self._old:
+                if any(self._goes(thing, version) for thing in (value, type(value), *code_in(value))):
                     yield f"{hot.name}.{name} is carried over, and keeps code of the version that goes."
+
+    def registries(self) -> Iterator[str]:
+        """What modules that stay have of the versions that come and of those that go: tables that decorators fill."""
+        new = self._new | {
+            id(cls): hot.name
+            for hot, _, version in self._loaded
+            for name, cls in own_classes(hot.name, version.namespace)
+            if cls not in version.faces and f"{hot.name}:{name}" not in self._announced
+        }
+        old = self._old | {
+            id(cls): title.partition(":")[0]
+            for cls, (title, _) in self.replaced.items()
+            if title not in self._announced
+        }
+        found = [(module, *holder) for module, version in self._outside for holder in holders(version.namespace)]
+        named = {id(holder) for _, _, holder in found}
+        for module, name, holder in found:
+            keys = [_key(thing) for thing in code_in(holder, named)]
+            for origin in _known(keys, new):
+                yield f"{origin} registers with {module}.{name} while its body runs: at once, and for good."
+            for origin in _known(keys, old):
+                yield f"{module}.{name} keeps code of the version of {origin} that goes."
+
+    def registries_made_anew(self) -> Iterator[str]:
+        """Code of modules that stay in what a module has, and not in what its new version has under that name."""
+        outside = {id(version.namespace): module for module, version in self._outside}
+        for module, version in self._outside:
+            outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))
+        for hot, before, version in self._loaded:
+            remade = dict(holders(version.namespace))
+            for name, holder in holders(before.namespace):
+                if remade.get(name) is not holder:
+                    has = {_key(thing) for thing in code_in(remade.get(name))}
+                    lost = [key for thing in code_in(holder) if (key := _key(thing)) not in has]
+                    for origin in _known(lost, outside):
+                        yield f"{origin} has registered with {hot.name}.{name}, which is made anew without it."
+
+    def _goes(self, thing: Any, version: Version) -> bool:
+        """A function of a version that goes, or a class that is replaced or was carried over with such functions."""
+        if not isinstance(thing, type):
+            return _key(thing) in self._old
+        return thing in self.replaced or (
+            thing not in version.faces and any(_key(part) in self._old for part in vars(thing).values())
+        )
 
     def _values(self, kind: type) -> list[Any]:
         """Everything of a kind that has a name in a loaded module or in a new version, once each."""
@@ -209,6 +257,15 @@ class _Look:
             id(value): value for names in namespaces for value in list(names.values()) if issubclass(type(value), kind)
         }
         return list(found.values())
+
+
+def _key(thing: Any) -> int:
+    """What tells where code belongs: a function goes by its namespace."""
+    return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
+
+
+def _known(keys: list[int], origins: dict[int, str]) -> list[str]:
+    return list(dict.fromkeys(origins[key] for key in keys if key in origins))
 
 
 def _runs_python(meta: type) -> bool:

@@ -299,3 +299,78 @@ def test_classes_outside_that_are_built_upon_a_replaced_class_are_listed(app):
         models=models.format(n=2), **dict.fromkeys(("based", "stateful"), "X = 2\n"), deleted=("evaluated",)
     )
     assert [dependent.module for dependent in together.dependents()] == ["annotated"]
+
+
+# ---------------------------------------------------------------- registries
+
+REGISTRY = """
+    import collections, functools
+    N = {n}
+    COMMANDS = {{}}
+    HOOKS = collections.defaultdict(list)
+    def command(f):
+        COMMANDS[f.__name__] = f
+        return f
+    class App:
+        KNOWN = []
+        def __init__(self):
+            self.routes = []
+        def route(self, path):
+            def register(f):
+                self.routes.append((path, functools.partial(f)))
+                return f
+            return register
+        @classmethod
+        def known(cls, thing):
+            cls.KNOWN.append(thing)
+            return thing
+    app = App()
+"""
+REGISTERING = """
+    import registry
+    N = {n}
+    @registry.command
+    def run(): ...
+    @registry.app.route("/")
+    def page(): ...
+    @registry.App.known
+    class Thing: ...
+    class Listener:
+        def heard(self): ...
+    registry.HOOKS["start"].append(Listener().heard)
+"""
+
+
+def test_registries_that_decorators_fill_are_named(app):
+    imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
+    assert warnings(app, a=REGISTERING.format(n=2)) == (
+        "a registers with registry.COMMANDS while its body runs: at once, and for good.",
+        "a registers with registry.HOOKS while its body runs: at once, and for good.",
+        "registry.HOOKS keeps code of the version of a that goes.",
+        "a registers with registry.App.KNOWN while its body runs: at once, and for good.",
+        "registry.App.KNOWN keeps code of the version of a that goes.",
+        "a registers with registry.app while its body runs: at once, and for good.",
+        "registry.app keeps code of the version of a that goes.",
+    )
+
+
+def test_registries_that_are_made_anew_without_those_who_registered_are_named(app):
+    registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
+    imported(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
+    assert warnings(app, registry=registry.format(n=2)) == (
+        "a has registered with registry.COMMANDS, which is made anew without it.",
+        "a has registered with registry.HOOKS, which is made anew without it.",
+        "a has registered with registry.App.KNOWN, which is made anew without it.",
+        "a has registered with registry.app, which is made anew without it.",
+    )
+    carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
+    assert warnings(app, registry=carrying.format(n=3)) == (
+        "registry.app is carried over, and keeps code of the version that goes.",
+        "registry.App is carried over, and keeps code of the version that goes.",
+    )
+
+
+def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning(app):
+    imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
+    both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
+    assert warnings(app, **both) == ()
