@@ -95,7 +95,7 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
         park(inside, process.pid, partial(stop, process.pid, reason, timeout))
         return
     refuse_deadlock(node.me(), process)
-    item: Item = (STOP, reason, None, None)
+    item: Item = (STOP, reason, None, node.loop.create_future())
     if process.gate is HELD:
         process.serve(item)
     else:

@@ -7,16 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from .errors import Deadlock
+from .errors import Deadlock, Exit
 from .process import DEAD, Item, Process
 
 Task: TypeAlias = "asyncio.Task[Any] | None"
 
 
-THE_END: Final[Item] = (None, None, None, None)
-"""In place of a request: nothing was asked, somebody waits until the process has ended."""
 A_PAUSE: Final[Item] = (None, None, None, None)
-"""The same until its callback has ended."""
+"""In place of a request: nothing was asked, somebody waits until the callback that runs has ended."""
 
 
 def begin_waiting(me: Process, process: Process, item: Item) -> Task:
@@ -46,27 +44,34 @@ def refuse_deadlock(me: Process | None, process: Process) -> None:
         raise _deadlock([me, *way[:-1]])
 
 
-async def end_of(process: Process, asked: Item = THE_END) -> object:
+async def end_of(process: Process, asked: Item | None = None) -> object:
     """Wait for the end of the process, which may have been `asked` for it; returns its reason.
 
-    If that one waits for the calling process, it is told: neither could ever go on.
+    If that one waits for the calling process, it is told: neither could ever go on. So is the calling process, if that
+    one begins to wait for its end: then this raises Deadlock.
     """
     if process.gate is DEAD:
         return process.reason
     node = process.runtime
-    future: asyncio.Future[object] = node.loop.create_future()
+    asked = asked or (None, None, None, node.loop.create_future())  # nothing was asked
+    future = asked[3]
+    assert future is not None
     ref = node.watch(process, lambda reason: None if future.done() else future.set_result(reason))
     me = node.me()
     if me is not None:
         _break_circle(me, process)
     waiting = None if me is None else begin_waiting(me, process, asked)
     try:
-        return await future
+        await future
+    except Exit:
+        if process.gate is not DEAD:
+            raise
     finally:
         if me is not None:
             end_waiting(me, waiting)
         if process.watchers is not None:
             process.watchers.pop(ref, None)
+    return process.reason
 
 
 async def ends_of(processes: Iterable[Process]) -> None:

@@ -26,6 +26,7 @@ from node_runtime import (
     gen_server,
     is_alive,
     supervisor,
+    sys,
     trap_exit,
     until_ended,
     whereis,
@@ -94,6 +95,12 @@ async def ask_the_shop() -> object:
     return await supervisor.restart_child("shop", "nobody")
 
 
+async def supervisor_stop(name: str) -> None:
+    """The supervisor is suspended, so it stops at once."""
+    await sys.suspend(name, owner="test")
+    await gen_server.stop(name)
+
+
 def pid_of(name: str) -> Pid:
     pid = whereis(name)
     assert pid is not None
@@ -154,6 +161,21 @@ async def test_a_circle_through_several_is_told_too(runtime: Runtime) -> None:
         await until_ended(b)
     assert refusals == [("a", (a, shop, b))]
     assert is_alive(a)
+
+
+@pytest.mark.parametrize("wait", [until_ended, gen_server.stop, supervisor_stop])
+async def test_a_child_that_waits_for_the_end_of_its_supervisor_is_told(
+    runtime: Runtime, wait: Callable[[str], Awaitable[object]]
+) -> None:
+    shop = await supervisor.start_link(Shop, asker("a"), name="shop")
+    pid = pid_of("a")
+    questions["a"] = lambda: wait("shop")
+    cast("a", Asker.ask)
+    await eventually(lambda: began)
+    exit(shop, "shutdown")
+    async with asyncio.timeout(10):
+        await eventually(lambda: not runtime.processes)
+    assert refusals == [("a", (pid, shop))]
 
 
 async def test_an_application_that_stops_itself_is_told(runtime: Runtime) -> None:

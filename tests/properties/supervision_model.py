@@ -13,19 +13,20 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class Leaf:
-    """A worker. Its next `faults` starts fail."""
+    """A worker. `faults` has how many next starts fail, by id: another worker may get that of one that has ended."""
 
     id: str
     restart: str
     log: Log
+    faults: dict[str, int]
     significant: bool = False
     running: bool = False
-    faults: int = 0
 
     def start(self) -> bool:
-        self.running = not self.faults
+        left = self.faults.get(self.id, 0)
+        self.running = not left
         self.log.append(("start" if self.running else "fail", self.id))
-        self.faults = max(0, self.faults - 1)
+        self.faults[self.id] = max(0, left - 1)
         return self.running
 
     def stop(self) -> None:

@@ -144,15 +144,15 @@ def is_significant(tree: Tree, child: Worker | Tree) -> bool:
     return child.significant and child.restart != "permanent" and tree.auto_shutdown != "never"
 
 
-def modelled(tree: Tree, name: str, expected: model.Log, significant: bool = False) -> model.Sup:
+def modelled(tree: Tree, name: str, expected: model.Log, due: dict[str, int], significant: bool = False) -> model.Sup:
     """The model of a tree."""
     children: list[model.Leaf | model.Sup] = []
     for number, child in enumerate(tree.children):
         id, counts = f"{name}.{number}", is_significant(tree, child)
         if isinstance(child, Tree):
-            children.append(modelled(child, id, expected, counts))
+            children.append(modelled(child, id, expected, due, counts))
         else:
-            children.append(model.Leaf(id, child.restart, expected, counts))
+            children.append(model.Leaf(id, child.restart, expected, due, counts))
     return model.Sup(name, tree.restart, tree.strategy, tree.intensity, tree.auto_shutdown, children, significant)
 
 
@@ -165,19 +165,21 @@ def settled_tables(runtime: Runtime) -> bool:
 # ------------------------------------------------------------------ both, step by step
 
 
-async def step(what: str, one: int, other: Any, root: model.Sup, expected: model.Log) -> None:
+async def step(what: str, one: int, other: Any, root: model.Sup, expected: model.Log, due: dict[str, int]) -> None:
     """Do the same to both, and compare what is answered."""
     below = [root, *root.below()]
     if what in ("end", "fault"):
         leaves = [child for child in below if isinstance(child, model.Leaf)]
-        if leaves:
-            (_end if what == "end" else _fault)(leaves[one % len(leaves)], other, below)
+        if leaves and what == "end":
+            _end(leaves[one % len(leaves)], other, below)
+        elif leaves:
+            leaf = leaves[one % len(leaves)]
+            faults[leaf.id] = due[leaf.id] = other
         return
     sups = [child for child in below if isinstance(child, model.Sup)]
     sup = sups[one % len(sups)]
     if what == "start":
-        leaf = model.Leaf(f"{sup.id}.{len(sup.children)}", other, expected)
-        leaf.faults = faults.get(leaf.id, 0)
+        leaf = model.Leaf(f"{sup.id}.{len(sup.children)}", other, expected, due)
         spec = ChildSpec(leaf.id, f"{__name__}:start_server", (leaf.id,), restart=other)
         assert await _answer(supervisor.start_child(sup.id, spec)) == _said(sup.start_child, leaf)
         return
@@ -197,10 +199,6 @@ def _end(leaf: model.Leaf, reason: str, below: list[model.Leaf | model.Sup]) -> 
         cast(leaf.id, Server.end, reason)
         leaf.stop()
     above.ended(leaf, orderly=reason in ("normal", "shutdown"))
-
-
-def _fault(leaf: model.Leaf, times: int, below: list[model.Leaf | model.Sup]) -> None:
-    leaf.faults = faults[leaf.id] = times
 
 
 async def _answer(asked: Any) -> str:
@@ -239,13 +237,14 @@ def test_a_tree_does_what_its_model_does(inline: bool, tree: Tree, steps: list[t
 
     async def body(runtime: Runtime) -> None:
         expected: model.Log = []
-        root = modelled(tree, "top", expected)
+        due: dict[str, int] = {}
+        root = modelled(tree, "top", expected, due)
         root.start()
         await start_tree(tree, "top")
         for what, one, other in steps:
             if not root.running:
                 break
-            await step(what, one, other, root, expected)
+            await step(what, one, other, root, expected, due)
             await quiescent(runtime, lambda: settled_tables(runtime))
             compare(runtime, root, expected)
         if (top := whereis("top")) is not None:
