@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,8 +32,15 @@ def build(folder: Path, output: Path | None) -> None:
     """Make the tarball of the release in FOLDER: everything that a node needs but Python."""
     from node_runtime.releases.build import build as build_release
 
-    launcher = resources.files("node_runtime.cli").joinpath("launcher.py").read_bytes()
-    click.echo(build_release(folder, output or folder / "_build", launcher))
+    click.echo(build_release(folder, output or folder / "_build", *launcher()))
+
+
+def launcher() -> tuple[bytes, dict[str, bytes]]:
+    """What becomes bin/<name>, and what stands beside it in bin/."""
+    package = resources.files("node_runtime.cli.launcher")
+    modules = {file.name: file.read_bytes() for file in package.iterdir() if file.name.endswith(".py")}
+    script = modules.pop("script.py")
+    return script, {f"_launcher/{name}": data for name, data in modules.items()}
 
 
 @node_runtime.command()
@@ -52,7 +60,8 @@ def install(tarball: Path, directory: Path) -> None:
             manifest = unpack(tarball, directory)
     else:
         manifest = unpack(tarball, directory)
-    click.echo(f"{manifest.name} {manifest.vsn} is in {directory}; `{directory}/bin/{manifest.name} start` starts it.")
+    script = shlex.quote(f"{directory}/bin/{manifest.name}")
+    click.echo(f"{manifest.name} {manifest.vsn} is in {directory}; `{script} start` starts it.")
 
 
 @node_runtime.command()

@@ -23,8 +23,11 @@ from .project import AppSource, Project, read_project
 _SCREENS = ("app.py", "app", "screens", "widgets", "demo", "examples")
 
 
-def build(folder: Path, output: Path, launcher: bytes) -> Path:
-    """Build the project in `folder` into `output`; `launcher` becomes bin/<name>. Returns the tarball's path."""
+def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
+    """Build the project in `folder` into `output`. Returns the tarball's path.
+
+    `script` becomes bin/<name>, and `beside` is what else stands in bin/.
+    """
     project = read_project(folder)
     release = project.release
     requirements = parse_requirements(release.requirements, folder / "release.toml")
@@ -41,7 +44,8 @@ def build(folder: Path, output: Path, launcher: bytes) -> Path:
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
     files |= {f"releases/{release.vsn}/{name}": data for name, data in project.config.items()}
-    files[f"bin/{release.name}"] = launcher
+    files |= {f"bin/{path}": data for path, data in (beside or {}).items()}
+    files[f"bin/{release.name}"] = script
     manifest = _manifest(project, files, (*sorted(own), *(one.directory for one in third_party)))
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)

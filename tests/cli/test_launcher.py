@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -141,14 +142,6 @@ def test_a_node_that_is_down_is_said_to_be_down_with_code_3(node: TinyNode) -> N
     assert node.tiny("versions", code=3).stdout.split() == ["1.0", "permanent"]
     assert json.loads(node.tiny("versions", "-o", "json", code=3).stdout) == [{"vsn": "1.0", "status": "permanent"}]
     assert "bin/tiny start` starts it" in node.tiny("ping", code=3).stderr
-
-
-def test_a_wrong_verb_is_wrong_usage(node: TinyNode) -> None:
-    for words in ((), ("dance",), ("start", "now")):
-        done = node.tiny(*words, code=2)
-        assert done.stderr.startswith("usage: tiny VERB")
-        assert done.stdout == ""
-    assert node.tiny("help").stdout.startswith("usage: tiny VERB")
 
 
 def test_stop_leaves_no_process_and_no_record_of_one(running: TinyNode) -> None:
@@ -311,6 +304,23 @@ def test_two_nodes_of_one_name_do_not_meet(running: TinyNode, tmp_path: Path) ->
     with stopped_at_last(other):
         assert other.tiny("start").stdout.startswith("other@127.0.0.1 runs 1.0")
         assert running.tiny("ping").stdout == "pong\n"
+
+
+def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) -> None:
+    spaced = TinyNode(tmp_path / "a b")
+    shutil.copytree(node.folder, spaced.folder)
+    for words, said in (
+        (("strat",), "tiny has no verb strat; "),
+        (("start", "now"), "tiny start takes nothing more, and here follows now."),
+        (("upgrade",), "tiny upgrade needs a VSN; "),
+        (("unpack",), "tiny unpack needs a TARBALL; "),
+    ):
+        stderr = spaced.tiny(*words, code=2).stderr
+        assert stderr.startswith(said)
+        assert len(stderr.splitlines()) == 1
+    assert f"`'{spaced.script}' start` starts it" in spaced.tiny("ping", code=3).stderr
+    assert spaced.tiny(code=2).stderr == spaced.tiny("help").stdout
+    assert spaced.tiny("help").stdout.startswith("usage: tiny VERB")
 
 
 def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_look_in(

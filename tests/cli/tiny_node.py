@@ -17,10 +17,10 @@ import pytest
 from fil_node import command, environment
 from tiny_project import write_project
 
+from node_runtime.cli.commands import launcher
 from node_runtime.releases.build import build
 from node_runtime.releases.unpack import unpack
 
-LAUNCHER = Path(__file__).resolve().parent.parent.parent / "node_runtime" / "cli" / "launcher.py"
 NAME = "tiny@127.0.0.1"
 LIMIT = 30.0
 
@@ -123,7 +123,7 @@ def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: dict[str, str | None] | None = None) -> Path:
     """The tarball of the tiny project with changes."""
-    return build(write_project(folder / vsn, vsn, changes), folder, LAUNCHER.read_bytes())
+    return build(write_project(folder / vsn, vsn, changes), folder, *launcher())
 
 
 @pytest.fixture(scope="session")
