@@ -8,13 +8,13 @@ it was read.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
 from ..protocol.messages import Term
+from .budget import Budget
 from .kinds import CUT, OPAQUE, Kinds, escape, label
 
 REDACTED: Final = "‹redacted›"
@@ -53,10 +53,10 @@ class _Walk:
     terms: int = 0
     size: int = 0
     path: set[int] = field(default_factory=set)
-    deadline: float = 0.0
+    budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.limits.seconds
+        self.budget = Budget(self.limits.seconds)
 
     def term(self, value: object, depth: int) -> Term:
         """`value` and its parts."""
@@ -107,4 +107,4 @@ class _Walk:
     def _spent(self) -> bool:
         self.terms += 1
         limits = self.limits
-        return self.terms > limits.terms or self.size > limits.size or time.monotonic() > self.deadline
+        return self.terms > limits.terms or self.size > limits.size or self.budget.is_over()

@@ -8,11 +8,11 @@ lock, a future or a loop changes by itself. Where nothing else runs (`alone`) mo
 from __future__ import annotations
 
 import sys
-import time
 from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
+from .budget import Budget
 from .describe import Limits, describe
 from .inside import inside, is_followed, is_held
 from .kinds import Kind, Kinds, Parts
@@ -44,7 +44,7 @@ class Fingerprint:
 
     def still_fits(self) -> bool:
         """Whether the very same value is made of the very same parts now."""
-        walk = _Walk(len(self.marks) + 1, float("inf"), self.kinds, self.alone)
+        walk = _Walk(len(self.marks) + 1, None, self.kinds, self.alone)
         return walk.all_of(self.value) and walk.marks == self.marks
 
 
@@ -56,7 +56,7 @@ def fingerprint(
     Who notes down many values of the same classes gives the same `kinds` for all of them. `alone`: until it is compared
     nothing runs but what may have changed it, in no thread either.
     """
-    walk = _Walk(most, time.perf_counter() + seconds, kinds or Kinds(), alone)
+    walk = _Walk(most, Budget(seconds), kinds or Kinds(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.all_of(value) else None
 
 
@@ -66,7 +66,7 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
     Classes count by their names, so that a value of a class's next version can be like one of this version. Of objects
     that are not looked into only those that can be written down are compared.
     """
-    deadline = time.perf_counter() + seconds
+    budget = Budget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
     kinds = Kinds()
@@ -81,7 +81,7 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
         if pairs is None:
             return False
         waiting += pairs
-        if time.perf_counter() > deadline:
+        if budget.is_over():
             break
     return None
 
@@ -126,18 +126,18 @@ def _in_order(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Walk:
-    def __init__(self, most: int, deadline: float, kinds: Kinds, alone: bool) -> None:
+    def __init__(self, most: int, budget: Budget | None, kinds: Kinds, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
         self.kinds = kinds
         self.held = False
         self._most = most
-        self._deadline = deadline
+        self._budget = budget
         self._alone = alone
 
     def all_of(self, value: object) -> bool:
         """Note everything; False if there is too much of it."""
-        marks, kinds, most = self.marks, self.kinds, self._most
+        marks, kinds, most, budget = self.marks, self.kinds, self._most, self._budget
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
@@ -148,7 +148,7 @@ class _Walk:
             if id(cls) in _PLAIN:
                 marks.append((cls, one))
                 continue
-            if time.perf_counter() > self._deadline:
+            if budget is not None and budget.is_over():
                 return False
             marks.append(id(one))
             if id(one) in seen:
