@@ -65,6 +65,11 @@ class Record(Struct, frozen=True):
         marked = msgspec.structs.replace(self.known(vsn), failed=why)
         return Record(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
+    def with_repaired(self, vsn: str) -> Record:
+        """The record with `vsn` put right: what failed here was not what was built."""
+        repaired = msgspec.structs.replace(self.known(vsn), failed=None)
+        return Record(permanent=self.permanent, releases={**self.releases, vsn: repaired})
+
     def without(self, vsn: str) -> Record:
         """The record without `vsn`. Raises `Refused` for the permanent release."""
         if self.known(vsn).status == "permanent":

@@ -30,7 +30,7 @@ def unpack(tarball: Path, directory: Path) -> Manifest:
     """Unpack `tarball` into the node in `directory` and record it as `unpacked`. Raises `Refused`.
 
     A directory without a record gets one: its first release is permanent. Unpacking the same tarball again puts right
-    what has been damaged, and changes nothing else. One at a time, please; it blocks for as long as the disk takes.
+    what has been damaged, and then what failed here was another release; it changes nothing else. One at a time, please; it blocks for as long as the disk takes.
     """
     sweep(directory)
     with _new_again_if_it_fails(directory):
@@ -61,6 +61,8 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
         _move(Path(stage), directory, places, damaged)
     if not (known and manifest.vsn in known.releases):
         record.save(directory, known.with_unpacked(manifest.vsn) if known else record.first_record(manifest.vsn))
+    elif damaged and known.releases[manifest.vsn].failed is not None:
+        record.save(directory, known.with_repaired(manifest.vsn))
     return manifest
 
 

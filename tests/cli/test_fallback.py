@@ -96,7 +96,7 @@ def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
 
         node.tiny("unpack", tarballs["2.0"])
         assert "damaged" not in node.hotdash("releases", NAME).stdout.splitlines()[2]
-        node.tiny("upgrade", "2.0", "--again")
+        node.tiny("upgrade", "2.0")
 
 
 def test_a_damaged_release_without_an_old_one_is_named_with_what_puts_it_right(
