@@ -80,7 +80,14 @@ class ModuleTable:
         complete = {source.module: source for source in with_parents([*listed, *others], ())}
         self.sources.update(complete)  # other threads may be importing: what stays is there all the time
         for name in self.sources.keys() - complete.keys():
-            del self.sources[name]
+            if not self.sources.pop(name).path.endswith(".py"):
+                self._forget_package(name)
+
+    def _forget_package(self, name: str) -> None:
+        """Take a package without a body out of the imports, of which no application has a part any more."""
+        hot = self.modules.pop(name, None)
+        if hot is not None and sys.modules.get(name) is hot.module:
+            del sys.modules[name]
 
 
 def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Source]:

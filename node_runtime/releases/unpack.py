@@ -30,7 +30,8 @@ def unpack(tarball: Path, directory: Path) -> Manifest:
     """Unpack `tarball` into the node in `directory` and record it as `unpacked`. Raises `Refused`.
 
     A directory without a record gets one: its first release is permanent. Unpacking the same tarball again puts right
-    what has been damaged, and then what failed here was another release; it changes nothing else. One at a time, please; it blocks for as long as the disk takes.
+    what has been damaged, and then what failed here was another release; it changes nothing else. One at a time,
+    please; it blocks for as long as the disk takes.
     """
     sweep(directory)
     with _new_again_if_it_fails(directory):

@@ -174,3 +174,20 @@ def test_an_uninstalled_server_leaves_no_trace(app, server):
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("pkg")
     CodeServer().uninstall()
+
+
+def test_a_package_without_a_body_goes_with_the_last_of_its_modules(server, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text("X = 1\n")
+    server.add_application("first", "1.0", {"shared.one": tmp_path / "one.py"})
+    server.add_application("second", "1.0", {"shared.two": tmp_path / "two.py"})
+    importlib.import_module("shared.one")
+    importlib.import_module("shared.two")
+    server.prepare([], ["shared.one"]).commit()
+    server.add_application("first", "2.0", {})
+    assert "shared" in sys.modules
+    server.prepare([], ["shared.two"]).commit()
+    server.add_application("second", "2.0", {})
+    assert [name for name in sys.modules if name.startswith("shared")] == []
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("shared")
