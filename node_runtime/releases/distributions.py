@@ -20,6 +20,8 @@ from packaging.utils import canonicalize_name
 
 from node_runtime.protocol.exits import Refused
 
+from .toml import wrong
+
 OURS = "hotdash"
 """The distribution that node_runtime comes in."""
 
@@ -51,10 +53,14 @@ def own_requirements() -> list[Requirement]:
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
     """The release's own requirements. Raises `Refused`."""
-    try:
-        return [Requirement(line) for line in lines]
-    except InvalidRequirement as error:
-        raise Refused(f"{where}: a requirement is not valid: {str(error).splitlines()[0]}.") from None
+    parsed = []
+    for number, line in enumerate(lines):
+        try:
+            parsed.append(Requirement(line))
+        except InvalidRequirement as error:
+            said = str(error).splitlines()[0]
+            raise wrong(where, ("requirements", number), f"{line!r} is no requirement as pip has it: {said}") from None
+    return parsed
 
 
 def closure(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:

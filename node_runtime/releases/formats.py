@@ -21,6 +21,9 @@ from .places import Place
 from .toml import convert, read, read_table, wrong
 from .view import Entry
 
+LONGEST = 100_000_000
+"""Seconds: three years, more than anybody waits. What has no end says so in another way."""
+
 Environment: TypeAlias = dict[str, dict[str, Any]]
 """Application name to that application's parameters."""
 
@@ -90,11 +93,11 @@ class Probation(Format, frozen=True):
     restarted, more than `errors` log records of level ERROR, or an event loop that is later than `lag` time after time.
     """
 
-    deadline: Annotated[float, Meta(ge=0)] = 600.0
-    healthy: Annotated[float, Meta(ge=0)] = 10.0
+    deadline: Annotated[float, Meta(ge=0, le=LONGEST)] = 600.0
+    healthy: Annotated[float, Meta(ge=0, le=LONGEST)] = 10.0
     restarts: Annotated[int, Meta(ge=0)] = 3
     errors: Annotated[int, Meta(ge=0)] = 10
-    lag: Annotated[float, Meta(gt=0)] = 1.0
+    lag: Annotated[float, Meta(gt=0, le=LONGEST)] = 1.0
 
 
 class NodeConfig(Format, frozen=True):
@@ -107,9 +110,9 @@ class NodeConfig(Format, frozen=True):
     name: NodeName
     listen: Address = "127.0.0.1:0"
     probation: Probation = Probation()
-    heart: Annotated[float, Meta(ge=1)] = 60.0
-    rehearsal: Annotated[float, Meta(gt=0)] = 60.0
-    code_change: Annotated[float, Meta(gt=0)] = 5.0
+    heart: Annotated[float, Meta(ge=1, le=LONGEST)] = 60.0
+    rehearsal: Annotated[float, Meta(gt=0, le=LONGEST)] = 60.0
+    code_change: Annotated[float, Meta(gt=0, le=LONGEST)] = 5.0
     loop: Literal["asyncio", "uvloop"] = "asyncio"
     log: Literal["text", "json"] = "text"
 
@@ -121,7 +124,14 @@ def read_app(path: Path) -> App:
 
 def read_release(path: Path) -> Release:
     """release.toml. Raises `Refused`."""
-    return read(path, Release)
+    release = read(path, Release)
+    seen: set[str] = set()
+    for number, app in enumerate(release.apps):
+        name = app if isinstance(app, str) else app.name
+        if name in seen:
+            raise wrong(path, ("apps", number), f"{name} is listed twice")
+        seen.add(name)
+    return release
 
 
 def read_environment(path: Path) -> Environment:

@@ -8,6 +8,8 @@ it. The high-level ones become `ModuleChange`, `ApplicationChange` or `EmulatorR
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
@@ -21,6 +23,7 @@ Purge = Literal["soft_purge", "brutal_purge"]
 StartType = Literal["permanent", "transient", "temporary", "load", "none"]
 
 APPLICATION = "node_runtime.application"
+_FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,15 @@ class _Table:
         return value
 
     def function(self, key: str) -> str:
-        value = self.text(key)
-        module, colon, function = value.partition(":")
-        if not (module and colon and function):
+        value = self.table[key]
+        if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
             raise self.wrong(key, 'a "module:function" string')
+        return value
+
+    def plain(self, key: str, value: Any) -> Any:
+        """A value as a relup can have it, which is JSON."""
+        if odd := _odd(value):
+            raise Refused(f"{_shown(self.table)}: {key} has {odd}, and a relup can't: write it as a text.")
         return value
 
     def names(self, key: str) -> list[str]:
@@ -113,7 +121,7 @@ class _Table:
     def timeout(self, key: str, value: Any) -> float | Literal["infinity"] | None:
         if value is None or value == "infinity":
             return cast("Literal['infinity'] | None", value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise self.wrong(key, 'a number of seconds above 0 or "infinity"')
         return value
 
@@ -134,11 +142,17 @@ def _update(table: _Table) -> ModuleChange:
         deps=tuple(table.names("deps")),
         change=cast("Literal['soft', 'advanced']", change),
         type="dynamic" if kind == "dynamic" else "static",
-        extra=table.table.get("extra", []),
+        extra=_extra(table, change),
         timeout=table.timeout("timeout", table.table.get("timeout")),
         pre_purge=table.purge("pre_purge"),
         post_purge=table.purge("post_purge"),
     )
+
+
+def _extra(table: _Table, change: str) -> Any:
+    if "extra" in table.table and change != "advanced":
+        raise Refused(f'{_shown(table.table)}: extra is for code_change, which takes change = "advanced".')
+    return table.plain("extra", table.table.get("extra", []))
 
 
 def _module(action: Literal["load", "add", "delete"]) -> Callable[[_Table], ModuleChange]:
@@ -168,6 +182,7 @@ def _apply(table: _Table) -> Low:
     args = table.table.get("args", [])
     if not isinstance(args, list):
         raise table.wrong("args", "an array")
+    table.plain("args", args)
     return apply(table.function("apply"), args, table.function("undo") if "undo" in table.table else None)
 
 
@@ -214,6 +229,7 @@ def _code_change(table: _Table) -> Low:
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
         raise table.wrong("code_change", "an array of [module, extra] pairs")
+    table.plain("code_change", pairs)
     return ["code_change", table.one_of("mode", "up", "down"), pairs]
 
 
@@ -245,6 +261,16 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_Table], Instruction]]] = {
 
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
 """Each instruction's key, and the options that may stand beside it."""
+
+
+def _odd(value: Any) -> str | None:
+    """What JSON doesn't have of what TOML has."""
+    if isinstance(value, dict | list):
+        parts = value.values() if isinstance(value, dict) else value
+        return next((odd for part in parts if (odd := _odd(part))), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return None if isinstance(value, str | int | float) else f"the {type(value).__name__} {value}"
 
 
 def _shown(table: Mapping[str, Any]) -> str:

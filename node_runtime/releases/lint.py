@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -11,22 +12,29 @@ from .formats import App, Appup
 from .instructions import ModuleChange
 from .toml import wrong
 
+TAKEN = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+"""Packages that no application can have: the node has imported them already, or will find them first."""
+
 
 def check_syntax(path: Path, source: bytes) -> None:
     """Refused with the line where `source` is no Python."""
     try:
         compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
-        raise Refused(f"{path}, line {error.lineno}: {error.msg}.") from None
+        raise Refused(f"{path}, line {error.lineno or 1}: {error.msg}.") from None
+    except RecursionError:
+        raise Refused(f"{path}: it is nested too deeply for Python.") from None
     except ValueError as error:
         raise Refused(f"{path}: {error}.") from None
 
 
 def check_owners(modules: Mapping[str, Collection[str]]) -> None:
-    """Refused when two applications have a module of the same name."""
+    """Refused when two applications have a module of the same name, or one has a module of Python or of the runtime."""
     owners: dict[str, str] = {}
     for app, names in modules.items():
         for module in names:
+            if (root := module.partition(".")[0]) in TAKEN:
+                raise Refused(f"{app} has a module {module}, but {root} is taken: Python or the node itself has it.")
             if owners.setdefault(module, app) != app:
                 raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
 
@@ -38,6 +46,12 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     """
     if appup.vsn != app.vsn:
         raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
+    for way, entries in (("up", appup.up), ("down", appup.down)):
+        for which, entry in enumerate(entries):
+            bars = [number for number, step in enumerate(entry.instructions) if step == ["point_of_no_return"]]
+            if len(bars) > 1:
+                place = (way, which, "instructions", bars[1])
+                raise wrong(path, place, "a way may have one point_of_no_return, not several")
     # Upwards the instructions end in this version, downwards they begin in it.
     for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for which, entry in enumerate(entries):

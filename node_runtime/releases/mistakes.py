@@ -38,7 +38,7 @@ def mistakes(kind: inspect.Type, data: Any, place: Place = ()) -> Iterator[tuple
         case inspect.UnionType() if isinstance(data, dict) and (struct := _struct_of(kind)):
             yield from mistakes(struct, data, place)
         case _ if not fits(kind, data):
-            yield place, f"{_called(place)} must be {wanted(kind)}, not {_shown(place, data)}"
+            yield place, f"{_called(place)} must be {wanted(kind)}{_limit(kind, data)}, not {_shown(place, data)}"
 
 
 def _struct(kind: inspect.StructType, data: dict[str, Any], place: Place) -> Iterator[tuple[Place, str]]:
@@ -68,13 +68,23 @@ def fits(kind: inspect.Type, data: Any) -> bool:
         case inspect.StrType():
             fit = isinstance(data, str) and (kind.pattern is None or re.search(kind.pattern, data) is not None)
         case inspect.FloatType():
-            number = isinstance(data, int | float) and not isinstance(data, bool)
-            fit = number and (kind.ge is None or data >= kind.ge) and (kind.gt is None or data > kind.gt)
+            fit = isinstance(data, int | float) and not isinstance(data, bool) and _within(kind, data)
+        case inspect.IntType():
+            fit = isinstance(data, int) and not isinstance(data, bool) and _within(kind, data)
         case inspect.StructType() | inspect.DictType():
             fit = isinstance(data, dict)
         case inspect.ListType() | inspect.VarTupleType():
             fit = isinstance(data, list)
     return fit
+
+
+def _within(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
+    """Whether a number keeps to its bounds; nan keeps to none."""
+    return (
+        (kind.ge is None or number >= kind.ge)
+        and (kind.gt is None or number > kind.gt)
+        and (kind.le is None or number <= kind.le)
+    )
 
 
 def wanted(kind: inspect.Type) -> str:
@@ -87,9 +97,10 @@ def wanted(kind: inspect.Type) -> str:
             words = " or ".join(f'"{value}"' for value in kind.values)
         case inspect.StrType():
             words = "a text" if kind.pattern is None else EXPECTED[kind.pattern]
-        case inspect.FloatType():
-            words = "a number" if kind.ge is None else f"a number of at least {kind.ge:g}"
-            words = words if kind.gt is None else f"a number above {kind.gt:g}"
+        case inspect.FloatType() | inspect.IntType():
+            words = "a number" if isinstance(kind, inspect.FloatType) else "a whole number"
+            words = words if kind.ge is None else f"{words} of at least {kind.ge:g}"
+            words = words if kind.gt is None else f"{words} above {kind.gt:g}"
         case inspect.StructType():
             keys = [field.encode_name for field in kind.fields if field.required]
             words = f"a table with {' and '.join(keys)}" if keys else "a table"
@@ -98,6 +109,18 @@ def wanted(kind: inspect.Type) -> str:
         case inspect.ListType() | inspect.VarTupleType():
             words = f"an array, each item {wanted(kind.item_type)}"
     return words
+
+
+def _limit(kind: inspect.Type, data: Any) -> str:
+    """The most that a number may be, for one that is more, or none at all."""
+    if (
+        not isinstance(kind, inspect.FloatType)
+        or kind.le is None
+        or not isinstance(data, int | float)
+        or data <= kind.le
+    ):
+        return ""
+    return f" and of at most {kind.le:,.0f}"
 
 
 def _struct_of(kind: inspect.UnionType) -> inspect.StructType | None:

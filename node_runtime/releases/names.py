@@ -10,8 +10,8 @@ _VSN = r"^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}\Z"
 _NAME = r"^[a-z][a-z0-9_]{0,63}\Z"
 _MODULE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z"
 _CALLBACK = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z"
-_NODE = r"^[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+\Z"
-_ADDRESS = r"^[^:\s]+:[0-9]{1,5}\Z"
+_NODE = r"^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,128}\Z"
+_ADDRESS = r"^[^:\s]+:([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\Z"
 
 Vsn: TypeAlias = Annotated[str, Meta(pattern=_VSN)]
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
@@ -26,6 +26,6 @@ EXPECTED = {
     _MODULE: "a module, written package.module",
     _CALLBACK: "a class or function, written module:name",
     _NODE: "a node's name, written name@host",
-    _ADDRESS: "an address, written host:port",
+    _ADDRESS: "an address, written host:port, with a port up to 65535",
 }
 """Pattern to what it asks for, in words."""

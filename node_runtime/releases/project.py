@@ -59,6 +59,12 @@ class Project:
 def read_project(folder: Path) -> Project:
     """The project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
     release = read_release(folder / "release.toml")
+    for number, name in enumerate(release.starts):
+        if not (folder / "apps" / name / "app.toml").is_file():
+            sentence = f"there is no application {name}: apps/{name}/app.toml is missing"
+            if name in BUILT_IN:
+                sentence = f"{name} comes with every node: only those that need it name it, in their app.toml"
+            raise wrong(folder / "release.toml", ("apps", number), sentence)
     sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
     lint.check_owners({name: source.modules for name, source in sources.items()})
     return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
@@ -83,6 +89,8 @@ def _read_app(folder: Path, name: str) -> AppSource:
     modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
     for path in modules.values():
         lint.check_syntax(folder / path, files[path])
+    if app.mod is not None and app.mod.partition(":")[0] not in modules:
+        raise wrong(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
     appup = read_appup(folder / "appup.toml") if "appup.toml" in files else None
     if appup:
         lint.check_appup(folder / "appup.toml", app, appup, modules)

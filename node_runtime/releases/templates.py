@@ -13,6 +13,7 @@ from jinja2 import meta
 from node_runtime.protocol.exits import Refused
 
 from .formats import Templates
+from .toml import wrong
 
 # Jinja2's generated code reads a global `environment`, and it escapes because it was compiled to.
 _TAIL = '''
@@ -32,8 +33,9 @@ def render(**context: object) -> str:
 def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
     """Path below src/ to the source of the module there, for every template of the application in `app`."""
     folder = app / templates.source
-    if not folder.is_dir():
-        raise Refused(f"{app / 'app.toml'} has its templates in {templates.source}, and {folder} is no folder.")
+    if not folder.is_dir() or not folder.resolve().is_relative_to(app.resolve()):
+        sentence = f"the templates are in {templates.source}, which is no folder of the application"
+        raise wrong(app / "app.toml", ("templates", "source"), sentence)
     package = templates.package.replace(".", "/")
     return {
         f"{package}/{path.name.removesuffix(templates.extension)}{templates.suffix}.py": compile_template(path)

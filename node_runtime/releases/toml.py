@@ -15,6 +15,8 @@ from .mistakes import mistakes
 from .places import Place, line_of
 
 T = TypeVar("T")
+DEPTH = 50
+TOO_DEEP = f"tables and arrays must not be nested more than {DEPTH} deep"
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -22,6 +24,9 @@ def read_table(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
         table = tomllib.loads(text)
+        _check_depth(path, text, table, ())
+    except RecursionError:
+        raise Refused(f"{path}: {TOO_DEEP}.") from None
     except tomllib.TOMLDecodeError as error:
         message, line = str(error), text.count("\n") + 1
         if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message):
@@ -61,6 +66,15 @@ def wrong(path: Path, place: Place, sentence: str) -> Refused:
     """The refusal of what stands at `place` in a TOML file: `sentence`, without its full stop, and where that is."""
     end = "" if sentence.endswith((".", "?")) else "."
     return Refused(f"{path}, line {line_of(read_text(path), place)}: {sentence}{end}")
+
+
+def _check_depth(path: Path, text: str, value: object, place: Place) -> None:
+    """What is nested without measure would overwhelm whoever reads it later."""
+    if len(place) > DEPTH:
+        raise Refused(f"{path}, line {line_of(text, place[:1])}: {TOO_DEEP}.")
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        _check_depth(path, text, part, (*place, name))
 
 
 def _refuse_cookie(path: Path, text: str, value: object, place: Place) -> None:

@@ -208,7 +208,7 @@ OTHER = 'name = "other"\nvsn = "1"\n'
             r"The module tiny.app is in two applications",
             id="duplicate_modules_script",
         ),
-        pytest.param({}, r"apps/other/app.toml can't be read", id="undefined application"),
+        pytest.param({}, r"there is no application other: apps/other/app.toml is missing", id="undefined application"),
         pytest.param(
             {"apps/other/app.toml": OTHER, "apps/tiny/appup.toml": "up = ["},
             r"appup.toml, line 1: this is not valid TOML",
