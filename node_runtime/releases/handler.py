@@ -102,7 +102,7 @@ class ReleaseHandler:
             await asyncio.to_thread(self._shelf.catalog.verify, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
-            reason, remedy = refused.sentence.rstrip("."), "correct the appup"
+            reason, remedy = refused.sentence.rstrip("."), "correct that"
             if isinstance(refused, NoPath):
                 remedy = f"stage a release with such a way; {self._shelf.ways(self.vsn, vsn)}"
             elif reason.endswith(REMEDY):

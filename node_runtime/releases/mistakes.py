@@ -113,14 +113,8 @@ def wanted(kind: inspect.Type) -> str:
 
 def _limit(kind: inspect.Type, data: Any) -> str:
     """The most that a number may be, for one that is more, or none at all."""
-    if (
-        not isinstance(kind, inspect.FloatType)
-        or kind.le is None
-        or not isinstance(data, int | float)
-        or data <= kind.le
-    ):
-        return ""
-    return f" and of at most {kind.le:,.0f}"
+    most = kind.le if isinstance(kind, inspect.FloatType) and isinstance(data, int | float) else None
+    return "" if most is None or data <= most else f" and of at most {most:,.0f}"
 
 
 def _struct_of(kind: inspect.UnionType) -> inspect.StructType | None:

@@ -10,10 +10,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal
 
-from node_runtime.behaviours.describe import REDACTED, SECRET
 from node_runtime.code import Source
 from node_runtime.protocol.messages import Direction
 
+from . import settings
 from .catalog import Catalog, Unpacked
 from .config import Configuration
 from .instructions import Low
@@ -122,12 +122,7 @@ class Transition:
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
         """Parameters that change: "app.key", before, after; what is secret by its name is not shown."""
-        before, after = _flat(self.environment), _flat(self.new_environment)
-        return tuple(
-            (key, _shown(key, before), _shown(key, after))
-            for key in sorted({*before, *after})
-            if before.get(key) != after.get(key)
-        )
+        return settings.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
         """Why this can't be done on a live node: what isn't the applications' code differs."""
@@ -147,11 +142,11 @@ class Transition:
             sha256(self.target.manifest.encoded()).hexdigest(),
             self.direction,
             self.script,
-            self.environment,
-            self.new_environment,
+            settings.written(self.environment),
+            settings.written(self.new_environment),
             generation,
         ]
-        return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        return sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def make_transition(
@@ -174,19 +169,3 @@ def _way_back(catalog: Catalog, left: str, target: str) -> list[Low] | None:
     if catalog.direction(target, left) is None:
         return None
     return catalog.way(target, left).script
-
-
-def _flat(environment: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in environment.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _shown(key: str, flat: Mapping[str, Any]) -> str:
-    if key not in flat:
-        return ""
-    return REDACTED if SECRET.search(key) else json.dumps(flat[key], default=str, ensure_ascii=False)

@@ -17,7 +17,8 @@ NAMED = 'name = "tiny@127.0.0.1"\n'
 
 
 def way(instruction: str) -> str:
-    return f'vsn = "1.0"\n[[up]]\nfrom = "0.9"\ninstructions = [\n  {{ load_module = "tiny.app" }},\n  {{ {instruction} }},\n]'
+    steps = f'  {{ load_module = "tiny.app" }},\n  {{ {instruction} }},\n'
+    return f'vsn = "1.0"\n[[up]]\nfrom = "0.9"\ninstructions = [\n{steps}]'
 
 
 MISTAKES = {
