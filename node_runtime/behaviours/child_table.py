@@ -113,6 +113,20 @@ class Child:
         return self.waits
 
 
+class Specifications:
+    """How often the child specifications of a node were changed since it started.
+
+    A temporary child's goes with it; so these are births and deaths, and don't count.
+    """
+
+    def __init__(self) -> None:
+        self.changes = 0
+
+    def changed(self, spec: ChildSpec) -> None:
+        """This one was added or deleted."""
+        self.changes += spec.restart != "temporary"
+
+
 @dataclass(slots=True)
 class Table:
     """What a supervisor has instead of a state of its own.

@@ -24,7 +24,7 @@ from ..processes.runtime import runtime
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
 from .child_spec import ChildSpec
-from .child_table import AutoShutdown, BackOff, Child, Strategy, Table
+from .child_table import AutoShutdown, BackOff, Child, Specifications, Strategy, Table
 from .gen_server import GenServer, ServerProcess
 from .parking import park
 from .shutdown import shut_down
@@ -144,6 +144,7 @@ class Supervisor(GenServer[Table]):
         if failure is not None:
             del self.state.children[spec.id]
             return _start_failed(child, failure)
+        runtime().part(Specifications).changed(spec)
         return child.pid
 
     async def terminate_child(self, key: str | int) -> ChildRefused | None:
@@ -172,6 +173,7 @@ class Supervisor(GenServer[Table]):
         child = self._idle_child(id)
         if isinstance(child, ChildRefused):
             return child
+        runtime().part(Specifications).changed(child.spec)
         del self.state.children[id]
         return None
 

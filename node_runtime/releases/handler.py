@@ -15,6 +15,7 @@ from typing import Literal
 
 import msgspec
 
+from node_runtime.behaviours.child_table import Specifications
 from node_runtime.code import CodeServer
 from node_runtime.processes.errors import describe_reason
 from node_runtime.processes.runtime import runtime
@@ -53,13 +54,14 @@ TELLING_SECONDS = 0.5
 class ReleaseHandler:
     """The releases of the node in `root`, which was booted with release `vsn`.
 
-    `vsn` is what runs, `permanent` what would boot. `generation` counts what makes a plan stale.
+    `vsn` is what runs, `permanent` what would boot. `generation` counts what makes a plan stale: installs, commits, and
+    changes of child specifications.
     """
 
     def __init__(self, root: Path, vsn: str, code: CodeServer, last: LastLife = IN_ORDER) -> None:
         self.root = root
         self.vsn = vsn
-        self.generation = 1
+        self._changes = 1
         self._code = code
         self._shelf = Shelf(root)
         self._history = History(root / "var" / "history", self.permanent, vsn, last)
@@ -81,6 +83,11 @@ class ReleaseHandler:
     def permanent(self) -> str:
         """The release that boots."""
         return self._shelf.permanent
+
+    @property
+    def generation(self) -> int:
+        """How often the node was changed in what a plan counts on."""
+        return self._changes + runtime().part(Specifications).changes
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
         """The releases of the node's directory, in the order of their arrival. May be called in any thread."""
@@ -236,7 +243,7 @@ class ReleaseHandler:
             operation = progress.finish("committed")
         if operation.outcome == "committed":
             self._probation.end()
-            self.generation += 1
+            self._changes += 1
             await asyncio.to_thread(self._code.sweep)
         await self._ended(operation)
         if operation.outcome != "committed":
@@ -342,7 +349,7 @@ class ReleaseHandler:
     def _runs(self, transition: Transition) -> None:
         """From this turn on the target of a transition runs."""
         self.vsn = transition.target.vsn
-        self.generation += 1
+        self._changes += 1
         self._probation.end()
         if self.vsn != self.permanent:
             self._probation.begin(transition.configuration.node.probation)

@@ -15,8 +15,6 @@ from .catalog import Unpacked
 from .transition import Transition
 from .wording import sentence
 
-HOLDING_SECONDS = 1e-6
-"""What it takes to hold one idle process, give it its state and let it go."""
 HOLDERS = 3
 """How many of those who hold an old version are named."""
 REMEDY_CODE = "correct the module and build the release again"
@@ -100,8 +98,8 @@ def _plan(
 
 def _pause(rehearsed: Rehearsal, touched: Sequence[PlannedProcess]) -> float:
     """How long the processes will be suspended, once their callbacks have ended."""
-    held = sum(one.action in ("migrate", "suspend") for one in touched)
-    return rehearsed.pause + held * HOLDING_SECONDS if held else 0.0
+    held = any(one.action in ("migrate", "suspend") for one in touched)
+    return rehearsed.pause + rehearsed.around if held else 0.0
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from small_shop import COUNTER
 
-from node_runtime import supervisor
+from node_runtime import ChildSpec, supervisor
 from node_runtime.protocol import messages as m
+from node_runtime.protocol.exits import Refused
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -157,3 +159,22 @@ async def test_whom_the_script_has_stopped_before_goes_through_no_code_change(sm
     assert plan.blockers == ()
     assert [(one.name, one.action) for one in plan.processes] == [("one", "stop"), ("two", "stop")]
     assert (await small.go("2")).outcome == "installed"
+
+
+async def test_a_change_of_child_specifications_makes_a_plan_stale_and_births_do_not(small: SmallNode) -> None:
+    plan = await plan_with(small, STOP + START)
+    spec = ChildSpec("four", start="shop.top:start_one", args=("four",), restart="temporary")
+    await supervisor.start_child("top", spec)
+    await supervisor.terminate_child("top", "four")
+    await supervisor.terminate_child("top", "one")
+    await supervisor.restart_child("top", "one")
+    assert (await small.handler.plan("2")).id == plan.id
+    await supervisor.start_child("top", replace(spec, restart="transient"))
+    added = await small.handler.plan("2")
+    await supervisor.terminate_child("top", "four")
+    await supervisor.delete_child("top", "four")
+    deleted = await small.handler.plan("2")
+    assert len({plan.id, added.id, deleted.id}) == 3
+    assert plan.generation < added.generation < deleted.generation
+    with pytest.raises(Refused, match="The plan is stale"):
+        small.handler.install(m.Install(vsn="2", plan_id=added.id), "ann")

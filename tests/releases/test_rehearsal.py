@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rehearsed_shop import changing, only, settings, start_counters
-from small_shop import COUNTER, LAMP, LAMP_2, UPDATE_COUNTER
+from small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
 
 from node_runtime import call, gen_server, gen_statem
 from node_runtime.behaviours import hot
@@ -82,8 +82,21 @@ async def test_a_rehearsal_that_goes_well_shows_what_would_become_of_each_state(
     assert plan.blockers == ()
     assert (one.name, one.outcome, one.message) == ("counter4", "ok", None)
     assert (item(one.before, "count"), item(one.after, "count")) == ("4", "40")
-    assert plan.pause is not None
-    assert plan.pause > 0
+    assert plan.rehearsal is not None
+    assert plan.rehearsal.around > 0
+    assert plan.pause == plan.rehearsal.pause + plan.rehearsal.around
+
+
+async def test_the_pause_of_who_is_only_held_is_estimated_too(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    soft = UPDATE_COUNTER.replace(', change = "advanced", extra = "x"', "")
+    small.write("2", {"shop.counter": COUNTER_2}, soft)
+    small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter)
+    plan = await small.handler.plan("2")
+    assert [one.action for one in plan.processes] == ["suspend"]
+    assert plan.pause
+    assert plan.blockers == ()
 
 
 WRONG = {

@@ -103,7 +103,8 @@ class RehearsedCall(Struct, frozen=True):
 class Rehearsal(Struct, frozen=True):
     """Every code_change of an upgrade, run on a copy of the node at `at`.
 
-    `stopped` is how long the node stood still for the copy to be made, `pause` how long all code_changes took together.
+    `stopped` is how long the node stood still for the copy to be made, `pause` how long all code_changes took together,
+    `around` what an install's pause has beside them: holding, switching and resuming, as it was in the copy.
     Of `processes`, `reached` were tried; `failed` would fail the upgrade, and `unrehearsed` can't be tried.
     `results`: those that did not go well first, at most 100. `calls`: applied functions that did not go well.
     `error` says why it ended early, if it did.
@@ -121,6 +122,7 @@ class Rehearsal(Struct, frozen=True):
     results: tuple[Rehearsed, ...] = ()
     error: str | None = None
     calls: tuple[RehearsedCall, ...] = ()
+    around: float = 0.0
 
 
 class Plan(Struct, frozen=True):

@@ -7,7 +7,7 @@ wants the node, nobody knows.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,10 +21,13 @@ from .trial import Trial, Verdict
 
 
 class Applied:
-    """The functions of one script. `earlier`: the namespaces of modules that have switched, but not for the script."""
+    """The functions of one script; `tell` is told of those that do not go well.
 
-    def __init__(self, trial: Trial, place: Place) -> None:
-        self.told: list[RehearsedCall] = []
+    `earlier`: the namespaces of modules that have switched, but that the script has not reached yet.
+    """
+
+    def __init__(self, trial: Trial, place: Place, tell: Callable[[RehearsedCall], None]) -> None:
+        self._say = tell
         self._trial = trial
         self._place = place
         self._missing: int | None = None
@@ -82,14 +85,15 @@ class Applied:
         self._trial.fence.bar("waits for something")
 
     def _tell(self, call: Call, function: str, verdict: Verdict) -> None:
-        told = RehearsedCall(
-            step=call.step,
-            function=function,
-            outcome=verdict.outcome,
-            message=verdict.message or "",
-            trace=verdict.trace,
+        self._say(
+            RehearsedCall(
+                step=call.step,
+                function=function,
+                outcome=verdict.outcome,
+                message=verdict.message or "",
+                trace=verdict.trace,
+            )
         )
-        self.told.append(told)
 
 
 def _found(reference: str, earlier: Mapping[str, dict[str, Any]]) -> Any:

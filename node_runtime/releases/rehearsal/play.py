@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from node_runtime.behaviours.child_table import Child, Table
 from node_runtime.behaviours.describe import Limits
 from node_runtime.behaviours.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.gen_statem import has_state
+from node_runtime.behaviours.holding import Hold
 from node_runtime.behaviours.kinds import Kinds, escape
 from node_runtime.behaviours.rereading import ReRead, take_new_class
 from node_runtime.behaviours.shown import shown
@@ -57,6 +59,7 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
     not_given_back: int = 0
     not_compared: int = 0
     pause: float = 0.0
+    around: float = 0.0
     results: list[Rehearsed] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
@@ -108,9 +111,11 @@ class Play:
     def run(self) -> None:
         """Rehearse everything and say how it went."""
         try:
-            Surroundings().follow(self.transition.target, self.transition.configuration)
+            with self._around():
+                Surroundings().follow(self.transition.target, self.transition.configuration)
+                self._hold_and_let_go()
             self._trial = Trial(self.bounds, self.place)
-            self._applied = Applied(self._trial, self.place)
+            self._applied = Applied(self._trial, self.place, self._tell_of_call)
             script = list(acts(self.transition))
             counted = Counter(change.module for change in changes(self.transition.script))
             self._often = frozenset(module for module, times in counted.items() if times > 1)
@@ -128,11 +133,13 @@ class Play:
         match act:
             case Switch():
                 if self._earlier is None:
-                    self.batch.commit()
+                    with self._around():
+                        self.batch.commit()
                     self._earlier = self.roles.earlier()
                 self._earlier.pop(act.module, None)
             case Call():
-                self._applied.call(act, self._earlier or {})
+                with self._around():
+                    self._applied.call(act, self._earlier or {})
             case Skipped():
                 self._applied.skip(act.step)
             case Unread():
@@ -142,13 +149,30 @@ class Play:
                 self._one(act)
                 self.place.enter(NOBODY)
 
+    def _tell_of_call(self, call: RehearsedCall) -> None:
+        self.told.calls.append(call)
+
+    @contextmanager
+    def _around(self) -> Iterator[None]:
+        """What runs inside takes its time in the install's pause, beside the code_changes."""
+        began = time.perf_counter()
+        yield
+        self.told.around += time.perf_counter() - began
+
+    def _hold_and_let_go(self) -> None:
+        """What the install does to all whom it suspends; here to those that are idle."""
+        modules = frozenset(self.transition.suspended)
+        if modules:
+            hold = Hold("rehearsal")
+            hold.idle(modules)
+            hold.release()
+
     def _say(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
         if at_once or now - self._last > TELLING_SECONDS:
             self._last = now
-            self.told.calls = self._applied.told
             self.tell(msgspec.msgpack.encode(self.told))
-            self.told.results, self.told.children, self._applied.told = [], [], []
+            self.told.results, self.told.children, self.told.calls = [], [], []
 
     # ------------------------------------------------------------------ one process
 

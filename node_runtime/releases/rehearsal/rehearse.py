@@ -59,7 +59,7 @@ def is_due(transition: Transition) -> bool:
 async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
     if not (
-        any(process.module in transition.migrated for process in runtime().processes.values())
+        any(process.module in transition.suspended for process in runtime().processes.values())
         or script.calls(transition)
         or script.unread(transition)
     ):
@@ -87,6 +87,7 @@ async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear:
         seconds=time.perf_counter() - began,
         stopped=stopped,
         pause=told.pause,
+        around=told.around,
         processes=told.processes if told.over else max(told.processes, 1),
         reached=told.reached + isinstance(ended, Rehearsed),
         failed=told.failed + isinstance(ended, Rehearsed),
