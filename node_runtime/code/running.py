@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import sys
 import threading
-from asyncio import Future, Task
+from asyncio import Future, Task, TaskGroup
 from dataclasses import dataclass, field
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_ITERABLE_COROUTINE
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _AWAITED = "async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"
 """What stands between a frame and the generator it awaits, and shows it to the collector only."""
 
+_MANAGERS: Any = contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
@@ -82,6 +85,8 @@ class Runners:
 def runners(processes: Processes, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
     """For each namespace, by its identity, who runs it, in order and once each."""
     found = {id(namespace): Runners() for namespace in namespaces}
+    if not found:
+        return found
     for pid, coroutine in processes.suspended():
         for suspended in suspended_frames(coroutine):
             _note(found, suspended, pid)
@@ -115,7 +120,11 @@ def _note(found: dict[int, Runners], frame: FrameType, owner: int | str) -> None
 
 
 def suspended_frames(awaiting: object) -> Iterator[FrameType]:
-    """The frames of a suspended coroutine and of all that it awaits, tasks too, since a cancellation reaches them."""
+    """The frames of a suspended coroutine and of all that a cancellation reaches from it.
+
+    It awaits other coroutines and tasks, and when its frames end, they end the generators that they go through, the
+    context managers that they are in, and the tasks of a group.
+    """
     waiting, seen = [awaiting], set()
     while waiting:
         one = waiting.pop()
@@ -137,7 +146,22 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
             further = _behind(one)
         if frame is not None:
             yield frame
+            further += _ended_with(one)
         waiting += further
+
+
+def _ended_with(suspended: object) -> Iterator[object]:
+    """What the end of a suspended frame ends, too, and isn't awaited by it."""
+    limited = sys.version_info < (3, 12) and getattr(suspended, "cr_code", None) is asyncio.wait_for.__code__
+    for one in gc.get_referents(suspended):
+        held = one.__self__ if type(one) is MethodType else one  # a `with` keeps the method that leaves it
+        kind = type(held)
+        if kind in (GeneratorType, AsyncGeneratorType) or (limited and issubclass(kind, Task)):
+            yield held
+        elif issubclass(kind, _MANAGERS):
+            yield held.gen
+        elif kind is TaskGroup:
+            yield from tuple(held._tasks)
 
 
 def _behind(awaitable: object) -> list[Any]:

@@ -211,6 +211,24 @@ FOREIGN = """
             await asyncio.gather(asyncio.sleep(60), a.wait(gate))
         if kind == "decorated":
             await a.decorated(gate)
+        if kind == "time limit":
+            await asyncio.wait_for(a.wait(gate), 60)
+        if kind == "task group":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(a.wait(gate))
+        if kind == "body of a task group":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(a.wait(gate))
+                await gate.wait()
+        if kind == "context manager":
+            with a.managed():
+                await gate.wait()
+        if kind == "async context manager":
+            async with a.managed_async():
+                await gate.wait()
+        if kind == "loop":
+            for _ in a.numbers():
+                await gate.wait()
 """
 
 
@@ -219,10 +237,22 @@ import types
 @types.coroutine
 def decorated(gate):
     yield from wait(gate).__await__()
+import contextlib
+def numbers():
+    yield 1
+    yield 2
+managed = contextlib.contextmanager(numbers)
+@contextlib.asynccontextmanager
+async def managed_async():
+    yield
 """
+AWAITING = [
+    "generator", "task", "gather", "decorated", "time limit", "task group", "body of a task group", "context manager",
+    "async context manager", "loop",
+]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["generator", "task", "gather", "decorated"])
+@pytest.mark.parametrize("kind", AWAITING)
 async def test_old_code_is_found_wherever_a_process_awaits_it(app, node, kind):
     app.boot(a=textwrap.dedent(waiting(1, removed=False)) + DECORATED, b=FOREIGN)
     import b
@@ -235,6 +265,24 @@ async def test_old_code_is_found_wherever_a_process_awaits_it(app, node, kind):
     assert app.server.check_process_code(pid, "a")
     assert not app.server.check_process_code(pid, "b")
     assert app.server.purge("a") == [pid]
+    await eventually(lambda: app.server.versions("a")[1] is None)
+    assert not is_alive(pid)
+
+
+async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app, node):
+    text = "import asyncio, a\nasync def run(gate):\n    await asyncio.wait([asyncio.create_task(a.wait(gate))])\n"
+    app.boot(a=waiting(1, removed=False), b=text)
+    import b
+
+    gate = asyncio.Event()
+    pid = spawn(b.run, gate)
+    await eventually(lambda: gate._waiters)
+    app.load(a=waiting(2, removed=True))
+    assert app.server.held_old("a")
+    assert app.server.purge("a") == []
+    assert is_alive(pid)
+    gate.set()
+    await eventually(lambda: not is_alive(pid))
 
 
 class Runs(GenServer):
