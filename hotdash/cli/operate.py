@@ -23,6 +23,7 @@ from node_runtime.protocol.exits import ExitCode, Refused
 from . import tables
 from .output import console, output_option, show
 from .session import find_process, node_options, with_client
+from .telling import told_of_rehearsals
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -80,12 +81,17 @@ def stage(node: str, cookie_file: Path | None, tarball: Path, output: str) -> No
 @output_option
 def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool, output: str) -> None:
     """Say what going to VSN would do to NODE as it is now. Nothing is touched."""
-    made = with_client(node, cookie_file, lambda client: client.plan(vsn))
+    made = with_client(node, cookie_file, lambda client: _plan(client, vsn))
     show(made, output, lambda: tables.plan(made))
     if made.blockers:
         sys.exit(ExitCode.REFUSED)
     if detailed_exitcode and not made.nothing_to_do:
         sys.exit(10)
+
+
+async def _plan(client: Client, vsn: str) -> m.Plan:
+    async with told_of_rehearsals(client):
+        return await client.plan(vsn)
 
 
 def _check_terminal() -> None:
@@ -130,10 +136,11 @@ async def _follow(client: Client, operation: str, output: str) -> m.Operation:
     last: m.Operation | None = None
     ask = f"'hotdash results {client.address.name} {operation}'"
     try:
-        async for last in client.follow(operation):
-            for step in last.steps[seen:] if output == "table" else ():
-                console().print(tables.step(step))
-            seen = len(last.steps)
+        async with told_of_rehearsals(client):
+            async for last in client.follow(operation):
+                for step in last.steps[seen:] if output == "table" else ():
+                    console().print(tables.step(step))
+                seen = len(last.steps)
     except asyncio.CancelledError:  # how asyncio.run hands on Ctrl-C
         raise Refused(
             f"Operation {operation} goes on without being watched; {ask} tells its outcome.",
@@ -189,7 +196,7 @@ def _install(
     output: str,
 ) -> None:
     async def go(client: Client) -> m.Operation | None:
-        made = await client.plan(vsn)
+        made = await _plan(client, vsn)
         done: m.Operation | None = None
         if not made.nothing_to_do:
             _check(made, direction, node, wait)

@@ -6,6 +6,7 @@ whether a key is there.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -38,9 +39,14 @@ def plain(value: object) -> object:
     return value
 
 
+UNBOUNDED = 100_000
+"""Columns that no line needs."""
+
+
 def console() -> Console:
-    """Where tables go: the terminal's width, or 100 columns where stdout is no terminal."""
-    return Console(highlight=False, emoji=False, soft_wrap=False, width=None if sys.stdout.isatty() else 100)
+    """Where tables go: the terminal's width; where stdout is no terminal, a row is a line, unless COLUMNS says more."""
+    bounded = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(highlight=False, emoji=False, soft_wrap=False, width=None if bounded else UNBOUNDED)
 
 
 def show(value: object, output: str, table: Callable[[], RenderableType]) -> None:

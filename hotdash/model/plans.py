@@ -196,7 +196,9 @@ def _pause(plan: m.Plan) -> str:
 
 
 def _instructions(plan: m.Plan) -> list[Line]:
-    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), Span("  from here a failure is put back", "fact"))
+    but = ", but for what can't be" if plan.irreversible else ""
+    means = say(f"  a failure above ends it, one below is put back{but}", "fact")
+    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), means)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):
         if number == plan.point_of_no_return:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final, Literal
 
 import msgspec
 
 from node_runtime.behaviours.application import applications
 from node_runtime.behaviours.supervisor import SupervisorProcess
-from node_runtime.code import CodeServer
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, PlannedProcess
@@ -36,7 +35,7 @@ def numbered(script: list[Low]) -> Iterator[tuple[int, Low]]:
     return enumerate((step for step in script if step != [PONR]), 1)
 
 
-async def processes(transition: Transition, code: CodeServer) -> list[PlannedProcess]:
+async def processes(transition: Transition) -> list[PlannedProcess]:
     """Everybody whom the script touches, each once: who is stopped or killed only as that.
 
     The event loop gets its turn in between.
@@ -46,10 +45,13 @@ async def processes(transition: Transition, code: CodeServer) -> list[PlannedPro
         found[one.pid] = one
         if not len(found) % SLICE:
             await asyncio.sleep(0)
+    brutal: set[str] = set()
     for number, step in numbered(transition.script):
         for process in stopped(step):
             found[process.pid] = _planned(process, "stop", number)
-        for process in _killed(step, code):
+        if step[0] in ("load", "remove") and step[3] == BRUTAL:
+            brutal.add(step[1])
+        for process in _killed(step, brutal):
             if found.get(process.pid) is None or found[process.pid].action == "load":
                 found[process.pid] = _planned(process, "kill", number)
     return list(found.values())
@@ -97,15 +99,10 @@ def _below(top: Process) -> Iterator[Process]:
         waiting += reversed(children.get(process.pid, []))
 
 
-def _killed(step: Low, code: CodeServer) -> Iterator[Process]:
-    """Who runs code that an instruction purges brutally."""
-    if step[0] in ("load", "remove"):
-        _, module, before, after = step
-        old = [pid for pid in code.running_old(module) if pid in runtime().processes] if before == BRUTAL else []
-        yield from (runtime().processes[pid] for pid in old)
-        yield from conditions.coroutines(module) if after == BRUTAL else ()
-    elif step[0] == "purge":
-        for module in step[1]:
+def _killed(step: Low, brutal: Collection[str]) -> Iterator[Process]:
+    """Who runs code that an instruction purges, of modules that were loaded or removed to be purged brutally."""
+    for module in step[1] if step[0] == "purge" else ():
+        if module in brutal:
             yield from conditions.coroutines(module)
 
 

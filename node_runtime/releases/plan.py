@@ -42,7 +42,7 @@ async def make_plan(
     try:
         async with runtime().part(Planning).free:
             rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
-        touched = await affected.processes(transition, code)
+        touched = await affected.processes(transition)
         return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
     finally:
         if batch is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
-from tiny_node import NAME, install, stopped_at_last, tarball_of
+from fil_node import command
+from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
 
 SERVER = """
 from node_runtime import GenServer, gen_server, whereis
@@ -42,8 +45,13 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         node.hotdash("stage", NAME, asking)
         node.hotdash("stage", NAME, failing)
 
-        seen = " ".join(node.hotdash("plan", NAME, "3.0", code=1).stdout.split())
-        assert "tiny_server (tiny.server): its code_change raised ValueError: three is right out (" in seen
+        unbounded = {name: value for name, value in node.environment.items() if name != "COLUMNS"}
+        seen = command("hotdash", "plan", NAME, "3.0", env=unbounded, code=1).stdout
+        (reason,) = [line for line in seen.splitlines() if "three is right out (" in line]
+        assert reason.startswith(
+            "  ✖ tiny_server (tiny.server): its code_change raised ValueError: three is right out ("
+        )
+        assert "server.py:" in reason
         assert 'code_change: raise ValueError("three is right out")' in seen
         plan = json.loads(node.hotdash("plan", NAME, "3.0", "-o", "json", code=1).stdout)
         (tried,) = plan["rehearsal"]["results"]
@@ -63,3 +71,43 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         assert "rehearsed: 1 of 1 process" in node.hotdash("events", NAME).stdout
         node.hotdash("rollback", NAME, "--yes", code=1)
         node.hotdash("rollback", NAME, "--yes", "--unrehearsed")
+
+        said, code = typed(node, "yes", "upgrade", NAME, "2.0")
+        assert "upgrade tiny@127.0.0.1 from 1.0 to 2.0: type 2.0 to go on: yes" in said
+        assert said.endswith("Nothing was done.")
+        assert code == 2
+        said, code = typed(node, "2.0", "upgrade", NAME, "2.0")
+        assert "2.0 is current, on probation" in said
+        assert code == 0
+
+
+def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
+    """What hotdash says to somebody at a terminal, who answers its question with these words."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        ["hotdash", *verb], env=node.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as hotdash:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # nobody has the other end any more
+                break
+            said += part
+            if said.endswith(b"to go on: "):
+                os.write(ours, f"{words}\n".encode())
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n").strip(), hotdash.returncode
+
+
+def test_who_waits_for_a_long_rehearsal_is_told_how_far_it_is(tmp_path: Path) -> None:
+    first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
+    slow = tarball_of(tmp_path, "2.0", files("2.0", "import time; time.sleep(0.4)"))
+    with stopped_at_last(install(first, tmp_path / "tiny")) as node:
+        node.tiny("start")
+        node.hotdash("stage", NAME, slow)
+        plan = node.hotdash("plan", NAME, "2.0")
+        assert plan.stderr == "the way to 2.0 is rehearsed: 1 of 1 process\n"
+        bar = next(line for line in plan.stdout.splitlines() if "point of no return" in line)
+        assert bar.endswith("a failure above ends it, one below is put back")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from conftest import eventually
+
+from node_runtime import Pid, is_alive, spawn
+from node_runtime.protocol import messages as m
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -63,3 +69,41 @@ async def test_what_cannot_be_undone_or_kept_is_warned_of(small: SmallNode) -> N
         "shop.base.f has been replaced from outside, which the new version does not keep.",
         f"shop.counter runs code that its file no longer has: {counter.__file__}.",
     )
+
+
+WALKER = """
+import asyncio
+
+async def walk(gate):
+    await gate.wait()
+"""
+
+
+async def plan_without_walker(small: SmallNode, options: str) -> tuple[m.Plan, Pid]:
+    small.write("1", {"shop.base": "N = 1\n", "shop.walker": WALKER})
+    delete = f'{{ delete_module = "shop.walker"{options} }}'
+    small.write("2", {"shop.base": "N = 2\n"}, LOAD_BASE.replace("[ {", f"[ {delete}, {{", 1))
+    small.boot()
+    pid = spawn(importlib.import_module("shop.walker").walk, asyncio.Event())
+    await asyncio.sleep(0)
+    return await small.handler.plan("2"), pid
+
+
+async def test_who_runs_code_that_is_purged_brutally_is_killed_by_the_instruction_that_the_plan_names(
+    small: SmallNode,
+) -> None:
+    plan, pid = await plan_without_walker(small, ', post_purge = "brutal_purge"')
+    (one,) = plan.processes
+    assert (one.pid, one.action) == (pid, "kill")
+    assert one.step is not None
+    assert plan.instructions[one.step - 1] == "purge the old code of shop.walker"
+    assert is_alive(pid)
+    assert (await small.go("2")).outcome == "installed"
+    await eventually(lambda: not is_alive(pid), what="the end of who was killed")
+
+
+async def test_a_soft_purge_kills_nobody_and_the_plan_does_not_say_so(small: SmallNode) -> None:
+    plan, pid = await plan_without_walker(small, "")
+    assert plan.processes == ()
+    assert (await small.go("2")).outcome == "installed"
+    assert is_alive(pid)

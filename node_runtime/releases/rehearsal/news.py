@@ -28,13 +28,13 @@ class News:
 
     def of(self, vsn: str) -> Hear:
         """What the rehearsal of a way to `vsn` tells."""
-        last = time.monotonic()
+        last, told = time.monotonic(), (-1, -1)
 
         def hear(done: int, of: int) -> None:
-            nonlocal last
+            nonlocal last, told
             now = time.monotonic()
-            if now - last > EVERY or done == of:
-                last = now
+            if of and told != (done, of) and (now - last > EVERY or done == of):
+                last, told = now, (done, of)
                 for listener in tuple(self._listeners):
                     listener(vsn, done, of)
 

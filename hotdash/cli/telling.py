@@ -1,0 +1,37 @@
+"""What is told on stderr while a verb waits for the node."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Final
+
+import click
+
+from hotdash.model.say import plain
+from node_runtime.protocol.client import Client, Missed
+
+WONDERING: Final = 0.5
+"""Seconds after which somebody who waits wonders."""
+
+
+@asynccontextmanager
+async def told_of_rehearsals(client: Client) -> AsyncIterator[None]:
+    """Say meanwhile how far the node is with a rehearsal, if that takes long."""
+    teller = asyncio.create_task(_tell(client))
+    try:
+        yield
+    finally:
+        teller.cancel()
+        await asyncio.wait([teller])
+
+
+async def _tell(client: Client) -> None:
+    began = time.monotonic()
+    async with aclosing(client.events()) as events:
+        async for event in events:
+            if isinstance(event, Missed) or event.kind != "rehearsal" or time.monotonic() < began + WONDERING:
+                continue
+            click.echo(plain(event.text), err=True)
