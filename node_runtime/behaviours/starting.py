@@ -67,7 +67,7 @@ async def start_process(
     waiting = None if me is None else begin_waiting(me, process, item)
     try:
         await future
-    except asyncio.CancelledError:
+    except BaseException:  # nobody waits for it any more; where `init` has failed it has ended already
         node.end(process, "killed")
         raise
     finally:

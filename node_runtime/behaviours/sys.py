@@ -211,7 +211,7 @@ async def _between(target: Target, what: str, timeout: float, function: Callable
         if not seen.done():
             seen.set_result(_look(process, function))
 
-    with waiting_for(process):
+    with waiting_for(process, seen):
         process.between_callbacks(look)
         try:
             async with asyncio.timeout(timeout):

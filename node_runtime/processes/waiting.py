@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
+from .answer import Awaited
 from .errors import Deadlock, Exit
 from .process import DEAD, Item, Process
 
 Task: TypeAlias = "asyncio.Task[Any] | None"
-
-
-A_PAUSE: Final[Item] = (None, None, None, None)
-"""In place of a request: nothing was asked, somebody waits until the callback that runs has ended."""
 
 
 def begin_waiting(me: Process, process: Process, item: Item) -> Task:
@@ -146,14 +143,17 @@ def _way(start: Process, goal: Process) -> list[Process]:
 
 
 @contextmanager
-def waiting_for(process: Process) -> Iterator[None]:
-    """Inside, the calling process waits until `process` is between two callbacks. Raises Deadlock."""
+def waiting_for(process: Process, until: Awaited | None = None) -> Iterator[None]:
+    """Inside, the calling process waits until `process` is between two callbacks. Raises Deadlock.
+
+    If they come to wait for each other meanwhile, `until` fails with it.
+    """
     me = process.runtime.me()
     refuse_deadlock(me, process)
     if me is None:
         yield
         return
-    task = begin_waiting(me, process, A_PAUSE)
+    task = begin_waiting(me, process, (None, None, None, until))
     try:
         yield
     finally:
