@@ -417,16 +417,16 @@ def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /,
         node.refuse_zombie()
     known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
     try:
-        name = method.__name__
         process = known[target]
+        if not (args or kwargs) and argument is not NOTHING:
+            item: Item = (method.__name__, argument, None, None)
+        else:
+            item = _request(method.__name__, argument, args, kwargs, None)
     except KeyError:
+        name_of(method)
         return
     except AttributeError:
         raise not_a_method(method) from None
-    if not (args or kwargs) and argument is not NOTHING:
-        item: Item = (name, argument, None, None)
-    else:
-        item = _request(name, argument, args, kwargs, None)
     if (mail := process.mail) is not None:
         mail.append(item)
     else:

@@ -20,6 +20,8 @@ FARTHEST: Final = 10**300
 
 def check_seconds(seconds: object) -> None:
     """Raise ValueError for what is no time: one nan among its timers, and the event loop fires others too late."""
+    if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - nan isn't
+        return
     if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
         raise ValueError(f"{seconds!r} is no time; give seconds as a number")
     if isinstance(seconds, int) and abs(seconds) > FARTHEST:
