@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 STEADY = (
     (r"\d\d:\d\d:\d\d", "TIME"),
-    (r"\b[0-9a-f]{12}\b", "HASH"),
+    (r"\b[0-9a-f]{8}([0-9a-f]{4})?\b", "HASH"),
     (r"\d+(\.\d+)? (µs|ms|s)\b", "SECONDS"),
     (r"\b\d+:\d\d\b", "SECONDS"),
     (r"<\d+>", "<PID>"),

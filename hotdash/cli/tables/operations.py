@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
@@ -15,6 +16,8 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.terms import short
 
 from .parts import block, columns, line_text, now, pid, status_text, text
+
+_HASH = re.compile("[0-9a-f]{12}")
 
 
 def step(done: m.Step) -> RenderableType:
@@ -55,12 +58,17 @@ def _table(operation: m.Operation) -> RenderableType:
             text(result.name or "", "name"),
             text(result.module),
             result.action,
-            text(result.old_vsn),
-            text(result.new_vsn),
+            text(_few(result.old_vsn)),
+            text(_few(result.new_vsn)),
             status_text(result.outcome),
             duration(result.seconds),
         )
     return table
+
+
+def _few(vsn: str) -> str:
+    """A version that is said; of one that is a hash as much as tells it from others."""
+    return vsn[:8] if _HASH.fullmatch(vsn) else vsn
 
 
 def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:

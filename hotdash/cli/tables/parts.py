@@ -65,8 +65,8 @@ def block(lines: Iterable[Line]) -> Group:
 
 
 def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
-    """A table with one thin rule under its head."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    """A table with one thin rule under its head. Where it is too wide its longest columns are folded."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table

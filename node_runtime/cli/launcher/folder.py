@@ -34,7 +34,7 @@ def read_json(path: Path) -> dict[str, Any]:
         read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return read
     except ValueError as error:
-        raise Failure(f"{path} is damaged: {error}.") from None
+        raise Failure(f"{path} is damaged: {error}; put it back from a backup.") from None
 
 
 def entry(path: Path, read: object, key: str, kind: type) -> Any:

@@ -124,7 +124,13 @@ def foreground() -> int:
                 need_down()
                 time.sleep(LOOK)
         STATE.unlink(missing_ok=True)
-        return Parent().run()
+        parent = Parent()
+        try:
+            return parent.run()
+        except Failure as failure:  # who has started it reads this
+            parent.error = str(failure)
+            parent.report("ended", "")
+            raise
 
 
 def start() -> int:
