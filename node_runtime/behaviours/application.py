@@ -97,8 +97,8 @@ class Running:
 
 
 @dataclass(slots=True)
-class Starting:
-    """A start that is under way, by the process `master`; `over` is done when it is, however that went."""
+class UnderWay:
+    """A start or a stop that is under way, of the process `master`; `over` is done when it is, however that went."""
 
     over: asyncio.Future[None]
     master: Pid | None = None
@@ -110,7 +110,8 @@ class Applications:
     def __init__(self) -> None:
         self.specs: dict[str, AppSpec] = {}
         self.env: dict[str, dict[str, Any]] = {}
-        self.starting: dict[str, Starting] = {}
+        self.starting: dict[str, UnderWay] = {}
+        self.stopping: dict[str, UnderWay] = {}
         self.running: dict[str, Running] = {}
 
     def spec(self, name: str) -> AppSpec:
@@ -319,6 +320,7 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application in order; does nothing to one that isn't running. Others may need it: they go on.
 
+    Returns when it has stopped, also where somebody else stops it already, but at once in what belongs to that one.
     After `timeout` seconds what is left of its processes is killed; None waits for ever. Raises Refused for one that
     isn't loaded, Deadlock in a process that waits for its own end, and ValueError for what is no time. Follows
     application:stop/1.
@@ -329,6 +331,7 @@ async def stop(name: str, timeout: float | None = None) -> None:
     running = known.running.get(name)
     if running is None:
         known.spec(name)
+        await _stopped(name, timeout)
         return
     del known.running[name]
     if running.master is None:
@@ -343,12 +346,35 @@ async def stop(name: str, timeout: float | None = None) -> None:
 
 
 async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Application | None = None) -> None:
+    known, under_way = applications(), UnderWay(runtime().loop.create_future(), master)
+    known.stopping[spec.name] = under_way
     try:
         await call_within(timeout, master, MasterServer.shut_down, callbacks)
     except CallTimeout:
-        logger.error("application %s did not stop within %g s; it is killed", spec.name, timeout)
-        for process in [one for one in runtime().processes.values() if master in _ancestry(one)]:
-            runtime().signal(process, ROOT, "kill")
+        _kill(spec.name, master, timeout)
+    finally:
+        under_way.over.set_result(None)
+        if known.stopping.get(spec.name) is under_way:  # an upgrade may stop an earlier one of that name
+            del known.stopping[spec.name]
+
+
+async def _stopped(name: str, timeout: float | None) -> None:
+    """Wait for the stop of the application that is under way, if there is one that doesn't wait for the caller."""
+    under_way, me = applications().stopping.get(name), runtime().me()
+    if under_way is None or under_way.master is None or (me is not None and under_way.master in _ancestry(me)):
+        return
+    try:
+        async with asyncio.timeout(timeout):
+            await asyncio.shield(under_way.over)
+    except TimeoutError:
+        _kill(name, under_way.master, timeout)
+
+
+def _kill(name: str, master: Pid, timeout: float | None) -> None:
+    """The application has not stopped in time."""
+    logger.error("application %s did not stop within %g s; it is killed", name, timeout)
+    for process in [one for one in runtime().processes.values() if master in _ancestry(one)]:
+        runtime().signal(process, ROOT, "kill")
 
 
 def _ancestry(process: Process) -> list[Pid]:
@@ -382,17 +408,18 @@ def _in_order(name: str) -> list[AppSpec]:
 async def _begun(spec: AppSpec, type: StartType) -> bool:
     """Start it unless it runs; whether it was this call that did. Two starts at once are one."""
     known, node = applications(), runtime()
-    while (under_way := known.starting.get(spec.name)) is not None:
+    while (under_way := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
         me = node.me()
         if me is not None and under_way.master in _ancestry(me):
-            raise Exit("starting", f"application {spec.name!r} is being started, and waits for the one who asks")
+            reason, done = ("starting", "started") if spec.name in known.starting else ("stopping", "stopped")
+            raise Exit(reason, f"application {spec.name!r} is being {done}, and waits for the one who asks")
         await asyncio.shield(under_way.over)
     if spec.name in known.running:
         return False
     for needed in spec.applications:
         if needed not in known.running:
             raise Exit(("not_running", needed), f"application {spec.name!r} needs {needed!r}, which has ended")
-    known.starting[spec.name] = Starting(node.loop.create_future())
+    known.starting[spec.name] = UnderWay(node.loop.create_future())
     try:
         await _start(spec, type)
     finally:

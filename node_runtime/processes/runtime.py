@@ -46,6 +46,8 @@ class Closed:
 class Runtime(Scheduler):
     """One per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
 
+    It belongs to the loop's thread: another one hands its messages over by `loop.call_soon_threadsafe(send, …)`.
+
     `inline=False` bars calls from running in their caller's turn. While it runs, `asyncio.to_thread` and the loop's
     default executor use threads that are known as those of the processes that they work for; `threads=False` leaves
     the program the executor that it has. `on_halt(reason)` is called when a permanent application has ended and the

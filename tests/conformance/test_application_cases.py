@@ -257,6 +257,36 @@ async def test_shutdown_deadlock(runtime: Runtime) -> None:
     await stopping
 
 
+async def test_a_stop_and_a_start_wait_for_the_stop_that_is_under_way(runtime: Runtime) -> None:
+    """As the application controller does one after the other."""
+    application.load(spec(Hanging, "hanging"))
+    await application.start("hanging")
+    before = whereis("hanging")
+    first = asyncio.ensure_future(application.stop("hanging"))
+    await eventually(lambda: ("told", "hanging") in log)
+    second = asyncio.ensure_future(application.stop("hanging", timeout=60.0))
+    third = asyncio.ensure_future(application.start("hanging"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not any(one.done() for one in (first, second, third))
+    exit("hanging", "kill")
+    await asyncio.gather(first, second, third)
+    assert running() == ["hanging"]
+    assert whereis("hanging") not in (before, None)
+    await application.stop("hanging", timeout=0.05)
+
+
+async def test_a_second_stop_has_a_time_limit_of_its_own(runtime: Runtime) -> None:
+    """The first one would wait for ever."""
+    application.load(spec(Hanging, "hanging"))
+    await application.start("hanging")
+    first = asyncio.ensure_future(application.stop("hanging"))
+    await eventually(lambda: ("told", "hanging") in log)
+    await application.stop("hanging", timeout=0.05)
+    assert not runtime.processes
+    await asyncio.gather(first, return_exceptions=True)
+
+
 async def test_shutdown_deadlock_from_within(runtime: Runtime) -> None:
     """application_SUITE:shutdown_deadlock. Callbacks that stop their own application, or ask for it, don't wait."""
     application.load(spec(Inward, "inward"))
