@@ -29,14 +29,19 @@ PATIENCE = 60.0  # seconds that the heart may be silent, until the node says som
 ROOM = 1000  # characters of a sentence in var/parent.json
 
 
+def ended_by(code: int) -> str:
+    """What the exit code says of a node's end."""
+    return f"The node was ended by signal {-code}" if code < 0 else f"The node ended with {code}"
+
+
 class Parent:
     """Boots the node, listens to its heart, boots it again."""
 
     def __init__(self) -> None:
         self.node: subprocess.Popen[bytes] | None = None
         self.stopping = self.waiting = False
-        self.boots, self.ready_at, self.killed = 0, 0.0, False
-        self.last_word = self.error = self.why = self.phase = self.run_directory = ""
+        self.boots, self.ready_at, self.blamed = 0, 0.0, False
+        self.last_word = self.error = self.why = self.phase = self.during = self.run_directory = ""
         self.given_up: dict[str, str] = {}  # releases that are damaged or don't come up, and why
         self.awake, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -111,8 +116,8 @@ class Parent:
         if vsn != permanent():
             told += ["--because", self.given_up[permanent()]]
         if self.why:
-            told += ["--after", self.why, "--during", self.phase]
-            if not self.killed:
+            told += ["--after", self.why, "--during", self.during]
+            if self.blamed:
                 told.append("--blame")
         command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, *told)
         self.boots, self.ready_at, self.last_word, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
@@ -125,14 +130,21 @@ class Parent:
             self.listen(node, heart, vsn)
         code = node.wait()
         self.node = None
-        self.killed = code == -signal.SIGKILL and not self.error  # by somebody else, who may have his own reasons
-        self.why = self.error.rstrip(".")
-        if self.last_word in {"stopped", "restart"}:
-            self.why = ""
-        elif not self.error:
-            self.why = f"The node was ended by signal {-code}" if code < 0 else f"The node ended with {code}"
-            self.error = f"{self.why}; its last words are in {LOG}."
+        if self.ready_at or not self.why:  # the next node that is ready is told, not one that isn't
+            self.note_end(code)
+        if self.last_word not in {"stopped", "restart"} and not self.error:
+            self.error = f"{ended_by(code)}; its last words are in {LOG}."
         self.report("ended", vsn)
+
+    def note_end(self, code: int) -> None:
+        """Why the node has ended, for its next boot, and whether nobody else did that: who kills may have his reasons.
+
+        What the node itself says of its end it has also written down.
+        """
+        self.during = self.phase
+        in_order = self.last_word in {"stopped", "restart"}
+        self.why = "" if in_order else self.error.rstrip(".") or ended_by(code)
+        self.blamed = not self.last_word and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
         """Hear the node until it has ended; kill it when it is silent for too long."""
