@@ -1,7 +1,7 @@
 """Applications: `application.get_env("fil", "http_port", 8004)`. Follows module application of OTP."""
 
-from .behaviours.application import (
-    Application,
+from .behaviours.application import Application, start, stop
+from .behaviours.known_applications import (
     AppSpec,
     Running,
     StartType,
@@ -10,8 +10,6 @@ from .behaviours.application import (
     load,
     loaded_applications,
     set_env,
-    start,
-    stop,
     unload,
     unset_env,
     which_applications,

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from conftest import eventually
 
-from node_runtime import Runtime
-from node_runtime.behaviours import application
+from node_runtime import Runtime, application
 from node_runtime.code import CodeServer
 from node_runtime.protocol import messages as m
 from node_runtime.releases import record

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final
 
 from ..processes.barrier import current_barrier
 from ..processes.calls import exit, link, self_pid, trap_exit
@@ -25,30 +25,13 @@ from ..processes.waiting import end_of
 from ..protocol.exits import Refused
 from ..protocol.messages import Kind
 from .gen_server import GenServer, ServerProcess, call_within
+from .known_applications import AppSpec, Running, StartType, UnderWay, applications, to_change
 from .parking import park
 from .starting import attribute, resolve, start_process
 from .supervision_reports import report_application
 
-StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
-
 logger: Final = logging.getLogger("node_runtime")
 CONFIG_SECONDS: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class AppSpec:
-    """What an application is: `mod` is the "module:Class" of its callbacks, None for a library.
-
-    `applications` are started before it; `env` are the defaults of its environment. Follows the .app file of OTP.
-    """
-
-    name: str
-    vsn: str
-    applications: tuple[str, ...] = ()
-    mod: str | None = None
-    registered: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
-    env: dict[str, Any] = field(default_factory=dict)
 
 
 class Application:
@@ -84,41 +67,6 @@ class Application:
         Called when the upgrade is over, in the new version of the class; what it raises is logged and changes nothing.
         Follows Module:config_change/3.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A started application. `master` and `top` are None for a library. OTP: as application:info/0 tells."""
-
-    spec: AppSpec
-    type: StartType
-    master: Pid | None
-    top: Pid | None
-
-
-@dataclass(slots=True)
-class UnderWay:
-    """A start or a stop that is under way, of the process `master`; `over` is done when it is, however that went."""
-
-    over: asyncio.Future[None]
-    master: Pid | None = None
-
-
-class Applications:
-    """The applications of a runtime: specifications and environment of the loaded, processes of the started ones."""
-
-    def __init__(self) -> None:
-        self.specs: dict[str, AppSpec] = {}
-        self.env: dict[str, dict[str, Any]] = {}
-        self.starting: dict[str, UnderWay] = {}
-        self.stopping: dict[str, UnderWay] = {}
-        self.running: dict[str, Running] = {}
-
-    def spec(self, name: str) -> AppSpec:
-        """The specification of a loaded application. Refuses an unknown one."""
-        if name not in self.specs:
-            raise Refused(f"application {name!r} is not loaded; load it first")
-        return self.specs[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,70 +145,7 @@ async def _end(top: Pid) -> None:
         await end_of(process)
 
 
-# ------------------------------------------------------------------ loading and the environment
-
-
-def applications() -> Applications:
-    """All that is known of applications in the running runtime."""
-    return runtime().part(Applications)
-
-
-def _to_change() -> Applications:
-    """The same, for the calling process to change. Raises Exit if that is a zombie."""
-    runtime().refuse_zombie()
-    return applications()
-
-
-def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
-    """Make an application known; `env` overrides the defaults of its environment. Follows application:load/1.
-
-    Loading another version of a loaded one replaces its specification and its environment.
-    """
-    known = _to_change()
-    known.specs[spec.name] = spec
-    known.env[spec.name] = {**spec.env, **(env or {})}
-
-
-def unload(name: str) -> None:
-    """Forget a stopped application and its environment. Raises Refused for one that runs or isn't loaded.
-
-    Follows application:unload/1.
-    """
-    known = _to_change()
-    known.spec(name)
-    if name in known.running:
-        raise Refused(f"application {name!r} is running; stop it before it is unloaded")
-    del known.specs[name], known.env[name]
-
-
-def get_env(app: str, key: str, default: Any = None) -> Any:
-    """A value of an application's environment; `default` if there is none. Follows application:get_env/3."""
-    return applications().env.get(app, {}).get(key, default)
-
-
-def set_env(app: str, key: str, value: Any) -> None:
-    """Change a value of a loaded application's environment. Raises Refused for one that isn't loaded.
-
-    Follows application:set_env/3.
-    """
-    known = _to_change()
-    known.spec(app)
-    known.env[app][key] = value
-
-
-def unset_env(app: str, key: str) -> None:
-    """Forget a value of a loaded application's environment. Raises Refused for one that isn't loaded.
-
-    Follows application:unset_env/2.
-    """
-    known = _to_change()
-    known.spec(app)
-    known.env[app].pop(key, None)
-
-
-def get_all_env(app: str) -> dict[str, Any]:
-    """All values of an application's environment; none if it isn't loaded. Follows application:get_all_env/1."""
-    return dict(applications().env.get(app, {}))
+# ------------------------------------------------------------------ an upgrade
 
 
 async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
@@ -282,16 +167,6 @@ async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
             await call_within(CONFIG_SECONDS, running.master, MasterServer.tell_of_change, changed, new, removed)
         except Exit as error:
             logger.warning("application %s was not told of its changed environment: %s", name, error)
-
-
-def loaded_applications() -> list[AppSpec]:
-    """The loaded applications, in the order of loading. Follows application:loaded_applications/0."""
-    return list(applications().specs.values())
-
-
-def which_applications() -> list[Running]:
-    """The started applications, in the order of starting. Follows application:which_applications/0."""
-    return list(applications().running.values())
 
 
 # ------------------------------------------------------------------ starting and stopping
@@ -327,7 +202,7 @@ async def stop(name: str, timeout: float | None = None) -> None:
     """
     if timeout is not None:
         check_seconds(timeout)
-    known = _to_change()
+    known = to_change()
     running = known.running.get(name)
     if running is None:
         known.spec(name)

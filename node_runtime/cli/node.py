@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from node_runtime.behaviours import application
+from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control
 from node_runtime.processes.errors import CRASHES, Exit, describe_reason

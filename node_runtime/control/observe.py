@@ -14,11 +14,11 @@ from typing import Final
 
 import msgspec
 
-from ..behaviours.application import Applications
 from ..behaviours.child_table import Child, Table
 from ..behaviours.describe import describe
 from ..behaviours.gen_statem import StatemProcess
 from ..behaviours.kinds import escape
+from ..behaviours.known_applications import Applications
 from ..behaviours.process import BehaviourProcess
 from ..behaviours.shown import shown
 from ..behaviours.supervisor import SupervisorProcess

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from node_runtime.behaviours.application import applications
+from node_runtime.behaviours.known_applications import applications
 from node_runtime.behaviours.supervisor import SupervisorProcess
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime

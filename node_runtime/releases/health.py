@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from node_runtime.behaviours.application import Application, applications
+from node_runtime.behaviours.application import Application
+from node_runtime.behaviours.known_applications import applications
 from node_runtime.behaviours.starting import resolve
 from node_runtime.behaviours.supervision_reports import SupervisorReport
 from node_runtime.processes.errors import is_cancelled

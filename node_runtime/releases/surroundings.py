@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from node_runtime.behaviours.application import AppSpec, Running, applications, load, tell_of_changes
+from node_runtime.behaviours.application import tell_of_changes
+from node_runtime.behaviours.known_applications import AppSpec, Running, applications, load
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import runtime
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from ..behaviours.application import Application, AppSpec
+from ..behaviours.application import Application
 from ..behaviours.child_spec import ChildSpec
+from ..behaviours.known_applications import AppSpec
 from ..behaviours.management import start_link
 from ..behaviours.supervisor import Supervisor
 from ..processes import Pid

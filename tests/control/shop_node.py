@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from node_runtime import Runtime
-from node_runtime.behaviours import application
+from node_runtime import Runtime, application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control
 from node_runtime.protocol.client import Client

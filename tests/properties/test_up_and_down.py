@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from profiles import PROFILE, quiet, with_runtime
 from small_node import SmallNode
 
-from node_runtime import Runtime, call, supervisor, whereis
-from node_runtime.behaviours import application, hot
+from node_runtime import Runtime, application, call, supervisor, whereis
+from node_runtime.behaviours import hot
 
 __all__ = ["quiet"]
 

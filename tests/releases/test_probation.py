@@ -14,8 +14,8 @@ import pytest
 from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
 
-from node_runtime import gen_server, gen_statem, runtime, whereis
-from node_runtime.behaviours import application, hot
+from node_runtime import application, gen_server, gen_statem, runtime, whereis
+from node_runtime.behaviours import hot
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exits import Refused
 from node_runtime.releases import durable, probation, record

@@ -9,8 +9,8 @@ import pytest
 from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 
-from node_runtime import call, gen_server, is_alive, runtime
-from node_runtime.behaviours import application, parking
+from node_runtime import application, call, gen_server, is_alive, runtime
+from node_runtime.behaviours import parking
 
 if TYPE_CHECKING:
     from small_node import SmallNode

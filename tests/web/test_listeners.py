@@ -14,8 +14,7 @@ import pytest
 import pytest_asyncio
 from conftest import eventually
 
-from node_runtime import Runtime, all_processes, exit, process_info, web, whereis
-from node_runtime.behaviours import application
+from node_runtime import Runtime, all_processes, application, exit, process_info, web, whereis
 from node_runtime.behaviours.management import which_children
 from node_runtime.protocol.exits import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
