@@ -68,10 +68,10 @@ class FilNode:
 
 def environment(home: Path) -> dict[str, str]:
     """This process's environment without what could lead to somebody else's node, and with our own commands first."""
-    foreign = ("NODE_RUNTIME_", "HOTDASH_", "XDG_", "PYTHON")
+    foreign = ("NODE_RUNTIME_", "HOTDASH_", "XDG_", "PYTHON", "COLUMNS")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return {**kept, "PATH": path, "HOME": str(home), "COLUMNS": "120", "TERM": "dumb"}
+    return {**kept, "PATH": path, "HOME": str(home), "TERM": "dumb"}
 
 
 def command(

@@ -21,7 +21,7 @@ from node_runtime.protocol.client import Client, Missed
 from node_runtime.protocol.exits import ExitCode, Refused
 
 from . import tables
-from .output import console, output_option, show
+from .output import output_option, put, show
 from .session import find_process, node_options, with_client
 from .telling import told_of_rehearsals
 
@@ -118,7 +118,7 @@ def _confirm_plan(made: m.Plan, node: str, direction: m.Direction, yes: bool, un
         raise Refused(f"The code_change of {number} can't be rehearsed; say --unrehearsed to go all the same.")
     if yes:
         return unrehearsed
-    console().print(tables.plan(made))
+    put(tables.plan(made))
     question = f"{direction}grade {node} from {made.from_vsn} to {made.to_vsn}"
     if not unsure and not made.irreversible:
         _confirm(f"{question}?", yes)
@@ -139,7 +139,7 @@ async def _follow(client: Client, operation: str, output: str) -> m.Operation:
         async with told_of_rehearsals(client):
             async for last in client.follow(operation):
                 for step in last.steps[seen:] if output == "table" else ():
-                    console().print(tables.step(step))
+                    put(tables.step(step))
                 seen = len(last.steps)
     except asyncio.CancelledError:  # how asyncio.run hands on Ctrl-C
         raise Refused(
@@ -239,7 +239,7 @@ async def _commit_when_good(client: Client, vsn: str, reason: str | None, output
             if health.verdict == "good":
                 return await client.request(methods.COMMIT, m.Commit(reason=reason))
             if health.finding != seen and output == "table":
-                console().print(tables.text(f"on probation: {health.finding}", "fact"))
+                put(tables.text(f"on probation: {health.finding}", "fact"))
             seen = health.finding
     newest = (await client.request(methods.OPERATIONS, m.Limit(limit=1))).operations[-1]
     return await _follow(client, newest.id, output)

@@ -15,6 +15,9 @@ import click
 import msgspec
 from rich.console import Console, RenderableType
 
+ENDLESS = 1_000_000
+"""Columns: more than anything takes."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -39,14 +42,16 @@ def plain(value: object) -> object:
     return value
 
 
-UNBOUNDED = 100_000
-"""Columns that no line needs."""
-
-
-def console() -> Console:
-    """Where tables go: the terminal's width; where stdout is no terminal, a row is a line, unless COLUMNS says more."""
-    bounded = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(highlight=False, emoji=False, soft_wrap=False, width=None if bounded else UNBOUNDED)
+def put(printed: RenderableType) -> None:
+    """Print to stdout: as wide as the terminal, or as COLUMNS says; else a row is a line, however long."""
+    if sys.stdout.isatty():
+        Console(highlight=False, emoji=False).print(printed)
+        return
+    columns = os.environ.get("COLUMNS", "")
+    console = Console(highlight=False, emoji=False, width=int(columns) if columns.isdecimal() else ENDLESS)
+    with console.capture() as captured:
+        console.print(printed)
+    click.echo("\n".join(line.rstrip(" ") for line in captured.get().splitlines()))
 
 
 def show(value: object, output: str, table: Callable[[], RenderableType]) -> None:
@@ -54,4 +59,4 @@ def show(value: object, output: str, table: Callable[[], RenderableType]) -> Non
     if output == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode())
     else:
-        console().print(table())
+        put(table())

@@ -22,7 +22,6 @@ from typing import NoReturn, Self
 
 from node_runtime.protocol.exits import ExitCode, Refused
 
-WIDTH = 100
 START_LIMIT = 120.0
 """Seconds that a command may take."""
 END_LIMIT = 5.0
@@ -106,7 +105,7 @@ class Stage:
             "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
             "TMPDIR": str(temporary),  # so that what a command leaves that is killed goes, too
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "COLUMNS": str(WIDTH),
+            **columns(),
             "PYTHONUNBUFFERED": "1",
         }
 
@@ -175,6 +174,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def columns() -> dict[str, str]:
+    """What commands are told of the terminal that their output is shown on, if there is one."""
+    return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 
 def check_port(port: int) -> None:

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import psutil
+from fil_node import command
 from tiny_node import (
     NAME,
     TinyNode,
@@ -334,6 +335,15 @@ def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_l
         assert from_elsewhere.tiny("ping").stdout == "pong\n"
         told = json.loads(from_elsewhere.tiny("status", "-o", "json").stdout)
         assert (told["info"]["os_pid"], told["info"]["directory"]) == (other.pid(), str(other.directory))
+
+
+def test_in_a_pipe_a_row_is_a_line_and_no_line_ends_in_blanks(running: TinyNode) -> None:
+    for words in (("nodes",), ("status", NAME), ("plan", NAME, "1.0"), ("ps", NAME)):
+        lines = running.hotdash(*words).stdout.splitlines()
+        assert [line for line in lines if line != line.rstrip()] == []
+    assert running.hotdash("nodes").stdout.endswith(f"{running.directory}\n")
+    narrow = command("hotdash", "nodes", env=running.environment | {"COLUMNS": "60"}).stdout.splitlines()
+    assert max(map(len, narrow)) <= 60
 
 
 def test_in_the_foreground_a_signal_stops_it_in_order(node: TinyNode) -> None:

@@ -57,7 +57,6 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     env = {**environment(tmp_path), "TERM": "xterm-256color", "TMPDIR": str(scratch)}
-    del env["COLUMNS"]  # the terminal knows better
     opened = Terminal(env)
     try:
         yield opened

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from hotdash.model.operations import headline, outcome_lines
 from hotdash.model.rehearsals import rehearsal_lines
+from hotdash.model.say import Span
 from hotdash.model.terms import diff_lines
 from hotdash.model.units import clock, duration, moment
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.terms import short
 
-from .parts import block, columns, line_text, now, pid, status_text, text
+from .parts import Folded, block, columns, line_text, now, pid, status_text, text
 
 _HASH = re.compile("[0-9a-f]{12}")
 
@@ -80,7 +81,7 @@ def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:
     yield Text.assemble(text("  before  ", "fact"), text(short(result.before)))
     yield Text.assemble(text("  after   ", "fact"), text(short(result.after)))
     for line in diff_lines(result.before, result.after):
-        yield Text.assemble("    ", line_text(line))
+        yield Folded((Span("    "), *line))
 
 
 def operations(listed: Sequence[m.Operation]) -> RenderableType:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from hotdash.model.say import Line, Tone, plain
+from hotdash.model.say import Line, Tone, plain, wrap
 
 STYLES: dict[Tone, str] = {
     "plain": "",
@@ -59,9 +60,19 @@ def line_text(line: Line) -> Text:
     return Text.assemble(*((span.text, STYLES[span.tone]) for span in line))
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A line of the model, folded as the dashboard does it: what follows is indented."""
+
+    line: Line
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from (line_text(part) for part in wrap(self.line, options.max_width))
+
+
 def block(lines: Iterable[Line]) -> Group:
     """Lines of the model, below each other."""
-    return Group(*(line_text(line) for line in lines))
+    return Group(*(Folded(line) for line in lines))
 
 
 def columns(*names: str, right: tuple[str, ...] = ()) -> Table:

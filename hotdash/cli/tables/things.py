@@ -33,7 +33,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
     """What the node is and how it feels."""
     info, vitals = snapshot.info, snapshot.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
-    messages = f"{vitals.messages_per_second:.0f} messages/s, {vitals.queued} queued"
+    messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
     return facts(
         ("node", text(info.name, "name")),
         ("release", Text.assemble(text(f"{info.release} "), text(info.vsn, "strong"), text(f" ({current})"))),
