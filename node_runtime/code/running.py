@@ -154,7 +154,7 @@ def _ended_with(suspended: object) -> Iterator[object]:
     """What the end of a suspended frame ends, too, and isn't awaited by it."""
     limited = sys.version_info < (3, 12) and getattr(suspended, "cr_code", None) is asyncio.wait_for.__code__
     for one in gc.get_referents(suspended):
-        held = one.__self__ if type(one) is MethodType else one  # a `with` keeps the method that leaves it
+        held: Any = one.__self__ if type(one) is MethodType else one  # a `with` keeps the method that leaves it
         kind = type(held)
         if kind in (GeneratorType, AsyncGeneratorType) or (limited and issubclass(kind, Task)):
             yield held
