@@ -145,21 +145,23 @@ class _Walk:
                 return False
             one = waiting.pop()
             cls = type(one)
-            if id(cls) in _PLAIN:
+            number = id(cls)
+            if number in _PLAIN:
                 marks.append((cls, one))
                 continue
             if budget is not None and budget.is_over():
                 return False
-            marks.append(id(one))
-            if id(one) in seen:
+            itself = id(one)
+            marks.append(itself)
+            if itself in seen:
                 continue
-            seen.add(id(one))
+            seen.add(itself)
             self.alive.append(one)
-            if id(cls) not in _EXACT and (self._alone or cls is bytearray):
+            if number not in _EXACT and (self._alone or cls is bytearray):
                 self._look_inside(one, waiting)
             if _is_open(kind := kinds.of(cls), self._alone):
-                if id(cls) not in _EXACT:
-                    marks.append(id(cls))  # an object may get another class
+                if number not in _EXACT:
+                    marks.append(number)  # an object may get another class
                 length, parts = _all_parts(kind, one)
                 if length > most:
                     return False
@@ -179,11 +181,11 @@ class _Walk:
 
 def _all_parts(kind: Kind, value: Any) -> Parts:
     """The labelled parts of a value and how many they are; a container's attributes are among them."""
+    if kind.attributes is None:
+        return kind.parts(value)
     length, parts = kind.parts(value)
     if issubclass(kind.cls, OrderedDict):
         parts = [(name, dict.__getitem__(value, name)) for name in OrderedDict.__iter__(value)]
-    if kind.attributes is None:
-        return length, parts
     more, own = kind.attributes(value)
     return length + more, [*(parts or ()), *(own or ())]
 

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sized
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
@@ -63,12 +64,14 @@ class Fence:
         self.touched: str | None = None
         self._up = False
         self._node = running.node
+        loop = None if self._node is None else self._node.loop
+        self._queues: tuple[Sized, ...] = (getattr(loop, "_ready", ()), getattr(loop, "_scheduled", ()))
         self._booked = self._count_booked()
         self._no_runtime = NoRuntime(self, self._node)
         self._no_loop = NoLoop(self)
         sys.dont_write_bytecode = True
         logging.disable(logging.CRITICAL)  # a handler may have a lock that a thread held, or a socket
-        sys.addaudithook(self._hear)
+        sys.addaudithook(_hook(self._bar_event))
         for module, name, what in _UNTOLD:
             if hasattr(module, name):
                 setattr(module, name, partial(self._refuse, what))
@@ -103,16 +106,26 @@ class Fence:
     def _refuse(self, what: str, *args: Any, **kwargs: Any) -> NoReturn:
         self.bar(what)
 
-    def _count_booked(self) -> tuple[int, int]:
+    def _count_booked(self) -> int:
         """How many callbacks the node's loop has to call: asyncio's own says it, another one doesn't."""
-        loop = None if self._node is None else self._node.loop
-        return len(getattr(loop, "_ready", ())), len(getattr(loop, "_scheduled", ()))
+        return sum(map(len, self._queues))
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _ACTS:
+    def _bar_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open":
             self.bar(f"acts on what is outside of the node ({event})")
-        if event == "open" and len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES:
+        if len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES:
             self.bar("writes a file")
+
+
+def _hook(bar: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str, tuple[Any, ...]], None]:
+    """What hears Python's audit events. There are very many, each `id()` is one: so it does next to nothing."""
+    wanted = _ACTS | {"open"}
+
+    def hear(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in wanted:
+            bar(event, arguments)
+
+    return hear
 
 
 class NoRuntime:

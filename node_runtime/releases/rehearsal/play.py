@@ -131,6 +131,10 @@ class Play:
 
     def _act(self, act: Act) -> None:
         match act:
+            case Part():
+                self.place.enter(int(act.process.pid))
+                self._one(act)
+                self.place.enter(NOBODY)
             case Switch():
                 if self._earlier is None:
                     with self._around():
@@ -144,10 +148,6 @@ class Play:
                 self._applied.skip(act.step)
             case Unread():
                 self._peek(act.process)
-            case Part():
-                self.place.enter(int(act.process.pid))
-                self._one(act)
-                self.place.enter(NOBODY)
 
     def _tell_of_call(self, call: RehearsedCall) -> None:
         self.told.calls.append(call)
