@@ -173,6 +173,7 @@ class ReleaseHandler:
             await asyncio.to_thread(self._shelf.remove, vsn)
         finally:
             self._removed = None
+            self._probation.ended(tried=False)
 
     # ------------------------------------------------------------------ operations
 
@@ -385,8 +386,8 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ probation
 
     def _go_back(self, why: str) -> None:
-        """Begin the way back, unless another operation runs: then it is begun when that has ended."""
-        if self._running is not None:
+        """Begin the way back, unless something else is under way: then it is begun when that has ended."""
+        if self._running is not None or self._removed is not None:
             return
         logger.warning("%s is on probation and goes back: %s", self.vsn, why)
         try:
@@ -396,7 +397,7 @@ class ReleaseHandler:
 
     def _restart(self, why: str) -> None:
         """Only a restart goes back."""
-        if self._running is not None:
+        if self._running is not None or self._removed is not None:
             return
         self._probation.end()
         self.halts(why)

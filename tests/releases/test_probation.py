@@ -6,7 +6,9 @@ import asyncio
 import errno
 import importlib
 import logging
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,7 @@ SUPERVISED = (
 )
 
 APP = """
+from contextlib import suppress
 from pathlib import Path
 from node_runtime import Application, ChildSpec, Supervisor, supervisor
 
@@ -104,7 +107,7 @@ async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small:
 
 
 async def test_too_many_restarts_send_it_back_on_the_states_as_they_are(small: SmallNode) -> None:
-    handler = await two(small)
+    handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged, too
     await small.go("2")
     counter = importlib.import_module("shop.counter").Counter
     for _ in range(2):
@@ -329,3 +332,24 @@ def record_on_disk(small: SmallNode) -> str:
     found = record.load(small.root)
     assert found is not None
     return found.permanent
+
+
+async def test_a_deadline_that_comes_while_a_release_is_removed_waits_for_that(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="errors = 0\nhealthy = 0.1\nlag = 0.05")
+    small.write("3", {"shop.counter": COUNTER})
+    handler = small.boot()
+    halted: list[object] = []
+    runtime().on_halt = halted.append
+    await small.go("2")
+    logging.getLogger("shop").error("no bread")
+    lock = small.root / "releases/.record.json.new"
+    os.mkfifo(lock)  # the removal waits until somebody reads it
+    removing = asyncio.ensure_future(handler.remove("3"))
+    await eventually(lambda: health(handler).verdict == "bad", what="the bad health")
+    assert (handler.vsn, halted) == ("2", [])
+    await asyncio.to_thread(lock.read_bytes)
+    with suppress(OSError):
+        await removing
+    assert (await reverted(handler)).outcome == "reverted"
+    assert halted == []
