@@ -52,13 +52,14 @@ def process_lines(process: m.ProcessInfo, node_now: float) -> list[Line]:
     kind = [say(process.kind)]
     if process.state_name is not None:
         kind += [say(" in state "), say(process.state_name, "strong")]
+    lived = age(node_now - process.started).replace(" ", "\xa0")
     lines = [
         line(status_mark(process), " ", say(title_of(process), "name"), say(f"  <{process.pid}>", "fact")),
         line(
             *kind,
             ", ",
             status_words(process),
-            say(f"  up\xa0{age(node_now - process.started)}".replace("h ", "h\xa0"), "fact"),
+            say(f"  up\xa0{lived}", "fact"),
         ),
         line(say("runs ", "fact"), say(_callback(process)), " ", say(process.vsn, "strong")),
     ]

@@ -165,8 +165,8 @@ class NodeView:
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:
             up = age(self.node_now(now) - self.snapshot.info.started)
             runs, ran = self.snapshot.info.vsn, self.restart.before.vsn
-            as_before = "as before" if runs == ran else f"before, it ran {ran}"
-            return f"{self.name} was restarted {up} ago and runs {runs}, {as_before}. Every process is new."
+            as_before = ", as before" if runs == ran else f"; before, it ran {ran}"
+            return f"{self.name} was restarted {up} ago and runs {runs}{as_before}. Every process is new."
         return ""
 
 

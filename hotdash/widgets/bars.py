@@ -142,16 +142,19 @@ class KeyBar(Links):
         return label
 
     def render(self) -> RenderResult:
-        left = self.content_size.width
         parts: list[Content] = []
-        for action_id, key, label, allowed in self.keys:
-            left -= len(key) + len(label) + 3
-            if left < -2:
-                break
+        for action_id, key, label, allowed in self._fitting(self.content_size.width):
             styles = ("bold $text-primary", "$foreground") if allowed else ("$foreground 45%", "$foreground 45%")
             part = Content.assemble((key, styles[0]), (f" {label}", styles[1]))
             parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
         return Content("  ").join(parts)
+
+    def _fitting(self, width: int) -> list[tuple[str, str, str, bool]]:
+        """What there is room for: the last ones go first, and help, which tells the others, never."""
+        keys = list(self.keys)
+        while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
+            del keys[-1 if keys[-1][0] != "help" else -2]
+        return keys
 
 
 class Facts(Widget):

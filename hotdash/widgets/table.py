@@ -29,7 +29,7 @@ _GAP = 2
 class Column:
     """As wide as its content, from `least` to `most` cells. A higher `rank` is dropped earlier where room is short.
 
-    A column that grows takes the room that is left, and gives it up first.
+    A column that grows takes the room that is left up to `most`, more only for content, and gives it up first.
     """
 
     title: str
@@ -152,7 +152,8 @@ class Table(Painted):
         grow = next((number for number in wanted if self.columns[number].grow), None)
         if grow is not None:
             others = sum(width + _GAP for number, width in wanted.items() if number != grow)
-            wanted[grow] = max(self.columns[grow].least, room - others)
+            column, longest = self.columns[grow], max((width_of(row.cells[grow]) for row in self._rows), default=0)
+            wanted[grow] = max(column.least, min(max(column.most, longest), room - others))
         self._widths = list(wanted.items())
 
     def _need(self, number: int, width: int) -> int:

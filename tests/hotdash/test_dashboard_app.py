@@ -85,6 +85,20 @@ async def test_a_small_terminal_shows_tree_state_and_vitals(opened):
         assert max(len(line) for line in frame.splitlines()) <= 80
 
 
+async def test_the_footer_of_a_small_terminal_always_tells_of_help(opened):
+    async with opened((80, 24), read_only=False) as seen:
+        await seen.press("5")
+        await seen.sees("can go", "U upgrade", "? help")
+
+
+async def test_on_a_wide_terminal_the_columns_stay_together(opened):
+    async with opened((200, 50)) as seen:
+        await seen.press("5")
+        await seen.sees("can go")
+        row = next(text for text in seen.frame().splitlines() if "permanent" in text and "runs" in text)
+        assert row.index("permanent") < 60
+
+
 async def test_a_wider_terminal_shows_more_columns(opened):
     async with opened((120, 40)) as seen:
         await seen.sees("pid", "<12>", "mail", "queued", "● fil_color_fsm  <12>", "hotdash")
