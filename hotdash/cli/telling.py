@@ -15,6 +15,7 @@ from node_runtime.protocol.client import Client, Missed
 
 WONDERING: Final = 0.5
 """Seconds after which somebody who waits wonders."""
+AGAIN: Final = 0.05
 
 
 @asynccontextmanager
@@ -24,8 +25,11 @@ async def told_of_rehearsals(client: Client) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        teller.cancel()
-        await asyncio.wait([teller])
+        while not teller.done():  # wait_for of Python 3.11 forgets a cancellation that comes with its result
+            teller.cancel()
+            await asyncio.wait([teller], timeout=AGAIN)
+        if not teller.cancelled():
+            teller.exception()  # the verb itself says what became of the node
 
 
 async def _tell(client: Client) -> None:
