@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _AWAITED = "async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"
 """What stands between a frame and the generator it awaits, and shows it to the collector only."""
 
-_MANAGERS: Any = contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager
+_MANAGERS: Any = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
+_ENDED = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
+_TIME_LIMIT = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
+"""It waits for a task of its own; from Python 3.12 on it awaits what it is given."""
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
@@ -152,16 +155,22 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
 
 def _ended_with(suspended: object) -> Iterator[object]:
     """What the end of a suspended frame ends, too, and isn't awaited by it."""
-    limited = sys.version_info < (3, 12) and getattr(suspended, "cr_code", None) is asyncio.wait_for.__code__
     for one in gc.get_referents(suspended):
-        held: Any = one.__self__ if type(one) is MethodType else one  # a `with` keeps the method that leaves it
-        kind = type(held)
-        if kind in (GeneratorType, AsyncGeneratorType) or (limited and issubclass(kind, Task)):
+        kind = type(one)
+        if kind not in _ENDED:
+            continue
+        held: Any = one
+        if kind is MethodType:  # a `with` keeps the method that leaves it
+            held = one.__self__
+            kind = type(held)
+        if kind is GeneratorType or kind is AsyncGeneratorType:
             yield held
-        elif issubclass(kind, _MANAGERS):
+        elif kind in _MANAGERS:
             yield held.gen
         elif kind is TaskGroup:
             yield from tuple(held._tasks)
+        elif kind is Task and getattr(suspended, "cr_code", None) is _TIME_LIMIT:
+            yield held
 
 
 def _behind(awaitable: object) -> list[Any]:
