@@ -71,7 +71,7 @@ def find(table: ModuleTable, staged: list[Staged], deleted: list[Hot]) -> Findin
     versions = [(each.hot, each.version) for each in staged if each.version is not None]
     look = _Look(table, versions, {*(hot.name for hot, _ in versions), *(hot.name for hot in deleted)})
     warnings = [
-        *(warning for each in staged for warning in _exit_functions(each)),
+        *(warning for each in staged for warning in (*_exit_functions(each), *_log_listeners(each))),
         *look.registrations_of_classes(),
         *look.generic_functions(),
         *look.virtual_bases(),
@@ -89,6 +89,11 @@ def find(table: ModuleTable, staged: list[Staged], deleted: list[Hot]) -> Findin
 def _exit_functions(staged: Staged) -> Iterator[str]:
     if staged.exit_functions and "atexit" in staged.unit.imports.modules:
         yield f"{staged.hot.name} registers with atexit while its body runs: it stays, even if this is undone."
+
+
+def _log_listeners(staged: Staged) -> Iterator[str]:
+    for name in staged.loggers:
+        yield f"{staged.hot.name} adds to the logger {name!r} while its body runs: it stays, even if this is undone."
 
 
 def _is_metric(value: object) -> bool:

@@ -35,6 +35,7 @@ from .carrying import announce, execute, handed_over
 from .errors import CodeError, LoadFailed
 from .finder import fresh_namespace
 from .limits import advice
+from .log_listeners import log_listeners
 from .module import HotModule, Namespace, conform, retype
 from .modules_view import ModulesView
 from .reach import collect_young
@@ -79,7 +80,8 @@ class Staged:
     """A version on its way: `version` is there once its body has run; `joined` is true for one nobody asked for.
 
     `handed` is what a version that is taken back takes over, once it is committed, from the one that is current.
-    `exit_functions` says how many functions were registered with atexit meanwhile.
+    `exit_functions` says how many functions were registered with atexit meanwhile, `loggers` which ones have got
+    handlers or filters.
     """
 
     hot: Hot
@@ -92,6 +94,7 @@ class Staged:
     version: Version | None = None
     handed: Namespace = field(default_factory=dict)
     exit_functions: int = 0
+    loggers: tuple[str, ...] = ()
     error: BaseException | None = None
 
 
@@ -108,6 +111,7 @@ class Stage:
         self._original: Callable[..., ModuleType] = builtins.__import__
         self._hook = self._import
         self._modules = sys.modules
+        self._listeners = log_listeners()
         self._executed: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
@@ -178,6 +182,10 @@ class Stage:
         finally:
             staged.running = False
         staged.done, staged.exit_functions = True, atexit._ncallbacks() - registered
+        if "logging" in staged.unit.imports.modules:
+            listeners = log_listeners()
+            staged.loggers = tuple(sorted({name for key, name in listeners.items() if key not in self._listeners}))
+            self._listeners = listeners
 
     def _run(self, staged: Staged) -> None:
         before = staged.hot.current

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib.machinery
+import logging
 import signal
 import sys
 import types
@@ -374,3 +375,24 @@ def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning
     imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
     both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
     assert warnings(app, **both) == ()
+
+
+def test_log_handlers_and_filters_that_a_body_adds_are_named(app):
+    adding = """
+        import logging
+        log = logging.getLogger("shop.orders")
+        log.addHandler(logging.NullHandler())
+        log.addFilter(lambda record: True)
+        X = {n}
+    """
+    before = logging.getLogger("shop.orders").handlers[:]
+    try:
+        imported(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
+        assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
+            "a adds to the logger 'shop.orders' while its body runs: it stays, even if this is undone.",
+        )
+        guarded = adding.replace("log.add", "if not log.handlers: log.add")
+        assert warnings(app, a=guarded.format(n=3)) == ()
+    finally:
+        logging.getLogger("shop.orders").handlers[:] = before
+        logging.getLogger("shop.orders").filters.clear()
