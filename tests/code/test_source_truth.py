@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import inspect
+import io
 import linecache
+import pdb
 import shutil
 import traceback
 
@@ -134,3 +136,30 @@ def test_the_lines_of_an_old_class_are_found_by_its_methods_only(app):
     assert "'old'" in inspect.getsource(old.f)
     assert "'new'" in inspect.getsource(a.C)
     assert "'old'" not in inspect.getsource(old), "inspect asks the module of that name where its file is"
+
+
+def in_pdb(function, *commands):
+    out = io.StringIO()
+    debugger = pdb.Pdb(stdin=io.StringIO("\n".join([*commands, "c\n"])), stdout=out, nosigint=True)
+    debugger.use_rawinput = False
+    with pytest.raises(ValueError, match=r"old|new"):
+        debugger.runcall(function)
+    return out.getvalue()
+
+
+def test_the_debugger_shows_each_version_its_own_lines(app):
+    app.boot(a=OLD)
+    import a
+
+    old = a.f
+    app.load(a=NEW)
+    file = app.directory / "shop-2.0" / "src" / "a.py"
+    source, new = app.server.versions("a")[0].unit.source, a.f
+    assert "# old line" in in_pdb(old, "ll")
+    assert "# new line" in in_pdb(new, "ll")
+    del old
+    app.server.purge("a")
+    file.write_text("X = 1\n\n\n\n" + OLD.replace("old line", "edited line"))
+    app.server.prepare([source]).commit()
+    assert "# new line" in in_pdb(new, "ll")
+    assert "# edited line" in in_pdb(a.f, "ll")
