@@ -15,6 +15,7 @@ from .finder import Finder
 from .live import LiveProcesses
 from .old import OldVersions
 from .order import in_order
+from .reach import collect_young
 from .staging import Stage
 from .table import ModuleTable, with_parents
 from .version import Hot, Source, Unit, Version, compile_unit
@@ -114,7 +115,9 @@ class CodeServer:
             raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
         versions = [(each.hot, each.version) for each in staged if each.version is not None]
         handed = {each.hot.name: each.handed for each in staged if each.handed}
-        return Batch(self._table, versions, gone, handed, limits.find(self._table, staged, gone))
+        batch = Batch(self._table, versions, gone, handed, limits.find(self._table, staged, gone))
+        collect_young()  # now, and not in the middle of the commit
+        return batch
 
     def _equal_old(self, unit: Unit) -> Version | None:
         old = self._table.hot(unit.source.module).old
