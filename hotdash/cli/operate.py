@@ -309,8 +309,7 @@ def rollback(
     """Go back from the current release to the permanent one, while NODE runs."""
 
     async def go(client: Client) -> m.Operation:
-        if client.info.vsn != client.info.permanent:  # else the node says that there is nothing to do
-            _confirm(f"Roll {node} back from {client.info.vsn} to {client.info.permanent}?", yes)
+        _confirm(f"Roll {node} back from {client.info.vsn} to {client.info.permanent}?", yes)
         asked = m.Rollback(wait=wait, reason=reason, unrehearsed=unrehearsed)
         started = await client.request(methods.ROLLBACK, asked)
         return await _follow(client, started.operation, output)
