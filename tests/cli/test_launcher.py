@@ -337,6 +337,16 @@ def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_l
         assert (told["info"]["os_pid"], told["info"]["directory"]) == (other.pid(), str(other.directory))
 
 
+def test_a_folder_that_is_moved_under_its_node_is_said_so_and_can_be_stopped(running: TinyNode) -> None:
+    moved = TinyNode(running.folder.with_name("moved"), neighbour=running.folder)
+    moved.folder.mkdir()
+    running.directory.rename(moved.directory)
+    for verb in ("ping", "status"):
+        assert f"was started in {running.directory}; " in moved.tiny(verb, code=3).stderr
+    moved.tiny("stop")
+    moved.directory.rename(running.directory)
+
+
 def test_in_a_pipe_a_row_is_a_line_and_no_line_ends_in_blanks(running: TinyNode) -> None:
     for words in (("nodes",), ("status", NAME), ("plan", NAME, "1.0"), ("ps", NAME)):
         lines = running.hotdash(*words).stdout.splitlines()

@@ -186,7 +186,12 @@ class Parent:
 
     def report(self, phase: str, vsn: str) -> None:
         """Say in var/parent.json how the node is."""
-        who = {"pid": os.getpid(), "node_pid": self.node.pid if self.node else None, "vsn": vsn}
+        who = {
+            "directory": str(DIRECTORY),
+            "pid": os.getpid(),
+            "node_pid": self.node.pid if self.node else None,
+            "vsn": vsn,
+        }
         how = {"phase": phase, "boots": self.boots, "error": self.error[:ROOM], "run_directory": self.run_directory}
         said = json.dumps({**who, **how}).ljust(2 * ROOM)
         temporary = STATE.with_name(".parent.json.new")

@@ -81,6 +81,9 @@ def need_up() -> None:
     """Have what is started next look for the node where it is. Fails when the node is down or not up yet."""
     if (found := need_running())["phase"] != "running":
         raise Failure(f"{being_started(found)}; try again in a moment.", DOWN)
+    if (started := found["directory"]) != str(DIRECTORY):
+        again = f"move its folder back, or `{this_script()} stop` and start it here"
+        raise Failure(f"{node_name()} was started in {started}; {again}.", DOWN)
     os.environ["NODE_RUNTIME_RUN_DIR"] = found["run_directory"]  # a service's, say, not this shell's
 
 
