@@ -578,7 +578,7 @@ async def test_staging_uploads_the_file_and_selects_the_release(opened, peer, tm
         await seen.press("enter")
         await seen.sees("fil 1986.d", "5 Releases")
         assert bytes(peer.uploaded) == tarball.read_bytes()
-        assert seen.app.selected().vsn == "1986.d"
+        await eventually(lambda: seen.app.selected().vsn == "1986.d")
 
 
 async def test_a_refusal_of_the_node_is_told_in_its_own_words(opened, peer):
