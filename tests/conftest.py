@@ -39,6 +39,17 @@ async def eventually(condition: Callable[[], object], *, within: float = 10.0, w
         await asyncio.sleep(0.005)
 
 
+def until(
+    condition: Callable[[], object], what: str, *, within: float = 60.0, shown: Callable[[], object] = str
+) -> None:
+    """The same for what another process or thread makes true, without an event loop; `shown()` is told on failure."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {within} s\n{shown()}".rstrip())
+        time.sleep(0.01)
+
+
 @pytest.fixture(params=[True, False], ids=["inline", "queued"])
 async def runtime(request: pytest.FixtureRequest) -> AsyncIterator[Runtime]:
     """A running runtime, with and without calls in their caller's turn; stopped after the test."""

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import until
 from fil_node import command
-from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs, until
+from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
 from tiny_project import FILES
 
 __all__ = ["tarballs"]

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import psutil
+from conftest import until
 from fil_node import command
 from tiny_node import (
     NAME,
@@ -24,7 +25,6 @@ from tiny_node import (
     stopped_at_last,
     tarball_of,
     tarballs,
-    until,
 )
 from tiny_project import FILES
 

@@ -6,8 +6,7 @@ import contextlib
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -94,14 +93,6 @@ class TinyNode:
 def is_gone(pid: int) -> bool:
     """Whether the process has ended, also where nobody has collected it yet."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for `condition`, which asks another process, so that there is no event loop to wait in."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not come true within {LIMIT} s")
 
 
 def install(tarball: Path, folder: Path) -> TinyNode:

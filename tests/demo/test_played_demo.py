@@ -34,17 +34,22 @@ def edited_fil(tmp_path: Path) -> Path:
     return copy
 
 
-def play(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def private(tmp_path: Path) -> dict[str, str]:
+    """An environment in which everything that is left behind lies in one folder."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
     environment.pop("NODE_RUNTIME_RUN_DIR", None)
+    return environment
+
+
+def play(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "hotdash", "demo", *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=environment,
+        env=private(tmp_path),
         timeout=240,
         check=False,
     )
@@ -102,16 +107,13 @@ def test_a_busy_port_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-m", "hotdash", "demo"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=private(tmp_path),
     ) as demo:
         assert demo.stdout is not None
         while "starts it" not in demo.stdout.readline():
@@ -124,17 +126,14 @@ def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_demo_that_is_cut_off_while_it_builds_leaves_nothing(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
     with subprocess.Popen(
         [sys.executable, "-m", "hotdash", "demo"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env=environment,
+        env=private(tmp_path),
     ) as demo:
-        while not any(scratch.rglob("node-runtime-build-*")):
+        while not any((tmp_path / "scratch").rglob("node-runtime-build-*")):
             assert demo.poll() is None
         demo.send_signal(signal.SIGHUP)
     assert demo.returncode == 128 + signal.SIGHUP
@@ -142,9 +141,6 @@ def test_a_demo_that_is_cut_off_while_it_builds_leaves_nothing(tmp_path: Path) -
 
 
 def test_a_demo_that_can_not_print_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "hotdash", "demo"],
@@ -152,7 +148,7 @@ def test_a_demo_that_can_not_print_is_one_sentence_and_leaves_nothing(tmp_path: 
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=private(tmp_path),
             check=False,
         )
     assert done.returncode == 1

@@ -13,13 +13,13 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from conftest import until
 from fil_node import build, command, environment
 from tiny_project import FILES, write_project
 
@@ -195,14 +195,6 @@ class FrailNode:
             assert isinstance(said["pid"], int)
             os.kill(said["pid"], signal.SIGHUP)
         until(lambda: self.parent()["boots"] != boots and self.parent()["phase"] == "running", "the next boot")
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for `condition`, which asks another process, so that there is no event loop to wait in."""
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not come within {LIMIT} s")
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import until
 from fil_node import EXAMPLES, FilNode, build, install, running
 
 HANDLER = '''"""Answers with its own version, when it is told to."""
@@ -72,10 +72,7 @@ class Held:
         url = f"{node.url}/which-color.json?gate={gate}"
         self._thread = threading.Thread(target=self._ask, args=(url,))
         self._thread.start()
-        deadline = time.monotonic() + 20
-        while not gate.with_suffix(".reached").exists():
-            assert time.monotonic() < deadline, "the request did not reach the handler"
-            time.sleep(0.01)
+        until(gate.with_suffix(".reached").exists, "the request's coming to the handler")
 
     def _ask(self, url: str) -> None:
         with urllib.request.urlopen(url, timeout=60) as answer:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from frail_node import NAME, FrailNode, frail, frail_tarballs, until
+from conftest import until
+from frail_node import NAME, FrailNode, frail, frail_tarballs
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods

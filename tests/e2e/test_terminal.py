@@ -7,12 +7,12 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from conftest import until
 from fil_node import environment, free_port
 
 pytestmark = pytest.mark.skipif(
@@ -42,11 +42,7 @@ class Terminal:
         self.tmux("send-keys", *keys)
 
     def until(self, condition: Callable[[str], bool], what: str, within: float = 60.0) -> None:
-        deadline = time.monotonic() + within
-        while not condition(shown := self.screen()):
-            if time.monotonic() > deadline:
-                pytest.fail(f"{what} did not come within {within:.0f} s:\n{shown}")
-            time.sleep(0.05)
+        until(lambda: condition(self.screen()), what, within=within, shown=self.screen)
 
     def ended(self) -> bool:
         return self.tmux("list-panes", "-F", "#{pane_dead}").strip() == "1"
@@ -74,10 +70,7 @@ def left_over(scratch: Path, port: int) -> list[str]:
 
 def nothing_is_left(scratch: Path, port: int) -> None:
     """Within half a minute."""
-    deadline = time.monotonic() + 30
-    while left := left_over(scratch, port):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+    until(lambda: not left_over(scratch, port), "the end of all", within=30, shown=lambda: left_over(scratch, port))
 
 
 def demo_process(port: int) -> psutil.Process:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import until
 from fil_node import EXAMPLES, FilNode, build, install, running
 
 LIMIT = 30.0
@@ -35,12 +35,6 @@ def node(fil_tarballs: dict[str, Path], tmp_path: Path) -> Iterator[FilNode]:
 def operations(node: FilNode) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
     return found
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come true"
 
 
 def test_the_second_is_told_who_has_the_node_and_nothing_depends_on_the_first_one_s_life(node: FilNode) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from conftest import until
+
 import itertools
 import shutil
 import time
@@ -133,11 +135,8 @@ def status_of(answer: tuple[int, str]) -> int:
 
 def some_more(visitors: list[Visitor]) -> None:
     """Return when every visitor has had some more answers, or has given up."""
-    had = [len(visitor.answers) for visitor in visitors]
-    deadline = time.monotonic() + 30
-    while any(len(one.answers) < before + 20 and not one.trouble for one, before in zip(visitors, had, strict=True)):
-        assert time.monotonic() < deadline, "the visitors are not answered"
-        time.sleep(0.01)
+    enough = [(visitor, len(visitor.answers) + 20) for visitor in visitors]
+    until(lambda: all(len(one.answers) >= many or one.trouble for one, many in enough), "some more answers")
 
 
 # ------------------------------------------------------------------ the post's order, as an exhibit

@@ -194,18 +194,22 @@ async def test_secrets_stay_hidden(small: SmallNode) -> None:
 
 
 async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -> None:
-    await start_counters(small, changing("import time\ntime.sleep(0.3)\nreturn dict(state)"), 5, 6)
+    gate = small.root / "gate"
+    waiting = f"import os, time\nwhile not os.path.exists({str(gate)!r}): pass\ntime.sleep(0.3)\nreturn dict(state)"
+    await start_counters(small, changing(waiting), 5, 6)
     cls = importlib.import_module("shop.counter").Counter
     task = asyncio.create_task(small.handler.plan("2"))
     calls = 0
     while not task.done():
         await call("counter5", cls.add)
         calls += 1
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        if calls == 100:
+            gate.touch()
     plan = await task
     assert plan.rehearsal is not None
     assert plan.rehearsal.pause > 0.6
-    assert calls > 20
+    assert calls >= 100
     assert hot.raw_state("counter5")["count"] == 5 + calls
 
 
