@@ -25,7 +25,7 @@ from node_runtime.control import Control
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client as Operator
 from node_runtime.protocol.cookie import cookie_path, read_cookie
-from node_runtime.protocol.rundir import Address
+from node_runtime.protocol.run_directory import Address
 
 from .pool_node import boot, write_release
 

@@ -19,10 +19,7 @@ from typing import Final
 from node_runtime import Pid, Runtime, application, call_within, supervisor
 from node_runtime.code import Batch, CodeServer, Source
 from node_runtime.protocol.messages import Install, Operation
-from node_runtime.releases import record
-from node_runtime.releases.catalog import Catalog
-from node_runtime.releases.handler import ReleaseHandler
-from node_runtime.releases.manifest import (
+from node_runtime.releases.files.manifest import (
     AppEntry,
     FileEntry,
     Manifest,
@@ -32,7 +29,10 @@ from node_runtime.releases.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.surroundings import follow_sources, spec_of
+from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.catalog import Catalog
 
 from .measuring import Figures, run
 
@@ -81,8 +81,8 @@ def write_release(root: Path, vsn: str) -> None:
     (root / manifest_path(vsn)).write_bytes(manifest.encoded())
     (release / "release.toml").write_text(f'name = "pool"\nvsn = "{vsn}"\napps = ["pool"]\n')
     (release / "node.toml").write_text('name = "pool@127.0.0.1"\nrehearsal = 1\n[probation]\ndeadline = 0\n')
-    known = record.load(root)
-    record.save(root, known.with_unpacked(vsn) if known else record.first_record(vsn))
+    known = commit_record.load(root)
+    commit_record.save(root, known.with_unpacked(vsn) if known else commit_record.first_record(vsn))
 
 
 class TimedCode(CodeServer):

@@ -42,9 +42,9 @@ from node_runtime import (
     supervisor,
     sys,
 )
-from node_runtime.behaviours.leases import leases
+from node_runtime.behaviours.upgrade.suspend_leases import leases
 from node_runtime.cli.log_lines import TextLines
-from node_runtime.processes.log_records import say_who_logs
+from node_runtime.processes.log_context import say_who_logs
 from node_runtime.processes.process import Process
 
 from .measuring import resident

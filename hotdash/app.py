@@ -17,21 +17,21 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from hotdash.action_handlers import Deeds
 from hotdash.actions import ACTIONS, BY_ID, Subject, twin_of
-from hotdash.deeds import Deeds
 from hotdash.keymap import keymap_path, read_keymap
-from hotdash.link import DELAYS, Link
 from hotdash.messages import ConnectionChanged, EventSeen, PastRead, SnapshotTaken, StateSeen
-from hotdash.model.node import NodeView
-from hotdash.model.picture import ARMED_FOR, Desk, Picture, Selected
+from hotdash.model.node_view import NodeView
 from hotdash.model.units import size
-from hotdash.screens.base import NodeScreen
+from hotdash.model.view_state import ARMED_FOR, Desk, Picture, Selected
+from hotdash.node_link import DELAYS, Link
 from hotdash.screens.help import Help
 from hotdash.screens.main import MainScreen
 from hotdash.screens.operation import OperationScreen
 from hotdash.themes import THEMES
+from hotdash.views.base import NodeScreen
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.rundir import Address
+from node_runtime.protocol.run_directory import Address
 
 TICK = 0.5
 """Seconds between two drawings of what only the clock changes: ages and countdowns."""

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from hotdash.actions import BY_ID
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 
 def keymap_path() -> Path:

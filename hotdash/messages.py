@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from hotdash.model.connection import Connection
-from hotdash.model.identity import ProcessKey
+from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
 
 

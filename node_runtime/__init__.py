@@ -1,15 +1,15 @@
 """An OTP-like runtime for Python: processes, behaviours, releases and upgrades of a node that keeps running."""
 
 from .behaviours.application import Application
+from .behaviours.application_controller import AppSpec
 from .behaviours.behaviour import Down, Vsn
-from .behaviours.call_now import call_now
-from .behaviours.child_spec import ChildSpec
+from .behaviours.deferred_reply import From, deferred, reply
 from .behaviours.gen_server import GenServer, call, call_within, cast
 from .behaviours.gen_statem import GenStatem
-from .behaviours.known_applications import AppSpec
-from .behaviours.replies import From, deferred, reply
-from .behaviours.supervisor import Supervisor
-from .behaviours.transitions import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
+from .behaviours.statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
+from .behaviours.supervision.child_spec import ChildSpec
+from .behaviours.supervision.supervisor import Supervisor
+from .behaviours.sync_call import call_now
 from .processes import (
     DOWN,
     EXIT,

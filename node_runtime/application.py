@@ -1,7 +1,7 @@
 """Applications: `application.get_env("fil", "http_port", 8004)`. Follows module application of OTP."""
 
 from .behaviours.application import Application, start, stop
-from .behaviours.known_applications import (
+from .behaviours.application_controller import (
     AppSpec,
     Running,
     StartType,

@@ -1,18 +1,9 @@
 """Servers: `await gen_server.start_link(Counter, name="counter")`. Follows module gen_server of OTP."""
 
-from .behaviours.call_now import call_now
-from .behaviours.gen_server import (
-    GenServer,
-    call,
-    call_within,
-    cast,
-    continue_with,
-    idle_timeout,
-    start,
-    start_link,
-)
-from .behaviours.replies import From, deferred, reply
+from .behaviours.deferred_reply import From, deferred, reply
+from .behaviours.gen_server import GenServer, call, call_within, cast, continue_with, idle_timeout, start, start_link
 from .behaviours.starting import stop
+from .behaviours.sync_call import call_now
 
 __all__ = [
     "From",

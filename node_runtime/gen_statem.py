@@ -1,9 +1,9 @@
 """State machines: `await gen_statem.call("door", ("digit", "1"))`. Follows module gen_statem of OTP."""
 
+from .behaviours.deferred_reply import From, reply
 from .behaviours.gen_statem import GenStatem, call, cast, has_state, start, start_link, states_of
-from .behaviours.replies import From, reply
 from .behaviours.starting import stop
-from .behaviours.transitions import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
+from .behaviours.statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
 
 __all__ = [
     "Call",

@@ -1,8 +1,8 @@
 """Supervisors: `await supervisor.restart_child("nine9s_sup", "state_handler")`. Follows module supervisor of OTP."""
 
-from .behaviours.child_spec import ChildSpec
-from .behaviours.child_table import BackOff, Flags
-from .behaviours.management import (
+from .behaviours.supervision.child_spec import ChildSpec
+from .behaviours.supervision.child_table import BackOff, Flags
+from .behaviours.supervision.management import (
     ChildStatus,
     Counts,
     count_children,
@@ -15,7 +15,7 @@ from .behaviours.management import (
     terminate_child,
     which_children,
 )
-from .behaviours.supervisor import ChildRefused, Supervisor
+from .behaviours.supervision.supervisor import ChildRefused, Supervisor
 
 __all__ = [
     "BackOff",

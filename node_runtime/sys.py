@@ -1,7 +1,5 @@
 """Looking into processes: `await sys.get_state("fil_color_fsm")`. Follows module sys of OTP."""
 
-from .behaviours.debugging import DONE, Logged, Statistics, SystemEvent
-from .behaviours.hot import NotHeld
 from .behaviours.sys import (
     Status,
     change_code,
@@ -20,6 +18,8 @@ from .behaviours.sys import (
     terminate,
     trace,
 )
+from .behaviours.sys_debug import DONE, Logged, Statistics, SystemEvent
+from .behaviours.upgrade.live_processes import NotHeld
 
 __all__ = [
     "DONE",

@@ -15,9 +15,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from hotdash.app import HotdashApp
-from hotdash.demo.stage import Stage
-from hotdash.demo.story import wait_for_colour
-from node_runtime.protocol.rundir import locate
+from hotdash.demo.demo_node import Stage
+from hotdash.demo.walkthrough import wait_for_colour
+from node_runtime.protocol.run_directory import locate
 
 HERE = Path(__file__).parent
 WIDE, SMALL = (120, 36), (80, 24)

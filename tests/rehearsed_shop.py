@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from small_shop import COUNTER, COUNTER_2, UPDATE_COUNTER
 
 from node_runtime import Pid, gen_server
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ async def start_counters(small: SmallNode, second: str, *counts: int, first: str
     cls = importlib.import_module("shop.counter").Counter
     pids = [await gen_server.start(cls, name=f"counter{count}") for count in counts]
     for pid, count in zip(pids, counts, strict=True):
-        hot.raw_state(pid)["count"] = count
+        live_processes.raw_state(pid)["count"] = count
     return pids
 
 

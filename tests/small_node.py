@@ -17,10 +17,7 @@ from conftest import eventually
 from node_runtime import Runtime, application
 from node_runtime.code import CodeServer
 from node_runtime.protocol import messages as m
-from node_runtime.releases import record
-from node_runtime.releases.catalog import Catalog
-from node_runtime.releases.handler import ReleaseHandler
-from node_runtime.releases.manifest import (
+from node_runtime.releases.files.manifest import (
     AppEntry,
     FileEntry,
     Manifest,
@@ -30,7 +27,10 @@ from node_runtime.releases.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.surroundings import follow_sources, spec_of
+from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.catalog import Catalog
 
 
 class SmallNode:
@@ -89,12 +89,12 @@ class SmallNode:
         (self.root / manifest_path(vsn)).write_bytes(manifest.encoded())
         (release / "release.toml").write_text(f'name = "shop"\nvsn = "{vsn}"\napps = ["shop"]\n')
         (release / "node.toml").write_text(f'name = "shop@127.0.0.1"\n[probation]\n{probation}\n')
-        known = record.load(self.root)
-        record.save(self.root, known.with_unpacked(vsn) if known else record.first_record(vsn))
+        known = commit_record.load(self.root)
+        commit_record.save(self.root, known.with_unpacked(vsn) if known else commit_record.first_record(vsn))
 
     def boot(self) -> ReleaseHandler:
         """What a node does on its way up with the permanent release."""
-        known = record.load(self.root)
+        known = commit_record.load(self.root)
         assert known is not None
         release = Catalog(self.root).release(known.permanent)
         self.code.install()

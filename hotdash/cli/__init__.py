@@ -1,6 +1,6 @@
 """The `hotdash` command: a dashboard for a node, and the same deeds as verbs that scripts can use.
 
-stdout is output, stderr is for people. Exit codes are those of `node_runtime.protocol.exits.ExitCode`.
+stdout is output, stderr is for people. Exit codes are those of `node_runtime.protocol.exit_codes.ExitCode`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import suppress
 
 import click
 
-from hotdash.model.say import plain
-from node_runtime.protocol.exits import ExitCode, Refused
+from hotdash.model.styled_text import plain
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import look, open_, operate
+from . import connect, inspect, operate
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,7 +27,7 @@ def hotdash() -> None:
     """
 
 
-for verb in (*open_.VERBS, *look.VERBS, *operate.VERBS):
+for verb in (*connect.VERBS, *inspect.VERBS, *operate.VERBS):
     hotdash.add_command(verb)
 
 

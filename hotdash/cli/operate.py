@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 import click
 from rich.text import Text
 
-from hotdash.model.rehearsals import unknown
+from hotdash.model.rehearsal_lines import unknown
 from hotdash.model.units import plural
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client, Missed
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 from . import tables
 from .output import output_option, put, show
+from .rehearsal_progress import told_of_rehearsals
 from .session import find_process, node_options, with_client
-from .telling import told_of_rehearsals
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

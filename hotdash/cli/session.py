@@ -13,8 +13,8 @@ import click
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.exits import ExitCode, Refused
-from node_runtime.protocol.rundir import Address, locate
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.run_directory import Address, locate
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from hotdash import terminal
 
-from .stage import Stage
-from .story import play_story
+from .demo_node import Stage
+from .walkthrough import play_story
 
 
 def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:

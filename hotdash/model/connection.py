@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .say import Tone
+from .styled_text import Tone
 from .units import age
 
 STALE_AFTER = 3.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from node_runtime.protocol.messages import Vitals
 
-from .say import Line, Span, Tone
+from .styled_text import Line, Span, Tone
 from .units import count, duration, size
 
 KEPT = 240

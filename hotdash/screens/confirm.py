@@ -15,9 +15,9 @@ from textual.screen import ModalScreen
 from textual.validation import Number
 from textual.widgets import Button, Input, Label
 
-from hotdash.model.say import Line, line, say
+from hotdash.model.styled_text import Line, line, say
 from hotdash.widgets.bars import Facts
-from hotdash.widgets.paint import content
+from hotdash.widgets.painting import content
 
 
 @dataclass(frozen=True, slots=True)

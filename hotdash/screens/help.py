@@ -10,8 +10,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from hotdash.actions import ACTIONS, shown_keys
-from hotdash.model.say import Line, Span, Tone, line, say
-from hotdash.widgets.lines import Lines
+from hotdash.model.styled_text import Line, Span, Tone, line, say
+from hotdash.widgets.text_lines import Lines
 
 _MOVING = (
     ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u a screenful."),

@@ -9,16 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Input
 
-from hotdash.model.picture import Picture, Selected, Wants
+from hotdash.model.view_state import Picture, Selected, Wants
+from hotdash.views.base import NodeScreen, View
+from hotdash.views.events import Events
+from hotdash.views.modules import Modules
+from hotdash.views.overview import Overview
+from hotdash.views.releases import Releases
+from hotdash.views.upgrades import Upgrades
 from hotdash.widgets.bars import Tabs, VitalsBar
-from hotdash.widgets.paint import Painted
-
-from .base import NodeScreen, View
-from .events import Events
-from .modules import Modules
-from .overview import Overview
-from .releases import Releases
-from .upgrades import Upgrades
+from hotdash.widgets.painting import Painted
 
 
 class FilterInput(Input):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.picture import Picture, Selected
+from hotdash.model.view_state import Picture, Selected
+from hotdash.views.base import NodeScreen
+from hotdash.views.upgrades import OperationPanel
 from hotdash.widgets.table import Table
-
-from .base import NodeScreen
-from .upgrades import OperationPanel
 
 
 class OperationScreen(NodeScreen):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.picture import Picture, Selected
-from hotdash.model.plans import plan_lines, plan_title
-from hotdash.model.say import line, say
+from hotdash.model.plan_lines import plan_lines, plan_title
+from hotdash.model.styled_text import line, say
+from hotdash.model.view_state import Picture, Selected
+from hotdash.views.base import NodeScreen
 from hotdash.widgets.bars import Facts
-from hotdash.widgets.lines import Lines
+from hotdash.widgets.text_lines import Lines
 from node_runtime.protocol import messages as m
-
-from .base import NodeScreen
 
 
 class PlanScreen(NodeScreen):

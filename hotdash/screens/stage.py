@@ -14,11 +14,11 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, ProgressBar
 
-from hotdash.model.say import line, say
+from hotdash.model.styled_text import line, say
 from hotdash.model.units import size
 from hotdash.widgets.bars import Facts
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 Upload = Callable[[Path, Callable[[int, int], None]], Awaitable[m.ReleaseInfo]]
 

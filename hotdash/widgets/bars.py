@@ -10,11 +10,11 @@ from textual.style import Style
 from textual.widget import Widget
 
 from hotdash.actions import ACTIONS, footer_actions, shown_keys
-from hotdash.model.picture import Picture
-from hotdash.model.say import Line, plain, say, wrap
+from hotdash.model.styled_text import Line, plain, say, wrap
+from hotdash.model.view_state import Picture
 from hotdash.model.vitals import GAUGES, History, gauge_lines
 
-from .paint import content
+from .painting import content
 
 
 class Links(Widget):

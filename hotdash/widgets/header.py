@@ -6,12 +6,12 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from hotdash.model.operations import VERDICTS
-from hotdash.model.picture import Picture
-from hotdash.model.say import Line, Span, line, say, width_of
+from hotdash.model.operation_lines import VERDICTS
+from hotdash.model.styled_text import Line, Span, line, say, width_of
 from hotdash.model.units import age, countdown
+from hotdash.model.view_state import Picture
 
-from .paint import content
+from .painting import content
 
 
 class Header(Widget):

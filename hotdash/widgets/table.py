@@ -18,9 +18,9 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from hotdash.model.say import Line, Span, say, width_of
+from hotdash.model.styled_text import Line, Span, say, width_of
 
-from .paint import Painted
+from .painting import Painted
 
 _GAP = 2
 

@@ -13,22 +13,23 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 
-from ..processes.barrier import current_barrier
-from ..processes.calls import exit, link, self_pid, trap_exit
-from ..processes.errors import CallTimeout, Exit, Stop, describe_reason, is_cancelled, is_word
-from ..processes.messages import EXIT
-from ..processes.pid import ROOT, Pid
-from ..processes.process import Process
-from ..processes.runtime import runtime
-from ..processes.timers import check_seconds
-from ..processes.waiting import end_of
-from ..protocol.exits import Refused
-from ..protocol.messages import Kind
+from node_runtime.processes.errors import CallTimeout, Exit, Stop, describe_reason, is_cancelled, is_word
+from node_runtime.processes.messages import EXIT
+from node_runtime.processes.pid import ROOT, Pid
+from node_runtime.processes.primitives import exit, link, self_pid, trap_exit
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.timers import check_seconds
+from node_runtime.processes.transaction import current_barrier
+from node_runtime.processes.wait_graph import end_of
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Kind
+
+from .application_controller import AppSpec, Running, StartType, UnderWay, applications, to_change
 from .gen_server import GenServer, ServerProcess, call_within
-from .known_applications import AppSpec, Running, StartType, UnderWay, applications, to_change
-from .parking import park
 from .starting import attribute, resolve, start_process
-from .supervision_reports import report_application
+from .supervision.supervisor_reports import report_application
+from .upgrade.deferred_exits import park
 
 logger: Final = logging.getLogger("node_runtime")
 CONFIG_SECONDS: Final = 5.0

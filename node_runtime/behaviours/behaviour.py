@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, ClassVar, TypeAlias
 
-from .replies import is_deferred
+from .deferred_reply import is_deferred
 
 Vsn: TypeAlias = str
 """A module's version: its `__vsn__`, or else the hash of its content."""

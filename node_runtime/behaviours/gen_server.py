@@ -13,24 +13,25 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any, ClassVar, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
-from ..processes import running
-from ..processes.answer import Answer
-from ..processes.errors import Exit, NoProcess
-from ..processes.messages import EXIT, TIMEOUT
-from ..processes.pid import Pid, Target
-from ..processes.process import BUSY, DEAD, Item, Process, operands
-from ..processes.reports import shown
-from ..processes.runtime import runtime
-from ..processes.scheduler import CALL_SECONDS, QUANTUM
-from ..processes.seldom import Seldom
-from ..processes.timers import check_seconds
-from ..protocol.messages import Kind
-from .asking import answer, apply_exits, ask, name_of, not_a_method
+from node_runtime.processes import current_runtime
+from node_runtime.processes.crash_report import shown
+from node_runtime.processes.errors import Exit, NoProcess
+from node_runtime.processes.messages import EXIT, TIMEOUT
+from node_runtime.processes.pid import Pid, Target
+from node_runtime.processes.process import BUSY, DEAD, Item, Process, operands
+from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.scheduler import CALL_SECONDS, QUANTUM
+from node_runtime.processes.sparse import Seldom
+from node_runtime.processes.timers import check_seconds
+from node_runtime.protocol.messages import Kind
+
 from .behaviour import Behaviour, Down, Vsn
-from .process import CRASHES, BehaviourProcess
-from .replies import From
+from .behaviour_process import CRASHES, BehaviourProcess
+from .deferred_reply import From
+from .request import answer, apply_exits, ask, name_of, not_a_method
 from .starting import start_process
-from .tags import Tag
+from .system_messages import Tag
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -309,7 +310,7 @@ async def call(  # noqa: PLR0912
     server whose method is plain runs in the caller's turn, with the caller's context variables. Follows
     gen_server:call/2.
     """
-    node = running.node or runtime()
+    node = current_runtime.node or runtime()
     if node.zombies:
         node.refuse_zombie()
     known: dict[Any, Any] = node.names if isinstance(target, str) else node.processes
@@ -412,7 +413,7 @@ def cast(target: Target, method: Callable[..., Any], argument: Any = NOTHING, /,
 
     Raises TypeError for what is no method. Follows gen_server:cast/2.
     """
-    node = running.node or runtime()
+    node = current_runtime.node or runtime()
     if node.zombies:
         node.refuse_zombie()
     known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes

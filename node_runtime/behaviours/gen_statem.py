@@ -11,23 +11,24 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, get_args
 
-from ..processes.answer import Answer
-from ..processes.errors import NO_REPLY, Exit, Stop
-from ..processes.pid import Pid, Target
-from ..processes.process import BUSY, DEAD, Item
-from ..processes.reports import shown
-from ..processes.runtime import Runtime, runtime
-from ..processes.scheduler import CALL_SECONDS
-from ..processes.timers import check_seconds
-from ..protocol.messages import Kind
-from .asking import answer, ask
+from node_runtime.processes.crash_report import shown
+from node_runtime.processes.errors import NO_REPLY, Exit, Stop
+from node_runtime.processes.pid import Pid, Target
+from node_runtime.processes.process import BUSY, DEAD, Item
+from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.runtime import Runtime, runtime
+from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.timers import check_seconds
+from node_runtime.protocol.messages import Kind
+
 from .behaviour import Behaviour, Down, Vsn
-from .one_line import message_line
-from .process import BehaviourProcess
-from .replies import From, reply
+from .behaviour_process import BehaviourProcess
+from .deferred_reply import From, reply
+from .request import answer, ask
+from .show.log_format import message_line
 from .starting import start_process
-from .tags import Tag
-from .transitions import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
+from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
+from .system_messages import Tag
 
 D = TypeVar("D")
 CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]

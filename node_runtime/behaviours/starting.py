@@ -8,18 +8,19 @@ from functools import partial
 from sys import modules
 from typing import Any
 
-from ..processes.answer import Answer
-from ..processes.barrier import current_barrier
-from ..processes.errors import CallTimeout, Exit
-from ..processes.pid import ROOT, Pid, Target
-from ..processes.process import HELD, YIELDING, Item
-from ..processes.runtime import runtime
-from ..processes.timers import check_seconds
-from ..processes.waiting import begin_waiting, end_of, end_waiting, refuse_deadlock
+from node_runtime.processes.errors import CallTimeout, Exit
+from node_runtime.processes.pid import ROOT, Pid, Target
+from node_runtime.processes.process import HELD, YIELDING, Item
+from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.timers import check_seconds
+from node_runtime.processes.transaction import current_barrier
+from node_runtime.processes.wait_graph import begin_waiting, end_of, end_waiting, refuse_deadlock
+
 from .behaviour import behaviour_of
-from .parking import park
-from .process import BehaviourProcess
-from .tags import INIT, STOP
+from .behaviour_process import BehaviourProcess
+from .system_messages import INIT, STOP
+from .upgrade.deferred_exits import park
 
 
 async def start_process(

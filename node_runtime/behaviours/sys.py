@@ -13,21 +13,22 @@ from dataclasses import dataclass
 from types import CoroutineType
 from typing import Any, Final, TypeVar
 
-from ..processes.errors import CallTimeout, Exit, NoProcess
-from ..processes.pid import Pid, Target
-from ..processes.process import HELD, Item
-from ..processes.runtime import runtime
-from ..processes.timers import check_seconds
-from ..processes.waiting import waiting_for
-from ..protocol.messages import Kind
-from ..protocol.messages import Status as ProcessStatus
-from . import hot
+from node_runtime.processes.errors import CallTimeout, Exit, NoProcess
+from node_runtime.processes.pid import Pid, Target
+from node_runtime.processes.process import HELD, Item
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.timers import check_seconds
+from node_runtime.processes.wait_graph import waiting_for
+from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import Status as ProcessStatus
+
 from .behaviour import Down, Vsn, current_class
-from .debugging import Debug, Figures, Logged, Statistics, Trace, Watcher
-from .leases import leases
-from .process import BehaviourProcess
-from .supervisor import SupervisorProcess
-from .tags import STOP
+from .behaviour_process import BehaviourProcess
+from .supervision.supervisor import SupervisorProcess
+from .sys_debug import Debug, Figures, Logged, Statistics, Trace, Watcher
+from .system_messages import STOP
+from .upgrade import live_processes
+from .upgrade.suspend_leases import leases
 
 R = TypeVar("R")
 SECONDS: Final = 5.0
@@ -82,11 +83,11 @@ async def suspend(
     if process is node.me():
         raise Exit("calling_self", f"{process.title()} suspends itself, and could never resume")
     with waiting_for(process):
-        await hot.hold(process.pid, owner=who, timeout=timeout)
+        await live_processes.hold(process.pid, owner=who, timeout=timeout)
     try:
         leases().begin(node, process, who, lease)
     except NoProcess:
-        hot.release(process.pid, owner=who)
+        live_processes.release(process.pid, owner=who)
         raise
 
 
@@ -130,15 +131,17 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
     """
     process = _with_callbacks(target)
     if process.gate is not HELD:
-        raise hot.NotHeld(process.pid, f"{process.title()} is not suspended; suspend it before its code is changed")
+        raise live_processes.NotHeld(
+            process.pid, f"{process.title()} is not suspended; suspend it before its code is changed"
+        )
     if isinstance(process, SupervisorProcess):
-        hot.re_read(process.pid)
+        live_processes.re_read(process.pid)
         return
     current = current_class(process.module, process.qualname)
     if not isinstance(current, type):
         raise LookupError(f"the current version of {process.module} has no class {process.qualname}")
     change: Any = getattr(current, "code_change", None)
-    hot.adopt(process.pid, change(old_vsn, process.raw_state(), extra))
+    live_processes.adopt(process.pid, change(old_vsn, process.raw_state(), extra))
 
 
 # ------------------------------------------------------------------ looking

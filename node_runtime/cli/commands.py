@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 if TYPE_CHECKING:
-    from node_runtime.releases.view import ReleaseView
+    from node_runtime.releases.files.release_model import ReleaseView
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +30,7 @@ def node_runtime() -> None:
 @click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Where to; FOLDER/_build otherwise.")
 def build(folder: Path, output: Path | None) -> None:
     """Make the tarball of the release in FOLDER: everything that a node needs but Python."""
-    from node_runtime.releases.build import build as build_release
+    from node_runtime.releases.build.tarball import build as build_release
 
     click.echo(build_release(folder, output or folder / "_build", *launcher()))
 
@@ -48,13 +48,13 @@ def launcher() -> tuple[bytes, dict[str, bytes]]:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def install(tarball: Path, directory: Path) -> None:
     """Unpack a release's TARBALL, verified, into DIRECTORY: an empty one, or that of a node that is down."""
-    from node_runtime.releases import record
-    from node_runtime.releases.unpack import unpack
+    from node_runtime.releases.store import commit_record
+    from node_runtime.releases.store.unpack import unpack
 
-    from .directory import hold_directory
+    from .directory_lock import hold_directory
 
     if directory.exists() and any(directory.iterdir()):
-        if record.load(directory) is None:
+        if commit_record.load(directory) is None:
             raise Refused(f"{directory} is not empty, and no node's directory; name another one.")
         with hold_directory(directory, "bring the release to it with `bin/<name> unpack TARBALL`"):
             manifest = unpack(tarball, directory)
@@ -70,7 +70,7 @@ def install(tarball: Path, directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def relup(older: Path, newer: Path, as_json: bool) -> None:
     """Print the low-level instructions between two releases, each a project's folder or a tarball."""
-    from node_runtime.releases.relup import relup as make_relup
+    from node_runtime.releases.relup.translation import relup as make_relup
 
     made = make_relup(_view(older), _view(newer))
     if as_json:
@@ -84,9 +84,9 @@ def relup(older: Path, newer: Path, as_json: bool) -> None:
 
 def _view(path: Path) -> ReleaseView:
     """A release as its project's folder or its tarball says it."""
-    from node_runtime.releases.catalog import Catalog
-    from node_runtime.releases.project import read_project
-    from node_runtime.releases.unpack import unpack
+    from node_runtime.releases.build.project import read_project
+    from node_runtime.releases.store.catalog import Catalog
+    from node_runtime.releases.store.unpack import unpack
 
     if path.is_dir():
         return read_project(path).view()

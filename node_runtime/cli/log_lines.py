@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from node_runtime.processes.log_records import say_who_logs
+from node_runtime.processes.log_context import say_who_logs
 
 
 class TextLines(logging.Formatter):

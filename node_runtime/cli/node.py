@@ -21,24 +21,24 @@ from typing import Any, Final
 from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control
+from node_runtime.processes.crash_report import refusal
 from node_runtime.processes.errors import CRASHES, Exit, describe_reason
-from node_runtime.processes.reports import refusal
 from node_runtime.processes.runtime import Runtime, said_vsn
-from node_runtime.protocol.exits import Refused
-from node_runtime.protocol.rundir import NodeRecord, hold_name, remove_record, run_directory, write_record
-from node_runtime.releases import record
-from node_runtime.releases.catalog import Catalog, Unpacked
-from node_runtime.releases.config import Configuration, read_configuration
-from node_runtime.releases.formats import NodeConfig, read_release
-from node_runtime.releases.handler import ReleaseHandler
-from node_runtime.releases.history import IN_ORDER, LastLife
-from node_runtime.releases.project import BUILT_IN
-from node_runtime.releases.surroundings import follow_sources, spec_of
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.run_directory import NodeRecord, hold_name, remove_record, run_directory, write_record
+from node_runtime.releases.build.project import BUILT_IN
+from node_runtime.releases.files.config import Configuration, read_configuration
+from node_runtime.releases.files.schemas import NodeConfig, read_release
+from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.operation_history import IN_ORDER, LastLife
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.catalog import Catalog, Unpacked
 
-from .directory import hold_directory
+from .directory_lock import hold_directory
+from .event_loops import check_loop, loop_factory, run
 from .heart import Farewell, Heart
 from .log_lines import log_to_stderr
-from .loops import check_loop, loop_factory, run
 
 SIGNALS: Final[dict[int, Farewell]] = {
     signal.SIGTERM: "stopped",
@@ -154,8 +154,8 @@ class Node:
 
     def _keep_record(self) -> None:
         """A directory that was just unpacked gets its commit record: what boots first is permanent."""
-        if record.load(self.directory) is None:
-            record.save(self.directory, record.first_record(self.vsn))
+        if commit_record.load(self.directory) is None:
+            commit_record.save(self.directory, commit_record.first_record(self.vsn))
 
     def _open_control(
         self, runtime: Runtime, code: CodeServer, configuration: Configuration

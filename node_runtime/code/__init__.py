@@ -1,7 +1,7 @@
 """The code layer: two live versions of a module, one namespace each, behind one stable object."""
 
 from .batch import Batch
-from .dependents import Dependent
+from .classes.dependents import Dependent
 from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
 from .module import HotModule

@@ -6,22 +6,22 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
-from . import overloads
-from .carrying import carried_names
 from .errors import CodeError
+from .import_rebinding import Moves, live_imports, rebind, refresh, vanished
 from .journal import Journal
-from .rebinding import Moves, live_imports, rebind, refresh, vanished
-from .table import loaded_children
+from .loading import typing_overloads
+from .loading.module_exec import carried_names
+from .module_table import loaded_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
-    from .dependents import Dependent
-    from .identity import Look
-    from .limits import Findings
+    from .classes.class_reuse import Look
+    from .classes.dependents import Dependent
+    from .loading.load_hazards import Findings
     from .module import Namespace
-    from .table import ModuleTable
+    from .module_table import ModuleTable
     from .version import Hot, Version
 
 
@@ -200,7 +200,7 @@ class Batch:
     def _enter(self, hot: Hot, version: Version) -> None:
         before = hot.current
         old = before if before is not None or hot.old is version else hot.old
-        overloads.show(hot.name, before, version, self._journal)
+        typing_overloads.show(hot.name, before, version, self._journal)
         self._journal.versions(hot, version, old, version.namespace)
         if sys.modules.get(hot.name) is not hot.module:
             self._journal.put(sys.modules, hot.name, cast("ModuleType", hot.module))
@@ -216,7 +216,7 @@ class Batch:
             self._journal.put(namespace, name, value)
 
     def _remove(self, hot: Hot) -> None:
-        overloads.show(hot.name, hot.current, None, self._journal)
+        typing_overloads.show(hot.name, hot.current, None, self._journal)
         self._journal.versions(hot, None, hot.current or hot.old, {"__name__": hot.name})
         self._journal.drop(self._table.sources, hot.name)
         if sys.modules.get(hot.name) is hot.module:

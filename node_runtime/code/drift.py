@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .table import ModuleTable
+    from .module_table import ModuleTable
     from .version import Source, Version
 
 Status = Literal["not_loaded", "loaded", "modified", "removed"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from operator import setitem
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .identity import wear
+from .classes.class_reuse import wear
 from .module import switch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
-    from .identity import Look
+    from .classes.class_reuse import Look
     from .module import Namespace
     from .version import Hot, Version
 

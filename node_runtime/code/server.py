@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 from node_runtime.protocol.messages import ModuleInfo
 
-from . import limits
 from .batch import Batch
 from .drift import Drift, Status, find_drift, status
 from .errors import CodeError, LoadFailed
-from .finder import Finder
-from .live import LiveProcesses
-from .old import OldVersions
-from .order import in_order
-from .reach import collect_young
-from .staging import Stage
-from .table import ModuleTable, with_parents
+from .loading import load_hazards
+from .loading.execution_order import in_order
+from .loading.finder import Finder
+from .loading.staging import Stage
+from .module_table import ModuleTable, with_parents
+from .old.old_versions import OldVersions
+from .old.process_adapter import LiveProcesses
+from .old.reachability import collect_young
 from .version import Hot, Source, Unit, Version, compile_unit
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from .running import Processes
+    from .old.running import Processes
 
 _installed: CodeServer | None = None
 
@@ -89,7 +89,7 @@ class CodeServer:
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
-            reason = limits.refusal(source)
+            reason = load_hazards.refusal(source)
             if reason is not None:
                 raise CodeError(reason)
         gone = [self._table.hot(name) for name in deleted]
@@ -115,7 +115,7 @@ class CodeServer:
             raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
         versions = [(each.hot, each.version) for each in staged if each.version is not None]
         handed = {each.hot.name: each.handed for each in staged if each.handed}
-        batch = Batch(self._table, versions, gone, handed, limits.find(self._table, staged, gone))
+        batch = Batch(self._table, versions, gone, handed, load_hazards.find(self._table, staged, gone))
         collect_young()  # now, and not in the middle of the commit
         return batch
 

@@ -14,8 +14,8 @@ from .module import HotModule, Namespace
 if TYPE_CHECKING:
     from types import CodeType
 
-    from .identity import Face
-    from .overloads import Overloads
+    from .classes.class_reuse import Face
+    from .loading.typing_overloads import Overloads
 
 
 Link = tuple[str, str, str]

@@ -10,23 +10,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from ..behaviours.kinds import escape
-from ..code import CodeServer
-from ..processes.runtime import Runtime
-from ..protocol.cookie import make_keys
-from ..protocol.exits import Refused
-from ..protocol.messages import AuditEntry, Health, Operation
-from .audit import Audit
+from node_runtime.behaviours.show.value_readers import escape
+from node_runtime.code import CodeServer
+from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import AuditEntry, Health, Operation
+
+from .access_selftest import require_refusal
+from .audit_log import Audit
 from .dispatch import Dispatch
-from .endpoint import Endpoint
-from .events import EventLog
-from .handlers import Handlers, Identity, ReleaseHandler
-from .observe import Observer
-from .selftest import require_refusal
-from .turns import Turns
+from .event_log import EventLog
+from .event_source import Watch
+from .loop_bridge import Turns
+from .method_handlers import Handlers, Identity, ReleaseHandler
+from .snapshots import Observer
+from .sockets import Endpoint
 from .uploads import Uploads
 from .vitals import Meter
-from .watch import Watch
 
 _NOW: Final = {"installed": "runs now", "reverted": "runs now", "committed": "is permanent now"}
 HEARTBEAT: Final = 1.0

@@ -17,14 +17,15 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from ..behaviours.kinds import escape
-from ..protocol import messages as m
-from ..protocol.exits import ExitCode, Refused
-from ..protocol.methods import Method
-from ..protocol.wire import MAX_REPLY, Malformed, pack, unpack
-from .audit import Audit
-from .endpoint import Endpoint, Peer
-from .turns import Turns
+from node_runtime.behaviours.show.value_readers import escape
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.methods import Method
+from node_runtime.protocol.wire import MAX_REPLY, Malformed, pack, unpack
+
+from .audit_log import Audit
+from .loop_bridge import Turns
+from .sockets import Endpoint, Peer
 
 P = TypeVar("P", bound=m.Struct)
 R = TypeVar("R", bound=m.Struct)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..protocol.exits import Refused
-from ..protocol.messages import StageBegin, StageChunk
-from ..protocol.wire import CHUNK
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import StageBegin, StageChunk
+from node_runtime.protocol.wire import CHUNK
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -8,10 +8,10 @@ from typing import Final
 
 import psutil
 
-from ..behaviours.supervisor import SupervisorProcess
-from ..processes.process import Process
-from ..processes.runtime import Runtime
-from ..protocol.messages import Vitals
+from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol.messages import Vitals
 
 SHORTEST: Final = 0.5
 """Seconds below which psutil's share of the CPU and our messages per second are mostly chance."""

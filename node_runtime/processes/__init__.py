@@ -1,6 +1,11 @@
 """Lightweight processes: pids, mail, links, monitors, names, timers and exit signals."""
 
-from .calls import (
+from .errors import CallTimeout, Deadlock, Exit, Ignore, NameTaken, NoProcess, NotInProcess, Stop, WouldWait
+from .exit_log import Finished
+from .inspection import ProcessInfo, StrayTask, all_processes, finished_processes, process_info, stray_tasks
+from .messages import DOWN, EXIT, TIMEOUT, ProcessEvent
+from .pid import Pid, Ref, Target
+from .primitives import (
     cancel_timer,
     demonitor,
     exit,
@@ -23,11 +28,6 @@ from .calls import (
     until_ended,
     whereis,
 )
-from .errors import CallTimeout, Deadlock, Exit, Ignore, NameTaken, NoProcess, NotInProcess, Stop, WouldWait
-from .finished import Finished
-from .inspection import ProcessInfo, StrayTask, all_processes, finished_processes, process_info, stray_tasks
-from .messages import DOWN, EXIT, TIMEOUT, ProcessEvent
-from .pid import Pid, Ref, Target
 from .runtime import Runtime, runtime
 from .timers import TimerRef
 

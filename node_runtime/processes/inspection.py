@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 
-from ..protocol.messages import Kind, Status
-from .finished import KEPT, Finished
+from node_runtime.protocol.messages import Kind, Status
+
+from .exit_log import KEPT, Finished
 from .pid import Pid, Target
 from .process import Process, here
 from .runtime import runtime

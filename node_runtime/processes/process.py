@@ -14,15 +14,16 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
-from ..protocol.messages import Kind, Status
+from node_runtime.protocol.messages import Kind, Status
+
 from .messages import EXIT
 from .pid import Pid, Ref
-from .seldom import Seldom
+from .sparse import Seldom
 
 if TYPE_CHECKING:
-    from .answer import Awaited
+    from .reply_future import Awaited
     from .runtime import Runtime
-    from .threads import Work
+    from .thread_pool import Work
     from .timers import TimerRef
 
 BUSY: Final = "busy"

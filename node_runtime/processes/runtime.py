@@ -16,17 +16,17 @@ from itertools import count
 from threading import get_ident
 from typing import Any, Final, Self, TypeVar
 
-from . import running
-from .barrier import current_barrier
+from . import current_runtime
 from .errors import Exit, NameTaken, NoProcess, NotInProcess, is_word
-from .finished import Ends
+from .exit_log import Ends
 from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
 from .process import BUSY, DEAD, YIELDING, Process, here
 from .scheduler import Scheduler
-from .threads import Threads, Work
+from .thread_pool import Threads, Work
 from .timers import check_seconds
-from .waiting import ends_of
+from .transaction import current_barrier
+from .wait_graph import ends_of
 
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
@@ -79,14 +79,14 @@ class Runtime(Scheduler):
 
     async def start(self) -> None:
         """Serve the running event loop. Raises RuntimeError if another runtime runs already."""
-        other = running.node
+        other = current_runtime.node
         if other is not None and not other.loop.is_closed():
             raise RuntimeError("a runtime is running already; stop it first")
         loop = asyncio.get_running_loop()
         self.bind(loop)
         if self._knows_threads:
             loop.set_default_executor(Threads(self))
-        running.node = self
+        current_runtime.node = self
 
     async def stop(self, grace: float = STOP_GRACE) -> None:
         """End every process: what has no parent is told to shut down, what is left after `grace` seconds is killed.
@@ -105,7 +105,7 @@ class Runtime(Scheduler):
             await asyncio.wait(frames, timeout=grace)
         self.deadlines.close()
         await self.unpark()
-        running.node = None
+        current_runtime.node = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -390,6 +390,6 @@ def said_vsn(module: str, namespace: dict[str, Any]) -> str:
 
 def runtime() -> Runtime:
     """The running runtime. Raises RuntimeError if there is none. OTP: the emulator, which nobody has to ask for."""
-    if running.node is None:
+    if current_runtime.node is None:
         raise RuntimeError("no runtime is running; start one with `await Runtime().start()`")
-    return running.node
+    return current_runtime.node

@@ -22,9 +22,9 @@ from threading import get_ident
 from time import monotonic
 from typing import Any, Final
 
-from .answer import Answer
 from .errors import Exit, NoProcess
 from .process import DEAD, WAITING, Item, Process, here
+from .reply_future import Answer
 from .timers import Deadlines, check_seconds
 
 QUANTUM: Final = 32

@@ -9,7 +9,7 @@ from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from .answer import Awaited
+from .reply_future import Awaited
 
 if TYPE_CHECKING:
     from .process import Process

@@ -24,8 +24,8 @@ from zmq.utils.monitor import parse_monitor_message
 
 from . import messages as m
 from . import methods
-from .exits import ExitCode, Refused
-from .rundir import Address, alive
+from .exit_codes import ExitCode, Refused
+from .run_directory import Address, alive
 from .wire import CHUNK, HANDSHAKE_LIMIT, MAX_REPLY, MAX_REQUEST, WELCOME, Malformed, pack, prepare_socket, unpack
 
 if TYPE_CHECKING:

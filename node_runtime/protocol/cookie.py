@@ -23,7 +23,7 @@ from typing import get_args
 import zmq
 from zmq.utils import z85
 
-from .exits import ExitCode, Refused
+from .exit_codes import ExitCode, Refused
 from .messages import Role
 
 MAGIC = "hotdash1"

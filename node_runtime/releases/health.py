@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from node_runtime.behaviours.application import Application
-from node_runtime.behaviours.known_applications import applications
+from node_runtime.behaviours.application_controller import applications
 from node_runtime.behaviours.starting import resolve
-from node_runtime.behaviours.supervision_reports import SupervisorReport
+from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport
 from node_runtime.processes.errors import is_cancelled
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health, Verdict
 
-from .formats import Probation as Limits
+from .files.schemas import Probation as Limits
 
 ASKING_SECONDS: Final = 5.0
 """How long an application may think about its health."""

@@ -11,7 +11,7 @@ from typing import Final
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health
 
-from .formats import Probation as Limits
+from .files.schemas import Probation as Limits
 from .health import Watching
 
 logger: Final = logging.getLogger("node_runtime")

@@ -16,11 +16,12 @@ from typing import Final
 
 import uvicorn
 
-from ..behaviours.child_spec import ChildSpec
-from ..behaviours.management import delete_child, start_child, terminate_child
-from ..processes import Pid, runtime
-from ..processes.barrier import current_barrier
-from ..protocol.exits import Refused
+from node_runtime.behaviours.supervision.child_spec import ChildSpec
+from node_runtime.behaviours.supervision.management import delete_child, start_child, terminate_child
+from node_runtime.processes import Pid, runtime
+from node_runtime.processes.transaction import current_barrier
+from node_runtime.protocol.exit_codes import Refused
+
 from .routes import Dispatch, Route
 
 SUPERVISOR: Final = "web_sup"

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from ..behaviours.starting import resolve
-from ..processes import runtime, spawn
-from ..processes.waiting import end_of
+from node_runtime.behaviours.starting import resolve
+from node_runtime.processes import runtime, spawn
+from node_runtime.processes.wait_graph import end_of
 
 logger: Final = logging.getLogger("node_runtime")
 

@@ -26,7 +26,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 log: list[object] = []
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from node_runtime.behaviours.fingerprint import fingerprint
+from node_runtime.behaviours.show.fingerprint import fingerprint
 
 
 @dataclass

@@ -30,7 +30,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 Notes = list[object]
 
@@ -144,7 +144,7 @@ async def test_a_timeout_that_is_postponed_is_handled_in_the_next_state(runtime:
         gen_statem.cast(pid, message)
     done = Timeout("done", 0, content="bread")
     expected = [Cast("bake"), done, Cast("look"), ("open", done), ("open", Cast("more"))]
-    await eventually(lambda: hot.raw_state(pid)[1] == expected)
+    await eventually(lambda: live_processes.raw_state(pid)[1] == expected)
 
 
 async def test_a_postponed_call_is_answered_in_a_later_state(runtime: Runtime) -> None:
@@ -328,7 +328,7 @@ async def do(pid: int, state: str | None = None, *timeouts: Timeout) -> None:
 
 
 async def noted(pid: int, *expected: object) -> None:
-    await eventually(lambda: len(hot.raw_state(pid)[1]) >= len(expected))
+    await eventually(lambda: len(live_processes.raw_state(pid)[1]) >= len(expected))
     assert tuple(await notes(pid)) == expected
 
 

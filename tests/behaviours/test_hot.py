@@ -30,7 +30,7 @@ from node_runtime import (
     sys,
     whereis,
 )
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 SERVER = """
 import asyncio
@@ -98,12 +98,12 @@ async def test_new_code_reaches_a_process_at_its_next_callback_with_its_state(
     runtime: Runtime, box: TwoVersions
 ) -> None:
     pid = await gen_server.start(cls(box), "first")
-    state = hot.raw_state(pid)
+    state = live_processes.raw_state(pid)
     old = cls(box)
     box.switch(second(box))
-    assert hot.raw_state(pid) is state
+    assert live_processes.raw_state(pid) is state
     assert await call(pid, old.get) == (2, ["first"])
-    assert hot.callback(pid) == ("hot_box", "Box", box.module.__dict__)
+    assert live_processes.callback(pid) == ("hot_box", "Box", box.module.__dict__)
 
 
 async def test_new_code_reaches_queued_mail_too(runtime: Runtime, box: TwoVersions) -> None:
@@ -120,7 +120,7 @@ async def test_an_async_callback_ends_in_the_version_it_began_in_and_its_state_i
     pid = await gen_server.start(cls(box))
     gate = asyncio.Event()
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", gate))
-    await eventually(lambda: hot.raw_state(pid))
+    await eventually(lambda: live_processes.raw_state(pid))
     box.switch(second(box))
     after = asyncio.ensure_future(call(pid, cls(box).get))
     gate.set()
@@ -163,15 +163,15 @@ async def test_a_restart_starts_the_new_code(runtime: Runtime, box: TwoVersions)
 
 async def test_a_held_process_queues_its_mail_and_release_drains_it(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await hot.hold(pid, owner="upgrade", timeout=0)
+    await live_processes.hold(pid, owner="upgrade", timeout=0)
     assert process_info(pid).status == "suspended"
     waiting = asyncio.ensure_future(call(pid, cls(box).get))
     await asyncio.sleep(0)
     cast(pid, cls(box).put, 1)
     await asyncio.sleep(0)
     assert process_info(pid).mailbox == 2
-    assert hot.raw_state(pid) == []
-    hot.release(pid, owner="upgrade")
+    assert live_processes.raw_state(pid) == []
+    live_processes.release(pid, owner="upgrade")
     assert await waiting == (1, [])
     assert await call(pid, cls(box).get) == (1, [(1, 1)])
 
@@ -181,16 +181,16 @@ async def test_hold_waits_for_an_async_callback(runtime: Runtime, box: TwoVersio
     gate = asyncio.Event()
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", gate))
     await eventually(lambda: process_info(pid).status == "running")
-    held = asyncio.ensure_future(hot.hold(pid, owner="upgrade", timeout=10))
+    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
     cast(pid, cls(box).put, "later")
     await asyncio.sleep(0)
     assert not held.done()
     gate.set()
     await held
     assert process_info(pid).status == "suspended"
-    assert hot.raw_state(pid)[-1] == (1, "ended", "thing")
+    assert live_processes.raw_state(pid)[-1] == (1, "ended", "thing")
     assert await slow == 1
-    hot.release(pid, owner="upgrade")
+    live_processes.release(pid, owner="upgrade")
 
 
 async def test_a_callback_that_does_not_end_is_named_and_goes_on(runtime: Runtime, box: TwoVersions) -> None:
@@ -198,8 +198,8 @@ async def test_a_callback_that_does_not_end_is_named_and_goes_on(runtime: Runtim
     gate = asyncio.Event()
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", gate))
     await eventually(lambda: process_info(pid).status == "running")
-    with pytest.raises(hot.NotHeld, match=f"box {pid} has not ended its callback"):
-        await hot.hold(pid, owner="upgrade", timeout=0.01)
+    with pytest.raises(live_processes.NotHeld, match=f"box {pid} has not ended its callback"):
+        await live_processes.hold(pid, owner="upgrade", timeout=0.01)
     gate.set()
     assert await slow == 1
     await eventually(lambda: process_info(pid).status == "idle")
@@ -207,8 +207,8 @@ async def test_a_callback_that_does_not_end_is_named_and_goes_on(runtime: Runtim
 
 async def test_a_process_without_callbacks_cannot_be_held(runtime: Runtime) -> None:
     for pid in (spawn(receive), spawn_task(asyncio.sleep, 3600)):
-        with pytest.raises(hot.NotHeld, match="has no callbacks") as not_held:
-            await hot.hold(pid, owner="upgrade", timeout=1)
+        with pytest.raises(live_processes.NotHeld, match="has no callbacks") as not_held:
+            await live_processes.hold(pid, owner="upgrade", timeout=1)
         assert not_held.value.pid == pid
 
 
@@ -216,7 +216,7 @@ async def test_a_process_that_ends_while_it_is_being_held_is_no_process(runtime:
     pid = await gen_server.start(cls(box))
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
-    held = asyncio.ensure_future(hot.hold(pid, owner="upgrade", timeout=10))
+    held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
     await asyncio.sleep(0)
     exit(pid, "kill")
     with pytest.raises(NoProcess):
@@ -227,10 +227,10 @@ async def test_a_process_that_ends_while_it_is_being_held_is_no_process(runtime:
 
 async def test_a_process_is_free_when_every_owner_has_released_it(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await hot.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=1)
     await sys.suspend(pid)
-    hot.release(pid, owner="upgrade")
-    hot.release(pid, owner="upgrade")
+    live_processes.release(pid, owner="upgrade")
+    live_processes.release(pid, owner="upgrade")
     assert process_info(pid).status == "suspended"
     sys.resume(pid)
     assert process_info(pid).status == "idle"
@@ -238,14 +238,14 @@ async def test_a_process_is_free_when_every_owner_has_released_it(runtime: Runti
 
 async def test_a_held_process_still_dies_of_a_signal(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await hot.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=1)
     exit(pid, "kill")
     assert not is_alive(pid)
 
 
 async def test_a_held_process_terminates_when_its_parent_orders_it(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    await hot.hold(pid, owner="upgrade", timeout=1)
+    await live_processes.hold(pid, owner="upgrade", timeout=1)
     exit(pid, "shutdown")
     assert not is_alive(pid)
 
@@ -257,8 +257,8 @@ async def test_a_held_process_answers_one_that_must_end_its_callback_to_be_held(
     gate = asyncio.Event()
     answer = asyncio.ensure_future(call(asking, cls(box).ask, asked, gate))
     await eventually(lambda: process_info(asking).status == "running")
-    await hot.hold(asked, owner="upgrade", timeout=1)
-    held = asyncio.ensure_future(hot.hold(asking, owner="upgrade", timeout=10))
+    await live_processes.hold(asked, owner="upgrade", timeout=1)
+    held = asyncio.ensure_future(live_processes.hold(asking, owner="upgrade", timeout=10))
     await asyncio.sleep(0)
     gate.set()
     await held
@@ -268,20 +268,20 @@ async def test_a_held_process_answers_one_that_must_end_its_callback_to_be_held(
 
 async def test_a_held_process_answers_one_that_waits_for_it_already(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
-    await hot.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=1)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
     await eventually(lambda: process_info(asked).mailbox == 1)
-    await hot.hold(asking, owner="upgrade", timeout=10)
+    await live_processes.hold(asking, owner="upgrade", timeout=10)
     assert await answer == (1, [])
 
 
 async def test_a_held_process_answers_nobody_else(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
-    await hot.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=1)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
     await eventually(lambda: process_info(asked).mailbox == 1)
     assert not answer.done()
-    hot.release(asked, owner="upgrade")
+    live_processes.release(asked, owner="upgrade")
     assert await answer == (1, [])
 
 
@@ -290,13 +290,13 @@ async def test_looking_at_a_caller_does_not_make_a_held_process_answer(runtime: 
     gate = asyncio.Event()
     answer = asyncio.ensure_future(call(asking, cls(box).ask, asked, gate))
     await eventually(lambda: process_info(asking).status == "running")
-    await hot.hold(asked, owner="upgrade", timeout=1)
+    await live_processes.hold(asked, owner="upgrade", timeout=1)
     look = asyncio.ensure_future(sys.get_state(asking))
     await asyncio.sleep(0)
     gate.set()
     await eventually(lambda: process_info(asked).mailbox == 1)
     assert not answer.done()
-    hot.release(asked, owner="upgrade")
+    live_processes.release(asked, owner="upgrade")
     assert await answer == (1, [])
     assert await look == []
 
@@ -306,26 +306,26 @@ async def test_looking_at_a_caller_does_not_make_a_held_process_answer(runtime: 
 
 async def test_adopt_gives_the_state_and_the_current_class(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box), "old")
-    await hot.hold(pid, owner="upgrade", timeout=1)
-    before = hot.raw_state(pid)
-    namespace = hot.callback(pid)[2]
+    await live_processes.hold(pid, owner="upgrade", timeout=1)
+    before = live_processes.raw_state(pid)
+    namespace = live_processes.callback(pid)[2]
     box.switch(second(box))
-    assert hot.callback(pid)[2] is namespace
+    assert live_processes.callback(pid)[2] is namespace
     new = ["new"]
-    hot.adopt(pid, new)
-    assert hot.raw_state(pid) is new
-    assert hot.callback(pid)[2] is box.module.__dict__
+    live_processes.adopt(pid, new)
+    assert live_processes.raw_state(pid) is new
+    assert live_processes.callback(pid)[2] is box.module.__dict__
     box.switch(namespace)
-    hot.adopt(pid, before)
-    assert hot.raw_state(pid) is before
-    hot.release(pid, owner="upgrade")
+    live_processes.adopt(pid, before)
+    assert live_processes.raw_state(pid) is before
+    live_processes.release(pid, owner="upgrade")
     assert await call(pid, cls(box).get) == (1, ["old"])
 
 
 async def test_only_a_held_process_can_be_given_a_state(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    with pytest.raises(hot.NotHeld, match="hold it before"):
-        hot.adopt(pid, [])
+    with pytest.raises(live_processes.NotHeld, match="hold it before"):
+        live_processes.adopt(pid, [])
 
 
 async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_adopts(runtime: Runtime) -> None:
@@ -344,11 +344,11 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
     try:
         pid = await gen_statem.start(module.module.Light)
         await gen_statem.call(pid, "first")
-        await hot.hold(pid, owner="upgrade", timeout=1)
-        state, data = hot.raw_state(pid)
+        await live_processes.hold(pid, owner="upgrade", timeout=1)
+        state, data = live_processes.raw_state(pid)
         assert (state, data) == ("green", ["Enter", "Call"])
-        hot.adopt(pid, ("lime", data))
-        hot.release(pid, owner="upgrade")
+        live_processes.adopt(pid, ("lime", data))
+        live_processes.release(pid, owner="upgrade")
         await gen_statem.call(pid, "second")
         assert await sys.get_state(pid) == ("lime", ["Enter", "Call", "Call"])
     finally:
@@ -358,32 +358,32 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
 async def test_using_finds_the_processes_of_a_module(runtime: Runtime, box: TwoVersions) -> None:
     pids = [await gen_server.start(cls(box)) for _ in range(3)]
     other = spawn(receive)
-    assert hot.using("hot_box") == pids
-    assert hot.using("node_runtime.processes.calls") == [other]
-    assert hot.using("nothing") == []
+    assert live_processes.using("hot_box") == pids
+    assert live_processes.using("node_runtime.processes.primitives") == [other]
+    assert live_processes.using("nothing") == []
 
 
 # ------------------------------------------------------------------ what is born meanwhile
 
 
 async def test_what_is_born_inside_a_barrier_is_held_after_its_init(runtime: Runtime, box: TwoVersions) -> None:
-    with hot.spawn_barrier(owner="upgrade") as born:
+    with live_processes.spawn_barrier(owner="upgrade") as born:
         pid = await gen_server.start(cls(box), "inside")
     outside = await gen_server.start(cls(box))
     assert born == [pid]
-    assert hot.raw_state(pid) == ["inside"]
+    assert live_processes.raw_state(pid) == ["inside"]
     assert [process_info(p).status for p in (pid, outside)] == ["suspended", "idle"]
-    hot.release(pid, owner="upgrade")
+    live_processes.release(pid, owner="upgrade")
     assert process_info(pid).status == "idle"
 
 
 async def test_children_of_what_is_born_inside_are_held_too(runtime: Runtime, box: TwoVersions) -> None:
-    with hot.spawn_barrier(owner="upgrade") as born:
+    with live_processes.spawn_barrier(owner="upgrade") as born:
         await supervisor.start_link(Pair, name="pair")
     assert born == [whereis("pair"), whereis("a"), whereis("b")]
     assert {process_info(pid).status for pid in born} == {"suspended"}
     for pid in born:
-        hot.release(pid, owner="upgrade")
+        live_processes.release(pid, owner="upgrade")
     assert await call("a", cls(box).get) == (1, [])
 
 
@@ -397,20 +397,20 @@ class Pair(supervisor.Supervisor):
 async def test_inside_a_barrier_a_held_supervisor_acts_at_once(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
     await supervisor.terminate_child("pair", "b")
-    await hot.hold("pair", owner="upgrade", timeout=1)
+    await live_processes.hold("pair", owner="upgrade", timeout=1)
     waiting = asyncio.ensure_future(
         supervisor.start_child("pair", supervisor.ChildSpec("c", "hot_box:start_box", ("c",)))
     )
     await asyncio.sleep(0)
-    with hot.spawn_barrier(owner="upgrade") as born:
+    with live_processes.spawn_barrier(owner="upgrade") as born:
         started = await supervisor.restart_child("pair", "b")
     assert born == [started]
     assert started is not None
     assert [process_info(pid).status for pid in (Pid(whereis("pair") or 0), started)] == ["suspended"] * 2
     assert process_info(started).parent == whereis("pair")
     assert not waiting.done()
-    hot.release(started, owner="upgrade")
-    hot.release("pair", owner="upgrade")
+    live_processes.release(started, owner="upgrade")
+    live_processes.release("pair", owner="upgrade")
     assert await waiting == whereis("c")
 
 
@@ -435,17 +435,17 @@ async def test_a_supervisor_reads_its_children_again(runtime: Runtime, box: TwoV
     boxes.load(sup("one_for_one", child("a"), child("b"), child("gone")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
     before = {name: whereis(name) for name in ("a", "b", "gone")}
-    await hot.hold("sup", owner="upgrade", timeout=1)
-    table = hot.raw_state("sup")
+    await live_processes.hold("sup", owner="upgrade", timeout=1)
+    table = live_processes.raw_state("sup")
     boxes.load(sup("rest_for_one", child("new"), child("b", ', restart="transient"'), child("a")))
-    assert hot.re_read("sup") == hot.ReRead(added=("new",), replaced=("b",), kept=("gone",))
+    assert live_processes.re_read("sup") == live_processes.ReRead(added=("new",), replaced=("b",), kept=("gone",))
     assert {name: whereis(name) for name in before} == before
     assert [(c.id, c.status) for c in supervisor.which_children("sup")] == [
         ("new", "undefined"), ("b", "running"), ("a", "running"), ("gone", "running"),
     ]  # fmt: skip
     assert supervisor.flags("sup").strategy == "rest_for_one"
     assert supervisor.get_childspec("sup", "b").restart == "transient"
-    hot.adopt("sup", table)
+    live_processes.adopt("sup", table)
     assert [c.id for c in supervisor.which_children("sup")] == ["a", "b", "gone"]
     assert supervisor.get_childspec("sup", "b").restart == "permanent"
     assert supervisor.flags("sup").strategy == "one_for_one"
@@ -456,20 +456,20 @@ async def test_children_that_make_no_sense_change_nothing(
 ) -> None:
     boxes.load(sup("one_for_one", child("a")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
-    await hot.hold("sup", owner="upgrade", timeout=1)
-    table, namespace = hot.raw_state("sup"), hot.callback("sup")[2]
+    await live_processes.hold("sup", owner="upgrade", timeout=1)
+    table, namespace = live_processes.raw_state("sup"), live_processes.callback("sup")[2]
     for wrong in (sup("one_for_one", child("a"), child("a")), sup("nonsense"), "class Other: pass"):
         boxes.load(wrong)
         with pytest.raises((ValueError, LookupError)):
-            hot.re_read("sup")
-        assert hot.raw_state("sup") is table
-        assert hot.callback("sup")[2] is namespace
+            live_processes.re_read("sup")
+        assert live_processes.raw_state("sup") is table
+        assert live_processes.callback("sup")[2] is namespace
 
 
 async def test_only_a_held_supervisor_reads_again(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
-    with pytest.raises(hot.NotHeld, match="not a suspended supervisor"):
-        hot.re_read("pair")
+    with pytest.raises(live_processes.NotHeld, match="not a suspended supervisor"):
+        live_processes.re_read("pair")
 
 
 async def test_after_reading_again_a_restart_follows_the_new_specification(
@@ -477,10 +477,10 @@ async def test_after_reading_again_a_restart_follows_the_new_specification(
 ) -> None:
     boxes.load(sup("one_for_one", child("a")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
-    await hot.hold("sup", owner="upgrade", timeout=1)
+    await live_processes.hold("sup", owner="upgrade", timeout=1)
     boxes.load(sup("one_for_one", 'ChildSpec("a", "hot_box:start_box", ("renamed",))'))
-    hot.re_read("sup")
-    hot.release("sup", owner="upgrade")
+    live_processes.re_read("sup")
+    live_processes.release("sup", owner="upgrade")
     exit("a", "kill")
     await eventually(lambda: whereis("renamed"))
     assert whereis("a") is None

@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from node_runtime.behaviours.fingerprint import Fingerprint, fingerprint
+from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 
 
 class Labelled(dict[str, int]):

@@ -29,7 +29,7 @@ from node_runtime import (
     trap_exit,
     until_ended,
 )
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 
 class Counter(GenServer[int]):
@@ -101,7 +101,7 @@ async def test_a_second_try_that_gives_up_leaves_the_first_one(runtime: Runtime)
     await asyncio.sleep(0)
     first = asyncio.ensure_future(sys.suspend(pid, owner="test"))
     await asyncio.sleep(0)
-    with pytest.raises(hot.NotHeld):
+    with pytest.raises(live_processes.NotHeld):
         await sys.suspend(pid, owner="test", timeout=0.01)
     gate.set()
     await answer
@@ -139,7 +139,7 @@ async def test_a_suspend_of_nobody_alive_is_refused(runtime: Runtime) -> None:
 
 
 async def test_nothing_of_a_lease_outlives_the_suspend(runtime: Runtime) -> None:
-    from node_runtime.behaviours.leases import leases
+    from node_runtime.behaviours.upgrade.suspend_leases import leases
 
     pid, other = await gen_server.start(Counter), await gen_server.start(Counter)
     owner = spawn(receive)

@@ -32,7 +32,7 @@ __all__ = ["node", "running", "tarballs"]
 
 BROKEN_APP = """
 from node_runtime import Application
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 class TinyApp(Application):
     async def start(self, start_type, args):

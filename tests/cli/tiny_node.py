@@ -17,8 +17,8 @@ from fil_node import command, environment
 from tiny_project import write_project
 
 from node_runtime.cli.commands import launcher
-from node_runtime.releases.build import build
-from node_runtime.releases.unpack import unpack
+from node_runtime.releases.build.tarball import build
+from node_runtime.releases.store.unpack import unpack
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 30.0

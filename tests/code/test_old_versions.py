@@ -14,7 +14,7 @@ import pytest
 from conftest import eventually
 
 from node_runtime import GenServer, gen_server
-from node_runtime.behaviours.call_now import call_now
+from node_runtime.behaviours.sync_call import call_now
 from node_runtime.code import OldVersionHeld, current
 from node_runtime.processes import Runtime, exit, is_alive, spawn
 

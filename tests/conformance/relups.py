@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from node_runtime.releases.instructions import parse
-from node_runtime.releases.relup import PONR, translate
-from node_runtime.releases.view import AppView, Entry, ReleaseView
+from node_runtime.releases.files.appup_instructions import parse
+from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.relup.translation import PONR, translate
 
 SOFT = ["soft_purge", "soft_purge"]
 _fresh = itertools.count()

@@ -25,7 +25,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.supervisor import ChildRefused
 
 log: list[tuple[str, str]] = []
@@ -164,7 +164,7 @@ def pids() -> list[Pid]:
 
 def state(pid: Pid) -> str:
     """What a worker was started with."""
-    text: str = hot.raw_state(pid)
+    text: str = live_processes.raw_state(pid)
     return text
 
 
@@ -180,14 +180,14 @@ async def refused(asked: Any) -> str:
     return refusal.value.reason
 
 
-async def upgraded(change: Callable[[], None], name: str = "sup") -> hot.ReRead:
+async def upgraded(change: Callable[[], None], name: str = "sup") -> live_processes.ReRead:
     """What a running supervisor makes of a changed class; what it raises is raised after it runs again."""
-    await hot.hold(name, owner="test", timeout=5)
+    await live_processes.hold(name, owner="test", timeout=5)
     change()
     try:
-        return hot.re_read(name)
+        return live_processes.re_read(name)
     finally:
-        hot.release(name, owner="test")
+        live_processes.release(name, owner="test")
 
 
 def kill(pid: Pid) -> None:

@@ -34,8 +34,8 @@ from node_runtime import (
     trap_exit,
     until_ended,
 )
-from node_runtime.behaviours.replies import From, deferred, reply
-from node_runtime.behaviours.shown import shown
+from node_runtime.behaviours.deferred_reply import From, deferred, reply
+from node_runtime.behaviours.show.state_view import shown
 from node_runtime.gen_server import continue_with, idle_timeout
 
 

@@ -108,7 +108,7 @@ async def noted(pid: int, *expected: object) -> None:
     machine = process_info(pid).pid
 
     def enough() -> bool:
-        from node_runtime.behaviours.hot import raw_state
+        from node_runtime.behaviours.upgrade.live_processes import raw_state
 
         return len(raw_state(machine)[1]) >= len(expected)
 

@@ -32,7 +32,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
-from node_runtime.behaviours.shown import shown
+from node_runtime.behaviours.show.state_view import shown
 
 
 class Machine(GenStatem[dict[str, str]]):

@@ -18,14 +18,14 @@ from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 from node_runtime import application, call, gen_server, supervisor, whereis
 from node_runtime.behaviours import sys as otp_sys
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases import record
-from node_runtime.releases.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
+from node_runtime.releases.store import commit_record
 
 if TYPE_CHECKING:
     from small_node import SmallNode
 
-    from node_runtime.releases.handler import ReleaseHandler
+    from node_runtime.releases.release_handler import ReleaseHandler
 
 pytest_plugins = ["small_node"]
 
@@ -393,6 +393,6 @@ async def test_move_system_and_unicode_upgrade_a_node_may_lie_anywhere(
     assert (await small.go("1")).outcome == "installed"
     await small.handler.commit(m.Commit(), "ann")
     await small.handler.remove("2")
-    known = record.load(small.root)
+    known = commit_record.load(small.root)
     assert known is not None
     assert list(known.releases) == ["1"]

@@ -49,7 +49,7 @@ from node_runtime import (
     whereis,
 )
 from node_runtime import exit as send_exit
-from node_runtime.behaviours.management import table_of
+from node_runtime.behaviours.supervision.management import table_of
 from node_runtime.processes import receive
 from node_runtime.supervisor import ChildRefused, Counts, Supervisor
 

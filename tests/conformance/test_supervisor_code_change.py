@@ -27,7 +27,7 @@ from supervised import (
 
 from node_runtime import ChildSpec, Ignore, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
 from node_runtime import exit as send_exit
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.supervisor import BackOff, Flags
 
 __all__ = ["clean"]
@@ -90,7 +90,7 @@ async def test_code_change_children(runtime: Runtime) -> None:
     await begin(child("a"), child("b"), child("gone"))
     before = {name: whereis(name) for name in ("a", "b", "gone")}
     changes = await upgraded(version(child("new"), child("b", restart="transient", shutdown=1.0), child("a")))
-    assert changes == hot.ReRead(added=("new",), replaced=("b",), kept=("gone",))
+    assert changes == live_processes.ReRead(added=("new",), replaced=("b",), kept=("gone",))
     assert statuses() == {"new": "undefined", "b": "running", "a": "running", "gone": "running"}
     assert names() == ["new", "b", "a", "gone"]
     assert {name: whereis(name) for name in before} == before
@@ -139,9 +139,9 @@ async def test_code_change_keeps_the_history_of_restarts(runtime: Runtime) -> No
 async def test_code_change_ignore(runtime: Runtime) -> None:
     """supervisor_SUITE:code_change. Nothing changes."""
     await begin(child("a"))
-    table = hot.raw_state("sup")
-    assert await upgraded(version("ignore", strategy="one_for_all")) == hot.ReRead()
-    assert hot.raw_state("sup") is table
+    table = live_processes.raw_state("sup")
+    assert await upgraded(version("ignore", strategy="one_for_all")) == live_processes.ReRead()
+    assert live_processes.raw_state("sup") is table
     assert (statuses(), supervisor.flags("sup").strategy) == ({"a": "running"}, "one_for_one")
 
 
@@ -160,10 +160,10 @@ async def test_code_change_ignore(runtime: Runtime) -> None:
 async def test_code_change_faulty(runtime: Runtime, specs: list[Any], flags: dict[str, Any], sentence: str) -> None:
     """supervisor_SUITE:code_change, code_change_map. Refused, and nothing has changed."""
     await begin(child("a"), child("b"))
-    table = hot.raw_state("sup")
+    table = live_processes.raw_state("sup")
     with pytest.raises(ValueError, match=sentence):
         await upgraded(version(*specs, **flags))
-    assert hot.raw_state("sup") is table
+    assert live_processes.raw_state("sup") is table
     assert statuses() == {"a": "running", "b": "running"}
     await ended("a")
     assert statuses() == {"a": "running", "b": "running"}
@@ -174,22 +174,22 @@ async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None
     await begin(child("a", restart="temporary"), child("b", restart="temporary"), child("c"))
     await ended("a")
     changes = await upgraded(version(child("a", restart="temporary"), child("b", restart="temporary"), child("c")))
-    assert changes == hot.ReRead(left_out=("a",))
+    assert changes == live_processes.ReRead(left_out=("a",))
     assert names() == ["b", "c"]
     changes = await upgraded(version(child("a"), child("b", restart="temporary"), child("c")))
-    assert changes == hot.ReRead(added=("a",))
+    assert changes == live_processes.ReRead(added=("a",))
     assert statuses()["a"] == "undefined"
 
 
 async def test_code_change_taken_back(runtime: Runtime) -> None:
     """Ours: the table from before is untouched, so that a failed install gives it back."""
     await begin(child("a"), child("gone"))
-    await hot.hold("sup", owner="test", timeout=5)
-    table = hot.raw_state("sup")
+    await live_processes.hold("sup", owner="test", timeout=5)
+    table = live_processes.raw_state("sup")
     version(child("a", restart="transient"), child("new"), strategy="rest_for_one")()
-    hot.re_read("sup")
-    hot.adopt("sup", table)
-    hot.release("sup", owner="test")
+    live_processes.re_read("sup")
+    live_processes.adopt("sup", table)
+    live_processes.release("sup", owner="test")
     assert statuses() == {"a": "running", "gone": "running"}
     assert supervisor.get_childspec("sup", "a").restart == "permanent"
     assert supervisor.flags("sup").strategy == "one_for_one"
@@ -205,7 +205,7 @@ async def test_code_change_simple(runtime: Runtime) -> None:
     await begin(instances("old"), strategy="simple_one_for_one")
     first = await supervisor.start_child("sup", [1])
     changes = await upgraded(version(instances("new", shutdown=1.0)))
-    assert changes == hot.ReRead(replaced=("instance",))
+    assert changes == live_processes.ReRead(replaced=("instance",))
     second = await supervisor.start_child("sup", [2])
     assert first is not None
     assert second is not None

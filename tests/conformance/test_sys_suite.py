@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from node_runtime import CallTimeout, Exit, GenServer, Runtime, call, call_within, gen_server, receive, spawn, sys
-from node_runtime.behaviours.debugging import SystemEvent
+from node_runtime.behaviours.sys_debug import SystemEvent
 
 
 class Public(GenServer[list[str]]):

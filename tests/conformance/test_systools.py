@@ -16,10 +16,10 @@ from fil_node import command, environment
 from relups import SOFT, after, app, load, update
 from tiny_project import write_project
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.project import read_project
-from node_runtime.releases.relup import NoPath, relup, translate
-from node_runtime.releases.view import ReleaseView
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.project import read_project
+from node_runtime.releases.files.release_model import ReleaseView
+from node_runtime.releases.relup.translation import NoPath, relup, translate
 
 WAY = """
 vsn = "2.0"

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.instructions import parse
-from node_runtime.releases.relup import relup
-from node_runtime.releases.view import AppView, Entry, ReleaseView
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.appup_instructions import parse
+from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.relup.translation import relup
 
 ORACLE = Path(__file__).with_name("relup_oracle.escript")
 CASES = 200

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from relups import SOFT, advanced, after, app, load, script, update
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.instructions import parse
-from node_runtime.releases.relup import translate
-from node_runtime.releases.view import ReleaseView
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.appup_instructions import parse
+from node_runtime.releases.files.release_model import ReleaseView
+from node_runtime.releases.relup.translation import translate
 
 BOTH = pytest.mark.parametrize("direction", ["up", "down"])
 

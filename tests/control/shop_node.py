@@ -21,11 +21,8 @@ from node_runtime.control import Control
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import cookie_path, read_cookie
 from node_runtime.protocol.messages import Role
-from node_runtime.protocol.rundir import Address, NodeRecord, locate, write_record
-from node_runtime.releases import record
-from node_runtime.releases.catalog import Catalog
-from node_runtime.releases.handler import ReleaseHandler
-from node_runtime.releases.manifest import (
+from node_runtime.protocol.run_directory import Address, NodeRecord, locate, write_record
+from node_runtime.releases.files.manifest import (
     AppEntry,
     Manifest,
     ModuleEntry,
@@ -34,7 +31,10 @@ from node_runtime.releases.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.surroundings import follow_sources, spec_of
+from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.catalog import Catalog
 
 NAME = "shop@127.0.0.1"
 BOOT = "b00t"
@@ -205,8 +205,8 @@ def write_release(root: Path, vsn: str, modules: Mapping[str, str], appup: str =
     (root / manifest_path(vsn)).write_bytes(manifest.encoded())
     (release / "release.toml").write_text(f'name = "shop"\nvsn = "{vsn}"\napps = ["shop"]\n')
     (release / "node.toml").write_text(f'name = "{NAME}"\n[probation]\ndeadline = 60.0\n')
-    known = record.load(root)
-    record.save(root, known.with_unpacked(vsn) if known else record.first_record(vsn))
+    known = commit_record.load(root)
+    commit_record.save(root, known.with_unpacked(vsn) if known else commit_record.first_record(vsn))
 
 
 @pytest.fixture

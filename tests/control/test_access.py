@@ -11,14 +11,14 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from node_runtime.control.selftest import require_refusal
+from node_runtime.control.access_selftest import require_refusal
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import make_keys
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.methods import METHODS, Method
-from node_runtime.protocol.rundir import Address
+from node_runtime.protocol.run_directory import Address
 from node_runtime.protocol.wire import pack, unpack
 
 if TYPE_CHECKING:

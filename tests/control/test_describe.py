@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
-from node_runtime.behaviours.describe import CYCLE, OPAQUE, REDACTED, Limits, describe
-from node_runtime.behaviours.kinds import Kinds
+from node_runtime.behaviours.show.describe import CYCLE, OPAQUE, REDACTED, Limits, describe
+from node_runtime.behaviours.show.value_readers import Kinds
 from node_runtime.processes import Pid
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import MAX_REQUEST, pack
@@ -61,7 +61,7 @@ class Point(NamedTuple):
         (Pid(12), "<12>"),
         (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00+00:00"),
         (timedelta(seconds=4), "0:00:04"),
-        (describe, "node_runtime.behaviours.describe:describe"),
+        (describe, "node_runtime.behaviours.show.describe:describe"),
         (dict, "dict"),
     ],
 )

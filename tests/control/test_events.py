@@ -13,12 +13,12 @@ import zmq.asyncio
 from msgspec import structs
 
 from node_runtime import exit, receive, spawn, whereis
-from node_runtime.control.events import EventLog
+from node_runtime.control.event_log import EventLog
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Missed
 from node_runtime.protocol.cookie import make_keys
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.wire import WELCOME, pack, unpack
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from node_runtime import GenServer, cast, exit, gen_server, process_info, self_p
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 if TYPE_CHECKING:
     from shop_node import Node

@@ -15,7 +15,7 @@ from node_runtime import whereis
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.wire import CHUNK
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.formats import App, Appup, NodeConfig, Probation, Release, Templates
-from node_runtime.releases.instructions import INSTRUCTIONS
-from node_runtime.releases.project import Project, read_project
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.project import Project, read_project
+from node_runtime.releases.files.appup_instructions import INSTRUCTIONS
+from node_runtime.releases.files.schemas import App, Appup, NodeConfig, Probation, Release, Templates
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
-from node_runtime.protocol.rundir import locate
+from node_runtime.protocol.run_directory import locate
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 60.0

@@ -16,7 +16,7 @@ from hotdash.app import HotdashApp
 from hotdash.screens.confirm import Confirm
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
-from node_runtime.protocol.rundir import Address, locate
+from node_runtime.protocol.run_directory import Address, locate
 
 
 @contextmanager

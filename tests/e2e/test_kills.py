@@ -20,7 +20,7 @@ from frail_node import NAME, FrailNode, frail, frail_tarballs
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 __all__ = ["frail", "frail_tarballs"]
 

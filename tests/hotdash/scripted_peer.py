@@ -20,8 +20,8 @@ from fil_world import NODE, PHASES, World, a_release, a_result, fil_world
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.cookie import make_keys
-from node_runtime.protocol.exits import Refused
-from node_runtime.protocol.rundir import Address, NodeRecord, locate, remove_record, write_record
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.run_directory import Address, NodeRecord, locate, remove_record, write_record
 from node_runtime.protocol.wire import MAX_REQUEST, WELCOME, pack, prepare_socket, unpack
 
 

@@ -17,7 +17,7 @@ from seen import Seen
 from textual.widgets import Button
 
 from hotdash.app import HotdashApp
-from hotdash.model.identity import ProcessKey
+from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
 
 Open = Callable[..., AbstractAsyncContextManager[Seen]]

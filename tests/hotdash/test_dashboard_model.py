@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from hotdash.actions import ACTIONS, BY_ID, Subject, footer_actions, shown_keys, twin_of
 from hotdash.keymap import read_keymap
 from hotdash.model.connection import Connection
-from hotdash.model.diff import diff
-from hotdash.model.identity import ChildKey, FoldKey, ProcessKey
-from hotdash.model.node import NodeView
-from hotdash.model.operations import outcome_lines, outcome_words
-from hotdash.model.plans import plan_lines, possible
-from hotdash.model.say import line, plain, say, text_of, width_of, wrap
-from hotdash.model.terms import diff_lines, term_lines
-from hotdash.model.tree import TreeNode, build_tree, filter_tree, flatten, walk
+from hotdash.model.node_view import NodeView
+from hotdash.model.operation_lines import outcome_lines, outcome_words
+from hotdash.model.plan_lines import plan_lines, possible
+from hotdash.model.process_tree import TreeNode, build_tree, filter_tree, flatten, walk
+from hotdash.model.selection import ChildKey, FoldKey, ProcessKey
+from hotdash.model.styled_text import line, plain, say, text_of, width_of, wrap
+from hotdash.model.term_diff import diff
+from hotdash.model.term_lines import diff_lines, term_lines
 from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import History, spark
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 
 def snapshot(**changes: object) -> m.Snapshot:

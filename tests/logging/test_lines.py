@@ -8,7 +8,7 @@ from typing import Any
 
 from node_runtime import GenServer, Runtime, cast, gen_server, until_ended
 from node_runtime.cli.log_lines import JsonLines, TextLines
-from node_runtime.processes.log_records import say_who_logs
+from node_runtime.processes.log_context import say_who_logs
 
 
 class Shop(GenServer[int]):

@@ -32,10 +32,10 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.application import Application, AppSpec
-from node_runtime.behaviours.supervision_reports import ProgressReport, SupervisorReport
+from node_runtime.behaviours.supervision.supervisor_reports import ProgressReport, SupervisorReport
 from node_runtime.code import CodeServer, Source
-from node_runtime.processes.reports import CrashReport
-from node_runtime.protocol.exits import Refused
+from node_runtime.processes.crash_report import CrashReport
+from node_runtime.protocol.exit_codes import Refused
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ import pytest
 from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, spawn
-from node_runtime.processes.log_records import say_who_logs
+from node_runtime.processes.log_context import say_who_logs
 
 logger = logging.getLogger("shop")
 

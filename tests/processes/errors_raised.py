@@ -22,12 +22,12 @@ COMMON: Final = frozenset({"refuse_zombie", "runtime", "apply_exits"})
 """What nearly every function calls: for zombies, and where no runtime runs. It is said once, of the runtime."""
 NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
     "runtime.caller": (Exit,),  # the same, for zombies
-    "calls._spawn": (NameTaken, ValueError),  # what it starts has no name
+    "primitives._spawn": (NameTaken, ValueError),  # what it starts has no name
     "management._prepared": (NotHeld,),  # in an upgrade's script only
     "application._callbacks": (LookupError,),  # in an upgrade's script only
     "application.start": (ValueError,),  # nor does it stop anything with a time limit
     "management.table_of": (ValueError,),  # its own flags make sense
-    "asking._wait": (ValueError,),  # its time was looked at before
+    "request._wait": (ValueError,),  # its time was looked at before
 }
 """Errors that a function would raise by its source, and why it never does for users."""
 DEPTH: Final = 4

@@ -33,8 +33,8 @@ from node_runtime import (
     stray_tasks,
     until_ended,
 )
-from node_runtime.behaviours import hot
-from node_runtime.processes.finished import KEPT
+from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.processes.exit_log import KEPT
 
 
 class Worker(GenServer[int]):
@@ -211,26 +211,26 @@ async def test_coroutines_that_are_born_inside_a_barrier_begin_when_they_are_rel
     async def begin(word: str) -> None:
         log.append(word)
 
-    with hot.spawn_barrier(owner="upgrade") as born:
+    with live_processes.spawn_barrier(owner="upgrade") as born:
         one, two = spawn(begin, "one"), spawn_task(begin, "two")
     outside = spawn(begin, "outside")
     assert born == [one, two]
     await until_ended(outside)
     assert log == ["outside"]
     assert process_info(one).status == "suspended"
-    await hot.hold(one, owner="upgrade", timeout=1)
+    await live_processes.hold(one, owner="upgrade", timeout=1)
     for pid in born:
-        hot.release(pid, owner="upgrade")
+        live_processes.release(pid, owner="upgrade")
     await eventually(lambda: sorted(log) == ["one", "outside", "two"])
 
 
 @pytest.mark.parametrize("reason", ["shutdown", "kill"])
 async def test_one_that_has_not_begun_may_be_ended(runtime: Runtime, reason: str) -> None:
-    with hot.spawn_barrier(owner="upgrade") as born:
+    with live_processes.spawn_barrier(owner="upgrade") as born:
         spawn(receive)
         spawn_task(asyncio.sleep, 60)
     for pid in born:
         exit(pid, reason)
-        hot.release(pid, owner="upgrade")
+        live_processes.release(pid, owner="upgrade")
     assert not any(pid in runtime.processes for pid in born)
     assert not runtime.zombies

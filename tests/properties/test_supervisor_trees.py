@@ -24,7 +24,7 @@ from node_runtime import (
     trap_exit,
     whereis,
 )
-from node_runtime.behaviours.management import table_of
+from node_runtime.behaviours.supervision.management import table_of
 from node_runtime.supervisor import ChildRefused
 
 __all__ = ["quiet"]

@@ -22,7 +22,7 @@ from profiles import PROFILE, quiet, with_runtime
 from small_node import SmallNode
 
 from node_runtime import Runtime, application, call, supervisor, whereis
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 __all__ = ["quiet"]
 
@@ -170,7 +170,7 @@ def picture(small: SmallNode) -> dict[str, Any]:
 
 def states(names: Sequence[str]) -> dict[str, tuple[object, Any]]:
     """Who each server is, and a copy of its state."""
-    return {name: (whereis(name), dict(hot.raw_state(name))) for name in names}
+    return {name: (whereis(name), dict(live_processes.raw_state(name))) for name in names}
 
 
 async def add(names: Sequence[str], times: int) -> None:

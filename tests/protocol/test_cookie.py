@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_cookie
-from node_runtime.protocol.exits import ExitCode, Refused
+from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 
 def private(path: Path, text: str) -> Path:

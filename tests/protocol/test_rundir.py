@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from node_runtime.protocol.cookie import cookie_path, make_keys
-from node_runtime.protocol.exits import ExitCode, Refused
-from node_runtime.protocol.rundir import (
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.run_directory import (
     NodeRecord,
     hold_name,
     list_records,

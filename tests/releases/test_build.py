@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from tiny_project import write_project
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.build import build
-from node_runtime.releases.manifest import sha256
-from node_runtime.releases.project import read_project
-from node_runtime.releases.relup import relup
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.project import read_project
+from node_runtime.releases.build.tarball import build
+from node_runtime.releases.files.manifest import sha256
+from node_runtime.releases.relup.translation import relup
 
 APPUP = """
 vsn = "2.0"
@@ -112,7 +112,7 @@ def test_members_are_sorted_and_say_nothing_of_who_built_them(tarball: Path) -> 
 
 def test_two_builds_are_equal_byte_for_byte(tarball: Path, tmp_path: Path) -> None:
     project = write_project(tmp_path / "elsewhere")
-    code = "import sys; from pathlib import Path; from node_runtime.releases.build import build; "
+    code = "import sys; from pathlib import Path; from node_runtime.releases.build.tarball import build; "
     code += "build(Path(sys.argv[1]), Path(sys.argv[2]), b'#!launcher')"
     subprocess.run(
         (sys.executable, "-c", code, project, tmp_path), check=True, env={**os.environ, "PYTHONHASHSEED": "7"}

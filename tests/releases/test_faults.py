@@ -16,7 +16,7 @@ from conftest import eventually
 from faulty_shop import DESK_2, EXTRA, FAIL, FIRST, LAMP_2, SCRIPT, SECOND, TOP_2, appup
 
 from node_runtime import application, call, gen_statem, runtime, supervisor, web, whereis
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.web.app import APPLICATION
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ async def callers() -> AsyncIterator[Callers]:
 
 
 def seen(name: str) -> list[int]:
-    state: Any = hot.raw_state(whereis(name) or 0)
+    state: Any = live_processes.raw_state(whereis(name) or 0)
     noted: list[int] = (state[1] if name == "lamp" else state)["seen"]
     return noted
 
@@ -118,9 +118,9 @@ def picture(small: SmallNode) -> dict[str, Any]:
     node = runtime()
     states = {}
     for pid, process in node.processes.items():
-        state = hot.raw_state(pid)
+        state = live_processes.raw_state(pid)
         data = (state[0], Identical(state[1])) if process.kind == "gen_statem" else Identical(state)
-        states[pid] = process.name, process.status, data, Identical(hot.callback(pid)[2])
+        states[pid] = process.name, process.status, data, Identical(live_processes.callback(pid)[2])
     modules = {name: Identical(module.__dict__) for name, module in sys.modules.items() if name.startswith("shop")}
     running = [(one.spec.name, one.spec.vsn, one.type, one.master, one.top) for one in application.which_applications()]
     return {
@@ -195,11 +195,11 @@ async def test_without_a_fault_all_of_it_takes_place(shop: SmallNode) -> None:
     assert [whereis(name) is not None for name in ("extra", "third")] == [True, True]
     assert [pid for pid in old.values() if pid in runtime().processes and pid not in new.values()] == []
     assert [child.id for child in supervisor.which_children("top")] == ["desk", "helper", "lamp", "extra"]
-    assert hot.raw_state("lamp")[0] == "lime"
+    assert live_processes.raw_state("lamp")[0] == "lime"
     assert await gen_statem.call("lamp", 1) == 1
     for name in ("desk", "helper", "second", "third"):
         assert await call(name, sys.modules["shop.desk"].Desk.serve, 1) == (1, name, "two")
-    assert [hot.raw_state(whereis(name) or 0).get("new") for name in ("desk", "helper")] == [True, None]
+    assert [live_processes.raw_state(whereis(name) or 0).get("new") for name in ("desk", "helper")] == [True, None]
     assert "shop.extinct" not in sys.modules
     assert sys.modules["shop.annex"].heard == ["prep_stop", "stop"]
     assert new["room"] not in (None, old["room"])

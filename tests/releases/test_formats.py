@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.config import read_configuration
-from node_runtime.releases.formats import NodeConfig, read_app, read_appup, read_environment, read_release
-from node_runtime.releases.places import line_of
-from node_runtime.releases.toml import read
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.config import read_configuration
+from node_runtime.releases.files.schemas import NodeConfig, read_app, read_appup, read_environment, read_release
+from node_runtime.releases.files.toml import read
+from node_runtime.releases.files.toml_positions import line_of
 
 
 def written(tmp_path: Path, text: str, name: str = "file.toml") -> Path:

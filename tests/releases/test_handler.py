@@ -14,10 +14,10 @@ from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 from node_runtime import call, gen_server, process_info
 from node_runtime.code import Source
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import ExitCode, Refused
-from node_runtime.releases import record
-from node_runtime.releases.handler import ReleaseHandler
-from node_runtime.releases.history import History
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.releases.operation_history import History
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -43,7 +43,7 @@ async def test_a_release_is_current_until_it_is_committed_and_then_permanent(sma
     await small.go("2")
     assert statuses(handler) == {"1": "permanent", "2": "current"}
     assert [(one.vsn, one.up, one.down) for one in handler.releases()] == [("1", False, True), ("2", False, False)]
-    on_disk = record.load(small.root)
+    on_disk = commit_record.load(small.root)
     assert on_disk is not None
     assert on_disk.permanent == "1"
 

@@ -10,7 +10,7 @@ from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, MIGRATING, UPDATE_COUNTER
 
 from node_runtime import application, call, gen_server, gen_statem, process_info
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.messages import Term
 
@@ -22,7 +22,7 @@ pytest_plugins = ["small_node"]
 
 async def start_counter(name: str = "counter", count: int = 0) -> int:
     pid = await gen_server.start(importlib.import_module("shop.counter").Counter, name=name)
-    hot.raw_state(pid)["count"] = count
+    live_processes.raw_state(pid)["count"] = count
     return pid
 
 
@@ -47,7 +47,7 @@ async def test_load_module_gives_new_code_and_leaves_the_state_up_and_down(small
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     handler = small.boot()
     pid = await start_counter(count=4)
-    state = hot.raw_state(pid)
+    state = live_processes.raw_state(pid)
 
     plan = await handler.plan("2")
     assert (plan.direction, plan.blockers, plan.way_back) == ("up", (), True)
@@ -68,13 +68,13 @@ async def test_load_module_gives_new_code_and_leaves_the_state_up_and_down(small
     assert up.pause is not None
     assert [step.phase for step in up.steps] == ["preparing", "loading", "resuming"]
     assert await ask("counter", "version") == "c2"
-    assert hot.raw_state(pid) is state
+    assert live_processes.raw_state(pid) is state
 
     down = await small.go("1", direction="down")
     assert down.outcome == "installed"
     assert await ask("counter", "version") == "c1"
     assert await ask("counter", "add") == 5
-    assert hot.raw_state(pid) is state
+    assert live_processes.raw_state(pid) is state
 
 
 async def test_an_advanced_update_migrates_with_a_before_and_an_after(small: SmallNode) -> None:
@@ -96,14 +96,14 @@ async def test_an_advanced_update_migrates_with_a_before_and_an_after(small: Sma
     ]
     assert item(up.results[0].before, "count") == "4"
     assert item(up.results[0].after, "count") == "40"
-    assert hot.raw_state(pid) == {"count": 40, "from": ["c1", "x"]}
+    assert live_processes.raw_state(pid) == {"count": 40, "from": ["c1", "x"]}
     assert await ask("counter", "add") == 41
 
     down = await small.back()
     assert down.kind == "revert"
     assert down.outcome == "reverted"
     assert item(down.results[0].before, "count") == "41"
-    assert hot.raw_state(pid) == {"count": 41, "gone": ["c1", "x"]}
+    assert live_processes.raw_state(pid) == {"count": 41, "gone": ["c1", "x"]}
     assert await ask("counter", "version") == "c1"
 
 
@@ -124,7 +124,7 @@ async def test_a_failing_code_change_puts_back_the_very_states(small: SmallNode)
     small.write("2", {"shop.counter": FAILING}, UPDATE_COUNTER, env="port = 2")
     small.boot()
     pids = [await start_counter(f"counter{count}", count) for count in (1, 7, 3)]
-    states = [hot.raw_state(pid) for pid in pids]
+    states = [live_processes.raw_state(pid) for pid in pids]
 
     operation = await small.go("2")
 
@@ -132,7 +132,7 @@ async def test_a_failing_code_change_puts_back_the_very_states(small: SmallNode)
     assert operation.error is not None
     assert "counter7" in operation.error
     assert "seven is right out" in operation.error
-    assert [hot.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 3
+    assert [live_processes.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 3
     assert await ask("counter7", "version") == "c1"
     assert await ask("counter1", "add") == 2
     assert application.get_env("shop", "port") == 1
@@ -222,7 +222,7 @@ async def test_the_state_is_looked_at_again_in_the_turn_that_switches(small: Sma
     operation = small.handler.install(m.Install(vsn="2"), "ann")
     await eventually(lambda: small.handler.operation(operation).phase == "holding", what="the hold")
     gen_statem.cast("lamp", "lime")
-    await eventually(lambda: hot.raw_state("lamp")[0] == "lime")
+    await eventually(lambda: live_processes.raw_state("lamp")[0] == "lime")
     gate.set_result(None)
 
     ended = await small.ended(operation)
@@ -245,7 +245,7 @@ async def test_an_async_callback_answers_from_its_own_version_through_up_and_dow
 
     assert (await small.go("2")).outcome == "installed"
     new = asyncio.create_task(ask("two", "wait", second))
-    await eventually(lambda: hot.callback("two")[2]["__vsn__"] == "c2")
+    await eventually(lambda: live_processes.callback("two")[2]["__vsn__"] == "c2")
     assert (await small.go("1")).outcome == "installed"
     first.set_result(None)
     second.set_result(None)

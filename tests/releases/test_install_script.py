@@ -10,7 +10,7 @@ import pytest
 from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LIVE, ONLY_LIVE
 
 from node_runtime import application, call, gen_server, gen_statem, supervisor, whereis
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -113,13 +113,13 @@ async def test_a_failure_after_a_child_was_started_leaves_the_supervisor_as_it_w
     small.write("2", modules, grow)
     small.boot()
     await start_top()
-    one, table = whereis("one"), hot.raw_state("top")
+    one, table = whereis("one"), live_processes.raw_state("top")
 
     operation = await small.go("2")
 
     assert operation.outcome == "put back"
     assert operation.error == "instruction 9, apply shop.switches:fail(): RuntimeError: no"
-    assert hot.raw_state("top") is table
+    assert live_processes.raw_state("top") is table
     assert whereis("one") == one
     assert whereis("two") is None
     assert "shop.extra" not in sys.modules
@@ -140,12 +140,12 @@ async def test_undos_run_backwards_when_a_later_instruction_fails(small: SmallNo
     small.write("2", {"shop.counter": FAILING, "shop.switches": SWITCHES + "\nx = 1"}, script)
     small.boot()
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
-    hot.raw_state("counter")["count"] = 7
+    live_processes.raw_state("counter")["count"] = 7
 
     assert (await small.go("2")).outcome == "put back"
 
     assert application.get_env("shop", "switch") is None
-    hot.raw_state("counter")["count"] = 1
+    live_processes.raw_state("counter")["count"] = 1
     assert (await small.go("2", again=True)).outcome == "installed"
     assert application.get_env("shop", "switch") is True
 
@@ -285,8 +285,8 @@ async def test_a_state_machine_may_be_migrated_out_of_a_state_but_not_into_nowhe
     assert failed.outcome == "aborted"
     assert failed.error is not None
     assert failed.error.endswith("lamp (shop.lamp): its code_change returned state lime, which 3 does not define")
-    assert hot.raw_state("lamp") == ("lime", None)
+    assert live_processes.raw_state("lamp") == ("lime", None)
 
     assert (await handler.plan("2")).blockers == ()
     assert (await small.go("2")).outcome == "installed"
-    assert hot.raw_state("lamp") == ("red", None)
+    assert live_processes.raw_state("lamp") == ("red", None)

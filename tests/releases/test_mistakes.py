@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tiny_project import write_project
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.project import read_project
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.project import read_project
 
 APP, RELEASE, NODE = "apps/tiny/app.toml", "release.toml", "config/node.toml"
 APPUP, SERVER = "apps/tiny/appup.toml", "apps/tiny/src/tiny/server.py"

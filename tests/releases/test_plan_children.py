@@ -11,7 +11,7 @@ from small_shop import COUNTER
 
 from node_runtime import ChildSpec, supervisor
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 
 if TYPE_CHECKING:
     from small_node import SmallNode

@@ -17,11 +17,13 @@ from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
 
 from node_runtime import application, gen_server, gen_statem, runtime, whereis
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases import durable, probation, record
-from node_runtime.releases.handler import ReleaseHandler
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases import probation
+from node_runtime.releases.files import durable
+from node_runtime.releases.release_handler import ReleaseHandler
+from node_runtime.releases.store import commit_record
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -114,11 +116,11 @@ async def test_too_many_restarts_send_it_back_on_the_states_as_they_are(small: S
         with pytest.raises(Exception, match="and again"):
             await gen_server.call("counter", counter.fall)
         await eventually(lambda: whereis("counter") is not None)
-    hot.raw_state("counter")["count"] = 12
+    live_processes.raw_state("counter")["count"] = 12
     operation = await reverted(handler)
     assert (operation.outcome, operation.who, handler.vsn) == ("reverted", "probation", "1")
     assert operation.reason == "2 processes ended and had to be restarted, 1 may"
-    assert hot.raw_state("counter") == {"count": 12}
+    assert live_processes.raw_state("counter") == {"count": 12}
 
 
 async def test_errors_in_the_log_send_it_back(small: SmallNode) -> None:
@@ -179,10 +181,10 @@ async def test_what_had_to_be_put_back_has_failed_but_what_an_operator_takes_bac
     small.write("2", {"shop.counter": FAILING}, UPDATE_COUNTER)
     handler = small.boot()
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
-    hot.raw_state("counter")["count"] = 7
+    live_processes.raw_state("counter")["count"] = 7
     assert (await small.go("2")).outcome == "put back"
     assert "seven is right out" in str(handler.releases()[1].failed)
-    hot.raw_state("counter")["count"] = 1
+    live_processes.raw_state("counter")["count"] = 1
     await small.go("2", again=True)
     await small.back()
     assert "seven is right out" in str(handler.releases()[1].failed)
@@ -329,7 +331,7 @@ async def test_a_commit_whose_last_step_failed_is_what_the_disk_says(
 
 
 def record_on_disk(small: SmallNode) -> str:
-    found = record.load(small.root)
+    found = commit_record.load(small.root)
     assert found is not None
     return found.permanent
 

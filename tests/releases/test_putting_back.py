@@ -11,7 +11,7 @@ from conftest import eventually
 from small_shop import COUNTER, FAILING, GROWING, LEAVING, SPOILING, UPDATE_COUNTER, WAITING
 
 from node_runtime import Pid, call, gen_server, is_alive, runtime
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol.messages import Term
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def start_counters(small: SmallNode, second: str, *counts: int) -> list[Pi
     pids = []
     for count in counts:
         pid = await gen_server.start(importlib.import_module("shop.counter").Counter, name=f"counter{count}")
-        hot.raw_state(pid)["count"] = count
+        live_processes.raw_state(pid)["count"] = count
         pids.append(pid)
     return pids
 
@@ -85,7 +85,7 @@ async def test_one_that_was_changed_before_another_failed_is_named_too(small: Sm
 
 async def test_a_state_too_large_to_compare_is_not_said_to_be_unchanged(small: SmallNode) -> None:
     pids = await start_counters(small, FAILING, 7)
-    hot.raw_state(pids[0])["many"] = list(range(100_000))
+    live_processes.raw_state(pids[0])["many"] = list(range(100_000))
     operation = await small.go("2", unrehearsed=True)
     assert operation.outcome == "put back"
     assert operation.error is not None

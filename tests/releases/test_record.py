@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases import record
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.store import commit_record
 
 
 @pytest.fixture
@@ -17,50 +17,52 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def statuses(known: record.Record | None) -> dict[str, str]:
+def statuses(known: commit_record.Record | None) -> dict[str, str]:
     assert known is not None
     return {vsn: held.status for vsn, held in known.releases.items()}
 
 
 def test_a_commit_makes_one_release_permanent_and_the_other_old(directory: Path) -> None:
-    record.save(directory, record.first_record("1").with_unpacked("2").with_unpacked("3").with_permanent("2"))
-    known = record.load(directory)
+    commit_record.save(
+        directory, commit_record.first_record("1").with_unpacked("2").with_unpacked("3").with_permanent("2")
+    )
+    known = commit_record.load(directory)
     assert statuses(known) == {"1": "old", "2": "permanent", "3": "unpacked"}
     assert known is not None
     assert known.permanent == "2"
 
 
 def test_current_is_never_on_disk(directory: Path) -> None:
-    record.save(directory, record.first_record("1").with_unpacked("2"))
-    assert "current" not in record.record_path(directory).read_text()
+    commit_record.save(directory, commit_record.first_record("1").with_unpacked("2"))
+    assert "current" not in commit_record.record_path(directory).read_text()
 
 
 def test_the_permanent_release_can_not_be_taken_out() -> None:
     with pytest.raises(Refused, match="permanent"):
-        record.first_record("1").without("1")
+        commit_record.first_record("1").without("1")
 
 
 def test_an_unknown_release_is_named_with_the_known_ones() -> None:
     with pytest.raises(Refused, match="no release 3; there are 1, 2"):
-        record.first_record("1").with_unpacked("2").with_permanent("3")
+        commit_record.first_record("1").with_unpacked("2").with_permanent("3")
 
 
 def test_what_is_known_already_is_not_added_again() -> None:
     with pytest.raises(Refused, match="1 is permanent already"):
-        record.first_record("1").with_unpacked("1")
+        commit_record.first_record("1").with_unpacked("1")
 
 
 def test_a_directory_without_a_record_has_none(directory: Path) -> None:
-    assert record.load(directory) is None
+    assert commit_record.load(directory) is None
 
 
 def test_a_record_that_was_being_written_when_the_power_went_is_the_old_one(directory: Path) -> None:
-    record.save(directory, record.first_record("1"))
-    torn = record.record_path(directory).with_name(".record.json.new")
-    torn.write_bytes(record.record_path(directory).read_bytes()[:20])
-    assert statuses(record.load(directory)) == {"1": "permanent"}
-    record.save(directory, record.first_record("1").with_unpacked("2"))
-    assert statuses(record.load(directory)) == {"1": "permanent", "2": "unpacked"}
+    commit_record.save(directory, commit_record.first_record("1"))
+    torn = commit_record.record_path(directory).with_name(".record.json.new")
+    torn.write_bytes(commit_record.record_path(directory).read_bytes()[:20])
+    assert statuses(commit_record.load(directory)) == {"1": "permanent"}
+    commit_record.save(directory, commit_record.first_record("1").with_unpacked("2"))
+    assert statuses(commit_record.load(directory)) == {"1": "permanent", "2": "unpacked"}
 
 
 @pytest.mark.parametrize(
@@ -75,9 +77,9 @@ def test_a_record_that_was_being_written_when_the_power_went_is_the_old_one(dire
     ],
 )
 def test_a_record_that_contradicts_itself_is_refused(directory: Path, change: object) -> None:
-    record.save(directory, record.first_record("1"))
-    data = json.loads(record.record_path(directory).read_text())
+    commit_record.save(directory, commit_record.first_record("1"))
+    data = json.loads(commit_record.record_path(directory).read_text())
     change(data)  # type: ignore[operator]  # a lambda of the list above
-    record.record_path(directory).write_text(json.dumps(data))
+    commit_record.record_path(directory).write_text(json.dumps(data))
     with pytest.raises(Refused, match=r"record\.json can't be read"):
-        record.load(directory)
+        commit_record.load(directory)

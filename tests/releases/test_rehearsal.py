@@ -12,9 +12,9 @@ from rehearsed_shop import changing, only, settings, start_counters
 from small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
 
 from node_runtime import call, gen_server, gen_statem
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.exits import Refused
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Term
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_noth
         'if state["count"] == 777:\n    raise ValueError("777 is right out")\nreturn {**state, "new": 1}'
     )
     pids = await start_counters(small, failing, *range(1000))
-    states = [hot.raw_state(pid) for pid in pids]
+    states = [live_processes.raw_state(pid) for pid in pids]
     contents = [dict(state) for state in states]
     cls = importlib.import_module("shop.counter").Counter
     heard: list[tuple[str, int, int]] = []
@@ -57,7 +57,7 @@ async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_noth
     assert item(first.before, "count") == "777"
     assert {one.outcome for one in rehearsal.results[1:]} == {"ok"}
     assert heard[-1] == ("2", 1000, 1000)
-    assert [hot.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
+    assert [live_processes.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
     assert states == contents
     assert importlib.import_module("shop.counter").Counter is cls
     assert await call("counter777", cls.version) == "c1"
@@ -70,7 +70,7 @@ async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_noth
     assert [step.phase for step in aborted.steps] == ["preparing", "rehearsing"]
     assert aborted.rehearsal is not None
     assert (aborted.rehearsal.results[0].pid, aborted.rehearsal.results[0].outcome) == (pids[777], "raised")
-    assert [hot.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
+    assert [live_processes.raw_state(pid) is state for pid, state in zip(pids, states, strict=True)] == [True] * 1000
     assert states == contents
 
 
@@ -120,7 +120,7 @@ async def test_what_a_code_change_does_wrong_is_found(small: SmallNode, outcome:
     assert blocker.pid == pid
     assert blocker.reason.startswith(f"counter5 (shop.counter): {message}")
     assert blocker.remedy
-    assert hot.raw_state(pid) == {"count": 5}
+    assert live_processes.raw_state(pid) == {"count": 5}
 
 
 async def test_a_code_change_that_cannot_be_interrupted_is_killed_and_named(small: SmallNode) -> None:
@@ -159,7 +159,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks(small: SmallNode
     plan = await small.handler.plan("2")
     assert only(plan).outcome == "no such state"
     assert [blocker.pid for blocker in plan.blockers] == [pid]
-    assert hot.raw_state("lamp") == ("lime", None)
+    assert live_processes.raw_state("lamp") == ("lime", None)
 
 
 async def test_a_way_down_that_does_not_give_the_state_back_is_a_warning(small: SmallNode) -> None:
@@ -187,7 +187,7 @@ async def test_the_environment_that_a_code_change_reads_is_that_of_the_target(sm
 
 async def test_secrets_stay_hidden(small: SmallNode) -> None:
     await start_counters(small, changing('return {**state, "api_key": "new"}'), 5)
-    hot.raw_state("counter5")["password"] = "old"
+    live_processes.raw_state("counter5")["password"] = "old"
     plan = await small.handler.plan("2")
     assert "old" not in str(only(plan).before)
     assert "new" not in str(only(plan).after)
@@ -210,7 +210,7 @@ async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -
     assert plan.rehearsal is not None
     assert plan.rehearsal.pause > 0.6
     assert calls >= 100
-    assert hot.raw_state("counter5")["count"] == 5 + calls
+    assert live_processes.raw_state("counter5")["count"] == 5 + calls
 
 
 async def test_no_process_of_the_system_is_left(small: SmallNode) -> None:

@@ -13,7 +13,7 @@ from conftest import eventually
 
 PARENT = """
 import asyncio, os, sys
-from node_runtime.releases.rehearsal.copy import Bounds, Place, run_in_a_copy
+from node_runtime.releases.rehearsal.forked import Bounds, Place, run_in_a_copy
 
 def work(tell):
     tell(str(os.getpid()).encode())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rehearsed_shop import changing, only, start_counters
 
-from node_runtime.behaviours import hot
+from node_runtime.behaviours.upgrade import live_processes
 
 if TYPE_CHECKING:
     from small_node import SmallNode
@@ -95,7 +95,7 @@ async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
 
 async def test_a_loop_that_the_state_refers_to_is_not_to_be_used(small: SmallNode) -> None:
     await start_counters(small, changing('state["loop"].call_soon(print)\nreturn dict(state)'), 5)
-    hot.raw_state("counter5")["loop"] = asyncio.get_running_loop()
+    live_processes.raw_state("counter5")["loop"] = asyncio.get_running_loop()
     one = only(await small.handler.plan("2"))
     assert (one.outcome, one.message) == (
         "unrehearsed",
@@ -126,7 +126,7 @@ return {{**state, "rows": rows[0]}}
     with closing(sqlite3.connect(tmp_path / "shop.db")) as database:
         database.execute("create table sales (price)")
         database.commit()
-        hot.raw_state("counter5")["db"] = database
+        live_processes.raw_state("counter5")["db"] = database
         plan = await small.handler.plan("2")
         one = only(plan)
         assert (one.outcome, one.message) == (
@@ -135,7 +135,7 @@ return {{**state, "rows": rows[0]}}
         )
         assert plan.blockers == ()
         assert (await small.go("2", unrehearsed=True)).outcome == "installed"
-        assert hot.raw_state("counter5")["rows"] == 0
+        assert live_processes.raw_state("counter5")["rows"] == 0
 
 
 ENDING = """
@@ -159,6 +159,6 @@ async def test_what_ends_with_a_state_in_the_rehearsal_takes_nothing_of_the_node
     await start_counters(small, second, 5, first=first)
     paper = tmp_path / "paper"
     paper.touch()
-    hot.raw_state("counter5")["sheet"] = importlib.import_module("shop.counter").Sheet(str(paper))
+    live_processes.raw_state("counter5")["sheet"] = importlib.import_module("shop.counter").Sheet(str(paper))
     await small.handler.plan("2")
     assert paper.exists()

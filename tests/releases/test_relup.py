@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.instructions import parse
-from node_runtime.releases.relup import NoPath, relup, translate
-from node_runtime.releases.view import AppView, Entry, ReleaseView
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.appup_instructions import parse
+from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.relup.translation import NoPath, relup, translate
 
 SOFT = ["soft_purge", "soft_purge"]
 

@@ -10,12 +10,12 @@ from conftest import eventually
 from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 
 from node_runtime import application, call, gen_server, is_alive, runtime
-from node_runtime.behaviours import parking
+from node_runtime.behaviours.upgrade import deferred_exits
 
 if TYPE_CHECKING:
     from small_node import SmallNode
 
-    from node_runtime.releases.handler import ReleaseHandler
+    from node_runtime.releases.release_handler import ReleaseHandler
 
 pytest_plugins = ["small_node"]
 
@@ -130,7 +130,7 @@ async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_wat
 async def test_an_application_that_never_ends_does_not_keep_the_operation_from_ending(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(parking, "PATIENCE", 0.05)
+    monkeypatch.setattr(deferred_exits, "PATIENCE", 0.05)
     lingering = APP.replace(
         "async def config_change", "async def prep_stop(self):\n        await GATE.wait()\n\n    async def _"
     )

@@ -7,9 +7,9 @@ from types import ModuleType
 
 import pytest
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases.formats import Templates
-from node_runtime.releases.templates import compile_template, compile_templates
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.templates import compile_template, compile_templates
+from node_runtime.releases.files.schemas import Templates
 
 
 def module(source: bytes) -> ModuleType:

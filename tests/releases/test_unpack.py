@@ -14,10 +14,9 @@ import msgspec
 import pytest
 from tiny_project import write_project
 
-from node_runtime.protocol.exits import Refused
-from node_runtime.releases import record
-from node_runtime.releases.build import build
-from node_runtime.releases.manifest import (
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.tarball import build
+from node_runtime.releases.files.manifest import (
     AppEntry,
     FileEntry,
     Manifest,
@@ -27,7 +26,8 @@ from node_runtime.releases.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.unpack import remove, sweep, unpack
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.unpack import remove, sweep, unpack
 
 Member = tuple[tarfile.TarInfo, bytes]
 
@@ -106,14 +106,14 @@ def test_a_built_release_unpacks_to_what_its_tarball_has(tarball: Path, tmp_path
     assert found.pop("releases/record.json")
     assert found == files
     assert (tmp_path / "node/bin/tiny").stat().st_mode & 0o777 == 0o755
-    known = record.load(tmp_path / "node")
+    known = commit_record.load(tmp_path / "node")
     assert known is not None
     assert known.permanent == "1.0"
 
 
 def test_a_second_release_is_unpacked_beside_the_first(node: Path, tmp_path: Path) -> None:
     unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2"))), node)
-    known = record.load(node)
+    known = commit_record.load(node)
     assert known is not None
     assert {vsn: held.status for vsn, held in known.releases.items()} == {"1": "permanent", "2": "unpacked"}
     assert {"lib/a-1/src/a.py", "lib/a-2/src/a.py"} <= set(tree(node))

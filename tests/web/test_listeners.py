@@ -15,8 +15,8 @@ import pytest_asyncio
 from conftest import eventually
 
 from node_runtime import Runtime, all_processes, application, exit, process_info, web, whereis
-from node_runtime.behaviours.management import which_children
-from node_runtime.protocol.exits import Refused
+from node_runtime.behaviours.supervision.management import which_children
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
 
 doors: list[asyncio.Event] = []

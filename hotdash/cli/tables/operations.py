@@ -8,15 +8,15 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from hotdash.model.operations import headline, outcome_lines
-from hotdash.model.rehearsals import rehearsal_lines
-from hotdash.model.say import Span
-from hotdash.model.terms import diff_lines
+from hotdash.model.operation_lines import headline, outcome_lines
+from hotdash.model.rehearsal_lines import rehearsal_lines
+from hotdash.model.styled_text import Span
+from hotdash.model.term_lines import diff_lines
 from hotdash.model.units import clock, duration, moment
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.terms import short
+from node_runtime.protocol.term_text import short
 
-from .parts import Folded, block, columns, line_text, now, pid, status_text, text
+from .layout import Folded, block, columns, line_text, now, pid, status_text, text
 
 _HASH = re.compile("[0-9a-f]{12}")
 

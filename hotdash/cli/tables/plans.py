@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 
-from hotdash.model.plans import plan_lines, plan_title
+from hotdash.model.plan_lines import plan_lines, plan_title
 from node_runtime.protocol import messages as m
 
-from .parts import block, text
+from .layout import block, text
 
 
 def plan(made: m.Plan) -> RenderableType:

@@ -17,7 +17,7 @@ import subprocess
 import time
 from typing import IO, Any
 
-from .folder import DIRECTORY, LOG, NAME, REFUSED, Failure, bootable, bundled, permanent, read_json, verify
+from .node_directory import DIRECTORY, LOG, NAME, REFUSED, Failure, bootable, bundled, permanent, read_json, verify
 
 STATE = DIRECTORY / "var" / "parent.json"
 LOCK = DIRECTORY / "var" / "parent.lock"

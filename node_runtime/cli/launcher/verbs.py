@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
-from .folder import (
+from .node_directory import (
     DIRECTORY,
     DOWN,
     LOG,
@@ -206,7 +206,7 @@ def locally(deed: str, *arguments: str) -> int:
     """Let the bundled runtime do it, in this directory; only a cookie can be had of a node that is down."""
     if deed == "ping":
         need_up()
-    command = bundled(permanent(), "node_runtime.cli.local", deed, str(DIRECTORY), node_name(), *arguments)
+    command = bundled(permanent(), "node_runtime.cli.offline_verbs", deed, str(DIRECTORY), node_name(), *arguments)
     os.execv(command[0], command)
 
 

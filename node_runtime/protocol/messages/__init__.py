@@ -60,7 +60,7 @@ from .requests import (
     Vsn,
 )
 from .struct import Direction, Kind, ReleaseStatus, Role, Status, Struct, Verdict
-from .values import Term
+from .term import Term
 
 __all__ = [
     "ApplicationInfo",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from .operations import Operation
 from .struct import Kind, ReleaseStatus, Role, Status, Struct, Verdict
-from .values import Term
+from .term import Term
 
 
 class NodeInfo(Struct, frozen=True):

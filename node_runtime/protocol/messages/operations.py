@@ -6,7 +6,7 @@ from typing import Literal
 
 from .plans import Rehearsal
 from .struct import Role, Struct
-from .values import Term
+from .term import Term
 
 
 class ProcessResult(Struct, frozen=True):

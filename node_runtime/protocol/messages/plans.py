@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .struct import Direction, Kind, Struct
-from .values import Term
+from .term import Term
 
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
 """How one process's code_change went on a copy of its state.

@@ -1,6 +1,6 @@
 """The rehearsal: every code_change that an upgrade would run, run on a copy of the live states beforehand."""
 
-from .news import News
+from .progress import News
 from .rehearse import (
     Hear,
     Outcome,

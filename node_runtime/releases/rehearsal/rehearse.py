@@ -12,13 +12,13 @@ import msgspec
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed, RehearsedCall
+from node_runtime.releases.planning import affected
+from node_runtime.releases.planning.transition import Transition
 
-from .. import affected
-from ..transition import Transition
-from . import script
-from .copy import NOBODY, Bounds, Place, Tell, run_in_a_copy
-from .play import UNSEEN, Play, Told
-from .roles import Roles
+from . import script_steps
+from .code_change_plan import Roles
+from .forked import NOBODY, Bounds, Place, Tell, run_in_a_copy
+from .runner import UNSEEN, Play, Told
 
 MEMORY: Final = 1 << 30
 """Bytes that a rehearsal may need beyond what the node has."""
@@ -53,15 +53,15 @@ class Outcome:
 
 def is_due(transition: Transition) -> bool:
     """Whether an install has something to rehearse: a code_change, or a function of the release."""
-    return bool(transition.migrated) or script.calls(transition)
+    return bool(transition.migrated) or script_steps.calls(transition)
 
 
 async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
     """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
     if not (
         any(process.module in transition.suspended for process in runtime().processes.values())
-        or script.calls(transition)
-        or script.unread(transition)
+        or script_steps.calls(transition)
+        or script_steps.unread(transition)
     ):
         return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()

@@ -5,20 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, reveal_type
 
-from node_runtime import (
-    Down,
-    From,
-    GenServer,
-    Pid,
-    Vsn,
-    call,
-    call_now,
-    call_within,
-    cast,
-    deferred,
-    gen_server,
-    reply,
-)
+from node_runtime import Down, From, GenServer, Pid, Vsn, call, call_now, call_within, cast, deferred, gen_server, reply
 
 
 @dataclass(slots=True)

@@ -1,0 +1,101 @@
+"""The forms that all printed tables share: the model's lines in colour, columns, facts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from hotdash.model.styled_text import Line, Tone, plain, wrap
+
+STYLES: dict[Tone, str] = {
+    "plain": "",
+    "name": "cyan",
+    "fact": "dim",
+    "ok": "green",
+    "warn": "yellow",
+    "bad": "red",
+    "strong": "bold",
+}
+
+STATUS_TONES: dict[str, Tone] = {
+    "idle": "ok",
+    "running": "ok",
+    "suspended": "warn",
+    "zombie": "bad",
+    "permanent": "ok",
+    "current": "warn",
+    "unpacked": "name",
+    "old": "fact",
+    "installed": "ok",
+    "committed": "ok",
+    "reverted": "warn",
+    "aborted": "bad",
+    "put back": "warn",
+    "restarted": "bad",
+    "partly put back": "bad",
+    "ok": "ok",
+    "failed": "bad",
+    "died": "warn",
+}
+
+
+def text(words: str, tone: Tone = "plain") -> Text:
+    """Words from anywhere, in a tone: never markup, never a control character."""
+    return Text(plain(words), style=STYLES[tone])
+
+
+def status_text(word: str) -> Text:
+    """A status or an outcome in its tone."""
+    return text(word, STATUS_TONES.get(word, "plain"))
+
+
+def line_text(line: Line) -> Text:
+    """One line of the model."""
+    return Text.assemble(*((span.text, STYLES[span.tone]) for span in line))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A line of the model, folded as the dashboard does it: what follows is indented."""
+
+    line: Line
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from (line_text(part) for part in wrap(self.line, options.max_width))
+
+
+def block(lines: Iterable[Line]) -> Group:
+    """Lines of the model, below each other."""
+    return Group(*(Folded(line) for line in lines))
+
+
+def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
+    """A table with one thin rule under its head. Where it is too wide its longest columns are folded."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
+    for name in names:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return table
+
+
+def facts(*pairs: tuple[str, Text | str]) -> Table:
+    """Names and values, two columns without rules."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in pairs:
+        table.add_row(text(name, "fact"), value if isinstance(value, Text) else text(value))
+    return table
+
+
+def pid(number: int | None) -> str:
+    """A pid as people write it."""
+    return "" if number is None else f"<{number}>"
+
+
+def now() -> float:
+    """The present, for ages."""
+    return time.time()

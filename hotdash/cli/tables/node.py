@@ -1,0 +1,171 @@
+"""Tables of what a node has: itself, its tree, processes, states, modules, releases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+from rich.tree import Tree
+
+from hotdash.model.operation_lines import VERDICTS
+from hotdash.model.process_tree import TreeNode, build_tree, title_of
+from hotdash.model.term_lines import term_lines
+from hotdash.model.units import age, clock, duration, moment, plural, size
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.run_directory import NodeRecord
+
+from .layout import block, columns, facts, now, pid, status_text, text
+
+
+def nodes(records: Sequence[NodeRecord]) -> RenderableType:
+    """The nodes of this machine."""
+    if not records:
+        return text("No node runs here. 'bin/<name> start' in a release's folder starts one.")
+    table = columns("node", "release", "pid", "started", "directory")
+    for record in records:
+        release, started = f"{record.release} {record.vsn}", moment(record.started, now())
+        table.add_row(text(record.name, "name"), text(release), str(record.os_pid), started, text(record.directory))
+    return table
+
+
+def status(snapshot: m.Snapshot) -> RenderableType:
+    """What the node is and how it feels."""
+    info, vitals = snapshot.info, snapshot.vitals
+    current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
+    messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
+    return facts(
+        ("node", text(info.name, "name")),
+        ("release", Text.assemble(text(f"{info.release} "), text(info.vsn, "strong"), text(f" ({current})"))),
+        ("up", f"{age(vitals.uptime)}, since {moment(info.started, now())}"),
+        ("runs as", f"process {info.os_pid}, Python {info.python}, node_runtime {info.runtime}"),
+        ("processes", f"{len(snapshot.processes)} live, {plural(vitals.restarts, 'restart')}"),
+        ("cost", f"{vitals.cpu_percent:.1f} % CPU, {size(vitals.rss)}, {plural(vitals.threads, 'thread')}"),
+        ("event loop", f"lag {duration(vitals.loop_lag)}, {messages}"),
+        ("directory", info.directory),
+        ("operation", _operation(snapshot.operation)),
+        *_health(snapshot),
+        *(("trouble", text(line, "bad")) for line in _troubles(snapshot.releases)),
+    )
+
+
+def _operation(operation: m.Operation | None) -> str:
+    if operation is None or operation.ended is not None:
+        return "none under way"
+    return f"{operation.kind} of {operation.to_vsn} by {operation.who}: {operation.phase}"
+
+
+def tree(snapshot: m.Snapshot) -> RenderableType:
+    """The supervision tree, applications first."""
+    root = Tree(text(snapshot.info.name, "strong"), guide_style="dim")
+    _hang(root, build_tree(snapshot))
+    return root
+
+
+def _hang(at: Tree, nodes_below: Iterable[TreeNode]) -> None:
+    for node in nodes_below:
+        _hang(at.add(_label(node)), node.children)
+
+
+def _label(node: TreeNode) -> Text:
+    if node.process is not None:
+        return _process_label(node.process)
+    if node.child is not None:
+        return Text.assemble(text(node.title, "fact"), " ", text(node.child.status, "warn"))
+    vsn = f" {node.application.vsn}" if node.application is not None else ""
+    return Text.assemble(text(node.title, "strong"), text(vsn, "fact"))
+
+
+def _process_label(process: m.ProcessInfo) -> Text:
+    label = Text.assemble(text(title_of(process), "name"), text(f" {pid(process.pid)} ", "fact"), text(process.kind))
+    if process.strategy:
+        label.append(text(f" {process.strategy} {process.intensity or ''}".rstrip(), "fact"))
+    if process.state_name:
+        label.append(text(f" {process.state_name}", "strong"))
+    if process.module:
+        label.append(text(f"  {process.module} {process.vsn}", "fact"))
+    if process.status not in ("idle", "running"):
+        label.append(text(f" {process.status}", "bad"))
+    return label
+
+
+def processes(snapshot: m.Snapshot) -> RenderableType:
+    """The live processes."""
+    table = columns("pid", "name", "kind", "module", "status", "mail", "handled", right=("mail", "handled"))
+    for process in snapshot.processes:
+        table.add_row(
+            pid(process.pid),
+            text(process.name or process.child_id or "", "name"),
+            process.kind,
+            text(process.module),
+            status_text(process.status),
+            str(process.mailbox),
+            str(process.messages),
+        )
+    return table
+
+
+def state(view: m.StateView) -> RenderableType:
+    """One process's live state."""
+    process = view.process
+    head = Text.assemble(
+        text(title_of(process), "name"),
+        text(f" {pid(process.pid)} {process.kind}, {process.module} {process.vsn}, {process.status}", "fact"),
+    )
+    parts: list[RenderableType] = [head]
+    if process.state_name:
+        parts.append(Text.assemble(text("stands in ", "fact"), text(process.state_name, "strong")))
+    parts.append(block(term_lines(view.state)))
+    parts += [text(f"  at {line}", "fact") for line in view.stack]
+    return Group(*parts)
+
+
+def modules(snapshot: m.Snapshot) -> RenderableType:
+    """The managed modules and their two versions."""
+    table = columns("module", "application", "current", "old", "processes", "run old code", right=("processes",))
+    for module in snapshot.modules:
+        old = "" if module.old_vsn is None else f"{module.old_vsn} ({module.old_app_vsn})"
+        table.add_row(
+            text(module.name, "name"),
+            text(f"{module.application} {module.app_vsn}"),
+            text(module.vsn),
+            text(old, "fact"),
+            str(module.processes or ""),
+            text(" ".join(pid(number) for number in module.old_pids), "warn"),
+        )
+    return table
+
+
+def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
+    """The releases and their states."""
+    table = columns("release", "vsn", "status", "from here", "applications", "staged")
+    for release in listed:
+        ways = " ".join(way for way, there in (("up", release.up), ("down", release.down)) if there)
+        status = status_text(release.status)
+        if release.probation_until:
+            status.append(text(f" until {clock(release.probation_until)}", "fact"))
+        if release.damaged or release.failed:
+            status.append(text(", damaged" if release.damaged else ", failed", "bad"))
+        apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
+        staged = moment(release.staged, now())
+        table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged)
+    return Group(table, *(text(line, "bad") for line in _troubles(listed)))
+
+
+def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
+    """How the release on probation does."""
+    for release in snapshot.releases:
+        if (health := release.health) is not None:
+            deadline = f"; goes back at {clock(release.probation_until)}" if release.probation_until else ""
+            counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
+            facts = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
+            yield "health", Text.assemble(text(health.verdict, VERDICTS[health.verdict]), text(facts))
+
+
+def _troubles(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
+    """What an operator has to know of releases that are damaged or have failed."""
+    for release in listed:
+        if release.damaged:
+            yield release.damaged
+        elif release.failed:
+            yield f"{release.vsn} failed here: {release.failed.rstrip('.')}."

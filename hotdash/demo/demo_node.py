@@ -1,0 +1,210 @@
+"""Where a demonstration plays: copies of the example, a node, and a run directory in one private folder.
+
+When it is over, however it ends, the node is stopped and the folder is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
+
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+START_LIMIT = 120.0
+"""Seconds that a command may take."""
+END_LIMIT = 5.0
+"""Seconds that the dashboard has to give the terminal back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One version of the example: its folder (seen from the stage), and what its release.toml says."""
+
+    folder: str
+    name: str
+    vsn: str
+
+    @property
+    def tarball(self) -> str:
+        """The file that `node-runtime build` makes of it."""
+        return f"{self.name}-{self.vsn}.tar.gz"
+
+
+def bundled_examples() -> Path:
+    """fil's versions: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "examples" / "fil", package.parent / "examples" / "fil"):
+        if folder.is_dir():
+            return folder
+    raise Refused("The examples are not beside hotdash; name a folder of fil's versions with --examples.")
+
+
+class Stage:
+    """A private folder with everything in it, and the environment that the commands run in.
+
+    `port` None leaves the release's own configuration as it is; 0 takes a free port.
+    """
+
+    def __init__(self, examples: Path | None, port: int | None) -> None:
+        self._examples = examples if examples is not None else bundled_examples()
+        self._port = port
+        self._handlers: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            self._handlers[number] = signal.signal(number, _leave)
+        self.folder = Path(tempfile.mkdtemp(prefix="hotdash-demo-"))
+        try:
+            self._prepare()
+        except BaseException:
+            self._clean()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._clean()
+        if isinstance(error, SystemExit):  # a signal; the terminal may be gone with it
+            with suppress(OSError):
+                print("The demonstration was stopped; its node and its folders are gone.", file=sys.stderr, flush=True)
+
+    def _prepare(self) -> None:
+        for source in sorted(self._examples.iterdir()):
+            if (source / "release.toml").is_file():
+                shutil.copytree(source, self.folder / source.name, ignore=shutil.ignore_patterns("_build"))
+        self.projects = [read_project(path) for path in sorted(self.folder.iterdir())]
+        if not self.projects:
+            raise Refused(f"There is no release.toml in any folder of {self._examples}.")
+        first = self.folder / self.projects[0].folder
+        self.node = str(_toml(first / "config" / "node.toml").get("name", f"{self.projects[0].name}@127.0.0.1"))
+        self.node_folder = self.projects[0].name
+        self.script = f"{self.node_folder}/bin/{self.projects[0].name}"
+        self.run_directory = self.folder / "run"
+        self.run_directory.mkdir(mode=0o700)
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        configured = _toml(first / "config" / "sys.toml").get(self.projects[0].name, {}).get("http_port", 8004)
+        self.port = int(str(configured)) if self._port is None else self._port or free_port()
+        check_port(self.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
+            "TMPDIR": str(temporary),  # so that what a command leaves that is killed goes, too
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            **columns(),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def write_overrides(self) -> None:
+        """Put the web page's port where no release touches it: etc/sys.toml of the node's folder."""
+        overrides = self.folder / self.node_folder / "etc" / "sys.toml"
+        overrides.parent.mkdir(parents=True, exist_ok=True)
+        overrides.write_text(f"[{self.projects[0].name}]\nhttp_port = {self.port}\n")
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a user would in this folder."""
+        return subprocess.run(
+            words,
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=START_LIMIT,
+            check=False,
+        )
+
+    def must(self, *words: str) -> str:
+        """Run a command that has to succeed; its own sentence becomes the refusal when it does not."""
+        done = self.run(*words)
+        if done.returncode != 0:
+            said = done.stdout.strip().splitlines()
+            last = said[-1] if said else f"{' '.join(words)} ended with {done.returncode} and said nothing."
+            raise Refused(last, ExitCode(done.returncode) if done.returncode in set(ExitCode) else ExitCode.REFUSED)
+        return done.stdout
+
+    def show(self, *words: str) -> int:
+        """Run a command on this process's own terminal, and answer its exit code; what ends this process ends it first.
+
+        The terminal belongs to a process of its own so that its end needs nobody's help: when the terminal goes away,
+        the kernel ends the one, and the other still cleans up.
+        """
+        environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
+        shown = subprocess.Popen(words, env=environment)
+        try:
+            return shown.wait()
+        finally:
+            _end(shown)
+
+    def _clean(self) -> None:
+        for number in self._handlers:
+            signal.signal(number, signal.SIG_IGN)
+        try:
+            if hasattr(self, "script") and (self.folder / self.script).exists():
+                self.run(self.script, "stop")
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)  # type: ignore[arg-type]  # what signal.signal returned
+
+
+def read_project(folder: Path) -> Project:
+    """What a project's release.toml says of it."""
+    release = _toml(folder / "release.toml")
+    return Project(folder.name, str(release["name"]), str(release["vsn"]))
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def columns() -> dict[str, str]:
+    """What commands are told of the terminal that their output is shown on, if there is one."""
+    return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
+
+
+def check_port(port: int) -> None:
+    """Refused when nobody could listen on this port of the loopback interface: better said before all is built."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be had ({error.strerror})"
+            raise Refused(f"Port {port} {why} on 127.0.0.1; `hotdash demo --port 0` takes a free one.") from None
+
+
+def _toml(path: Path) -> dict[str, dict[str, object]]:
+    return tomllib.loads(path.read_text()) if path.is_file() else {}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and end it if it doesn't."""
+    process.terminate()
+    try:
+        process.wait(END_LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

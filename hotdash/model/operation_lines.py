@@ -1,0 +1,112 @@
+"""An operation as people follow it: its phases, its outcome as the node reported it, its results."""
+
+from __future__ import annotations
+
+from node_runtime.protocol import messages as m
+
+from .styled_text import Line, Span, Tone, line, say
+from .units import age, countdown, duration, plural
+
+_OUTCOMES: dict[str, tuple[str, Tone]] = {
+    "installed": ("{to} is current, on probation", "warn"),
+    "committed": ("{to} is permanent", "ok"),
+    "reverted": ("went back from {from_} to {to}", "ok"),
+    "aborted": ("aborted: nothing was touched", "bad"),
+    "put back": ("failed and was put back: {from_} runs on", "bad"),
+    "restarted": ("the node was restarted into its permanent release", "bad"),
+    "partly put back": ("failed and could only partly be put back", "bad"),
+    "partly reverted": ("went back only a part of the way to {to}", "bad"),
+}
+_MARKS: dict[str, tuple[str, Tone]] = {
+    "installed": ("◆", "warn"),
+    "committed": ("✔", "ok"),
+    "reverted": ("↩", "ok"),
+}
+VERDICTS: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
+"""The tone of a health's verdict."""
+RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
+
+
+def outcome_mark(operation: m.Operation) -> Span:
+    """One character for how it went."""
+    if operation.outcome is None:
+        return Span("◌", "warn")
+    return Span(*_MARKS.get(operation.outcome, ("✖", "bad")))
+
+
+def outcome_words(operation: m.Operation) -> Span:
+    """What the node reported; while it has reported nothing, just that."""
+    if operation.outcome is None:
+        return say(f"running: {operation.phase}", "warn")
+    if operation.outcome == "installed" and operation.probation_until is None:
+        return say(f"{operation.to_vsn} was installed", "ok")
+    words, tone = _OUTCOMES[operation.outcome]
+    return say(words.format(to=operation.to_vsn, from_=operation.from_vsn), tone)
+
+
+def headline(operation: m.Operation) -> Line:
+    """What was asked, by whom."""
+    verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
+    way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
+    return line(say(verb, "strong"), " ", say(way, "name"), say(f"  by {operation.who}", "fact"))
+
+
+def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
+    """The verdict, and what follows from it. Without a word from the node there is none."""
+    if operation.outcome is None and not fresh:
+        return [line(say("The outcome is unknown: the node is not answering; it is asked again when it does.", "bad"))]
+    first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]
+    if operation.outcome is None:
+        first.append(say(f"  for {age(node_now - operation.started)}", "fact"))
+    elif operation.ended is not None:
+        first.append(say(f"  after {duration(operation.ended - operation.started)}", "fact"))
+    if operation.pause is not None:
+        first.append(say(f"  processes paused for {duration(operation.pause)}", "fact"))
+    lines: list[Line] = [tuple(first)]
+    if operation.error:
+        lines.append((Span("  "), say(operation.error, "bad")))
+    if operation.outcome == "installed" and operation.probation_until is not None:
+        left = operation.probation_until - node_now
+        if left > 0:
+            lines.append(
+                line(say(f"  Unless it is committed, the node goes back by itself in {countdown(left)}.", "warn"))
+            )
+    return lines
+
+
+def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
+    """The phases that the node has reported, one short line each."""
+    if not operation.steps:
+        return [line(say("No phase reported yet.", "fact"))]
+    width = max(len(step.phase) for step in operation.steps)
+    return [_phase(step, operation, node_now, width) for step in operation.steps]
+
+
+def _phase(step: m.Step, operation: m.Operation, node_now: float, width: int) -> Line:
+    name = step.phase.ljust(width)
+    if step.seconds is not None:
+        failed = operation.outcome in ("aborted", "put back", "partly put back")
+        last = step is operation.steps[-1]
+        mark = Span("✖ ", "bad") if failed and last else Span("✔ ", "ok")
+        return (mark, say(name), say(f"  {duration(step.seconds):>7}", "fact"))
+    if operation.ended is not None:
+        return (Span("· ", "fact"), say(name))
+    taken = duration(max(0.0, node_now - step.started))
+    return (Span("◌ ", "warn"), say(name, "warn"), say(f"  {taken:>7}", "fact"))
+
+
+def tally(operation: m.Operation) -> Line:
+    """The results in numbers."""
+    results = operation.results
+    if not results:
+        empty = "No process was touched." if operation.ended is not None else "No result has been reported yet."
+        return line(say(empty, "fact"))
+    number = max(operation.touched, len(results))
+    spans: list[Span] = [say(plural(number, "process", "processes"), "strong")]
+    if number > len(results):
+        spans.append(say(f", of {len(results)} this tells", "fact"))
+    for outcome, tone in RESULT_TONES.items():
+        number = sum(1 for result in results if result.outcome == outcome)
+        if number:
+            spans += [Span("  "), say(f"{number} {outcome}", tone)]
+    return tuple(spans)

@@ -1,0 +1,124 @@
+"""What is told of one process beside its state."""
+
+from __future__ import annotations
+
+import re
+
+from node_runtime.protocol import messages as m
+
+from .process_tree import title_of
+from .styled_text import Line, Span, Tone, line, say
+from .units import age, count, plural
+
+_STATUS: dict[str, tuple[str, Tone]] = {
+    "idle": ("●", "ok"),
+    "running": ("●", "ok"),
+    "suspended": ("‖", "warn"),
+    "zombie": ("✖", "bad"),
+}
+_HASH = re.compile(r"[0-9a-f]{12,}")
+CROWDED = 100
+"""So many messages in a mailbox are worth a look."""
+
+
+def status_mark(process: m.ProcessInfo) -> Span:
+    """One character for how a process is."""
+    return Span(*_STATUS[process.status])
+
+
+def status_words(process: m.ProcessInfo) -> Span:
+    """How a process is, in a word."""
+    return Span(process.status, _STATUS[process.status][1])
+
+
+def kind_words(process: m.ProcessInfo) -> Span:
+    """What a process is; a state machine's state and a supervisor's strategy say more than its kind."""
+    if process.state_name is not None:
+        return say(process.state_name, "strong")
+    if process.kind == "supervisor":
+        return say(process.strategy or "supervisor", "fact")
+    return say(process.kind, "fact")
+
+
+def mailbox_words(process: m.ProcessInfo) -> Span:
+    """The messages that wait, and nothing when none does."""
+    if not process.mailbox:
+        return Span("")
+    return Span(count(process.mailbox), "warn" if process.mailbox >= CROWDED else "plain")
+
+
+def process_lines(process: m.ProcessInfo, node_now: float) -> list[Line]:
+    """Identity first, then what it runs, then how it stands."""
+    kind = [say(process.kind)]
+    if process.state_name is not None:
+        kind += [say(" in state "), say(process.state_name, "strong")]
+    lived = age(node_now - process.started).replace(" ", "\xa0")
+    lines = [
+        line(status_mark(process), " ", say(title_of(process), "name"), say(f"  <{process.pid}>", "fact")),
+        line(
+            *kind,
+            ", ",
+            status_words(process),
+            say(f"  up\xa0{lived}", "fact"),
+        ),
+        line(say("runs ", "fact"), say(_callback(process)), " ", say(process.vsn, "strong")),
+    ]
+    if process.strategy is not None:
+        lines.append(line(say("strategy ", "fact"), say(process.strategy), say(f"  {process.intensity or ''}", "fact")))
+    lines.append(
+        line(
+            say("mailbox\xa0", "fact"),
+            say(count(process.mailbox), "warn" if process.mailbox >= CROWDED else "plain"),
+            say("  handled\xa0", "fact"),
+            say(count(process.messages)),
+            say("  restarts\xa0", "fact"),
+            say(count(process.restarts), "warn" if process.restarts else "plain"),
+        )
+    )
+    relations = [(name, pids) for name, pids in (("links", process.links), ("monitors", process.monitors)) if pids]
+    if relations:
+        spans: list[Span] = []
+        for name, pids in relations:
+            spans += [say(f"{name} ", "fact"), say(_pids(pids)), say("  ")]
+        lines.append(tuple(spans))
+    return lines
+
+
+def _callback(process: m.ProcessInfo) -> str:
+    if process.callback is None or ":" in process.callback:
+        return process.callback or process.module
+    return f"{process.module}:{process.callback}"
+
+
+def short_vsn(vsn: str) -> str:
+    """A version; of one that is only a hash of a module's content, as much as tells it from another."""
+    return vsn[:7] if _HASH.fullmatch(vsn) else vsn
+
+
+def version(vsn: str, app_vsn: str | None) -> Line:
+    """A module's version; one that is only a hash is told by its application's version, too."""
+    if app_vsn is None or not _HASH.fullmatch(vsn):
+        return (say(vsn, "strong"),)
+    return (say(app_vsn, "strong"), say(f" {short_vsn(vsn)}", "fact"))
+
+
+def vacancy_lines(child: m.ChildInfo) -> list[Line]:
+    """A child specification whose process does not live."""
+    words = "is being restarted" if child.status == "restarting" else "is not running"
+    return [
+        line(say("○ ", "warn"), say(child.child_id, "name"), say(f"  {child.kind}", "fact")),
+        line(say(f"This child of <{child.supervisor}> {words}.", "warn")),
+    ]
+
+
+def application_lines(application: m.ApplicationInfo, members: int) -> list[Line]:
+    """An application."""
+    return [
+        line(say(application.name, "name"), " ", say(application.vsn, "strong"), say("  application", "fact")),
+        line(say(plural(members, "process", "processes"), "fact")),
+    ]
+
+
+def _pids(pids: tuple[int, ...]) -> str:
+    shown = " ".join(f"<{pid}>" for pid in pids[:6])
+    return f"{shown} and {len(pids) - 6} more" if len(pids) > 6 else shown

@@ -1,0 +1,78 @@
+"""A rehearsal as lines to read: how many went well, and what those did that didn't."""
+
+from __future__ import annotations
+
+from node_runtime.protocol import messages as m
+
+from .styled_text import Line, Span, Tone, line, say
+from .term_lines import diff_lines
+from .units import duration, plural
+
+LISTED = 12
+_TRACE = 3
+_DIFFERENCE = 8
+
+
+def unknown(plan: m.Plan) -> int:
+    """Of how many processes nobody can say how their code_change would go."""
+    rehearsal = plan.rehearsal
+    if rehearsal is None or rehearsal.failed:
+        return 0
+    return rehearsal.unrehearsed + rehearsal.processes - rehearsal.reached
+
+
+def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
+    """The verdict, those that did not go well, and one of those that did."""
+    lines = [_verdict(rehearsal)] if rehearsal.processes else []
+    if rehearsal.error:
+        lines.append(line(say(f"  It ended early: {rehearsal.error}.", "bad")))
+    troubled = [one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False]
+    for one in troubled[:LISTED]:
+        lines += _troubled(one)
+    for call in rehearsal.calls[:LISTED]:
+        lines += _call(call)
+    more = rehearsal.failed + rehearsal.unrehearsed + rehearsal.not_given_back - len(troubled[:LISTED])
+    if more > 0:
+        lines.append(line(say(f"    and {more} more", "fact")))
+    example = next((one for one in rehearsal.results if one.outcome == "ok" and one.after is not None), None)
+    if example is not None and example.after is not None:
+        lines.append(
+            line(say("  for example ", "fact"), say(_name(example), "name"), say(f"  <{example.pid}>", "fact"))
+        )
+        lines += [(Span("    "), *one) for one in diff_lines(example.before, example.after)[:_DIFFERENCE]]
+    return lines
+
+
+def _verdict(rehearsal: m.Rehearsal) -> Line:
+    tried = plural(rehearsal.reached, "process", "processes")
+    whole = tried if rehearsal.reached == rehearsal.processes else f"{rehearsal.reached} of {rehearsal.processes}"
+    spans = [say(f"  {whole} tried on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
+    counts: list[tuple[int, str, Tone]] = [
+        (rehearsal.failed, "would fail", "bad"),
+        (rehearsal.unrehearsed, "can't be tried", "warn"),
+        (rehearsal.not_given_back, "don't come back by the way down", "warn"),
+    ]
+    said = [say(f"{number} {words}", tone) for number, words, tone in counts if number]
+    return line(*spans, *(said or [say("all went well", "ok")]))
+
+
+def _troubled(one: m.Rehearsed) -> list[Line]:
+    bad = one.outcome not in ("ok", "unrehearsed")
+    mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
+    tone: Tone = "bad" if bad else "warn"
+    head = (Span("  "), mark, say(_name(one), "name"), say(f"  <{one.pid}>  ", "fact"), say(one.message or "", tone))
+    return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
+
+
+def _call(one: m.RehearsedCall) -> list[Line]:
+    bad = one.outcome != "unrehearsed"
+    mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
+    head = (
+        Span("  "), mark, say(one.function, "name"), say(f"  instruction {one.step}  ", "fact"),
+        say(one.message, "bad" if bad else "warn"),
+    )  # fmt: skip
+    return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
+
+
+def _name(one: m.Rehearsed) -> str:
+    return one.name or one.module

@@ -1,0 +1,1 @@
+"""The numbered views of the dashboard: one file per view, with its columns."""

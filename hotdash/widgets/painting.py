@@ -1,0 +1,72 @@
+"""From tones to the theme's colours: the only place where a meaning becomes a look."""
+
+from __future__ import annotations
+
+from typing import ClassVar, get_args
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.content import Content
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from hotdash.model.styled_text import Line, Tone
+
+_STYLES: dict[Tone, str] = {
+    "plain": "",
+    "name": "$text-primary",
+    "fact": "$foreground 60%",
+    "ok": "$text-success",
+    "warn": "$text-warning",
+    "bad": "$text-error",
+    "strong": "bold",
+}
+
+
+def content(*lines: Line) -> Content:
+    """Lines for a widget that is given its text; nothing in them is read as markup."""
+    return Content("\n").join(Content.assemble(*((span.text, _STYLES[span.tone]) for span in line)) for line in lines)
+
+
+class Painted(ScrollView, can_focus=True):
+    """A scrolled widget that draws its lines itself, in the theme's colours."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in get_args(Tone)}
+
+    DEFAULT_CSS = """
+    Painted {
+        background: transparent;
+        color: $foreground;
+        scrollbar-size-vertical: 1;
+        overflow-x: hidden;
+        & > .tone--name { color: $text-primary; }
+        & > .tone--fact { color: $foreground 60%; }
+        & > .tone--ok { color: $text-success; }
+        & > .tone--warn { color: $text-warning; }
+        & > .tone--bad { color: $text-error; }
+        & > .tone--strong { text-style: bold; }
+    }
+    """
+
+    def paint(self, line: Line, width: int, ground: Style) -> list[Segment]:
+        """The line in exactly `width` cells on the background of `ground`; what doesn't fit ends in an ellipsis."""
+        segments: list[Segment] = []
+        left = width
+        for span in line:
+            style = self._tone(span.tone) + Style(bgcolor=ground.bgcolor)
+            cells = cell_len(span.text)
+            if cells > left:
+                segments.append(Segment(set_cell_size(span.text, max(left - 1, 0)) + "…" * (left > 0), style))
+                return segments
+            segments.append(Segment(span.text, style))
+            left -= cells
+        segments.append(Segment(" " * left, ground))
+        return segments
+
+    def strip(self, line: Line, width: int, ground: Style) -> Strip:
+        """The line as what Textual draws."""
+        return Strip(self.paint(line, width, ground), width)
+
+    def _tone(self, tone: Tone) -> Style:
+        return self.get_component_rich_style(f"tone--{tone}")

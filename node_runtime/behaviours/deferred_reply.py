@@ -1,0 +1,73 @@
+"""Replies from elsewhere: a call whose answer comes later, or from another process. Follows gen_server:reply/2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import FunctionType
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+
+from node_runtime.processes.pid import Pid
+from node_runtime.processes.reply_future import Awaited
+from node_runtime.processes.runtime import runtime
+
+S = TypeVar("S")
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+class From(Generic[R]):
+    """Where the answer to one call goes. It may stand in a state, and be handed to other processes.
+
+    `pid` is the process that was called and owes the answer: when it ends, the caller is told. Follows
+    gen_server:from().
+    """
+
+    __slots__ = ("_future", "pid")
+
+    def __init__(self, pid: Pid, future: Awaited | None) -> None:
+        self.pid = pid
+        self._future = future
+
+    def __repr__(self) -> str:
+        return f"<a call to {self.pid}>"
+
+
+def reply(to: From[R], answer: R) -> None:
+    """Answer a call that nobody has answered yet. A second answer, or one to a caller that is gone, is lost.
+
+    Follows gen_server:reply/2 and gen_statem:reply/2.
+    """
+    node = runtime()
+    node.refuse_zombie()
+    future = to._future
+    if future is None:
+        return
+    process = node.processes.get(to.pid)
+    if process is not None:
+        process.settle_debt(future)
+    if not future.done():
+        future.set_result(answer)
+        if process is not None:
+            process.answered(future, answer)
+
+
+@overload
+def deferred(
+    method: Callable[Concatenate[S, From[R], P], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[S, P], R]: ...
+@overload
+def deferred(method: Callable[Concatenate[S, From[R], P], None]) -> Callable[Concatenate[S, P], R]: ...
+def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Marks a public method of a server whose answer comes by `reply(from_, answer)`, whenever and from wherever.
+
+    The method gets the From first and returns nothing; its caller doesn't see that: `@deferred def take(self,
+    from_: From[Loaf], size: int) -> None` is asked by `await call(bakery, Bakery.take, 3)`, which is a Loaf. A cast has
+    a From, too, whose answer is lost. OTP: `noreply` of gen_server:handle_call/3.
+    """
+    method.__dict__["deferred"] = True
+    return method
+
+
+def is_deferred(method: FunctionType) -> bool:
+    """Whether a method is marked with `deferred`."""
+    return "deferred" in method.__dict__

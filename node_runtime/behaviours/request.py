@@ -1,0 +1,101 @@
+"""Asking a process through its mailbox, and waiting for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from node_runtime.processes.errors import CallTimeout, Exit
+from node_runtime.processes.process import YIELDING, Item, Process
+from node_runtime.processes.runtime import Runtime
+from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.wait_graph import end_waiting, refuse_deadlock
+
+from .behaviour_process import BehaviourProcess
+
+
+def name_of(method: Callable[..., Any]) -> str:
+    """The name that travels. Raises TypeError for what is no method, but a text, say."""
+    try:
+        return method.__name__
+    except AttributeError:
+        raise not_a_method(method) from None
+
+
+def not_a_method(method: object) -> TypeError:
+    """The error of whoever asks with anything else."""
+    return TypeError(f"{method!r} is no method; give that of the server's class itself, like Counter.add")
+
+
+def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+    """Queue `item`; await what it returns for the answer. Raises Deadlock and Exit at once, and as `answer`."""
+    if node.zombies:
+        node.refuse_zombie()
+    me = node.me()
+    if me is process or process.calling:
+        refuse_deadlock(me, process)
+    if not isinstance(process, BehaviourProcess):
+        # Plain asyncio code never looks into its mailbox: who waits without a time limit would do so for ever.
+        raise Exit("badcall", f"{process.title()} runs a coroutine and answers no calls")
+    if me is not None and me.gate is YIELDING and process.held_with(me):
+        process.serve(item, YIELDING)
+    else:
+        node.post(process, item)
+    return _wait(node, process, item, seconds, me)
+
+
+def answer(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+    """Wait for the answer to `item`, which the process has. Raises Exit when the process ends first, CallTimeout."""
+    return _wait(node, process, item, seconds, node.me())
+
+
+async def _wait(node: Runtime, process: Process, item: Item, seconds: float | None, me: Process | None) -> Any:
+    future = item[3]
+    assert future is not None
+    timer = None
+    if not future.done():
+        if seconds == CALL_SECONDS:
+            node.deadlines.add(future, _timeout, process, item, CALL_SECONDS)
+        elif seconds is not None:
+            timer = node.later(seconds, _expire, process, item, seconds)
+    task = None
+    if me is not None:  # begin_waiting, written out
+        task = asyncio.current_task(node.loop)
+        if me.calling is None:
+            me.calling = {task: (process, item)}
+        else:
+            me.calling[task] = (process, item)
+    failure: Exception | None = None
+    result: Any = None
+    try:
+        result = await future
+    except Exception as error:
+        failure = error
+    finally:
+        if me is not None:
+            end_waiting(me, task)
+        if timer is not None:
+            timer.cancel()
+    if node.zombies:
+        await apply_exits(node)
+    if failure is not None:
+        raise failure
+    return result
+
+
+async def apply_exits(node: Runtime) -> None:
+    """Return only if the calling process is alive: an answer must not reach one that has been ended meanwhile."""
+    me = node.me()
+    if me is not None and me.pid in node.zombies:
+        await asyncio.sleep(0)
+        raise Exit(me.reason)
+
+
+def _timeout(process: Process, item: Item, seconds: float) -> CallTimeout:
+    return CallTimeout(process.name or process.pid, str(item[0]), seconds)
+
+
+def _expire(process: Process, item: Item, seconds: float) -> None:
+    if item[3] is not None and not item[3].done():
+        item[3].set_exception(_timeout(process, item, seconds))

@@ -1,0 +1,1 @@
+"""Reading Python values for people without running their code: states, log lines, fingerprints."""

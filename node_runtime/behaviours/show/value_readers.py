@@ -1,0 +1,339 @@
+"""How values of each class are read: as a text, or as parts with names; and never by code that belongs to the class.
+
+Nothing of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass; attributes are read
+through the interpreter's own descriptors. What concerns the class alone is found out once, since states are many and
+their classes few.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import math
+import pathlib
+import types
+import uuid
+import zoneinfo
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias, TypeGuard
+
+from node_runtime.processes.pid import Pid, Ref
+
+OPAQUE: Final = "‹opaque›"
+CUT: Final = "…"
+
+Writer: TypeAlias = Callable[[Any, int], str]
+"""The text of a value that has no parts; of long ones so many characters."""
+Parts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
+"""How many parts a value has and the labelled parts; None for a value that can't be looked into."""
+
+
+class Kinds:
+    """The classes that were met. It keeps them alive: it is for some values in a row, and not to be kept.
+
+    `labels` are the names of parts that were met: as they are shown, and whether they sound like a secret's.
+    """
+
+    __slots__ = ("_known", "labels")
+
+    def __init__(self) -> None:
+        self.labels: dict[str, tuple[str, bool]] = {}
+        self._known: dict[int, Kind] = {}
+
+    def of(self, cls: type) -> Kind:
+        """How values of `cls` are read."""
+        known = self._known.get(id(cls))  # by identity: a metaclass may run code when a class is hashed
+        if known is None:
+            known = self._known[id(cls)] = Kind(cls)
+        return known
+
+
+class Kind:
+    """How values of one class are read. `write` is None for those that have parts.
+
+    `package` is the outermost package of its module, None for a class that doesn't say. `attributes` reads what values
+    have beside their items: None where they have no items, or nothing beside them.
+    """
+
+    __slots__ = ("_read", "attributes", "cls", "name", "package", "write")
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        module: object = _MODULE.__get__(cls)
+        self.name = type_name(cls)
+        self.package = module.partition(".")[0] if type(module) is str else None
+        self.write = _writer(cls)
+        self._read: Callable[[Any], Parts] | None = None
+        beside = issubclass(cls, _WITH_ITEMS) and not any(cls is exact for exact in _WITH_ITEMS)
+        self.attributes = _attributes(cls) if beside and (_slots(cls) or _dict_descriptor(cls) is not None) else None
+
+    def parts(self, value: Any) -> Parts:
+        """How many parts `value` has and the labelled parts; None for a value that can't be looked into."""
+        if self._read is None:
+            self._read = _reader(self.cls)
+        return self._read(value)
+
+
+# ------------------------------------------------------------------ values without parts
+
+
+def _repr(value: Any, longest: int) -> str:
+    return repr(value)
+
+
+def _str(value: Any, longest: int) -> str:
+    return str(value)
+
+
+_WRITTEN_BY_REPR: Final[dict[type, Writer]] = {
+    type(None): _repr,
+    bool: _repr,
+    float: _repr,
+    complex: _repr,
+    decimal.Decimal: _str,
+    datetime.date: _str,
+    datetime.timedelta: _str,
+    uuid.UUID: _str,
+    pathlib.PosixPath: _str,
+    pathlib.PurePosixPath: _str,
+    Pid: _str,
+    Ref: _repr,
+}
+_OWN_ZONES: Final = (type(None), datetime.timezone, zoneinfo.ZoneInfo)
+_NAMED: Final = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.CoroutineType,
+    types.GeneratorType,
+    types.AsyncGeneratorType,
+)
+
+
+def _writer(kind: type) -> Writer | None:
+    """What writes the values of a class that have no parts; None for every other class."""
+    # A class with a metaclass of its own may run code when it is hashed or compared.
+    if type(kind) is type and (write := _WRITTEN_BY_REPR.get(kind)) is not None:
+        return write
+    if issubclass(kind, enum.Enum):
+        return _enum_text
+    return next((write for base, write in _LEAVES if issubclass(kind, base)), None)
+
+
+def _int_text(value: int, longest: int) -> str:
+    bits = int.bit_length(value)
+    return int.__repr__(value) if bits < 1024 else f"‹{math.ceil(bits / 8)} bytes of int›"
+
+
+def _str_text(value: str, longest: int) -> str:
+    return _quoted(str.__getitem__(value, slice(longest)), str.__len__(value), longest)
+
+
+def _bytes_text(value: bytes, longest: int) -> str:
+    return _quoted(bytes.__getitem__(value, slice(longest)), bytes.__len__(value), longest)
+
+
+def _bytearray_text(value: bytearray, longest: int) -> str:
+    return _quoted(bytes(bytearray.__getitem__(value, slice(longest))), bytearray.__len__(value), longest)
+
+
+def _quoted(shown: str | bytes, length: int, longest: int) -> str:
+    return repr(shown) + (f"{CUT} ({length:,} in all)" if length > longest else "")
+
+
+def _time_text(value: datetime.datetime | datetime.time, longest: int) -> str:
+    if type(value) is not datetime.datetime and type(value) is not datetime.time:
+        return OPAQUE
+    zone = type(value.tzinfo)
+    if any(zone is known for known in _OWN_ZONES):
+        return value.isoformat()
+    # isoformat() asks a zone for its offset, and this one's class is not the standard library's.
+    return f"{value.replace(tzinfo=None).isoformat()} {type_name(zone)}"
+
+
+def _type_text(value: type, longest: int) -> str:
+    return type_name(value)
+
+
+def _method_text(value: types.MethodType, longest: int) -> str:
+    return _named_text(value.__func__, longest)
+
+
+def _named_text(value: Any, longest: int) -> str:
+    if not issubclass(type(value), _NAMED):
+        return OPAQUE
+    module = value.__module__ if issubclass(type(value), types.FunctionType) else None
+    return f"{_plain(module)}:{_plain(value.__qualname__)}" if type(module) is str else _plain(value.__qualname__)
+
+
+def _module_text(value: types.ModuleType, longest: int) -> str:
+    return _plain(_raw_dict(value).get("__name__"))
+
+
+_LEAVES: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
+    (int, _int_text),
+    (str, _str_text),
+    (bytes, _bytes_text),
+    (bytearray, _bytearray_text),
+    (type, _type_text),
+    ((datetime.datetime, datetime.time), _time_text),
+    (types.MethodType, _method_text),
+    (_NAMED, _named_text),
+    (types.ModuleType, _module_text),
+)
+
+
+def _enum_text(value: enum.Enum, longest: int) -> str:
+    return _plain(_raw_dict(value).get("_name_", OPAQUE))
+
+
+# ------------------------------------------------------------------ values with parts
+
+
+_WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
+
+
+def _reader(kind: type) -> Callable[[Any], Parts]:
+    """What reads the parts of a class's values."""
+    if issubclass(kind, tuple):
+        names = _field_names(kind)
+        return lambda value: (
+            tuple.__len__(value),
+            zip(
+                names if len(names) == tuple.__len__(value) else range(tuple.__len__(value)),
+                tuple.__iter__(value),
+                strict=False,
+            ),
+        )
+    if issubclass(kind, list):
+        return lambda value: (list.__len__(value), enumerate(list.__iter__(value)))
+    if issubclass(kind, dict):
+        return lambda value: (dict.__len__(value), dict.items(value))
+    if issubclass(kind, (set, frozenset)):
+        base: Any = set if issubclass(kind, set) else frozenset
+        return lambda value: (base.__len__(value), enumerate(base.__iter__(value)))
+    if issubclass(kind, deque):
+        return lambda value: (deque.__len__(value), enumerate(deque.__iter__(value)))
+    return _attributes(kind)
+
+
+def _attributes(kind: type) -> Callable[[Any], Parts]:
+    """Reads slots and instance attributes by name; None when the class has neither."""
+    slots, own = _slots(kind), _dict_descriptor(kind)
+    bare = not slots and own is None
+    failure = issubclass(kind, BaseException)
+
+    def read(value: Any) -> Parts:
+        set_slots: dict[object, object] = {}
+        for name, get in slots:
+            try:
+                set_slots[name] = get(value)
+            except (AttributeError, TypeError):
+                continue  # never set
+        found = list(set_slots.items())
+        if own is not None:
+            attributes = _copied(own, value)
+            if "__builtins__" in attributes:
+                return 0, None  # a module in all but its class
+            if failure:
+                found.append(("args", _ARGUMENTS.__get__(value)))
+            found.extend(attributes.items())
+        return len(found), None if bare else found
+
+    return read
+
+
+def _slots(kind: type) -> list[tuple[str, Callable[[object], object]]]:
+    """The slots of a class and of its bases, and what reads them."""
+    return [
+        (name, descriptor.__get__)
+        for base in reversed(_mro(kind))
+        for name, descriptor in _namespace(base).items()
+        if type(descriptor) is types.MemberDescriptorType and type(name) is str and not name.startswith("__")
+    ]
+
+
+_MRO: Final = vars(type)["__mro__"]
+_NAME: Final = vars(type)["__qualname__"]
+_MODULE: Final = vars(type)["__module__"]
+"""What a class says of itself, through no metaclass."""
+_NAMESPACE: Final = vars(type)["__dict__"]
+_ARGUMENTS: Final = vars(BaseException)["args"]
+
+
+def _mro(kind: type) -> tuple[type, ...]:
+    mro: tuple[type, ...] = _MRO.__get__(kind)
+    return mro
+
+
+def _namespace(kind: type) -> Mapping[str, object]:
+    namespace: Mapping[str, object] = _NAMESPACE.__get__(kind)
+    return namespace
+
+
+def _dict_descriptor(kind: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
+    for base in _mro(kind):
+        descriptor = _namespace(base).get("__dict__")
+        if type(descriptor) is types.GetSetDescriptorType or type(descriptor) is types.MemberDescriptorType:
+            return descriptor
+    return None
+
+
+def _raw_dict(value: object) -> dict[str, object]:
+    """A copy of the instance's attributes, through no `__dict__` that its class may define."""
+    descriptor = _dict_descriptor(type(value))
+    return {} if descriptor is None else _copied(descriptor, value)
+
+
+def _copied(descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object) -> dict[str, object]:
+    try:
+        found = descriptor.__get__(value)
+    except (AttributeError, TypeError):
+        return {}
+    return dict.copy(found) if issubclass(type(found), dict) else {}
+
+
+def _field_names(kind: type) -> tuple[object, ...]:
+    for base in _mro(kind):
+        names = _namespace(base).get("_fields")
+        if type(names) is tuple:
+            return names
+    return ()
+
+
+def type_name(kind: type) -> str:
+    """The name of a class, with its module's."""
+    name = _plain(_NAME.__get__(kind))
+    module = _namespace(kind).get("__module__")
+    return name if type(module) is not str or module == "builtins" else f"{_plain(module)}.{name}"
+
+
+# ------------------------------------------------------------------ text
+
+
+def label(name: object, kinds: Kinds) -> str:
+    """The name of a part: an attribute's, or a key."""
+    if type(name) is str:
+        return _plain(name)
+    if type(name) is int:
+        return str(name)
+    kind = kinds.of(type(name))
+    return escape(kind.write(name, 200)) if kind.write is not None else f"‹{kind.name}›"
+
+
+def _plain(text: object) -> str:
+    """At most 200 characters of a string, escaped; a word for what should have been one."""
+    return escape(str.__getitem__(text, slice(200))) if _is_str(text) else OPAQUE
+
+
+def _is_str(text: object) -> TypeGuard[str]:
+    """isinstance() would ask an object for its `__class__`, which may be a property."""
+    return issubclass(type(text), str)
+
+
+def escape(text: str) -> str:
+    """`text` with everything that is not printable written as in a string literal."""
+    if str.isprintable(text):
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

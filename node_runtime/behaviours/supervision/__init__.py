@@ -1,0 +1,1 @@
+"""Supervisors: child specifications, restart strategies, restarts, shutdown and reports."""

@@ -1,0 +1,357 @@
+"""Supervisors: processes that start, watch, restart and stop others. Follows supervisor of OTP.
+
+A supervisor is a server that traps exits. Its state is one `Table`, which observers read without asking and an
+upgrade can replace and put back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Sequence
+from functools import partial
+from types import CoroutineType
+from typing import Any, ClassVar, Final, Literal, TypeAlias
+
+from node_runtime.behaviours.gen_server import GenServer, ServerProcess
+from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.upgrade.deferred_exits import park
+from node_runtime.processes.errors import Ignore, NameTaken, Stop, describe_reason, is_orderly
+from node_runtime.processes.messages import EXIT
+from node_runtime.processes.pid import Pid
+from node_runtime.processes.primitives import link, self_pid, spawn_task, trap_exit
+from node_runtime.processes.process import Item
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.transaction import current_barrier
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Kind
+
+from .child_shutdown import shut_down
+from .child_spec import ChildSpec
+from .child_table import AutoShutdown, BackOff, Child, Specifications, Strategy, Table
+from .supervisor_reports import report_child, report_started, wants_progress
+
+Trouble: TypeAlias = Literal[
+    "already_started",
+    "already_present",
+    "not_found",
+    "running",
+    "restarting",
+    "start_failed",
+    "simple_one_for_one",
+    "bad_spec",
+]
+
+logger: Final = logging.getLogger("node_runtime")
+
+
+class ChildRefused(Refused):
+    """A supervisor can't do what was asked of a child; `reason` is OTP's word, `pid` the child's if it runs.
+
+    `failure` is what the start function raised, if it did. OTP: `{error, Reason}` of its management functions.
+    """
+
+    def __init__(
+        self, reason: Trouble, sentence: str, pid: Pid | None = None, failure: BaseException | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.pid = pid
+        self.failure = failure
+
+
+class Supervisor(GenServer[Table]):
+    """Subclasses set the flags and return the children. At most `intensity` restarts in `period` seconds are made.
+
+    Child specs name start functions; what `children` gets are the arguments of `start_link`. When a child ends:
+
+    - "one_for_one" restarts it.
+    - "one_for_all" stops all others in reverse order, then starts all in order.
+    - "rest_for_one" does that with it and those after it.
+    - "simple_one_for_one" has one specification and any number of instances, begun by `start_child`. One that ends is
+      restarted with the arguments that it had.
+
+    A restart that fails is tried again, in a turn of its own, and counts each time. `back_off` lets such attempts wait.
+    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and for
+    good ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the behaviour
+    supervisor and its supervisor:sup_flags().
+    """
+
+    __behaviour__ = True
+    __protocol__ = ("start_child", "terminate_child", "restart_child", "delete_child", "_try_again")
+    strategy: ClassVar[Strategy] = "one_for_one"
+    intensity: ClassVar[int] = 1
+    period: ClassVar[float] = 5.0
+    auto_shutdown: ClassVar[AutoShutdown] = "never"
+    back_off: ClassVar[BackOff | None] = None
+
+    def children(self, *args: Any, **kwargs: Any) -> list[ChildSpec]:
+        """The children, in start order. Called at the start, and again when an upgrade changes the class.
+
+        It only tells; it must do nothing. May raise Ignore: then no supervisor stays, or an upgrade changes nothing.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no children()")
+
+    # ------------------------------------------------------------------ callbacks of the server
+
+    async def init(self, *args: Any, **kwargs: Any) -> Table:
+        """Start the children in order; when one fails, stop those before it."""
+        trap_exit()
+        self.state = table = Table.of(self, args, kwargs)
+        for child in list(table.children.values()):
+            failure = await self._start(child)
+            if failure is not None:
+                await self._stop_all(list(table.children.values()))
+                raise Stop(("shutdown", ("failed_to_start_child", child.spec.id, failure)))
+        return table
+
+    async def handle_info(self, message: Any) -> None:
+        """A child has ended, or somebody sent something that is ignored."""
+        if not isinstance(message, EXIT):
+            super().handle_info(message)
+            return
+        child = self.state.by_pid.get(message.pid)
+        if child is not None and child.pid == message.pid:
+            await self._ended(child, message.reason)
+
+    async def terminate(self, reason: object) -> None:
+        """Stop the children, the last one first; instances all at once."""
+        template = self.state.template
+        if template is None:
+            await self._stop_all(list(self.state.children.values()))
+            return
+        instances = [child.pid for child in self.state.by_pid.values() if child.pid is not None]
+        self.state.by_pid.clear()
+        await shut_down(self._title(), self_pid(), template, instances, self.state.gone)
+
+    # ------------------------------------------------------------------ requests; a refusal is their answer
+
+    async def start_child(self, spec: ChildSpec | Sequence[Any]) -> Pid | ChildRefused | None:
+        """See management.start_child."""
+        if self.state.template is not None:
+            return await self._start_instance(self.state.template, spec)
+        try:
+            spec = self.state.flags.check(spec)
+        except ValueError as error:
+            return ChildRefused("bad_spec", f"{self._title()}: {error}")
+        known = self.state.children.get(spec.id)
+        if known is not None:
+            if known.pid is not None:
+                return ChildRefused("already_started", f"child {spec.id!r} runs already as {known.pid}", known.pid)
+            return ChildRefused("already_present", f"there is a child {spec.id!r} already; restart or delete it")
+        child = self.state.children[spec.id] = Child(spec)
+        failure = await self._start(child)
+        if failure is not None:
+            del self.state.children[spec.id]
+            return _start_failed(child, failure)
+        runtime().part(Specifications).changed(spec)
+        return child.pid
+
+    async def terminate_child(self, key: str | int) -> ChildRefused | None:
+        """See management.terminate_child."""
+        table = self.state
+        if table.template is not None and isinstance(key, str):
+            return self._no_ids("give the pid of one instance")
+        child = table.find(key) if table.template is not None or isinstance(key, str) else None
+        if child is not None:
+            table.by_pid.pop(key, None) if isinstance(key, int) else None
+            await self._stop(child)
+        elif table.template is None or key in runtime().processes:
+            return self._not_found(key)
+        return None
+
+    async def restart_child(self, id: str) -> Pid | ChildRefused | None:
+        """See management.restart_child."""
+        child = self._idle_child(id)
+        if isinstance(child, ChildRefused):
+            return child
+        failure = await self._start(child)
+        return child.pid if failure is None else _start_failed(child, failure)
+
+    def delete_child(self, id: str) -> ChildRefused | None:
+        """See management.delete_child."""
+        child = self._idle_child(id)
+        if isinstance(child, ChildRefused):
+            return child
+        runtime().part(Specifications).changed(child.spec)
+        del self.state.children[id]
+        return None
+
+    def _idle_child(self, id: str) -> Child | ChildRefused:
+        """The child, if it neither runs nor is being restarted."""
+        if self.state.template is not None:
+            return self._no_ids("end an instance with terminate_child, and start another one with start_child")
+        child = self.state.children.get(id)
+        if child is None:
+            return self._not_found(id)
+        if child.pid is not None:
+            return ChildRefused("running", f"child {id!r} is running; terminate it first", child.pid)
+        if child.restarting:
+            return ChildRefused("restarting", f"child {id!r} is being restarted; terminate it first")
+        return child
+
+    async def _start_instance(self, template: ChildSpec, extra: object) -> Pid | ChildRefused | None:
+        if not isinstance(extra, tuple | list):
+            return ChildRefused("bad_spec", f"{self._title()} is simple_one_for_one: give a list of more arguments")
+        child = Child(template, (*template.args, *extra))
+        failure = await self._start(child)
+        return child.pid if failure is None else _start_failed(child, failure)
+
+    # ------------------------------------------------------------------ restarts
+
+    async def _ended(self, child: Child, reason: object) -> None:
+        restart = child.spec.restart
+        again = restart == "permanent" or (restart == "transient" and not is_orderly(reason))
+        if again or not is_orderly(reason):
+            report_child("child_terminated", self._title(), child.spec, child.pid, reason)
+        key: str | Pid = child.spec.id if child.args is None else child.pid or Pid(0)
+        self.state.ended(child)
+        if not again:
+            if self.state.ends_with(child):
+                logger.info("%s ends with its significant child %r", self._title(), child.spec.id)
+                raise Stop("shutdown")
+        elif wait := self.state.seconds_to_wait(child):
+            await self._torn_down(child)
+            self._restart_later(child, key, wait)
+        else:
+            await self._restart(child, key)
+
+    async def _try_again(self, key: str | int) -> None:
+        child = self.state.find(key)
+        if child is not None and child.restarting:
+            child.waiting().retry = None
+            await self._restart(child, key)
+
+    async def _restart(self, child: Child, key: str | int) -> None:
+        """Restart what was child `key`, and what has to be with it."""
+        if not self.state.may_restart():
+            flags = self.state.flags
+            too_often = f"more than {flags.intensity} restarts in {flags.period:g} s"
+            report_child("shutdown", self._title(), child.spec, None, too_often)
+            raise Stop("shutdown")
+        child.restarts += 1
+        for one in await self._torn_down(child):
+            failure = await self._start(one)
+            if failure is not None:
+                # In a later turn, so that requests are answered in between; each attempt counts as a restart.
+                self._restart_later(one, one.spec.id if one.args is None else key, self.state.seconds_to_wait(one))
+                return
+        if isinstance(key, int):
+            self.state.by_pid.pop(key, None)
+
+    def _restart_later(self, child: Child, key: str | int, seconds: float) -> None:
+        node = runtime()
+        me = node.find(self_pid())
+        child.restarting = True
+        if isinstance(key, int):
+            self.state.by_pid[key] = child
+        item: Item = ("_try_again", (key,), {}, None)
+        if seconds:
+            child.waiting().retry = node.later(seconds, node.post, me, item)
+        else:
+            child.waiting().retry = node.loop.call_soon(node.post, me, item, context=node.context)
+
+    async def _torn_down(self, child: Child) -> list[Child]:
+        """Stop what has to be started anew together with `child`; returns it all in start order."""
+        strategy = self.state.flags.strategy
+        if strategy in ("one_for_one", "simple_one_for_one"):
+            return [child]
+        children = list(self.state.children.values())
+        first = children.index(child) if strategy == "rest_for_one" else 0
+        await self._stop_all(children[first:])
+        return [one for one in children[first:] if one.spec.id in self.state.children]
+
+    # ------------------------------------------------------------------ one child
+
+    async def _start(self, child: Child) -> BaseException | None:
+        """Start it; returns why that failed."""
+        spec = child.spec
+        args = spec.args if child.args is None else child.args
+        try:
+            function = resolve(spec.start)
+            if spec.type == "task":
+                pid: Any = spawn_task(function, *args)
+            else:
+                pid = function(*args)
+                if type(pid) is CoroutineType or inspect.isawaitable(pid):
+                    pid = await pid
+            if not isinstance(pid, Pid):
+                raise TypeError(f"{spec.start} returned {pid!r}; a start function returns the pid of what it started")
+            link(pid)
+        except Ignore:
+            pid = None
+        except BaseException as error:
+            if _ends_itself(error):
+                raise
+            report_child("start_error", self._title(), spec, None, error)
+            return error
+        self.state.ran(child, pid)
+        if wants_progress():
+            report_started(self._title(), spec, pid)
+        return None
+
+    async def _stop_all(self, children: list[Child]) -> None:
+        for child in reversed(children):
+            await self._stop(child)
+
+    async def _stop(self, child: Child) -> None:
+        pid, gone = child.pid, self.state.gone
+        if pid is None:
+            self.state.ended(child)
+            return
+        gone = {pid: gone[pid]} if pid in gone else {}
+        self.state.ended(child)
+        end = partial(shut_down, self._title(), self_pid(), child.spec, [pid], gone)
+        inside = current_barrier()
+        if inside is None or pid in inside.born:
+            await end()
+        else:
+            park(inside, pid, end)
+
+    # ------------------------------------------------------------------ words
+
+    def _title(self) -> str:
+        return runtime().find(self_pid()).title()
+
+    def _not_found(self, key: str | int) -> ChildRefused:
+        return ChildRefused("not_found", f"{self._title()} has no child {_shown(key)}")
+
+    def _no_ids(self, remedy: str) -> ChildRefused:
+        return ChildRefused(
+            "simple_one_for_one", f"{self._title()} is simple_one_for_one, its children have no ids; {remedy}"
+        )
+
+
+class SupervisorProcess(ServerProcess):
+    """A server that observers may ask for its children without a message."""
+
+    __slots__ = ()
+    kind: ClassVar[Kind] = "supervisor"
+    runs = Supervisor
+
+    def take_exit(self, sender: Pid, reason: object) -> None:
+        table: Table | None = self.raw_state()
+        if table is not None and sender in table.by_pid:
+            table.gone[sender] = reason
+        super().take_exit(sender, reason)
+
+
+def _shown(key: str | int) -> str:
+    return repr(key) if isinstance(key, str) else str(Pid(key))
+
+
+def _ends_itself(error: BaseException) -> bool:
+    """Whether this ends the supervisor itself, and isn't what the start function has come to."""
+    task = asyncio.current_task()
+    return isinstance(error, GeneratorExit) or (
+        isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+    )
+
+
+def _start_failed(child: Child, failure: BaseException) -> ChildRefused:
+    id = child.spec.id
+    if isinstance(failure, NameTaken):
+        sentence = f"child {id!r} runs already outside of this supervisor: {failure}"
+        return ChildRefused("already_started", sentence, failure.pid, failure)
+    return ChildRefused("start_failed", f"child {id!r} did not start: {describe_reason(failure)}", failure=failure)

@@ -1,0 +1,98 @@
+"""Calls that don't wait: a plain callback may ask a server that is idle, and is told at once of any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from inspect import CO_COROUTINE
+from time import monotonic
+from typing import Any, Concatenate, Final, Never, ParamSpec, TypeVar, overload
+
+from node_runtime.processes.errors import Deadlock, Exit, WouldWait
+from node_runtime.processes.pid import Target
+from node_runtime.processes.process import DEAD, HELD, Item, Process
+from node_runtime.processes.runtime import Runtime, runtime
+
+from .gen_server import ServerProcess
+from .request import name_of
+
+R = TypeVar("R")
+P = ParamSpec("P")
+
+DEEPEST: Final = 32
+"""How many servers may ask each other in one turn: each is a few frames on Python's stack."""
+
+
+@overload
+def call_now(
+    target: Target,
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> Never: ...
+@overload
+def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Ask a server that is idle, in this very turn: for plain callbacks, which can't await a `call`.
+
+    As `gen_server.call`, but for the time limit: it takes as long as the method. Raises WouldWait, and nothing was
+    asked, when the answer could only come later: the server is busy, suspended, or has mail, or the method is async or
+    `deferred`. Raises Deadlock when the server is itself waiting in `call_now` for the caller. OTP has no such call:
+    there every callback may wait.
+    """
+    node = runtime()
+    node.refuse_zombie()
+    name = name_of(method)
+    process, me = node.find(target), node.me()
+    server = _ready(node, process, me, name)
+    item: Item = (name, args, kwargs, node.loop.create_future())
+    future = item[3]
+    assert future is not None
+    began = monotonic()
+    if me is not None:
+        node.nested.append(me)
+    try:
+        server.serve(item)
+    finally:
+        elapsed = monotonic() - began
+        server.spent += elapsed
+        if me is not None:
+            node.nested.pop()
+            me.spent -= elapsed
+    if me is not None:
+        node.refuse_zombie()
+    if future.done():
+        return future.result()
+    future.cancel()
+    if server.gate is DEAD:
+        raise Exit(server.reason)
+    raise WouldWait(f"{process.title()} answers {name} later; the work goes on and its result is lost")
+
+
+def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> ServerProcess:
+    """The server, if it can answer now. Raises Deadlock, WouldWait, Exit."""
+    if not isinstance(process, ServerProcess):
+        raise Exit("badcall", f"{process.title()} is no server; call_now asks servers only")
+    circle = [*node.nested, me] if me is not None else node.nested
+    if process in circle:
+        raise Deadlock([(one.pid, one.title()) for one in circle[circle.index(process) :] if one is not None])
+    if len(circle) > DEEPEST:
+        raise WouldWait(f"{process.title()} would be the {DEEPEST + 1}th server to be asked in one turn; use a cast")
+    if process.gate is not None or process.mail is not None:
+        raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}")
+    if process.code.home.__dict__ is not process.code.namespace:
+        process.refresh()
+    method = type(process.instance).__public__.get(name)
+    if method is None and name not in type(process.instance).__deferred__:
+        raise Exit("badcall", f"{process.module}:{process.qualname} has no public method {name!r}")
+    if method is None or method.__code__.co_flags & CO_COROUTINE:
+        raise WouldWait(f"{name} of {process.title()} may answer later; await a call to it in an async callback")
+    return process
+
+
+def _obstacle(process: ServerProcess) -> str:
+    if process.gate is HELD:
+        return "it is suspended"
+    if process.gate is not None:
+        return f"it is in the middle of {process.current_callback() or 'a callback'}"
+    return f"{len(process.mail or ())} messages wait before"

@@ -1,0 +1,204 @@
+"""What is recorded of a process on request: a log of its last events, a trace, figures, and functions of the asker's.
+
+A process that is recorded has a `Debug` and no `methods`: so no call runs past its mailbox, and every message takes the
+way on which events are told. A process that isn't pays nothing. Follows the debug options of sys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from node_runtime.processes.errors import CRASHES
+from node_runtime.processes.log_context import on_behalf_of
+from node_runtime.processes.process import Item, Process, operands
+from node_runtime.processes.reply_future import Awaited
+
+from .show.log_format import message_line, one_line
+
+if TYPE_CHECKING:
+    from .behaviour_process import BehaviourProcess
+
+EventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
+"""It took a message, answered a call, had nothing to answer; a state machine changed its state, postponed an event."""
+
+logger: Final = logging.getLogger("node_runtime.trace")
+
+
+class Done:
+    """The type of `DONE`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "DONE"
+
+
+DONE: Final = Done()
+"""Returned by an installed function that has seen what it wanted: it is removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemEvent:
+    """One thing that a process did. `value` is the very object: message, answer, or the name of the new state.
+
+    A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. Follows sys:system_event().
+    """
+
+    kind: EventKind
+    value: Any
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An event as the log keeps it: on one line, as it was then, with secrets left out.
+
+    `at` is in seconds since the epoch. OTP: sys:get_log/1.
+    """
+
+    at: float
+    kind: EventKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Figures since they were begun. `started` and `now` are seconds since the epoch, `spent` seconds in callbacks.
+
+    `messages_in` counts what the process took, `messages_out` the calls that it answered.
+
+    Follows `sys:statistics(Name, get)`.
+    """
+
+    started: float
+    now: float
+    messages_in: int
+    messages_out: int
+    spent: float
+
+
+Watcher: TypeAlias = Callable[[Any, SystemEvent], Any]
+"""`function(state, event)` returns its next state, or DONE."""
+
+
+class Trace:
+    """Writes events as log records, no more than `rate` in a second; how many were left out is told when it goes on."""
+
+    __slots__ = ("_left", "_left_out", "_until", "rate")
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._left = rate
+        self._left_out = 0
+        self._until = time.monotonic() + 1.0
+
+    def write(self, process: Process, kind: EventKind, text: Callable[[], str]) -> None:
+        """Write one event, or count it as left out."""
+        now = time.monotonic()
+        if now >= self._until:
+            self.finish(process)
+            self._left, self._until = self.rate, now + 1.0
+        if self._left > 0:
+            self._left -= 1
+            with on_behalf_of(process):
+                logger.info("%s: %s %s", process.title(), kind, text())
+        else:
+            self._left_out += 1
+
+    def finish(self, process: Process) -> None:
+        """Tell what was left out so far."""
+        if self._left_out:
+            with on_behalf_of(process):
+                logger.info("%s: %d events left out, beyond %d a second", process.title(), self._left_out, self.rate)
+            self._left_out = 0
+
+
+class Figures:
+    """Counts since it was made."""
+
+    __slots__ = ("_spent", "_started", "received", "sent")
+
+    def __init__(self, process: Process) -> None:
+        self._started = time.time()
+        self._spent = process.busy_seconds()
+        self.received = 0
+        self.sent = 0
+
+    def read(self, process: Process) -> Statistics:
+        """The figures now."""
+        spent = process.busy_seconds() - self._spent
+        return Statistics(self._started, time.time(), self.received, self.sent, spent)
+
+
+class Debug:
+    """What is recorded of one process."""
+
+    __slots__ = ("figures", "functions", "lines", "told", "trace")
+
+    def __init__(self) -> None:
+        self.lines: deque[Logged] | None = None
+        self.trace: Trace | None = None
+        self.figures: Figures | None = None
+        self.functions: dict[object, tuple[Watcher, Any]] = {}
+        self.told: Awaited | None = None
+        """The answer that was told last while a callback ran, so that it isn't told twice."""
+
+    def in_use(self) -> bool:
+        """Whether anything is recorded."""
+        return bool(self.functions) or not (self.lines is None and self.trace is None and self.figures is None)
+
+    def took(self, process: BehaviourProcess, item: Item, cls: type[Any]) -> None:
+        """The process begins to handle a piece of mail."""
+        if self.figures is not None:
+            self.figures.received += 1
+        value = item[1] if item[0] is None else (item[0], *(operands(item) if isinstance(item[0], str) else item[1:3]))
+        self.tell(process, "in", value, lambda: message_line(item, cls))
+
+    def ended(self, process: BehaviourProcess, item: Item) -> None:
+        """The callback for a piece of mail has ended."""
+        future, told = item[3], self.told
+        self.told = None
+        if future is None or not future.done():
+            self.tell(process, "noreply", None, str)
+        elif future is not told:
+            with suppress(asyncio.CancelledError):  # its caller has given up
+                if future.exception() is None:
+                    self.answered(process, future, future.result())
+                    self.told = None
+
+    def answered(self, process: BehaviourProcess, future: Awaited, answer: object) -> None:
+        """A caller has got its answer, maybe before the callback has ended."""
+        self.told = future
+        if self.figures is not None:
+            self.figures.sent += 1
+        self.tell(process, "out", answer, lambda: one_line(answer))
+
+    def tell(self, process: BehaviourProcess, kind: EventKind, value: object, text: Callable[[], str]) -> None:
+        """Record an event wherever it is wanted; `text()` writes it down."""
+        if self.lines is not None:
+            self.lines.append(Logged(time.time(), kind, text()))
+        if self.trace is not None:
+            self.trace.write(process, kind, text)
+        if self.functions:
+            self._call_functions(process, SystemEvent(kind, value, time.time()))
+
+    def _call_functions(self, process: BehaviourProcess, event: SystemEvent) -> None:
+        for id, (function, state) in list(self.functions.items()):
+            try:
+                after = function(state, event)
+            except CRASHES:
+                logger.exception("%s: the debug function %r failed and is removed", process.title(), id)
+                after = DONE
+            if after is DONE:
+                self.functions.pop(id, None)
+            elif id in self.functions:
+                self.functions[id] = (function, after)
+        if not self.in_use():
+            process.be_recorded(None)

@@ -1,0 +1,66 @@
+"""Suspends that end by themselves: with their owner's life, or when nobody has renewed them in time.
+
+In OTP a suspend has no owner, so a process whose suspender has died stays suspended for ever. Here that can't be: only
+an operation of the runtime itself, which always ends, holds processes without a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+
+from node_runtime.processes.pid import Pid, Ref
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import Runtime, runtime
+
+from . import live_processes
+
+
+@dataclass(slots=True)
+class Lease:
+    """What would end one owner's suspend of one process."""
+
+    timer: asyncio.TimerHandle | None
+    watching: tuple[tuple[Process, Ref], ...]
+
+    def cancel(self) -> None:
+        """Nothing ends the suspend by itself any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+        for process, ref in self.watching:
+            if process.watchers is not None:
+                process.watchers.pop(ref, None)
+
+
+class Leases:
+    """The leases of a runtime, by process and owner."""
+
+    def __init__(self) -> None:
+        self.running: dict[tuple[Pid, object], Lease] = {}
+
+    def begin(self, node: Runtime, process: Process, owner: object, seconds: float | None) -> None:
+        """Let the suspend end after `seconds`, with the process or with its owner; a lease that runs is replaced."""
+        self.drop(process.pid, owner)
+        end = partial(self.end, process.pid, owner)
+        watched = [process] if not isinstance(owner, Pid) else [process, node.find(owner)]
+        self.running[process.pid, owner] = Lease(
+            timer=None if seconds is None else node.later(seconds, end),
+            watching=tuple((one, node.watch(one, lambda _: end())) for one in watched),
+        )
+
+    def drop(self, pid: Pid, owner: object) -> None:
+        """Forget the lease and leave the suspend."""
+        lease = self.running.pop((pid, owner), None)
+        if lease is not None:
+            lease.cancel()
+
+    def end(self, pid: Pid, owner: object) -> None:
+        """Forget the lease and end the suspend."""
+        self.drop(pid, owner)
+        live_processes.release(pid, owner=owner)
+
+
+def leases() -> Leases:
+    """The leases of the running runtime."""
+    return runtime().part(Leases)

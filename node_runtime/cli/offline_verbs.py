@@ -1,0 +1,46 @@
+"""What bin/<name> does in its own directory with the bundled runtime: `ping` and `cookie`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import getpass
+import sys
+from pathlib import Path
+
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_cookie
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.methods import PING
+from node_runtime.protocol.run_directory import alive, locate, read_record
+
+
+def main(arguments: list[str]) -> None:
+    """`ping DIRECTORY NODE`, or `cookie DIRECTORY NODE [--role ROLE]`."""
+    deed, directory, node, *rest = arguments
+    try:
+        if deed == "ping":
+            asyncio.run(_ping(Path(directory), node))
+        else:
+            _print_cookie(Path(directory), rest)
+    except Refused as refusal:
+        print(refusal.sentence, file=sys.stderr)
+        sys.exit(refusal.code)
+
+
+async def _ping(directory: Path, node: str) -> None:
+    """bin/<name> has seen that the node has a parent."""
+    record = read_record(node)
+    if record is None or not alive(record) or Path(record.directory) != directory:
+        raise Refused(f"{node} is being started; try again in a moment.", ExitCode.UNREACHABLE)
+    async with Client.connect(locate(node), user=getpass.getuser(), client_name="ping") as client:
+        await client.request(PING)
+    print("pong")
+
+
+def _print_cookie(directory: Path, arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="cookie", description="Print a cookie of this node.")
+    parser.add_argument("--role", choices=ROLES, default="operator")
+    role = parser.parse_args(arguments).role
+    make_keys(directory)
+    print(read_cookie(cookie_path(directory, role)).line())

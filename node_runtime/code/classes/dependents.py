@@ -1,0 +1,103 @@
+"""Classes that the batch replaces and that modules outside of it are built upon.
+
+A from-import is brought up to date by a commit; a base, a type parameter and an annotation are not. Whoever has one
+would go on with the old class, and two classes of one name would meet.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from node_runtime.code.module import Namespace
+    from node_runtime.code.module_table import ModuleTable
+    from node_runtime.code.version import Hot, Version
+
+_DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """`module:name` uses a class of the batch in a way that a commit doesn't follow; `on` is "module:Class"."""
+
+    module: str
+    name: str
+    how: typing.Literal["is based on", "has a state of", "has a field of"]
+    on: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name} {self.how} {self.on}"
+
+
+def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]:
+    """The classes that a module defines at its top."""
+    for name, value in list(namespace.items()):
+        if isinstance(value, type) and (value.__module__, value.__qualname__) == (module, name):
+            yield name, value
+
+
+def replaced_classes(versions: Iterable[tuple[Hot, Version]]) -> dict[type, tuple[str, type | None]]:
+    """The classes of the current versions that don't stay: "module:Class", and the class that takes the name."""
+    replaced = {}
+    for hot, version in versions:
+        for name, cls in own_classes(hot.name, hot.current.namespace if hot.current is not None else {}):
+            after = version.namespace.get(name)
+            if after is not cls:
+                replaced[cls] = f"{hot.name}:{name}", after if isinstance(after, type) else None
+    return replaced
+
+
+def find_dependents(
+    table: ModuleTable, replaced: Mapping[type, tuple[str, object]], batch: set[str]
+) -> list[Dependent]:
+    """Who outside of the modules in `batch` is built upon a replaced class."""
+    if not replaced:
+        return []
+    found = []
+    for hot in list(table.modules.values()):
+        if hot.current is None or hot.name in batch:
+            continue
+        namespace = hot.current.namespace
+        for name, cls in own_classes(hot.name, namespace):
+            for how, used in _uses(cls, namespace):
+                if used in replaced:
+                    found.append(Dependent(hot.name, name, how, replaced[used][0]))
+    return list(dict.fromkeys(found))
+
+
+def _uses(cls: type, namespace: Namespace) -> Iterator[tuple[Any, type]]:
+    yield from (("is based on", base) for base in cls.__mro__[1:])
+    for base in vars(cls).get("__orig_bases__", ()):
+        yield from (
+            ("has a state of", used) for parameter in typing.get_args(base) for used in _named(parameter, namespace)
+        )
+    try:
+        annotations = inspect.get_annotations(cls)
+    except Exception:  # from Python 3.14 on, looking at them runs code of the module
+        annotations = {}
+    for annotation in annotations.values():
+        yield from (("has a field of", used) for used in _named(annotation, namespace))
+
+
+def _named(annotation: Any, namespace: Namespace) -> Iterator[type]:
+    """The classes that an annotation names."""
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        for dotted in _DOTTED.findall(annotation):
+            first, *others = dotted.split(".")
+            found = namespace.get(first)
+            for name in others:
+                found = getattr(found, name, None)
+            if isinstance(found, type):
+                yield found
+    elif isinstance(annotation, type) and not typing.get_args(annotation):
+        yield annotation
+    for part in typing.get_args(annotation):
+        yield from _named(part, namespace)

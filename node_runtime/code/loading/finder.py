@@ -1,0 +1,132 @@
+"""How the import system finds the applications' modules, and how it loads each for the first time.
+
+A first import is an ordinary import: the module stands in `sys.modules` while its body runs, and its import
+lock is held. Only what is different from a plain file is here: the stable object, and source that is
+compiled from the bytes that were hashed, without any `__pycache__`.
+"""
+
+from __future__ import annotations
+
+import os.path
+import threading
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import decode_source, spec_from_file_location
+from typing import TYPE_CHECKING, Any
+
+from node_runtime.code.module import HotModule, Namespace, conform, switch
+from node_runtime.code.module_table import loaded_children
+from node_runtime.code.old.reachability import collect_young
+from node_runtime.code.version import Source, Unit, Version, compile_unit
+
+from . import linecache_entries
+from .module_exec import execute
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import CodeType, ModuleType
+
+    from node_runtime.code.module_table import ModuleTable
+
+
+class Loader(SourceFileLoader):
+    """Loads one version of one module, and afterwards answers for its source, even when the file is gone."""
+
+    def __init__(self, table: ModuleTable, source: Source, unit: Unit | None = None) -> None:
+        # The base class takes a package's directory, for importlib.resources, from its file.
+        bodiless = not source.path.endswith(".py")
+        super().__init__(source.module, os.path.join(source.path, "__init__.py") if bodiless else source.path)
+        self._table = table
+        self._source = source
+        self._unit = unit
+        if unit is not None:
+            linecache_entries.show(unit.file, len(unit.data), self)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        hot = self._table.hot(spec.name)
+        if hot.current is not None:
+            raise ImportError(f"{spec.name} is loaded and managed: the code server loads its other versions")
+        if self._table.preparing_thread == threading.get_ident():
+            raise ImportError(
+                f"{spec.name} is not loaded yet: while modules are being prepared, an import statement can "
+                f"reach it, importlib.import_module can't"
+            )
+        switch(hot.module, {})
+        return hot.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert isinstance(module, HotModule)
+        begun = next(self._table.beginnings)
+        self._unit = unit = compile_unit(self._source, self._source.read())
+        linecache_entries.show(unit.file, len(unit.data), self)
+        namespace: Namespace = module.__dict__
+        execute(unit, namespace, None)
+        hot = self._table.hot(unit.source.module)
+        hot.current = Version(unit, namespace, begun)
+        self._table.executed(namespace)
+        collect_young()
+        conform(module)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self._unit.code if self._unit is not None else compile_unit(self._source, self._source.read()).code
+
+    def get_source(self, fullname: str) -> str:
+        return decode_source(self._unit.data if self._unit is not None else self._source.read())
+
+    def is_package(self, fullname: str) -> bool:
+        return self._source.is_package
+
+
+class Finder:
+    """The entry in `sys.meta_path`. It knows modules by their names only; what it doesn't list is not its."""
+
+    def __init__(self, table: ModuleTable) -> None:
+        self._table = table
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        source = self._table.sources.get(name)
+        if source is None:
+            return self._unlisted(name, path)
+        if target is not None:
+            raise ImportError(f"{name} is managed by the code server and can't be reloaded in place: install a release")
+        return make_spec(self._table, source)
+
+    def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """Nobody else may load source that lies in a managed package and isn't listed: a deleted module's, say."""
+        package = self._table.sources.get(name.rpartition(".")[0])
+        if package is None:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is None or isinstance(spec.loader, ExtensionFileLoader):
+            return spec
+        raise ModuleNotFoundError(
+            f"No module named {name!r}: application {package.app} {package.app_vsn} does not list it", name=name
+        )
+
+
+def make_spec(table: ModuleTable, source: Source, unit: Unit | None = None) -> ModuleSpec:
+    """The import system's description of a source."""
+    loader = Loader(table, source, unit)
+    search = source.search
+    spec = spec_from_file_location(source.module, source.path, loader=loader, submodule_search_locations=search)
+    assert spec is not None  # it is None only without a loader
+    return spec
+
+
+def fresh_namespace(table: ModuleTable, unit: Unit) -> Namespace:
+    """A namespace with what the import system puts into a module before its body runs."""
+    spec = make_spec(table, unit.source, unit)
+    namespace: dict[str, Any] = {
+        "__name__": spec.name,
+        "__doc__": None,
+        "__package__": spec.parent,
+        "__loader__": spec.loader,
+        "__spec__": spec,
+        "__file__": spec.origin,
+    }
+    if spec.submodule_search_locations is not None:
+        namespace["__path__"] = spec.submodule_search_locations
+    if unit.source.is_package:
+        namespace.update((child, module) for _, child, module in loaded_children({spec.name}))
+    return namespace

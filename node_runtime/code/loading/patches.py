@@ -1,0 +1,42 @@
+"""Names of a module that are not what its body made, or that it never made: somebody has set them from outside."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING
+
+from node_runtime.code.classes.definitions import names_mentioned, read_definitions
+from node_runtime.code.imports import inner_code
+
+if TYPE_CHECKING:
+    from node_runtime.code.version import Version
+
+
+def replaced(version: Version) -> set[str]:
+    """Names that one `def` without decorators bound to a function, and that have another value now."""
+    namespace = version.namespace
+    made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
+    suspects = {
+        name
+        for name, code in made.items()
+        if name in namespace and getattr(namespace[name], "__code__", None) is not code
+    }
+    if not suspects:
+        return suspects
+    definitions = read_definitions(version.unit.code)
+    return {
+        name
+        for name in suspects & definitions.functions.keys()
+        if definitions.bound[name] == 1
+        and getattr(namespace[name], "__code__", None) is not definitions.functions[name]
+    }
+
+
+def added(version: Version) -> set[str]:
+    """Names that the module's code doesn't mention at all; a star import's can't be told from these."""
+    if any(entry.name == "*" for entry in version.imports.entries):
+        return set()
+    module = version.unit.source.module
+    unknown = version.namespace.keys() - names_mentioned(version.unit.code)
+    return {name for name in unknown if not name.startswith("__") and f"{module}.{name}" not in sys.modules}

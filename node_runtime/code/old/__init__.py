@@ -1,0 +1,1 @@
+"""Old versions: the processes that run them, the references that hold them, and their purge."""

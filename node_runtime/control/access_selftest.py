@@ -1,0 +1,48 @@
+"""Proof, at each start, that a stranger is kept out: a random key knocks at the node's own doors and must be refused.
+
+A mistake in the keys' setup would let everybody in without a word; no code review sees that as surely as a try.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from node_runtime.protocol.exit_codes import Refused
+
+SECONDS: Final = 5.0
+_REFUSED: Final = (
+    zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.Event.HANDSHAKE_FAILED_PROTOCOL,
+    zmq.Event.HANDSHAKE_FAILED_AUTH,
+)
+
+
+def require_refusal(server_key: bytes, host: str, port: int) -> None:
+    """Raise Refused unless the node at `host`:`port` turns a random key away."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    try:
+        stranger = context.socket(zmq.DEALER)
+        stranger.curve_publickey, stranger.curve_secretkey = zmq.curve_keypair()
+        stranger.curve_serverkey = server_key
+        stranger.setsockopt(zmq.RECONNECT_IVL, -1)
+        monitor = stranger.get_monitor_socket()
+        stranger.connect(f"tcp://{host}:{port}")
+        if not _was_refused(monitor):
+            raise Refused(f"The control endpoint {host}:{port} did not refuse an unknown key, so it stays closed.")
+    finally:
+        context.destroy(linger=0)
+
+
+def _was_refused(monitor: zmq.Socket[bytes]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while (left := deadline - time.monotonic()) > 0 and monitor.poll(int(left * 1000)):
+        event = recv_monitor_message(monitor)["event"]
+        if event in _REFUSED:
+            return True
+        if event == zmq.Event.HANDSHAKE_SUCCEEDED:
+            return False
+    return False

@@ -1,0 +1,208 @@
+"""The picture of a node: its processes, applications and modules as they are, read without asking any of them.
+
+Everything here reads plain attributes, so it may also run in the control thread while the event loop is blocked;
+`torn` says that it does, and then no code of the user's runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+import msgspec
+
+from node_runtime.behaviours.application_controller import Applications
+from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.behaviours.gen_statem import StatemProcess
+from node_runtime.behaviours.show.describe import describe
+from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.show.value_readers import escape
+from node_runtime.behaviours.supervision.child_table import Child, Table
+from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.code import CodeServer
+from node_runtime.processes.inspection import awaiting
+from node_runtime.processes.process import DEAD, Process
+from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessInfo, StateView, Term
+
+SLICE_SECONDS: Final = 0.002
+"""How long the event loop may be kept from everything else by a look at all processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a snapshot shows of the runtime."""
+
+    processes: tuple[ProcessInfo, ...]
+    children: tuple[ChildInfo, ...]
+    applications: tuple[ApplicationInfo, ...]
+    modules: tuple[ModuleInfo, ...]
+
+
+class Observer:
+    """Reads `runtime` and its code server."""
+
+    def __init__(self, runtime: Runtime, code: CodeServer) -> None:
+        self._runtime = runtime
+        self._code = code
+
+    def picture(self) -> Picture:
+        """Everything, in one go: for who looks from beside, while nothing else goes on."""
+        slices = self.slices()
+        while True:
+            try:
+                next(slices)
+            except StopIteration as last:
+                picture: Picture = last.value
+                return picture
+
+    def slices(self) -> Generator[None, None, Picture]:
+        """Everything, a few milliseconds of it at a time; others may have a turn at each `yield`.
+
+        Each process is shown as it is in one moment. One that begins meanwhile isn't in the picture, nor is one that
+        ends: so nobody is in it without his parent.
+        """
+        modules = self._code.facts()
+        old = {module.name: frozenset(module.old_pids) for module in modules}
+        masters = self._masters()
+        processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]
+        users: dict[str, int] = {}
+        seen: list[ProcessInfo] = []
+        children: list[ChildInfo] = []
+        until = monotonic() + SLICE_SECONDS
+        for process in processes:
+            if monotonic() >= until:
+                yield
+                until = monotonic() + SLICE_SECONDS
+            if process.gate is DEAD and process.pid not in self._runtime.zombies:
+                continue
+            users[process.module] = users.get(process.module, 0) + 1
+            seen.append(self._process(process, masters, old))
+            children += _idle_children(process)
+        alive, zombies = self._runtime.processes, self._runtime.zombies
+        return Picture(
+            processes=tuple(one for one in seen if one.pid in alive or one.pid in zombies),
+            children=tuple(one for one in children if one.supervisor in alive),
+            applications=self.applications(),
+            modules=tuple(msgspec.structs.replace(module, processes=users.get(module.name, 0)) for module in modules),
+        )
+
+    def applications(self) -> tuple[ApplicationInfo, ...]:
+        """The started applications."""
+        return tuple(
+            ApplicationInfo(
+                name=escape(running.spec.name),
+                vsn=escape(running.spec.vsn),
+                top=None if running.top is None else int(running.top),
+            )
+            for running in list(self._runtime.part(Applications).running.values())
+        )
+
+    def state(self, pid: int, *, torn: bool) -> StateView:
+        """One process and its state. Raises Refused when it has ended."""
+        process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
+        if process is None:
+            raise Refused(f"Process <{pid}> has ended; look at the tree for what runs in its place.")
+        old = {process.module: frozenset(self._code.running_old(process.module))}
+        return StateView(
+            process=self._process(process, self._masters(), old),
+            state=_shown(process, torn),
+            at=time.time(),
+            stack=tuple(escape(place) for place in awaiting(process)),
+        )
+
+    # ------------------------------------------------------------------ inside
+
+    def _process(self, process: Process, masters: dict[int, str], old: dict[str, frozenset[int]]) -> ProcessInfo:
+        child = self._child(process)
+        table = _table(process)
+        return ProcessInfo(
+            pid=int(process.pid),
+            name=None if process.name is None else escape(process.name),
+            kind=process.kind,
+            module=escape(process.module),
+            vsn=self._vsn(process, old),
+            status=process.status,
+            parent=int(process.parent) or None,
+            started=process.started,
+            mailbox=len(process.mail or ()),
+            messages=process.handled,
+            child_id=None if child is None else escape(child.spec.id),
+            application=self._application(process, masters),
+            state_name=_state_name(process) if isinstance(process, StatemProcess) else None,
+            callback=escape(process.qualname),
+            links=tuple(int(linked.pid) for linked in process.linked()),
+            monitors=tuple(int(watched.pid) for watched in list((process.monitors or {}).values())),
+            restarts=0 if child is None else child.restarts,
+            strategy=None if table is None else table.flags.strategy,
+            intensity=None if table is None else f"{table.flags.intensity} in {table.flags.period:g} s",
+        )
+
+    def _child(self, process: Process) -> Child | None:
+        """What its supervisor knows of it."""
+        parent = self._runtime.processes.get(process.parent)
+        table = None if parent is None else _table(parent)
+        return None if table is None else table.by_pid.get(process.pid)
+
+    def _masters(self) -> dict[int, str]:
+        running = list(self._runtime.part(Applications).running.values())
+        return {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
+
+    def _application(self, process: Process, masters: dict[int, str]) -> str | None:
+        """The application whose master is the process or one of its ancestors."""
+        above: Process | None = process
+        while above is not None:
+            if above.pid in masters:
+                return masters[above.pid]
+            above = self._runtime.processes.get(above.parent)
+        return None
+
+    def _vsn(self, process: Process, old_pids: dict[str, frozenset[int]]) -> str:
+        """The version of its module that the process runs; "" for a module that isn't managed."""
+        current, old = self._code.versions(process.module)
+        if current is None:
+            return ""
+        if old is not None and process.pid in old_pids.get(process.module, ()):
+            return escape(old.vsn)
+        return escape(current.vsn)
+
+
+def _table(process: Process) -> Table | None:
+    """The state of a supervisor, once its `init` has begun."""
+    if not isinstance(process, SupervisorProcess):
+        return None
+    table: Table | None = process.raw_state()
+    return table
+
+
+def _idle_children(process: Process) -> list[ChildInfo]:
+    table = _table(process)
+    if table is None:
+        return []
+    return [
+        ChildInfo(
+            supervisor=int(process.pid),
+            child_id=escape(child.spec.id),
+            kind="supervisor" if child.spec.type == "supervisor" else "process",
+            status="restarting" if child.restarting else "undefined",
+        )
+        for child in list(table.children.values())
+        if child.pid is None
+    ]
+
+
+def _state_name(process: StatemProcess) -> str:
+    """A machine's state in a word: it may be any value, and its own text may be user code."""
+    state = process.state_name
+    return escape(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
+
+
+def _shown(process: Process, torn: bool) -> Term:
+    """The state as its class wants it to be shown."""
+    if not isinstance(process, BehaviourProcess):
+        return Term(type=process.kind, text=escape(f"{process.module}:{process.qualname}"))
+    return shown(type(process.instance), process.raw_state(), run_hook=not torn)

@@ -1,0 +1,281 @@
+"""The functions that code inside processes uses. Each follows the function of module erlang with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from types import CoroutineType
+from typing import Any, ParamSpec
+
+from . import current_runtime
+from .coroutine_process import CoroutineProcess, TaskProcess
+from .errors import NoProcess, NotInProcess
+from .messages import DOWN
+from .pid import ROOT, Pid, Ref, Target
+from .process import Process
+from .runtime import Runtime, runtime
+from .timers import TimerRef, check_seconds
+from .wait_graph import end_of, refuse_deadlock
+
+P = ParamSpec("P")
+
+
+# ------------------------------------------------------------------ birth
+
+
+def spawn(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """Run `function(*args, **kwargs)` as a new process and return its pid; it begins in a later turn.
+
+    Raises TypeError for what is no coroutine function. Follows erlang:spawn/3.
+    """
+    return _spawn(CoroutineProcess, function, args, kwargs, link=False).pid
+
+
+def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """As `spawn`, linked to the calling process, if one is calling. Follows erlang:spawn_link/3."""
+    return _spawn(CoroutineProcess, function, args, kwargs, link=True).pid
+
+
+def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
+    """As `spawn`, monitored by the calling process; returns the pid, and the monitor that its DOWN will name.
+
+    Raises NotInProcess. Follows erlang:spawn_monitor/3.
+    """
+    watcher = runtime().caller("spawn_monitor")
+    process = _spawn(CoroutineProcess, function, args, kwargs, link=False)
+    return process.pid, watcher.runtime.monitor(watcher, process)
+
+
+def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
+    """As `spawn_link`, for asyncio code that knows nothing of processes: it gets no mail.
+
+    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
+    """
+    return _spawn(TaskProcess, function, args, kwargs, link=True).pid
+
+
+def _spawn(
+    make: type[CoroutineProcess],
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    link: bool,
+) -> CoroutineProcess:
+    if not callable(function):
+        if isinstance(function, CoroutineType):
+            function.close()
+        raise TypeError(f"{function!r} is no coroutine function: give the function itself, and its arguments after it")
+    node = runtime()
+    me = node.me()
+    process = make(node, me.pid if me is not None else ROOT, function)
+    node.born(process, link=me if link else None)
+    process.begin(args, kwargs)
+    return process
+
+
+# ------------------------------------------------------------------ mail
+
+
+async def receive(timeout: float | None = None) -> Any:
+    """The oldest message in the calling process's mailbox. Only a spawned coroutine reads its mail.
+
+    Raises TimeoutError when none came within `timeout` seconds (None waits for ever), ValueError for what is no time,
+    RuntimeError in a process with callbacks and where another task of the process waits, and NotInProcess. It doesn't
+    select: OTP's receive expression may leave messages in the mailbox.
+    """
+    process = runtime().caller("receive")
+    if not isinstance(process, CoroutineProcess):
+        raise RuntimeError(f"{process.title()} gets its mail through callbacks; receive() is for spawned coroutines")
+    if timeout is not None:
+        check_seconds(timeout)
+    return await process.next_message(timeout)
+
+
+def send(target: Target, message: Any) -> None:
+    """Put `message` into the target's mailbox. Never waits.
+
+    To a pid that has ended it is lost without a word. Raises NoProcess for an unknown name. Follows erlang:send/2.
+    """
+    node = current_runtime.node or runtime()
+    if node.zombies:
+        node.refuse_zombie()
+    known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
+    try:
+        process = known[target]
+    except KeyError:
+        if isinstance(target, str):
+            raise NoProcess(target) from None
+        return
+    if (mail := process.mail) is not None:
+        mail.append((None, message, None, None))
+    else:
+        node.post(process, (None, message, None, None))
+
+
+def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
+    """Send `message` in `seconds` seconds; returns what `cancel_timer` takes. A name is looked up when it is time.
+
+    The end of the process that `target` is the pid of cancels it. Raises ValueError for what is no time. Follows
+    erlang:send_after/3.
+    """
+    check_seconds(seconds)
+    node = runtime()
+    node.refuse_zombie()
+    process = None if isinstance(target, str) else node.processes.get(target)
+    timer = TimerRef(monotonic() + seconds, process)
+    if process is not None or isinstance(target, str):
+        timer.begin(node.later(seconds, _deliver, node, timer, target, message))
+    return timer
+
+
+def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> None:
+    timer.over()
+    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
+    if process is not None:
+        node.post(process, (None, message, None, None))
+
+
+def cancel_timer(timer: TimerRef) -> float | None:
+    """Seconds that were left; None when the message is sent already, its receiver has ended or the timer is cancelled.
+
+    Follows erlang:cancel_timer/1.
+    """
+    runtime().refuse_zombie()
+    handle = timer.over()
+    if handle is None:
+        return None
+    handle.cancel()
+    return max(timer.due - monotonic(), 0.0)
+
+
+# ------------------------------------------------------------------ links, monitors, exits
+
+
+def link(pid: int) -> None:
+    """Tie the calling process's life to that of `pid`, both ways. A dead `pid` answers with an exit signal "noproc".
+
+    Raises NotInProcess. Follows erlang:link/1.
+    """
+    node = runtime()
+    me = node.caller("link")
+    other = node.processes.get(pid)
+    if other is None:
+        node.signal(me, Pid(pid), "noproc", by_link=True)
+    elif other.links is not me:  # as a supervisor's new child already is
+        node.link(me, other)
+
+
+def unlink(pid: int) -> None:
+    """Undo `link` to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
+    node = runtime()
+    me = node.caller("unlink")
+    other = node.processes.get(pid)
+    if other is not None:
+        node.unlink(me, other)
+
+
+def monitor(target: Target) -> Ref:
+    """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process.
+
+    Returns the `ref`; each call makes another monitor. Raises NotInProcess. Follows erlang:monitor/2.
+    """
+    node = runtime()
+    me = node.caller("monitor")
+    process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
+    if process is not None:
+        return node.monitor(me, process)
+    return node.miss(me, Pid(target) if isinstance(target, int) else ROOT)
+
+
+def demonitor(ref: Ref, *, flush: bool = False) -> None:
+    """End a monitor of the calling process. With `flush` its DOWN, if sent already, is taken out of the mailbox, too.
+
+    Raises NotInProcess. Follows erlang:demonitor/2.
+    """
+    node = runtime()
+    me = node.caller("demonitor")
+    node.demonitor(me, ref)
+    if flush:
+        node.forget_mail(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
+
+
+def exit(pid: Target, reason: object) -> None:
+    """Send an exit signal. It ends the process at once, with that reason, unless it traps exits.
+
+    "kill" ends any process, with the reason "killed"; "normal" ends none but the calling one. Does nothing if there is
+    no such process. From outside of processes the sender is <0>. Follows erlang:exit/2.
+    """
+    node = runtime()
+    node.refuse_zombie()
+    me = node.me()
+    target = node.names.get(pid) if isinstance(pid, str) else node.processes.get(pid)
+    if target is not None:
+        node.signal(target, me.pid if me is not None else ROOT, reason)
+
+
+def trap_exit(flag: bool = True) -> bool:
+    """Get exit signals as EXIT messages from now on; returns what was set. Raises NotInProcess.
+
+    Follows erlang:process_flag/2.
+    """
+    me = runtime().caller("trap_exit")
+    was, me.trapping = me.trapping, flag
+    return was
+
+
+# ------------------------------------------------------------------ names
+
+
+def self_pid() -> Pid:
+    """The pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
+    me = runtime().me()
+    if me is None:
+        raise NotInProcess("self_pid")
+    return me.pid
+
+
+def register(name: str, pid: int) -> None:
+    """Let `name` stand for the process `pid`, until it ends.
+
+    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is no text. Follows
+    erlang:register/2.
+    """
+    node = runtime()
+    node.refuse_zombie()
+    node.register(name, node.find(pid))
+
+
+def unregister(name: str) -> None:
+    """Let `name` stand for nothing. Raises NoProcess. Follows erlang:unregister/1."""
+    node = runtime()
+    node.refuse_zombie()
+    node.unregister(name)
+
+
+def whereis(name: str) -> Pid | None:
+    """The process that is registered as `name`, or None. Follows erlang:whereis/1."""
+    process = runtime().names.get(name)
+    return process.pid if process is not None else None
+
+
+def registered() -> list[str]:
+    """All names, sorted. Follows erlang:registered/0."""
+    return sorted(runtime().names)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process `pid` has not ended. Follows erlang:is_process_alive/1."""
+    return pid in runtime().processes
+
+
+async def until_ended(target: Target) -> object:
+    """Wait for the end of a process, inside or outside of processes, without a time limit; returns its reason.
+
+    Raises NoProcess, and Deadlock at once for the calling process itself and for one that waits for it.
+    OTP has no such function: there one monitors the process and receives its DOWN.
+    """
+    node = runtime()
+    process = node.find(target)
+    refuse_deadlock(node.me(), process)
+    return await end_of(process)

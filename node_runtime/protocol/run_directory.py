@@ -1,0 +1,223 @@
+"""Where the nodes of this user are found: one record per running node in the run directory.
+
+The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. It
+belongs to one user (mode 0700), because who can write it can send an operator to a node of his own.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from .cookie import Cookie, cookie_path, read_cookie
+from .exit_codes import ExitCode, Refused
+from .messages import Role
+
+_NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
+_PREFERRED: tuple[Role, ...] = ("operator", "viewer")
+
+
+class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running node says of itself in the run directory. `started` is in Unix seconds."""
+
+    name: str
+    os_pid: int
+    boot_id: str
+    host: str
+    port: int
+    events_port: int
+    directory: str
+    release: str
+    vsn: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a node's control endpoint is and the cookie that opens it; `record` only for a node of this machine."""
+
+    name: str
+    host: str
+    port: int
+    cookie: Cookie
+    record: NodeRecord | None = None
+
+
+def run_directory() -> Path:
+    """The run directory, made if need be; Refused when it isn't this user's own."""
+    path = _run_directory_path()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise Refused(f"The run directory {path} can't be used: {error.strerror}.") from None
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise Refused(f"The run directory {path} is not yours; set NODE_RUNTIME_RUN_DIR to one that is.")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise Refused(f"The run directory {path} is open to other users; run `chmod 700 {path}`.")
+    return path
+
+
+def _run_directory_path() -> Path:
+    if chosen := os.environ.get("NODE_RUNTIME_RUN_DIR"):
+        return Path(chosen)
+    if session := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(session) / "node_runtime"
+    return Path(f"/tmp/node_runtime-{os.getuid()}")
+
+
+def check_node_name(name: str) -> None:
+    """Refused (USAGE) unless `name` is written as name@host."""
+    if not _NODE_NAME.fullmatch(name):
+        raise Refused(f"{name!r} is not a node's name; it is written as name@host, fil@127.0.0.1.", ExitCode.USAGE)
+
+
+# ------------------------------------------------------------------ the node's side
+
+
+@contextmanager
+def hold_name(name: str) -> Iterator[None]:
+    """Keep the node name `name` for this process; Refused when another process of this user has it."""
+    check_node_name(name)
+    with (run_directory() / f"{name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            record = read_record(name)
+            holder = f" as process {record.os_pid} from {record.directory}" if record else ""
+            raise Refused(f"A node named {name} runs already{holder}; stop it first.") from None
+        yield
+
+
+def write_record(record: NodeRecord) -> None:
+    """Publish `record`, in one step. Raises OSError where the disk doesn't take it."""
+    check_node_name(record.name)
+    directory = run_directory()
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".record-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(record))
+        Path(temporary).replace(directory / f"{record.name}.json")
+    except OSError:
+        Path(temporary).unlink()
+        raise
+
+
+def remove_record(name: str, boot_id: str) -> None:
+    """Take back the record of the boot `boot_id`; a newer boot's record stays."""
+    record = read_record(name)
+    if record is not None and record.boot_id == boot_id:
+        (run_directory() / f"{name}.json").unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------ the operator's side
+
+
+def read_record(name: str) -> NodeRecord | None:
+    """The record of `name`, also of a process that has died; None when there is none or it makes no sense."""
+    check_node_name(name)
+    return _read(run_directory() / f"{name}.json")
+
+
+def list_records() -> list[NodeRecord]:
+    """The records of the nodes whose processes are alive, by name."""
+    found = (_read(path) for path in sorted(run_directory().glob("*.json")))
+    return [record for record in found if record is not None and alive(record)]
+
+
+def alive(record: NodeRecord) -> bool:
+    """Whether the process that wrote `record` still runs; a much later process with the same number isn't it."""
+    try:
+        process = psutil.Process(record.os_pid)
+        return process.create_time() <= record.started + 5 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def locate(node: str, cookie_file: Path | None = None) -> Address:
+    """Where `node` is: "fil@127.0.0.1" on this machine, or "name@host:port" anywhere.
+
+    A node of this user on this machine needs no cookie: its own is read from its directory. Otherwise the cookie
+    comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names. Raises Refused: UNREACHABLE for a
+    node that is unknown or whose process has ended, NOT_ALLOWED for a cookie that can't be used.
+    """
+    if cookie_file is None and (named := os.environ.get("HOTDASH_COOKIE_FILE")):
+        cookie_file = Path(named)
+    name, colon, port = node.rpartition(":")
+    if colon:
+        return _locate_remote(name, port, cookie_file)
+    check_node_name(node)
+    record = read_record(node)
+    if record is None:
+        raise Refused(f"No node named {node} runs here; {_running()}.", ExitCode.UNREACHABLE)
+    if not alive(record):
+        if _has_parent(record):
+            raise Refused(
+                f"{node} is being started again, as its process {record.os_pid} has ended; try again in a moment.",
+                ExitCode.UNREACHABLE,
+            )
+        start = Path(record.directory) / "bin" / record.release
+        raise Refused(
+            f"{node} is down: its process {record.os_pid} has ended; `{start} start` starts it.", ExitCode.UNREACHABLE
+        )
+    cookie = read_cookie(cookie_file) if cookie_file else _own_cookie(record)
+    return Address(node, record.host, record.port, cookie, record)
+
+
+def _has_parent(record: NodeRecord) -> bool:
+    """Whether a parent lives that boots the node again: it holds a lock as long as it lives."""
+    try:
+        with (Path(record.directory) / "var" / "parent.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _locate_remote(name: str, port: str, cookie_file: Path | None) -> Address:
+    check_node_name(name)
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise Refused(f"{port!r} is not a port; write {name}:PORT.", ExitCode.USAGE)
+    if cookie_file is None:
+        raise Refused(
+            f"To reach {name} over the network you need its cookie: print it there with `bin/<name> cookie` and "
+            f"name the file with --cookie-file.",
+            ExitCode.NOT_ALLOWED,
+        )
+    return Address(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
+
+
+def _own_cookie(record: NodeRecord) -> Cookie:
+    for role in _PREFERRED:
+        path = cookie_path(Path(record.directory), role)
+        if path.exists():
+            return read_cookie(path)
+    raise Refused(
+        f"{record.name} has no cookie in {record.directory} that you may read; "
+        f"`{record.directory}/bin/{record.release} cookie` prints one to its owner.",
+        ExitCode.NOT_ALLOWED,
+    )
+
+
+def _running() -> str:
+    names = ", ".join(record.name for record in list_records())
+    return f"running are: {names}" if names else "no node runs at all; `bin/<name> start` starts one"
+
+
+def _read(path: Path) -> NodeRecord | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=NodeRecord)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None

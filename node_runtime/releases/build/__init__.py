@@ -1,0 +1,1 @@
+"""Building a release: from a project directory to a deterministic tarball."""

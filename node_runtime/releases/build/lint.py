@@ -1,0 +1,64 @@
+"""What can be known to be wrong with a project's code and appups before it is built."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.appup_instructions import ModuleChange
+from node_runtime.releases.files.schemas import App, Appup
+from node_runtime.releases.files.toml import wrong
+
+TAKEN = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+"""Packages that no application can have: the node has imported them already, or will find them first."""
+
+
+def check_syntax(path: Path, source: bytes) -> None:
+    """Refused with the line where `source` is no Python."""
+    try:
+        compile(source, str(path), "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise Refused(f"{path}, line {error.lineno or 1}: {error.msg}.") from None
+    except RecursionError:
+        raise Refused(f"{path}: it is nested too deeply for Python.") from None
+    except ValueError as error:
+        raise Refused(f"{path}: {error}.") from None
+
+
+def check_owners(modules: Mapping[str, Collection[str]]) -> None:
+    """Refused when two applications have a module of the same name, or one has a module of Python or of the runtime."""
+    owners: dict[str, str] = {}
+    for app, names in modules.items():
+        for module in names:
+            if (root := module.partition(".")[0]) in TAKEN:
+                raise Refused(f"{app} has a module {module}, but {root} is taken: Python or the node itself has it.")
+            if owners.setdefault(module, app) != app:
+                raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
+
+
+def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
+    """Refused when the appup in `path` is for another version than `app`, or names modules that can't be meant.
+
+    `modules` are those of this version. What the other version has isn't known before the two are brought together.
+    """
+    if appup.vsn != app.vsn:
+        raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
+    for way, entries in (("up", appup.up), ("down", appup.down)):
+        for which, entry in enumerate(entries):
+            bars = [number for number, step in enumerate(entry.instructions) if step == ["point_of_no_return"]]
+            if len(bars) > 1:
+                place = (way, which, "instructions", bars[1])
+                raise wrong(path, place, "a way may have one point_of_no_return, not several")
+    # Upwards the instructions end in this version, downwards they begin in it.
+    for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
+        for which, entry in enumerate(entries):
+            for number, change in enumerate(entry.instructions):
+                if not isinstance(change, ModuleChange):
+                    continue
+                place = (way, which, "instructions", number)
+                if change.action == absent and change.module in modules:
+                    raise wrong(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
+                if change.action != absent and change.module not in modules:
+                    raise wrong(path, place, f"{app.name} {app.vsn} has no module {change.module}")

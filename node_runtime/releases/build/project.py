@@ -1,0 +1,163 @@
+"""A project on disk, read and checked: the release, its applications in start order, their modules and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.appup_instructions import StartType
+from node_runtime.releases.files.manifest import is_plain, sha256
+from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.schemas import (
+    App,
+    Appup,
+    NodeConfig,
+    Release,
+    read_app,
+    read_appup,
+    read_environment,
+    read_release,
+)
+from node_runtime.releases.files.toml import read, wrong
+
+from . import lint
+from .templates import compile_templates
+
+BUILT_IN = frozenset({"web"})
+"""Applications that node_runtime brings itself."""
+
+CONFIG_FILES = ("node.toml", "sys.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class AppSource:
+    """An application of the project: `files` by their paths in it, `modules` from module to such a path."""
+
+    app: App
+    files: dict[str, bytes]
+    modules: dict[str, str]
+    appup: Appup | None
+
+    @property
+    def directory(self) -> str:
+        """Where it will stand in the node directory."""
+        return f"lib/{self.app.name}-{self.app.vsn}"
+
+    def view(self, start: StartType) -> AppView:
+        """What planning needs to know of the application."""
+        modules = {module: sha256(self.files[path]) for module, path in self.modules.items()}
+        ways = self.appup or Appup(vsn=self.app.vsn)
+        return AppView(self.app.name, self.app.vsn, modules, ways.up, ways.down, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What a release is built from. `config` are the files of releases/<vsn>/ by name."""
+
+    release: Release
+    apps: tuple[AppSource, ...]
+    config: dict[str, bytes]
+
+    def view(self) -> ReleaseView:
+        """What planning needs to know of the release that will be built."""
+        starts = self.release.starts
+        return ReleaseView(self.release.vsn, tuple(app.view(starts[app.app.name]) for app in self.apps))
+
+
+def read_project(folder: Path) -> Project:
+    """The project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
+    release = read_release(folder / "release.toml")
+    for number, name in enumerate(release.starts):
+        if not (folder / "apps" / name / "app.toml").is_file():
+            sentence = f"there is no application {name}: apps/{name}/app.toml is missing"
+            if name in BUILT_IN:
+                sentence = f"{name} comes with every node: only those that need it name it, in their app.toml"
+            raise wrong(folder / "release.toml", ("apps", number), sentence)
+    sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
+    lint.check_owners({name: source.modules for name, source in sources.items()})
+    return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
+
+
+def _read_app(folder: Path, name: str) -> AppSource:
+    app = read_app(folder / "app.toml")
+    if app.name != name:
+        raise wrong(folder / "app.toml", ("name",), f"this is the application {app.name}, in the folder of {name}")
+    files = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for part in ("app.toml", "appup.toml", "src", "priv")
+        for path in _files_below(folder / part)
+    }
+    if app.templates:
+        for module, source in compile_templates(folder, app.templates).items():
+            if files.setdefault(f"src/{module}", source) is not source:
+                raise Refused(f"{folder}/src/{module} would be overwritten by the template that is compiled to it.")
+    for path in files:
+        if not is_plain(path):
+            raise Refused(f"{folder}: {path!r} can't be the name of a release's file.")
+    modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
+    for path in modules.values():
+        lint.check_syntax(folder / path, files[path])
+    if app.mod is not None and app.mod.partition(":")[0] not in modules:
+        raise wrong(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
+    appup = read_appup(folder / "appup.toml") if "appup.toml" in files else None
+    if appup:
+        lint.check_appup(folder / "appup.toml", app, appup, modules)
+    return AppSource(app, files, modules, appup)
+
+
+def _files_below(path: Path) -> list[Path]:
+    """`path` if it is a file, or all files in it; nothing hidden and no bytecode."""
+    if path.is_file():
+        return [path]
+    return [
+        found
+        for found in sorted(path.rglob("*"))
+        if found.is_file()
+        and not any(part[0] == "." or part == "__pycache__" for part in found.relative_to(path).parts)
+    ]
+
+
+def _module(path: str) -> str:
+    """src/fil/app.py is fil.app; src/fil/__init__.py is fil."""
+    return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
+    """The files of config/, each of them valid; node.toml has to be there."""
+    read(folder / "config" / "node.toml", NodeConfig)
+    known = {*release.starts, *BUILT_IN}
+    for name in read_environment(folder / "config" / "sys.toml"):
+        if name not in known:
+            sentence = f"{name} is no application of the release; there are {', '.join(sorted(known))}"
+            raise wrong(folder / "config" / "sys.toml", (name,), sentence)
+    written = {
+        path.name: path.read_bytes() for path in (folder / "config" / name for name in CONFIG_FILES) if path.exists()
+    }
+    return {**written, "release.toml": (folder / "release.toml").read_bytes()}
+
+
+def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
+    """Every application after those that it needs; otherwise as release.toml has them."""
+    ordered: dict[str, AppSource] = {}
+
+    def place(name: str, asked: tuple[str, ...]) -> None:
+        if name in asked:
+            raise Refused(
+                f"The applications {' → '.join([*asked, name])} need each other; one of them has to start first."
+            )
+        for needed in sources[name].app.applications:
+            if needed in sources:
+                place(needed, (*asked, name))
+            elif needed not in BUILT_IN:
+                raise wrong(
+                    folder / "apps" / name / "app.toml",
+                    ("applications", sources[name].app.applications.index(needed)),
+                    f"{name} needs the application {needed}, which {folder / 'release.toml'} doesn't have",
+                )
+        ordered[name] = sources[name]
+
+    for name in sources:
+        if name not in ordered:
+            place(name, ())
+    return list(ordered.values())

@@ -1,0 +1,133 @@
+"""Make a release's tarball of a project: everything that a node needs but Python, in one deterministic file.
+
+Equal projects in equal environments give equal bytes: names are sorted, times are zero, the owner is nobody.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib import metadata, util
+from pathlib import Path
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.manifest import (
+    AppEntry,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    manifest_path,
+    sha256,
+    this_platform,
+    this_python,
+)
+
+from .distributions import OURS, closure, own_requirements, parse_requirements
+from .project import AppSource, Project, read_project
+
+# The screens stay with the operator; a node's own script only speaks hotdash's command line.
+_SCREENS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")
+
+
+def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
+    """Build the project in `folder` into `output`. Returns the tarball's path.
+
+    `script` becomes bin/<name>, and `beside` is what else stands in bin/.
+    """
+    project = read_project(folder)
+    release = project.release
+    requirements = parse_requirements(release.requirements, folder / "release.toml")
+    with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
+        third_party = closure([*requirements, *own_requirements()], Path(downloads))
+        files = {
+            f"{one.directory}/{path}": file.read_bytes() for one in third_party for path, file in one.files.items()
+        }
+    version = metadata.version(OURS)
+    own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
+    # So that code in the node, too, can ask for the version.
+    about = metadata.distribution(OURS).read_text("METADATA") or ""
+    files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = about.encode()
+    files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
+    files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
+    files |= {f"releases/{release.vsn}/{name}": data for name, data in project.config.items()}
+    files |= {f"bin/{path}": data for path, data in (beside or {}).items()}
+    files[f"bin/{release.name}"] = script
+    manifest = _manifest(project, files, (*sorted(own), *(one.directory for one in third_party)))
+    target = output / f"{release.name}-{release.vsn}.tar.gz"
+    _write(target, manifest, files)
+    return target
+
+
+def _package(name: str) -> dict[str, bytes]:
+    """The package's files, from where this process imports it, without what needs a screen."""
+    spec = util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise Refused(f"The package {name} is not installed here; install hotdash, which has it.")
+    root = Path(spec.submodule_search_locations[0])
+    return {
+        f"{name}/{path.relative_to(root).as_posix()}": path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.suffix in {".py", ".typed"} and not (name == "hotdash" and path.relative_to(root).parts[0] in _SCREENS)
+    }
+
+
+def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...]) -> Manifest:
+    return Manifest(
+        name=project.release.name,
+        vsn=project.release.vsn,
+        python=this_python(),
+        platform=this_platform(),
+        path=path,
+        apps=tuple(_app_entry(app) for app in project.apps),
+        files={
+            name: FileEntry(
+                size=len(data), sha256=sha256(data), mode=0o755 if name == f"bin/{project.release.name}" else 0o644
+            )
+            for name, data in sorted(files.items())
+        },
+    )
+
+
+def _app_entry(app: AppSource) -> AppEntry:
+    return AppEntry(
+        name=app.app.name,
+        vsn=app.app.vsn,
+        modules={
+            module: ModuleEntry(path=f"{app.directory}/{path}", sha256=sha256(app.files[path]))
+            for module, path in app.modules.items()
+        },
+    )
+
+
+def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Write the tarball, the manifest first, so that a reader knows of each member what it has to be."""
+    temporary = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            temporary.open("wb") as raw,
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for member, data in _members(manifest, files):
+                archive.addfile(member, io.BytesIO(data))
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Refused(f"{target} can't be written: {error.strerror}.") from None
+
+
+def _members(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+    first = manifest.encoded()
+    yield _member(manifest_path(manifest.vsn), first, 0o644), first
+    for path, entry in manifest.files.items():
+        yield _member(path, files[path], entry.mode), files[path]
+
+
+def _member(path: str, data: bytes, mode: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path)
+    member.size, member.mode = len(data), mode
+    return member

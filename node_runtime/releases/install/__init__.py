@@ -1,0 +1,1 @@
+"""Executing a relup on the live node, or putting everything back."""

@@ -1,0 +1,82 @@
+"""code_change for all held processes of one class: their states are turned into new ones, which they don't have yet."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from node_runtime.behaviours.behaviour import Behaviour, Down, Vsn
+from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime.behaviours.gen_statem import GenStatem, has_state
+from node_runtime.releases.planning import conditions
+
+
+class CodeChangeFailed(Exception):
+    """A code_change raised what is no Exception and would end more than the operation: SystemExit, for one."""
+
+
+@dataclass(slots=True)
+class Migration:
+    """`states` are those of before, `after` what came of them so far, both in the order of `processes`.
+
+    `target` is the class that they get. `failed` is the process that code_change failed for, and what it raised.
+    """
+
+    module: str
+    code: CodeInUse
+    target: type[Behaviour]
+    processes: list[BehaviourProcess]
+    states: list[Any]
+    after: list[Any]
+    failed: tuple[BehaviourProcess, BaseException] | None = None
+
+    def run(self, change: Callable[[Vsn | Down, Any, Any], Any], vsn: Vsn | Down, extra: Any, target_vsn: str) -> None:
+        """Call the code_change `change` with each state. Raises what it raised, with a note that names the process."""
+        after = self.after
+        try:
+            for state in self.states:
+                after.append(change(vsn, state, extra))
+        except Exception as error:
+            self._blame(self.processes[len(self.after)], error)
+            raise
+        except BaseException as error:  # nothing awaits here: whatever it is, the code_change raised it
+            note = self._blame(self.processes[len(self.after)], error)
+            raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
+        self._check_awaitable()
+        if self.processes[0].kind == "gen_statem":
+            self._check_named(target_vsn)
+
+    def _check_awaitable(self) -> None:
+        awaitable = {kind for kind in set(map(type, self.after)) if hasattr(kind, "__await__")}
+        if awaitable:
+            for coroutine in filter(inspect.iscoroutine, self.after):
+                coroutine.close()
+            both = zip(self.processes, self.after, strict=True)
+            process = next(process for process, new in both if type(new) in awaitable)
+            error = TypeError("code_change must not be async: nothing may run while code is switched")
+            raise self._blamed(process, error)
+
+    def _check_named(self, target_vsn: str) -> None:
+        """A state machine can't go on in a state that its class doesn't have."""
+        for process, new in zip(self.processes, self.after, strict=True):
+            if not isinstance(new, tuple) or len(new) != 2:
+                error: Exception = TypeError(
+                    f"it returned {type(new).__name__}, and a state machine's state is (name, data)"
+                )
+                raise self._blamed(process, error)
+            if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):
+                error = ValueError(f"it returned state {new[0]}, which {target_vsn} does not define")
+                raise self._blamed(process, error)
+
+    def _blame(self, process: BehaviourProcess, error: BaseException) -> str:
+        self.failed = process, error
+        note = f"code_change of {conditions.title(process)} ({self.module})"
+        error.add_note(note)
+        return note
+
+    def _blamed(self, process: BehaviourProcess, error: Exception) -> Exception:
+        self._blame(process, error)
+        return error

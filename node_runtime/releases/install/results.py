@@ -1,0 +1,154 @@
+"""What an install did to each process, written down when everybody runs again.
+
+It is made a few results at a time: whoever waited for the switch must not wait for its report, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from time import perf_counter, time
+from typing import Any, Literal, NamedTuple
+
+from node_runtime.behaviours.behaviour import Behaviour
+from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.behaviours.show.describe import Limits
+from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import ProcessResult, Term
+from node_runtime.releases.planning import conditions
+
+from .switch import CHANGED, Switch
+
+RESULTS = 100
+"""How many processes an operation's results tell of."""
+SLICE_SECONDS = 0.0003
+LIMITS = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
+UNSEEN = Term(type="state", text="‹its code_change has changed it›")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """From the first hold to the last resume, in seconds, by the clock `time.perf_counter`."""
+
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return self.ended - self.began
+
+
+class _Affected(NamedTuple):
+    """One process, its state and its class before, and what it was to get."""
+
+    process: BehaviourProcess
+    module: str
+    action: Literal["load", "suspend", "migrate"]
+    before: Any
+    after: Any
+    old: type[Behaviour] | None
+    new: type[Behaviour] | None
+
+
+async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple[ProcessResult, ...]:
+    """What became of each process, those that failed first; at most `RESULTS`."""
+    results: dict[int, ProcessResult] = {}
+    until = perf_counter() + SLICE_SECONDS
+    blamed = {process.pid for process in switch.spoilt}
+    if switch.failed is not None:
+        blamed.add(switch.failed[0].pid)
+    kinds = Kinds()
+    for one in chain(_held(switch, blamed) if blamed else (), _held(switch), _loaded(switch, pause)):
+        if len(results) >= RESULTS:
+            break
+        if one.process.pid not in results:
+            results[one.process.pid] = _result(switch, one, pause, put_back, kinds)
+        if perf_counter() > until:
+            await asyncio.sleep(0)
+            until = perf_counter() + SLICE_SECONDS
+    return tuple(results.values())
+
+
+def touched(switch: Switch, pause: Pause) -> int:
+    """How many processes the switch was about, whether they are among the results or not."""
+    held = sum(len(group) for group in switch.hold.groups.values())
+    return held + sum(1 for _ in _loaded(switch, pause))
+
+
+def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affected]:
+    for code, group in switch.hold.groups.items():
+        module = code.module
+        old = conditions.class_in(code.namespace, code.qualname)
+        migration = switch.migrations.get(code)
+        if migration is not None:
+            for at, process in enumerate(migration.processes):
+                if only is not None and process.pid not in only:
+                    continue
+                before = migration.states[at]
+                after = migration.after[at] if at < len(migration.after) else before
+                yield _Affected(process, module, "migrate", before, after, old, migration.target)
+        for process in group:  # of those that were migrated, too, for some may have ended before
+            if only is not None and process.pid not in only:
+                continue
+            state = process.raw_state()
+            before = switch.re_read.get(process.pid, state)
+            yield _Affected(
+                process, module, switch.transition.action(module), before, state, old, type(process.instance)
+            )
+
+
+def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
+    """Those that get the new code at their next message."""
+    began = time() - (perf_counter() - pause.began)
+    for module in switch.transition.loaded:
+        if module not in switch.transition.suspended:
+            for process in conditions.users(module):
+                if process.started <= began:
+                    state, cls = process.raw_state(), type(process.instance)
+                    yield _Affected(process, module, "load", state, state, cls, cls)
+
+
+def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: Kinds) -> ProcessResult:
+    process = one.process
+    spoilt = process in switch.spoilt
+    reason = None
+    if switch.failed is not None and switch.failed[0] is process:
+        error = switch.failed[1]
+        reason = f"{type(error).__name__}: {error}"
+    if spoilt:
+        reason = CHANGED if reason is None else f"{reason}; {CHANGED}"
+    outcome: Literal["ok", "failed", "died", "put back"] = "put back" if put_back else "ok"
+    if reason is not None:
+        outcome = "failed"
+    elif process.pid not in runtime().processes:
+        outcome = "died"
+    old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
+    before = _shown(one.old, one.before, kinds) if switch.noted.fits(process) else UNSEEN
+    after = before
+    if spoilt:
+        after = _shown(one.old, one.before, kinds)
+    elif (one.after is not one.before and not put_back) or before is UNSEEN:
+        after = _shown(one.new, one.after, kinds)
+    held = one.action != "load"
+    return ProcessResult(
+        pid=int(process.pid),
+        name=process.name,
+        module=one.module,
+        action=one.action,
+        old_vsn=old_vsn,
+        new_vsn=new_vsn,
+        outcome=outcome,
+        seconds=max(0.0, pause.ended - switch.hold.later.get(process.pid, pause.began)) if held else 0.0,
+        before=before,
+        after=after,
+        reason=reason,
+    )
+
+
+def _shown(cls: type[Behaviour] | None, state: Any, kinds: Kinds) -> Term:
+    return shown(cls or Behaviour, state, LIMITS, kinds)

@@ -1,0 +1,190 @@
+"""What has to be true of the live node before code may be switched: looked at, never asked for.
+
+What stands in the way for good has a remedy in the release; what may pass by itself is `transient` and is looked at
+again in the very turn that switches.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime.behaviours.gen_statem import has_state, states_of
+from node_runtime.behaviours.starting import attribute, resolve
+from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.code import Batch
+from node_runtime.processes.process import Process
+from node_runtime.processes.runtime import runtime
+from node_runtime.protocol.messages import Blocker
+
+from .transition import Transition
+
+WAIT = "wait for a safe moment with --wait SECONDS"
+
+
+def users(*modules: str) -> list[BehaviourProcess]:
+    """The live processes with a callback class of one of the modules, in the order of the modules."""
+    found: dict[str, list[BehaviourProcess]] = {module: [] for module in modules}
+    for process in runtime().processes.values():
+        if isinstance(process, BehaviourProcess) and process.code.module in found:
+            found[process.code.module].append(process)
+    return [process for module in modules for process in found[module]]
+
+
+def coroutines(module: str) -> list[Process]:
+    """The live processes that run a function of `module`; each finishes in the version in which it began."""
+    return [process for process in _running(module) if not isinstance(process, BehaviourProcess)]
+
+
+def _running(module: str) -> list[Process]:
+    return [runtime().processes[pid] for pid in live_processes.using(module)]
+
+
+def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
+    """The class that a namespace has under a qualified name."""
+    names = qualname.split(".")
+    found = namespace.get(names[0])
+    for name in names[1:]:
+        found = getattr(found, name, None)
+    return found if isinstance(found, type) else None
+
+
+def title(process: Process) -> str:
+    """How a process is called in a sentence: by its name, else by its pid."""
+    return process.name or str(process.pid)
+
+
+def lasting(transition: Transition, batch: Batch) -> list[Blocker]:
+    """What no waiting removes."""
+    return [
+        *vanished_names(transition, batch),
+        *left_behind(transition, batch),
+        *missing_classes(transition, batch),
+        *missing_functions(transition, batch),
+    ]
+
+
+def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """Names that modules outside the script import from modules in it, and that the new versions lack."""
+    for lost in batch.vanished():
+        yield Blocker(
+            reason=f"{transition.target.vsn} lacks {lost}",
+            remedy="keep the name in the new version, or let the appup load the importer too",
+        )
+
+
+def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """Classes of modules outside the script that are built upon classes that it replaces."""
+    for dependent in batch.dependents():
+        yield Blocker(
+            reason=f"{dependent}, which {transition.target.vsn} replaces without loading {dependent.module}",
+            remedy=f"let the appup load {dependent.module} too",
+        )
+
+
+def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """Live processes whose class the new version of its module lacks."""
+    known: dict[CodeInUse, bool] = {}
+    for process in users(*transition.loaded):
+        code = process.code
+        if code not in known:
+            known[code] = class_in(batch.namespace(code.module), code.qualname) is not None
+        if not known[code]:
+            yield Blocker(
+                reason=f"{title(process)} runs {code.module}:{code.qualname}, "
+                f"which {transition.target.vsn} does not define",
+                remedy="keep the class, or stop its processes before the upgrade",
+                pid=int(process.pid),
+            )
+
+
+def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """Functions that the script applies, and that their modules don't have so at that place of it."""
+    reached: set[str] = set()
+    for step in transition.script:
+        if step[0] in ("load", "remove"):
+            reached.add(step[1])
+        for reference in dict.fromkeys(filter(None, (step[1], step[3]["undo"]))) if step[0] == "apply" else ():
+            if (found := _found(reference, batch, reached)) is None:
+                yield Blocker(
+                    reason=f"{reference} does not exist, but the script applies it",
+                    remedy="correct the appup, or load the module that has it",
+                )
+            elif not takes(found, step[2]):
+                yield Blocker(
+                    reason=f"{reference} can't be called with the arguments that the script gives it",
+                    remedy="correct the args in the appup, or the function",
+                )
+
+
+def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
+    """What is applied, of the new version of its module if the script has reached that; None if it isn't there."""
+    module, _, name = reference.partition(":")
+    try:
+        if module not in reached:
+            return resolve(reference)
+        if module in batch.modules:
+            return attribute(module, SimpleNamespace(**batch.namespace(module)), name)
+    except (LookupError, ImportError):
+        pass
+    return None
+
+
+def takes(function: Any, args: list[Any]) -> bool:
+    """Whether something can be called with these arguments, as far as it says."""
+    if not callable(function):
+        return False
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True  # it doesn't say
+    try:
+        signature.bind(*args)
+    except TypeError:
+        return False
+    return True
+
+
+def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+    """State machines that would get code without a method for their state: their next event would kill them.
+
+    One that is in the middle of a callback counts too, if that callback could end in such a state.
+    """
+    modules = [module for module in transition.loaded if module not in transition.migrated]
+    for process in users(*modules) if modules else ():
+        if process.kind != "gen_statem":
+            continue
+        cls = class_in(batch.namespace(process.module), process.qualname)
+        if cls is None:
+            continue
+        state = process.raw_state()[0]
+        if state and not has_state(cls, state):
+            yield _blocked(
+                process, f"{title(process)} is in state {state}, which {transition.target.vsn} does not define"
+            )
+        elif process.status == "running" and (lost := _lost(process, cls)):
+            yield _blocked(
+                process,
+                f"{title(process)} is in a callback that may end in state {lost}, "
+                f"which {transition.target.vsn} does not define",
+            )
+
+
+def _lost(process: Process, cls: type[Any]) -> str | None:
+    """A state of the running version that the new one lacks."""
+    running = class_in(live_processes.callback(process.pid)[2], process.qualname)
+    states = states_of(running) if running is not None else frozenset()
+    return min((state for state in states if not has_state(cls, state)), default=None)
+
+
+def _blocked(process: Process, reason: str) -> Blocker:
+    return Blocker(
+        reason=reason,
+        remedy=f"{WAIT}, or give the release an `update` with a code_change that maps the state",
+        pid=int(process.pid),
+        transient=True,
+    )

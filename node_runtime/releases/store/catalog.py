@@ -1,0 +1,137 @@
+"""The releases that stand unpacked in a node's directory, read once, and the ways between them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node_runtime.code import Source
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Direction
+from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.releases.files.config import Configuration, environment_of, read_configuration
+from node_runtime.releases.files.manifest import AppEntry, Manifest, read_manifest
+from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.schemas import App, Appup, read_app, read_appup, read_release
+from node_runtime.releases.relup.translation import NoPath, translate
+
+from .verify import verify
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A release on disk. `apps` has the specification of each application; `sources` where each module stands."""
+
+    manifest: Manifest
+    view: ReleaseView
+    apps: dict[str, App]
+    sources: dict[str, Source]
+
+    @property
+    def vsn(self) -> str:
+        """The release's version."""
+        return self.manifest.vsn
+
+    def environment(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
+        """The parameters of every application of the release under `configuration`."""
+        return {name: environment_of(app, configuration.environment) for name, app in self.apps.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to go from one release to another: the relup's direction and its instructions."""
+
+    direction: Direction
+    script: list[Low]
+
+
+class Catalog:
+    """Reads releases and translates their appups. A version's files never change, so each is read once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._releases: dict[str, Unpacked] = {}
+        self._damage: dict[str, str] = {}
+        self._directions: dict[tuple[str, str], Direction | None] = {}
+
+    def release(self, vsn: str) -> Unpacked:
+        """The release `vsn`. Raises `Refused` if it isn't here or can't be read."""
+        if vsn not in self._releases:
+            self._releases[vsn] = self._read(vsn)
+        return self._releases[vsn]
+
+    def damage(self, vsn: str) -> str | None:
+        """What was found wrong with the files of a release the last time that they were read, and the remedy."""
+        if vsn not in self._releases and vsn not in self._damage:
+            with suppress(Refused):
+                self.verify(vsn)
+        return self._damage.get(vsn)
+
+    def verify(self, vsn: str) -> None:
+        """Read all files of the release. Blocks, in any thread. Raises `Refused` for a damaged one."""
+        try:
+            self.release(vsn)
+            verify(self.root, read_manifest(self.root, vsn))
+        except Refused as refused:
+            self._damage[vsn] = refused.sentence
+            raise
+        self._damage.pop(vsn, None)
+
+    def forget(self, vsn: str) -> None:
+        """The release was removed or staged; another one may come under its name."""
+        self._releases.pop(vsn, None)
+        self._damage.pop(vsn, None)
+        self._directions.clear()
+
+    def configuration(self, vsn: str) -> Configuration:
+        """What the node's configuration would be with that release; read anew each time. Raises `Refused`."""
+        return read_configuration(self.root, vsn)
+
+    def way(self, start: str, end: str) -> Way:
+        """The way from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
+
+        Follows OTP's lookup: the way up that `end` knows from `start`, else the way down that `start` knows to `end`.
+        """
+        left, target = self.release(start).view, self.release(end).view
+        try:
+            return Way("up", translate(left, target, "up"))
+        except NoPath as no_way_up:
+            try:
+                return Way("down", translate(target, left, "down"))
+            except NoPath as no_way_down:
+                raise NoPath(
+                    f"There is no way from {start} to {end}: {no_way_up.sentence[:-1]}, and {no_way_down.sentence}"
+                ) from None
+
+    def direction(self, start: str, end: str) -> Direction | None:
+        """Which way leads from one release to another one; None if none does, and from a release to itself."""
+        pair = start, end
+        if pair not in self._directions:
+            try:
+                self._directions[pair] = self.way(start, end).direction if start != end else None
+            except Refused:
+                self._directions[pair] = None
+        return self._directions[pair]
+
+    def _read(self, vsn: str) -> Unpacked:
+        manifest = read_manifest(self.root, vsn)
+        starts = read_release(self.root / "releases" / vsn / "release.toml").starts
+        apps = {entry.name: read_app(self.root / entry.directory / "app.toml") for entry in manifest.apps}
+        views = []
+        for entry in manifest.apps:
+            appup = self._appup(entry)
+            modules = {name: module.sha256 for name, module in entry.modules.items()}
+            start = starts.get(entry.name, "permanent")
+            views.append(AppView(entry.name, entry.vsn, modules, appup.up, appup.down, start))
+        sources = {
+            name: Source(name, str(self.root / module.path), entry.name, entry.vsn)
+            for entry in manifest.apps
+            for name, module in entry.modules.items()
+        }
+        return Unpacked(manifest, ReleaseView(vsn, tuple(views)), apps, sources)
+
+    def _appup(self, entry: AppEntry) -> Appup:
+        path = self.root / entry.directory / "appup.toml"
+        return read_appup(path) if path.exists() else Appup(vsn=entry.vsn)
