@@ -13,7 +13,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 
-from node_runtime.processes.errors import CallTimeout, Exit, Stop, describe_reason, is_cancelled, is_word
+from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_cancelled
+from node_runtime.processes.exit_reasons import describe_reason, reason_is
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import ROOT, Pid
 from node_runtime.processes.primitives import exit, link, self_pid, trap_exit
@@ -324,5 +325,5 @@ def _ended(spec: AppSpec, type: StartType, master: Pid, reason: object) -> None:
         return
     del known.running[spec.name]
     logger.error("application %s ended: %s", spec.name, describe_reason(reason))
-    if type == "permanent" or (type == "transient" and not is_word(reason, "normal")):
+    if type == "permanent" or (type == "transient" and not reason_is(reason, "normal")):
         runtime().on_halt(reason)

@@ -18,11 +18,10 @@ from node_runtime.processes.crash_report import shown
 from node_runtime.processes.errors import Exit, NoProcess
 from node_runtime.processes.messages import EXIT, TIMEOUT
 from node_runtime.processes.pid import Pid, Target
-from node_runtime.processes.process import BUSY, DEAD, Item, Process, operands
+from node_runtime.processes.process import BUSY, DEAD, Item, Process, SparseAttribute, operands
 from node_runtime.processes.reply_future import Answer
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.scheduler import CALL_SECONDS, QUANTUM
-from node_runtime.processes.sparse import Seldom
 from node_runtime.processes.timers import check_seconds
 from node_runtime.protocol.messages import Kind
 
@@ -101,7 +100,7 @@ class ServerProcess(BehaviourProcess):
     kind: ClassVar[Kind] = "gen_server"
     runs = GenServer
     value = "state"
-    idle = Seldom[asyncio.TimerHandle]()
+    idle = SparseAttribute[asyncio.TimerHandle]()
     """Fires when no message has come for as long as a callback has asked for."""
 
     def run(self) -> int:  # noqa: PLR0912 - written out, since each message costs

@@ -37,7 +37,7 @@ def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> C
         refuse_deadlock(me, process)
     if not isinstance(process, BehaviourProcess):
         # Plain asyncio code never looks into its mailbox: who waits without a time limit would do so for ever.
-        raise Exit("badcall", f"{process.title()} runs a coroutine and answers no calls")
+        raise Exit("badcall", f"{process.title()} runs a coroutine and can't be called")
     if me is not None and me.gate is YIELDING and process.held_with(me):
         process.serve(item, YIELDING)
     else:

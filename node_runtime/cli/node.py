@@ -22,7 +22,8 @@ from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control
 from node_runtime.processes.crash_report import refusal
-from node_runtime.processes.errors import CRASHES, Exit, describe_reason
+from node_runtime.processes.errors import CRASHES, Exit
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import Runtime, said_vsn
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeRecord, hold_name, remove_record, run_directory, write_record

@@ -12,7 +12,7 @@ from typing import Final
 
 from node_runtime.behaviours.show.describe import Limits, describe
 from node_runtime.behaviours.show.value_readers import escape
-from node_runtime.processes.errors import is_orderly
+from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.messages import ProcessEvent
 from node_runtime.processes.runtime import Runtime
 

@@ -1,8 +1,8 @@
 """Processes without callbacks: a coroutine function that reads its own mail, or plain asyncio code.
 
-A "process" knows the runtime and calls `receive`. A "task" is an asyncio coroutine function as it is: it need not
-know that it is supervised. To a task an exit signal is a cancellation, so its `finally` blocks have the time until
-the supervisor kills it; a process ends by an exit signal at once, as in OTP.
+A "process" knows the runtime and calls `receive`. A "task" is a plain asyncio coroutine function, which doesn't have to
+know that it is supervised. An exit signal cancels a task, so its `finally` blocks can run until the supervisor kills
+it; it ends a process at once, as in OTP.
 """
 
 from __future__ import annotations
@@ -19,87 +19,86 @@ from node_runtime.protocol.messages import Kind
 from .crash_report import report_crash
 from .errors import Exit, Stop
 from .pid import Pid
-from .process import BUSY, DEAD, HELD, WAITING, Process, here
+from .process import BUSY, DEAD, HELD, WAITING, Process, SparseAttribute, here
 from .reply_future import Answer
 from .runtime import Runtime
 from .scheduler import QUANTUM
-from .sparse import Seldom
 from .transaction import current_barrier
 
-Function: TypeAlias = Callable[..., Awaitable[object]]
-NOTHING: Final[Any] = object()
-FUNCTIONS: Final = (FunctionType, MethodType, BuiltinFunctionType)
+ProcessFunction: TypeAlias = Callable[..., Awaitable[object]]
+NO_MESSAGE: Final[Any] = object()
+FUNCTION_TYPES: Final = (FunctionType, MethodType, BuiltinFunctionType)
 
 
 class CoroutineProcess(Process):
-    """Runs one coroutine from its birth to its end."""
+    """Runs one coroutine, from the start of the process to its end."""
 
-    __slots__ = ("begins", "function", "waiter", "without_wait")
+    __slots__ = ("deferred_start", "function", "mail_waiter", "messages_without_wait")
     kind: ClassVar[Kind] = "process"
-    told = Seldom[bool]()
-    """It has been told to end, for its `reason`, which may be None."""
+    exit_requested = SparseAttribute[bool]()
+    """An exit signal has requested its end; `reason` is the signal's reason, which may be None."""
 
-    def __init__(self, runtime: Runtime, parent: Pid, function: Function) -> None:
+    def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
         super().__init__(runtime, parent)
         self.function = function
-        self.waiter: Answer | None = None
-        self.without_wait = 0
-        self.begins: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        """What its function is called with, once nobody holds it: it was born inside a barrier."""
+        self.mail_waiter: Answer | None = None
+        self.messages_without_wait = 0
+        self.deferred_start: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        """The arguments for its function, if it was started inside a transaction: it starts when it is resumed."""
 
     @property
     def module(self) -> str:
-        module: str | None = self._named().__module__
+        module: str | None = self._named_code().__module__
         return module or "builtins"
 
     @property
     def qualname(self) -> str:
-        qualname: str = self._named().__qualname__
+        qualname: str = self._named_code().__qualname__
         return qualname
 
-    def _named(self) -> Any:
-        """Its function, or the class of a callable object, whose own attributes may be code: looking runs none."""
-        return self.function if type(self.function) in FUNCTIONS else type(self.function)
+    def _named_code(self) -> Any:
+        """Return its function, or the class of a callable object, whose own attributes could run code when read."""
+        return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Start the coroutine; its first step runs in a later turn, inside a barrier after its release."""
+        """Start the coroutine; its first step runs in a later turn, inside a transaction only when it is resumed."""
         if (inside := current_barrier()) is not None:
-            self.gate, self.held, self.begins = HELD, {inside.owner}, (args, kwargs)
+            self.gate, self.held, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
             inside.born.append(self.pid)
         else:
-            self._go(args, kwargs)
+            self._start_task(args, kwargs)
 
     def resumed(self) -> None:
-        if self.begins is not None:
+        if self.deferred_start is not None:
             self.gate = BUSY
-            self._go(*self.begins)
-            self.begins = None
+            self._start_task(*self.deferred_start)
+            self.deferred_start = None
 
-    def _go(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _start_task(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.since = time.monotonic()
-        self.task = self.runtime.create_task(self._live(args, kwargs))
+        self.task = self.runtime.create_task(self._run_function(args, kwargs))
 
-    async def _live(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def _run_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         here.set(self)
         try:
             await self.function(*args, **kwargs)
-            reason: object = self.reason if self.told else "normal"
+            reason: object = self.reason if self.exit_requested else "normal"
         except Stop as stop:
             reason = stop.reason
             self._report(reason, stop)
         except asyncio.CancelledError as cancelled:
             reason = self.reason
-            if not self.told:
+            if not self.exit_requested:
                 reason = cancelled
                 self._report(reason, cancelled)
-        except GeneratorExit:  # the event loop is gone
+        except GeneratorExit:  # the event loop is closed
             raise
         except BaseException as error:
             reason = error
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
         if self.gate is DEAD and self.pid not in self.runtime.zombies:
-            self.task = None  # its context refers to the process: a ring would keep the function's code loaded
+            self.task = None  # its context refers to the process: the cycle would keep the function's code loaded
 
     def _report(self, reason: object, error: BaseException) -> None:
         if self.gate is not DEAD:
@@ -107,35 +106,35 @@ class CoroutineProcess(Process):
 
     def run(self) -> int:
         self.gate = BUSY
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
+        if self.mail_waiter is not None and not self.mail_waiter.done():
+            self.mail_waiter.set_result(None)
         return 1
 
     async def next_message(self, timeout: float | None) -> Any:
-        """The oldest message; waits at most `timeout` seconds. Raises TimeoutError."""
-        if self.without_wait == QUANTUM:
-            self.without_wait = 0
-            await asyncio.sleep(0)  # before it takes a message, which would be lost if it were cancelled here
+        """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
+        if self.messages_without_wait == QUANTUM:
+            self.messages_without_wait = 0
+            await asyncio.sleep(0)  # before it takes a message: a cancellation here would lose it
         message = self._take()
-        if message is not NOTHING:
-            self.without_wait += 1
+        if message is not NO_MESSAGE:
+            self.messages_without_wait += 1
             return message
         async with asyncio.timeout(timeout):
-            while message is NOTHING:
+            while message is NO_MESSAGE:
                 await self._wait_for_mail()
                 message = self._take()
         return message
 
     async def _wait_for_mail(self) -> None:
-        if self.waiter is not None:
-            raise RuntimeError(f"{self.title()} waits in receive() already; one task of a process may read its mail")
-        self.waiter = Answer(self.runtime)
+        if self.mail_waiter is not None:
+            raise RuntimeError(f"{self.title()} already waits in receive(); one task of a process may read its mail")
+        self.mail_waiter = Answer(self.runtime)
         self.gate = WAITING
         self.spent, self.since = self.busy_seconds(), 0.0
         try:
-            await self.waiter
+            await self.mail_waiter
         finally:
-            self.waiter = None
+            self.mail_waiter = None
             self.since = time.monotonic()
             if self.gate is WAITING:
                 self.gate = BUSY
@@ -150,20 +149,20 @@ class CoroutineProcess(Process):
             self.handled += 1
             if item[0] is None:
                 return item[1]
-            self.runtime.fail(item, Exit("badcall", f"{self.title()} runs a coroutine and answers no calls"))
-        return NOTHING
+            self.runtime.fail(item, Exit("badcall", f"{self.title()} runs a coroutine and can't be called"))
+        return NO_MESSAGE
 
 
 class TaskProcess(CoroutineProcess):
-    """Runs asyncio code that needs no knowledge of the runtime."""
+    """Runs asyncio code that doesn't know the runtime."""
 
     __slots__ = ()
     kind: ClassVar[Kind] = "task"
 
-    def die(self, reason: object) -> None:
+    def take_untrapped_exit(self, reason: object) -> None:
         coroutine = None if self.task is None else self.task.get_coro()
         if self.task is None or (isinstance(coroutine, CoroutineType) and getcoroutinestate(coroutine) == CORO_CREATED):
-            super().die(reason)  # it has nothing to clean up: a task that is cancelled before it begins runs nothing
+            super().take_untrapped_exit(reason)  # a task cancelled before its first step has nothing to clean up
         else:
-            self.reason, self.told = reason, True
+            self.reason, self.exit_requested = reason, True
             self.task.cancel()

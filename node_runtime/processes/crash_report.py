@@ -1,8 +1,8 @@
 """Crash reports: one log record for each process that ends because its own code failed.
 
-The record has the report as its attribute `report`, besides the sentence for people, and the traceback: the lines of
-the code version that ran. The reason that travels on, to callers, links and monitors, loses its traceback here: it
-would keep the frames of the dead alive, and with them the code that they run.
+Besides its message, the record has the report as its attribute `report`, and a traceback with the lines of the code
+version that ran. The exit reason itself, which goes on to callers, links and monitors, loses its traceback here: a
+traceback would keep the frames of the dead process alive, and with them the code that they run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Kind
 
-from .errors import Exit, describe_reason, is_orderly, is_word
+from .errors import Exit
+from .exit_reasons import describe_reason, is_orderly, reason_is
 from .log_context import on_behalf_of
 from .pid import Pid
 
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
     from .process import Process
 
 logger: Final = logging.getLogger("node_runtime")
-OURS: Final = __name__.partition(".")[0]
+RUNTIME_PACKAGE: Final = __name__.partition(".")[0]
 
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = 200
+_bounded = reprlib.Repr()
+_bounded.maxstring = _bounded.maxother = 200
 
 
 @dataclass(frozen=True, slots=True)
 class CrashReport:
-    """Why a process ended. Follows the crash reports of proc_lib.
+    """Describes a crashed process and its exit reason. Follows the crash reports of proc_lib.
 
-    `vsn` is the version of the module that it ran; `last_message` and `state` are shown as people may see them, or ""
-    where the process has none.
+    `vsn` is the version of the module that it ran; `last_message` and `state` are texts without secrets, or "" if the
+    process has none.
     """
 
     pid: Pid
@@ -54,13 +55,13 @@ class CrashReport:
 def report_crash(
     process: Process, reason: object, error: BaseException, *, vsn: str = "", last_message: str = "", state: str = ""
 ) -> None:
-    """Log the end of `process` unless it is an orderly one; `error` is what its code raised.
+    """Log the end of `process` unless it is an orderly one; `error` is the exception that its code raised.
 
-    A refusal is said in its one sentence: it tells an operator what to do, and no code has failed.
+    A `Refused` is logged as its sentence, without a traceback: it tells an operator what to do, and no code has failed.
     """
     if not is_orderly(reason):
         refused = refusal(reason)
-        said = describe_reason(reason) if refused is None else refused.sentence
+        reason_text = describe_reason(reason) if refused is None else refused.sentence
         report = CrashReport(
             pid=process.pid,
             name=process.name,
@@ -70,56 +71,56 @@ def report_crash(
             vsn=vsn,
             parent=process.parent,
             mailbox=len(process.mail or ()),
-            reason=said,
+            reason=reason_text,
             last_message=last_message,
             state=state,
         )
         with on_behalf_of(process):
             if refused is None:
-                frames = (type(error), error, frames_of_users(error.__traceback__))
+                frames = (type(error), error, user_frames(error.__traceback__))
                 logger.error("%s", _sentence(report), exc_info=frames, extra={"report": report})
             else:
-                logger.error("%s %s refused: %s", process.kind, process.title(), said, extra={"report": report})
+                logger.error("%s %s refused: %s", process.kind, process.title(), reason_text, extra={"report": report})
     _forget_frames(error)
 
 
 def _sentence(report: CrashReport) -> str:
     name = f"{report.name} {report.pid}" if report.name else str(report.pid)
     code = f"{report.module}:{report.qualname}" + (f" {report.vsn}" if report.vsn else "")
-    said = f"{report.kind} {name} ({code}) crashed: {report.reason}"
-    for what, shown in (("last message", report.last_message), ("state", report.state)):
-        said += f"; {what}: {shown}" if shown else ""
-    return said
+    sentence = f"{report.kind} {name} ({code}) crashed: {report.reason}"
+    for label, text in (("last message", report.last_message), ("state", report.state)):
+        sentence += f"; {label}: {text}" if text else ""
+    return sentence
 
 
 def refusal(reason: object) -> Refused | None:
-    """The refusal that a reason comes from: itself, that of a process that was asked, or that of a child."""
-    while issubclass(type(reason), (Refused, Exit, tuple)):  # of anything else nothing is asked: see is_word
+    """Return the Refused that caused an exit: the reason itself, or that of a called process or of a child."""
+    while issubclass(type(reason), (Refused, Exit, tuple)):  # other types may run user code: see reason_is
         if isinstance(reason, Refused):
             return reason
         if isinstance(reason, Exit):
             reason = reason.reason
-        elif isinstance(reason, tuple) and len(reason) == 2 and is_word(reason[0], "shutdown"):
+        elif isinstance(reason, tuple) and len(reason) == 2 and reason_is(reason[0], "shutdown"):
             reason = reason[1]
-        elif isinstance(reason, tuple) and len(reason) == 3 and is_word(reason[0], "failed_to_start_child"):
+        elif isinstance(reason, tuple) and len(reason) == 3 and reason_is(reason[0], "failed_to_start_child"):
             reason = reason[2]
         else:
             return None
     return None
 
 
-def frames_of_users(traceback: TracebackType | None) -> TracebackType | None:
-    """A traceback from where the runtime called somebody's code; all of it where it never did."""
+def user_frames(traceback: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback from the first frame of user code on; all of it if there is none."""
     found = traceback
-    while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == OURS:
+    while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == RUNTIME_PACKAGE:
         found = found.tb_next
     return found or traceback
 
 
 def shown(message: object) -> str:
-    """A message in one bounded line, whatever its own `repr` does."""
+    """Return a bounded `repr` of a message on one line; a `__repr__` that raises is named in it."""
     try:
-        return _short.repr(message)
+        return _bounded.repr(message)
     except BaseException as error:
         return f"<{type(message).__name__} whose repr raised {type(error).__name__}>"
 

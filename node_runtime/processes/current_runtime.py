@@ -1,4 +1,4 @@
-"""Which runtime runs: one slot that the fast paths read without a call."""
+"""The running runtime, in a module attribute that the fast paths read without a call."""
 
 from __future__ import annotations
 

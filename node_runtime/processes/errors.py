@@ -1,4 +1,4 @@
-"""What goes wrong between processes, and how a callback ends its own process."""
+"""Errors of calls and of the process functions, and the exceptions with which a callback ends its own process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from .exit_reasons import DescribedError, describe_reason
 from .pid import Pid, Target
 
 
@@ -19,36 +20,22 @@ class NoReply:
 
 
 NO_REPLY: Any = NoReply()
-"""Stands for "there is no reply", since None is one."""
+"""Means that there is no reply; None can't mean that, because it is a valid reply."""
 
 CRASHES: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""What user code may raise that ends the process that it runs in, or what asked for it, and nothing more."""
+"""Exceptions of user code that end only the process in which they are raised, or the request that ran the code."""
 
 
 def is_cancelled() -> bool:
-    """Whether somebody cancels the running task; a CancelledError may else be what the code that it called raised."""
+    """Return whether the running task is being cancelled; otherwise a CancelledError comes from the code it called."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
-def describe_reason(reason: object) -> str:
-    """A reason in words: a text as it is, an exception with its type, anything else by `repr`, whatever that does."""
-    if issubclass(type(reason), str):
-        return str(reason)
-    try:
-        if isinstance(reason, Exit):
-            return str(reason)
-        if isinstance(reason, BaseException):
-            return f"{type(reason).__name__}: {reason}".removesuffix(": ")
-        return repr(reason)
-    except BaseException as error:
-        return f"a {type(reason).__name__} whose text raised {type(error).__name__}"
+class Exit(DescribedError):
+    """The called process ended before it replied, or a process could not start; `reason` is the exit reason.
 
-
-class Exit(Exception):
-    """The process that was asked ended before it answered, or could not begin; `reason` is its exit reason.
-
-    Its kinds are what gen_server:call/2 and start_link/3 of OTP exit with or return.
+    Its subclasses are the reasons with which gen_server:call/2 and start_link/3 of OTP exit or return.
     """
 
     def __init__(self, reason: object, sentence: str | None = None) -> None:
@@ -57,7 +44,7 @@ class Exit(Exception):
 
 
 class NoProcess(Exit):
-    """There is no such process: it has ended, or nothing is registered under the name; `target` is who was meant.
+    """There is no such process: it has ended, or nothing is registered under the name; `target` is the argument.
 
     OTP: `noproc`.
     """
@@ -74,7 +61,7 @@ class NoProcess(Exit):
 
 
 class CallTimeout(Exit, TimeoutError):
-    """The answer did not come in time. The request stays in the mailbox and may still be served; its answer is lost.
+    """The reply did not come in time. The request stays in the mailbox and may still be served; its reply is lost.
 
     OTP: `timeout` of gen_server:call/3.
     """
@@ -85,25 +72,25 @@ class CallTimeout(Exit, TimeoutError):
 
 
 class Deadlock(Exit):
-    """The answer could never come: whoever is asked waits, itself or through others, for the one who asks.
+    """The reply could never come: the called process waits, directly or through others, for the calling process.
 
-    `pids` is the circle: each waits for the next one, and the last for the first. OTP says so of a process that calls
-    itself (`calling_self`), and lets a longer circle run into its timeouts.
+    `pids` is the cycle: each process waits for the next one, and the last for the first. OTP reports a process that
+    calls itself (`calling_self`); a longer cycle runs into its timeouts there.
     """
 
-    def __init__(self, circle: Sequence[tuple[Pid, str]]) -> None:
-        names = [name for _, name in circle]
+    def __init__(self, cycle: Sequence[tuple[Pid, str]]) -> None:
+        names = [name for _, name in cycle]
         if len(names) == 1:
-            sentence = f"{names[0]} asks itself and would wait for ever; let it do the work without a call"
+            sentence = f"{names[0]} calls itself and would wait forever; do the work without a call"
         else:
-            way = ", which waits for ".join([*names[1:], names[0]])
-            sentence = f"{names[0]} asks {way}: none of them could ever answer; make one of these calls a cast"
+            path = ", which waits for ".join([*names[1:], names[0]])
+            sentence = f"{names[0]} calls {path}: none of them could ever reply; make one of these calls a cast"
         super().__init__("calling_self" if len(names) == 1 else "deadlock", sentence)
-        self.pids = tuple(pid for pid, _ in circle)
+        self.pids = tuple(pid for pid, _ in cycle)
 
 
 class WouldWait(Exit):
-    """`call_now` could only be answered later, and a plain callback can't wait. Nothing was asked.
+    """`call_now` would have to wait for the reply, and a plain callback can't wait. No request was sent.
 
     OTP has no such error, since there every callback may wait.
     """
@@ -122,17 +109,17 @@ class NameTaken(Exit):
 
 
 class NotInProcess(RuntimeError):
-    """The function speaks for the calling process, and no process is calling.
+    """The function acts for the calling process, and it was called outside of processes.
 
     OTP has no such error, since there all code runs in a process.
     """
 
     def __init__(self, function: str) -> None:
-        super().__init__(f"{function}() speaks for the calling process; call it inside one")
+        super().__init__(f"{function}() acts for the calling process; call it inside one")
 
 
 class Stop(Exception):
-    """Raised by a callback to end its process with `reason`; in a call, `reply` answers the caller first.
+    """Raised by a callback to end its process with `reason`; in a call, `reply` is sent to the caller first.
 
     OTP: `{stop, Reason, Reply, State}` of gen_server:handle_call/3.
     """
@@ -144,16 +131,4 @@ class Stop(Exception):
 
 
 class Ignore(Exception):
-    """Raised by `init`: there is nothing to do, so no process stays; the starter gets it. OTP: `ignore`."""
-
-
-def is_orderly(reason: object) -> bool:
-    """Whether a process with this reason ended as it should: normal, shutdown or ("shutdown", why)."""
-    if type(reason) is tuple:
-        return len(reason) == 2 and is_word(reason[0], "shutdown")
-    return is_word(reason, "normal") or is_word(reason, "shutdown")
-
-
-def is_word(reason: object, word: str) -> bool:
-    """Whether the reason is this text. Any other one is not compared: it may do so by code of its own, and fail."""
-    return issubclass(type(reason), str) and reason == word
+    """Raised by `init` when there is nothing to do: the process ends, and the starter gets this. OTP: `ignore`."""

@@ -1,7 +1,7 @@
-"""Who has ended, and why: the newest ends, so many and no more.
+"""The log of ended processes and their exit reasons: a bounded number of the newest ones.
 
-The ends of most processes are in order and say little, and a node that spawns one for each request has many of them. So
-those that were not in order are kept apart, where the others can't push them out.
+Most processes end in order, and their ends say little; a node that spawns one for each request has many of them. So
+the ends that were not in order are kept separately, where the orderly ones can't push them out.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from collections import deque
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.messages import Kind
 
-from .errors import describe_reason, is_orderly
+from .exit_reasons import describe_reason, is_orderly
 from .pid import Pid
 
 if TYPE_CHECKING:
     from .process import Process
 
 KEPT: Final = 200
-"""How many ends of each sort a runtime remembers."""
-LONGEST: Final = 300
+"""The number of orderly ends that a runtime remembers, and of the other ends."""
+MAX_REASON_CHARS: Final = 300
 """Characters of a reason. It is kept as a text: the reason itself would keep old code and old states alive."""
 
 
 class Finished(NamedTuple):
-    """A process that has ended, and why, in words. `messages` counts what it handled; `orderly` is no crash.
+    """An ended process and its exit reason as a text. `messages` counts the handled ones; `orderly` means no crash.
 
     `started` and `ended` are in seconds since the epoch; `spent`, in seconds, is as in ProcessInfo. OTP keeps nothing.
     """
@@ -45,15 +46,15 @@ class Finished(NamedTuple):
     reason: str
 
 
-class Ends:
+class ExitLog:
     """The newest ends of a runtime's processes."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._orderly: deque[Finished] = deque(maxlen=kept)
         self._others: deque[Finished] = deque(maxlen=kept)
 
-    def note(self, process: Process, reason: object) -> None:
-        """The process has just ended."""
+    def add(self, process: Process, reason: object) -> None:
+        """Add a process that has just ended."""
         orderly = is_orderly(reason)
         ended = Finished(
             process.pid,
@@ -67,16 +68,11 @@ class Ends:
             process.handled,
             process.busy_seconds(),
             orderly,
-            _said(reason),
+            clip(describe_reason(reason), MAX_REASON_CHARS),
         )
         (self._orderly if orderly else self._others).append(ended)
 
     def newest(self, limit: int) -> list[Finished]:
-        """The newest of both sorts, the newest first."""
+        """Return at most `limit` ends, orderly or not, the newest first."""
         both = sorted((*self._orderly, *self._others), key=attrgetter("ended"), reverse=True)
         return both[:limit]
-
-
-def _said(reason: object) -> str:
-    said = describe_reason(reason)
-    return said if len(said) <= LONGEST else f"{said[:LONGEST]}…"

@@ -1,4 +1,4 @@
-"""Looking at processes without sending them anything, and at the tasks that are nobody's."""
+"""Information about processes, read without sending them anything, and about tasks outside of processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .runtime import runtime
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """One process at one moment.
+    """A process at one moment.
 
-    `started` is in seconds since the epoch. `mailbox` counts what waits, `messages` what was handled. `spent` is in
-    seconds: how long it was in callbacks, their awaits included, and so could serve nobody; a coroutine's waits in
-    `receive` are no part of it. `callback` names the async callback that it is in the middle of, and `awaiting` says
-    where that stands: "file:line function" for each frame, outermost first. Follows erlang:process_info/1.
+    `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled ones. `spent`
+    is in seconds: the time in callbacks, their awaits included, in which it could handle no other message; it doesn't
+    include a coroutine's waits in `receive`. `callback` names the current async callback, and `awaiting` is where that
+    is suspended: "file:line function" for each frame, outermost first. Follows erlang:process_info/1.
     """
 
     pid: Pid
@@ -43,7 +43,7 @@ class ProcessInfo:
 
 
 def process_info(target: Target) -> ProcessInfo:
-    """What is known about a live process, or about a zombie by its pid. Raises NoProcess.
+    """Return information about a live process, or about a zombie by its pid. Raises NoProcess.
 
     Follows erlang:process_info/1.
     """
@@ -71,19 +71,19 @@ def process_info(target: Target) -> ProcessInfo:
 
 
 def finished_processes(limit: int = KEPT) -> list[Finished]:
-    """The processes that have ended lately and why, the newest first, at most `limit` of them.
+    """Return the processes that ended most recently and their reasons, the newest first, at most `limit` of them.
 
-    200 ends in order and 200 others are remembered. OTP keeps no such list.
+    200 orderly ends and 200 others are remembered. OTP keeps no such list.
     """
-    return runtime().ends.newest(limit)
+    return runtime().exit_log.newest(limit)
 
 
 @dataclass(frozen=True, slots=True)
 class StrayTask:
-    """An asyncio task that is no process: user code started it behind the runtime's back.
+    """An asyncio task that is not a process: user code started it without the runtime.
 
-    Nobody supervises it and no exit signal reaches it. `owner` is the process that started it, as far as Python
-    tells: from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such thing.
+    It is not supervised, and no exit signal reaches it. `owner` is the process that started it; Python provides this
+    from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such thing.
     """
 
     name: str
@@ -93,16 +93,17 @@ class StrayTask:
 
 
 def stray_tasks() -> list[StrayTask]:
-    """The tasks of the event loop that are neither a process's nor the runtime's own. It looks at all of them.
+    """Return the event loop's tasks that belong neither to a process nor to the runtime. It examines every task.
 
     OTP has no such thing: there all code runs in a process.
     """
     node = runtime()
-    ours = {process.task for process in (*node.processes.values(), *node.zombies.values())}
+    process_tasks = {process.task for process in (*node.processes.values(), *node.zombies.values())}
     found = []
     for task in asyncio.all_tasks(node.loop):
         coroutine = task.get_coro()
-        if task in ours or _is_runtimes_own(_frame_of(coroutine)[0]):
+
+        if task in process_tasks or _is_runtime_task(_frame_of(coroutine)[0]):
             continue
         get_context = getattr(task, "get_context", None)
         owner = get_context().get(here) if get_context is not None else None
@@ -112,15 +113,15 @@ def stray_tasks() -> list[StrayTask]:
 
 
 def all_processes() -> list[Pid]:
-    """Every live process, oldest first, then the zombies. Follows erlang:processes/0."""
+    """Return every live process, oldest first, then the zombies. Follows erlang:processes/0."""
     node = runtime()
     return [process.pid for process in (*node.processes.values(), *node.zombies.values())]
 
 
 def awaiting(process: Process) -> tuple[str, ...]:
-    """Where the process's suspended frames stand, outermost first, and then those of threads that work for it.
+    """Return the positions of the process's suspended frames, outermost first, then those of its threads' frames.
 
-    Empty when it has none.
+    Empty if it has no frames.
     """
     suspended = _frames(process.task.get_coro()) if process.task is not None else ()
     return (*suspended, *(_line(frame) for work in process.threads or () for frame in work.frames()))
@@ -132,7 +133,7 @@ def _frames(waiter: object) -> tuple[str, ...]:
         frame, waiter = _frame_of(waiter)
         if frame is None:
             break
-        if not _is_ours(frame):
+        if not _is_runtime_code(frame):
             found.append(_line(frame))
     return tuple(found)
 
@@ -141,15 +142,15 @@ def _line(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_qualname}"
 
 
-def _is_runtimes_own(frame: FrameType | None) -> bool:
-    # A public coroutine of these two layers, as a call is, becomes a task only by somebody else.
-    if frame is None or not _is_ours(frame):
+def _is_runtime_task(frame: FrameType | None) -> bool:
+    # A public coroutine of these two layers, such as a call, becomes a task only if user code makes it one.
+    if frame is None or not _is_runtime_code(frame):
         return False
     layer = frame.f_globals["__name__"].split(".")[1]
     return layer not in ("processes", "behaviours") or frame.f_code.co_name.startswith("_")
 
 
-def _is_ours(frame: FrameType | None) -> bool:
+def _is_runtime_code(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_globals.get("__name__", "").startswith(__name__.partition(".")[0] + ".")
 
 

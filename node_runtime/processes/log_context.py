@@ -1,7 +1,7 @@
-"""Who logs: each record that a process logs says which process it was, and of which release.
+"""Adds the logging process and its release to every log record.
 
-The words stand in the record itself, as `pid`, `registered` and `release`, so that every handler has them, whoever
-set it up: a file's, a collector's, a test's. Follows the metadata of OTP's logger.
+The attributes `pid`, `registered` and `release` are set on the record itself. So every handler has them, no matter
+which code installed it: a file's, a collector's, a test's. Follows the metadata of OTP's logger.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from .process import Process, here
 
 
 def say_who_logs(release: Callable[[], str]) -> Callable[[], None]:
-    """From now on give every log record of the OS process the attributes below; returns what ends that.
+    """Add the attributes below to every log record of this OS process; returns a function that undoes this.
 
     `pid` is the number of the process that logs, `registered` its name; both are None outside of processes.
-    `release` is what `release()` says at that moment. It is called in any thread and must be quick.
+    `release` is the result of `release()` at that moment. It is called in any thread and must be quick.
     """
     before = logging.getLogRecordFactory()
 
-    def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        made = before(*args, **kwargs)
-        process = _who()
-        made.pid = None if process is None else int(process.pid)
-        made.registered = None if process is None else process.name
-        made.release = release()
-        return made
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = before(*args, **kwargs)
+        process = _logging_process()
+        record.pid = None if process is None else int(process.pid)
+        record.registered = None if process is None else process.name
+        record.release = release()
+        return record
 
-    logging.setLogRecordFactory(record)
+    logging.setLogRecordFactory(make_record)
 
     def undo() -> None:
-        if logging.getLogRecordFactory() is record:
+        if logging.getLogRecordFactory() is make_record:
             logging.setLogRecordFactory(before)
 
     return undo
 
 
-def _who() -> Process | None:
-    # In another thread `current` would be whoever runs on the loop just then. A thread that a callback has started with
-    # asyncio.to_thread has the callback's context.
+def _logging_process() -> Process | None:
+    # In another thread, `current` would be the process that runs on the event loop at that moment. A thread that a
+    # callback has started with asyncio.to_thread has the callback's context.
     node = current_runtime.node
     if node is not None and node.thread == threading.get_ident() and node.current is not None:
         return node.current
@@ -52,7 +52,7 @@ def _who() -> Process | None:
 
 @contextmanager
 def on_behalf_of(process: Process) -> Iterator[None]:
-    """What the runtime logs inside is the process's, whoever's turn it is."""
+    """Attribute the runtime's log records inside the block to `process`, whichever process is running."""
     node = process.runtime
     before, node.current = node.current, process
     try:

@@ -1,4 +1,4 @@
-"""What the runtime itself says: to processes as mail, to observers as events."""
+"""Messages that the runtime sends to processes, and the events that it publishes to subscribers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EXIT:
 
 @dataclass(frozen=True, slots=True)
 class DOWN:
-    """The process watched by the monitor `ref` has ended. Follows erlang:monitor/2."""
+    """The process that the monitor `ref` watches has ended. Follows erlang:monitor/2."""
 
     ref: Ref
     pid: Pid
@@ -27,7 +27,7 @@ class DOWN:
 
 @dataclass(frozen=True, slots=True)
 class TIMEOUT:
-    """No message has come within `seconds` seconds after the callback that asked for it: see `idle_timeout`.
+    """No message has arrived within `seconds` seconds after the callback that set the timeout: see `idle_timeout`.
 
     OTP: the message `timeout` of gen_server:handle_info/2.
     """
@@ -37,9 +37,9 @@ class TIMEOUT:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEvent:
-    """Told to subscribers in the turn in which it happens; `reason` is that of "ended".
+    """Published to subscribers in the turn in which it happens; `reason` is the exit reason of "ended".
 
-    OTP tells such things by erlang:trace/3.
+    OTP reports such events through erlang:trace/3.
     """
 
     kind: Literal["born", "ended", "registered"]

@@ -1,4 +1,4 @@
-"""What user code holds in place of a process: a number that is never used twice in a runtime's life."""
+"""Pids and monitor references: the identities that user code holds in place of processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TypeAlias
 
 
 class Pid(int):
-    """The identity of a process. Hash and equality are the number's; `str` is `<12>`. OTP: `pid()`."""
+    """The identity of a process: a number that a runtime never uses twice. `str` is `<12>`.
+
+    Hash and equality are those of the number. OTP: `pid()`.
+    """
 
     __slots__ = ()
 
@@ -20,14 +23,14 @@ class Pid(int):
 
 
 Target: TypeAlias = int | str
-"""Where a message goes: a pid, or the name that a process is registered under."""
+"""The destination of a message: a pid, or a registered name."""
 
 ROOT = Pid(0)
-"""Who asks when no process does: the program around the runtime. It is the parent of what is started from there."""
+"""The sender and the parent outside of processes: the program around the runtime."""
 
 
 class Ref:
-    """Names one monitor. Equal only to itself. OTP: the reference that erlang:monitor/2 returns."""
+    """Identifies one monitor. Equal only to itself. OTP: the reference that erlang:monitor/2 returns."""
 
     __slots__ = ()
 

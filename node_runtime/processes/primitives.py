@@ -1,4 +1,4 @@
-"""The functions that code inside processes uses. Each follows the function of module erlang with its name."""
+"""Functions for code inside processes. Each follows the function of module erlang with the same name."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from .wait_graph import end_of, refuse_deadlock
 P = ParamSpec("P")
 
 
-# ------------------------------------------------------------------ birth
+# ------------------------------------------------------------------ spawning
 
 
 def spawn(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """Run `function(*args, **kwargs)` as a new process and return its pid; it begins in a later turn.
+    """Run `function(*args, **kwargs)` as a new process and return its pid; it starts in a later turn.
 
-    Raises TypeError for what is no coroutine function. Follows erlang:spawn/3.
+    Raises TypeError for anything but a coroutine function. Follows erlang:spawn/3.
     """
     return _spawn(CoroutineProcess, function, args, kwargs, link=False).pid
 
 
 def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn`, linked to the calling process, if one is calling. Follows erlang:spawn_link/3."""
+    """As `spawn`, linked to the calling process, if there is one. Follows erlang:spawn_link/3."""
     return _spawn(CoroutineProcess, function, args, kwargs, link=True).pid
 
 
 def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
-    """As `spawn`, monitored by the calling process; returns the pid, and the monitor that its DOWN will name.
+    """As `spawn`, monitored by the calling process; returns the pid, and the monitor's `ref`, which its DOWN has.
 
     Raises NotInProcess. Follows erlang:spawn_monitor/3.
     """
@@ -47,7 +47,7 @@ def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwa
 
 
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn_link`, for asyncio code that knows nothing of processes: it gets no mail.
+    """As `spawn_link`, for asyncio code that doesn't know processes: it gets no mail.
 
     An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
     """
@@ -55,7 +55,7 @@ def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs
 
 
 def _spawn(
-    make: type[CoroutineProcess],
+    process_type: type[CoroutineProcess],
     function: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -65,10 +65,10 @@ def _spawn(
     if not callable(function):
         if isinstance(function, CoroutineType):
             function.close()
-        raise TypeError(f"{function!r} is no coroutine function: give the function itself, and its arguments after it")
+        raise TypeError(f"{function!r} is not a coroutine function: pass the function itself, then its arguments")
     node = runtime()
     me = node.me()
-    process = make(node, me.pid if me is not None else ROOT, function)
+    process = process_type(node, me.pid if me is not None else ROOT, function)
     node.born(process, link=me if link else None)
     process.begin(args, kwargs)
     return process
@@ -78,15 +78,15 @@ def _spawn(
 
 
 async def receive(timeout: float | None = None) -> Any:
-    """The oldest message in the calling process's mailbox. Only a spawned coroutine reads its mail.
+    """Take the oldest message from the calling process's mailbox. Only a spawned coroutine reads its mail.
 
-    Raises TimeoutError when none came within `timeout` seconds (None waits for ever), ValueError for what is no time,
-    RuntimeError in a process with callbacks and where another task of the process waits, and NotInProcess. It doesn't
-    select: OTP's receive expression may leave messages in the mailbox.
+    Raises TimeoutError if none arrives within `timeout` seconds (None waits forever), ValueError for an invalid time,
+    RuntimeError in a process with callbacks and if another task of the process waits already, and NotInProcess. It
+    doesn't select: OTP's receive expression may leave messages in the mailbox.
     """
     process = runtime().caller("receive")
     if not isinstance(process, CoroutineProcess):
-        raise RuntimeError(f"{process.title()} gets its mail through callbacks; receive() is for spawned coroutines")
+        raise RuntimeError(f"{process.title()} gets its mail through callbacks; call receive() in a spawned coroutine")
     if timeout is not None:
         check_seconds(timeout)
     return await process.next_message(timeout)
@@ -95,7 +95,8 @@ async def receive(timeout: float | None = None) -> Any:
 def send(target: Target, message: Any) -> None:
     """Put `message` into the target's mailbox. Never waits.
 
-    To a pid that has ended it is lost without a word. Raises NoProcess for an unknown name. Follows erlang:send/2.
+    A message to a process that has ended is dropped silently. Raises NoProcess for an unknown name. Follows
+    erlang:send/2.
     """
     node = current_runtime.node or runtime()
     if node.zombies:
@@ -114,9 +115,9 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` in `seconds` seconds; returns what `cancel_timer` takes. A name is looked up when it is time.
+    """Send `message` in `seconds` seconds; returns the timer. A name is looked up when the timer fires.
 
-    The end of the process that `target` is the pid of cancels it. Raises ValueError for what is no time. Follows
+    If `target` is a pid, the end of that process cancels the timer. Raises ValueError for an invalid time. Follows
     erlang:send_after/3.
     """
     check_seconds(seconds)
@@ -125,24 +126,25 @@ def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     process = None if isinstance(target, str) else node.processes.get(target)
     timer = TimerRef(monotonic() + seconds, process)
     if process is not None or isinstance(target, str):
-        timer.begin(node.later(seconds, _deliver, node, timer, target, message))
+        timer.start(node.later(seconds, _deliver, node, timer, target, message))
     return timer
 
 
 def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> None:
-    timer.over()
+    timer.clear()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
         node.post(process, (None, message, None, None))
 
 
 def cancel_timer(timer: TimerRef) -> float | None:
-    """Seconds that were left; None when the message is sent already, its receiver has ended or the timer is cancelled.
+    """Cancel a timer and return the seconds that were left.
 
-    Follows erlang:cancel_timer/1.
+    Returns None if the message has been sent, its receiver has ended or the timer was cancelled before. Follows
+    erlang:cancel_timer/1.
     """
     runtime().refuse_zombie()
-    handle = timer.over()
+    handle = timer.clear()
     if handle is None:
         return None
     handle.cancel()
@@ -153,9 +155,9 @@ def cancel_timer(timer: TimerRef) -> float | None:
 
 
 def link(pid: int) -> None:
-    """Tie the calling process's life to that of `pid`, both ways. A dead `pid` answers with an exit signal "noproc".
+    """Link the calling process and the process `pid`: each gets an exit signal when the other ends.
 
-    Raises NotInProcess. Follows erlang:link/1.
+    If `pid` has ended, the calling process gets an exit signal "noproc". Raises NotInProcess. Follows erlang:link/1.
     """
     node = runtime()
     me = node.caller("link")
@@ -167,7 +169,7 @@ def link(pid: int) -> None:
 
 
 def unlink(pid: int) -> None:
-    """Undo `link` to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
+    """Remove the link to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
     node = runtime()
     me = node.caller("unlink")
     other = node.processes.get(pid)
@@ -176,20 +178,21 @@ def unlink(pid: int) -> None:
 
 
 def monitor(target: Target) -> Ref:
-    """Be sent DOWN(ref, pid, reason) when the target ends; at once, with "noproc", if there is no such process.
+    """Monitor the target: the calling process gets DOWN(ref, pid, reason) when it ends, and returns the `ref`.
 
-    Returns the `ref`; each call makes another monitor. Raises NotInProcess. Follows erlang:monitor/2.
+    If there is no such process, DOWN comes at once, with "noproc". Each call makes another monitor. Raises
+    NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
     me = node.caller("monitor")
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
         return node.monitor(me, process)
-    return node.miss(me, Pid(target) if isinstance(target, int) else ROOT)
+    return node.monitor_missing(me, Pid(target) if isinstance(target, int) else ROOT)
 
 
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
-    """End a monitor of the calling process. With `flush` its DOWN, if sent already, is taken out of the mailbox, too.
+    """End a monitor of the calling process. With `flush`, a DOWN that was sent is also removed from the mailbox.
 
     Raises NotInProcess. Follows erlang:demonitor/2.
     """
@@ -197,14 +200,14 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
     me = node.caller("demonitor")
     node.demonitor(me, ref)
     if flush:
-        node.forget_mail(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
+        node.drop_messages(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
 
 
 def exit(pid: Target, reason: object) -> None:
-    """Send an exit signal. It ends the process at once, with that reason, unless it traps exits.
+    """Send an exit signal. It ends the process at once, with that reason, unless the process traps exits.
 
-    "kill" ends any process, with the reason "killed"; "normal" ends none but the calling one. Does nothing if there is
-    no such process. From outside of processes the sender is <0>. Follows erlang:exit/2.
+    "kill" ends any process, with the reason "killed"; "normal" ends only the calling process. Does nothing if there is
+    no such process. Outside of processes the sender is <0>. Follows erlang:exit/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -215,20 +218,20 @@ def exit(pid: Target, reason: object) -> None:
 
 
 def trap_exit(flag: bool = True) -> bool:
-    """Get exit signals as EXIT messages from now on; returns what was set. Raises NotInProcess.
+    """Receive exit signals as EXIT messages from now on; returns the previous setting. Raises NotInProcess.
 
     Follows erlang:process_flag/2.
     """
     me = runtime().caller("trap_exit")
-    was, me.trapping = me.trapping, flag
-    return was
+    before, me.trapping = me.trapping, flag
+    return before
 
 
 # ------------------------------------------------------------------ names
 
 
 def self_pid() -> Pid:
-    """The pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
+    """Return the pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
     me = runtime().me()
     if me is None:
         raise NotInProcess("self_pid")
@@ -236,9 +239,9 @@ def self_pid() -> Pid:
 
 
 def register(name: str, pid: int) -> None:
-    """Let `name` stand for the process `pid`, until it ends.
+    """Register the process `pid` as `name`, until it ends.
 
-    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is no text. Follows
+    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is not a non-empty str. Follows
     erlang:register/2.
     """
     node = runtime()
@@ -247,33 +250,33 @@ def register(name: str, pid: int) -> None:
 
 
 def unregister(name: str) -> None:
-    """Let `name` stand for nothing. Raises NoProcess. Follows erlang:unregister/1."""
+    """Remove the registration of `name`. Raises NoProcess. Follows erlang:unregister/1."""
     node = runtime()
     node.refuse_zombie()
     node.unregister(name)
 
 
 def whereis(name: str) -> Pid | None:
-    """The process that is registered as `name`, or None. Follows erlang:whereis/1."""
+    """Return the process that is registered as `name`, or None. Follows erlang:whereis/1."""
     process = runtime().names.get(name)
     return process.pid if process is not None else None
 
 
 def registered() -> list[str]:
-    """All names, sorted. Follows erlang:registered/0."""
+    """Return all registered names, sorted. Follows erlang:registered/0."""
     return sorted(runtime().names)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process `pid` has not ended. Follows erlang:is_process_alive/1."""
+    """Return whether the process `pid` has not ended. Follows erlang:is_process_alive/1."""
     return pid in runtime().processes
 
 
 async def until_ended(target: Target) -> object:
     """Wait for the end of a process, inside or outside of processes, without a time limit; returns its reason.
 
-    Raises NoProcess, and Deadlock at once for the calling process itself and for one that waits for it.
-    OTP has no such function: there one monitors the process and receives its DOWN.
+    Raises NoProcess, and Deadlock at once for the calling process itself and for a process that waits for it.
+    OTP has no such function: there the caller monitors the process and receives its DOWN.
     """
     node = runtime()
     process = node.find(target)

@@ -1,8 +1,8 @@
-"""What every process is: an identity, mail, links, and one slot that says whether it may be served now.
+"""The state that every process has: identity, mail, links, and the gate that says whether it may be served now.
 
-`gate` is the one thing that the fast path of a call tests. It is None exactly while the process is idle and its
-callbacks may run in anybody's turn; every other condition is one of the values below, so that suspending or
-killing costs nothing until it is used.
+`gate` is the one attribute that the fast path of a call tests. It is None exactly while the process is idle and its
+callbacks may run in any turn. Every other condition is one of the values below, so that suspending and killing cost
+nothing until they are used.
 """
 
 from __future__ import annotations
@@ -12,52 +12,85 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeAlias, TypeVar, overload
 
 from node_runtime.protocol.messages import Kind, Status
 
 from .messages import EXIT
 from .pid import Pid, Ref
-from .sparse import Seldom
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from .reply_future import Awaited
     from .runtime import Runtime
-    from .thread_pool import Work
+    from .thread_pool import ThreadWork
     from .timers import TimerRef
+
+T = TypeVar("T")
 
 BUSY: Final = "busy"
 """A callback runs, or waits at an `await`."""
 YIELDING: Final = "yielding"
-"""As BUSY, and something has to happen as soon as the callback ends: see `Process.between`."""
+"""As BUSY, and functions have to run as soon as the callback ends: see `Process.between`."""
 WAITING: Final = "waiting"
 """A plain coroutine waits in `receive`."""
 HELD: Final = "held"
 """Suspended between two callbacks; mail queues."""
 DEAD: Final = "dead"
-"""Ended. If a frame of it still runs, it is a zombie."""
+"""Ended. A process with a frame that still runs is a zombie."""
 
 STATUS: Final[dict[str | None, Status]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
 }  # fmt: skip
+"""The status that is shown for each value of `Process.gate`."""
 
 Item: TypeAlias = "tuple[Any, Any, Any, Awaited | None]"
-"""One piece of mail: what it is (None for a plain message), two operands, and where the answer goes.
+"""One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-A request's are its positional and its keyword arguments, or its one argument and None: see `operands`."""
+The operands of a request are its positional and its keyword arguments, or its only argument and None: see `operands`.
+"""
 
 
 def operands(item: Item) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments of a request."""
+    """Return the positional and the keyword arguments of a request."""
     return ((item[1],), {}) if item[2] is None else (item[1], item[2])
 
 
 here: ContextVar[Process | None] = ContextVar("node_runtime.process", default=None)
-"""The process whose task this is. A plain callback has no task: see `Runtime.current`."""
+"""The process whose task is running. A plain callback has no task: see `Runtime.current`."""
+
+
+class SparseAttribute(Generic[T]):
+    """An attribute that most processes never set; it is None until it is assigned, and costs nothing until then.
+
+    A slot would be 8 bytes for each process. The values are in one dictionary, which is replaced and never changed: so
+    a thousand processes that an install holds share one dictionary.
+    """
+
+    def __set_name__(self, owner: type[Process], name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, process: None, owner: type[Process]) -> Self: ...
+    @overload
+    def __get__(self, process: Process, owner: type[Process]) -> T | None: ...
+    def __get__(self, process: Process | None, owner: type[Process]) -> Any:
+        if process is None:
+            return self
+        seldom = process.seldom  # read once: another thread may read a blocked node's processes
+        return None if seldom is None else seldom.get(self.name)
+
+    def __set__(self, process: Process, value: T | None) -> None:
+        seldom = process.seldom
+        if value is not None:
+            process.seldom = {self.name: value} if seldom is None else {**seldom, self.name: value}
+        elif seldom is not None and self.name in seldom:
+            process.seldom = {name: seldom[name] for name in seldom if name != self.name} or None
 
 
 class Process:
-    """One process as the runtime sees it. User code holds its `pid` only."""
+    """A process as the runtime sees it. User code holds its `pid` only."""
 
     __slots__ = (
         "calling",
@@ -78,15 +111,15 @@ class Process:
         "trapping",
     )
     kind: ClassVar[Kind] = "process"
-    reason: Seldom[Any] = Seldom()
-    monitors: Seldom[dict[Ref, Process]] = Seldom()
-    watchers: Seldom[dict[Ref, Callable[[object], None]]] = Seldom()
-    held: Seldom[set[object]] = Seldom()
-    between: Seldom[list[Callable[[], None]]] = Seldom()
-    alarms: Seldom[set[TimerRef]] = Seldom()
-    threads: Seldom[tuple[Work, ...]] = Seldom()
-    ending: Seldom[dict[Process, None]] = Seldom()
-    """Whom it waits for until all have ended."""
+    reason: SparseAttribute[Any] = SparseAttribute()
+    monitors: SparseAttribute[dict[Ref, Process]] = SparseAttribute()
+    watchers: SparseAttribute[dict[Ref, Callable[[object], None]]] = SparseAttribute()
+    held: SparseAttribute[set[object]] = SparseAttribute()
+    between: SparseAttribute[list[Callable[[], None]]] = SparseAttribute()
+    timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
+    threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
+    awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
+    """The processes that it waits for until all of them have ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
@@ -99,20 +132,20 @@ class Process:
         self.started = runtime.now()
         self.handled = 0
         self.spent = 0.0
-        """Seconds in callbacks that have ended; see `busy_seconds`."""
+        """Seconds spent in callbacks that have ended; see `busy_seconds`."""
         self.since = 0.0
-        """When the async callback that runs now began, on the monotonic clock; 0.0 without one."""
-        # The rest is None until used: most processes never need it.
+        """When the current async callback began, on the monotonic clock; 0.0 without one."""
+        # The other attributes are None until used: most processes never need them.
         self.seldom: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.item: Item | None = None
         self.links: Process | dict[int, Process] | None = None
         self.calling: dict[asyncio.Task[Any] | None, tuple[Process, Item]] | None = None
-        """Whom its tasks have asked and wait for."""
+        """For each of its tasks that waits for a reply: the called process and the request."""
 
     @property
     def status(self) -> Status:
-        """As shown to people."""
+        """The status as it is shown to people."""
         return STATUS[self.gate]
 
     @property
@@ -126,25 +159,25 @@ class Process:
         raise NotImplementedError
 
     def run(self) -> int:
-        """Handle queued mail, a bounded number; the scheduler calls it. Returns how many messages were handled."""
+        """Handle a bounded number of queued messages and return how many. Called by the scheduler."""
         raise NotImplementedError
 
-    def die(self, reason: object) -> None:
-        """An exit signal that it doesn't trap has arrived."""
+    def take_untrapped_exit(self, reason: object) -> None:
+        """Handle an exit signal that the process doesn't trap."""
         self.runtime.end(self, reason)
 
     def take_exit(self, sender: Pid, reason: object) -> None:
-        """An exit signal that it traps has arrived."""
+        """Handle an exit signal that the process traps."""
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def ended(self) -> None:
-        """It has just ended: let go of what only this kind of process holds."""
+        """Release what only this kind of process holds; called when the process has just ended."""
 
     def buried(self) -> None:
-        """Its last frame has ended."""
+        """Hook: the last frame of the ended process has ended, too."""
 
     def add_link(self, other: Process) -> None:
-        """One side of a link. Most processes have one, to their supervisor: it needs no container."""
+        """Add one side of a link. Most processes have one link, to their supervisor, which needs no container."""
         links = self.links
         if links is None:
             self.links = other
@@ -161,46 +194,46 @@ class Process:
             self.links = None
 
     def linked(self) -> tuple[Process, ...]:
-        """The processes at the other ends of its links, oldest link first."""
+        """Return the processes at the other ends of its links, oldest link first."""
         links = self.links
         if links is None:
             return ()
         return tuple(links.values()) if isinstance(links, dict) else (links,)
 
     def current_callback(self) -> str | None:
-        """The name of the async callback that it is in the middle of."""
+        """Return the name of the async callback that is suspended at an `await`, if any."""
         return None
 
     def resumed(self) -> None:
-        """Nobody holds it any more."""
+        """Become idle again: the last suspend of the process has been lifted."""
         self.gate = None
         if self.mail is not None:
             self.runtime.make_ready(self)
 
     def busy_seconds(self) -> float:
-        """How long it has been in callbacks, the time at their awaits included: when it could serve nobody."""
+        """Return how long it has been in callbacks, their awaits included, and so could not handle other messages."""
         return self.spent + (time.monotonic() - self.since if self.since else 0.0)
 
     def waits_for(self) -> Collection[Process]:
-        """Those without whose answer or end its callback can't end. What other tasks of it ask doesn't stop it."""
+        """Return the processes whose reply or exit the current callback awaits; its other tasks don't count."""
         asked = (self.calling or {}).get(self.task)
         if asked is None or self.task is None or self.gate is DEAD:
             return ()
         process, item = asked
         if process.owes(item) or (item[3] is not None and item[3].done()):
             return ()
-        return self.ending or (process,)
+        return self.awaited_exits or (process,)
 
     def owes(self, item: Item) -> bool:
-        """Whether the answer to `item` may come from elsewhere than the callback for it."""
+        """Return whether the reply to `item` may come from elsewhere than the callback for it."""
         return False
 
     def answered(self, future: Awaited, answer: object) -> None:
-        """Somebody has given the answer that it owed."""
+        """Hook: a pending reply of this process, `answer`, has been sent."""
 
     def settle_debt(self, future: Awaited) -> None:
-        """The answer that it owed has been given."""
+        """Forget a pending reply: it has been sent."""
 
     def title(self) -> str:
-        """Names it for people: `fil_color_fsm <12>`, or `<12>`."""
+        """Return its name for people: `fil_color_fsm <12>`, or `<12>`."""
         return f"{self.name} {self.pid}" if self.name else str(self.pid)

@@ -1,8 +1,8 @@
-"""Waiting for somebody else without a turn of the event loop.
+"""A future that wakes its task without a turn of the event loop.
 
 asyncio wakes a waiting task by a callback that the event loop runs in its next turn, after a poll of its selector; that
-costs more than all the rest of a call. What is awaited here puts the task's wake-up into the scheduler's ready queue,
-where it is one of many things that a turn does, and has to wait as the others do.
+costs more than all the rest of a call. This future puts the task's wake-up into the scheduler's queue instead. There it
+is one of many steps of a turn, and waits like the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .scheduler import Scheduler
 
 Awaited: TypeAlias = "Answer | asyncio.Future[Any]"
-"""Where an answer goes."""
+"""The future that gets a reply."""
 
 PENDING: Final[Any] = object()
 FAILED: Final[Any] = object()
@@ -24,10 +24,10 @@ CANCELLED: Final[Any] = object()
 
 
 class Answer:
-    """What one task awaits: as an asyncio.Future, as far as that task and who answers need it.
+    """A future for one waiting task, with the part of asyncio.Future that the task and the replying side need.
 
-    A task accepts as a future what has `_asyncio_future_blocking`, `get_loop`, `add_done_callback`, `cancel` and
-    `result`; asyncio promises that to other implementations of futures.
+    A task accepts any object with `_asyncio_future_blocking`, `get_loop`, `add_done_callback`, `cancel` and `result`
+    as a future; asyncio guarantees this for other implementations of futures.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_context", "_error", "_node", "_value", "_wake")
@@ -39,37 +39,37 @@ class Answer:
         self._error: BaseException | None = None
         self._wake: Callable[[Any], object] | None = None
 
-    # ------------------------------------------------------------------ who answers
+    # ------------------------------------------------------------------ the replying side
 
     def done(self) -> bool:
-        """Whether there is an answer, or nobody waits for it any more."""
+        """Return whether there is a reply, or the wait was cancelled."""
         return self._value is not PENDING
 
     def set_result(self, value: Any) -> None:
-        """Answer. Raises InvalidStateError if there is an answer."""
+        """Set the reply. Raises InvalidStateError if the future is done."""
         if self._value is not PENDING:
-            raise asyncio.InvalidStateError("this has been answered")
+            raise asyncio.InvalidStateError("this future is done already")
         self._value = value
         if self._wake is not None:
             self._node.wake(self)
 
     def set_exception(self, error: BaseException) -> None:
-        """Let the wait fail with `error`. Raises InvalidStateError if there is an answer."""
+        """Let the wait fail with `error`. Raises InvalidStateError if the future is done."""
         if self._value is not PENDING:
-            raise asyncio.InvalidStateError("this has been answered")
+            raise asyncio.InvalidStateError("this future is done already")
         self._value, self._error = FAILED, error
         if self._wake is not None:
             self._node.wake(self)
 
     def exception(self) -> BaseException | None:
-        """What the wait fails with, as long as it has not failed yet."""
+        """Return the error with which the wait will fail, or None after it has failed."""
         return self._error
 
     def cancelled(self) -> bool:
-        """Whether nobody waits any more, since the task was cancelled."""
+        """Return whether the waiting task was cancelled."""
         return self._value is CANCELLED
 
-    # ------------------------------------------------------------------ who waits
+    # ------------------------------------------------------------------ the waiting side
 
     def __await__(self) -> Generator[Any, None, Any]:
         if self._value is PENDING:
@@ -81,30 +81,30 @@ class Answer:
         return value
 
     def result(self) -> Any:
-        """The answer. Raises what the wait is to fail with, InvalidStateError if there is no answer yet."""
+        """Return the reply. Raises the error that was set, or InvalidStateError if the future isn't done."""
         value = self._value
         if value is FAILED or value is CANCELLED:
-            # Its traceback will refer to this frame: kept here, it would be a ring.
+            # Its traceback will refer to this frame: keeping it would make a reference cycle.
             error, self._error = self._error, None
             raise error or asyncio.CancelledError
         if value is PENDING:
-            raise asyncio.InvalidStateError("this has not been answered yet")
+            raise asyncio.InvalidStateError("this future is not done yet")
         return value
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop of the task that waits."""
+        """Return the event loop of the waiting task."""
         return self._node.loop
 
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context) -> None:
-        """How to wake the one task that waits."""
+        """Set the callback that wakes the one waiting task."""
         if self._wake is not None:
-            raise RuntimeError("one task waits for this already")
+            raise RuntimeError("another task waits for this future already")
         self._wake, self._context = callback, context
         if self._value is not PENDING:
             self._node.wake(self)
 
     def cancel(self, msg: object = None) -> bool:
-        """The task that waits is being cancelled; whether that ends its wait."""
+        """Cancel the wait, as the waiting task is being cancelled; returns whether it was still waiting."""
         if self._value is not PENDING:
             return False
         self._value, self._error = CANCELLED, None if msg is None else asyncio.CancelledError(msg)
@@ -113,8 +113,8 @@ class Answer:
         return True
 
     def wake(self) -> None:
-        """Let the task that waits go on, now. For the scheduler, which is in no task then."""
+        """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # A task asks what wakes it for a result before it goes on; a future in C says at once that it has one.
-            self._context.run(wake, self._node.woken)
+            # A task asks the future that wakes it for its result first; a future implemented in C has it at once.
+            self._context.run(wake, self._node.done_future)

@@ -1,7 +1,7 @@
-"""The runtime: all processes of a node, their names, and what happens when one of them ends.
+"""The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
-Signals act at once. An exit signal that isn't trapped ends its target even in the middle of a callback: the process
-is gone for everybody else, and a frame of it that still runs can't do anything through the runtime any more.
+Signals act at once. An exit signal that isn't trapped ends its target even in the middle of a callback: for all other
+processes it is gone, and a frame of it that still runs can't do anything through the runtime any more.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ from threading import get_ident
 from typing import Any, Final, Self, TypeVar
 
 from . import current_runtime
-from .errors import Exit, NameTaken, NoProcess, NotInProcess, is_word
-from .exit_log import Ends
+from .errors import Exit, NameTaken, NoProcess, NotInProcess
+from .exit_log import ExitLog
+from .exit_reasons import reason_is
 from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
 from .process import BUSY, DEAD, YIELDING, Process, here
 from .scheduler import Scheduler
-from .thread_pool import Threads, Work
+from .thread_pool import ProcessThreadPool, ThreadWork
 from .timers import check_seconds
 from .transaction import current_barrier
 from .wait_graph import ends_of
 
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
-STOP_GRACE: Final = 5.0
+STOP_GRACE_SECONDS: Final = 5.0
 
 
 class Closed:
-    """Modules whose processes can't be born before `opened` is set, but for those that an upgrade's script starts."""
+    """Modules whose processes can't start before `opened` is set, except those that an upgrade's script starts."""
 
     __slots__ = ("modules", "opened")
 
@@ -44,54 +45,54 @@ class Closed:
 
 
 class Runtime(Scheduler):
-    """One per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
+    """The runtime, one per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
 
-    It belongs to the loop's thread: another one hands its messages over by `loop.call_soon_threadsafe(send, …)`.
+    It belongs to the loop's thread; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
 
-    `inline=False` bars calls from running in their caller's turn. While it runs, `asyncio.to_thread` and the loop's
-    default executor use threads that are known as those of the processes that they work for; `threads=False` leaves
-    the program the executor that it has. `on_halt(reason)` is called when a permanent application has ended and the
-    node must not go on. All functions that need a runtime raise RuntimeError where none runs, and Exit in a zombie: a
-    frame or thread of a process that has ended. OTP: the emulator itself, whose `init` halts the node then.
+    `inline=False` prevents calls from running in their caller's turn. While the runtime runs, `asyncio.to_thread` and
+    the loop's default executor use threads that the runtime attributes to the processes that they work for;
+    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when a permanent application has
+    ended and the node must not go on. All functions that need a runtime raise RuntimeError if none runs, and Exit in a
+    zombie: a frame or thread of a process that has ended. OTP: the emulator itself, whose `init` then halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
         super().__init__(inline=inline)
-        self._knows_threads = threads
+        self._tracks_threads = threads
         self.processes: dict[int, Process] = {}
         self.names: dict[str, Process] = {}
         self.zombies: dict[int, Process] = {}
         """Ended processes with a frame that still runs."""
-        self.ends = Ends()
-        """What has ended lately, and why."""
+        self.exit_log = ExitLog()
+        """The processes that ended most recently, with their reasons."""
         self.vsn_of: Callable[[str, dict[str, Any]], str] = said_vsn
-        """`vsn_of(module, namespace)`: which version of the module has the namespace. "" if nobody knows."""
+        """`vsn_of(module, namespace)` returns the version of the module that has this namespace, or "" if unknown."""
         self.closed: Closed | None = None
-        """What nobody is born of until an upgrade has switched it."""
+        """Modules whose processes can't start until an upgrade has switched them."""
         self.on_halt: Callable[[object], None] = lambda reason: logger.critical("the node should halt: %s", reason)
         self._numbers = count(1)
         self._last_now = 0.0
         self._subscribers: list[Callable[[ProcessEvent], None]] = []
         self._parts: dict[Callable[[], Any], Any] = {}
-        self._ending: deque[tuple[Process, object]] | None = None
+        self._ended: deque[tuple[Process, object]] | None = None
 
-    # ------------------------------------------------------------------ life
+    # ------------------------------------------------------------------ start and stop
 
     async def start(self) -> None:
-        """Serve the running event loop. Raises RuntimeError if another runtime runs already."""
+        """Run on the running event loop. Raises RuntimeError if another runtime runs already."""
         other = current_runtime.node
         if other is not None and not other.loop.is_closed():
             raise RuntimeError("a runtime is running already; stop it first")
         loop = asyncio.get_running_loop()
         self.bind(loop)
-        if self._knows_threads:
-            loop.set_default_executor(Threads(self))
+        if self._tracks_threads:
+            loop.set_default_executor(ProcessThreadPool(self))
         current_runtime.node = self
 
-    async def stop(self, grace: float = STOP_GRACE) -> None:
-        """End every process: what has no parent is told to shut down, what is left after `grace` seconds is killed.
+    async def stop(self, grace: float = STOP_GRACE_SECONDS) -> None:
+        """End every process: shut down those without a parent, and kill what is left after `grace` seconds.
 
-        Frames that go on have as long again. Raises ValueError for what is no time. OTP: init:stop/0.
+        Frames that still run get as much time again. Raises ValueError for an invalid time. OTP: init:stop/0.
         """
         check_seconds(grace)
         roots = [p for p in self.processes.values() if p.parent not in self.processes]
@@ -115,22 +116,22 @@ class Runtime(Scheduler):
         await self.stop()
 
     def part(self, make: Callable[[], T]) -> T:
-        """The one `make()` of this runtime; a layer above keeps there what belongs to the node."""
+        """Return this runtime's only `make()`, made at the first call; higher layers keep per-node objects so."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
         return part
 
-    # ------------------------------------------------------------------ who
+    # ------------------------------------------------------------------ the calling process
 
     def me(self) -> Process | None:
-        """The calling process, if one is calling; in another thread, the one that it works for."""
+        """Return the calling process, if there is one; in another thread, the process for which it works."""
         if self.current is not None and get_ident() == self.thread:
             return self.current
         return here.get()
 
     def caller(self, function: str) -> Process:
-        """The calling process, alive. Raises NotInProcess, or Exit if it has been killed."""
+        """Return the live calling process. Raises NotInProcess, or Exit if the process has ended."""
         process = self.me()
         if process is None:
             raise NotInProcess(function)
@@ -139,45 +140,45 @@ class Runtime(Scheduler):
         return process
 
     def refuse_zombie(self) -> None:
-        """Raise Exit if the calling process is a zombie: its frame may do nothing through the runtime."""
+        """Raise Exit if the calling process is a zombie: its frames can't act through the runtime."""
         if self.zombies and (process := self.me()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
     def find(self, target: Target) -> Process:
-        """The live process behind a pid or a name. Raises NoProcess."""
+        """Return the live process with a pid or a name. Raises NoProcess."""
         process = self.names.get(target) if isinstance(target, str) else self.processes.get(target)
         if process is None:
             raise NoProcess(target)
         return process
 
-    # ------------------------------------------------------------------ birth
+    # ------------------------------------------------------------------ new processes and names
 
     def next_pid(self) -> Pid:
-        """A number that no process of this runtime has had."""
+        """Return a pid that no process of this runtime has had."""
         return Pid(next(self._numbers))
 
     def now(self) -> float:
-        """Seconds since the epoch, to the millisecond: processes that are born together share one number."""
+        """Return seconds since the epoch, to the millisecond: processes that start together share one float object."""
         now = time.time()
         if not 0 <= now - self._last_now < 0.001:
             self._last_now = now
         return self._last_now
 
-    def check_free(self, name: str | None) -> None:
-        """Raise NameTaken if another process has the name, ValueError if it can be none."""
+    def check_name_free(self, name: str | None) -> None:
+        """Raise NameTaken if another process has the name, ValueError if it isn't a non-empty str."""
         if name is None:
             return
         if not (isinstance(name, str) and name):
-            raise ValueError(f"a name is a text that isn't empty, not {name!r}")
+            raise ValueError(f"a name must be a non-empty str, not {name!r}")
         if (other := self.names.get(name)) is not None:
             inside = current_barrier()
-            if inside is None or not inside.gives(name, other):
+            if inside is None or not inside.take_name(name, other):
                 raise NameTaken(name, other.pid)
 
     def born(self, process: Process, name: str | None = None, link: Process | None = None) -> None:
-        """Let the process live, under `name`, linked to `link`."""
+        """Add a new process to the runtime, registered as `name` and linked to `link` if they are given."""
         self.refuse_zombie()
-        self.check_free(name)
+        self.check_name_free(name)
         self.processes[process.pid] = process
         if name is not None:
             self.names[name] = process
@@ -185,76 +186,76 @@ class Runtime(Scheduler):
         if link is not None:
             self.link(link, process)
         if self._subscribers:
-            self._tell(ProcessEvent("born", process.pid, name))
+            self._publish(ProcessEvent("born", process.pid, name))
 
     def register(self, name: str, process: Process) -> None:
-        """Give the process a name; it may have one. Raises NameTaken, ValueError."""
-        self.check_free(name)
+        """Register the process under a name. Raises NameTaken, and ValueError if it has a name already."""
+        self.check_name_free(name)
         if process.name is not None:
             raise ValueError(f"{process.title()} has a name already; unregister it first")
         self.names[name] = process
         process.name = name
         if self._subscribers:
-            self._tell(ProcessEvent("registered", process.pid, name))
+            self._publish(ProcessEvent("registered", process.pid, name))
 
     def unregister(self, name: str) -> None:
-        """Take the name back. Raises NoProcess."""
+        """Remove the registration of a name. Raises NoProcess."""
         process = self.find(name)
         del self.names[name]
         process.name = None
         if self._subscribers:
-            self._tell(ProcessEvent("registered", process.pid, None))
+            self._publish(ProcessEvent("registered", process.pid, None))
 
-    # ------------------------------------------------------------------ death
+    # ------------------------------------------------------------------ ends of processes
 
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
-        """The process is over: names, links, monitors, mail. `inside`: its own last frame says so.
+        """End the process: its name, links, monitors and mail. `inside`: its own last frame calls this.
 
-        Ends caused by this one wait for it, so that a long chain of links doesn't nest.
+        Ends caused by this one are queued, so that a long chain of links doesn't nest.
         """
         if process.gate is DEAD:
             return
         framed = not inside and (process.task is not None or process.gate in (BUSY, YIELDING))
         process.gate = DEAD
         process.reason = reason
-        self.ends.note(process, reason)
+        self.exit_log.add(process, reason)
         del self.processes[process.pid]
         if process.name is not None:
             del self.names[process.name]
         if framed:
-            self._cut(process)
+            self._cancel_frame(process)
         elif process.threads:
             self.zombies[process.pid] = process
-        if self._ending is not None:
-            self._ending.append((process, reason))
+        if self._ended is not None:
+            self._ended.append((process, reason))
             return
-        self._ending = deque(((process, reason),))
+        self._ended = deque(((process, reason),))
         try:
-            while self._ending:
-                self._announce(*self._ending.popleft())
+            while self._ended:
+                self._propagate_exit(*self._ended.popleft())
         finally:
-            self._ending = None
+            self._ended = None
 
     def bury(self, process: Process) -> None:
-        """The last frame of an ended process is gone; threads may still work for it."""
+        """Release an ended process whose last frame has ended; threads may still work for it."""
         if not process.threads:
             self.zombies.pop(process.pid, None)
         process.task = None
         process.buried()
 
-    def thread_over(self, process: Process, work: Work) -> None:
-        """A thread works for the process no more."""
+    def thread_ended(self, process: Process, work: ThreadWork) -> None:
+        """Forget a thread that no longer works for the process."""
         process.threads = tuple(other for other in process.threads or () if other is not work) or None
         if process.gate is DEAD and not process.threads and (process.task is None or process.task.done()):
             self.zombies.pop(process.pid, None)
 
-    def _cut(self, process: Process) -> None:
+    def _cancel_frame(self, process: Process) -> None:
         self.zombies[process.pid] = process
         if process.task is not None:
             process.task.add_done_callback(lambda _: self.bury(process), context=self.context)
             process.task.cancel()
 
-    def _announce(self, process: Process, reason: object) -> None:
+    def _propagate_exit(self, process: Process, reason: object) -> None:
         if process.item is not None:
             self.fail(process.item, Exit(reason))
         for item in process.mail or ():
@@ -269,19 +270,19 @@ class Runtime(Scheduler):
             linked.drop_link(process)
             self.signal(linked, process.pid, reason, by_link=True)
         watchers, process.watchers = process.watchers, None
-        for tell in (watchers or {}).values():
-            tell(reason)
+        for callback in (watchers or {}).values():
+            callback(reason)
         process.links = process.monitors = None
-        for timer in tuple(process.alarms or ()):
-            if (handle := timer.over()) is not None:
+        for timer in tuple(process.timer_refs or ()):
+            if (handle := timer.clear()) is not None:
                 handle.cancel()
         if self._subscribers:
-            self._tell(ProcessEvent("ended", process.pid, process.name, reason))
+            self._publish(ProcessEvent("ended", process.pid, process.name, reason))
 
     # ------------------------------------------------------------------ signals
 
     def signal(self, target: Process, sender: Pid, reason: object, *, by_link: bool = False) -> None:
-        """Deliver an exit signal; what an upgrade's script sends to others is put off until it has succeeded.
+        """Deliver an exit signal; a signal of an upgrade's script to other processes is deferred until it succeeds.
 
         Follows erlang:exit/2 and the rules for links in the reference manual.
         """
@@ -290,21 +291,21 @@ class Runtime(Scheduler):
         inside = current_barrier()
         if inside is not None and target.pid not in inside.born:
             inside.endings.append(partial(self._signal_later, target, sender, reason, by_link))
-            if is_word(reason, "kill") or not (target.trapping or is_word(reason, "normal")):
+            if reason_is(reason, "kill") or not (target.trapping or reason_is(reason, "normal")):
                 inside.parked[target.pid] = target
             return
-        if not by_link and is_word(reason, "kill"):
+        if not by_link and reason_is(reason, "kill"):
             self.end(target, "killed")
         elif target.trapping:
             target.take_exit(sender, reason)
-        elif not is_word(reason, "normal") or (target.pid == sender and not by_link):
-            target.die(reason)
+        elif not reason_is(reason, "normal") or (target.pid == sender and not by_link):
+            target.take_untrapped_exit(reason)
 
     async def _signal_later(self, target: Process, sender: Pid, reason: object, by_link: bool) -> None:
         self.signal(target, sender, reason, by_link=by_link)
 
     def link(self, one: Process, other: Process) -> None:
-        """From now on each gets an exit signal when the other ends. Does nothing to a process and itself."""
+        """Link two processes: each gets an exit signal when the other ends. Does nothing if they are the same."""
         if one is not other and other.links is not one:
             one.add_link(other)
             other.add_link(one)
@@ -314,46 +315,46 @@ class Runtime(Scheduler):
         one.drop_link(other)
         other.drop_link(one)
 
-    def watch(self, process: Process, tell: Callable[[object], None]) -> Ref:
-        """Call `tell(reason)` once when the process ends."""
+    def watch(self, process: Process, callback: Callable[[object], None]) -> Ref:
+        """Call `callback(reason)` once when the process ends."""
         ref = Ref()
         if process.watchers is None:
             process.watchers = {}
-        process.watchers[ref] = tell
+        process.watchers[ref] = callback
         return ref
 
     def monitor(self, watcher: Process, process: Process) -> Ref:
         """Send `watcher` a DOWN when the process ends."""
 
-        def tell(reason: object) -> None:
+        def send_down(reason: object) -> None:
             if watcher.monitors is not None:
                 watcher.monitors.pop(ref, None)
             self.post(watcher, (None, DOWN(ref, process.pid, reason), None, None))
 
-        ref = self.watch(process, tell)
+        ref = self.watch(process, send_down)
         if watcher.monitors is None:
             watcher.monitors = {}
         watcher.monitors[ref] = process
         return ref
 
-    def miss(self, watcher: Process, pid: Pid) -> Ref:
-        """A monitor on what doesn't exist: its DOWN is sent at once."""
+    def monitor_missing(self, watcher: Process, pid: Pid) -> Ref:
+        """Make a monitor for a process that doesn't exist: its DOWN is sent at once."""
         ref = Ref()
         self.post(watcher, (None, DOWN(ref, pid, "noproc"), None, None))
         return ref
 
     def demonitor(self, watcher: Process, ref: Ref) -> None:
-        """Undo `monitor`; what was sent already stays sent."""
+        """Undo `monitor`; a DOWN that was sent stays in the mailbox."""
         process = (watcher.monitors or {}).pop(ref, None)
         if process is not None and process.watchers is not None:
             process.watchers.pop(ref, None)
 
-    def forget_mail(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
-        """Take the plain messages that are `unwanted` out of the mailbox of a process in whose turn this is."""
+    def drop_messages(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
+        """Remove the plain messages that are `unwanted` from the mailbox of the running process."""
         mail = process.mail
         if mail:
             kept = [item for item in mail if item[0] is not None or not unwanted(item[1])]
-            mail.clear()  # the same queue, for its reader has it in hand
+            mail.clear()  # the same queue object: its reader holds a reference to it
             mail.extend(kept)
             if not kept:
                 process.mail = None
@@ -363,19 +364,19 @@ class Runtime(Scheduler):
             async with asyncio.timeout(seconds):
                 await ends_of(processes)
         except TimeoutError:
-            logger.warning("not everything shut down within %g s; the rest is killed", seconds)
+            logger.warning("some processes did not shut down within %g s; killing them", seconds)
 
-    # ------------------------------------------------------------------ observers
+    # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
-        """Call `callback(event)` synchronously at every birth, end and registration; returns what ends that.
+        """Call `callback(event)` synchronously at every start, end and registration; returns a function that stops it.
 
-        It must be quick and change nothing. What it raises is logged and goes nowhere.
+        The callback must be quick and must not change anything. Its exceptions are logged and go no further.
         """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
-    def _tell(self, event: ProcessEvent) -> None:
+    def _publish(self, event: ProcessEvent) -> None:
         for callback in tuple(self._subscribers):
             try:
                 callback(event)
@@ -384,12 +385,12 @@ class Runtime(Scheduler):
 
 
 def said_vsn(module: str, namespace: dict[str, Any]) -> str:
-    """The version that a module's namespace itself says it is. A code server knows that of the others, too."""
+    """Return the `__vsn__` that a module's namespace declares, or "". A code server knows the versions of all."""
     return str(namespace.get("__vsn__", ""))
 
 
 def runtime() -> Runtime:
-    """The running runtime. Raises RuntimeError if there is none. OTP: the emulator, which nobody has to ask for."""
+    """Return the running runtime. Raises RuntimeError if there is none. OTP: the emulator, which is always there."""
     if current_runtime.node is None:
         raise RuntimeError("no runtime is running; start one with `await Runtime().start()`")
     return current_runtime.node

@@ -1,11 +1,10 @@
-"""Who runs next: one ready queue for all processes with mail, drained in bounded turns.
+"""The scheduler: one ready queue for all processes with mail, drained in bounded turns.
 
-There is no task per process. A mailbox exists only while something is queued, and a process with mail stands in
-`ready` once. One `call_soon` drains the queue: at most 32 messages a process, then the next one; at most 2,000
-messages, 256 answers or 5 ms a turn, then the event loop has its turn. Draining a single round per loop turn would
-cost a poll of the selector for every round. For the same reason a task that waits for a process is woken here when it
-is answered (`Answer`), and the task of an async callback is kept for the process's next ones until the loop has
-run again.
+There is no task per process. A mailbox exists only while something is queued, and a process with mail is in `ready`
+once. One `call_soon` drains the queue: at most 32 messages of a process, then the next process; at most 2,000 messages,
+256 replies or 5 ms a turn, then the event loop runs. Draining a single round per turn of the loop would cost a poll of
+the selector for every round. For the same reason, a task that waits for a reply is woken here (`ReplyFuture`), and the
+task of an async callback is kept for the process's next callbacks until the loop has run again.
 
 A call to an idle server may skip the queue (`gen_server.call`). It needs credit: 256 such calls or 1 ms after the
 first of them, until the loop has run again. So a client that calls in a loop cannot starve the others.
@@ -28,58 +27,62 @@ from .reply_future import Answer
 from .timers import Deadlines, check_seconds
 
 QUANTUM: Final = 32
-TURN: Final = 2000
-TURN_SECONDS: Final = 0.005
-WAKES: Final = 256
-CREDIT: Final = 256
-CREDIT_SECONDS: Final = 0.001
+"""Messages of one process that are handled before the next process runs."""
+MAX_TURN_MESSAGES: Final = 2000
+MAX_TURN_SECONDS: Final = 0.005
+MAX_TURN_REPLIES: Final = 256
+"""Waiting tasks that one turn wakes."""
+MAX_INLINE_CALLS: Final = 256
+"""Calls that may run in their caller's turn before the event loop has to run."""
+MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
-"""Looking at the clock costs a quarter of a quick call in its caller's turn. So, while they are quick, the time of one
-in 16.5 of them on average stands for all; which ones is random, so that no pattern of calls can hide from it."""
-QUICK_SECONDS: Final = 0.00005
+"""Reading the clock costs a quarter of a quick call in its caller's turn. So, while calls are quick, one in 16.5 of
+them on average is measured, and counts for all. The choice is random, so that no pattern of calls can evade it."""
+QUICK_CALL_SECONDS: Final = 0.00005
 CALL_SECONDS: Final = 5.0
+"""The default timeout of a call."""
 
 
 class Scheduler:
-    """The turns of a runtime's processes on its event loop."""
+    """Runs a runtime's processes in turns on its event loop."""
 
     def __init__(self, *, inline: bool = True) -> None:
         self.inline = inline
         self.current: Process | None = None
-        """Whose plain callback runs right now; None while an async one does."""
+        """The process whose plain callback is running; None while an async callback runs."""
         self.nested: list[Process] = []
-        """Who waits in `call_now` for the callback that runs right now, the outermost first."""
+        """The processes that wait in `call_now` for the running callback, the outermost first."""
         self.ready: deque[Process] = deque()
-        self.answered: deque[Answer] = deque()
-        """What tasks have waited for that go on when no process is ready any more, or else in the next turn."""
+        self.done_replies: deque[Answer] = deque()
+        """Futures whose tasks are woken when no process is ready any more, or else in the next turn."""
         self.inline_calls = 0
-        """Calls that may still run in their caller's turn, before the loop has to run."""
+        """The remaining number of calls that may run in their caller's turn before the loop has to run."""
         self.look_at: int = 0
-        """When so many of them are left, the next one has to look at the clock, or for credit."""
+        """When `inline_calls` has fallen to this number, the next call has to read the clock, or to get credit."""
         self._inline_until = 0.0
         self._weight = 1.0
         self.handled = 0
-        """Messages handled so far by all processes, without the ones of async bursts that still run."""
+        """Messages that all processes have handled, without those of async bursts that still run."""
         self._armed = False
         self._loop_watched = False
         self._parked: dict[Process, tuple[asyncio.Task[None], Answer]] = {}
-        self._unparks = False
+        self._unpark_scheduled = False
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use this loop, which runs in the calling thread, from now on."""
+        """Use this event loop, which runs in the calling thread, from now on."""
         self.loop = loop
         self.thread = get_ident()
         self.context = copy_context()
         self.context.run(here.set, None)
         self.deadlines = Deadlines(CALL_SECONDS, loop, self.context)
-        self.woken: asyncio.Future[None] = loop.create_future()
-        self.woken.set_result(None)
+        self.done_future: asyncio.Future[None] = loop.create_future()
+        self.done_future.set_result(None)
 
     # ------------------------------------------------------------------ mail
 
     def post(self, process: Process, item: Item) -> None:
-        """Put `item` into the mailbox and see to it that somebody looks there."""
+        """Put `item` into the mailbox, and make the process ready if it is idle."""
         mail = process.mail
         if mail is not None:
             mail.append(item)
@@ -95,19 +98,19 @@ class Scheduler:
                 self._arm()
 
     def make_ready(self, process: Process) -> None:
-        """It is idle again and has mail."""
+        """Queue a process that is idle again and has mail."""
         self.ready.append(process)
         if not self._armed:
             self._arm()
 
     def wake(self, answer: Answer) -> None:
-        """Let the task that waits for `answer` go on when it is its turn."""
-        self.answered.append(answer)
+        """Queue the wake-up of the task that waits for `answer`."""
+        self.done_replies.append(answer)
         if not self._armed:
             self._arm()
 
     def fail(self, item: Item, error: Exit) -> None:
-        """Tell the one who waits for an answer to `item` that none will come."""
+        """Fail the wait for the reply to `item` with `error`."""
         future = item[3]
         if future is not None and not future.done():
             future.set_exception(error)
@@ -119,19 +122,19 @@ class Scheduler:
         self.loop.call_soon(self._drain, context=self.context)
 
     def _drain(self) -> None:
-        ready, answered = self.ready, self.answered
-        left, wakes = TURN, WAKES
-        waking = len(answered)  # who was answered in the turn before goes first
+        ready, replies = self.ready, self.done_replies
+        left, wakes_left = MAX_TURN_MESSAGES, MAX_TURN_REPLIES
+        waking = len(replies)  # replies of the previous turn go first
         now = monotonic()
-        until = now + TURN_SECONDS
+        until = now + MAX_TURN_SECONDS
         try:
-            while left > 0 and wakes and now <= until:
+            while left > 0 and wakes_left and now <= until:
                 if waking:
-                    if self._credit_spent(now):
+                    if self._loop_is_due(now):
                         break
                     waking -= 1
-                    wakes -= 1
-                    answered.popleft().wake()
+                    wakes_left -= 1
+                    replies.popleft().wake()
                     now = monotonic()
                 elif ready:
                     process = ready.popleft()
@@ -140,13 +143,13 @@ class Scheduler:
                         left -= process.run()
                         now = monotonic()
                         process.spent += now - before
-                elif answered:
-                    waking = len(answered)
+                elif replies:
+                    waking = len(replies)
                 else:
                     break
         finally:
-            self.handled += TURN - left
-            if ready or answered:
+            self.handled += MAX_TURN_MESSAGES - left
+            if ready or replies:
                 self._arm()
             else:
                 self._armed = False
@@ -154,14 +157,14 @@ class Scheduler:
     # ------------------------------------------------------------------ calls in the caller's turn
 
     def may_inline(self) -> bool:
-        """Whether one more call may run in its caller's turn; takes the credit for it."""
+        """Return whether one more call may run in its caller's turn, and take the credit for it."""
         if self.look():
             self.inline_calls -= 1
             return True
         return False
 
     def look(self) -> float:
-        """The time, if one more call may run in its caller's turn, or else 0.0."""
+        """Return the current time if one more call may run in its caller's turn, or else 0.0."""
         if self.inline_calls:
             now = monotonic()
             return now if now < self._inline_until else 0.0
@@ -170,29 +173,29 @@ class Scheduler:
         self._loop_watched = True
         self.loop.call_soon(self._loop_ran, context=self.context)
         now = monotonic()
-        self.inline_calls = self.look_at = CREDIT
-        self._inline_until = now + CREDIT_SECONDS
+        self.inline_calls = self.look_at = MAX_INLINE_CALLS
+        self._inline_until = now + MAX_INLINE_SECONDS
         self._weight = 1.0
         return now
 
     def charge(self, process: Process, began: float) -> None:
-        """A call in its caller's turn, for which `look` gave the time `began`, is over."""
+        """Add the time of a finished call in its caller's turn, for which `look` has returned `began`."""
         now = monotonic()
         elapsed = now - began
         process.spent += elapsed * self._weight
-        if elapsed < QUICK_SECONDS and now < self._inline_until:
+        if elapsed < QUICK_CALL_SECONDS and now < self._inline_until:
             self._weight = SAMPLE_WEIGHT
             self.look_at = max(self.inline_calls - 1 - getrandbits(SAMPLE_BITS), 0)
         else:
             self._weight = 1.0
             self.look_at = self.inline_calls
 
-    def _credit_spent(self, now: float) -> bool:
-        """Whether it is the event loop's turn: then calls in their caller's turn, which are quicker, go on."""
+    def _loop_is_due(self, now: float) -> bool:
+        """Return whether the credit is used up: then the loop should run, which lets quick inline calls go on."""
         return self._loop_watched and (not self.inline_calls or now >= self._inline_until)
 
     def _loop_ran(self) -> None:
-        self.handled += CREDIT - self.inline_calls
+        self.handled += MAX_INLINE_CALLS - self.inline_calls
         self.inline_calls = self.look_at = 0
         self._inline_until = 0.0
         self._loop_watched = False
@@ -200,20 +203,20 @@ class Scheduler:
     # ------------------------------------------------------------------ tasks
 
     def create_task(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> asyncio.Task[None]:
-        """A task that inherits nothing of the caller's context."""
+        """Create a task that inherits nothing of the caller's context."""
         return self.loop.create_task(coroutine, context=context or self.context.copy())
 
     def park(self, process: Process, task: asyncio.Task[None]) -> Answer:
-        """The task has nothing to do at the moment. What is returned tells it whether the process needs it again."""
-        seat = Answer(self)
-        self._parked[process] = (task, seat)
-        if not self._unparks:
-            self._unparks = True
+        """Keep an idle task for its process; the returned future gets True if the process needs the task again."""
+        needed = Answer(self)
+        self._parked[process] = (task, needed)
+        if not self._unpark_scheduled:
+            self._unpark_scheduled = True
             self.loop.call_soon(self._unpark, context=self.context)
-        return seat
+        return needed
 
     def parked_task(self, process: Process) -> asyncio.Task[None] | None:
-        """The task that waits for the process to need it, which it does now."""
+        """Return the task that was kept for the process, if any, and wake it."""
         parked = self._parked.pop(process, None)
         if parked is None:
             return None
@@ -221,19 +224,19 @@ class Scheduler:
         return parked[0]
 
     async def unpark(self) -> None:
-        """Let the tasks end that nobody needs now."""
+        """End the tasks that no process needs now."""
         tasks = [task for task, _ in self._parked.values()]
         self._unpark()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _unpark(self) -> None:
-        self._unparks = False
+        self._unpark_scheduled = False
         parked, self._parked = self._parked, {}
-        for _, seat in parked.values():
-            if not seat.done():
-                seat.set_result(False)
+        for _, needed in parked.values():
+            if not needed.done():
+                needed.set_result(False)
 
     def later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        """`loop.call_later` that inherits nothing of the caller's context. Raises ValueError for what is no time."""
+        """Do as `loop.call_later`, without the caller's context. Raises ValueError for an invalid time."""
         check_seconds(seconds)
         return self.loop.call_later(seconds, function, *args, context=self.context)

@@ -1,4 +1,4 @@
-"""Threads that work for processes: one that goes on when its process has ended is a zombie, too."""
+"""Threads that work for processes. A thread that outlives its process keeps it listed as a zombie."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads(ThreadPoolExecutor):
-    """The default executor of a runtime's event loop, where `asyncio.to_thread` runs its function.
+class ProcessThreadPool(ThreadPoolExecutor):
+    """The default executor of a runtime's event loop, in which `asyncio.to_thread` runs its function.
 
-    Nobody can end a thread from outside. So a process that has ended is listed as a zombie until the last function that
-    it has handed to a thread is over, and what that wants of the runtime is refused.
+    A thread can't be ended from outside. So a process that has ended is listed as a zombie until the last function that
+    it has passed to a thread returns, and that function's calls of the runtime are refused.
     """
 
     def __init__(self, node: Runtime) -> None:
@@ -32,31 +32,31 @@ class Threads(ThreadPoolExecutor):
         self._node = node
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """As usual; the calling process is said to have a thread until `fn` is over."""
+        """Submit `fn`; the calling process is recorded as having a thread until `fn` returns."""
         node, process = self._node, self._node.me()
         if process is None:
             return super().submit(fn, *args, **kwargs)
-        work = Work(process)
+        work = ThreadWork(process)
         future = super().submit(work.run, partial(fn, *args, **kwargs))
         process.threads = (*(process.threads or ()), work)
 
-        def over(_: object) -> None:
+        def forget(_: object) -> None:
             with suppress(RuntimeError):  # the event loop may be closed by now
-                node.loop.call_soon_threadsafe(node.thread_over, process, work)
+                node.loop.call_soon_threadsafe(node.thread_ended, process, work)
 
-        future.add_done_callback(over)
+        future.add_done_callback(forget)
         return future
 
 
-class Work:
-    """What one thread does for a process."""
+class ThreadWork:
+    """A function that a thread runs for a process."""
 
     __slots__ = ("process", "thread")
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.thread: int | None = None
-        """The thread, once it has begun."""
+        """The thread's identifier, once the function has started."""
 
     def run(self, function: Callable[[], T]) -> T:
         """Call the function on behalf of the process."""
@@ -68,10 +68,10 @@ class Work:
             here.reset(token)
 
     def frames(self) -> Iterator[FrameType]:
-        """Where the thread stands in the function, outermost frame first."""
+        """Return the thread's frames within the function, outermost first."""
         frames: list[FrameType] = []
         frame = None if self.thread is None else sys._current_frames().get(self.thread)
-        while frame is not None and frame.f_code is not Work.run.__code__:
+        while frame is not None and frame.f_code is not ThreadWork.run.__code__:
             frames.append(frame)
             frame = frame.f_back
         return reversed(frames) if frame is not None else iter(())

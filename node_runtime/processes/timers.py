@@ -1,4 +1,4 @@
-"""Messages that are sent later, and the deadlines of calls."""
+"""Timers of `send_after`, and the deadlines of calls."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from .reply_future import Awaited
 if TYPE_CHECKING:
     from .process import Process
 
-FARTHEST: Final = 10**300
-"""Seconds; what is beyond can't be added to the clock's."""
+MAX_INT_SECONDS: Final = 10**300
+"""A larger int can't be added to the clock's float."""
 
 
 def check_seconds(seconds: object) -> None:
-    """Raise ValueError for what is no time: one nan among its timers, and the event loop fires others too late."""
+    """Raise ValueError for an invalid time: with one nan among its timers, the event loop fires others too late."""
     if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - nan isn't
         return
     if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
-        raise ValueError(f"{seconds!r} is no time; give seconds as a number")
-    if isinstance(seconds, int) and abs(seconds) > FARTHEST:
-        raise ValueError("a number this large is no time; give seconds as a number, math.inf for never")
+        raise ValueError(f"{seconds!r} is not a time; pass seconds as a number")
+    if isinstance(seconds, int) and abs(seconds) > MAX_INT_SECONDS:
+        raise ValueError("a number this large is not a time; pass seconds as a number, math.inf for never")
 
 
 class TimerRef:
-    """Names one timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
+    """Identifies a timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
 
     OTP: the reference that erlang:send_after/3 returns.
     """
@@ -39,34 +39,34 @@ class TimerRef:
     def __init__(self, due: float, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
-        """On the monotonic clock: the loop's own may go in whole milliseconds."""
+        """On the monotonic clock: the event loop's own clock may have a resolution of whole milliseconds."""
         self.process = process
-        """Whose end cancels it; None where the message goes to a name."""
+        """The process whose end cancels the timer; None if the message goes to a name."""
 
-    def begin(self, handle: asyncio.TimerHandle) -> None:
-        """The event loop has been told."""
+    def start(self, handle: asyncio.TimerHandle) -> None:
+        """Store the event loop's handle, and let the end of the process cancel the timer."""
         self.handle = handle
         if self.process is not None:
-            if self.process.alarms is None:
-                self.process.alarms = set()
-            self.process.alarms.add(self)
+            if self.process.timer_refs is None:
+                self.process.timer_refs = set()
+            self.process.timer_refs.add(self)
 
-    def over(self) -> asyncio.TimerHandle | None:
-        """It has fired or is to be cancelled; returns its handle, if it still ran."""
+    def clear(self) -> asyncio.TimerHandle | None:
+        """Forget the timer, as it fires or before it is cancelled; returns its handle, if it was running."""
         handle, self.handle = self.handle, None
         process, self.process = self.process, None
-        if process is not None and process.alarms is not None:
-            process.alarms.discard(self)
-            if not process.alarms:
-                process.alarms = None
+        if process is not None and process.timer_refs is not None:
+            process.timer_refs.discard(self)
+            if not process.timer_refs:
+                process.timer_refs = None
         return handle
 
 
 class Deadlines:
-    """Deadlines that all lie the same time ahead: so they stand in order, and one timer serves them all.
+    """Deadlines with one common duration: the queue is always in order, so one timer serves them all.
 
-    A loop timer for each call would cost more than the call. An answered call leaves the queue with the next
-    one that is added, or when the timer fires.
+    A loop timer for each call would cost more than the call. A call with a reply leaves the queue when the next one is
+    added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:

@@ -1,7 +1,7 @@
-"""What an upgrade's script does, until nothing can fail any more: all of it can still be taken back.
+"""The changes of an upgrade's script, which can all be undone until nothing can fail any more.
 
-What is born inside a barrier is held from its first idle moment on. What is to end inside is only parked: it stays,
-held, and ends when the script has succeeded. What has been changed inside has its inverse noted.
+A process that is started inside a transaction is held from its first idle moment on. The end of a process is deferred:
+the process stays, held, and ends when the script has succeeded. For every other change its inverse is recorded.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Barrier:
-    """What one owner's script has done so far.
+    """The changes that one owner's script has made so far.
 
-    `seconds` is how long it may take to hold a process that the script comes upon.
+    `seconds` is the time limit for holding a process that the script reaches.
     """
 
     __slots__ = (
@@ -42,23 +42,23 @@ class Barrier:
         self.seconds = seconds
         self.born: list[Pid] = []
         self.held: list[Pid] = []
-        """Who was held only because the script had to do with it."""
+        """Processes that are held only because the script acted on them."""
         self.earlier: dict[str, dict[str, Any]] = {}
-        """Namespaces of modules that are switched already, but by the script's word only from a later place on."""
+        """The previous namespaces of modules that are switched already, but that the script loads only later."""
         self.parked: dict[int, Process] = {}
         self.endings: list[Callable[[], Awaitable[object]]] = []
-        """What has been put off, in order."""
+        """Deferred actions, in order."""
         self.inverses: list[Callable[[], object]] = []
-        """What takes back what has been done, to be called in the opposite order; it can't fail."""
+        """Functions that undo the changes, to be called in the opposite order; they can't fail."""
         self.given: list[tuple[str, Process]] = []
-        """Names of parked processes that something born inside has now."""
+        """Names of processes with a deferred exit that were given to processes started inside."""
         self.kept: set[int] = set()
-        """The supervisors whose state before has its inverse."""
+        """The supervisors whose previous state is recorded in `inverses`."""
         self.over = False
-        """The script has ended, but tasks that it has started may still run."""
+        """The script has ended, although tasks that it started may still run."""
 
-    def gives(self, name: str, holder: Process) -> bool:
-        """Whether something born inside may have this name, since who holds it counts as ended: that one loses it."""
+    def take_name(self, name: str, holder: Process) -> bool:
+        """Take the name from `holder` if its exit, or that of an ancestor, is deferred; returns whether it was."""
         above: Process | None = holder
         while above is not None and above.pid not in self.parked:
             above = holder.runtime.processes.get(above.parent)
@@ -74,14 +74,14 @@ barrier: ContextVar[Barrier | None] = ContextVar("node_runtime.barrier", default
 
 
 def current_barrier() -> Barrier | None:
-    """The barrier that the caller acts inside of."""
+    """Return the transaction in which the caller runs, if any."""
     inside = barrier.get()
     return None if inside is None or inside.over else inside
 
 
 @contextmanager
 def entered(inside: Barrier) -> Iterator[Barrier]:
-    """Act inside of it; may be entered several times, until it is over."""
+    """Run the block inside the transaction; it may be entered several times until it is over."""
     token = barrier.set(inside)
     try:
         yield inside

@@ -1,4 +1,4 @@
-"""Who waits for whom: so that a circle is an error that names everybody in it, and not a timeout."""
+"""The wait-for graph of the processes. It turns a cycle into an error that names its processes, not a timeout."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from .errors import Deadlock, Exit
 from .process import DEAD, Item, Process
 from .reply_future import Awaited
 
-Task: TypeAlias = "asyncio.Task[Any] | None"
+WaitingTask: TypeAlias = "asyncio.Task[Any] | None"
 
 
-def begin_waiting(me: Process, process: Process, item: Item) -> Task:
-    """From now on the current task of `me` waits for the answer to `item`. Pass what it returns to `end_waiting`."""
+def begin_waiting(me: Process, process: Process, item: Item) -> WaitingTask:
+    """Record that the current task of `me` waits for the reply to `item`; returns the task, for `end_waiting`."""
     task = asyncio.current_task(me.runtime.loop)
     if me.calling is None:
         me.calling = {task: (process, item)}
@@ -24,7 +24,7 @@ def begin_waiting(me: Process, process: Process, item: Item) -> Task:
     return task
 
 
-def end_waiting(me: Process, task: Task) -> None:
+def end_waiting(me: Process, task: WaitingTask) -> None:
     """Undo `begin_waiting`."""
     if me.calling is not None:
         me.calling.pop(task, None)
@@ -33,30 +33,30 @@ def end_waiting(me: Process, task: Task) -> None:
 
 
 def refuse_deadlock(me: Process | None, process: Process) -> None:
-    """Raise Deadlock if `process` can't answer before `me` has been answered.
+    """Raise Deadlock if `process` can't reply before `me` has got the reply that it waits for.
 
-    A task that a process has started on the side may ask it, or whoever waits for it: its callbacks don't wait.
+    Another task that a process has started may call the process, or those that wait for it: its callbacks don't wait.
     """
-    if me is not None and _in_callback(me) and (way := _way(process, me)):
-        raise _deadlock([me, *way[:-1]])
+    if me is not None and _in_callback(me) and (path := _wait_path(process, me)):
+        raise _deadlock([me, *path[:-1]])
 
 
 async def end_of(process: Process, asked: Item | None = None) -> object:
-    """Wait for the end of the process, which may have been `asked` for it; returns its reason.
+    """Wait for the end of the process, which may have got the request `asked` to end; returns its reason.
 
-    If that one waits for the calling process, it is told: neither could ever go on. So is the calling process, if that
-    one begins to wait for its end: then this raises Deadlock.
+    If the process waits for the calling process, that wait fails with Deadlock: neither could ever continue. If it
+    begins to wait for the end of the calling process later, this raises Deadlock.
     """
     if process.gate is DEAD:
         return process.reason
     node = process.runtime
-    asked = asked or (None, None, None, node.loop.create_future())  # nothing was asked
+    asked = asked or (None, None, None, node.loop.create_future())  # no request was sent
     future = asked[3]
     assert future is not None
     ref = node.watch(process, lambda reason: None if future.done() else future.set_result(reason))
     me = node.me()
     if me is not None:
-        _break_circle(me, process)
+        _break_cycle(me, process)
     waiting = None if me is None else begin_waiting(me, process, asked)
     try:
         await future
@@ -72,42 +72,42 @@ async def end_of(process: Process, asked: Item | None = None) -> object:
 
 
 async def ends_of(processes: Iterable[Process]) -> None:
-    """Wait for the ends of all of them, none of which can wait for the calling process meanwhile."""
+    """Wait for the ends of all the processes; none of them can wait for the calling process meanwhile."""
     left = {process: None for process in processes if process.gate is not DEAD}
     me = next(iter(left)).runtime.me() if left else None
     if me is not None:
-        me.ending = left
+        me.awaited_exits = left
         for process in left:
-            _break_circle(me, process)
+            _break_cycle(me, process)
     try:
         for process in left:
             await end_of(process)
     finally:
         if me is not None:
-            me.ending = None
+            me.awaited_exits = None
 
 
-def _break_circle(me: Process, process: Process) -> None:
-    # Who waits for an end can't be refused as who asks is: a supervisor's children have to end.
+def _break_cycle(me: Process, process: Process) -> None:
+    # A wait for an end can't be refused like a call: a supervisor's children have to end. So a call of the cycle fails.
     if not process.calling or not _in_callback(me):
         return
-    way = _way(process, me)
-    circle = way[:-1]
-    for place in range(len(circle) - 1, -1, -1):
-        asker, asked = circle[place], way[place + 1]
-        item = (asker.calling or {})[asker.task][1]
+    path = _wait_path(process, me)
+    cycle = path[:-1]
+    for index in range(len(cycle) - 1, -1, -1):
+        caller, called = cycle[index], path[index + 1]
+        item = (caller.calling or {})[caller.task][1]
         if item[3] is not None and not item[3].done():
-            _take_back(asked, item)
-            item[3].set_exception(_deadlock([*circle[place:], me, *circle[:place]]))
+            _withdraw(called, item)
+            item[3].set_exception(_deadlock([*cycle[index:], me, *cycle[:index]]))
             return
 
 
-def _take_back(process: Process, item: Item) -> None:
-    """Take a request out of a mailbox, if it is still there."""
+def _withdraw(process: Process, item: Item) -> None:
+    """Remove a request from a mailbox, if it is still there."""
     mail = process.mail
     if mail and any(queued is item for queued in mail):
         kept = [queued for queued in mail if queued is not item]
-        mail.clear()  # the same queue, for its reader has it in hand
+        mail.clear()  # the same queue object: its reader holds a reference to it
         mail.extend(kept)
 
 
@@ -115,12 +115,12 @@ def _in_callback(me: Process) -> bool:
     return me.task is not None and asyncio.current_task() is me.task
 
 
-def _deadlock(circle: list[Process]) -> Deadlock:
-    return Deadlock([(one.pid, one.title()) for one in circle])
+def _deadlock(cycle: list[Process]) -> Deadlock:
+    return Deadlock([(process.pid, process.title()) for process in cycle])
 
 
-def _way(start: Process, goal: Process) -> list[Process]:
-    """Those who wait for one another from `start` to `goal`, both included; empty if `start` waits for others only."""
+def _wait_path(start: Process, goal: Process) -> list[Process]:
+    """Return the path in the graph from `start` to `goal`, both included; empty if `start` doesn't wait for `goal`."""
     if start is goal:
         return [goal]
     before: dict[Process, Process | None] = {start: None}
@@ -129,12 +129,12 @@ def _way(start: Process, goal: Process) -> list[Process]:
         one = ahead.pop()
         waits_for = one.waits_for()
         if goal in waits_for:
-            way, found = [goal], before[one]
-            way.append(one)
+            path, found = [goal], before[one]
+            path.append(one)
             while found is not None:
-                way.append(found)
+                path.append(found)
                 found = before[found]
-            return way[::-1]
+            return path[::-1]
         for other in waits_for:
             if other not in before:
                 before[other] = one
@@ -144,9 +144,9 @@ def _way(start: Process, goal: Process) -> list[Process]:
 
 @contextmanager
 def waiting_for(process: Process, until: Awaited | None = None) -> Iterator[None]:
-    """Inside, the calling process waits until `process` is between two callbacks. Raises Deadlock.
+    """Record, inside the block, that the calling process waits for the end of a callback of `process`. Raises Deadlock.
 
-    If they come to wait for each other meanwhile, `until` fails with it.
+    If the two processes come to wait for each other inside the block, the future `until` fails with Deadlock.
     """
     me = process.runtime.me()
     refuse_deadlock(me, process)

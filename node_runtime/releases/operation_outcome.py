@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 
-from node_runtime.processes.errors import describe_reason
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Operation
 

@@ -17,7 +17,7 @@ import msgspec
 
 from node_runtime.behaviours.supervision.child_table import Specifications
 from node_runtime.code import CodeServer
-from node_runtime.processes.errors import describe_reason
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.messages import (

@@ -65,9 +65,9 @@ class Shop(Supervisor):
 @pytest.mark.parametrize("name", ["", 5, b"counter"])
 async def test_a_name_is_a_text_that_is_not_empty(runtime: Runtime, name: Any) -> None:
     pid = await gen_server.start(Counter)
-    with pytest.raises(ValueError, match=r"a name is a text that isn't empty"):
+    with pytest.raises(ValueError, match=r"a name must be a non-empty str"):
         await gen_server.start(Counter, name=name)
-    with pytest.raises(ValueError, match=r"a name is a text that isn't empty"):
+    with pytest.raises(ValueError, match=r"a name must be a non-empty str"):
         register(name, pid)
     assert all_processes() == [pid]
     assert registered() == []
@@ -107,7 +107,7 @@ async def test_what_is_run_is_a_function_and_not_its_call(runtime: Runtime) -> N
     for start in (spawn, spawn_task):
         with pytest.raises(TypeError, match="the function itself"):
             start(receive())
-        with pytest.raises(TypeError, match="5 is no coroutine function"):
+        with pytest.raises(TypeError, match="5 is not a coroutine function"):
             start(5)
     assert all_processes() == []
 
@@ -148,7 +148,7 @@ async def test_what_is_no_time_is_refused_before_anything_is_done(runtime: Runti
     application.load(application.AppSpec("bakery", "1"))
     await application.start("bakery")
     pid = await gen_server.start(Patient)
-    with pytest.raises(ValueError, match=r"(nan|'5'|a number this large) is no time; give seconds"):
+    with pytest.raises(ValueError, match=r"(nan|'5'|a number this large) is not a time; pass seconds"):
         await outcome(WAITS[wait](pid, seconds))
     info = process_info(pid)
     assert (info.status, info.mailbox, info.messages) == ("idle", 0, 1)
@@ -166,11 +166,11 @@ async def test_a_callback_that_waits_for_what_is_no_time_has_crashed(runtime: Ru
     if ask is cast:
         cast(pid, Patient.wait_idle, math.nan)
     else:
-        with pytest.raises(Exit, match="nan is no time"):
+        with pytest.raises(Exit, match="nan is not a time"):
             await call(pid, Patient.wait_idle, math.nan)
     if is_alive(pid):
         await until_ended(pid)
-    assert "nan is no time" in finished_processes(1)[0].reason
+    assert "nan is not a time" in finished_processes(1)[0].reason
 
 
 async def test_a_state_is_replaced_by_a_plain_function(runtime: Runtime) -> None:

@@ -129,7 +129,7 @@ async def test_undef_handle_continue(runtime: Runtime) -> None:
 def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
     async def body() -> None:
         async with Runtime():
-            with pytest.raises(RuntimeError, match="speaks for the calling process"):
+            with pytest.raises(RuntimeError, match="acts for the calling process"):
                 continue_with("nothing")
 
             async def plain() -> None:

@@ -272,7 +272,7 @@ async def test_a_caller_that_gave_up_gets_no_late_answer(runtime: Runtime) -> No
 async def test_calling_self(runtime: Runtime) -> None:
     """otp_5854 and calling_self: an error at once."""
     pid = await gen_server.start(Server, name="selfish")
-    with pytest.raises(Exit, match=f"selfish {pid} asks itself") as error:
+    with pytest.raises(Exit, match=f"selfish {pid} calls itself") as error:
         await call(pid, Server.ask_later, pid)
     assert isinstance(error.value.reason, Deadlock)
     assert error.value.reason.pids == (pid,)

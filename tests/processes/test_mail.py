@@ -74,7 +74,7 @@ async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("seconds", [math.nan, "5"])
 async def test_receive_waits_for_a_time(runtime: Runtime, seconds: Any) -> None:
-    with pytest.raises(ValueError, match=r"(nan|'5') is no time; give seconds"):
+    with pytest.raises(ValueError, match=r"(nan|'5') is not a time; pass seconds"):
         await inside(partial(receive, seconds))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node_runtime.processes.crash_report import refusal, report_crash
-from node_runtime.processes.errors import is_orderly
+from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.process import Item
 from node_runtime.protocol.term_text import short
 

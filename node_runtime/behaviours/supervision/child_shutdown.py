@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from node_runtime.processes.errors import is_orderly, is_word
+from node_runtime.processes.exit_reasons import is_orderly, reason_is
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD, Process
 from node_runtime.processes.runtime import runtime
@@ -49,5 +49,5 @@ async def shut_down(
 
 def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
     """Say so if that is no end of a child that was told to shut down."""
-    if not (is_word(reason, "shutdown") or (is_orderly(reason) and spec.restart != "permanent")):
+    if not (reason_is(reason, "shutdown") or (is_orderly(reason) and spec.restart != "permanent")):
         report_child("shutdown_error", supervisor, spec, pid, reason)

@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
 from node_runtime.behaviours.starting import resolve
 from node_runtime.behaviours.upgrade.deferred_exits import park
-from node_runtime.processes.errors import Ignore, NameTaken, Stop, describe_reason, is_orderly
+from node_runtime.processes.errors import Ignore, NameTaken, Stop
+from node_runtime.processes.exit_reasons import describe_reason, is_orderly
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.primitives import link, self_pid, spawn_task, trap_exit

@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from node_runtime.processes.errors import describe_reason
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
 
 from .child_spec import ChildSpec

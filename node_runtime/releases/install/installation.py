@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from node_runtime.behaviours.upgrade.holding import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
-from node_runtime.processes.errors import describe_reason, is_cancelled
+from node_runtime.processes.errors import is_cancelled
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, ProcessResult
 from node_runtime.releases import rehearsal

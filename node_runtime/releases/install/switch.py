@@ -23,7 +23,8 @@ from node_runtime.behaviours.supervision.management import restart_child, start_
 from node_runtime.behaviours.upgrade import deferred_exits, live_processes
 from node_runtime.behaviours.upgrade.holding import Hold, raw_states, release
 from node_runtime.code import Batch, CodeServer
-from node_runtime.processes.errors import describe_reason, is_cancelled
+from node_runtime.processes.errors import is_cancelled
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import Closed, runtime

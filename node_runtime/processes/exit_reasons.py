@@ -1,0 +1,39 @@
+"""Exit reasons: their wording for people, and the tests for the reasons that have a meaning of their own."""
+
+from __future__ import annotations
+
+
+class DescribedError(Exception):
+    """An error whose text is a whole sentence; `describe_reason` doesn't put the name of its class before it."""
+
+
+def describe_reason(reason: object) -> str:
+    """Return a reason as text: a str unchanged, an exception with its type, anything else as its `repr`.
+
+    A `__str__` or `__repr__` that raises is named in the text.
+    """
+    if issubclass(type(reason), str):
+        return str(reason)
+    try:
+        if isinstance(reason, DescribedError):
+            return str(reason)
+        if isinstance(reason, BaseException):
+            return f"{type(reason).__name__}: {reason}".removesuffix(": ")
+        return repr(reason)
+    except BaseException as error:
+        return f"a {type(reason).__name__} whose text raised {type(error).__name__}"
+
+
+def is_orderly(reason: object) -> bool:
+    """Return whether a reason means an orderly end: "normal", "shutdown" or ("shutdown", why)."""
+    if type(reason) is tuple:
+        return len(reason) == 2 and reason_is(reason[0], "shutdown")
+    return reason_is(reason, "normal") or reason_is(reason, "shutdown")
+
+
+def reason_is(reason: object, word: str) -> bool:
+    """Return whether the reason is this str.
+
+    Objects of other types are never compared: their `__eq__` is user code, and may fail.
+    """
+    return issubclass(type(reason), str) and reason == word
