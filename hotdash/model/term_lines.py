@@ -30,7 +30,7 @@ def _lines(term: Term, label: str | None, path: tuple[str, ...], fresh: frozense
         yield (*head, say(term.type, "fact"))
     else:
         tone: Tone = "warn" if path in fresh else "strong"
-        value = term.text or f"{term.type} with nothing in it"
+        value = term.text or f"empty {term.type}"
         shown = (say(value, tone),) if term.text else (say(value, "fact"),)
         yield (*head, *shown) if _speaks_for_itself(term) else (*head, *shown, Span("  "), say(term.type, "fact"))
     for name, part in term.items:

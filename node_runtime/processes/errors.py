@@ -81,10 +81,12 @@ class Deadlock(Exit):
     def __init__(self, cycle: Sequence[tuple[Pid, str]]) -> None:
         names = [name for _, name in cycle]
         if len(names) == 1:
-            sentence = f"{names[0]} calls itself and would wait forever; do the work without a call"
+            sentence = f"{names[0]} would wait for itself forever; do the work without a call"
         else:
             path = ", which waits for ".join([*names[1:], names[0]])
-            sentence = f"{names[0]} calls {path}: none of them could ever reply; make one of these calls a cast"
+            sentence = (
+                f"{names[0]} would wait for {path}: none of them could ever continue; make one of these calls a cast"
+            )
         super().__init__("calling_self" if len(names) == 1 else "deadlock", sentence)
         self.pids = tuple(pid for pid, _ in cycle)
 

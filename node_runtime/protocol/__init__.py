@@ -1,1 +1,1 @@
-"""What a node and its operators share: the words on the wire, where a node is found, its keys, and the client."""
+"""The protocol that a node and its operators share: messages, methods, node addresses, keys and the client."""

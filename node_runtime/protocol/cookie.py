@@ -1,8 +1,8 @@
-"""Keys and cookies: what proves a node to its operators and an operator to the node.
+"""Keys and cookies, which authenticate a node to its operators and an operator to the node.
 
 A node makes three CURVE key pairs once: its own and one for each role. A *cookie* is one line that holds a role's
-secret key and the node's public key, so that whoever has it can be sure of the node too. All of it stands in the
-node's directory, readable by its owner only:
+secret key and the node's public key, so its holder can authenticate the node, too. All of them are in the node's
+directory, readable by its owner only:
 
     etc/keys/server       the node's secret key
     etc/keys/<role>       a role's public key
@@ -32,20 +32,20 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A role's secret key and the public key of the node that it opens; keys as zmq wants them (Z85)."""
+    """A role's secret key and the public key of its node; both in the Z85 encoding of zmq."""
 
     role: Role
     secret: bytes = field(repr=False)
     server: bytes
 
     def line(self) -> str:
-        """The cookie as people pass it on."""
+        """Return the cookie as the line of text that people pass on."""
         return f"{MAGIC}:{self.role}:{_to_text(self.secret)}:{_to_text(self.server)}"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeKeys:
-    """What a node needs to open its endpoint: its own key and which public key has which role."""
+    """The keys of a node's endpoint: its own secret key, and the role of each public key of a client."""
 
     secret: bytes = field(repr=False)
     roles: dict[bytes, Role]
@@ -57,12 +57,12 @@ class NodeKeys:
 
 
 def cookie_path(directory: Path, role: Role) -> Path:
-    """Where the node in `directory` keeps the cookie of `role`."""
+    """Return the path of the cookie of `role` in the node's `directory`."""
     return directory / "etc" / "cookies" / role
 
 
 def make_keys(directory: Path) -> NodeKeys:
-    """The keys of the node in `directory`; makes them, and the cookies, if they aren't there yet."""
+    """Return the keys of the node in `directory`; makes them, and the cookies, if they don't exist yet."""
     keys, cookies = directory / "etc" / "keys", directory / "etc" / "cookies"
     for folder in (keys, cookies):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -80,9 +80,9 @@ def make_keys(directory: Path) -> NodeKeys:
 
 
 def read_cookie(path: Path) -> Cookie:
-    """The cookie in `path`.
+    """Return the cookie in the file `path`.
 
-    Raises Refused (NOT_ALLOWED) when it can't be read, is open to other users, or was not made by a node.
+    Raises Refused (NOT_ALLOWED) if it can't be read, is open to other users, or was not made by a node.
     """
     try:
         text = _read_private(path).strip()
@@ -98,8 +98,8 @@ def read_cookie(path: Path) -> Cookie:
         return Cookie(role, secret=_to_key(secret), server=_to_key(server))
     except ValueError:
         raise Refused(
-            f"The text in {path} is not a cookie that a node made, and one that people think up can be guessed; "
-            f"`bin/<name> cookie` on the node prints a good one.",
+            f"The text in {path} is not a cookie that a node made, and an invented cookie can be guessed; "
+            f"`bin/<name> cookie` on the node prints a valid one.",
             ExitCode.NOT_ALLOWED,
         ) from None
 
@@ -110,7 +110,7 @@ def _make_all(directory: Path) -> None:
         public, secret = zmq.curve_keypair()
         _write_private(directory / "etc" / "keys" / role, _to_text(public))
         _write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line())
-    # Last, because its presence says that all of them are there.
+    # Last, because its presence means that all of them exist.
     _write_private(directory / "etc" / "keys" / "server", _to_text(server_secret))
 
 
@@ -119,7 +119,7 @@ def _read_key(path: Path) -> bytes:
         return _to_key(_read_private(path).strip())
     except (OSError, ValueError):
         raise Refused(
-            f"The key in {path} can't be read; remove {path.parent} and the node makes new keys and cookies.",
+            f"The key in {path} can't be read; remove {path.parent}, and the node will make new keys and cookies.",
             ExitCode.NOT_ALLOWED,
         ) from None
 
@@ -150,13 +150,13 @@ def _write_private(path: Path, line: str) -> None:
 
 
 def _read_private(path: Path) -> str:
-    """The text of `path`; Refused when other users may read or write it, as ssh does with its keys."""
+    """Return the text of `path`. Raises Refused if other users may read or write it, as ssh does with its keys."""
     with path.open(encoding="ascii", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:
             raise Refused(
                 f"{path} is open to other users (mode {mode:04o}), so its key may be known; "
-                f"if you trust it still, run `chmod 600 {path}`.",
+                f"if you still trust it, run `chmod 600 {path}`.",
                 ExitCode.NOT_ALLOWED,
             )
         return file.read(4096)

@@ -1,6 +1,6 @@
-"""The exit codes of every command, and the one error that carries them.
+"""The exit codes of every command, and the error that carries them.
 
-A `Refused` is a sentence for people that names the thing and the remedy. Anything that a command line can't do
+The text of a `Refused` is a sentence for people that names the thing and the remedy. Every failure of a command line
 ends as one of these; a traceback on stderr is a bug.
 """
 
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The same for `hotdash`, `node-runtime` and a release's `bin/` script."""
+    """The exit codes of `hotdash`, `node-runtime` and a release's `bin/` script."""
 
     OK = 0
     REFUSED = 1
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class Refused(Exception):
-    """One sentence that names the thing and the remedy, with the exit code it ends in."""
+    """A failed request or command: a sentence that names the thing and the remedy, and the exit code."""
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
         super().__init__(sentence)

@@ -1,6 +1,6 @@
-"""Every method that a node answers, with the types of its parameters and its result.
+"""The methods of the control plane, with the types of their parameters and results, and their minimum roles.
 
-The minimum role of each stands in one place too, here, so that client and node read the same table.
+Client and node read this one table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[P, R]):
-    """A method's name, its parameters' type, its result's type and the least role that may call it."""
+    """A method: its name, the types of its parameters and its result, and the minimum role that may call it."""
 
     name: str
     params: type[P]

@@ -1,7 +1,7 @@
-"""Where the nodes of this user are found: one record per running node in the run directory.
+"""The run directory, which holds one record for each running node of this user.
 
 The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. It
-belongs to one user (mode 0700), because who can write it can send an operator to a node of his own.
+belongs to one user (mode 0700), because a user who can write it can direct an operator to a false node.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from .exit_codes import ExitCode, Refused
 from .messages import Role
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
-_PREFERRED: tuple[Role, ...] = ("operator", "viewer")
+_PREFERRED_ROLES: tuple[Role, ...] = ("operator", "viewer")
 
 
 class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a running node says of itself in the run directory. `started` is in Unix seconds."""
+    """The entry of a running node in the run directory. `started` is in Unix seconds."""
 
     name: str
     os_pid: int
@@ -44,7 +44,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a node's control endpoint is and the cookie that opens it; `record` only for a node of this machine."""
+    """The address and the cookie of a node's control endpoint; `record` is set only for a node of this machine."""
 
     name: str
     host: str
@@ -54,7 +54,7 @@ class Address:
 
 
 def run_directory() -> Path:
-    """The run directory, made if need be; Refused when it isn't this user's own."""
+    """Return the run directory, and make it if necessary. Raises Refused if it isn't owned by this user alone."""
     path = _run_directory_path()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,9 +77,9 @@ def _run_directory_path() -> Path:
 
 
 def check_node_name(name: str) -> None:
-    """Refused (USAGE) unless `name` is written as name@host."""
+    """Raise Refused (USAGE) unless `name` has the form name@host."""
     if not _NODE_NAME.fullmatch(name):
-        raise Refused(f"{name!r} is not a node's name; it is written as name@host, fil@127.0.0.1.", ExitCode.USAGE)
+        raise Refused(f"{name!r} is not a node name; write name@host, such as fil@127.0.0.1.", ExitCode.USAGE)
 
 
 # ------------------------------------------------------------------ the node's side
@@ -87,7 +87,7 @@ def check_node_name(name: str) -> None:
 
 @contextmanager
 def hold_name(name: str) -> Iterator[None]:
-    """Keep the node name `name` for this process; Refused when another process of this user has it."""
+    """Hold the node name `name` for this OS process. Raises Refused if another process of this user holds it."""
     check_node_name(name)
     with (run_directory() / f"{name}.lock").open("w") as lock:
         try:
@@ -100,7 +100,7 @@ def hold_name(name: str) -> Iterator[None]:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Publish `record`, in one step. Raises OSError where the disk doesn't take it."""
+    """Write `record` atomically. Raises OSError if the disk can't be written."""
     check_node_name(record.name)
     directory = run_directory()
     descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".record-")
@@ -114,7 +114,7 @@ def write_record(record: NodeRecord) -> None:
 
 
 def remove_record(name: str, boot_id: str) -> None:
-    """Take back the record of the boot `boot_id`; a newer boot's record stays."""
+    """Remove the record of the boot `boot_id`; the record of a newer boot stays."""
     record = read_record(name)
     if record is not None and record.boot_id == boot_id:
         (run_directory() / f"{name}.json").unlink(missing_ok=True)
@@ -124,19 +124,19 @@ def remove_record(name: str, boot_id: str) -> None:
 
 
 def read_record(name: str) -> NodeRecord | None:
-    """The record of `name`, also of a process that has died; None when there is none or it makes no sense."""
+    """Return the record of `name`, even if its process has ended; None if there is none or it can't be decoded."""
     check_node_name(name)
     return _read(run_directory() / f"{name}.json")
 
 
 def list_records() -> list[NodeRecord]:
-    """The records of the nodes whose processes are alive, by name."""
+    """Return the records of the nodes whose processes are alive, sorted by name."""
     found = (_read(path) for path in sorted(run_directory().glob("*.json")))
     return [record for record in found if record is not None and alive(record)]
 
 
 def alive(record: NodeRecord) -> bool:
-    """Whether the process that wrote `record` still runs; a much later process with the same number isn't it."""
+    """Return whether the process that wrote `record` still runs, and not a later process with the same pid."""
     try:
         process = psutil.Process(record.os_pid)
         return process.create_time() <= record.started + 5 and process.status() != psutil.STATUS_ZOMBIE
@@ -145,11 +145,11 @@ def alive(record: NodeRecord) -> bool:
 
 
 def locate(node: str, cookie_file: Path | None = None) -> Address:
-    """Where `node` is: "fil@127.0.0.1" on this machine, or "name@host:port" anywhere.
+    """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" anywhere.
 
-    A node of this user on this machine needs no cookie: its own is read from its directory. Otherwise the cookie
-    comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names. Raises Refused: UNREACHABLE for a
-    node that is unknown or whose process has ended, NOT_ALLOWED for a cookie that can't be used.
+    The cookie comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names, else, for a node of this
+    user on this machine, from the node's directory. Raises Refused: UNREACHABLE if the node is unknown or its process
+    has ended, NOT_ALLOWED if the cookie can't be used.
     """
     if cookie_file is None and (named := os.environ.get("HOTDASH_COOKIE_FILE")):
         cookie_file = Path(named)
@@ -159,23 +159,24 @@ def locate(node: str, cookie_file: Path | None = None) -> Address:
     check_node_name(node)
     record = read_record(node)
     if record is None:
-        raise Refused(f"No node named {node} runs here; {_running()}.", ExitCode.UNREACHABLE)
+        raise Refused(f"No node named {node} runs here; {_running_nodes()}.", ExitCode.UNREACHABLE)
     if not alive(record):
-        if _has_parent(record):
+        if _parent_is_alive(record):
             raise Refused(
-                f"{node} is being started again, as its process {record.os_pid} has ended; try again in a moment.",
+                f"{node} is being started again, because its process {record.os_pid} has ended; try again in a moment.",
                 ExitCode.UNREACHABLE,
             )
         start = Path(record.directory) / "bin" / record.release
         raise Refused(
-            f"{node} is down: its process {record.os_pid} has ended; `{start} start` starts it.", ExitCode.UNREACHABLE
+            f"{node} is down: its process {record.os_pid} has ended; start it with `{start} start`.",
+            ExitCode.UNREACHABLE,
         )
     cookie = read_cookie(cookie_file) if cookie_file else _own_cookie(record)
     return Address(node, record.host, record.port, cookie, record)
 
 
-def _has_parent(record: NodeRecord) -> bool:
-    """Whether a parent lives that boots the node again: it holds a lock as long as it lives."""
+def _parent_is_alive(record: NodeRecord) -> bool:
+    """Return whether the node's parent, which boots it again, is alive: the parent holds a lock while it is."""
     try:
         with (Path(record.directory) / "var" / "parent.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -189,31 +190,31 @@ def _has_parent(record: NodeRecord) -> bool:
 def _locate_remote(name: str, port: str, cookie_file: Path | None) -> Address:
     check_node_name(name)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise Refused(f"{port!r} is not a port; write {name}:PORT.", ExitCode.USAGE)
+        raise Refused(f"{port!r} is not a port number; write {name}:PORT.", ExitCode.USAGE)
     if cookie_file is None:
         raise Refused(
-            f"To reach {name} over the network you need its cookie: print it there with `bin/<name> cookie` and "
-            f"name the file with --cookie-file.",
+            f"Connecting to {name} over the network needs its cookie: print it there with `bin/<name> cookie` and "
+            f"pass the file with --cookie-file.",
             ExitCode.NOT_ALLOWED,
         )
     return Address(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
 
 
 def _own_cookie(record: NodeRecord) -> Cookie:
-    for role in _PREFERRED:
+    for role in _PREFERRED_ROLES:
         path = cookie_path(Path(record.directory), role)
         if path.exists():
             return read_cookie(path)
     raise Refused(
-        f"{record.name} has no cookie in {record.directory} that you may read; "
+        f"No cookie of {record.name} in {record.directory} is readable for you; "
         f"`{record.directory}/bin/{record.release} cookie` prints one to its owner.",
         ExitCode.NOT_ALLOWED,
     )
 
 
-def _running() -> str:
+def _running_nodes() -> str:
     names = ", ".join(record.name for record in list_records())
-    return f"running are: {names}" if names else "no node runs at all; `bin/<name> start` starts one"
+    return f"running nodes: {names}" if names else "no node is running; start one with `bin/<name> start`"
 
 
 def _read(path: Path) -> NodeRecord | None:

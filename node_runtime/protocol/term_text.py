@@ -1,4 +1,4 @@
-"""A described value on one line."""
+"""Terms as text on one line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _BRACKETS: Final = {"dict": ("{", ": ", "}"), "list": ("[", "", "]"), "tuple": (
 
 
 def short(term: Term) -> str:
-    """A value on one line; a container without a short form is told by its parts."""
+    """Return a term on one line; a container without a short form is written with its parts."""
     if term.text or not term.items:
-        return term.text or f"{term.type} with nothing in it"
-    begin, between, end = _BRACKETS.get(term.type, (f"{term.type}(", "=", ")"))
-    inner = ", ".join(f"{name}{between}{short(part)}" if between else short(part) for name, part in term.items)
+        return term.text or f"empty {term.type}"
+    begin, separator, end = _BRACKETS.get(term.type, (f"{term.type}(", "=", ")"))
+    inner = ", ".join(f"{name}{separator}{short(part)}" if separator else short(part) for name, part in term.items)
     more = f", … {term.cut} more" if term.cut else ""
     return f"{begin}{inner}{more}{end}"

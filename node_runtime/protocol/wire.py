@@ -1,7 +1,7 @@
-"""Bytes on the wire: how structs are packed, how large they may be, and how every socket is set up.
+"""The wire format: packing of structs, size limits, and the options of every socket.
 
-MessagePack by msgspec, decoded against a declared type; no pickle and no eval anywhere. The sizes and intervals stand
-here once because both ends must agree on them.
+Structs are packed as MessagePack by msgspec and decoded against a declared type; there is no pickle and no eval. The
+sizes and intervals are defined here once, because both ends must agree on them.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ MAX_REQUEST = 1 << 20
 """Bytes of the largest frame that a node takes; libzmq drops a peer that sends more."""
 
 MAX_REPLY = 64 << 20
-"""Bytes of the largest frame that a client takes: the picture of a hundred thousand processes fits in."""
+"""Bytes of the largest frame that a client takes: a snapshot of a hundred thousand processes fits in."""
 
 CHUNK = 256 * 1024
 """Bytes of one piece of an upload."""
 
 WELCOME = b"welcome"
-"""What the event socket sends to a new subscriber, so that it knows from when on it misses nothing."""
+"""The event socket's first message to a new subscriber, which misses no event from then on."""
 
-HANDSHAKE_LIMIT = 4.0
-"""Seconds that a peer may take for the handshake; libzmq's own limit is 30 s."""
+HANDSHAKE_LIMIT_SECONDS = 4.0
+"""The time limit for a peer's handshake; libzmq's own limit is 30 s."""
 
 _encoder = msgspec.msgpack.Encoder()
 
 
 class Malformed(Exception):
-    """The bytes are not what was announced."""
+    """Raised for bytes that can't be decoded as the declared type."""
 
 
 @cache
@@ -42,12 +42,12 @@ def _decoder(type_: type[Any]) -> msgspec.msgpack.Decoder[Any]:
 
 
 def pack(value: msgspec.Struct) -> bytes:
-    """The struct as MessagePack."""
+    """Return the struct as MessagePack."""
     return _encoder.encode(value)
 
 
 def unpack(data: bytes, type_: type[S]) -> S:
-    """The struct in `data`; raises Malformed when it isn't exactly a `type_`."""
+    """Return the struct in `data`. Raises Malformed if it isn't exactly a `type_`."""
     try:
         value: S = _decoder(type_).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -55,15 +55,15 @@ def unpack(data: bytes, type_: type[S]) -> S:
     return value
 
 
-def prepare_socket(socket: zmq.Socket[Any], largest: int) -> None:
-    """Limits and heartbeats, the same for both ends; `largest` is the largest frame taken, in bytes.
+def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
+    """Set limits and heartbeats, the same for both ends; `max_frame` is the size of the largest accepted frame, in bytes.
 
-    Without heartbeats a peer that was stopped or unplugged is never noticed; without MAXMSGSIZE one frame may fill
-    the memory.
+    Without heartbeats, a peer that was stopped or unplugged would never be noticed; without MAXMSGSIZE, one frame could
+    fill the memory.
     """
     socket.setsockopt(zmq.LINGER, 0)
-    socket.setsockopt(zmq.MAXMSGSIZE, largest)
-    socket.setsockopt(zmq.HANDSHAKE_IVL, round(HANDSHAKE_LIMIT * 1000))
+    socket.setsockopt(zmq.MAXMSGSIZE, max_frame)
+    socket.setsockopt(zmq.HANDSHAKE_IVL, round(HANDSHAKE_LIMIT_SECONDS * 1000))
     socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 6000)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 8000)

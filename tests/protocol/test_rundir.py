@@ -165,7 +165,7 @@ def test_an_unknown_node_is_refused_with_the_names_of_those_that_run(tmp_path: P
     assert refused.code == ExitCode.UNREACHABLE
     assert "no node runs" in refused.sentence
     write_record(record(tmp_path))
-    assert f"running are: {NAME}" in refusal("other@127.0.0.1").sentence
+    assert f"running nodes: {NAME}" in refusal("other@127.0.0.1").sentence
 
 
 def test_a_node_that_is_down_says_how_to_start_it(tmp_path: Path) -> None:
