@@ -1,4 +1,4 @@
-"""Looking into processes: `await sys.get_state("fil_color_fsm")`. Follows module sys of OTP."""
+"""Inspection and control of running processes: `await sys.get_state("fil_color_fsm")`. Follows module sys of OTP."""
 
 from .behaviours.sys import (
     Status,

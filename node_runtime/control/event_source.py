@@ -15,6 +15,7 @@ from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.messages import ProcessEvent
 from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol.clip import clip
 
 from .event_log import EventLog
 
@@ -97,5 +98,4 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    shown = escape(text[: LONGEST + 1])
-    return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
+    return clip(escape(text[: LONGEST + 1]), LONGEST)

@@ -1,10 +1,10 @@
-"""An operator's side of the control connection, for one connection to one boot of a node.
+"""The client of the control endpoint: one connection to one boot of a node.
 
     async with Client.connect(locate("fil@127.0.0.1"), user="ana", client_name="hotdash") as client:
         snapshot = await client.request(methods.SNAPSHOT)
 
-A client never reconnects: a node that comes back has another boot and perhaps another port, so whoever wants it back
-locates it again. Everything that fails is a `Refused` with one sentence and an exit code.
+A client never reconnects: a node that comes back has another boot and perhaps another port, so the caller locates it
+again. Every failure is a `Refused` with a sentence and an exit code.
 """
 
 from __future__ import annotations
@@ -26,7 +26,17 @@ from . import messages as m
 from . import methods
 from .exit_codes import ExitCode, Refused
 from .run_directory import Address, alive
-from .wire import CHUNK, HANDSHAKE_LIMIT, MAX_REPLY, MAX_REQUEST, WELCOME, Malformed, pack, prepare_socket, unpack
+from .wire import (
+    CHUNK,
+    HANDSHAKE_LIMIT_SECONDS,
+    MAX_REPLY,
+    MAX_REQUEST,
+    WELCOME,
+    Malformed,
+    pack,
+    prepare_socket,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from .methods import Method
@@ -35,12 +45,12 @@ P = TypeVar("P", bound=m.Struct)
 R = TypeVar("R", bound=m.Struct)
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 5.0
-REQUEST_TIMEOUT = 10.0
-UNPACK_TIMEOUT = 120.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 10.0
+UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT = 150.0
-"""Seconds for a plan: its rehearsal has 60 by default, and one that another operator has asked for may come first."""
-POLL_INTERVAL = 1.0
+"""A rehearsal may take 60 s by default, and another operator's plan may be made first."""
+POLL_INTERVAL_SECONDS = 1.0
 
 _HANDSHAKE_FAILED = {
     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
@@ -52,10 +62,10 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """From here on no event is missed, but some may have been before: take a new snapshot.
+    """Marks a gap in a stream of events: earlier events may be missing, so take a new snapshot.
 
-    It is the first item of every stream of events, and stands wherever a gap was seen. `count` is how many events
-    are known to be missing; 0 when that can't be known.
+    It is the first item of every stream, and follows every gap that is found. `count` is the number of events that are
+    known to be missing; 0 if it is unknown.
     """
 
     count: int = 0
@@ -64,7 +74,7 @@ class Missed:
 class Client:
     """A connection to a node; made by `Client.connect`.
 
-    `info` is what the node said of itself when the connection was made.
+    `info` is the node's reply when the connection was made.
     """
 
     info: m.NodeInfo
@@ -76,7 +86,7 @@ class Client:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[m.Reply]] = {}
         self._loop = asyncio.get_running_loop()
-        self._shaken: asyncio.Future[None] = self._loop.create_future()
+        self._handshake: asyncio.Future[None] = self._loop.create_future()
         self._lost: asyncio.Future[None] = self._loop.create_future()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -85,8 +95,8 @@ class Client:
     async def connect(cls, address: Address, *, user: str, client_name: str) -> AsyncIterator[Client]:
         """Connect and say hello as `user`.
 
-        Raises Refused: UNREACHABLE when nobody answers there, NOT_ALLOWED when the node doesn't know the cookie,
-        REFUSED when it speaks another protocol.
+        Raises Refused: UNREACHABLE if no node answers there, NOT_ALLOWED if the node doesn't know the cookie, REFUSED
+        if it uses another protocol version.
         """
         client = cls(address)
         try:
@@ -97,58 +107,65 @@ class Client:
 
     @property
     def address(self) -> Address:
-        """Where this client is connected to."""
+        """The address of the node."""
         return self._address
 
-    async def request(self, method: Method[P, R], params: P | None = None, *, timeout: float = REQUEST_TIMEOUT) -> R:
-        """Ask the node and wait at most `timeout` seconds for its answer.
+    async def request(
+        self, method: Method[P, R], params: P | None = None, *, timeout: float = REQUEST_TIMEOUT_SECONDS
+    ) -> R:
+        """Send a request to the node and wait at most `timeout` seconds for the reply.
 
-        Raises Refused with the node's own sentence and code; UNREACHABLE when it didn't answer a question, and
-        UNKNOWN_OUTCOME when it didn't answer an order, which it may have carried out.
+        Raises Refused with the node's own sentence and code. Without a reply, the code is UNREACHABLE for a viewer's
+        method, and UNKNOWN_OUTCOME for an operator's method, which the node may have carried out.
         """
         packed = pack(m.Nothing() if params is None else params)
         if len(packed) > MAX_REQUEST - 1024:
-            raise Refused(f"That request is too long for {self._address.name}: {len(packed)} bytes.")
-        number = next(self._ids)
-        answer: asyncio.Future[m.Reply] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+            raise Refused(
+                f"The request {method.name!r} to {self._address.name} is too large: "
+                f"{len(packed)} bytes (limit {MAX_REQUEST - 1024})."
+            )
+        request_id = next(self._ids)
+        future: asyncio.Future[m.Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future
         try:
-            await self._or_lost(self._dealer.send(pack(m.Request(id=number, method=method.name, params=packed))))
-            reply = await asyncio.wait_for(self._or_lost(answer), timeout)
+            await self._unless_lost(
+                self._dealer.send(pack(m.Request(id=request_id, method=method.name, params=packed)))
+            )
+            reply = await asyncio.wait_for(self._unless_lost(future), timeout)
         except (TimeoutError, Refused) as error:
-            raise self._no_answer(method, timeout, lost=isinstance(error, Refused)) from None
+            raise self._no_reply_error(method, timeout, lost=isinstance(error, Refused)) from None
         finally:
-            del self._waiting[number]
+            del self._waiting[request_id]
         if reply.failure is not None:
             raise Refused(reply.failure.sentence, ExitCode(reply.failure.code), reply.failure.operation)
         try:
             return unpack(reply.result or b"", method.result)
         except Malformed:
-            raise self._other_words() from None
+            raise self._version_error() from None
 
     async def plan(self, vsn: str) -> m.Plan:
-        """What going to `vsn` would do, rehearsed. Raises Refused."""
+        """Return the rehearsed plan of going to the release `vsn`. Raises Refused."""
         return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
 
     async def events(self) -> AsyncGenerator[m.Event | Missed, None]:
-        """What happens on the node from now on. The first item is a Missed: take the snapshot to start from then.
+        """Yield the node's events from now on. The first item is a Missed: then take the snapshot to start from.
 
-        Each call has a subscription of its own. Ends with Refused (UNREACHABLE) when the node is lost.
+        Each call has its own subscription. Raises Refused (UNREACHABLE) when the connection is lost.
         """
         socket = self._socket(zmq.SUB)
         expected: int | None = None
         try:
             socket.subscribe(b"")
             socket.connect(f"tcp://{self._address.host}:{self.info.events_port}")
-            await self._welcome(socket)
+            await self._await_welcome(socket)
             yield Missed()
             while True:
-                data = await self._or_lost(socket.recv())
-                if data == WELCOME:  # the connection broke and libzmq made it again
+                data = await self._unless_lost(socket.recv())
+                if data == WELCOME:  # the connection broke, and libzmq made it again
                     yield Missed()
                     expected = None
                     continue
-                event = self._event(data)
+                event = self._decode_event(data)
                 if expected is not None and event.seq != expected:
                     yield Missed(event.seq - expected)
                 expected = event.seq + 1
@@ -159,10 +176,10 @@ class Client:
     async def stage(self, path: Path, progress: Callable[[int, int], None] | None = None) -> m.ReleaseInfo:
         """Upload the release tarball `path`, which the node verifies and unpacks.
 
-        `progress(sent, size)` is called after each piece, in bytes.
+        `progress(sent, size)` is called after each chunk, in bytes.
         """
         try:
-            size, sha256 = await asyncio.to_thread(_measure, path)
+            size, sha256 = await asyncio.to_thread(_size_and_sha256, path)
             with path.open("rb") as file:
                 begin = m.StageBegin(file_name=path.name, size=size, sha256=sha256)
                 upload = (await self.request(methods.STAGE_BEGIN, begin)).upload
@@ -174,15 +191,15 @@ class Client:
                         progress(sent, size)
         except OSError as error:
             raise Refused(f"The tarball {path} can't be read: {error.strerror}.") from None
-        return await self.request(methods.STAGE_END, m.StageEnd(upload=upload), timeout=UNPACK_TIMEOUT)
+        return await self.request(methods.STAGE_END, m.StageEnd(upload=upload), timeout=UNPACK_TIMEOUT_SECONDS)
 
     async def follow(self, operation: str) -> AsyncGenerator[m.Operation, None]:
-        """The operation with the id `operation` each time that it changed, the ended one last.
+        """Yield the operation with the id `operation` at each change; the last item is the ended operation.
 
-        Raises Refused (UNKNOWN_OUTCOME) when the node is lost before it has ended.
+        Raises Refused (UNKNOWN_OUTCOME) if the connection is lost before the operation has ended.
         """
         try:
-            async with aclosing(self._operation(operation)) as states:
+            async with aclosing(self._operation_states(operation)) as states:
                 last: m.Operation | None = None
                 async for state in states:
                     if state != last:
@@ -194,13 +211,13 @@ class Client:
             if error.code != ExitCode.UNREACHABLE:
                 raise
             raise Refused(
-                f"{self._address.name} was lost while operation {operation} ran, so its outcome is unknown; "
-                f"`hotdash results {self._address.name} {operation}` tells when the node is back.",
+                f"The connection to {self._address.name} was lost while operation {operation} ran, so its outcome is "
+                f"unknown; when the node is back, run `hotdash results {self._address.name} {operation}`.",
                 ExitCode.UNKNOWN_OUTCOME,
                 operation,
             ) from None
 
-    # -------------------------------------------------------------- inside
+    # -------------------------------------------------------------- the connection
 
     def _socket(self, kind: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
@@ -210,7 +227,7 @@ class Client:
         socket.curve_publickey = zmq.curve_public(cookie.secret)
         socket.curve_serverkey = cookie.server
         if kind == zmq.DEALER:
-            socket.setsockopt(zmq.RECONNECT_IVL, -1)  # a refused cookie would be tried again for ever
+            socket.setsockopt(zmq.RECONNECT_IVL, -1)  # libzmq would try a refused cookie again forever
         return socket
 
     async def _open(self, hello: m.Hello) -> None:
@@ -219,15 +236,15 @@ class Client:
         try:
             self._dealer.connect(f"tcp://{self._address.host}:{self._address.port}")
         except zmq.ZMQError as error:
-            raise self._unreachable(f"can't be reached ({error})") from None
+            raise self._unreachable_error(f"can't be reached ({error})") from None
         try:
-            await asyncio.wait_for(self._or_lost(self._shaken), CONNECT_TIMEOUT)
+            await asyncio.wait_for(self._unless_lost(self._handshake), CONNECT_TIMEOUT_SECONDS)
         except TimeoutError:
-            raise self._unreachable(f"does not answer at {self._address.host}:{self._address.port}") from None
+            raise self._unreachable_error(f"does not answer at {self._address.host}:{self._address.port}") from None
         self.info = await self.request(methods.HELLO, hello)
         if self.info.name != self._address.name:
             raise Refused(
-                f"At {self._address.host}:{self._address.port} answers {self.info.name}, not {self._address.name}.",
+                f"{self.info.name} answers at {self._address.host}:{self._address.port}, not {self._address.name}.",
                 ExitCode.UNREACHABLE,
             )
 
@@ -235,32 +252,33 @@ class Client:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for future in (self._shaken, self._lost):
+        for future in (self._handshake, self._lost):
             if future.done() and not future.cancelled():
-                future.exception()  # seen: asyncio complains of errors that nobody looked at
+                future.exception()  # asyncio logs exceptions that are never retrieved
         self._context.destroy(linger=0)
 
     async def _watch(self, monitor: zmq.asyncio.Socket) -> None:
-        """Turn libzmq's connection events into `_shaken` and `_lost`."""
+        """Turn libzmq's connection events into `_handshake` and `_lost`."""
         connected = self._loop.time()
         while True:
             event = parse_monitor_message(await monitor.recv_multipart())["event"]
             if event == zmq.Event.CONNECTED:
                 connected = self._loop.time()
             elif event == zmq.Event.HANDSHAKE_SUCCEEDED:
-                self._shaken.set_result(None)
+                self._handshake.set_result(None)
             elif event in _HANDSHAKE_FAILED:
-                self._lose(self._not_let_in(event, self._loop.time() - connected))
+                self._lose(self._handshake_error(event, self._loop.time() - connected))
             elif event in _GONE and not self._lost.done():
-                broke = self._shaken.done()
-                self._lose(self._unreachable("is gone: the connection broke" if broke else "refused the connection"))
+                connected_before = self._handshake.done()
+                how = "is gone: the connection broke" if connected_before else "refused the connection"
+                self._lose(self._unreachable_error(how))
 
     def _lose(self, why: Refused) -> None:
         if not self._lost.done():
             self._lost.set_exception(why)
 
-    async def _or_lost(self, awaited: Awaitable[T]) -> T:
-        """The result of `awaited`, or Refused as soon as the connection is lost."""
+    async def _unless_lost(self, awaited: Awaitable[T]) -> T:
+        """Return the result of `awaited`. Raises Refused as soon as the connection is lost."""
         wanted = asyncio.ensure_future(awaited)
         try:
             await asyncio.wait((wanted, self._lost), return_when=asyncio.FIRST_COMPLETED)
@@ -275,35 +293,35 @@ class Client:
             try:
                 reply = unpack(await self._dealer.recv(), m.Reply)
             except Malformed:
-                self._lose(self._other_words())
+                self._lose(self._version_error())
                 return
-            waiting = self._waiting.get(reply.id)  # none: its request has timed out
+            waiting = self._waiting.get(reply.id)  # None: the request has timed out
             if waiting is not None and not waiting.done():
                 waiting.set_result(reply)
 
-    async def _welcome(self, socket: zmq.asyncio.Socket) -> None:
+    async def _await_welcome(self, socket: zmq.asyncio.Socket) -> None:
         try:
-            while await asyncio.wait_for(self._or_lost(socket.recv()), CONNECT_TIMEOUT) != WELCOME:
+            while await asyncio.wait_for(self._unless_lost(socket.recv()), CONNECT_TIMEOUT_SECONDS) != WELCOME:
                 pass
         except TimeoutError:
-            raise self._unreachable(
+            raise self._unreachable_error(
                 f"answers, but its port for events, {self.info.events_port}, can't be reached"
             ) from None
 
-    def _event(self, data: bytes) -> m.Event:
+    def _decode_event(self, data: bytes) -> m.Event:
         try:
             return unpack(data, m.Event)
         except Malformed:
-            raise self._other_words() from None
+            raise self._version_error() from None
 
-    async def _operation(self, operation: str) -> AsyncGenerator[m.Operation, None]:
-        """The operation as told by events, and by asking when events are quiet or were missed."""
+    async def _operation_states(self, operation: str) -> AsyncGenerator[m.Operation, None]:
+        """Yield the operation from its events, and by requests when no event comes or some were missed."""
         wanted = m.GetOperation(operation=operation)
         async with aclosing(self.events()) as events:
             upcoming = asyncio.ensure_future(anext(events))
             try:
                 while True:
-                    await asyncio.wait((upcoming,), timeout=POLL_INTERVAL)
+                    await asyncio.wait((upcoming,), timeout=POLL_INTERVAL_SECONDS)
                     if not upcoming.done():
                         yield await self.request(methods.OPERATION, wanted)
                         continue
@@ -312,46 +330,47 @@ class Client:
                     if isinstance(event, Missed):
                         yield await self.request(methods.OPERATION, wanted)
                     elif event.operation is not None and event.operation.id == operation:
-                        # The event of a large operation comes without its results, so the end is asked for.
-                        ended, told = event.operation.ended is not None, event.operation
-                        if ended:
-                            with suppress(Refused):  # the node may be on its way down: then the event has to do
-                                told = await self.request(methods.OPERATION, wanted)
-                        yield told
+                        # The event of a large operation comes without its results, so the ended one is requested.
+                        state = event.operation
+                        if state.ended is not None:
+                            with suppress(Refused):  # the node may be shutting down: then the event must suffice
+                                state = await self.request(methods.OPERATION, wanted)
+                        yield state
             finally:
                 upcoming.cancel()
                 with suppress(asyncio.CancelledError, Refused):
                     await upcoming
 
-    # -------------------------------------------------------------- sentences
+    # -------------------------------------------------------------- errors
 
-    def _no_answer(self, method: Method[Any, Any], timeout: float, *, lost: bool) -> Refused:
+    def _no_reply_error(self, method: Method[Any, Any], timeout: float, *, lost: bool) -> Refused:
         if lost:
             error = self._lost.exception()
             assert isinstance(error, Refused)
         else:
-            error = self._unreachable(f"has not answered {method.name!r} for {timeout:g} s")
+            error = self._unreachable_error(f"has not answered {method.name!r} for {timeout:g} s")
         if method.role == "viewer":
             return error
         return Refused(
-            f"Whether {method.name!r} was done is unknown, look at the node before you repeat it. {error.sentence}",
+            f"The outcome of {method.name!r} is unknown; check the node before you repeat it. {error.sentence}",
             ExitCode.UNKNOWN_OUTCOME,
         )
 
-    def _not_let_in(self, event: int, seconds: float) -> Refused:
-        """Why the handshake failed `seconds` after it began.
+    def _handshake_error(self, event: int, seconds: float) -> Refused:
+        """Return the error for a handshake that failed `seconds` after it began.
 
-        libzmq has one event without detail for a node that found no sense in the keys, and so hung up at once, and for
-        one that said nothing until the time was over.
+        libzmq has the same event, without detail, for a node that rejected the keys and so disconnected at once, and
+        for one that sent nothing until the time limit.
         """
         record = self._address.record
         if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
             if record is not None and not alive(record):
-                return self._unreachable("is gone: the connection broke")
-            if seconds >= HANDSHAKE_LIMIT * 0.9:
+                return self._unreachable_error("is gone: the connection broke")
+            if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
                 who = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
                 return Refused(
-                    f"{self._address.name} is silent: {who} is alive but has not answered for {HANDSHAKE_LIMIT:g} s.",
+                    f"{self._address.name} is silent: {who} is alive but has not answered "
+                    f"for {HANDSHAKE_LIMIT_SECONDS:g} s.",
                     ExitCode.UNREACHABLE,
                 )
         return Refused(
@@ -359,21 +378,21 @@ class Client:
             ExitCode.NOT_ALLOWED,
         )
 
-    def _unreachable(self, how: str) -> Refused:
+    def _unreachable_error(self, how: str) -> Refused:
         record = self._address.record
         detail = "."
         if record is not None:
             detail = f"; its process {record.os_pid} {'is alive' if alive(record) else 'has ended'}."
         return Refused(f"{self._address.name} {how}{detail}", ExitCode.UNREACHABLE)
 
-    def _other_words(self) -> Refused:
+    def _version_error(self) -> Refused:
         return Refused(
-            f"{self._address.name} answers in words that this hotdash does not know, so it runs another version; "
-            f"use the one that came with it: `bin/<name> attach`."
+            f"{self._address.name} sent a message that this hotdash can't decode, so it runs another version; "
+            f"use the hotdash that came with it: `bin/<name> attach`."
         )
 
 
-def _measure(path: Path) -> tuple[int, str]:
+def _size_and_sha256(path: Path) -> tuple[int, str]:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return file.tell(), sha256

@@ -56,7 +56,7 @@ def unpack(data: bytes, type_: type[S]) -> S:
 
 
 def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
-    """Set limits and heartbeats, the same for both ends; `max_frame` is the size of the largest accepted frame, in bytes.
+    """Set limits and heartbeats, the same for both ends; `max_frame` is the largest accepted frame, in bytes.
 
     Without heartbeats, a peer that was stopped or unplugged would never be noticed; without MAXMSGSIZE, one frame could
     fill the memory.

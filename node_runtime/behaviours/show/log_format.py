@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from node_runtime.behaviours.deferred_reply import is_deferred
 from node_runtime.processes.process import Item, operands
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.term_text import short
 
 from .describe import REDACTED, SECRET, Limits, describe
@@ -27,7 +28,7 @@ def one_line(value: object) -> str:
 
 def cut(text: str) -> str:
     """At most `LONGEST` characters of it."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return clip(text, LONGEST)
 
 
 def message_line(item: Item, cls: type[Any]) -> str:

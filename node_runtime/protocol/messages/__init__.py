@@ -1,7 +1,7 @@
-"""What travels between a node and its operators: one typed struct for each thing that is said.
+"""The messages between a node and its operators: one typed struct for each request, reply and event.
 
-Everything is MessagePack of these structs. Unknown fields are refused on both sides, so a message that
-does not decode is an error and never a guess. Times are Unix seconds, durations are seconds, sizes are bytes.
+Messages are these structs as MessagePack. Both sides reject unknown fields, so a message that can't be decoded is an
+error and never a guess. Times are Unix seconds, durations are seconds, sizes are bytes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a node is and has: itself, vitals, processes, applications, modules, releases; and its events."""
+"""Structs that describe a node: identity, vitals, processes, applications, modules and releases; and its events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .term import Term
 
 
 class NodeInfo(Struct, frozen=True):
-    """Who answers: identity, release and protocol of the node, and the caller's own role."""
+    """The identity, the release and the protocol parameters of the node, and the role of the caller."""
 
     name: str
     boot_id: str
@@ -29,7 +29,7 @@ class NodeInfo(Struct, frozen=True):
 
 
 class Vitals(Struct, frozen=True):
-    """What the node costs and how it feels, taken by psutil and the event loop once a second."""
+    """The load and the resource usage of the node, measured by psutil and the event loop once a second."""
 
     at: float
     cpu_percent: float
@@ -45,7 +45,7 @@ class Vitals(Struct, frozen=True):
 
 
 class ProcessInfo(Struct, frozen=True):
-    """One live process. `pid` with the node's `boot_id` identifies it for ever."""
+    """One live process. `pid` together with the node's `boot_id` identifies it forever."""
 
     pid: int
     name: str | None
@@ -69,7 +69,7 @@ class ProcessInfo(Struct, frozen=True):
 
 
 class ChildInfo(Struct, frozen=True):
-    """A child specification of a supervisor that has no live process now."""
+    """A child specification of a supervisor whose process is not running."""
 
     supervisor: int
     child_id: str
@@ -103,10 +103,10 @@ class ModuleInfo(Struct, frozen=True):
 
 
 class Health(Struct, frozen=True):
-    """How the release on probation has done since it was installed, and why that is so, in a clause.
+    """The health of the release on probation since it was installed; `finding` is the reason, as a clause.
 
-    `verdict`: "good" when nothing has gone wrong for as long as node.toml asks, "bad" when more has than it allows
-    (then the node goes back by itself), and "unknown" until then. `lag` is how late the event loop was at the worst.
+    `verdict`: "good" after the trouble-free time that node.toml requires, "bad" if more went wrong than it allows (then
+    the node reverts by itself), and "unknown" until then. `lag` is the largest delay of the event loop.
     """
 
     verdict: Verdict
@@ -118,10 +118,10 @@ class Health(Struct, frozen=True):
 
 
 class ReleaseInfo(Struct, frozen=True):
-    """A release in the node's directory. `probation_until` is set while it is current and not committed, and `health`.
+    """A release in the node's directory. `probation_until` and `health` are set while it is current and not committed.
 
-    `failed` is a sentence on how it failed here the last time; `damaged` says what is wrong with its files, and the
-    remedy: such a release tells nothing else of itself.
+    `failed` is a sentence that describes its last failure on this node. `damaged` describes the damage to its files and
+    the remedy; the other fields of a damaged release carry no information.
     """
 
     name: str
@@ -138,10 +138,10 @@ class ReleaseInfo(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """The whole picture at event number `seq`.
+    """The state of the whole node at event number `seq`.
 
-    `blocked` is a sentence that says where the event loop stands when it didn't answer in time; the picture was then
-    taken beside it and may be torn.
+    `blocked` is set if the event loop didn't answer in time: a sentence that names the code in which it is blocked. The
+    snapshot was then taken from another thread and may be torn.
     """
 
     seq: int
@@ -157,7 +157,7 @@ class Snapshot(Struct, frozen=True):
 
 
 class StateView(Struct, frozen=True):
-    """The live state of one process; `stack` is where its suspended frames stand. For `blocked` see Snapshot."""
+    """The live state of one process; `stack` has the positions of its suspended frames. For `blocked` see Snapshot."""
 
     process: ProcessInfo
     state: Term
@@ -170,11 +170,11 @@ EventKind = Literal["vitals", "process", "release", "module", "operation", "rehe
 
 
 class Event(Struct, frozen=True):
-    """Something happened. `seq` grows by one within a `boot_id`; a gap means: take a new snapshot.
+    """An event of the node. `seq` grows by one within a `boot_id`; after a gap the client takes a new snapshot.
 
-    `text` is one line for people. "vitals" and "operation" events carry the new value (an operation that is large
-    comes without its results: ask for it); "rehearsal" and "log" change nothing; after the other kinds the client asks
-    for a new snapshot if it shows what changed.
+    `text` is one line for people. "vitals" and "operation" events carry the new value (a large operation comes without
+    its results: request it); "rehearsal" and "log" events change nothing; after the other kinds a client that shows the
+    changed data requests a new snapshot.
     """
 
     boot_id: str

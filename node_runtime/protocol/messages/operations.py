@@ -1,4 +1,4 @@
-"""Operations and what they did to each process; the audit's entries."""
+"""Operations, their result for each process, and the entries of the audit log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .term import Term
 
 
 class ProcessResult(Struct, frozen=True):
-    """What an install did to one process, with its state before and after; `seconds` is for how long it was held."""
+    """The result of an install for one process, with its state before and after; `seconds` is the time it was held."""
 
     pid: int
     name: str | None
@@ -26,7 +26,7 @@ class ProcessResult(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """One phase of an operation, with its duration once it has ended."""
+    """One phase of an operation; `seconds` is its duration once it has ended."""
 
     phase: str
     started: float
@@ -34,14 +34,14 @@ class Step(Struct, frozen=True):
 
 
 class Operation(Struct, frozen=True):
-    """An install, a revert or a commit: it belongs to the node and goes on when the client is gone.
+    """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
 
-    A "fallback" was the parent's: the permanent release did not boot, and the one that did took its place.
+    A "fallback" is an operation of the parent: the permanent release did not boot, and the one that did took its place.
     `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
-    (nothing was touched), "put back" (failed after the bar and undone exactly), "restarted", "partly put back" or
-    "partly reverted" (a way back over several releases ended at one between).
-    `touched` is how many processes it was about; `results` tells of some of them, of those that failed first.
-    `rehearsal`, before the hold: of its results only those that went otherwise than well are kept.
+    (nothing was touched), "put back" (failed after the point of no return and undone exactly), "restarted", "partly put
+    back" or "partly reverted" (a revert over several releases ended at an intermediate one).
+    `touched` is the number of affected processes; `results` covers some of them, failed ones first.
+    `rehearsal` is the rehearsal before the hold; of its results, only those that are not "ok" are kept.
     """
 
     id: str
@@ -77,7 +77,7 @@ class Operation(Struct, frozen=True):
 
 
 class AuditEntry(Struct, frozen=True):
-    """One line of the node's audit: the intent is written before the act, the outcome after it."""
+    """One line of the node's audit log: the intent is written before the act, the outcome after it."""
 
     at: float
     who: str

@@ -1,4 +1,4 @@
-"""What going to another release would do to a node now, and how its rehearsal went."""
+"""Upgrade and downgrade plans, and the results of their rehearsals."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from .struct import Direction, Kind, Struct
 from .term import Term
 
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
-"""How one process's code_change went on a copy of its state.
+"""The outcome of one process's code_change on a copy of its state.
 
-"died": it ended the copy of the node; "unrehearsed": it wants something that is not there in a rehearsal.
+"died": it ended the copy of the node; "unrehearsed": it needs something that is not available in a rehearsal.
 """
 
 
 class Blocker(Struct, frozen=True):
-    """Why a plan can't be carried out now. `transient` ones may pass by themselves: see `--wait`."""
+    """A reason why a plan can't be carried out now. `transient` ones may disappear without action: see `--wait`."""
 
     reason: str
     remedy: str
@@ -24,10 +24,10 @@ class Blocker(Struct, frozen=True):
 
 
 class PlannedProcess(Struct, frozen=True):
-    """What the plan does to one live process.
+    """A live process in a plan.
 
     `action`: "load" (new code at its next message), "migrate" (suspended, code_change), "suspend" (suspended,
-    new code, same state), "stop" (ended in order by instruction `step`) or "kill" (its code is purged brutally).
+    new code, same state), "stop" (shut down by instruction `step`) or "kill" (its code is purged brutally).
     """
 
     pid: int
@@ -39,7 +39,7 @@ class PlannedProcess(Struct, frozen=True):
 
 
 class PlannedModule(Struct, frozen=True):
-    """What the plan does to one module. `needs`: the modules of the plan that its new version imports."""
+    """A module in a plan. `needs`: the modules of the plan that its new version imports."""
 
     name: str
     application: str
@@ -53,12 +53,12 @@ ChildChange = Literal["added", "replaced", "removed", "left out"]
 
 
 class PlannedChild(Struct, frozen=True):
-    """What a supervisor that reads its child specifications anew makes of one child.
+    """The change of one child of a supervisor that reads its child specifications again.
 
-    `change`: "added" (not started by that), "replaced" (another specification from its next start on), "removed" (the
-    new specification doesn't name it; it runs on until it is stopped), "left out" (temporary, and ended already).
-    `step`: the number, from 1, of the instruction that starts an added or stops a removed one. `unread`: the script
-    doesn't let the supervisor read its specifications, so that this is so from the supervisor's next start on.
+    `change`: "added" (without being started), "replaced" (another specification from its next start on), "removed" (not
+    in the new specifications; it runs until it is stopped), "left out" (temporary, and ended already).
+    `step`: the number, from 1, of the instruction that starts an added or stops a removed child. `unread`: the script
+    doesn't let the supervisor read its specifications, so the change takes effect at the supervisor's next start.
     """
 
     supervisor: int
@@ -70,9 +70,9 @@ class PlannedChild(Struct, frozen=True):
 
 
 class Rehearsed(Struct, frozen=True):
-    """How code_change went on a copy of one process's state. `message` and `trace` say what went wrong, and where.
+    """The result of code_change on a copy of one process's state. `message` and `trace` describe a failure.
 
-    `given_back`: whether the way down made the same state of the new one again; None if that is not known.
+    `given_back`: whether the way down turned the new state into the same old state again; None if unknown.
     """
 
     pid: int
@@ -88,9 +88,9 @@ class Rehearsed(Struct, frozen=True):
 
 
 class RehearsedCall(Struct, frozen=True):
-    """How a function that instruction `step` applies went in the copy of the node, if not well.
+    """The failure, in the copy of the node, of a function that instruction `step` applies.
 
-    "unrehearsed": it, or something before it, wants the node; `message` says what.
+    "unrehearsed": it, or a step before it, needs the real node; `message` names the reason.
     """
 
     step: int
@@ -101,13 +101,13 @@ class RehearsedCall(Struct, frozen=True):
 
 
 class Rehearsal(Struct, frozen=True):
-    """Every code_change of an upgrade, run on a copy of the node at `at`.
+    """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
-    `stopped` is how long the node stood still for the copy to be made, `pause` how long all code_changes took together,
-    `around` what an install's pause has beside them: holding, switching and resuming, as it was in the copy.
+    `stopped` is how long the node stood still while the copy was made, `pause` the total time of all code_changes,
+    `around` the rest of an install's pause as measured in the copy: holding, switching and resuming.
     Of `processes`, `reached` were tried; `failed` would fail the upgrade, and `unrehearsed` can't be tried.
-    `results`: those that did not go well first, at most 100. `calls`: applied functions that did not go well.
-    `error` says why it ended early, if it did.
+    `results`: failures first, at most 100. `calls`: applied functions that failed.
+    `error` is the reason for an early end, if there was one.
     """
 
     at: float
@@ -126,11 +126,11 @@ class Rehearsal(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """What an upgrade or a downgrade would do to this node now.
+    """The effects of an upgrade or a downgrade on this node now.
 
-    `point_of_no_return`: so many of `instructions` stand before it. `configuration`: (parameter, before, after).
-    `pause`: an estimate for the time that processes are suspended. `irreversible`: what a failed install could not
-    put back. `rehearsal` is None if the new code could not be loaded for it.
+    `point_of_no_return`: the number of `instructions` before it. `configuration`: (parameter, before, after).
+    `pause`: the estimated time for which processes are suspended. `irreversible`: effects that a failed install could
+    not put back. `rehearsal` is None if the new code could not be loaded for it.
     """
 
     id: str

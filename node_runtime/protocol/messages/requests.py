@@ -1,4 +1,4 @@
-"""What is asked of a node, what only answers such a question, and the envelope of both."""
+"""Parameters of the methods, results that only one method returns, and the envelopes of requests and replies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Nothing(Struct, frozen=True):
 
 
 class Hello(Struct, frozen=True):
-    """First words of a client: the protocol versions it speaks and who it says it is."""
+    """The first request of a client: its protocol version, the program's name and the user's name."""
 
     protocol: int
     client: str
@@ -20,7 +20,7 @@ class Hello(Struct, frozen=True):
 
 
 class GetState(Struct, frozen=True):
-    """Look at the state of one process."""
+    """Request the state of one process."""
 
     pid: int
 
@@ -42,7 +42,7 @@ class StageChunk(Struct, frozen=True):
 
 
 class StageEnd(Struct, frozen=True):
-    """All bytes are sent: verify and unpack."""
+    """Close an upload: verify and unpack the tarball."""
 
     upload: str
 
@@ -54,16 +54,16 @@ class Upload(Struct, frozen=True):
 
 
 class MakePlan(Struct, frozen=True):
-    """What would going to `vsn` do?"""
+    """Request a plan of going to `vsn`."""
 
     vsn: str
 
 
 class Install(Struct, frozen=True):
-    """Go to `vsn`. `plan_id`, if given, must still be true. `wait` is how long transient blockers may take.
+    """Go to `vsn`. `plan_id`, if given, must still be valid. `wait` is the time limit for transient blockers.
 
-    `unrehearsed`: go, although the code_change of some process can't be rehearsed. `again`: go, although that release
-    has failed on this node.
+    `unrehearsed`: proceed although the code_change of some process can't be rehearsed. `again`: proceed although that
+    release has failed on this node.
     """
 
     vsn: str
@@ -76,19 +76,19 @@ class Install(Struct, frozen=True):
 
 
 class Started(Struct, frozen=True):
-    """The operation that was started; follow it by events or by `operation`."""
+    """The id of the operation that was started; follow it by events or by the method `operation`."""
 
     operation: str
 
 
 class GetOperation(Struct, frozen=True):
-    """Ask for one operation by its id, or for the newest one."""
+    """Request one operation by its id, or the newest one."""
 
     operation: str | None = None
 
 
 class Vsn(Struct, frozen=True):
-    """Name one release."""
+    """The version of one release."""
 
     vsn: str
 
@@ -100,7 +100,7 @@ class Commit(Struct, frozen=True):
 
 
 class Rollback(Struct, frozen=True):
-    """Go back from the current release to the permanent one by its own way down. For its fields see Install."""
+    """Go back from the current release to the permanent one by its own way down. For the fields see Install."""
 
     wait: float = 0.0
     reason: str | None = None
@@ -108,7 +108,7 @@ class Rollback(Struct, frozen=True):
 
 
 class Target(Struct, frozen=True):
-    """A process by identity: the node refuses when pid and boot do not name a live process."""
+    """A process, by its identity. The node refuses if the pid and the boot id do not name a live process."""
 
     pid: int
     boot_id: str
@@ -116,13 +116,13 @@ class Target(Struct, frozen=True):
 
 
 class Limit(Struct, frozen=True):
-    """At most so many, newest last."""
+    """The maximum number of items; the result has the newest ones, newest last."""
 
     limit: int = 100
 
 
 class StopNode(Struct, frozen=True):
-    """Stop the node in order; with `restart`, the parent starts the permanent release again."""
+    """Shut the node down; with `restart`, the parent starts the permanent release again."""
 
     restart: bool = False
     reason: str | None = None
@@ -141,7 +141,7 @@ class Operations(Struct, frozen=True):
 
 
 class Audit(Struct, frozen=True):
-    """The audit's newest entries, newest last."""
+    """The newest entries of the audit log, newest last."""
 
     entries: tuple[AuditEntry, ...]
 
@@ -153,7 +153,7 @@ class Events(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """The envelope of a request: its own id, a method's name, and that method's parameters still packed."""
+    """The envelope of a request: its id, the name of the method, and the method's parameters, packed."""
 
     id: int
     method: str
@@ -161,7 +161,7 @@ class Request(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """A refusal: `code` is the exit code of the command line, `sentence` says what and what to do."""
+    """A refusal: `code` is the exit code of the command line; `sentence` names the cause and the remedy."""
 
     code: int
     sentence: str
@@ -169,7 +169,7 @@ class Failure(Struct, frozen=True):
 
 
 class Reply(Struct, frozen=True):
-    """The envelope of an answer: either `result`, packed, or `failure`."""
+    """The envelope of a reply: either `result`, packed, or `failure`."""
 
     id: int
     result: bytes | None = None

@@ -1,4 +1,4 @@
-"""What every wire struct is, and the words that stand in many of them."""
+"""The base class of the wire structs, and the literal types that several of them share."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ Direction = Literal["up", "down"]
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Base of every wire struct."""
+    """The base class of every wire struct."""

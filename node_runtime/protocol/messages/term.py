@@ -1,4 +1,4 @@
-"""A Python value on the wire: what a node shows of a state."""
+"""Terms: descriptions of Python values, such as states, on the wire."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from .struct import Struct
 
 
 class Term(Struct, frozen=True):
-    """A Python value as the node describes it: data to be shown, never code to be run.
+    """A description of a Python value: data to be shown, never code to be run.
 
-    `text` is the short form; `items` are the labelled parts of a container or an object; `cut` counts parts
+    `text` is the short form; `items` are the labelled parts of a container or an object; `cut` is the number of parts
     that were left out because the value was too large.
     """
 

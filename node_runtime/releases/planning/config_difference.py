@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from node_runtime.behaviours.show.describe import REDACTED, SECRET, Limits, describe
-from node_runtime.behaviours.show.value_readers import CUT
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.term_text import short
 
 Environment = Mapping[str, Mapping[str, Any]]
@@ -69,7 +69,7 @@ def _shown(key: str, flat: Mapping[str, Any]) -> str:
     if SECRET.search(key):
         return REDACTED
     text = _CREDENTIALS.sub(REDACTED, written(_masked(flat[key]), brief=True))
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}{CUT}"
+    return clip(text, LONGEST)
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
