@@ -67,8 +67,8 @@ class CallTimeout(Exit, TimeoutError):
     """
 
     def __init__(self, target: Target, request: str, seconds: float) -> None:
-        who = Pid(target) if isinstance(target, int) else target
-        super().__init__("timeout", f"{who} did not answer {request} within {seconds:g} s")
+        name = Pid(target) if isinstance(target, int) else target
+        super().__init__("timeout", f"{name} did not answer {request} within {seconds:g} s")
 
 
 class Deadlock(Exit):

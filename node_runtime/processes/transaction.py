@@ -41,11 +41,13 @@ class Barrier:
         self.owner = owner
         self.seconds = seconds
         self.born: list[Pid] = []
+        """Processes that were started inside, in order."""
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
         self.earlier: dict[str, dict[str, Any]] = {}
         """The previous namespaces of modules that are switched already, but that the script loads only later."""
         self.parked: dict[int, Process] = {}
+        """The processes whose exit is deferred, by pid."""
         self.endings: list[Callable[[], Awaitable[object]]] = []
         """Deferred actions, in order."""
         self.inverses: list[Callable[[], object]] = []
@@ -70,20 +72,20 @@ class Barrier:
         return True
 
 
-barrier: ContextVar[Barrier | None] = ContextVar("node_runtime.barrier", default=None)
+barrier: ContextVar[Barrier | None] = ContextVar("node_runtime.transaction", default=None)
 
 
 def current_barrier() -> Barrier | None:
     """Return the transaction in which the caller runs, if any."""
-    inside = barrier.get()
-    return None if inside is None or inside.over else inside
+    transaction = barrier.get()
+    return None if transaction is None or transaction.over else transaction
 
 
 @contextmanager
-def entered(inside: Barrier) -> Iterator[Barrier]:
+def entered(transaction: Barrier) -> Iterator[Barrier]:
     """Run the block inside the transaction; it may be entered several times until it is over."""
-    token = barrier.set(inside)
+    token = barrier.set(transaction)
     try:
-        yield inside
+        yield transaction
     finally:
         barrier.reset(token)

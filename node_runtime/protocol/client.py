@@ -93,7 +93,7 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def connect(cls, address: Address, *, user: str, client_name: str) -> AsyncIterator[Client]:
-        """Connect and say hello as `user`.
+        """Connect and introduce the client as `user`.
 
         Raises Refused: UNREACHABLE if no node answers there, NOT_ALLOWED if the node doesn't know the cookie, REFUSED
         if it uses another protocol version.
@@ -367,9 +367,9 @@ class Client:
             if record is not None and not alive(record):
                 return self._unreachable_error("is gone: the connection broke")
             if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
-                who = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
+                peer = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
                 return Refused(
-                    f"{self._address.name} is silent: {who} is alive but has not answered "
+                    f"{self._address.name} is silent: {peer} is alive but has not answered "
                     f"for {HANDSHAKE_LIMIT_SECONDS:g} s.",
                     ExitCode.UNREACHABLE,
                 )

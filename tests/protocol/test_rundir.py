@@ -163,7 +163,7 @@ def test_a_node_without_a_cookie_says_who_can_give_one(tmp_path: Path) -> None:
 def test_an_unknown_node_is_refused_with_the_names_of_those_that_run(tmp_path: Path) -> None:
     refused = refusal("other@127.0.0.1")
     assert refused.code == ExitCode.UNREACHABLE
-    assert "no node runs" in refused.sentence
+    assert "no node is running" in refused.sentence
     write_record(record(tmp_path))
     assert f"running nodes: {NAME}" in refusal("other@127.0.0.1").sentence
 
