@@ -26,7 +26,8 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Kind
 
 from .application_controller import AppSpec, Running, StartType, UnderWay, applications, to_change
-from .gen_server import GenServer, ServerProcess, call_within
+from .gen_server import GenServer, ServerProcess
+from .server_calls import call_within
 from .starting import attribute, resolve, start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import park
