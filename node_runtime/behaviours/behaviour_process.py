@@ -91,7 +91,7 @@ class BehaviourProcess(VersionedProcess):
         else:
             self.pause()
 
-    def resolve(self, item: Item, result: Any, failure: BaseException | None) -> None:
+    def finish_inline_call(self, item: Item, result: Any, failure: BaseException | None) -> None:
         """Continue after a callback for `item` that ran in the caller's turn and didn't just return an answer."""
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
@@ -149,13 +149,13 @@ class BehaviourProcess(VersionedProcess):
         """Await `coroutine` in a task, then handle the mail that has arrived."""
         self.item, self.coroutine, self.since = item, coroutine, monotonic()
         if (inherited := current_barrier()) is None:
-            self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._bursts())
+            self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._run_in_task())
         else:
             context = self.runtime.context.copy()
             context.run(barrier.set, inherited)
-            self.task = self.runtime.create_task(self._bursts(), context)
+            self.task = self.runtime.create_task(self._run_in_task(), context)
 
-    async def _bursts(self) -> None:
+    async def _run_in_task(self) -> None:
         here.set(self)
         while True:
             coroutine: Continuation | None

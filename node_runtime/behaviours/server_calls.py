@@ -108,7 +108,7 @@ async def call(  # noqa: PLR0912
     if failure is None and type(result) is CoroutineType:
         process.continue_in_task(result, item)
     else:
-        process.resolve(item, result, failure)
+        process.finish_inline_call(item, result, failure)
     return await answer(node, process, item, CALL_SECONDS)
 
 
