@@ -4,8 +4,9 @@ from .behaviours.application import Application
 from .behaviours.application_controller import AppSpec
 from .behaviours.behaviour import Down, Vsn
 from .behaviours.deferred_reply import From, deferred, reply
-from .behaviours.gen_server import GenServer, call, call_within, cast
+from .behaviours.gen_server import GenServer
 from .behaviours.gen_statem import GenStatem
+from .behaviours.server_calls import call, call_within, cast
 from .behaviours.statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
 from .behaviours.supervision.child_spec import ChildSpec
 from .behaviours.supervision.supervisor import Supervisor

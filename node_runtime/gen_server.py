@@ -1,7 +1,8 @@
 """Servers: `await gen_server.start_link(Counter, name="counter")`. Follows module gen_server of OTP."""
 
 from .behaviours.deferred_reply import From, deferred, reply
-from .behaviours.gen_server import GenServer, call, call_within, cast, continue_with, idle_timeout, start, start_link
+from .behaviours.gen_server import GenServer, continue_with, idle_timeout, start, start_link
+from .behaviours.server_calls import call, call_within, cast
 from .behaviours.starting import stop
 from .behaviours.sync_call import call_now
 

@@ -1,6 +1,6 @@
-"""Applications: what a release is made of, started and stopped as wholes. Follows application of OTP.
+"""Applications: the parts of a release that are started and stopped as a whole. Follows application of OTP.
 
-A running application has a process of its own, its master: it called `start`, watches the top supervisor and stops it.
+Each running application has a master process. It calls the `start` callback, watches the top supervisor and stops it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, assert_never
 
 from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_cancelled
 from node_runtime.processes.exit_reasons import describe_reason, reason_is
@@ -26,18 +26,20 @@ from node_runtime.processes.wait_graph import end_of
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Kind
 
-from .application_controller import AppSpec, Running, StartType, UnderWay, applications, to_change
-from .gen_server import GenServer, ServerProcess, call_within
+from .application_controller import AppSpec, PendingTransition, Running, StartType, applications, applications_to_change
+from .gen_server import GenServer, ServerProcess
+from .server_calls import call_within
 from .starting import attribute, resolve, start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import park
 
 logger: Final = logging.getLogger("node_runtime")
-CONFIG_SECONDS: Final = 5.0
+CONFIG_CHANGE_SECONDS: Final = 5.0
+"""Time limit of a `config_change` callback."""
 
 
 class Application:
-    """Callbacks of an application; an instance is made for each call, from the current version of the class.
+    """The callbacks of an application; each call has a new instance of the current version of the class.
 
     Follows the callbacks of module application.
     """
@@ -50,29 +52,29 @@ class Application:
         raise NotImplementedError(f"{type(self).__qualname__} has no start()")
 
     async def prep_stop(self) -> None:
-        """The application is about to be stopped; its processes still run. Follows application:prep_stop/1."""
+        """Prepare the stop of the application, while its processes still run. Follows application:prep_stop/1."""
 
     async def stop(self) -> None:
-        """The application's processes have ended. Follows application:stop/1 of the callbacks."""
+        """Clean up after the application's processes have ended. Follows application:stop/1 of the callbacks."""
 
     def health(self) -> bool | Awaitable[bool | None] | None:
-        """Whether the application does what it is for, asked once a second while its release is on probation.
+        """Return whether the application works. Called once a second while its release is on probation.
 
-        True is good, False is bad, None can't tell; what raises or takes longer than 5 s can't tell either. It may be
-        async, and runs beside the application's processes. OTP has nothing of the kind.
+        True is good, False is bad, None is unknown; an error or a call of more than 5 s counts as unknown. It may be
+        async, and runs outside of the application's processes. OTP has no such callback.
         """
         return True
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
-        """An upgrade has changed the application's environment: these keys are different, new, or gone.
+        """Take over the environment that an upgrade has changed: values that differ, new values, removed keys.
 
-        Called when the upgrade is over, in the new version of the class; what it raises is logged and changes nothing.
+        Called after the upgrade, on the new version of the class. An error is logged and changes nothing.
         Follows Module:config_change/3.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class Master:
+class MasterState:
     """The state of an application's master."""
 
     spec: AppSpec
@@ -80,42 +82,42 @@ class Master:
     top: Pid
 
 
-class MasterServer(GenServer[Master]):
-    """Starts one application, and ends with its top supervisor."""
+class ApplicationMaster(GenServer[MasterState]):
+    """Starts one application, and ends when its top supervisor ends."""
 
-    async def init(self, spec: AppSpec, start_type: StartType) -> Master:
+    async def init(self, spec: AppSpec, start_type: StartType) -> MasterState:
         """Start the top supervisor."""
         trap_exit()
         applications().starting[spec.name].master = self_pid()
         top = await _callbacks(spec).start("normal", ())
         if not isinstance(top, Pid):
-            raise TypeError(f"{spec.mod} returned {top!r} from start(); it returns the pid of the top supervisor")
+            raise TypeError(f"{spec.mod} returned {top!r} from start(); it must return the pid of the top supervisor")
         link(top)
-        return Master(spec, start_type, top)
+        return MasterState(spec, start_type, top)
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
-        """Stop the application in order; with its current callbacks, if no others are given."""
-        await self._told("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
+        """Stop the application in order, with the given callbacks or else its current ones."""
+        await self._run_hook("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
         await _end(self.state.top)
-        await self._told("stop", (callbacks or _callbacks(self.state.spec)).stop())
+        await self._run_hook("stop", (callbacks or _callbacks(self.state.spec)).stop())
         raise Stop("normal", reply=None)
 
-    async def tell_of_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
-        """Tell the application what is different in its environment."""
-        await self._told("config_change", _callbacks(self.state.spec).config_change(changed, new, removed))
+    async def change_config(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        """Call the application's `config_change`."""
+        await self._run_hook("config_change", _callbacks(self.state.spec).config_change(changed, new, removed))
 
     async def handle_info(self, message: Any) -> None:
-        """The top supervisor has ended: so has the application."""
+        """End the application when its top supervisor has ended."""
         if isinstance(message, EXIT) and message.pid == self.state.top:
-            await self._told("stop", _callbacks(self.state.spec).stop())
+            await self._run_hook("stop", _callbacks(self.state.spec).stop())
             raise Stop(message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Whatever ends the master ends the application."""
+        """Stop the top supervisor, whatever ends the master."""
         await _end(self.state.top)
 
-    async def _told(self, callback: str, awaitable: Awaitable[None]) -> None:
-        """A hook that fails is no reason to leave the rest undone."""
+    async def _run_hook(self, callback: str, awaitable: Awaitable[None]) -> None:
+        """Await a callback and log its failure, so that the rest is still done."""
         try:
             await awaitable
         except BaseException:
@@ -124,7 +126,7 @@ class MasterServer(GenServer[Master]):
             logger.exception("%s of application %s failed", callback, self.state.spec.name)
 
 
-class MasterProcess(ServerProcess):
+class ApplicationMasterProcess(ServerProcess):
     """The process of an application's master."""
 
     __slots__ = ()
@@ -132,12 +134,12 @@ class MasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """The application's callbacks; of its module in `earlier`, if that is there."""
+    """Return the application's callbacks, from the namespace of its module in `earlier` if that has one."""
     module, _, name = (spec.mod or "").partition(":")
     namespace = (earlier or {}).get(module)
-    found = resolve(spec.mod or "") if namespace is None else attribute(module, SimpleNamespace(**namespace), name)
-    made: Application = found()
-    return made
+    cls = resolve(spec.mod or "") if namespace is None else attribute(module, SimpleNamespace(**namespace), name)
+    callbacks: Application = cls()
+    return callbacks
 
 
 async def _end(top: Pid) -> None:
@@ -147,13 +149,13 @@ async def _end(top: Pid) -> None:
         await end_of(process)
 
 
-# ------------------------------------------------------------------ an upgrade
+# ------------------------------------------------------------------ changes by an upgrade
 
 
 async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
-    """Call `config_change` of each running application whose environment was another one in `before`.
+    """Call `config_change` of each running application whose environment differs from that in `before`.
 
-    One after the other, in the order in which they were started; one that takes longer than 5 s is left to itself.
+    Calls them one after the other, in the order of their starts; a call of more than 5 s is no longer waited for.
     """
     known = applications()
     for name, running in list(known.running.items()):
@@ -166,49 +168,50 @@ async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
         if not (changed or new or removed):
             continue
         try:
-            await call_within(CONFIG_SECONDS, running.master, MasterServer.tell_of_change, changed, new, removed)
+            await call_within(
+                CONFIG_CHANGE_SECONDS, running.master, ApplicationMaster.change_config, changed, new, removed
+            )
         except Exit as error:
-            logger.warning("application %s was not told of its changed environment: %s", name, error)
+            logger.warning("config_change of application %s failed: %s", name, error)
 
 
 # ------------------------------------------------------------------ starting and stopping
 
 
 async def start(name: str, type: StartType = "temporary") -> None:
-    """Start a loaded application after those that it needs; does nothing to a running one.
+    """Start a loaded application after those that it needs; does nothing if it is running.
 
-    Raises Refused for one that isn't loaded or needs itself, and Exit with the reason when `start` of its callbacks
-    fails. Then, and when this is cancelled, those that were started for it are stopped again. When a "permanent"
-    application ends, or a "transient" one abnormally, `runtime().on_halt` is called. Follows
-    application:ensure_all_started/2.
+    Raises Refused for one that isn't loaded or that needs itself, and Exit with the reason when its `start` callback
+    fails. On a failure, and when cancelled, stops the applications that it has started. When a "permanent" application
+    ends, or a "transient" one abnormally, `runtime().on_halt` is called. Follows application:ensure_all_started/2.
     """
     runtime().refuse_zombie()
-    begun: list[str] = []
+    started: list[str] = []
     try:
         for spec in _in_order(name):
-            started_now = await _begun(spec, type)
-            begun += [spec.name] * started_now
+            if await _ensure_started(spec, type):
+                started += [spec.name]
     except (Exception, asyncio.CancelledError):
-        for started in reversed(begun):
-            await stop(started)
+        for app in reversed(started):
+            await stop(app)
         raise
 
 
 async def stop(name: str, timeout: float | None = None) -> None:
-    """Stop an application in order; does nothing to one that isn't running. Others may need it: they go on.
+    """Stop an application in order; does nothing if it isn't running. Other applications that need it keep running.
 
-    Returns when it has stopped, also where somebody else stops it already, but at once in what belongs to that one.
-    After `timeout` seconds what is left of its processes is killed; None waits for ever. Raises Refused for one that
-    isn't loaded, Deadlock in a process that waits for its own end, and ValueError for what is no time. Follows
+    Returns when it has stopped, also when it is already being stopped, but at once in a process of that application.
+    After `timeout` seconds its remaining processes are killed; None waits for ever. Raises Refused for one that isn't
+    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
     application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)
-    known = to_change()
+    known = applications_to_change()
     running = known.running.get(name)
     if running is None:
         known.spec(name)
-        await _stopped(name, timeout)
+        await _wait_for_stop(name, timeout)
         return
     del known.running[name]
     if running.master is None:
@@ -218,58 +221,59 @@ async def stop(name: str, timeout: float | None = None) -> None:
     if inside is None or running.master in inside.born:
         await end()
     else:
-        # With the callbacks that it has by the script's word: what comes next in that may replace or delete them.
+        # With its present callbacks: the next instructions of the script may replace or delete them.
         park(inside, running.master, partial(end, _callbacks(running.spec, inside.earlier)), below=running.top)
 
 
 async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Application | None = None) -> None:
-    known, under_way = applications(), UnderWay(runtime().loop.create_future(), master)
-    known.stopping[spec.name] = under_way
+    known, transition = applications(), PendingTransition(runtime().loop.create_future(), master)
+    known.stopping[spec.name] = transition
     try:
-        await call_within(timeout, master, MasterServer.shut_down, callbacks)
+        await call_within(timeout, master, ApplicationMaster.shut_down, callbacks)
     except CallTimeout:
         _kill(spec.name, master, timeout)
     finally:
-        under_way.over.set_result(None)
-        if known.stopping.get(spec.name) is under_way:  # an upgrade may stop an earlier one of that name
+        transition.over.set_result(None)
+        if known.stopping.get(spec.name) is transition:  # an upgrade may stop two versions of it
             del known.stopping[spec.name]
 
 
-async def _stopped(name: str, timeout: float | None) -> None:
-    """Wait for the stop of the application that is under way, if there is one that doesn't wait for the caller."""
-    under_way, me = applications().stopping.get(name), runtime().me()
-    if under_way is None or under_way.master is None or (me is not None and under_way.master in _ancestry(me)):
+async def _wait_for_stop(name: str, timeout: float | None) -> None:
+    """Wait until the application has stopped, if it is being stopped and that doesn't wait for the calling process."""
+    transition, me = applications().stopping.get(name), runtime().me()
+    if transition is None or transition.master is None or (me is not None and transition.master in _ancestry(me)):
         return
     try:
         async with asyncio.timeout(timeout):
-            await asyncio.shield(under_way.over)
+            await asyncio.shield(transition.over)
     except TimeoutError:
-        _kill(name, under_way.master, timeout)
+        _kill(name, transition.master, timeout)
 
 
 def _kill(name: str, master: Pid, timeout: float | None) -> None:
-    """The application has not stopped in time."""
-    logger.error("application %s did not stop within %g s; it is killed", name, timeout)
+    """Kill the processes of an application that has not stopped in time."""
+    logger.error("application %s did not stop within %g s; its processes are killed", name, timeout)
     for process in [one for one in runtime().processes.values() if master in _ancestry(one)]:
         runtime().signal(process, ROOT, "kill")
 
 
 def _ancestry(process: Process) -> list[Pid]:
-    """The process and those above it, as far as they live."""
-    found = [process.pid]
-    while (above := runtime().processes.get(process.parent)) is not None:
-        found.append(above.pid)
-        process = above
-    return found
+    """Return the pids of the process and of its living ancestors."""
+    pids = [process.pid]
+    while (parent := runtime().processes.get(process.parent)) is not None:
+        pids.append(parent.pid)
+        process = parent
+    return pids
 
 
 def _in_order(name: str) -> list[AppSpec]:
+    """Return the application and all that it needs, in the order in which they are started."""
     order: list[AppSpec] = []
     path: list[str] = []
 
     def visit(app: str) -> None:
         if app in path:
-            raise Refused(f"applications need each other in a circle: {' -> '.join([*path, app])}")
+            raise Refused(f"applications need each other in a cycle: {' -> '.join([*path, app])}")
         spec = applications().spec(app)
         if spec not in order:
             path.append(app)
@@ -282,21 +286,21 @@ def _in_order(name: str) -> list[AppSpec]:
     return order
 
 
-async def _begun(spec: AppSpec, type: StartType) -> bool:
-    """Start it unless it runs; whether it was this call that did. Two starts at once are one."""
+async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
+    """Start the application unless it runs. Returns whether this call did. A second start waits for the first."""
     known, node = applications(), runtime()
-    while (under_way := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
+    while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
         me = node.me()
-        if me is not None and under_way.master in _ancestry(me):
+        if me is not None and transition.master in _ancestry(me):
             reason, done = ("starting", "started") if spec.name in known.starting else ("stopping", "stopped")
-            raise Exit(reason, f"application {spec.name!r} is being {done}, and waits for the one who asks")
-        await asyncio.shield(under_way.over)
+            raise Exit(reason, f"application {spec.name!r} is being {done}, which waits for the calling process")
+        await asyncio.shield(transition.over)
     if spec.name in known.running:
         return False
     for needed in spec.applications:
         if needed not in known.running:
             raise Exit(("not_running", needed), f"application {spec.name!r} needs {needed!r}, which has ended")
-    known.starting[spec.name] = UnderWay(node.loop.create_future())
+    known.starting[spec.name] = PendingTransition(node.loop.create_future())
     try:
         await _start(spec, type)
     finally:
@@ -310,9 +314,9 @@ async def _start(spec: AppSpec, type: StartType) -> None:
         known.running[spec.name] = Running(spec, type, None, None)
         report_application(spec.name, spec.vsn, None, None)
         return
-    pid = await start_process(MasterProcess, MasterServer, (spec, type), {}, name=None, link=False)
+    pid = await start_process(ApplicationMasterProcess, ApplicationMaster, (spec, type), {}, name=None, link=False)
     master = node.find(pid)
-    assert isinstance(master, MasterProcess)
+    assert isinstance(master, ApplicationMasterProcess)
     known.running[spec.name] = Running(spec, type, pid, master.raw_state().top)
     node.watch(master, lambda reason: _ended(spec, type, pid, reason))
     report_application(spec.name, spec.vsn, pid, spec.mod)
@@ -325,5 +329,17 @@ def _ended(spec: AppSpec, type: StartType, master: Pid, reason: object) -> None:
         return
     del known.running[spec.name]
     logger.error("application %s ended: %s", spec.name, describe_reason(reason))
-    if type == "permanent" or (type == "transient" and not reason_is(reason, "normal")):
+    if _halts_node(type, reason):
         runtime().on_halt(reason)
+
+
+def _halts_node(type: StartType, reason: object) -> bool:
+    match type:
+        case "permanent":
+            return True
+        case "transient":
+            return not reason_is(reason, "normal")
+        case "temporary":
+            return False
+        case _ as unknown:
+            assert_never(unknown)

@@ -1,4 +1,4 @@
-"""What is known of applications: their specifications and environment, and which of them run."""
+"""The loaded and running applications of a node: their specifications, environments and processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 
 StartType: TypeAlias = Literal["temporary", "transient", "permanent"]
+"""Whether the end of an application halts the node: never, after an abnormal end, or always."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppSpec:
-    """What an application is: `mod` is the "module:Class" of its callbacks, None for a library.
+    """The specification of an application: `mod` is the "module:Class" of its callbacks, None for a library.
 
-    `applications` are started before it; `env` are the defaults of its environment. Follows the .app file of OTP.
+    `applications` are started before it; `env` has the defaults of its environment. Follows the .app file of OTP.
     """
 
     name: str
@@ -31,7 +32,7 @@ class AppSpec:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A started application. `master` and `top` are None for a library. OTP: as application:info/0 tells."""
+    """A started application. `master` and `top` are None for a library. OTP: application:info/0."""
 
     spec: AppSpec
     type: StartType
@@ -40,57 +41,57 @@ class Running:
 
 
 @dataclass(slots=True)
-class UnderWay:
-    """A start or a stop that is under way, of the process `master`; `over` is done when it is, however that went."""
+class PendingTransition:
+    """An unfinished start or stop by the process `master`; `over` is done when it has succeeded or failed."""
 
     over: asyncio.Future[None]
     master: Pid | None = None
 
 
 class Applications:
-    """The applications of a runtime: specifications and environment of the loaded, processes of the started ones."""
+    """The applications of a runtime: specifications and environments, and the processes of those that run."""
 
     def __init__(self) -> None:
         self.specs: dict[str, AppSpec] = {}
         self.env: dict[str, dict[str, Any]] = {}
-        self.starting: dict[str, UnderWay] = {}
-        self.stopping: dict[str, UnderWay] = {}
+        self.starting: dict[str, PendingTransition] = {}
+        self.stopping: dict[str, PendingTransition] = {}
         self.running: dict[str, Running] = {}
 
     def spec(self, name: str) -> AppSpec:
-        """The specification of a loaded application. Refuses an unknown one."""
+        """Return the specification of a loaded application. Raises Refused for one that isn't loaded."""
         if name not in self.specs:
             raise Refused(f"application {name!r} is not loaded; load it first")
         return self.specs[name]
 
 
 def applications() -> Applications:
-    """All that is known of applications in the running runtime."""
+    """Return the applications of the present runtime."""
     return runtime().part(Applications)
 
 
-def to_change() -> Applications:
-    """The same, for the calling process to change. Raises Exit if that is a zombie."""
+def applications_to_change() -> Applications:
+    """Return the applications, which the calling process will change. Raises Exit if that is a zombie."""
     runtime().refuse_zombie()
     return applications()
 
 
 def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
-    """Make an application known; `env` overrides the defaults of its environment. Follows application:load/1.
+    """Load an application; `env` overrides the defaults of its environment. Follows application:load/1.
 
-    Loading another version of a loaded one replaces its specification and its environment.
+    Loading another version of a loaded application replaces its specification and its environment.
     """
-    known = to_change()
+    known = applications_to_change()
     known.specs[spec.name] = spec
     known.env[spec.name] = {**spec.env, **(env or {})}
 
 
 def unload(name: str) -> None:
-    """Forget a stopped application and its environment. Raises Refused for one that runs or isn't loaded.
+    """Unload a stopped application and its environment. Raises Refused for one that runs or isn't loaded.
 
     Follows application:unload/1.
     """
-    known = to_change()
+    known = applications_to_change()
     known.spec(name)
     if name in known.running:
         raise Refused(f"application {name!r} is running; stop it before it is unloaded")
@@ -98,7 +99,7 @@ def unload(name: str) -> None:
 
 
 def get_env(app: str, key: str, default: Any = None) -> Any:
-    """A value of an application's environment; `default` if there is none. Follows application:get_env/3."""
+    """Return a value of an application's environment, `default` if there is none. Follows application:get_env/3."""
     return applications().env.get(app, {}).get(key, default)
 
 
@@ -107,31 +108,31 @@ def set_env(app: str, key: str, value: Any) -> None:
 
     Follows application:set_env/3.
     """
-    known = to_change()
+    known = applications_to_change()
     known.spec(app)
     known.env[app][key] = value
 
 
 def unset_env(app: str, key: str) -> None:
-    """Forget a value of a loaded application's environment. Raises Refused for one that isn't loaded.
+    """Remove a value of a loaded application's environment. Raises Refused for one that isn't loaded.
 
     Follows application:unset_env/2.
     """
-    known = to_change()
+    known = applications_to_change()
     known.spec(app)
     known.env[app].pop(key, None)
 
 
 def get_all_env(app: str) -> dict[str, Any]:
-    """All values of an application's environment; none if it isn't loaded. Follows application:get_all_env/1."""
+    """Return all values of an application's environment; none if it isn't loaded. Follows application:get_all_env/1."""
     return dict(applications().env.get(app, {}))
 
 
 def loaded_applications() -> list[AppSpec]:
-    """The loaded applications, in the order of loading. Follows application:loaded_applications/0."""
+    """Return the loaded applications, in the order of loading. Follows application:loaded_applications/0."""
     return list(applications().specs.values())
 
 
 def which_applications() -> list[Running]:
-    """The started applications, in the order of starting. Follows application:which_applications/0."""
+    """Return the running applications, in the order of starting. Follows application:which_applications/0."""
     return list(applications().running.values())

@@ -1,4 +1,4 @@
-"""What all behaviours share: classes whose instances hold one value, and the versions they are told about."""
+"""The base of all callback classes: their instances hold one value, the state, and versions follow each other."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Vsn: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """`old_vsn` of a downgrade: the version of the module that is being gone back to. OTP: `{down, Vsn}`."""
+    """`old_vsn` of a downgrade: the version of the module that the downgrade returns to. OTP: `{down, Vsn}`."""
 
     vsn: Vsn
 
 
 class BehaviourType(type):
-    """Gives every subclass empty slots, so that its instances hold their one value and nothing else.
+    """Gives every subclass empty slots, so that its instances hold the state and nothing else.
 
-    `__public__` has the class's own public methods by name: what others may ask of a process of the class, or the
-    states of a state machine. The behaviour itself, and what it defines, is no part of it. The methods whose answers
-    come from elsewhere stand in `__deferred__` instead.
+    `__public__` maps the names of the class's own public methods to the methods: the requests that its processes
+    answer, or the states of a state machine. Methods that the behaviour itself defines are not in it. Methods marked
+    with `deferred` are in `__deferred__` instead.
     """
 
     __public__: dict[str, FunctionType]
@@ -36,14 +36,14 @@ class BehaviourType(type):
         slots = namespace.setdefault("__slots__", ())
         cls = super().__new__(mcs, name, bases, namespace, **kwargs)
         if slots and "__behaviour__" not in namespace:
-            raise TypeError(f"{name} may have no slots of its own: what outlives a callback is the one state")
+            raise TypeError(f"{name} defines __slots__; keep everything that outlives a callback in the state instead")
         if cls.__dictoffset__:
-            raise TypeError(f"{name} has a base without __slots__, so its instances would hold more than the one state")
+            raise TypeError(f"{name} has a base without __slots__, so its instances could hold more than the state")
         cls._publish()
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
-        """As usual; a method that a test puts into the class takes effect."""
+        """Set the attribute and publish the class again, so that a method that a test replaces takes effect."""
         super().__setattr__(name, value)
         if not name.startswith("_"):
             cls._publish()
@@ -51,17 +51,17 @@ class BehaviourType(type):
     def _publish(cls) -> None:
         behaviours = [base for base in cls.__mro__ if "__behaviour__" in vars(base)]
         reserved = {name for base in behaviours for name in vars(base)}
-        asked = {name for base in behaviours for name in vars(base).get("__protocol__", ())}
+        requests = {name for base in behaviours for name in vars(base).get("__protocol__", ())}
         public: dict[str, FunctionType] = {}
         deferred: dict[str, FunctionType] = {}
         for name in dir(cls):
             value = inspect.getattr_static(cls, name)
-            if isinstance(value, FunctionType) and (name in asked or (name not in reserved and name[0] != "_")):
+            if isinstance(value, FunctionType) and (name in requests or (name not in reserved and name[0] != "_")):
                 (deferred if is_deferred(value) else public)[name] = value
         cls.__deferred__ = deferred
         if "__public__" not in vars(cls):
             cls.__public__ = {}
-        cls.__public__.clear()  # processes hold the dict itself
+        cls.__public__.clear()  # the processes refer to this very dict
         cls.__public__.update(public)
         subclasses: list[Any] = cls.__subclasses__()
         for subclass in subclasses:
@@ -69,29 +69,44 @@ class BehaviourType(type):
 
 
 class Behaviour(metaclass=BehaviourType):
-    """Base of all callback classes. An instance is made by the runtime only, one for each version of the class."""
+    """Base of all callback classes. Only the runtime makes instances, one for each version of the class."""
 
     __behaviour__: ClassVar[bool] = True
     __public__: ClassVar[dict[str, FunctionType]]
+    __state_attribute__: ClassVar[str] = "state"
+    """The one attribute of an instance."""
+
+    @classmethod
+    def __outline__(cls, raw_state: object) -> dict[str, object] | None:
+        """Return an outline of the state in builtin values, if the behaviour shows one in place of the state."""
+        return None
+
+    @classmethod
+    def __name_and_data__(cls, raw_state: object) -> tuple[object, object] | None:
+        """Return the state's name and its data, if the raw state of the behaviour consists of these two."""
+        return None
 
 
 def behaviour_of(cls: object) -> type[Behaviour] | None:
-    """The behaviour that a class follows: a supervisor's is Supervisor, though that is built upon GenServer."""
+    """Return the behaviour that a class follows, None for any other class.
+
+    A supervisor's is Supervisor, although that is built upon GenServer.
+    """
     if not isinstance(cls, BehaviourType):
         return None
     return next(base for base in cls.__mro__ if "__behaviour__" in vars(base))
 
 
-def namespace_of(module: str) -> dict[str, Any] | None:
-    """The current namespace of a module; None if it isn't loaded. It may be a plain object with a `__dict__`."""
+def _namespace_of(module: str) -> dict[str, Any] | None:
+    """Return the current namespace of a module, which may be a plain object with a `__dict__`; None if not loaded."""
     found = sys.modules.get(module)
     return None if found is None else found.__dict__
 
 
 def current_class(module: str, qualname: str) -> Any:
-    """What `qualname` means in the current version of `module`, or None."""
+    """Return the object that `qualname` names in the current version of `module`, or None."""
     names = qualname.split(".")
-    found = (namespace_of(module) or {}).get(names[0])
+    found = (_namespace_of(module) or {}).get(names[0])
     for name in names[1:]:
         found = getattr(found, name, None)
     return found

@@ -1,4 +1,4 @@
-"""What all processes of one version of a class have in common, so that none of them has to hold it."""
+"""One version of a callback class, in one object that all processes of the version share."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Final
 from .behaviour import Behaviour
 from .sys_debug import Debug
 
-NO_REQUESTS: Final[dict[str, Any]] = {}
+_NO_METHODS: Final[dict[str, Any]] = {}
 
 
 class CodeInUse:
-    """A version of a callback class, and where it was found.
+    """A version of a callback class, and the module that it was found in.
 
-    `module` and `qualname` are the names by which the next version will be looked for. `home` is the object in
-    `sys.modules`, which stays the same; its `__dict__` is the current namespace, and `namespace` what that was when the
-    class was taken. `methods` are the requests that may be answered without anybody else being told. A process that is
-    being recorded has one for itself, with `debug`.
+    `module` and `qualname` are the names by which the next version is looked up. `home` is the object in `sys.modules`,
+    which stays the same; its `__dict__` is the current namespace, and `namespace` is what that was when the class was
+    looked up. `methods` are the requests that calling the method alone answers. A process with a recorder has a
+    version object of its own, with `debug`.
     """
 
     __slots__ = ("debug", "home", "methods", "module", "namespace", "qualname")
@@ -31,11 +31,13 @@ class CodeInUse:
         self.debug = debug
 
     @classmethod
-    def of(cls, version: type[Behaviour], module: str, qualname: str, debug: Debug | None, *, tells: bool) -> CodeInUse:
-        """What processes of this version share. With `tells`, every request concerns more than its method."""
+    def of(
+        cls, version: type[Behaviour], module: str, qualname: str, debug: Debug | None, *, needs_call_back: bool
+    ) -> CodeInUse:
+        """Return the object that processes of this version share; without `methods` if requests need `call_back`."""
         if debug is not None:
-            return cls(module, qualname, NO_REQUESTS, debug)
-        known: CodeInUse | None = version.__dict__.get("_in_use")
+            return cls(module, qualname, _NO_METHODS, debug)
+        known: CodeInUse | None = version.__dict__.get("_shared_version")
         if (
             known is not None
             and known.module == module
@@ -43,6 +45,6 @@ class CodeInUse:
             and known.namespace is modules[module].__dict__
         ):
             return known
-        made = cls(module, qualname, NO_REQUESTS if tells else version.__public__, None)
-        type.__setattr__(version, "_in_use", made)
+        made = cls(module, qualname, _NO_METHODS if needs_call_back else version.__public__, None)
+        type.__setattr__(version, "_shared_version", made)
         return made

@@ -1,4 +1,4 @@
-"""Replies from elsewhere: a call whose answer comes later, or from another process. Follows gen_server:reply/2."""
+"""Deferred replies: a call is answered later, or by another process. Follows gen_server:reply/2."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ P = ParamSpec("P")
 
 
 class From(Generic[R]):
-    """Where the answer to one call goes. It may stand in a state, and be handed to other processes.
+    """The caller of one call. It may be stored in a state and passed to other processes.
 
-    `pid` is the process that was called and owes the answer: when it ends, the caller is told. Follows
+    `pid` is the process that was called: when it ends without a reply, the caller gets an Exit. Follows
     gen_server:from().
     """
 
@@ -33,7 +33,7 @@ class From(Generic[R]):
 
 
 def reply(to: From[R], answer: R) -> None:
-    """Answer a call that nobody has answered yet. A second answer, or one to a caller that is gone, is lost.
+    """Answer a call that has no answer yet. A second answer, or one to a caller that no longer waits, is lost.
 
     Follows gen_server:reply/2 and gen_statem:reply/2.
     """
@@ -58,16 +58,16 @@ def deferred(
 @overload
 def deferred(method: Callable[Concatenate[S, From[R], P], None]) -> Callable[Concatenate[S, P], R]: ...
 def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Marks a public method of a server whose answer comes by `reply(from_, answer)`, whenever and from wherever.
+    """Mark a public method of a server that is answered later, by `reply(from_, answer)` in any process.
 
-    The method gets the From first and returns nothing; its caller doesn't see that: `@deferred def take(self,
-    from_: From[Loaf], size: int) -> None` is asked by `await call(bakery, Bakery.take, 3)`, which is a Loaf. A cast has
-    a From, too, whose answer is lost. OTP: `noreply` of gen_server:handle_call/3.
+    The method gets the From first and returns nothing. The caller's signature has no From: `@deferred def take(self,
+    from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns a Loaf. A
+    cast has a From, too, whose answer is lost. OTP: `noreply` of gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True
     return method
 
 
 def is_deferred(method: FunctionType) -> bool:
-    """Whether a method is marked with `deferred`."""
+    """Return whether a method is marked with `deferred`."""
     return "deferred" in method.__dict__

@@ -1,7 +1,7 @@
-"""State machines: a class with one method for each state, or one for all. Follows gen_statem of OTP.
+"""State machines: classes with one method for each state, or one for all states. Follows gen_statem of OTP.
 
-What handles an event returns the transition. The runtime answers, changes the state, retries what was postponed and
-sets timeouts as the transition says, before the next event.
+The method that handles an event returns the transition. The runtime replies, changes the state, retries postponed
+events and sets timeouts as the transition says, before the next event.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from types import CoroutineType
-from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, assert_never, get_args
 
 from node_runtime.processes.crash_report import shown
 from node_runtime.processes.errors import NO_REPLY, Exit, Stop
@@ -34,27 +34,28 @@ D = TypeVar("D")
 CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 
 REQUEST: Final = Tag("request")
-"""Mail: a call or, without a future, a cast."""
+"""A call or, without a future, a cast."""
 TIMEOUT: Final = Tag("timeout")
-"""Mail: this timeout has fired, if it still is the one that was set."""
+"""The timeout with this name and token has fired, unless it was set again or cancelled since."""
 ENTER: Final = Tag("enter")
-"""Mail: the first state has been entered."""
+"""The first state has been entered."""
 INSERTED: Final = Tag("inserted")
-"""Mail: an event that a transition has inserted."""
+"""An event that a transition has inserted."""
 
 
 class GenStatem(Behaviour, Generic[D]):
     """A state machine with the data `self.data`, the only attribute of the instance that may be assigned.
 
     With `callback_mode = "state_functions"` its public methods are its states, plain or async: `def locked(self, event:
-    Event) -> Next`. With "handle_event_function" one method takes the events of all states, and a state may be any
-    value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are its own. Both
-    are looked up in the current version of the class at each event, so an upgrade may change them. Follows
+    Event) -> Next`. With "handle_event_function" one method handles the events of all states, and a state may be any
+    value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are private. Mode
+    and methods are looked up in the current version of the class at each event, so an upgrade may change them. Follows
     gen_statem:callback_mode/0.
     """
 
     __behaviour__ = True
     __slots__ = ("data",)
+    __state_attribute__ = "data"
     callback_mode: ClassVar[CallbackMode] = "state_functions"
     state_enter: ClassVar[bool] = False
     data: D
@@ -74,68 +75,86 @@ class GenStatem(Behaviour, Generic[D]):
         raise NotImplementedError(f"{type(self).__qualname__} has no init()")
 
     def handle_event(self, event: Event, state: Any) -> Any:
-        """Take an event in any state, plain or async, and return a Next. Follows gen_statem:handle_event/4."""
+        """Handle an event in any state, plain or async, and return a Next. Follows gen_statem:handle_event/4."""
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_event()")
 
     def terminate(self, reason: object) -> Any:
-        """The process is about to end by itself or by its parent's order, plain or async.
+        """Clean up before the process ends, plain or async.
 
-        By its parent's order only if it traps exits. Follows gen_statem:terminate/3.
+        Called when the process ends by itself, and when its parent ends it if it traps exits. Follows
+        gen_statem:terminate/3.
         """
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: tuple[Any, Any], extra: Any) -> tuple[Any, Any]:
         """Turn `(state, data)` of version `old_vsn` into this one's; must not mutate it.
 
-        No state is entered by it, nothing postponed is retried, and timeouts run on. Follows gen_statem:code_change/4.
+        It enters no state and retries no postponed event, and timeouts keep running. Follows gen_statem:code_change/4.
         """
         return state
 
     def format_status(self) -> object:
-        """What observers are shown in place of the data. Follows gen_statem:format_status/1."""
+        """Return what observers see in place of the data. Follows gen_statem:format_status/1."""
         return self.data
+
+    @classmethod
+    def __name_and_data__(cls, raw_state: object) -> tuple[object, object] | None:
+        return raw_state if isinstance(raw_state, tuple) and len(raw_state) == 2 else None
 
 
 def has_state(cls: type[GenStatem[Any]], state: object) -> bool:
-    """Whether the class handles events in that state. OTP has no such function."""
-    return cls.callback_mode == "handle_event_function" or (isinstance(state, str) and state in cls.__public__)
+    """Return whether the class handles events in that state. OTP has no such function."""
+    match cls.callback_mode:
+        case "handle_event_function":
+            return True
+        case "state_functions":
+            return isinstance(state, str) and state in cls.__public__
+        case _ as unknown:
+            assert_never(unknown)
 
 
 def states_of(cls: type[Any]) -> frozenset[str]:
-    """The names of the states that a state machine's class defines; none if one method takes the events of all.
+    """Return the names of the states that a state machine's class defines; none if one method handles all states.
 
     OTP has no such function.
     """
-    return frozenset(cls.__public__) if cls.callback_mode == "state_functions" else frozenset()
+    machine: type[GenStatem[Any]] = cls
+    match machine.callback_mode:
+        case "handle_event_function":
+            return frozenset()
+        case "state_functions":
+            return frozenset(machine.__public__)
+        case _ as unknown:
+            assert_never(unknown)
 
 
 class NoSuchState(LookupError):
-    """The machine stands in a state that the current version of its class does not define."""
+    """The machine is in a state that the current version of its class does not define."""
 
 
 class StatemProcess(BehaviourProcess):
-    """Mail of a state machine: requests, timeouts and plain messages."""
+    """A state machine's process. Its mail consists of requests, timeouts and plain messages."""
 
-    __slots__ = ("ahead", "postponed", "state_name", "timers")
+    __slots__ = ("own_items", "postponed", "state_name", "timers")
     kind: ClassVar[Kind] = "gen_statem"
-    runs = GenStatem
-    value = "data"
-    tells = True
+    behaviour = GenStatem
+    state_attribute = GenStatem.__state_attribute__
+    needs_call_back = True
 
     def __init__(self, node: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
         super().__init__(node, parent, cls)
         self.state_name: Any = ""
         self.postponed: list[Item] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
-        self.ahead = 0
-        """How many items at the head of the mailbox the machine has put there itself."""
+        self.own_items = 0
+        """Number of items at the head of the mailbox that the machine has put there itself."""
 
     def raw_state(self) -> Any:
         return (self.state_name, super().raw_state())
 
     def take_state(self, state: Any) -> None:
         if type(state) is not tuple or len(state) not in (2, 3):
-            raise TypeError(f"{self.qualname} was given {shown(state)} as its state; give (state, data)")
+            raise TypeError(f"{self.qualname} was given {shown(state)} as its state; pass (state, data)")
         name, data, *begin = state
         if begin:
             self._begin_with(*begin)
@@ -150,7 +169,7 @@ class StatemProcess(BehaviourProcess):
     def initialised(self) -> None:
         if type(self.instance).state_enter:
             self.put_first([(ENTER, self.state_name, None, None)])
-            self.ahead += 1
+            self.own_items += 1
 
     def ended(self) -> None:
         for _, handle, _ in self.timers.values():
@@ -163,12 +182,12 @@ class StatemProcess(BehaviourProcess):
     # ------------------------------------------------------------------ events
 
     def serve(self, item: Item, gate: str = BUSY) -> None:
-        self.ahead += 1  # it isn't taken from the mailbox, and `begin` counts it as if it were the machine's own
+        self.own_items += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
         super().serve(item, gate)
 
     def begin(self, item: Item) -> Any:
-        if self.ahead:
-            self.ahead -= 1
+        if self.own_items:
+            self.own_items -= 1
         return super().begin(item)
 
     def call_back(self, item: Item) -> Any:
@@ -176,20 +195,20 @@ class StatemProcess(BehaviourProcess):
         return None if event is None else self._transition(event, item)
 
     def conclude(self, item: Item, result: Any) -> None:
-        """The transition did it all."""
+        """Do nothing: the transition has done everything."""
 
     def _event(self, item: Item) -> Event | None:
-        what, first, token, future = item
+        kind, first, token, future = item
         event: Event
-        if what is None:
+        if kind is None:
             event = Info(first)
-        elif what is REQUEST:
+        elif kind is REQUEST:
             event = Cast(first) if future is None else Call(first, From(self.pid, future))
-        elif what is INSERTED:
+        elif kind is INSERTED:
             event = first
-        elif what is ENTER:
+        elif kind is ENTER:
             return Enter(first)
-        elif what is TIMEOUT:
+        elif kind is TIMEOUT:
             if first not in self.timers or self.timers[first][0] is not token:
                 return None
             event = self.timers.pop(first)[2]
@@ -201,50 +220,55 @@ class StatemProcess(BehaviourProcess):
         return event
 
     def _transition(self, event: Event, item: Item) -> Any:
-        """Carry out everything that follows from `event`; returns a coroutine that does the rest if it has to wait."""
-        follows: Event | None = event
-        while follows is not None:
-            result = self._handle(follows)
+        """Handle `event` and the Enter events that follow. Returns a coroutine for the rest if a callback is async."""
+        next_event: Event | None = event
+        while next_event is not None:
+            result = self._handle(next_event)
             if type(result) is CoroutineType:
-                return self._transition_later(result, follows, item)
-            follows = self._apply(result, follows, item)
+                return self._transition_later(result, next_event, item)
+            next_event = self._apply(result, next_event, item)
         return None
 
     async def _transition_later(self, coroutine: Any, event: Event, item: Item) -> None:
-        follows = self._apply(await coroutine, event, item)
-        while follows is not None:
-            result = self._handle(follows)
+        next_event = self._apply(await coroutine, event, item)
+        while next_event is not None:
+            result = self._handle(next_event)
             if type(result) is CoroutineType:
                 result = await result
-            follows = self._apply(result, follows, item)
+            next_event = self._apply(result, next_event, item)
 
     def _handle(self, event: Event) -> Any:
         machine: Any = self.instance
-        if type(machine).callback_mode == "handle_event_function":
-            return machine.handle_event(event, self.state_name)
-        if not has_state(type(machine), self.state_name):
-            vsn = self.runtime.vsn_of(self.module, self.namespace)
-            code = f"{self.module}:{self.qualname}" + (f" version {vsn}" if vsn else "")
-            raise NoSuchState(f"{code} does not define the state {self.state_name!r}")
-        return getattr(machine, self.state_name)(event)
+        mode: CallbackMode = type(machine).callback_mode
+        match mode:
+            case "handle_event_function":
+                return machine.handle_event(event, self.state_name)
+            case "state_functions":
+                if not has_state(type(machine), self.state_name):
+                    vsn = self.runtime.vsn_of(self.module, self.namespace)
+                    code = f"{self.module}:{self.qualname}" + (f" version {vsn}" if vsn else "")
+                    raise NoSuchState(f"{code} does not define the state {self.state_name!r}")
+                return getattr(machine, self.state_name)(event)
+            case _ as unknown:
+                assert_never(unknown)
 
     # ------------------------------------------------------------------ transitions
 
     def _apply(self, transition: Any, event: Event, item: Item) -> Enter | None:
-        """Do what the transition says; returns the event of entering a state, if the class wants that."""
+        """Carry out the transition. Returns an Enter event if a state is entered and the class has `state_enter`."""
         if self.gate is DEAD:
             return None
         previous = self.state_name
         self._check(transition, event)
-        for to, said in transition.replies:
-            reply(to, said)
+        for caller, answer_to_caller in transition.replies:
+            reply(caller, answer_to_caller)
         if transition.stop is not None:
             raise Stop(transition.stop, reply=transition.reply)
         if transition.postpone:
-            # A timeout that has fired is none of those that are set any more.
+            # A timeout that has fired is no longer set, so it is retried as an inserted event.
             self.postponed.append((INSERTED, event, None, None) if type(event) is Timeout else item)
             if self.debug is not None:
-                self.debug.tell(self, "postpone", event, lambda: message_line(item, type(self.instance)))
+                self.debug.record(self, "postpone", event, lambda: message_line(item, type(self.instance)))
         elif type(event) is Call:
             self._answer(transition, event, item)
         changed = transition.state is not None and transition.state != previous
@@ -252,7 +276,7 @@ class StatemProcess(BehaviourProcess):
         if changed:
             self.state_name = transition.state
             if self.debug is not None:
-                self.debug.tell(self, "state", transition.state, lambda: f"{previous} => {transition.state}")
+                self.debug.record(self, "state", transition.state, lambda: f"{previous} => {transition.state}")
             retried, self.postponed = self.postponed, []
             for name in [name for name, (_, _, timeout) in self.timers.items() if not timeout.generic]:
                 self._cancel(name)
@@ -274,14 +298,14 @@ class StatemProcess(BehaviourProcess):
         if transition.reply is not NO_REPLY:
             reply(call.from_, transition.reply)
         elif item[3] is not None and not item[3].done() and call.from_.pid == self.pid:
-            self.owe(item[3])
+            self.add_pending_reply(item[3])
 
     def _follow(self, transition: Next, retried: list[Item]) -> None:
-        """Line up what is handled next: inserted events, then what was postponed, then timeouts that are due."""
+        """Queue what is handled next: inserted events, then postponed events, then timeouts that are due."""
         items = [_inserted(event) for event in transition.events] + retried
         if items:
             self.put_first(items)
-            self.ahead += len(items)
+            self.own_items += len(items)
         for timeout in transition.timeouts:
             self._set(timeout)
 
@@ -299,8 +323,8 @@ class StatemProcess(BehaviourProcess):
         if after == "same" or after <= 0:
             self.put_first([])
             assert self.mail is not None
-            self.mail.insert(self.ahead, item)
-            self.ahead += 1
+            self.mail.insert(self.own_items, item)
+            self.own_items += 1
         else:
             handle = self.runtime.later(after, self.runtime.post, self, item)
         self.timers[name] = (token, handle, timeout)
@@ -313,7 +337,7 @@ class StatemProcess(BehaviourProcess):
 
 def _inserted(event: Event) -> Item:
     if type(event) not in (Cast, Info, Internal, Call):
-        raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or a Call")
+        raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or Call events")
     return (INSERTED, event, None, event.from_._future if type(event) is Call else None)
 
 
@@ -321,7 +345,7 @@ def _inserted(event: Event) -> Item:
 
 
 async def start_link(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """As `gen_server.start_link`, for a state machine's class. Follows gen_statem:start_link/4."""
+    """As `gen_server.start_link`, for a subclass of GenStatem. Follows gen_statem:start_link/4."""
     return await start_process(StatemProcess, cls, args, kwargs, name=name, link=True)
 
 
@@ -333,8 +357,8 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
 async def call(target: Target, request: Any, timeout: float | None = CALL_SECONDS) -> Any:
     """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits for ever.
 
-    Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for what is
-    no time. Follows gen_statem:call/3.
+    Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for an
+    invalid time. Follows gen_statem:call/3.
     """
     node = runtime()
     if timeout is not None and timeout is not CALL_SECONDS:
@@ -349,7 +373,7 @@ async def call(target: Target, request: Any, timeout: float | None = CALL_SECOND
 
 
 def cast(target: Target, message: Any) -> None:
-    """Send the event Cast(message) and don't wait. Nobody may be there. Follows gen_statem:cast/2."""
+    """Send the event Cast(message) without waiting. There may be no such process. Follows gen_statem:cast/2."""
     node = runtime()
     node.refuse_zombie()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)

@@ -1,4 +1,4 @@
-"""Answers that a process owes: the callback for a call is over or under way, and its answer may come from elsewhere."""
+"""Replies that a process still has to give: the callback for a call may have ended before somebody replies."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from node_runtime.processes.runtime import Runtime
 
 
 class Debtor(Process):
-    """Remembers which callers still wait, so that none of them waits for an answer that nobody can give any more."""
+    """Remembers the callers that still wait, so that each gets an error if the process ends without a reply."""
 
-    __slots__ = ("owed",)
+    __slots__ = ("pending_replies",)
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         super().__init__(runtime, parent)
-        self.owed: dict[Awaited, None] | None = None
-        """Calls whose answers may come from elsewhere."""
+        self.pending_replies: dict[Awaited, None] | None = None
+        """Calls that may be answered by `reply`, from any process."""
 
-    def owe(self, future: Awaited) -> None:
-        """The answer that `future` waits for may come from elsewhere: tell the caller if the process ends first."""
-        if self.owed is None:
-            self.owed = {}
-        elif len(self.owed) % 64 == 63:  # callers that have given up are forgotten now and then
-            self.owed = {waiting: None for waiting in self.owed if not waiting.done()}
-        self.owed[future] = None
+    def add_pending_reply(self, future: Awaited) -> None:
+        """Note that `reply` may answer the caller that waits for `future`, which gets an Exit if the process ends."""
+        if self.pending_replies is None:
+            self.pending_replies = {}
+        elif len(self.pending_replies) % 64 == 63:  # from time to time, drop the callers that have given up
+            self.pending_replies = {waiting: None for waiting in self.pending_replies if not waiting.done()}
+        self.pending_replies[future] = None
 
     def owes(self, item: Item) -> bool:
-        return self.owed is not None and item[3] in self.owed
+        return self.pending_replies is not None and item[3] in self.pending_replies
 
     def settle_debt(self, future: Awaited) -> None:
-        if self.owed is not None:
-            self.owed.pop(future, None)
+        if self.pending_replies is not None:
+            self.pending_replies.pop(future, None)
 
     def ended(self) -> None:
-        owed, self.owed = self.owed, None
-        for future in owed or ():
+        pending, self.pending_replies = self.pending_replies, None
+        for future in pending or ():
             if not future.done():
                 future.set_exception(Exit(self.reason))

@@ -1,4 +1,4 @@
-"""Asking a process through its mailbox, and waiting for the answer."""
+"""Requests: they are sent to the mailbox of a process, and the caller waits for the reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .behaviour_process import BehaviourProcess
 
 
 def name_of(method: Callable[..., Any]) -> str:
-    """The name that travels. Raises TypeError for what is no method, but a text, say."""
+    """Return the method's name, which is sent. Raises TypeError for an object that is not a method."""
     try:
         return method.__name__
     except AttributeError:
@@ -24,19 +24,19 @@ def name_of(method: Callable[..., Any]) -> str:
 
 
 def not_a_method(method: object) -> TypeError:
-    """The error of whoever asks with anything else."""
-    return TypeError(f"{method!r} is no method; give that of the server's class itself, like Counter.add")
+    """Return the error for a request that names no method."""
+    return TypeError(f"{method!r} is not a method; pass a method of the server's class, like Counter.add")
 
 
 def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Queue `item`; await what it returns for the answer. Raises Deadlock and Exit at once, and as `answer`."""
+    """Queue `item` and return a coroutine for the reply. Raises Deadlock and Exit at once, and as `wait_for_reply`."""
     if node.zombies:
         node.refuse_zombie()
     me = node.me()
     if me is process or process.calling:
         refuse_deadlock(me, process)
     if not isinstance(process, BehaviourProcess):
-        # Plain asyncio code never looks into its mailbox: who waits without a time limit would do so for ever.
+        # A coroutine never takes requests from its mailbox: a caller without a time limit would wait for ever.
         raise Exit("badcall", f"{process.title()} runs a coroutine and can't be called")
     if me is not None and me.gate is YIELDING and process.held_with(me):
         process.serve(item, YIELDING)
@@ -46,7 +46,7 @@ def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> C
 
 
 def answer(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Wait for the answer to `item`, which the process has. Raises Exit when the process ends first, CallTimeout."""
+    """Wait for the reply to `item`, which the process has got. Raises Exit when it ends first, CallTimeout."""
     return _wait(node, process, item, seconds, node.me())
 
 
@@ -60,7 +60,7 @@ async def _wait(node: Runtime, process: Process, item: Item, seconds: float | No
         elif seconds is not None:
             timer = node.later(seconds, _expire, process, item, seconds)
     task = None
-    if me is not None:  # begin_waiting, written out
+    if me is not None:  # begin_waiting, inlined
         task = asyncio.current_task(node.loop)
         if me.calling is None:
             me.calling = {task: (process, item)}
@@ -78,14 +78,14 @@ async def _wait(node: Runtime, process: Process, item: Item, seconds: float | No
         if timer is not None:
             timer.cancel()
     if node.zombies:
-        await apply_exits(node)
+        await ensure_caller_alive(node)
     if failure is not None:
         raise failure
     return result
 
 
-async def apply_exits(node: Runtime) -> None:
-    """Return only if the calling process is alive: an answer must not reach one that has been ended meanwhile."""
+async def ensure_caller_alive(node: Runtime) -> None:
+    """Return only if the calling process is alive: a process that has been ended must not get the reply."""
     me = node.me()
     if me is not None and me.pid in node.zombies:
         await asyncio.sleep(0)

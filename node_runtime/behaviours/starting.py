@@ -1,4 +1,4 @@
-"""Starting and stopping a process with a callback class, and finding code by its name."""
+"""Starts and stops processes with a callback class, and resolves references to code."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ async def start_process(
     name: str | None,
     link: bool,
 ) -> Pid:
-    """Run `init` in a new process and return when it has ended, as proc_lib:start_link/3 does.
+    """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
-    While an upgrade switches its module, it waits: then `init` is that of the new version.
-    Only a process that is linked to who starts it is that one's child and obeys it.
-    Raises NameTaken, Ignore if `init` did, and Exit with the reason if `init` failed: then the process is gone.
+    While an upgrade switches the module, this waits, and then runs the `init` of the new version. Only a process that
+    is linked to the calling process is its child and ends by its exit. Raises NameTaken, Ignore if `init` raised it,
+    and Exit with the reason if `init` failed: then the process has ended.
     """
     behaviour = behaviour_of(cls)
-    if behaviour is not make.runs:
-        sentence = f"{cls!r} can't be started here: give a subclass of {make.runs.__name__}"
+    if behaviour is not make.behaviour:
+        sentence = f"{cls!r} can't be started here: pass a subclass of {make.behaviour.__name__}"
         if behaviour is not None:
             home = behaviour.__module__.rpartition(".")[2]
-            sentence += f"; a {behaviour.__name__} is started by {home}.start_link"
+            sentence += f"; start a {behaviour.__name__} with {home}.start_link"
         raise TypeError(sentence)
     node = runtime()
     inherited = current_barrier()
@@ -68,7 +68,7 @@ async def start_process(
     waiting = None if me is None else begin_waiting(me, process, item)
     try:
         await future
-    except BaseException:  # nobody waits for it any more; where `init` has failed it has ended already
+    except BaseException:  # the caller gives up; where `init` has failed, the process has ended already
         node.end(process, "killed")
         raise
     finally:
@@ -78,11 +78,11 @@ async def start_process(
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Let a behaviour's process handle its mail so far, terminate and end with `reason`; returns when it has.
+    """Have a behaviour's process handle its mail so far, terminate and end with `reason`; returns when it has ended.
 
-    A suspended one stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits for ever), and it
-    stops later nevertheless, Deadlock for a process that would stop itself or one that waits for it, Exit for one
-    without callbacks, and ValueError for what is no time. Follows gen_server:stop/3.
+    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits for ever; the
+    process still stops later), Deadlock for the calling process itself or one that waits for it, Exit for a process
+    without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -90,7 +90,7 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        raise Exit("badcall", f"{process.title()} is no behaviour's process; send it an exit signal")
+        raise Exit("badcall", f"{process.title()} has no callbacks to terminate with; send it an exit signal")
     inside = current_barrier()
     if inside is not None and process.pid not in inside.born:
         park(inside, process.pid, partial(stop, process.pid, reason, timeout))
@@ -109,16 +109,16 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
 
 
 def resolve(reference: str) -> Any:
-    """What "module:name" stands for in the current version of the module. Raises LookupError."""
+    """Return the object that "module:name" names in the current version of the module. Raises LookupError."""
     module, colon, name = reference.partition(":")
     if not colon or not name:
-        raise LookupError(f'{reference!r} is no reference to code; write "module:function"')
+        raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
     found = modules[module] if module in modules else importlib.import_module(module)
     return attribute(module, found, name)
 
 
 def attribute(module: str, version: object, name: str) -> Any:
-    """What a name, dotted or not, stands for in a version of a module. Raises LookupError."""
+    """Return the object that a name, dotted or not, has in a version of a module. Raises LookupError."""
     found: Any = version
     for part in name.split("."):
         try:

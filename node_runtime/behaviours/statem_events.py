@@ -1,4 +1,4 @@
-"""What happens to a state machine, its events, and what its states answer: a transition. Values only, all immutable."""
+"""The events of state machines, and the transitions that their states return, as immutable values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .deferred_reply import From
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Somebody called and waits for the reply. OTP: `{call, From}` of gen_statem:event_type()."""
+    """A call, whose caller waits for the reply. OTP: `{call, From}` of gen_statem:event_type()."""
 
     request: Any
     from_: From[Any]
@@ -21,7 +21,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Somebody cast. OTP: `cast` of gen_statem:event_type()."""
+    """A cast. OTP: `cast` of gen_statem:event_type()."""
 
     message: Any
 
@@ -35,14 +35,14 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """The machine has inserted this itself; nobody else can send one. OTP: `internal` of gen_statem:event_type()."""
+    """An event that the machine itself has inserted, and only it can. OTP: `internal` of gen_statem:event_type()."""
 
     message: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """The state has just been entered from `previous`; only for classes with `state_enter = True`.
+    """The state has just been entered from the state `previous`; only for classes with `state_enter = True`.
 
     Follows gen_statem:state_enter().
     """
@@ -54,10 +54,10 @@ class Enter:
 class Timeout:
     """In a transition: fire `name` in `after` seconds; None cancels it. As an event: `name` has fired.
 
-    It ends with the state, unless it is `generic`; if it is an `event` one, also with any event. Setting a name again
-    restarts it. `after="same"` lets it run on with another `content`, and fires at once if it doesn't run. One of 0 s
-    fires after the events that the machine has inserted or postponed and before all mail. Follows
-    gen_statem:timeout_action().
+    A change of the state cancels it, unless it is `generic`; any event cancels an `event` timeout. Setting a name again
+    restarts it. `after="same"` keeps the remaining time and replaces `content`; it fires at once if the timeout isn't
+    set. A timeout of 0 s fires after the events that the machine has inserted or postponed, and before all mail.
+    Follows gen_statem:timeout_action().
     """
 
     name: str
@@ -68,7 +68,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         if self.generic and self.event:
-            raise ValueError(f"timeout {self.name!r}: an event's timeout ends with any event; it can't be generic")
+            raise ValueError(f"timeout {self.name!r}: any event cancels an event timeout, so it can't be generic")
         if self.after is not None and self.after != "same":
             check_seconds(self.after)
 
@@ -78,12 +78,12 @@ Event: TypeAlias = Call | Cast | Info | Internal | Enter | Timeout
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A transition: to `state` (None and the present state are no change), with what else is to happen.
+    """A transition to `state` (None and the present state mean no change), with further actions.
 
-    `reply` answers the call that the event is, `replies` answer others: pairs of a From and an answer. `postpone` keeps
-    the event until the state has changed. `events` are handled next, before what was postponed and before all mail.
-    `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process with that reason,
-    after the replies. Follows the transition actions of gen_statem.
+    `reply` answers the call that is being handled, `replies` answers other calls: pairs of a From and an answer.
+    `postpone` retries the event after the next change of the state. `events` are handled next, before postponed events
+    and all mail. `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process with
+    that reason, after the replies. Follows the transition actions of gen_statem.
     """
 
     state: Any = None
@@ -97,4 +97,4 @@ class Next:
 
 
 keep: Final = Next()
-"""Stay in the state and do nothing else."""
+"""The transition that stays in the state and does nothing else."""

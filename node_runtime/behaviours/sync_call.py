@@ -1,4 +1,4 @@
-"""Calls that don't wait: a plain callback may ask a server that is idle, and is told at once of any other."""
+"""Synchronous calls: a plain callback calls an idle server, and gets an error at once from any other."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .request import name_of
 R = TypeVar("R")
 P = ParamSpec("P")
 
-DEEPEST: Final = 32
-"""How many servers may ask each other in one turn: each is a few frames on Python's stack."""
+MAX_NESTED_CALLS: Final = 32
+"""Limit of the servers that call each other in one turn: each takes a few frames of Python's stack."""
 
 
 @overload
@@ -33,12 +33,12 @@ def call_now(
 @overload
 def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Ask a server that is idle, in this very turn: for plain callbacks, which can't await a `call`.
+    """Call a method of an idle server in this very turn: for plain callbacks, which can't await a `call`.
 
-    As `gen_server.call`, but for the time limit: it takes as long as the method. Raises WouldWait, and nothing was
-    asked, when the answer could only come later: the server is busy, suspended, or has mail, or the method is async or
-    `deferred`. Raises Deadlock when the server is itself waiting in `call_now` for the caller. OTP has no such call:
-    there every callback may wait.
+    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without
+    calling the method, when the answer could only come later: the server is busy, suspended or has mail, or the method
+    is async or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such
+    call: there every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()
@@ -66,18 +66,19 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     future.cancel()
     if server.gate is DEAD:
         raise Exit(server.reason)
-    raise WouldWait(f"{process.title()} answers {name} later; the work goes on and its result is lost")
+    raise WouldWait(f"{process.title()} answers {name} later; the method still runs, and its result is lost")
 
 
 def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> ServerProcess:
-    """The server, if it can answer now. Raises Deadlock, WouldWait, Exit."""
+    """Return the server if it can answer now. Raises Deadlock, WouldWait, Exit."""
     if not isinstance(process, ServerProcess):
-        raise Exit("badcall", f"{process.title()} is no server; call_now asks servers only")
-    circle = [*node.nested, me] if me is not None else node.nested
-    if process in circle:
-        raise Deadlock([(one.pid, one.title()) for one in circle[circle.index(process) :] if one is not None])
-    if len(circle) > DEEPEST:
-        raise WouldWait(f"{process.title()} would be the {DEEPEST + 1}th server to be asked in one turn; use a cast")
+        raise Exit("badcall", f"{process.title()} is not a server; call_now works only with servers")
+    callers = [*node.nested, me] if me is not None else node.nested
+    if process in callers:
+        raise Deadlock([(one.pid, one.title()) for one in callers[callers.index(process) :] if one is not None])
+    if len(callers) > MAX_NESTED_CALLS:
+        depth = f"server {MAX_NESTED_CALLS + 1} in one turn (limit {MAX_NESTED_CALLS})"
+        raise WouldWait(f"{process.title()} would be {depth}; use a cast")
     if process.gate is not None or process.mail is not None:
         raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}")
     if process.code.home.__dict__ is not process.code.namespace:
@@ -94,5 +95,5 @@ def _obstacle(process: ServerProcess) -> str:
     if process.gate is HELD:
         return "it is suspended"
     if process.gate is not None:
-        return f"it is in the middle of {process.current_callback() or 'a callback'}"
-    return f"{len(process.mail or ())} messages wait before"
+        return f"it is running {process.current_callback() or 'a callback'}"
+    return f"{len(process.mail or ())} messages are waiting before it"

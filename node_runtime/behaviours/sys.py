@@ -1,6 +1,6 @@
-"""Looking into a behaviour's process, recording what it does, and stopping it between callbacks. Follows sys of OTP.
+"""System functions: they inspect, record, suspend and change processes with callbacks. Follows sys of OTP.
 
-Looking sends no message and restarts no timer. A process in the middle of a callback is looked at when that ends.
+Inspecting sends no message and restarts no timer. A process that runs a callback is inspected when the callback ends.
 """
 
 from __future__ import annotations
@@ -31,16 +31,17 @@ from .upgrade import live_processes
 from .upgrade.suspend_leases import leases
 
 R = TypeVar("R")
-SECONDS: Final = 5.0
-LEASE: Final = 60.0
-"""Seconds after which a suspend ends that nobody renews."""
+DEFAULT_TIMEOUT: Final = 5.0
+"""Seconds that a call waits for the end of a callback."""
+DEFAULT_LEASE: Final = 60.0
+"""Seconds after which a suspend ends unless it is renewed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A process as `get_status` shows it; `state` is what the class's `format_status` returns.
+    """A process as `get_status` returns it; `state` is the result of the class's `format_status`.
 
-    `owners` have suspended it; `mailbox` counts what waits.
+    `owners` have suspended it; `mailbox` counts the messages that wait.
 
     Follows sys:get_status/2.
     """
@@ -60,16 +61,20 @@ class Status:
 
 
 async def suspend(
-    target: Target, *, owner: Hashable | None = None, lease: float | None = LEASE, timeout: float = SECONDS
+    target: Target,
+    *,
+    owner: Hashable | None = None,
+    lease: float | None = DEFAULT_LEASE,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Handle no message until `resume`; mail queues. Only its parent's exit and `terminate` still reach the process.
+    """Handle no message until `resume`; mail queues. Only the parent's exit and `terminate` still reach the process.
 
-    The suspend is its owner's: without `owner` the calling process's, outside of processes "sys"'s. It ends by itself
-    after `lease` seconds, and when the owner is a process, with that one's life; such an owner may go without a lease.
-    Suspending again renews the lease. A process that several owners have suspended goes on when the last of them has
-    resumed it. Raises NotHeld when it has not ended its callback after `timeout` seconds or has no callbacks,
-    NoProcess, also for an owner that has ended, Deadlock for one that waits for the caller, Exit for the calling
-    process itself, and ValueError for no end at all and what is no time. Follows sys:suspend/2.
+    The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
+    seconds, and when its owner is a process that ends; only such an owner may suspend without a lease. Suspending again
+    renews the lease. A process that several owners have suspended continues when the last of them has resumed it.
+    Raises NotHeld when the process has not ended its callback after `timeout` seconds or has no callbacks, NoProcess,
+    also for an owner that has ended, Deadlock for a process that waits for the caller, Exit for the calling process
+    itself, and ValueError for a suspend that would never end and for an invalid time. Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -77,22 +82,22 @@ async def suspend(
     check_seconds(timeout)
     if lease is not None:
         check_seconds(lease)
-    who = _owner(owner)
-    if lease is None and not isinstance(who, Pid):
-        raise ValueError(f"a suspend by {who!r}, which is no process, needs a lease of some seconds")
+    holder = _owner(owner)
+    if lease is None and not isinstance(holder, Pid):
+        raise ValueError(f"a suspend by {holder!r}, which is not a process, needs a lease in seconds")
     if process is node.me():
-        raise Exit("calling_self", f"{process.title()} suspends itself, and could never resume")
+        raise Exit("calling_self", f"{process.title()} can't suspend itself: it could never resume")
     with waiting_for(process):
-        await live_processes.hold(process.pid, owner=who, timeout=timeout)
+        await live_processes.hold(process.pid, owner=holder, timeout=timeout)
     try:
-        leases().begin(node, process, who, lease)
+        leases().begin(node, process, holder, lease)
     except NoProcess:
-        live_processes.release(process.pid, owner=who)
+        live_processes.release(process.pid, owner=holder)
         raise
 
 
 def resume(target: Target, *, owner: Hashable | None = None) -> None:
-    """End the suspend of that owner; without one, the calling process's. Another owner's goes on.
+    """End the suspend of `owner`, by default the calling process. Suspends by other owners continue.
 
     Raises NoProcess. Follows sys:resume/1.
     """
@@ -109,7 +114,7 @@ def _owner(owner: Hashable | None) -> Hashable:
 
 
 def terminate(target: Target, reason: object = "normal") -> None:
-    """Let the process terminate in order, after the mail it has, or at once if it is suspended. Doesn't wait for it.
+    """Have the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
 
     Raises NoProcess, and Exit for one without callbacks. Follows sys:terminate/2.
     """
@@ -123,11 +128,12 @@ def terminate(target: Target, reason: object = "normal") -> None:
 
 
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
-    """Give a suspended process the state that `code_change` of its current class makes of the present one.
+    """Give a suspended process the state that `code_change` of its current class returns for the present state.
 
-    A supervisor's is what `children()` of its current class says. What either raises is raised here, and nothing has
-    changed. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for one without callbacks, LookupError
-    if its module has no such class any more, and ValueError for children that make no sense. Follows sys:change_code/4.
+    A supervisor gets the children that `children()` of its current class returns. An error in either is raised here,
+    and nothing has changed. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for a process without
+    callbacks, LookupError if its module no longer has the class, and ValueError for invalid children. Follows
+    sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.gate is not HELD:
@@ -144,24 +150,24 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
     live_processes.adopt(process.pid, change(old_vsn, process.raw_state(), extra))
 
 
-# ------------------------------------------------------------------ looking
+# ------------------------------------------------------------------ inspecting
 
 
-async def get_state(target: Target, timeout: float = SECONDS) -> Any:
-    """The live state itself, not a copy: don't change it. A state machine's is `(state_name, data)`.
+async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
+    """Return the live state itself, not a copy: don't change it. A state machine's is `(state_name, data)`.
 
-    A process in the middle of a callback is waited for. Raises NoProcess, also when it ends meanwhile, CallTimeout
-    after `timeout` seconds, Deadlock if it waits for the caller, Exit for a process without callbacks, and ValueError
-    for what is no time. Follows sys:get_state/2.
+    Waits until the process has ended its callback. Raises NoProcess, also when it ends meanwhile, CallTimeout after
+    `timeout` seconds, Deadlock if it waits for the caller, Exit for a process without callbacks, and ValueError for an
+    invalid time. Follows sys:get_state/2.
     """
-    return await _between(target, "get_state", timeout, lambda process: process.raw_state())
+    return await _between_callbacks(target, "get_state", timeout, lambda process: process.raw_state())
 
 
-async def replace_state(target: Target, function: Callable[[Any], Any], timeout: float = SECONDS) -> Any:
-    """Give the process the state `function(state)`, and return it, waiting and raising as `get_state`.
+async def replace_state(target: Target, function: Callable[[Any], Any], timeout: float = DEFAULT_TIMEOUT) -> Any:
+    """Give the process the state `function(state)` and return that. Waits and raises as `get_state`.
 
-    What `function` raises is raised here, and the state stays as it is; so it does with TypeError for an async one.
-    Follows sys:replace_state/3.
+    An error that `function` raises is raised here, and the state stays as it is. Also raises TypeError for an async
+    function. Follows sys:replace_state/3.
     """
 
     def replace(process: BehaviourProcess) -> Any:
@@ -172,15 +178,15 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
         process.take_state(state)
         return state
 
-    return await _between(target, "replace_state", timeout, replace)
+    return await _between_callbacks(target, "replace_state", timeout, replace)
 
 
-async def get_status(target: Target, timeout: float = SECONDS) -> Status:
-    """Everything about the process that `get_state` leaves out, waiting and raising as `get_state`.
+async def get_status(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Status:
+    """Return the status of the process, its state included. Waits and raises as `get_state`.
 
-    A `format_status` that fails is named in place of the state. Follows sys:get_status/2.
+    If `format_status` fails, its error takes the place of the state. Follows sys:get_status/2.
     """
-    return await _between(target, "get_status", timeout, _status)
+    return await _between_callbacks(target, "get_status", timeout, _status)
 
 
 def _status(process: BehaviourProcess) -> Status:
@@ -201,31 +207,31 @@ def _status(process: BehaviourProcess) -> Status:
     )
 
 
-async def _between(target: Target, what: str, timeout: float, function: Callable[[BehaviourProcess], R]) -> R:
-    """Call `function(process)` while no callback runs."""
+async def _between_callbacks(target: Target, what: str, timeout: float, function: Callable[[BehaviourProcess], R]) -> R:
+    """Call `function(process)` while no callback runs, and return its result."""
     check_seconds(timeout)
     node = runtime()
     process = _with_callbacks(target)
     if not process.in_callback():
         return function(process)
-    seen: asyncio.Future[Callable[[], R]] = node.loop.create_future()
+    called: asyncio.Future[Callable[[], R]] = node.loop.create_future()
 
-    def look() -> None:
-        if not seen.done():
-            seen.set_result(_look(process, function))
+    def call() -> None:
+        if not called.done():
+            called.set_result(_captured(process, function))
 
-    with waiting_for(process, seen):
-        process.between_callbacks(look)
+    with waiting_for(process, called):
+        process.between_callbacks(call)
         try:
             async with asyncio.timeout(timeout):
-                outcome = await seen
+                outcome = await called
         except TimeoutError:
             raise CallTimeout(target, what, timeout) from None
     return outcome()
 
 
-def _look(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
-    """What `function(process)` returns or raises, for the one who asked: in the process's turn nothing may fail."""
+def _captured(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
+    """Call `function(process)`; the returned function returns or raises its outcome, in the caller's turn."""
     failure: BaseException
     try:
         runtime().find(process.pid)
@@ -246,7 +252,7 @@ def _with_callbacks(target: Target) -> BehaviourProcess:
     node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        raise Exit("badcall", f"{process.title()} has no callbacks, so sys can do nothing with it")
+        raise Exit("badcall", f"{process.title()} has no callbacks, so sys functions can't be used on it")
     return process
 
 
@@ -254,17 +260,17 @@ def _with_callbacks(target: Target) -> BehaviourProcess:
 
 
 def log(target: Target, size: int | None = 10) -> None:
-    """Keep the last `size` events of the process, from its next message on; None forgets them and keeps no more.
+    """Keep the last `size` events of the process, from its next message on; None turns the log off and empties it.
 
-    Another size keeps the events that are there. Raises NoProcess, Exit for one without callbacks, and ValueError for a
-    size below zero. Follows sys:log/2.
+    Another size keeps the events that the log has. Raises NoProcess, Exit for a process without callbacks, and
+    ValueError for a size below zero. Follows sys:log/2.
     """
     with _recording(target) as (_, debug):
         debug.lines = None if size is None else deque(debug.lines or (), maxlen=size)
 
 
 def get_log(target: Target) -> list[Logged]:
-    """The events that are kept, oldest first; none if the log is off. Raises NoProcess and Exit as `log`.
+    """Return the logged events, oldest first; none if the log is off. Raises NoProcess and Exit as `log`.
 
     Follows `sys:log(Name, get)`.
     """
@@ -273,7 +279,7 @@ def get_log(target: Target) -> list[Logged]:
 
 
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
-    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second; how many were left out is told.
+    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second; it also logs how many it skips.
 
     Raises NoProcess and Exit as `log`. Follows sys:trace/2.
     """
@@ -284,37 +290,37 @@ def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
 
 
 def statistics(target: Target, on: bool = True) -> None:
-    """Count messages from now on, or stop that; counting anew begins at zero. Raises NoProcess and Exit as `log`.
+    """Count messages from now on, from zero, or stop counting. Raises NoProcess and Exit as `log`.
 
     Follows sys:statistics/2.
     """
     with _recording(target) as (process, debug):
-        debug.figures = Figures(process) if on else None
+        debug.counters = Figures(process) if on else None
 
 
 def get_statistics(target: Target) -> Statistics | None:
-    """The figures since `statistics`; None if they are off. Raises NoProcess and Exit as `log`.
+    """Return the counts since `statistics` turned them on; None if they are off. Raises NoProcess and Exit as `log`.
 
     Follows `sys:statistics(Name, get)`.
     """
     process = _with_callbacks(target)
     debug = process.debug
-    return None if debug is None or debug.figures is None else debug.figures.read(process)
+    return None if debug is None or debug.counters is None else debug.counters.read(process)
 
 
 def install(target: Target, function: Watcher, state: Any = None, *, id: Hashable | None = None) -> None:
-    """Call `function(state, event)` for each event; what it returns is its next state, and DONE removes it.
+    """Call `function(state, event)` for each event. It returns its next state, or DONE, which removes it.
 
-    One that raises is removed too. One whose `id` is installed already is not installed again; without an id the
-    function itself is its id. It runs in the process's turn, so it has to be quick. Raises NoProcess and Exit as `log`.
-    Follows sys:install/2.
+    A function that raises is removed too. If the `id` is installed already, nothing changes; by default the function
+    itself is its id. It runs in the process's turn, so it has to be quick. Raises NoProcess and Exit as `log`. Follows
+    sys:install/2.
     """
     with _recording(target) as (_, debug):
         debug.functions.setdefault(function if id is None else id, (function, state))
 
 
 def remove(target: Target, id: Hashable) -> None:
-    """Remove what is installed under that id, or that function, if it is. Raises NoProcess and Exit as `log`.
+    """Remove the function that is installed under that id, if any. Raises NoProcess and Exit as `log`.
 
     Follows sys:remove/2.
     """
@@ -323,17 +329,17 @@ def remove(target: Target, id: Hashable) -> None:
 
 
 def no_debug(target: Target) -> None:
-    """Record nothing of the process any more. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
+    """Turn off log, trace, statistics and functions. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
     process = _with_callbacks(target)
     if process.debug is not None:
-        process.be_recorded(None)
+        process.record_with(None)
 
 
 @contextmanager
 def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, Debug]]:
-    """What is recorded of the process, to be changed."""
+    """Yield the process and its recorder, and install or remove the recorder afterwards."""
     process = _with_callbacks(target)
     debug = process.debug or Debug()
     yield process, debug
     if debug.in_use() != (process.debug is not None):
-        process.be_recorded(debug if debug.in_use() else None)
+        process.record_with(debug if debug.in_use() else None)

@@ -1,7 +1,7 @@
-"""What is recorded of a process on request: a log of its last events, a trace, figures, and functions of the asker's.
+"""The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-A process that is recorded has a `Debug` and no `methods`: so no call runs past its mailbox, and every message takes the
-way on which events are told. A process that isn't pays nothing. Follows the debug options of sys.
+A process that is recorded has a `DebugRecorder` and no `methods`: so no call bypasses its mailbox, and every message
+takes the path on which events are recorded. Other processes pay nothing. Follows the debug options of sys.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 EventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""It took a message, answered a call, had nothing to answer; a state machine changed its state, postponed an event."""
+"""A process took a message, answered a call, had no answer; a state machine changed its state, postponed an event."""
 
 logger: Final = logging.getLogger("node_runtime.trace")
 
@@ -41,12 +41,12 @@ class Done:
 
 
 DONE: Final = Done()
-"""Returned by an installed function that has seen what it wanted: it is removed."""
+"""An installed function returns it to be removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SystemEvent:
-    """One thing that a process did. `value` is the very object: message, answer, or the name of the new state.
+    """An event of a process. `value` is the object itself: a message, an answer, or the name of the new state.
 
     A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. Follows sys:system_event().
     """
@@ -58,7 +58,7 @@ class SystemEvent:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """An event as the log keeps it: on one line, as it was then, with secrets left out.
+    """A logged event: `text` is one line, written at the time of the event, without secrets.
 
     `at` is in seconds since the epoch. OTP: sys:get_log/1.
     """
@@ -70,9 +70,9 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Figures since they were begun. `started` and `now` are seconds since the epoch, `spent` seconds in callbacks.
+    """Counts since `started`. `started` and `now` are seconds since the epoch, `spent` is seconds in callbacks.
 
-    `messages_in` counts what the process took, `messages_out` the calls that it answered.
+    `messages_in` counts the messages that the process took, `messages_out` the calls that it answered.
 
     Follows `sys:statistics(Name, get)`.
     """
@@ -89,7 +89,7 @@ Watcher: TypeAlias = Callable[[Any, SystemEvent], Any]
 
 
 class Trace:
-    """Writes events as log records, no more than `rate` in a second; how many were left out is told when it goes on."""
+    """Writes events as log records, at most `rate` in a second, and the number of those it left out."""
 
     __slots__ = ("_left", "_left_out", "_until", "rate")
 
@@ -113,15 +113,15 @@ class Trace:
             self._left_out += 1
 
     def finish(self, process: Process) -> None:
-        """Tell what was left out so far."""
+        """Log how many events were left out so far."""
         if self._left_out:
             with on_behalf_of(process):
-                logger.info("%s: %d events left out, beyond %d a second", process.title(), self._left_out, self.rate)
+                logger.info("%s: %d events left out (limit %d a second)", process.title(), self._left_out, self.rate)
             self._left_out = 0
 
 
 class Figures:
-    """Counts since it was made."""
+    """Counts the messages of a process since this object was made."""
 
     __slots__ = ("_spent", "_started", "received", "sent")
 
@@ -132,56 +132,56 @@ class Figures:
         self.sent = 0
 
     def read(self, process: Process) -> Statistics:
-        """The figures now."""
+        """Return the counts as they are now."""
         spent = process.busy_seconds() - self._spent
         return Statistics(self._started, time.time(), self.received, self.sent, spent)
 
 
 class Debug:
-    """What is recorded of one process."""
+    """Records the events of one process."""
 
-    __slots__ = ("figures", "functions", "lines", "told", "trace")
+    __slots__ = ("counters", "functions", "lines", "recorded_answer", "trace")
 
     def __init__(self) -> None:
         self.lines: deque[Logged] | None = None
         self.trace: Trace | None = None
-        self.figures: Figures | None = None
+        self.counters: Figures | None = None
         self.functions: dict[object, tuple[Watcher, Any]] = {}
-        self.told: Awaited | None = None
-        """The answer that was told last while a callback ran, so that it isn't told twice."""
+        self.recorded_answer: Awaited | None = None
+        """The last answer that was recorded while a callback ran, so that it isn't recorded twice."""
 
     def in_use(self) -> bool:
-        """Whether anything is recorded."""
-        return bool(self.functions) or not (self.lines is None and self.trace is None and self.figures is None)
+        """Return whether anything is to be recorded."""
+        return bool(self.functions) or not (self.lines is None and self.trace is None and self.counters is None)
 
     def took(self, process: BehaviourProcess, item: Item, cls: type[Any]) -> None:
-        """The process begins to handle a piece of mail."""
-        if self.figures is not None:
-            self.figures.received += 1
+        """Record that the process begins to handle a piece of mail."""
+        if self.counters is not None:
+            self.counters.received += 1
         value = item[1] if item[0] is None else (item[0], *(operands(item) if isinstance(item[0], str) else item[1:3]))
-        self.tell(process, "in", value, lambda: message_line(item, cls))
+        self.record(process, "in", value, lambda: message_line(item, cls))
 
     def ended(self, process: BehaviourProcess, item: Item) -> None:
-        """The callback for a piece of mail has ended."""
-        future, told = item[3], self.told
-        self.told = None
+        """Record that the callback for a piece of mail has ended."""
+        future, recorded = item[3], self.recorded_answer
+        self.recorded_answer = None
         if future is None or not future.done():
-            self.tell(process, "noreply", None, str)
-        elif future is not told:
+            self.record(process, "noreply", None, str)
+        elif future is not recorded:
             with suppress(asyncio.CancelledError):  # its caller has given up
                 if future.exception() is None:
                     self.answered(process, future, future.result())
-                    self.told = None
+                    self.recorded_answer = None
 
     def answered(self, process: BehaviourProcess, future: Awaited, answer: object) -> None:
-        """A caller has got its answer, maybe before the callback has ended."""
-        self.told = future
-        if self.figures is not None:
-            self.figures.sent += 1
-        self.tell(process, "out", answer, lambda: one_line(answer))
+        """Record that a caller has got its answer, possibly before the callback has ended."""
+        self.recorded_answer = future
+        if self.counters is not None:
+            self.counters.sent += 1
+        self.record(process, "out", answer, lambda: one_line(answer))
 
-    def tell(self, process: BehaviourProcess, kind: EventKind, value: object, text: Callable[[], str]) -> None:
-        """Record an event wherever it is wanted; `text()` writes it down."""
+    def record(self, process: BehaviourProcess, kind: EventKind, value: object, text: Callable[[], str]) -> None:
+        """Record an event in the log, the trace and the functions; `text()` returns it as one line."""
         if self.lines is not None:
             self.lines.append(Logged(time.time(), kind, text()))
         if self.trace is not None:
@@ -201,4 +201,4 @@ class Debug:
             elif id in self.functions:
                 self.functions[id] = (function, after)
         if not self.in_use():
-            process.be_recorded(None)
+            process.record_with(None)

@@ -1,4 +1,4 @@
-"""What a piece of mail of the runtime's own is."""
+"""Tags of mail that the runtime sends to itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class Tag:
-    """Says what a piece of mail is. It can't be mistaken for anything that user code sends."""
+    """Marks what a piece of mail is. No value that user code sends equals a tag."""
 
     __slots__ = ("name",)
 
@@ -18,6 +18,6 @@ class Tag:
 
 
 INIT: Final = Tag("init")
-"""Mail: run `init` with these arguments."""
+"""Run `init` with these arguments."""
 STOP: Final = Tag("stop")
-"""Mail: stop in order, with this reason."""
+"""Terminate with this reason."""

@@ -168,12 +168,12 @@ async def test_a_child_that_ignores_is_kept_without_a_process(runtime: Runtime) 
 
 
 async def test_two_children_with_one_id_are_refused(runtime: Runtime) -> None:
-    with pytest.raises(Exit, match="two children with the id 'a'"):
+    with pytest.raises(Exit, match="two children have the id 'a'"):
         await supervisor.start_link(Sup, worker("a"), worker("a"))
 
 
 async def test_a_start_function_returns_a_pid(runtime: Runtime) -> None:
-    with pytest.raises(Exit, match="returns the pid"):
+    with pytest.raises(Exit, match="must return the pid"):
         await supervisor.start_link(Sup, ChildSpec("wrong", f"{__name__}:start_wrong"))
 
 
@@ -427,7 +427,7 @@ async def test_a_terminated_temporary_child_is_forgotten(runtime: Runtime) -> No
 
 async def test_only_a_supervisor_can_be_asked(runtime: Runtime) -> None:
     await gen_server.start(Worker, "a", name="a")
-    with pytest.raises(Exit, match="is no supervisor"):
+    with pytest.raises(Exit, match="is not a supervisor"):
         await supervisor.terminate_child("a", "b")
     with pytest.raises(NoProcess):
         supervisor.which_children("nobody")

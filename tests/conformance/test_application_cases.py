@@ -192,7 +192,7 @@ async def test_two_starts_at_once_are_one(runtime: Runtime) -> None:
 async def test_an_application_that_waits_for_its_own_start_is_told_so(runtime: Runtime) -> None:
     """Not so in OTP: there it waits for ever."""
     application.load(spec(Circular, "circular"))
-    with pytest.raises(Exit, match="'circular' is being started, and waits for the one who asks"):
+    with pytest.raises(Exit, match="'circular' is being started, which waits for the calling process"):
         await application.start("circular")
 
 
@@ -235,7 +235,7 @@ async def test_shutdown_timeout(runtime: Runtime, caplog: pytest.LogCaptureFixtu
     application.load(spec(Hanging, "hanging"))
     await application.start("hanging")
     await application.stop("hanging", timeout=0.05)
-    assert "application hanging did not stop within 0.05 s; it is killed" in caplog.text
+    assert "application hanging did not stop within 0.05 s; its processes are killed" in caplog.text
     assert not runtime.processes
     await application.start("hanging")
     assert whereis("hanging") is not None

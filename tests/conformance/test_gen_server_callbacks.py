@@ -136,7 +136,7 @@ def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
                 idle_timeout(1)
 
             reason = await until_ended(spawn(plain))
-            assert "belongs into a callback of a server" in str(reason)
+            assert "works only in a callback of a server" in str(reason)
 
     asyncio.run(body())
 

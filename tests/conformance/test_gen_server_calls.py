@@ -444,11 +444,11 @@ async def test_call_now_says_at_once_what_it_would_have_to_wait_for(runtime: Run
     with pytest.raises(Exit, match="has no public method"):
         call_now(pid, Runtime.start)
     cast(pid, Server.note, 1)
-    with pytest.raises(WouldWait, match="1 messages wait before"):
+    with pytest.raises(WouldWait, match="1 messages are waiting before it"):
         call_now(pid, Server.started)
     waiting = asyncio.ensure_future(call(pid, Server.wait, release))
     await eventually(lambda: process_info(pid).callback == "wait")
-    with pytest.raises(WouldWait, match=f"busy {pid} can't answer started at once: it is in the middle of wait"):
+    with pytest.raises(WouldWait, match=f"busy {pid} can't answer started at once: it is running wait"):
         call_now(pid, Server.started)
     release.set()
     assert await waiting == "waited"

@@ -124,7 +124,7 @@ async def test_a_state_machine_is_no_server(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     with pytest.raises(Exit, match="use gen_statem"):
         await gen_server.call(pid, Machine.idle, Cast(1))
-    with pytest.raises(Exit, match="asks servers only"):
+    with pytest.raises(Exit, match="works only with servers"):
         call_now(pid, Machine.idle, Cast(1))
 
 

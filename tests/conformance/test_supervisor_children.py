@@ -127,7 +127,7 @@ async def test_child_adm_simple(runtime: Runtime) -> None:
 
 async def test_extra_return(runtime: Runtime) -> None:
     """supervisor_SUITE:extra_return. Not so here: a start function returns a pid and nothing else."""
-    with pytest.raises(Exit, match="a start function returns the pid of what it started"):
+    with pytest.raises(Exit, match="a start function must return the pid of its process"):
         await start_sup(Sup, ChildSpec("extra", f"{__name__}:start_with_info"))
     await eventually(lambda: not runtime.processes)
 

@@ -148,8 +148,8 @@ async def test_code_change_ignore(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("specs", "flags", "sentence"),
     [
-        (["nothing"], {}, "'nothing' is no child specification"),
-        ([[child("a"), child("a")]], {}, "two children with the id 'a'"),
+        (["nothing"], {}, "'nothing' is not a child specification"),
+        ([[child("a"), child("a")]], {}, "two children have the id 'a'"),
         ([child("a")], {"strategy": "faulty"}, "strategy is 'faulty'"),
         ([child("a")], {"intensity": "faulty"}, "intensity is 'faulty'"),
         ([child("a")], {"period": -1}, "period is -1"),

@@ -15,8 +15,8 @@ __all__ = ["clean"]
 @pytest.mark.parametrize(
     ("specs", "sentence"),
     [
-        (["no spec"], "'no spec' is no child specification"),
-        ([child("a"), child("a")], "two children with the id 'a'"),
+        (["no spec"], "'no spec' is not a child specification"),
+        ([child("a"), child("a")], "two children have the id 'a'"),
         ([child("a", restart="transient", significant=True)], "significant, but auto_shutdown is 'never'"),
     ],
 )
@@ -34,14 +34,14 @@ async def test_sup_start_map_faulty_specs(runtime: Runtime, specs: list[Any], se
         ({"id": 7}, "a child's id is 7"),
         ({"start": 7}, "start is 7; write it as"),
         ({"start": "nowhere"}, "start is 'nowhere'; write it as"),
-        ({"args": "ab"}, "args are 'ab'; write a tuple"),
+        ({"args": "ab"}, "args are 'ab'; use a tuple"),
         ({"restart": "maybe"}, "restart is 'maybe'"),
         ({"shutdown": "soon"}, "shutdown is 'soon'"),
         ({"shutdown": -1}, "seconds can't be negative"),
         ({"shutdown": ()}, r"shutdown is \(\)"),
         ({"type": "thing"}, "type is 'thing'"),
         ({"modules": (7,)}, r"modules are \(7,\)"),
-        ({"significant": True}, "a permanent child never ends for good"),
+        ({"significant": True}, "a permanent child is always restarted"),
     ],
 )
 def test_faulty_specs_are_refused_where_they_are_written(wrong: dict[str, Any], sentence: str) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from node_runtime import Exit, NameTaken, Runtime
 from node_runtime.sys import NotHeld
 
-COMMON: Final = frozenset({"refuse_zombie", "runtime", "apply_exits"})
+COMMON: Final = frozenset({"refuse_zombie", "runtime", "ensure_caller_alive"})
 """What nearly every function calls: for zombies, and where no runtime runs. It is said once, of the runtime."""
 NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
     "runtime.caller": (Exit,),  # the same, for zombies

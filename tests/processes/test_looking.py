@@ -199,7 +199,7 @@ async def test_a_call_on_the_side_is_shown_too(runtime: Runtime) -> None:
     event.set()
     await asked
     own = {task.qualname for task in stray_tasks()}
-    assert not [name for name in own if "_bursts" in name or "_live" in name]
+    assert not [name for name in own if "_run_in_task" in name or "_live" in name]
 
 
 # ------------------------------------------------------------------ born in an upgrade

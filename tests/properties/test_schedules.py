@@ -34,7 +34,7 @@ from node_runtime import (
     unlink,
     until_ended,
 )
-from node_runtime.behaviours.gen_server import call_within
+from node_runtime.behaviours.server_calls import call_within
 from node_runtime.processes import receive
 
 __all__ = ["quiet"]

@@ -1,20 +1,15 @@
-"""A process's state as people are shown it: as its own class wants, and as data."""
+"""The display form of a process's state: a Term, which the `format_status` of its class may shorten."""
 
 from __future__ import annotations
 
 from msgspec import structs
 
-from node_runtime.behaviours.behaviour import Behaviour
-from node_runtime.behaviours.gen_server import GenServer
-from node_runtime.behaviours.gen_statem import GenStatem
-from node_runtime.behaviours.supervision.child_table import Table
+from node_runtime.behaviours.behaviour import Behaviour, behaviour_of
 from node_runtime.processes.errors import CRASHES
 from node_runtime.protocol.messages import Term
 
 from .describe import Limits, describe
 from .value_readers import Kinds, escape
-
-_NO_HOOK = (None, GenServer.format_status, GenStatem.format_status)
 
 
 def shown(
@@ -25,31 +20,33 @@ def shown(
     *,
     run_hook: bool = True,
 ) -> Term:
-    """`state`, as `raw_state` gives it, of an instance of `cls`: a state machine's name and data stand side by side.
+    """Return the Term of `state`, a `raw_state` of a `cls` process; a state machine's name and data are two items.
 
-    A supervisor's is an outline of its children. The class's `format_status` decides what of the state, or of the data,
-    is shown. Where user code must not run, `run_hook` is False, and a state that has such a hook is not shown at all.
+    For a supervisor this is an outline of its children. The class's `format_status` decides which part of the state, or
+    of the data, is shown. Where user code must not run, `run_hook` is False, and a state with such a hook is not shown.
     Follows gen_server:format_status/1.
     """
-    if type(state) is Table and run_hook:
-        return structs.replace(describe(state.outline(), limits, kinds), type="supervisor")
-    if issubclass(cls, GenStatem) and isinstance(state, tuple) and len(state) == 2:
-        name, data = state
-        parts = (("state", describe(name, limits, kinds)), ("data", _value(cls, "data", data, limits, kinds, run_hook)))
-        return Term(type="gen_statem", items=parts)
-    return _value(cls, "state", state, limits, kinds, run_hook)
+    behaviour = behaviour_of(cls) or Behaviour
+    if run_hook and (outline := behaviour.__outline__(state)) is not None:
+        return structs.replace(describe(outline, limits, kinds), type="supervisor")
+    attribute = behaviour.__state_attribute__
+    if (named := behaviour.__name_and_data__(state)) is not None:
+        name, data = named
+        shown_data = _value(cls, attribute, data, limits, kinds, run_hook)
+        return Term(type="gen_statem", items=(("state", describe(name, limits, kinds)), (attribute, shown_data)))
+    return _value(cls, attribute, state, limits, kinds, run_hook)
 
 
 def _value(
     cls: type[Behaviour], attribute: str, value: object, limits: Limits | None, kinds: Kinds | None, run_hook: bool
 ) -> Term:
-    if getattr(cls, "format_status", None) in _NO_HOOK:
+    if getattr(cls, "format_status", None) is getattr(behaviour_of(cls), "format_status", None):  # no hook of its own
         return describe(value, limits, kinds)
     if not run_hook:
         return Term(type="state", text="‹its format_status can't run now›")
     instance = object.__new__(cls)
     setattr(instance, attribute, value)
     try:
-        return describe(instance.format_status(), limits, kinds)  # type: ignore[attr-defined]  # looked for above
+        return describe(instance.format_status(), limits, kinds)  # type: ignore[attr-defined]  # checked above
     except CRASHES as error:
         return Term(type="state", text=escape(f"‹its format_status raised {type(error).__name__}›"))

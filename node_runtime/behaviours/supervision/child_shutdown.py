@@ -1,10 +1,11 @@
-"""How a supervisor ends children: an order to shut down, a time limit, and the kill. Follows supervisor:shutdown/1."""
+"""Stops children: an order to shut down, a time limit, and the kill. Follows supervisor:shutdown/1."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import assert_never
 
 from node_runtime.processes.exit_reasons import is_orderly, reason_is
 from node_runtime.processes.pid import Pid
@@ -19,10 +20,10 @@ from .supervisor_reports import report_child
 async def shut_down(
     supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], gone: Mapping[int, object]
 ) -> None:
-    """End the processes, which all are children by `spec`; those that still run when the time is over are killed.
+    """End the processes, all of which are children by `spec`, and kill those that still run after its time limit.
 
-    They are told at once, by `parent`, their supervisor, and have one common time limit. It doesn't matter whether
-    they are still linked. `gone` has the reasons of those that have ended before.
+    `parent`, their supervisor, signals all of them at once; they share one time limit. Whether they are still linked
+    doesn't matter. `gone` has the exit reasons of those that have ended before.
     """
     node = runtime()
     processes: list[Process] = []
@@ -31,23 +32,37 @@ async def shut_down(
             processes.append(process)
         elif pid in gone:
             _report_end(supervisor, spec, pid, gone[pid])
-    if spec.shutdown != "brutal_kill":
+    kill_at_once, seconds = _limit(spec)
+    if not kill_at_once:
         for process in processes:
             node.signal(process, parent, "shutdown")
         if any(process.gate is not DEAD for process in processes):
             with suppress(TimeoutError):
-                async with asyncio.timeout(spec.shutdown if isinstance(spec.shutdown, float | int) else None):
+                async with asyncio.timeout(seconds):
                     await ends_of(processes)
     for process in processes:
         if process.gate is DEAD:
             _report_end(supervisor, spec, process.pid, process.reason)
         else:
-            if spec.shutdown != "brutal_kill":
+            if not kill_at_once:
                 report_child("not_in_time", supervisor, spec, process.pid, "killed")
             node.signal(process, parent, "kill")
 
 
+def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
+    """Return whether the child is killed at once, and else the seconds that it has to shut down; None is unlimited."""
+    match spec.shutdown:
+        case "brutal_kill":
+            return True, None
+        case "infinity" | None:
+            return False, None
+        case float() | int() as seconds:
+            return False, seconds
+        case _ as unknown:
+            assert_never(unknown)
+
+
 def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
-    """Say so if that is no end of a child that was told to shut down."""
-    if not (reason_is(reason, "shutdown") or (is_orderly(reason) and spec.restart != "permanent")):
+    """Report the end of a child that was stopped, unless it ended as ordered."""
+    if not (reason_is(reason, "shutdown") or (is_orderly(reason) and not spec.restarts_after(reason))):
         report_child("shutdown_error", supervisor, spec, pid, reason)

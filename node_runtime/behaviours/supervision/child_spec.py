@@ -1,79 +1,114 @@
-"""What a supervisor knows about a child before it is started."""
+"""Child specifications: how a supervisor starts, restarts and stops a child."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, assert_never, get_args
 
-Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+from node_runtime.processes.exit_reasons import is_orderly
+
+RestartType: TypeAlias = Literal["permanent", "transient", "temporary"]
 ChildType: TypeAlias = Literal["worker", "supervisor", "task"]
 Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
 
-RESTARTS: Final = get_args(Restart)
-TYPES: Final = get_args(ChildType)
-WORKER_SHUTDOWN: Final = 5.0
+DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
+"""Time that workers and tasks have to shut down before they are killed."""
 
 
 @lru_cache(maxsize=1024)
-def _alone(module: str) -> tuple[str, ...]:
-    """The one tuple of just this module, for all children that have it."""
+def _only(module: str) -> tuple[str, ...]:
+    """Return the tuple of this one module, the same object for all children that have it."""
     return (module,)
 
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One child: `start` is a "module:function" that is looked up at each start and returns the pid it has linked.
+    """One child: `start` is a "module:function" that is resolved at each start and returns the pid of a linked process.
 
     `restart`: "permanent" always, "transient" unless it ended with normal or shutdown, "temporary" never.
     `shutdown`: seconds between the order to shut down and the kill, "infinity" or "brutal_kill"; by default 5 s, and
-    "infinity" for a supervisor. A child of the type "task" has an asyncio coroutine function as `start`, which runs as
-    the child. `modules` are the modules it runs, by default that of `start`. A `significant` child is one whose end
-    can end its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for what makes no sense. Follows
+    "infinity" for a supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as
+    the child. `modules` are the modules that the child runs, by default that of `start`. The end of a `significant`
+    child can end its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
     supervisor:child_spec().
     """
 
     id: str
     start: str
     args: tuple[Any, ...] = ()
-    restart: Restart = "permanent"
+    restart: RestartType = "permanent"
     shutdown: Shutdown | None = None
     type: ChildType = "worker"
     modules: tuple[str, ...] = ()
     significant: bool = False
 
-    def in_words(self) -> str:
-        """How it is started, restarted and ended; without its arguments, which may be secret."""
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the supervisor forgets the child when it has ended, because it is never restarted."""
+        match self.restart:
+            case "temporary":
+                return True
+            case "permanent" | "transient":
+                return False
+            case _ as unknown:
+                assert_never(unknown)
+
+    @property
+    def is_supervisor(self) -> bool:
+        """Whether the child counts as a supervisor, and not as a worker."""
+        match self.type:
+            case "supervisor":
+                return True
+            case "worker" | "task":
+                return False
+            case _ as unknown:
+                assert_never(unknown)
+
+    def restarts_after(self, reason: object) -> bool:
+        """Return whether the child is restarted after it has ended with `reason`."""
+        match self.restart:
+            case "permanent":
+                return True
+            case "transient":
+                return not is_orderly(reason)
+            case "temporary":
+                return False
+            case _ as unknown:
+                assert_never(unknown)
+
+    def summary(self) -> str:
+        """Return in one line how the child is restarted, stopped and started; without its arguments, maybe secrets."""
         shutdown = f"shutdown {self.shutdown:g} s" if isinstance(self.shutdown, float | int) else str(self.shutdown)
         words = [self.restart, *(["significant"] if self.significant else []), self.type, shutdown, self.start]
         return ", ".join(words)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.id, str) and self.id):
-            raise ValueError(f"a child's id is {self.id!r}; it is a text that isn't empty")
+            raise ValueError(f"a child's id is {self.id!r}; it must be a text that isn't empty")
         module, colon, name = self.start.partition(":") if isinstance(self.start, str) else ("", "", "")
         if not (module and colon and name):
             raise self._wrong(f'start is {self.start!r}; write it as "module:function"')
-        if self.restart not in RESTARTS:
-            raise self._wrong(f"restart is {self.restart!r}; use one of {RESTARTS}")
-        if self.type not in TYPES:
-            raise self._wrong(f"type is {self.type!r}; use one of {TYPES}")
+        if self.restart not in get_args(RestartType):
+            raise self._wrong(f"restart is {self.restart!r}; use one of {get_args(RestartType)}")
+        if self.type not in get_args(ChildType):
+            raise self._wrong(f"type is {self.type!r}; use one of {get_args(ChildType)}")
         if self.significant and self.restart == "permanent":
-            raise self._wrong("a permanent child never ends for good, so it can't be significant")
-        modules = self._several("modules", self.modules)
+            raise self._wrong("a permanent child is always restarted, so it can't be significant")
+        modules = self._as_tuple("modules", self.modules)
         for one in modules:
             if not isinstance(one, str):
-                raise self._wrong(f"modules are {self.modules!r}; they are names of modules")
+                raise self._wrong(f"modules are {self.modules!r}; use names of modules")
         set_field = object.__setattr__
         set_field(self, "shutdown", self._checked_shutdown())
         if type(self.args) is not tuple:
-            set_field(self, "args", self._several("args", self.args))
-        set_field(self, "modules", modules or _alone(module))
+            set_field(self, "args", self._as_tuple("args", self.args))
+        set_field(self, "modules", modules or _only(module))
 
     def _checked_shutdown(self) -> Shutdown:
         shutdown = self.shutdown
         if shutdown is None:
-            return "infinity" if self.type == "supervisor" else WORKER_SHUTDOWN
+            return "infinity" if self.is_supervisor else DEFAULT_SHUTDOWN_SECONDS
         if isinstance(shutdown, str):
             if shutdown in ("brutal_kill", "infinity"):
                 return shutdown
@@ -83,11 +118,11 @@ class ChildSpec:
             raise self._wrong(f"shutdown is {shutdown!r}; seconds can't be negative")
         raise self._wrong(f'shutdown is {shutdown!r}; use seconds, "brutal_kill" or "infinity"')
 
-    def _several(self, field: str, value: object) -> tuple[Any, ...]:
+    def _as_tuple(self, field: str, value: object) -> tuple[Any, ...]:
         if type(value) is tuple:
             return value
         if not isinstance(value, tuple | list):
-            raise self._wrong(f"{field} are {value!r}; write a tuple")
+            raise self._wrong(f"{field} are {value!r}; use a tuple")
         return tuple(value)
 
     def _wrong(self, what: str) -> ValueError:

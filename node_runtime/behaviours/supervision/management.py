@@ -1,6 +1,6 @@
-"""Asking supervisors: what operators, upgrades and observers call. Follows the functions of module supervisor.
+"""Functions that operators, upgrades and observers call on supervisors. Follows the functions of module supervisor.
 
-What OTP returns as an error is raised as ChildRefused, whose `reason` is OTP's word.
+Errors that OTP returns are raised as ChildRefused, whose `reason` is OTP's word.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 
 @dataclass(frozen=True, slots=True)
 class ChildStatus:
-    """One child as it is now. `pid` is None unless the status is "running"; `restarts` counts those made of it.
+    """The present state of a child. `pid` is None unless the status is "running"; `restarts` counts its restarts.
 
-    All instances of a simple_one_for_one supervisor have the id of its one specification. What
-    supervisor:which_children/1 of OTP returns.
+    All instances of a simple_one_for_one supervisor have the id of its one specification. Follows the return value of
+    supervisor:which_children/1 of OTP.
     """
 
     id: str
@@ -42,9 +42,9 @@ class ChildStatus:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many children there are: `specs`, live processes (`active`), and `supervisors` and `workers`, dead ones too.
+    """Numbers of children: `specs`, live processes (`active`), and `supervisors` and `workers`, including dead ones.
 
-    What supervisor:count_children/1 of OTP returns.
+    Follows the return value of supervisor:count_children/1 of OTP.
     """
 
     specs: int
@@ -54,94 +54,94 @@ class Counts:
 
 
 async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """Start a supervisor and its children, linked to the calling process; returns its pid when all of them have begun.
+    """Start a supervisor, linked to the calling process, and its children. Returns its pid when all have started.
 
-    There is no time limit. Raises NameTaken, Ignore if `children` did, Exit when a child fails to start (those before
-    it have been stopped by then) or the class says what makes no sense, and TypeError for a class that is no
-    supervisor's. Follows supervisor:start_link/3.
+    There is no time limit. Raises NameTaken, Ignore if `children` raised it, Exit when a child fails to start (those
+    before it have been stopped by then) or the class has invalid flags or children, and TypeError for a class that is
+    not a Supervisor. Follows supervisor:start_link/3.
     """
     return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
 
 
 async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pid | None:
-    """Add a child and start it; returns its pid, None if it said Ignore. A child that fails to start is not added.
+    """Add a child and start it. Returns its pid, None if it raised Ignore. A child that fails to start is not added.
 
-    To a simple_one_for_one supervisor give a list of the arguments that the new instance has beside the
+    For a simple_one_for_one supervisor, pass a list of the arguments that the new instance has in addition to the
     specification's. There is no time limit, here and below: it takes as long as the supervisor and the child take.
-    Raises ChildRefused, whose `reason` is already_started (here, or outside under a name that the child wants),
-    already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first or is none.
-    Follows supervisor:start_child/2.
+    Raises ChildRefused, whose `reason` is already_started (here, or elsewhere under a name that the child registers),
+    already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first or the
+    process is not a supervisor. Follows supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)
     return pid
 
 
 async def terminate_child(supervisor: Target, id: str | Pid) -> None:
-    """Stop a child, or its restarts, and keep its specification unless it is temporary; returns when it has ended.
+    """Stop a child, or its restarts, and keep its specification unless it is temporary. Returns when it has ended.
 
-    An instance of a simple_one_for_one supervisor is named by its pid, and forgotten; one that has ended already is no
-    error. Raises ChildRefused, whose `reason` is not_found or simple_one_for_one, and else as `start_child`. Follows
-    supervisor:terminate_child/2.
+    An instance of a simple_one_for_one supervisor is identified by its pid, and forgotten; if it has ended already,
+    nothing happens. Raises ChildRefused, whose `reason` is not_found or simple_one_for_one, and otherwise as
+    `start_child`. Follows supervisor:terminate_child/2.
     """
     await _request(supervisor, "terminate_child", id)
 
 
 async def restart_child(supervisor: Target, id: str) -> Pid | None:
-    """Start a child that doesn't run; returns its pid, None if it said Ignore.
+    """Start a child that doesn't run. Returns its pid, None if it raised Ignore.
 
     Raises ChildRefused, whose `reason` is not_found, running, restarting, simple_one_for_one, already_started or
-    start_failed, and else as `start_child`. Follows supervisor:restart_child/2.
+    start_failed, and otherwise as `start_child`. Follows supervisor:restart_child/2.
     """
     pid: Pid | None = await _request(supervisor, "restart_child", id)
     return pid
 
 
 async def delete_child(supervisor: Target, id: str) -> None:
-    """Forget a child that doesn't run.
+    """Delete the specification of a child that doesn't run.
 
-    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and else as
+    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and otherwise as
     `start_child`. Follows supervisor:delete_child/2.
     """
     await _request(supervisor, "delete_child", id)
 
 
 def which_children(supervisor: Target) -> list[ChildStatus]:
-    """The children in start order. Asks nobody: also right while the supervisor is busy or suspended.
+    """Return the children in start order, without a message: also while the supervisor is busy or suspended.
 
-    Raises NoProcess, and Exit for what is no supervisor. Follows supervisor:which_children/1, but for the order, which
-    is the opposite there.
+    Raises NoProcess, and Exit if the process is not a supervisor. Follows supervisor:which_children/1, except for the
+    order, which is the opposite there.
     """
     return [_status(child) for child in _children(table_of(supervisor))]
 
 
 def count_children(supervisor: Target) -> Counts:
-    """How many children there are, asked and refused as `which_children`. Follows supervisor:count_children/1."""
+    """Return the numbers of children; raises as `which_children`. Follows supervisor:count_children/1."""
     table, node = table_of(supervisor), runtime()
     children = _children(table)
-    supervisors = sum(child.spec.type == "supervisor" for child in children)
+    supervisors = sum(child.spec.is_supervisor for child in children)
     active = sum(child.pid in node.processes for child in children if child.pid is not None)
     specs = len(children) if table.template is None else 1
     return Counts(specs, active, supervisors, len(children) - supervisors)
 
 
 def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
-    """The specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
+    """Return the specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
 
-    Without its arguments if it is temporary: they aren't kept. Raises ChildRefused, whose `reason` is not_found, and
-    else as `which_children`. Follows supervisor:get_childspec/2.
+    A temporary child's has no arguments: they aren't kept. Raises ChildRefused, whose `reason` is not_found, and
+    otherwise as `which_children`. Follows supervisor:get_childspec/2.
     """
     table = table_of(supervisor)
     if table.template is not None and id == table.template.id:
         return table.template
     child = table.find(id) if isinstance(id, str) or table.template is not None else None
     if child is None:
-        what = repr(id) if isinstance(id, str) else str(id)
-        raise ChildRefused("not_found", f"{_find(supervisor).title()} has no child {what}")
+        key = repr(id) if isinstance(id, str) else str(id)
+        raise ChildRefused("not_found", f"{_find(supervisor).title()} has no child {key}")
     return child.spec
 
 
 def flags(supervisor: Target) -> Flags:
-    """Strategy and limits that the supervisor works by now. Raises NoProcess, Exit if it is no supervisor.
+    """Return the present flags of the supervisor. Raises NoProcess, Exit if the process is not a supervisor.
 
     OTP: `sup_flags()`, as supervisor:init/1 returned them.
     """
@@ -149,9 +149,9 @@ def flags(supervisor: Target) -> Flags:
 
 
 def table_of(supervisor: Target) -> Table:
-    """A supervisor's live state, for reading; an empty one before its `init` has begun.
+    """Return a supervisor's live state, for reading; an empty one before its `init` has begun.
 
-    Raises NoProcess, Exit if it is no supervisor.
+    Raises NoProcess, Exit if the process is not a supervisor.
     """
     table = _find(supervisor).raw_state()
     return table if table is not None else Table(Flags("one_for_one", 0, 1.0), (), {})
@@ -173,14 +173,14 @@ def _status(child: Child) -> ChildStatus:
 def _find(supervisor: Target) -> SupervisorProcess:
     process = runtime().find(supervisor)
     if not isinstance(process, SupervisorProcess):
-        raise Exit("badcall", f"{process.title()} is no supervisor")
+        raise Exit("badcall", f"{process.title()} is not a supervisor")
     return process
 
 
-async def _request(supervisor: Target, what: str, argument: Any) -> Any:
+async def _request(supervisor: Target, request: str, argument: Any) -> Any:
     node = runtime()
     process = _find(supervisor)
-    item: Item = (what, (argument,), {}, node.loop.create_future())
+    item: Item = (request, (argument,), {}, node.loop.create_future())
     inside = current_barrier()
     if inside is not None:
         await _prepared(inside, process, argument)
@@ -194,7 +194,7 @@ async def _request(supervisor: Target, what: str, argument: Any) -> Any:
 
 
 async def _prepared(inside: Barrier, process: SupervisorProcess, argument: Any) -> None:
-    """Hold a supervisor that an upgrade's script has to do with, and let what it does to it be taken back."""
+    """Hold a supervisor that an upgrade's script changes, and keep its state so that the changes can be put back."""
     if process.gate is not HELD or inside.owner not in (process.held or ()):
         await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
         inside.held.append(process.pid)

@@ -1,7 +1,7 @@
 """Supervisors: processes that start, watch, restart and stop others. Follows supervisor of OTP.
 
-A supervisor is a server that traps exits. Its state is one `Table`, which observers read without asking and an
-upgrade can replace and put back.
+A supervisor is a server that traps exits. Its state is one `ChildTable`, which observers read without a message and
+an upgrade can replace and restore.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from types import CoroutineType
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias, assert_never
 
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
 from node_runtime.behaviours.starting import resolve
@@ -30,10 +30,11 @@ from node_runtime.protocol.messages import Kind
 
 from .child_shutdown import shut_down
 from .child_spec import ChildSpec
-from .child_table import AutoShutdown, BackOff, Child, Specifications, Strategy, Table
+from .child_table import AutoShutdown, BackOff, Child, Specifications, Table
+from .restart_strategy import RestartStrategy, stopped_for_restart
 from .supervisor_reports import report_child, report_started, wants_progress
 
-Trouble: TypeAlias = Literal[
+ChildRefusalReason: TypeAlias = Literal[
     "already_started",
     "already_present",
     "not_found",
@@ -48,13 +49,13 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class ChildRefused(Refused):
-    """A supervisor can't do what was asked of a child; `reason` is OTP's word, `pid` the child's if it runs.
+    """A supervisor refuses a request for a child; `reason` is OTP's word, `pid` is the child's if it runs.
 
-    `failure` is what the start function raised, if it did. OTP: `{error, Reason}` of its management functions.
+    `failure` is the error of the start function, if it raised one. OTP: `{error, Reason}` of its management functions.
     """
 
     def __init__(
-        self, reason: Trouble, sentence: str, pid: Pid | None = None, failure: BaseException | None = None
+        self, reason: ChildRefusalReason, sentence: str, pid: Pid | None = None, failure: BaseException | None = None
     ) -> None:
         super().__init__(sentence)
         self.reason = reason
@@ -63,36 +64,40 @@ class ChildRefused(Refused):
 
 
 class Supervisor(GenServer[Table]):
-    """Subclasses set the flags and return the children. At most `intensity` restarts in `period` seconds are made.
+    """Subclasses set the flags and return the children. It makes at most `intensity` restarts in `period` seconds.
 
-    Child specs name start functions; what `children` gets are the arguments of `start_link`. When a child ends:
+    Child specs name start functions; `children` gets the arguments of `start_link`. When a child ends:
 
     - "one_for_one" restarts it.
     - "one_for_all" stops all others in reverse order, then starts all in order.
-    - "rest_for_one" does that with it and those after it.
-    - "simple_one_for_one" has one specification and any number of instances, begun by `start_child`. One that ends is
-      restarted with the arguments that it had.
+    - "rest_for_one" does the same with it and those after it.
+    - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
+      ends is restarted with the same arguments.
 
-    A restart that fails is tried again, in a turn of its own, and counts each time. `back_off` lets such attempts wait.
-    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and for
-    good ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the behaviour
-    supervisor and its supervisor:sup_flags().
+    A failed restart is retried in a turn of its own, and each retry counts as a restart. `back_off` delays retries.
+    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and is
+    not restarted ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the
+    behaviour supervisor and its supervisor:sup_flags().
     """
 
     __behaviour__ = True
     __protocol__ = ("start_child", "terminate_child", "restart_child", "delete_child", "_try_again")
-    strategy: ClassVar[Strategy] = "one_for_one"
+    strategy: ClassVar[RestartStrategy] = "one_for_one"
     intensity: ClassVar[int] = 1
     period: ClassVar[float] = 5.0
     auto_shutdown: ClassVar[AutoShutdown] = "never"
     back_off: ClassVar[BackOff | None] = None
 
     def children(self, *args: Any, **kwargs: Any) -> list[ChildSpec]:
-        """The children, in start order. Called at the start, and again when an upgrade changes the class.
+        """Return the children in start order. Called at the start, and again when an upgrade changes the class.
 
-        It only tells; it must do nothing. May raise Ignore: then no supervisor stays, or an upgrade changes nothing.
+        It must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no children()")
+
+    @classmethod
+    def __outline__(cls, raw_state: object) -> dict[str, object] | None:
+        return raw_state.outline() if type(raw_state) is Table else None
 
     # ------------------------------------------------------------------ callbacks of the server
 
@@ -108,7 +113,7 @@ class Supervisor(GenServer[Table]):
         return table
 
     async def handle_info(self, message: Any) -> None:
-        """A child has ended, or somebody sent something that is ignored."""
+        """Handle the end of a child; other messages are logged and ignored."""
         if not isinstance(message, EXIT):
             super().handle_info(message)
             return
@@ -126,7 +131,7 @@ class Supervisor(GenServer[Table]):
         self.state.by_pid.clear()
         await shut_down(self._title(), self_pid(), template, instances, self.state.gone)
 
-    # ------------------------------------------------------------------ requests; a refusal is their answer
+    # ------------------------------------------------------------------ requests; they return a refusal
 
     async def start_child(self, spec: ChildSpec | Sequence[Any]) -> Pid | ChildRefused | None:
         """See management.start_child."""
@@ -139,8 +144,10 @@ class Supervisor(GenServer[Table]):
         known = self.state.children.get(spec.id)
         if known is not None:
             if known.pid is not None:
-                return ChildRefused("already_started", f"child {spec.id!r} runs already as {known.pid}", known.pid)
-            return ChildRefused("already_present", f"there is a child {spec.id!r} already; restart or delete it")
+                return ChildRefused(
+                    "already_started", f"child {spec.id!r} is already running as {known.pid}", known.pid
+                )
+            return ChildRefused("already_present", f"there already is a child {spec.id!r}; restart or delete it")
         child = self.state.children[spec.id] = Child(spec)
         failure = await self._start(child)
         if failure is not None:
@@ -153,7 +160,7 @@ class Supervisor(GenServer[Table]):
         """See management.terminate_child."""
         table = self.state
         if table.template is not None and isinstance(key, str):
-            return self._no_ids("give the pid of one instance")
+            return self._no_ids("pass the pid of one instance")
         child = table.find(key) if table.template is not None or isinstance(key, str) else None
         if child is not None:
             table.by_pid.pop(key, None) if isinstance(key, int) else None
@@ -180,9 +187,9 @@ class Supervisor(GenServer[Table]):
         return None
 
     def _idle_child(self, id: str) -> Child | ChildRefused:
-        """The child, if it neither runs nor is being restarted."""
+        """Return the child if it neither runs nor is being restarted, else the refusal."""
         if self.state.template is not None:
-            return self._no_ids("end an instance with terminate_child, and start another one with start_child")
+            return self._no_ids("end an instance with terminate_child, or start one with start_child")
         child = self.state.children.get(id)
         if child is None:
             return self._not_found(id)
@@ -194,7 +201,7 @@ class Supervisor(GenServer[Table]):
 
     async def _start_instance(self, template: ChildSpec, extra: object) -> Pid | ChildRefused | None:
         if not isinstance(extra, tuple | list):
-            return ChildRefused("bad_spec", f"{self._title()} is simple_one_for_one: give a list of more arguments")
+            return ChildRefused("bad_spec", f"{self._title()} is simple_one_for_one: pass a list of further arguments")
         child = Child(template, (*template.args, *extra))
         failure = await self._start(child)
         return child.pid if failure is None else _start_failed(child, failure)
@@ -202,41 +209,40 @@ class Supervisor(GenServer[Table]):
     # ------------------------------------------------------------------ restarts
 
     async def _ended(self, child: Child, reason: object) -> None:
-        restart = child.spec.restart
-        again = restart == "permanent" or (restart == "transient" and not is_orderly(reason))
-        if again or not is_orderly(reason):
+        restarts = child.spec.restarts_after(reason)
+        if restarts or not is_orderly(reason):
             report_child("child_terminated", self._title(), child.spec, child.pid, reason)
         key: str | Pid = child.spec.id if child.args is None else child.pid or Pid(0)
         self.state.ended(child)
-        if not again:
-            if self.state.ends_with(child):
-                logger.info("%s ends with its significant child %r", self._title(), child.spec.id)
+        if not restarts:
+            if self.state.shuts_down_after(child):
+                logger.info("%s shuts down because its significant child %r has ended", self._title(), child.spec.id)
                 raise Stop("shutdown")
-        elif wait := self.state.seconds_to_wait(child):
-            await self._torn_down(child)
-            self._restart_later(child, key, wait)
+        elif delay := self.state.restart_delay(child):
+            await self._stop_group(child)
+            self._restart_later(child, key, delay)
         else:
             await self._restart(child, key)
 
     async def _try_again(self, key: str | int) -> None:
         child = self.state.find(key)
         if child is not None and child.restarting:
-            child.waiting().retry = None
+            child.ensure_retry_state().retry = None
             await self._restart(child, key)
 
     async def _restart(self, child: Child, key: str | int) -> None:
-        """Restart what was child `key`, and what has to be with it."""
+        """Restart `child`, whose key was `key`, and the siblings that the strategy restarts with it."""
         if not self.state.may_restart():
             flags = self.state.flags
             too_often = f"more than {flags.intensity} restarts in {flags.period:g} s"
             report_child("shutdown", self._title(), child.spec, None, too_often)
             raise Stop("shutdown")
         child.restarts += 1
-        for one in await self._torn_down(child):
+        for one in await self._stop_group(child):
             failure = await self._start(one)
             if failure is not None:
                 # In a later turn, so that requests are answered in between; each attempt counts as a restart.
-                self._restart_later(one, one.spec.id if one.args is None else key, self.state.seconds_to_wait(one))
+                self._restart_later(one, one.spec.id if one.args is None else key, self.state.restart_delay(one))
                 return
         if isinstance(key, int):
             self.state.by_pid.pop(key, None)
@@ -249,45 +255,47 @@ class Supervisor(GenServer[Table]):
             self.state.by_pid[key] = child
         item: Item = ("_try_again", (key,), {}, None)
         if seconds:
-            child.waiting().retry = node.later(seconds, node.post, me, item)
+            child.ensure_retry_state().retry = node.later(seconds, node.post, me, item)
         else:
-            child.waiting().retry = node.loop.call_soon(node.post, me, item, context=node.context)
+            child.ensure_retry_state().retry = node.loop.call_soon(node.post, me, item, context=node.context)
 
-    async def _torn_down(self, child: Child) -> list[Child]:
-        """Stop what has to be started anew together with `child`; returns it all in start order."""
-        strategy = self.state.flags.strategy
-        if strategy in ("one_for_one", "simple_one_for_one"):
+    async def _stop_group(self, child: Child) -> list[Child]:
+        """Stop the children that are restarted together with `child`. Returns all to start, in start order."""
+        group = stopped_for_restart(self.state.flags.strategy, child, self.state.children.values())
+        if not group:
             return [child]
-        children = list(self.state.children.values())
-        first = children.index(child) if strategy == "rest_for_one" else 0
-        await self._stop_all(children[first:])
-        return [one for one in children[first:] if one.spec.id in self.state.children]
+        await self._stop_all(group)
+        return [one for one in group if one.spec.id in self.state.children]
 
     # ------------------------------------------------------------------ one child
 
     async def _start(self, child: Child) -> BaseException | None:
-        """Start it; returns why that failed."""
+        """Start the child. Returns the error if that failed."""
         spec = child.spec
         args = spec.args if child.args is None else child.args
         try:
             function = resolve(spec.start)
-            if spec.type == "task":
-                pid: Any = spawn_task(function, *args)
-            else:
-                pid = function(*args)
-                if type(pid) is CoroutineType or inspect.isawaitable(pid):
-                    pid = await pid
+            pid: Any
+            match spec.type:
+                case "task":
+                    pid = spawn_task(function, *args)
+                case "worker" | "supervisor":
+                    pid = function(*args)
+                    if type(pid) is CoroutineType or inspect.isawaitable(pid):
+                        pid = await pid
+                case _ as unknown:
+                    assert_never(unknown)
             if not isinstance(pid, Pid):
-                raise TypeError(f"{spec.start} returned {pid!r}; a start function returns the pid of what it started")
+                raise TypeError(f"{spec.start} returned {pid!r}; a start function must return the pid of its process")
             link(pid)
         except Ignore:
             pid = None
         except BaseException as error:
-            if _ends_itself(error):
+            if _is_own_end(error):
                 raise
             report_child("start_error", self._title(), spec, None, error)
             return error
-        self.state.ran(child, pid)
+        self.state.started(child, pid)
         if wants_progress():
             report_started(self._title(), spec, pid)
         return None
@@ -310,26 +318,26 @@ class Supervisor(GenServer[Table]):
         else:
             park(inside, pid, end)
 
-    # ------------------------------------------------------------------ words
+    # ------------------------------------------------------------------ messages
 
     def _title(self) -> str:
         return runtime().find(self_pid()).title()
 
     def _not_found(self, key: str | int) -> ChildRefused:
-        return ChildRefused("not_found", f"{self._title()} has no child {_shown(key)}")
+        return ChildRefused("not_found", f"{self._title()} has no child {_key_text(key)}")
 
     def _no_ids(self, remedy: str) -> ChildRefused:
         return ChildRefused(
-            "simple_one_for_one", f"{self._title()} is simple_one_for_one, its children have no ids; {remedy}"
+            "simple_one_for_one", f"{self._title()} is simple_one_for_one, so its children have no ids; {remedy}"
         )
 
 
 class SupervisorProcess(ServerProcess):
-    """A server that observers may ask for its children without a message."""
+    """A supervisor's process. Observers read its children without sending a message."""
 
     __slots__ = ()
     kind: ClassVar[Kind] = "supervisor"
-    runs = Supervisor
+    behaviour = Supervisor
 
     def take_exit(self, sender: Pid, reason: object) -> None:
         table: Table | None = self.raw_state()
@@ -338,12 +346,12 @@ class SupervisorProcess(ServerProcess):
         super().take_exit(sender, reason)
 
 
-def _shown(key: str | int) -> str:
+def _key_text(key: str | int) -> str:
     return repr(key) if isinstance(key, str) else str(Pid(key))
 
 
-def _ends_itself(error: BaseException) -> bool:
-    """Whether this ends the supervisor itself, and isn't what the start function has come to."""
+def _is_own_end(error: BaseException) -> bool:
+    """Return whether this error ends the supervisor itself, and is not a failure of the start function."""
     task = asyncio.current_task()
     return isinstance(error, GeneratorExit) or (
         isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
@@ -353,6 +361,6 @@ def _ends_itself(error: BaseException) -> bool:
 def _start_failed(child: Child, failure: BaseException) -> ChildRefused:
     id = child.spec.id
     if isinstance(failure, NameTaken):
-        sentence = f"child {id!r} runs already outside of this supervisor: {failure}"
+        sentence = f"child {id!r} is already running outside of this supervisor: {failure}"
         return ChildRefused("already_started", sentence, failure.pid, failure)
     return ChildRefused("start_failed", f"child {id!r} did not start: {describe_reason(failure)}", failure=failure)

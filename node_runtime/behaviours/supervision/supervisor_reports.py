@@ -1,7 +1,7 @@
-"""What supervisors and applications say of those they started: reports for the log. Follows OTP's supervisor reports.
+"""Reports of supervisors and applications in the log. Follows OTP's supervisor reports and progress reports.
 
-Each record has the report as its attribute `report`, besides the sentence for people. Progress of children is of level
-DEBUG, since a supervisor may start very many.
+Each log record has a sentence for people and the report as its attribute `report`. The starts of children have the
+level DEBUG, because a supervisor may start very many.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from node_runtime.processes.pid import Pid
 
 from .child_spec import ChildSpec
 
-Context: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
-"""What happened: it ended, did not start, ended badly when told to, had to be killed, or was restarted too often."""
+ReportContext: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
+"""The child ended, did not start, failed to shut down in order, was killed, or was restarted too often."""
 
-WORDS: Final[dict[Context, tuple[int, str]]] = {
+_MESSAGES: Final[dict[ReportContext, tuple[int, str]]] = {
     "child_terminated": (logging.WARNING, "child %(child)r of %(supervisor)s ended: %(reason)s"),
     "start_error": (logging.ERROR, "child %(child)r of %(supervisor)s did not start: %(reason)s"),
     "shutdown_error": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in order: %(reason)s"),
     "not_in_time": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in time; killed"),
-    "shutdown": (logging.ERROR, "%(supervisor)s gives up: child %(child)r made %(reason)s"),
+    "shutdown": (logging.ERROR, "%(supervisor)s gives up: child %(child)r needed %(reason)s"),
 }
 logger: Final = logging.getLogger("node_runtime")
-progress: Final = logging.getLogger("node_runtime.progress")
+progress_logger: Final = logging.getLogger("node_runtime.progress")
 
 
 @dataclass(frozen=True, slots=True)
 class SupervisorReport:
-    """Trouble with one child. `supervisor` is named as for people, `start` is the child's start function."""
+    """A problem with one child. `supervisor` is its title in messages, `start` is the child's start function."""
 
     supervisor: str
-    context: Context
+    context: ReportContext
     child: str
     pid: Pid | None
     start: str
@@ -52,27 +52,27 @@ class ProgressReport:
     start: str
 
 
-def report_child(context: Context, supervisor: str, spec: ChildSpec, pid: Pid | None, reason: object) -> None:
-    """Log what happened to the child of that specification."""
-    said = describe_reason(reason)
-    report = SupervisorReport(supervisor, context, spec.id, pid, spec.start, spec.restart, said)
-    level, words = WORDS[context]
-    facts = {"child": spec.id, "supervisor": supervisor, "reason": said}
-    logger.log(level, words, facts, extra={"report": report})
+def report_child(context: ReportContext, supervisor: str, spec: ChildSpec, pid: Pid | None, reason: object) -> None:
+    """Log a problem with the child of this specification."""
+    reason_text = describe_reason(reason)
+    report = SupervisorReport(supervisor, context, spec.id, pid, spec.start, spec.restart, reason_text)
+    level, message = _MESSAGES[context]
+    facts = {"child": spec.id, "supervisor": supervisor, "reason": reason_text}
+    logger.log(level, message, facts, extra={"report": report})
 
 
 def wants_progress() -> bool:
-    """Whether anybody reads that a child has been started."""
-    return progress.isEnabledFor(logging.DEBUG)
+    """Return whether starts of children are logged."""
+    return progress_logger.isEnabledFor(logging.DEBUG)
 
 
 def report_started(supervisor: str, spec: ChildSpec, pid: Pid | None) -> None:
     """Log that a child has been started."""
     report = ProgressReport(supervisor, spec.id, pid, spec.start)
-    progress.debug("child %r of %s is started as %s", spec.id, supervisor, pid, extra={"report": report})
+    progress_logger.debug("child %r of %s is started as %s", spec.id, supervisor, pid, extra={"report": report})
 
 
 def report_application(name: str, vsn: str, pid: Pid | None, start: str | None) -> None:
     """Log that an application has been started."""
     report = ProgressReport("application", name, pid, start or "")
-    progress.info("application %s %s is started", name, vsn, extra={"report": report})
+    progress_logger.info("application %s %s is started", name, vsn, extra={"report": report})

@@ -44,7 +44,7 @@ class LiveProcesses:
                 continue
             cls, code = type(process.instance), process.code
             yield from (cls, code)
-            if vars(cls).get("_in_use") is not code:  # its own, and not the one that the class has for all
+            if vars(cls).get("_shared_version") is not code:  # its own, and not the one that the class has for all
                 yield from (code.namespace, code.methods)
 
     def titles(self) -> dict[int, tuple[str, int, int]]:

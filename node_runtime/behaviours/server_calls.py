@@ -1,0 +1,180 @@
+"""Calls and casts to servers. Follows gen_server:call/3 and cast/2 of OTP.
+
+A call names a method of the class, and a type checker checks it against that method, but only the *name* travels: the
+server runs the method that its current version has under the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
+
+from node_runtime.processes import current_runtime
+from node_runtime.processes.errors import NoProcess
+from node_runtime.processes.pid import Target
+from node_runtime.processes.process import BUSY, Item, Process
+from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.runtime import runtime
+from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.timers import check_seconds
+
+from .behaviour_process import CALLBACK_ERRORS
+from .request import answer, ask, ensure_caller_alive, name_of, not_a_method
+
+R = TypeVar("R")
+P = ParamSpec("P")
+
+_ABSENT: Final[Any] = object()
+_NO_KWARGS: Final[dict[str, Any]] = {}
+"""Shared, because an empty dict for each cast in a mailbox would make the garbage collector run more often."""
+
+
+def _request(name: str, argument: Any, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Answer | None) -> Item:
+    """Return a request as a piece of mail."""
+    if argument is _ABSENT:
+        return (name, (), kwargs or _NO_KWARGS, answer)
+    if args or kwargs:
+        return (name, (argument, *args), kwargs or _NO_KWARGS, answer)
+    return (name, argument, None, answer)
+
+
+@overload
+async def call(
+    target: Target, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], /, *args: P.args, **kwargs: P.kwargs
+) -> R: ...
+@overload
+async def call(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+async def call(  # noqa: PLR0912
+    target: Target, method: Callable[..., Any], argument: Any = _ABSENT, /, *args: Any, **kwargs: Any
+) -> Any:
+    """Call a method of a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
+
+    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, Exit with
+    the reason when the server ends before it answers ("badcall" when it has no such method, and keeps running),
+    Deadlock at once when the server waits for the caller, directly or through others, and TypeError for an object that
+    is not a method. A call to an idle server whose method is plain runs in the caller's turn, with the caller's context
+    variables. Follows gen_server:call/2.
+    """
+    node = current_runtime.node or runtime()
+    if node.zombies:
+        node.refuse_zombie()
+    known: dict[Any, Any] = node.names if isinstance(target, str) else node.processes
+    try:
+        name = method.__name__
+        process: Any = known[target]
+    except KeyError:
+        raise NoProcess(target) from None
+    except AttributeError:
+        raise not_a_method(method) from None
+    mail, began = process.mail, 0.0
+    # `gate` is None only for processes with callbacks, and `methods` is empty for all but servers.
+    if (
+        process.gate is not None
+        or mail is not None
+        or (code := process.code).home.__dict__ is not code.namespace
+        or (function := code.methods.get(name)) is None
+        or (node.inline_calls <= node.look_at and not (began := node.look()))
+    ):
+        return await ask(node, process, _request(name, argument, args, kwargs, Answer(node)), CALL_SECONDS)
+    node.inline_calls -= 1
+    # The rest is BehaviourProcess.serve without a future for the answer.
+    failure: BaseException | None = None
+    result: Any = None
+    process.gate = BUSY
+    process.handled += 1
+    node.current = process
+    try:
+        if argument is _ABSENT:
+            result = function(process.instance, **kwargs)
+        elif args or kwargs:
+            result = function(process.instance, argument, *args, **kwargs)
+        else:  # Python needs no frame of C to call with one argument
+            result = function(process.instance, argument)
+    except CALLBACK_ERRORS as error:
+        failure = error
+    finally:
+        node.current = None
+        if began:
+            node.charge(process, began)
+    if failure is None and process.gate is BUSY and type(result) is not CoroutineType:
+        process.gate = None
+        if process.mail is not None:
+            node.make_ready(process)
+        if node.zombies:
+            await ensure_caller_alive(node)
+        return result
+    item = _request(name, argument, args, kwargs, Answer(node))
+    if failure is None and type(result) is CoroutineType:
+        process.continue_in_task(result, item)
+    else:
+        process.finish_inline_call(item, result, failure)
+    return await answer(node, process, item, CALL_SECONDS)
+
+
+@overload
+async def call_within(
+    seconds: float | None,
+    target: Target,
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R: ...
+@overload
+async def call_within(
+    seconds: float | None,
+    target: Target,
+    method: Callable[Concatenate[Any, P], R],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> R: ...
+async def call_within(
+    seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
+) -> Any:
+    """As `call`, with a time limit of `seconds` seconds; None waits for ever.
+
+    Also raises ValueError for an invalid time. Follows gen_server:call/3.
+    """
+    node, name = runtime(), name_of(method)
+    if seconds is not None:
+        check_seconds(seconds)
+    process = node.find(target)
+    return await ask(node, process, (name, args, kwargs, Answer(node)), seconds)
+
+
+@overload
+def cast(
+    target: Target,
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, Any]],
+    /,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> None: ...
+@overload
+def cast(target: Target, method: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+def cast(target: Target, method: Callable[..., Any], argument: Any = _ABSENT, /, *args: Any, **kwargs: Any) -> None:
+    """Send a request to a server without waiting for it or its result. There may be no such process.
+
+    Raises TypeError for an object that is not a method. Follows gen_server:cast/2.
+    """
+    node = current_runtime.node or runtime()
+    if node.zombies:
+        node.refuse_zombie()
+    known: dict[Any, Process] = node.names if isinstance(target, str) else node.processes
+    try:
+        process = known[target]
+        if not (args or kwargs) and argument is not _ABSENT:
+            item: Item = (method.__name__, argument, None, None)
+        else:
+            item = _request(method.__name__, argument, args, kwargs, None)
+    except KeyError:
+        name_of(method)
+        return
+    except AttributeError:
+        raise not_a_method(method) from None
+    if (mail := process.mail) is not None:
+        mail.append(item)
+    else:
+        node.post(process, item)

@@ -1,0 +1,43 @@
+"""The restart strategies of supervisors: the siblings that each strategy restarts with a failed child.
+
+Every decision by strategy is here and names each one, so that a type checker finds all places that a new one concerns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal, TypeAlias, TypeVar, assert_never
+
+RestartStrategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one"]
+"""Follows supervisor:strategy()."""
+
+C = TypeVar("C")
+
+
+def stopped_for_restart(strategy: RestartStrategy, failed: C, children: Collection[C]) -> list[C]:
+    """Return the children that are stopped before `failed` is restarted and restarted together with it, in start order.
+
+    `children` are all children of the supervisor in start order. The list contains `failed`, or is empty if only
+    `failed` is restarted.
+    """
+    match strategy:
+        case "one_for_one" | "simple_one_for_one":
+            return []
+        case "one_for_all":
+            return list(children)
+        case "rest_for_one":
+            in_order = list(children)
+            return in_order[in_order.index(failed) :]
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def has_template(strategy: RestartStrategy) -> bool:
+    """Return whether all children are instances of one specification, and have pids for keys instead of ids."""
+    match strategy:
+        case "simple_one_for_one":
+            return True
+        case "one_for_one" | "one_for_all" | "rest_for_one":
+            return False
+        case _ as unknown:
+            assert_never(unknown)

@@ -1,0 +1,87 @@
+"""A process whose state lives in an instance of one version of its callback class.
+
+Each version of the class gets a fresh instance, which takes over the state of the previous one. So the state is in
+one place, the instance in use, where reading it costs one slot. A callback that waits at an `await` while new code is
+loaded continues with its own instance, which stays in use until the callback ends; the state moves only when the next
+callback begins. Nothing can be lost in between, because there is no second instance before. (The alternative, a state
+that all instances reach through the process, would cost every access to it.)
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from node_runtime.processes.pid import Pid
+from node_runtime.processes.runtime import Runtime
+
+from .behaviour import Behaviour, current_class
+from .callback_class import CodeInUse
+from .pending_replies import Debtor
+from .sys_debug import Debug
+
+
+class VersionedProcess(Debtor):
+    """Finds its callback class by name, and holds the state in an instance of the class."""
+
+    __slots__ = ("code", "instance")
+    behaviour: ClassVar[type[Behaviour]]
+    """The behaviour that the callback class has to follow."""
+    state_attribute: ClassVar[str]
+    """The instance's one attribute."""
+    needs_call_back: ClassVar[bool] = False
+    """Whether every request has to go through `call_back`, so that calling its method alone is not enough."""
+
+    def __init__(self, runtime: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
+        super().__init__(runtime, parent)
+        module, qualname = cls.__module__, cls.__qualname__
+        current = current_class(module, qualname)
+        self._instantiate(current if isinstance(current, type) else cls, module, qualname, None)
+
+    @property
+    def module(self) -> str:
+        return self.code.module
+
+    @property
+    def qualname(self) -> str:
+        return self.code.qualname
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The namespace that the instance's class comes from."""
+        return self.code.namespace
+
+    @property
+    def debug(self) -> Debug | None:
+        """The recorder that sys has installed."""
+        return self.code.debug
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        """The requests that a caller may answer by calling their methods, without going through `call_back`."""
+        return self.code.methods
+
+    def take_state(self, state: Any) -> None:
+        """Use `state`, which `init` returned or `adopt` was given, from now on."""
+        setattr(self.instance, self.state_attribute, state)
+
+    def raw_state(self) -> Any:
+        """Return the state object itself, None before there is one."""
+        return getattr(self.instance, self.state_attribute, None)
+
+    def take_class(self, cls: Any) -> None:
+        """Make a fresh instance of this version of the class, without a state."""
+        self._instantiate(cls, self.code.module, self.code.qualname, self.code.debug)
+
+    def _instantiate(self, cls: Any, module: str, qualname: str, debug: Debug | None) -> None:
+        self.instance: Any = object.__new__(cls)
+        self.code = CodeInUse.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
+
+    def refresh(self) -> None:
+        """Move to the current version of the class, with the state. Raises LookupError if it has no such class."""
+        cls = current_class(self.module, self.qualname)
+        if not isinstance(cls, type):
+            raise LookupError(f"the current version of {self.module} has no class {self.qualname}")
+        before = self.instance
+        self.take_class(cls)
+        if hasattr(before, self.state_attribute):
+            setattr(self.instance, self.state_attribute, getattr(before, self.state_attribute))
