@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from node_runtime.behaviours.show.value_readers import escape
-from node_runtime.behaviours.supervision import management
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.pid import ROOT
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
@@ -22,6 +21,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST
+from node_runtime.supervisor import restart_child, terminate_child
 
 from .audit_log import Audit
 from .dispatch import Caller, Entry
@@ -243,8 +243,8 @@ class Handlers:
             raise Refused(
                 f"{process.title()} is temporary, so its supervisor never restarts it; kill it if it has to go."
             )
-        await management.terminate_child(supervisor.pid, child.spec.id)
-        await management.restart_child(supervisor.pid, child.spec.id)
+        await terminate_child(supervisor.pid, child.spec.id)
+        await restart_child(supervisor.pid, child.spec.id)
         return m.Nothing()
 
     def kill_process(self, caller: Caller, asked: m.Target) -> m.Nothing:

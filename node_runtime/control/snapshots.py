@@ -15,13 +15,16 @@ from typing import Final
 import msgspec
 
 from node_runtime.behaviours.application_controller import Applications
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.gen_statem import StatemProcess
 from node_runtime.behaviours.show.describe import describe
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.behaviours.show.value_readers import escape
-from node_runtime.behaviours.supervision.child_table import Child, Table
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import (
+    BehaviourProcess,
+    Child,
+    StatemProcess,
+    SupervisorProcess,
+    Table,
+)
 from node_runtime.code import CodeServer
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.process import DEAD, Process

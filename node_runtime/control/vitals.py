@@ -8,7 +8,7 @@ from typing import Final
 
 import psutil
 
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import Vitals

@@ -5,12 +5,9 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any
 
-from node_runtime.behaviours.application import Application
-from node_runtime.behaviours.application_controller import AppSpec
-from node_runtime.behaviours.supervision.child_spec import ChildSpec
-from node_runtime.behaviours.supervision.management import start_link
-from node_runtime.behaviours.supervision.supervisor import Supervisor
+from node_runtime.application import Application, AppSpec
 from node_runtime.processes import Pid
+from node_runtime.supervisor import ChildSpec, Supervisor, start_link
 
 from .listener import SUPERVISOR, close_all
 

@@ -16,11 +16,10 @@ from typing import Final
 
 import uvicorn
 
-from node_runtime.behaviours.supervision.child_spec import ChildSpec
-from node_runtime.behaviours.supervision.management import delete_child, start_child, terminate_child
 from node_runtime.processes import Pid, runtime
 from node_runtime.processes.transaction import current_barrier
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.supervisor import ChildSpec, delete_child, start_child, terminate_child
 
 from .routes import Dispatch, Route
 

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from node_runtime.behaviours.upgrade.holding import Hold
+from node_runtime.behaviours.upgrade.live_processes import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
 from node_runtime.processes.errors import describe_reason, is_cancelled
 from node_runtime.protocol.exit_codes import Refused

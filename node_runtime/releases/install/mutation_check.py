@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 COMPARED = 32
 """How many states are compared with what they were."""

@@ -15,18 +15,22 @@ from typing import Any, Final
 
 import msgspec
 
-from node_runtime.behaviours.behaviour import Behaviour
-from node_runtime.behaviours.gen_statem import has_state
 from node_runtime.behaviours.show.describe import Limits
 from node_runtime.behaviours.show.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.behaviours.show.value_readers import Kinds, escape
 from node_runtime.behaviours.starting import resolve
-from node_runtime.behaviours.supervision.child_table import Child, Table
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
-from node_runtime.behaviours.upgrade.holding import Hold
-from node_runtime.behaviours.upgrade.supervisor_code_change import ReRead, take_new_class
+from node_runtime.behaviours.upgrade.live_processes import (
+    Behaviour,
+    Child,
+    Hold,
+    ReRead,
+    SupervisorProcess,
+    Table,
+    take_new_class,
+)
 from node_runtime.code import Batch
+from node_runtime.gen_statem import has_state
 from node_runtime.protocol.messages import ChildChange, PlannedChild, Rehearsed, RehearsedCall, Term
 from node_runtime.releases.install.app_env import Surroundings
 from node_runtime.releases.planning.transition import Transition
