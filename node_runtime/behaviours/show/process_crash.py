@@ -1,4 +1,4 @@
-"""The crash report of a process with callbacks: its last message and its state, as people may see them."""
+"""The crash report of a process with callbacks: its last message and its state, redacted for the log."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def report(process: BehaviourProcess, reason: object, error: BaseException, item: Item | None) -> None:
-    """Log the end of `process` for `reason` unless it is an orderly one. `item` is the mail that it was handling, None
-    while it terminated.
+    """Log the exit of `process` with `reason` unless it is an orderly one.
 
-    Nothing is described that isn't shown then: most ends are orderly.
+    `item` is the message that it was handling, None while it terminated. Orderly exits, which are the most frequent
+    ones, describe nothing.
     """
     if is_orderly(reason) or refusal(reason) is not None:
         report_crash(process, reason, error)
         return
-    from .state_view import shown  # which knows all behaviours, and they know this one
+    from .state_view import shown  # it imports all behaviours, and they import this module
 
     has_state = hasattr(process.instance, process.value)
     state = short(shown(type(process.instance), process.raw_state(), limits())) if has_state else ""

@@ -1,4 +1,4 @@
-"""A process's state as people are shown it: as its own class wants, and as data."""
+"""The state of a process as data for display, formatted by `format_status` if its class has that."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def shown(
     *,
     run_hook: bool = True,
 ) -> Term:
-    """`state`, as `raw_state` gives it, of an instance of `cls`: a state machine's name and data stand side by side.
+    """Return `state`, a `raw_state` of an instance of `cls`; a state machine's name and data are two parts.
 
-    A supervisor's is an outline of its children. The class's `format_status` decides what of the state, or of the data,
-    is shown. Where user code must not run, `run_hook` is False, and a state that has such a hook is not shown at all.
-    Follows gen_server:format_status/1.
+    A supervisor's state is shown as an outline of its children. The class's `format_status` decides which part of the
+    state, or of the data, is shown. With `run_hook` False no user code runs, and a state whose class has that hook is
+    not shown at all. Follows gen_server:format_status/1.
     """
     if type(state) is Table and run_hook:
         return structs.replace(describe(state.outline(), limits, kinds), type="supervisor")

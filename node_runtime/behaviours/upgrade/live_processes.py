@@ -55,7 +55,7 @@ __all__ = [
 
 
 def raw_state(target: Target) -> Any:
-    """The very state object: a server's state, a state machine's `(state_name, data)`; None without callbacks."""
+    """Return the state object itself: a server's state, a statem's `(state_name, data)`; None without callbacks."""
     process = runtime().find(target)
     return process.raw_state() if isinstance(process, BehaviourProcess) else None
 
@@ -64,13 +64,13 @@ def adopt(target: Target, state: Any) -> None:
     """Give a held process `state` and a fresh instance of the current class. Raises NotHeld, LookupError."""
     process = runtime().find(target)
     if not isinstance(process, BehaviourProcess) or process.gate is not HELD:
-        raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before it is given a state")
+        raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before you give it a state")
     process.refresh()
     process.take_state(state)
 
 
 def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
-    """`(module, qualname, namespace)` of the code that the process runs: its callback class, or its coroutine."""
+    """Return `(module, qualname, namespace)` of the code that the process runs: a callback class or a coroutine."""
     process = runtime().find(target)
     if isinstance(process, BehaviourProcess):
         return process.module, process.qualname, process.namespace
@@ -79,7 +79,7 @@ def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
 
 
 def using(module: str) -> list[Pid]:
-    """The live processes whose callback module, or whose coroutine's module, is `module`."""
+    """Return the pids of the live processes whose callback module, or whose coroutine's module, is `module`."""
     return [process.pid for process in runtime().processes.values() if process.module == module]
 
 
@@ -103,7 +103,7 @@ def re_read(target: Target) -> ReRead:
 
 @contextmanager
 def spawn_barrier(*, owner: object) -> Iterator[list[Pid]]:
-    """Processes with callbacks that are started inside run their `init` and are held by `owner`; yields their pids.
+    """Hold the processes with callbacks that are started inside, for `owner`, after their `init`; yields their pids.
 
     A coroutine that is spawned inside begins when it is released. Children that an `init` starts count as started
     inside. Supervisor functions that are called inside act at once on a held supervisor.

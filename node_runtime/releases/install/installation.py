@@ -214,9 +214,9 @@ class Installation:
         """Hold everybody whom the script suspends, those born meanwhile too, under one deadline. Raises `Aborted`."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
-        while modules and (busy := hold.idle(modules)):
+        while modules and (busy := hold.hold_idle(modules)):
             left = max(0.0, deadline - time.perf_counter())
-            answers = await asyncio.gather(*(hold.busy(one, left) for one in busy), return_exceptions=True)
+            answers = await asyncio.gather(*(hold.hold_busy(one, left) for one in busy), return_exceptions=True)
             errors = [answer for answer in answers if isinstance(answer, BaseException)]
             if errors:
                 raise Aborted("; ".join(str(error) for error in errors)) from errors[0]

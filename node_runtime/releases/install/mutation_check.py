@@ -33,7 +33,7 @@ class Noted:
         left = max(0, COMPARED - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            noted = fingerprint(state, seconds=SECONDS, most=PARTS, kinds=self._kinds)
+            noted = fingerprint(state, seconds=SECONDS, max_parts=PARTS, kinds=self._kinds)
             if noted is None:
                 self._unknown.append(process)
             else:

@@ -142,7 +142,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
         old_vsn=old_vsn,
         new_vsn=new_vsn,
         outcome=outcome,
-        seconds=max(0.0, pause.ended - switch.hold.later.get(process.pid, pause.began)) if held else 0.0,
+        seconds=max(0.0, pause.ended - switch.hold.held_later.get(process.pid, pause.began)) if held else 0.0,
         before=before,
         after=after,
         reason=reason,

@@ -168,7 +168,7 @@ class Play:
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
-            hold.idle(modules)
+            hold.hold_idle(modules)
             hold.release()
 
     def _say(self, *, at_once: bool = False) -> None:
@@ -183,7 +183,7 @@ class Play:
     def _one(self, part: Part) -> None:
         process = part.process
         state = self._made.get(process.pid, process.raw_state())
-        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds, alone=True)
+        note = fingerprint(state, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS, kinds=self._kinds, alone=True)
         attempt = Attempt(part=part, state=state, old_class=type(process.instance), note=note)
         before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
@@ -248,7 +248,7 @@ class Play:
 
         def go() -> None:
             returned = attempt.after if back is None else back(attempt.after)
-            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS)
             if attempt.given_back is False:
                 without = " has no code_change for it, and" if back is None else ""
                 attempt.message = f"the way down{without} does not give the same state back"
