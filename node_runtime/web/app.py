@@ -1,4 +1,4 @@
-"""The `web` application: one supervisor, below which each listener is a child."""
+"""The `web` application: one supervisor with a child per listener."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .listener import SUPERVISOR, close_all
 
 
 class WebApp(Application):
-    """Listeners are started by the applications that need them, with `start_http`."""
+    """The callback module of `web`. Applications start their listeners themselves, with `start_http`."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         return await start_link(WebSup, name=SUPERVISOR)
@@ -23,7 +23,7 @@ class WebApp(Application):
 
 
 class WebSup(Supervisor):
-    """Begins without children; a listener that falls does not disturb the others."""
+    """Starts without children; a listener that crashes does not affect the others."""
 
     strategy, intensity, period = "one_for_one", 10, 10.0
 
