@@ -71,11 +71,11 @@ class Control:
         Raises Refused when it can't listen there, or when an unknown key is not refused.
         """
         keys = make_keys(self._directory)
-        self._endpoint = Endpoint(keys)
-        self._closers.append(self._endpoint.stop)
+        self._sockets = Endpoint(keys)
+        self._closers.append(self._sockets.stop)
         try:
-            ports = self._endpoint.bind(self._host, self._port)
-            self._endpoint.start(self._prepare(asyncio.get_running_loop(), ports[1]).take)
+            ports = self._sockets.bind(self._host, self._port)
+            self._sockets.start(self._prepare(asyncio.get_running_loop(), ports[1]).take)
             for port in ports:
                 require_refusal(keys.public, self.host, port)
         except BaseException:
@@ -96,10 +96,10 @@ class Control:
     # ------------------------------------------------------------------ inside
 
     def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatch:
-        endpoint = self._endpoint
+        sockets = self._sockets
         audit = Audit(self._directory / "var" / "audit.jsonl")
         uploads = Uploads(self._directory / "var" / "staging")
-        events = EventLog(self._boot_id, endpoint.publish)
+        events = EventLog(self._boot_id, sockets.publish)
         meter = Meter(self._runtime, loop, self._started)
         handlers = Handlers(
             Identity(self._name, self._boot_id, os.getpid(), self._directory, self._started, events_port),
@@ -110,25 +110,25 @@ class Control:
             audit,
             uploads,
             meter,
-            lambda text: endpoint.run(lambda: events.emit("release", escape(text))),
+            lambda text: sockets.run(lambda: events.emit("release", escape(text))),
             self._on_stop,
         )
-        bridge = Turns(loop, threading.get_ident(), endpoint.run, endpoint.later)
-        dispatch = Dispatch(handlers.entries(), endpoint, bridge, audit, self._name)
+        bridge = Turns(loop, threading.get_ident(), sockets.run, sockets.later)
+        dispatch = Dispatch(handlers.entries(), sockets, bridge, audit, self._name)
 
         def publish_vitals() -> None:
-            endpoint.later(VITALS_INTERVAL_SECONDS, publish_vitals)
+            sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
 
-        endpoint.run(publish_vitals)
-        watch = Watch(self._runtime, events, endpoint.run, endpoint.later)
-        self._closers = [audit.close, endpoint.stop, uploads.close, dispatch.close, watch.close]
+        sockets.run(publish_vitals)
+        event_source = Watch(self._runtime, events, sockets.run, sockets.later)
+        self._closers = [audit.close, sockets.stop, uploads.close, dispatch.close, event_source.close]
         self._closers.append(
-            self._handler.subscribe(lambda operation: endpoint.run(lambda: _publish(events, audit, operation)))
+            self._handler.subscribe(lambda operation: sockets.run(lambda: _publish(events, audit, operation)))
         )
         self._closers.append(
             self._handler.rehearsals.subscribe(
-                lambda vsn, done, of: endpoint.run(
+                lambda vsn, done, of: sockets.run(
                     lambda: events.emit(
                         "rehearsal", escape(f"rehearsal for release {vsn}: {done} of {of} process{'es' * (of != 1)}")
                     )
@@ -136,7 +136,7 @@ class Control:
             )
         )
         self._closers.append(
-            self._handler.watch(lambda vsn, health: endpoint.run(lambda: _emit_health(events, vsn, health)))
+            self._handler.watch(lambda vsn, health: sockets.run(lambda: _emit_health(events, vsn, health)))
         )
         return dispatch
 

@@ -74,10 +74,10 @@ class Dispatch:
     """Receives requests in the control thread and replies to each exactly once."""
 
     def __init__(
-        self, entries: Iterable[Entry[Any, Any]], endpoint: Endpoint, bridge: Turns, audit: Audit, name: str
+        self, entries: Iterable[Entry[Any, Any]], sockets: Endpoint, bridge: Turns, audit: Audit, name: str
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
-        self._endpoint = endpoint
+        self._sockets = sockets
         self._bridge = bridge
         self._audit = audit
         self._name = name
@@ -117,7 +117,7 @@ class Dispatch:
         return caller
 
     def _reply(self, peer: Peer, reply: m.Reply) -> None:
-        if not self._endpoint.reply(peer.routing_id, pack(reply)):
+        if not self._sockets.reply(peer.routing_id, pack(reply)):
             self._callers.pop(peer.routing_id, None)
 
 
@@ -159,7 +159,7 @@ class _PendingRequest:
         except Malformed as error:
             raise Refused(
                 f"{self._dispatch._name} can't decode the parameters of {entry.method.name!r} ({error}); "
-                f"use the hotdash that came with it: `bin/<name> attach`."
+                f"use the hotdash that came with the node: `bin/<name> attach`."
             ) from None
         return params
 
@@ -199,7 +199,7 @@ class _PendingRequest:
 
     def _in_worker(self, entry: Entry[Any, Any], params: m.Struct) -> None:
         result, error = _result_of(lambda: entry.handler(self._caller, params))
-        self._dispatch._endpoint.run(lambda: self._finish(result, error))
+        self._dispatch._sockets.run(lambda: self._finish(result, error))
 
     def _finish(self, result: Any, error: BaseException | None) -> None:
         reply = self._answer(result, error)

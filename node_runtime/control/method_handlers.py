@@ -139,8 +139,8 @@ class Handlers:
     def hello(self, caller: Caller, request: m.Hello) -> m.NodeInfo:
         if request.protocol != methods.PROTOCOL:
             raise Refused(
-                f"{escape(request.client[:40])} uses protocol version {request.protocol}, {self._identity.name} "
-                f"version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
+                f"{escape(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
+                f"uses version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
             )
         caller.user = escape(request.user[:100])
         return self.info(caller)

@@ -68,7 +68,7 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         done = json.loads(node.hotdash("upgrade", NAME, "2.0", "--yes", "--unrehearsed", "-o", "json").stdout)
         assert done["outcome"] == "installed"
         assert done["rehearsal"]["unrehearsed"] == 1
-        assert "rehearsed: 1 of 1 process" in node.hotdash("events", NAME).stdout
+        assert "rehearsal for release 2.0: 1 of 1 process" in node.hotdash("events", NAME).stdout
         node.hotdash("rollback", NAME, "--yes", code=1)
         node.hotdash("rollback", NAME, "--yes", "--unrehearsed")
 
