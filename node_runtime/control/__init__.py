@@ -1,4 +1,4 @@
-"""The node's control endpoint: who may ask what, answered in a thread of its own."""
+"""The node's control plane: authenticated requests and events over ZeroMQ, served by a thread of its own."""
 
 from .control import Control
 from .method_handlers import ReleaseHandler

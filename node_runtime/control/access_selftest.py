@@ -1,6 +1,7 @@
-"""Proof, at each start, that a stranger is kept out: a random key knocks at the node's own doors and must be refused.
+"""A self-test at each start: the node connects to its own ports with a random key and must be refused.
 
-A mistake in the keys' setup would let everybody in without a word; no code review sees that as surely as a try.
+A mistake in the keys' setup would silently admit every client; a test at run time detects it more reliably than a code
+review.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from zmq.utils.monitor import recv_monitor_message
 
 from node_runtime.protocol.exit_codes import Refused
 
-SECONDS: Final = 5.0
+HANDSHAKE_SECONDS: Final = 5.0
+"""How long the refusal may take."""
 _REFUSED: Final = (
     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
     zmq.Event.HANDSHAKE_FAILED_PROTOCOL,
@@ -22,7 +24,7 @@ _REFUSED: Final = (
 
 
 def require_refusal(server_key: bytes, host: str, port: int) -> None:
-    """Raise Refused unless the node at `host`:`port` turns a random key away."""
+    """Raise Refused unless the node at `host`:`port` refuses a random key."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     try:
         stranger = context.socket(zmq.DEALER)
@@ -38,7 +40,7 @@ def require_refusal(server_key: bytes, host: str, port: int) -> None:
 
 
 def _was_refused(monitor: zmq.Socket[bytes]) -> bool:
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + HANDSHAKE_SECONDS
     while (left := deadline - time.monotonic()) > 0 and monitor.poll(int(left * 1000)):
         event = recv_monitor_message(monitor)["event"]
         if event in _REFUSED:

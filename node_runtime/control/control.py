@@ -1,4 +1,4 @@
-"""The control endpoint of a node, put together: keys, sockets, table, events, audit."""
+"""The control plane of a node, assembled from keys, sockets, method table, events and audit log."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from .sockets import Endpoint
 from .uploads import Uploads
 from .vitals import Meter
 
-_NOW: Final = {"installed": "runs now", "reverted": "runs now", "committed": "is permanent now"}
-HEARTBEAT: Final = 1.0
-"""Seconds between two vitals."""
+_NEW_STATUS: Final = {"installed": "current", "reverted": "current", "committed": "permanent"}
+"""The release status that follows from an operation's outcome."""
+VITALS_INTERVAL_SECONDS: Final = 1.0
 
 
 class Control:
-    """A node's control endpoint. Made, started and stopped on the event loop of `runtime`.
+    """A node's control plane. Create, start and stop it on the event loop of `runtime`.
 
-    `directory` is the node's; `listen` is "host:port", where port 0 takes a free one. `on_stop(restart)` is called on
-    the event loop when an operator has ordered the node to stop.
+    `directory` is the node's; `listen` is "host:port", where port 0 chooses a free port. `on_stop(restart)` is called
+    on the event loop when an operator requests a stop of the node.
     """
 
     def __init__(
@@ -61,21 +61,21 @@ class Control:
         self._boot_id = boot_id
         self._directory = directory
         self._on_stop = on_stop
-        self._host, self._port = _listen(listen)
+        self._host, self._port = _host_and_port(listen)
         self._started = time.time() if started is None else started
         self._closers: list[Callable[[], object]] = []
 
     def start(self) -> tuple[int, int]:
-        """Open the endpoint and return its ports, of requests and of events.
+        """Open the sockets and return their ports, of requests and of events.
 
-        Raises Refused when it can't listen there, or when a stranger's key is not turned away.
+        Raises Refused when it can't listen there, or when an unknown key is not refused.
         """
         keys = make_keys(self._directory)
-        self._endpoint = Endpoint(keys)
-        self._closers.append(self._endpoint.stop)
+        self._sockets = Endpoint(keys)
+        self._closers.append(self._sockets.stop)
         try:
-            ports = self._endpoint.bind(self._host, self._port)
-            self._endpoint.start(self._prepare(asyncio.get_running_loop(), ports[1]).take)
+            ports = self._sockets.bind(self._host, self._port)
+            self._sockets.start(self._prepare(asyncio.get_running_loop(), ports[1]).take)
             for port in ports:
                 require_refusal(keys.public, self.host, port)
         except BaseException:
@@ -85,21 +85,21 @@ class Control:
 
     @property
     def host(self) -> str:
-        """Where a client on this machine reaches the endpoint."""
+        """The host by which a client on this machine connects."""
         return "127.0.0.1" if self._host in ("*", "0.0.0.0") else self._host
 
     def stop(self) -> None:
-        """Close the endpoint, after the answers that are due."""
+        """Close the sockets, after the pending replies."""
         while self._closers:
             self._closers.pop()()
 
     # ------------------------------------------------------------------ inside
 
     def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatch:
-        endpoint = self._endpoint
+        sockets = self._sockets
         audit = Audit(self._directory / "var" / "audit.jsonl")
         uploads = Uploads(self._directory / "var" / "staging")
-        events = EventLog(self._boot_id, endpoint.publish)
+        events = EventLog(self._boot_id, sockets.publish)
         meter = Meter(self._runtime, loop, self._started)
         handlers = Handlers(
             Identity(self._name, self._boot_id, os.getpid(), self._directory, self._started, events_port),
@@ -110,50 +110,52 @@ class Control:
             audit,
             uploads,
             meter,
-            lambda text: endpoint.run(lambda: events.emit("release", escape(text))),
+            lambda text: sockets.run(lambda: events.emit("release", escape(text))),
             self._on_stop,
         )
-        turns = Turns(loop, threading.get_ident(), endpoint.run, endpoint.later)
-        dispatch = Dispatch(handlers.entries(), endpoint, turns, audit, self._name)
+        bridge = Turns(loop, threading.get_ident(), sockets.run, sockets.later)
+        dispatch = Dispatch(handlers.entries(), sockets, bridge, audit, self._name)
 
-        def beat() -> None:
-            endpoint.later(HEARTBEAT, beat)
+        def publish_vitals() -> None:
+            sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
 
-        endpoint.run(beat)
-        watch = Watch(self._runtime, events, endpoint.run, endpoint.later)
-        self._closers = [audit.close, endpoint.stop, uploads.close, dispatch.close, watch.close]
-        self._closers.append(self._handler.subscribe(lambda told: endpoint.run(lambda: _tell(events, audit, told))))
+        sockets.run(publish_vitals)
+        event_source = Watch(self._runtime, events, sockets.run, sockets.later)
+        self._closers = [audit.close, sockets.stop, uploads.close, dispatch.close, event_source.close]
+        self._closers.append(
+            self._handler.subscribe(lambda operation: sockets.run(lambda: _publish(events, audit, operation)))
+        )
         self._closers.append(
             self._handler.rehearsals.subscribe(
-                lambda vsn, done, of: endpoint.run(
+                lambda vsn, done, of: sockets.run(
                     lambda: events.emit(
-                        "rehearsal", escape(f"the way to {vsn} is rehearsed: {done} of {of} process{'es' * (of != 1)}")
+                        "rehearsal", escape(f"rehearsal for release {vsn}: {done} of {of} process{'es' * (of != 1)}")
                     )
                 )
             )
         )
         self._closers.append(
-            self._handler.watch(lambda vsn, health: endpoint.run(lambda: _tell_health(events, vsn, health)))
+            self._handler.watch(lambda vsn, health: sockets.run(lambda: _emit_health(events, vsn, health)))
         )
         return dispatch
 
 
-def _tell_health(events: EventLog, vsn: str, health: Health) -> None:
-    events.emit("release", escape(f"release {vsn} is on probation, its health is {health.verdict}: {health.finding}"))
+def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
+    events.emit("release", escape(f"release {vsn} is on probation, health {health.verdict}: {health.finding}"))
 
 
-def _tell(events: EventLog, audit: Audit, operation: Operation) -> None:
-    """Publish how far an operation is, and put its end into the audit."""
-    done = operation.outcome or operation.phase
-    line = f"{operation.kind} of {operation.to_vsn} by {operation.who}: {done}"
+def _publish(events: EventLog, audit: Audit, operation: Operation) -> None:
+    """Publish the progress of an operation as an event, and write its end to the audit log."""
+    progress = operation.outcome or operation.phase
+    line = f"{operation.kind} of {operation.to_vsn} by {operation.who}: {progress}"
     events.emit("operation", escape(f"{line}: {operation.error}" if operation.error else line), operation=operation)
     if operation.ended is None:
         return
-    if operation.outcome in _NOW:
-        events.emit("release", escape(f"release {operation.to_vsn} {_NOW[operation.outcome]}"))
+    if operation.outcome in _NEW_STATUS:
+        events.emit("release", escape(f"release {operation.to_vsn} is now {_NEW_STATUS[operation.outcome]}"))
     if operation.kind == "commit":
-        return  # its end is the answer to the order, which is in the audit
+        return  # its outcome is the reply to the request, which the audit log has already
     audit.write(
         AuditEntry(
             at=operation.ended,
@@ -170,8 +172,8 @@ def _tell(events: EventLog, audit: Audit, operation: Operation) -> None:
     )
 
 
-def _listen(listen: str) -> tuple[str, int]:
+def _host_and_port(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65535):
-        raise Refused(f"`listen` is {listen!r}; write it as host:port, 127.0.0.1:0 for any free port.")
+        raise Refused(f"`listen` is {listen!r}; write it as host:port, or 127.0.0.1:0 for any free port.")
     return host, int(port)

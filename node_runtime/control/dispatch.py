@@ -1,8 +1,8 @@
-"""From the bytes of a request to the bytes of its answer: who may, with what, where it is done, and who did it.
+"""Dispatch of requests: checks the role, decodes, audits, calls the handler in its thread, and replies.
 
-There is one table. A method that is not in it and a method that the caller's role may not use answer alike, so that a
-viewer's cookie tells nothing about what an operator could do. The role comes from the connection's key, at each
-request anew.
+There is one table of methods. An unknown method and a method that the caller's role may not call get the same reply, so
+a viewer's cookie reveals nothing about the operators' methods. The role comes from the connection's key, anew at each
+request.
 """
 
 from __future__ import annotations
@@ -30,15 +30,16 @@ from .sockets import Endpoint, Peer
 P = TypeVar("P", bound=m.Struct)
 R = TypeVar("R", bound=m.Struct)
 
-CALLERS: Final = 1000
-RANK: Final[dict[m.Role, int]] = {"viewer": 0, "operator": 1}
+MAX_KNOWN_CALLERS: Final = 1000
+"""Connections whose callers are remembered; the least recently used is dropped."""
+_ROLE_RANK: Final[dict[m.Role, int]] = {"viewer": 0, "operator": 1}
 
 logger: Final = logging.getLogger("node_runtime.control")
 
 
 @dataclass(slots=True)
 class Caller:
-    """Who is at the other end: `role` and `address` are certain, `user` is what he says."""
+    """The client of a connection: `role` and `address` are authenticated, `user` is the client's claim."""
 
     role: m.Role
     address: str
@@ -46,72 +47,82 @@ class Caller:
 
     @property
     def who(self) -> str:
-        """For the audit and for operations."""
-        return self.user or f"somebody with the {self.role}'s cookie"
+        """The name for the audit log and for operations."""
+        return self.user or f"unnamed {self.role}"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry(Generic[P, R]):
-    """One line of the table: what answers `method`, and in which thread.
+    """One entry of the method table: the handler of `method`, and the thread that runs it.
 
-    "control" is the control thread, for what is quick and safe beside the event loop; "loop" the event loop, where
-    the handler may be async; "slices" the same for a handler that is a generator and lets the loop run at each `yield`;
-    "worker" a thread for what takes long. `otherwise`, given the sentence that says where the loop is blocked, answers
-    in the control thread when the loop doesn't. A method with `subject` is audited; one that is a `remedy` is done also
-    where the disk doesn't take that.
+    `where` is "control" for the control thread, if the handler is quick and safe beside the event loop; "loop" for the
+    event loop, where the handler may be async; "slices" for a generator on the event loop, which yields to the loop; or
+    "worker" for a thread, if it takes long. If the loop is blocked, `fallback` replies from the control thread; it gets
+    the sentence that says where the loop is blocked. A method with `subject` is audited; one without
+    `audit_required` runs also if the audit log can't be written.
     """
 
     method: Method[P, R]
     handler: Callable[[Caller, P], Any]
     where: Literal["control", "loop", "slices", "worker"] = "control"
     subject: Callable[[P], str] | None = None
-    otherwise: Callable[[Caller, P, str], R] | None = None
-    remedy: bool = False
+    fallback: Callable[[Caller, P, str], R] | None = None
+    audit_required: bool = True
 
 
 class Dispatch:
-    """Takes requests in the control thread and sees to it that each is answered once."""
+    """Receives requests in the control thread and replies to each exactly once."""
 
     def __init__(
-        self, entries: Iterable[Entry[Any, Any]], endpoint: Endpoint, turns: Turns, audit: Audit, name: str
+        self, entries: Iterable[Entry[Any, Any]], sockets: Endpoint, bridge: Turns, audit: Audit, name: str
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
-        self._endpoint = endpoint
-        self._turns = turns
+        self._sockets = sockets
+        self._bridge = bridge
         self._audit = audit
         self._name = name
         self._callers: OrderedDict[bytes, Caller] = OrderedDict()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="node_runtime.control.worker")
 
     def close(self) -> None:
-        """Begin no more work in workers."""
+        """Start no more work in the worker threads."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def take(self, peer: Peer, body: bytes) -> None:
-        """Serve one request."""
+        """Handle one request."""
         try:
             request = unpack(body, m.Request)
         except Malformed:
-            self._reply(peer, m.Reply(id=0, failure=_failure(Refused("That is not a request of this protocol."))))
+            self._reply(
+                peer,
+                m.Reply(
+                    id=0,
+                    failure=_error_reply(
+                        Refused(
+                            "The message is not a request of this protocol; use the hotdash that came with the node."
+                        )
+                    ),
+                ),
+            )
             return
-        _Deed(self, peer, self._caller(peer), request.id).begin(request)
+        _PendingRequest(self, peer, self._caller(peer), request.id).begin(request)
 
     def _caller(self, peer: Peer) -> Caller:
         caller = self._callers.get(peer.routing_id)
         if caller is None:
             caller = self._callers[peer.routing_id] = Caller(peer.role, peer.address)
-            if len(self._callers) > CALLERS:
+            if len(self._callers) > MAX_KNOWN_CALLERS:
                 self._callers.popitem(last=False)
         self._callers.move_to_end(peer.routing_id)
         return caller
 
     def _reply(self, peer: Peer, reply: m.Reply) -> None:
-        if not self._endpoint.reply(peer.routing_id, pack(reply)):
+        if not self._sockets.reply(peer.routing_id, pack(reply)):
             self._callers.pop(peer.routing_id, None)
 
 
-class _Deed:
-    """One request being answered. All but the handler itself runs in the control thread."""
+class _PendingRequest:
+    """A request without a reply so far. Everything except the handler runs in the control thread."""
 
     def __init__(self, dispatch: Dispatch, peer: Peer, caller: Caller, number: int) -> None:
         self._dispatch = dispatch
@@ -130,13 +141,13 @@ class _Deed:
             self._finish(None, error)
             return
         self._entry = entry
-        self._carry_out(entry, params)
+        self._run_handler(entry, params)
 
     def _permitted(self, name: str) -> Entry[Any, Any]:
         entry = self._dispatch._entries.get(name)
-        if entry is None or RANK[self._peer.role] < RANK[entry.method.role]:
+        if entry is None or _ROLE_RANK[self._peer.role] < _ROLE_RANK[entry.method.role]:
             raise Refused(
-                f"{self._dispatch._name} does not do {escape(name[:40])!r} for a {self._peer.role}; "
+                f"{self._dispatch._name} has no method {escape(name[:40])!r} for a {self._peer.role}; "
                 f"if it needs another role, use the cookie that `bin/<name> cookie --role operator` prints.",
                 ExitCode.NOT_ALLOWED,
             )
@@ -147,8 +158,8 @@ class _Deed:
             params: m.Struct = unpack(request.params, entry.method.params)
         except Malformed as error:
             raise Refused(
-                f"The parameters of {entry.method.name!r} make no sense to {self._dispatch._name} ({error}); "
-                f"use the hotdash that came with it: `bin/<name> attach`."
+                f"{self._dispatch._name} can't decode the parameters of {entry.method.name!r} ({error}); "
+                f"use the hotdash that came with the node: `bin/<name> attach`."
             ) from None
         return params
 
@@ -168,27 +179,27 @@ class _Deed:
         )
         try:
             self._dispatch._audit.write(intent)
-        except Refused as full:
-            if not entry.remedy:
+        except Refused as error:
+            if entry.audit_required:
                 raise
-            logger.error("%s", full.sentence)
+            logger.error("%s", error.sentence)
         self._intent = intent
 
-    def _carry_out(self, entry: Entry[Any, Any], params: m.Struct) -> None:
-        caller, otherwise = self._caller, entry.otherwise
+    def _run_handler(self, entry: Entry[Any, Any], params: m.Struct) -> None:
+        caller, fallback = self._caller, entry.fallback
         if entry.where in ("loop", "slices"):
-            aside = None if otherwise is None else lambda sentence: otherwise(caller, params, sentence)
-            turns = self._dispatch._turns
-            ask = turns.ask if entry.where == "loop" else turns.ask_in_slices
-            ask(lambda: entry.handler(caller, params), self._finish, aside)
+            in_control_thread = None if fallback is None else lambda sentence: fallback(caller, params, sentence)
+            bridge = self._dispatch._bridge
+            ask = bridge.ask if entry.where == "loop" else bridge.ask_in_slices
+            ask(lambda: entry.handler(caller, params), self._finish, in_control_thread)
         elif entry.where == "worker":
             self._dispatch._workers.submit(self._in_worker, entry, params)
         else:
-            self._finish(*_tried(lambda: entry.handler(caller, params)))
+            self._finish(*_result_of(lambda: entry.handler(caller, params)))
 
     def _in_worker(self, entry: Entry[Any, Any], params: m.Struct) -> None:
-        result, error = _tried(lambda: entry.handler(self._caller, params))
-        self._dispatch._endpoint.run(lambda: self._finish(result, error))
+        result, error = _result_of(lambda: entry.handler(self._caller, params))
+        self._dispatch._sockets.run(lambda: self._finish(result, error))
 
     def _finish(self, result: Any, error: BaseException | None) -> None:
         reply = self._answer(result, error)
@@ -204,14 +215,12 @@ class _Deed:
             else:
                 if len(packed) <= MAX_REPLY:
                     return m.Reply(id=self._number, result=packed)
-                error = Refused(f"The answer is too large to be sent: {len(packed):,} bytes.")
+                error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY:,}), so it was not sent.")
         if not isinstance(error, Refused):
             logger.error("a request failed", exc_info=error)
             method = self._entry.method.name if self._entry is not None else "the request"
-            error = Refused(
-                f"{self._dispatch._name} failed to do {method} ({type(error).__name__}); its log says more."
-            )
-        return m.Reply(id=self._number, failure=_failure(error))
+            error = Refused(f"{method} failed on {self._dispatch._name} ({type(error).__name__}); see the node's log.")
+        return m.Reply(id=self._number, failure=_error_reply(error))
 
     def _write_outcome(self, reply: m.Reply, result: Any) -> None:
         if self._intent is None:
@@ -219,7 +228,7 @@ class _Deed:
         if reply.failure is not None:
             outcome = f"refused: {reply.failure.sentence}"
         elif isinstance(result, m.Started):
-            outcome = f"began operation {result.operation}"
+            outcome = f"started operation {result.operation}"
         elif isinstance(result, m.Operation):
             outcome = result.outcome or result.phase
         else:
@@ -228,16 +237,16 @@ class _Deed:
             self._dispatch._audit.write(
                 msgspec.structs.replace(self._intent, at=time.time(), phase="outcome", outcome=outcome)
             )
-        except Refused as full:
-            logger.error("%s", full.sentence)  # what was done is done, and has to be answered
+        except Refused as error:
+            logger.error("%s", error.sentence)  # the action is done, so the reply must be sent
 
 
-def _tried(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
     try:
         return work(), None
     except Exception as error:
         return None, error
 
 
-def _failure(error: Refused) -> m.Failure:
+def _error_reply(error: Refused) -> m.Failure:
     return m.Failure(code=int(error.code), sentence=error.sentence, operation=error.operation)

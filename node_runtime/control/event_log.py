@@ -1,4 +1,4 @@
-"""What happened on the node, numbered: the stream that clients follow, and its newest part for those who come later."""
+"""The node's events: numbers them, publishes them to subscribers, and keeps the newest for later requests."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import msgspec
 from node_runtime.protocol.messages import Event, EventKind, Operation, Vitals
 from node_runtime.protocol.wire import pack
 
-KEPT: Final = 500
-LARGE: Final = 256 * 1024
-"""Bytes of an operation from which on its event comes without the results."""
+MAX_KEPT_EVENTS: Final = 500
+MAX_OPERATION_BYTES: Final = 256 * 1024
+"""The event of a larger operation omits the results."""
 
 
 class EventLog:
-    """Numbers, keeps and publishes events. Used by the control thread only; `seq` may be read by all."""
+    """Numbers, keeps and publishes events. Only the control thread uses it; every thread may read `seq`."""
 
     def __init__(self, boot_id: str, publish: Callable[[bytes], None]) -> None:
         self._boot_id = boot_id
         self._publish = publish
-        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._kept: deque[Event] = deque(maxlen=MAX_KEPT_EVENTS)
         self.seq = 0
         """The number of the newest event; 0 before the first."""
 
@@ -36,8 +36,8 @@ class EventLog:
         operation: Operation | None = None,
         at: float | None = None,
     ) -> None:
-        """Say that something happened, `at` (now, if not given)."""
-        if operation is not None and len(pack(operation)) > LARGE:
+        """Publish an event that happened `at` that time (by default now)."""
+        if operation is not None and len(pack(operation)) > MAX_OPERATION_BYTES:
             rehearsal = operation.rehearsal and msgspec.structs.replace(operation.rehearsal, results=())
             operation = msgspec.structs.replace(operation, results=(), rehearsal=rehearsal)
         event = Event(
@@ -50,10 +50,10 @@ class EventLog:
             operation=operation,
         )
         self.seq += 1
-        if kind != "vitals":  # one a second would push out everything else
+        if kind != "vitals":  # one per second would displace all others
             self._kept.append(event)
         self._publish(pack(event))
 
     def newest(self, limit: int) -> tuple[Event, ...]:
-        """At most `limit` events, newest last."""
+        """Return at most `limit` events, newest last."""
         return tuple(self._kept)[-limit:] if limit > 0 else ()

@@ -1,5 +1,7 @@
-"""Turns what the runtime and the log say into events, bounded: a node that starts a process for each request has more
-births than anybody wants to read. So a process without a name is told of only when it ends otherwise than in order.
+"""Converts process events and log records into the node's events, at a bounded rate.
+
+A node that starts a process for each request has more starts than an operator can read. So a process without a name is
+reported only when it exits abnormally.
 """
 
 from __future__ import annotations
@@ -19,18 +21,18 @@ from node_runtime.protocol.clip import clip
 
 from .event_log import EventLog
 
-PAUSE: Final = 0.1
-"""Seconds in which births and ends are gathered."""
-LISTED: Final = 10
-"""How many of them are told one by one; the others are counted."""
-LONGEST: Final = 300
-"""Characters of a line."""
+BATCH_SECONDS: Final = 0.1
+"""The interval in which process events are collected."""
+MAX_EVENTS_PER_BATCH: Final = 10
+"""Process events that are reported one by one; the others are counted."""
+MAX_TEXT_LENGTH: Final = 300
+"""Characters of an event's text."""
 
 
 class Watch(logging.Handler):
-    """Follows `runtime`'s processes and every log record of at least the level WARNING, until `close`.
+    """Subscribes to `runtime`'s processes and to all log records of level WARNING and above, until `close`.
 
-    Both come from any thread; `later(seconds, work)` and `run(work)` are the endpoint's.
+    Both arrive from any thread; `later(seconds, task)` and `run(task)` are those of the control sockets.
     """
 
     def __init__(
@@ -44,50 +46,52 @@ class Watch(logging.Handler):
         self._events = events
         self._run = run
         self._later = later
-        self._seen: deque[tuple[float, ProcessEvent]] = deque()
-        self._unsubscribe = runtime.subscribe(self._process)
+        self._batch: deque[tuple[float, ProcessEvent]] = deque()
+        self._unsubscribe = runtime.subscribe(self._on_process_event)
         logging.getLogger().addHandler(self)
 
     def close(self) -> None:
-        """Follow no more."""
+        """Unsubscribe."""
         logging.getLogger().removeHandler(self)
         self._unsubscribe()
         super().close()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell one log record."""
+        """Publish one log record."""
         if record.name == "node_runtime.control":
-            return  # an error in telling would tell itself for ever
+            return  # an error while publishing would publish itself for ever
         try:
             text = _line(record.getMessage())
         except Exception:
-            text = _line(f"a log record of {record.name} that can't be written")
+            text = _line(f"a log record of {record.name} that can't be formatted")
         self._run(lambda: self._events.emit("log", f"{record.levelname.lower()}: {text}", at=record.created))
 
-    def _process(self, event: ProcessEvent) -> None:
+    def _on_process_event(self, event: ProcessEvent) -> None:
         if event.name is None and (event.kind != "ended" or is_orderly(event.reason)):
             return
-        self._seen.append((time.time(), event))
-        if len(self._seen) == 1:
-            self._run(lambda: self._later(PAUSE, self._tell))
+        self._batch.append((time.time(), event))
+        if len(self._batch) == 1:
+            self._run(lambda: self._later(BATCH_SECONDS, self._publish_batch))
 
-    def _tell(self) -> None:
-        seen = [self._seen.popleft() for _ in range(len(self._seen))]
-        for at, event in seen[:LISTED]:
+    def _publish_batch(self) -> None:
+        batch = [self._batch.popleft() for _ in range(len(self._batch))]
+        for at, event in batch[:MAX_EVENTS_PER_BATCH]:
             self._events.emit("process", _sentence(event), at=at)
-        if len(seen) > LISTED:
-            self._events.emit("process", f"and {len(seen) - LISTED:,} more processes began, ended or got a name")
+        if len(batch) > MAX_EVENTS_PER_BATCH:
+            self._events.emit(
+                "process", f"and {len(batch) - MAX_EVENTS_PER_BATCH:,} more processes started, ended or were registered"
+            )
 
 
 def _sentence(event: ProcessEvent) -> str:
     title = _line(f"{event.name} {event.pid}" if event.name else str(event.pid))
     if event.kind == "ended":
         return f"{title} ended: {_reason(event.reason)}"
-    return f"{title} began" if event.kind == "born" else f"{title} is its name now"
+    return f"{title} started" if event.kind == "born" else f"{title} was registered"
 
 
 def _reason(reason: object) -> str:
-    """An exit reason in a line, without running its `repr`."""
+    """Return an exit reason on one line, without running its `repr`."""
     if type(reason) is str:
         return _line(reason)
     term = describe(reason, Limits(depth=2, parts=4, terms=20))
@@ -98,4 +102,4 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    return clip(escape(text[: LONGEST + 1]), LONGEST)
+    return clip(escape(text[: MAX_TEXT_LENGTH + 1]), MAX_TEXT_LENGTH)

@@ -1,4 +1,4 @@
-"""Getting a turn on the event loop, from the control thread, and knowing where the loop stands when it gives none."""
+"""Calls from the control thread into the event loop, which report where the loop is blocked if it doesn't respond."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from typing import Any, Final
 from node_runtime.processes.errors import CRASHES
 from node_runtime.protocol.exit_codes import Refused
 
-PATIENCE: Final = 1.0
-"""Seconds in which the loop has to take a piece of work that can be done there only."""
-LOOK: Final = 0.05
-"""Seconds in which it has to take one that can be done from beside it too."""
-STANDARD: Final = sysconfig.get_path("stdlib")
-AT_ONCE: Final = 64
-"""Pieces of work that may wait for the loop."""
+LOOP_TIMEOUT_SECONDS: Final = 1.0
+"""How long work without a fallback waits for the loop."""
+FALLBACK_TIMEOUT_SECONDS: Final = 0.05
+"""How long work waits for the loop before its fallback runs in the control thread."""
+MAX_WAITING_REQUESTS: Final = 64
+"""Requests that may wait for the loop."""
 
-MORE: Final = object()
-"""In place of a result: there is another slice."""
+_STDLIB: Final = sysconfig.get_path("stdlib")
+_NEXT_SLICE: Final = object()
+"""The result of a slice that is not the last one."""
 
-Done = Callable[[Any, BaseException | None], None]
+ReplyCallback = Callable[[Any, BaseException | None], None]
 
 
 class Turns:
-    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are the endpoint's.
+    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are those of the control sockets.
 
-    `ask` is called in the control thread, and there `done(result, error)` is called once.
+    Call `ask` in the control thread; `done(result, error)` is called there once.
     """
 
     def __init__(
@@ -48,17 +48,23 @@ class Turns:
         self._tasks: set[asyncio.Future[Any]] = set()
         self._waiting: dict[object, float] = {}
 
-    def ask(self, work: Callable[[], Any], done: Done, otherwise: Callable[[str], Any] | None = None) -> None:
-        """Have `work()` done on the loop; it may be async.
+    def ask(self, work: Callable[[], Any], done: ReplyCallback, fallback: Callable[[str], Any] | None = None) -> None:
+        """Run `work()`, which may be async, on the loop.
 
-        If the loop doesn't take it in time it is never done: `otherwise(sentence)` is, in the control thread, or,
-        without that, the answer is Refused. The sentence says where the loop stands.
+        If the loop doesn't start it in time, it never runs. Then `fallback(sentence)` runs in the control thread, or,
+        without a fallback, the error is Refused. The sentence says where the loop is blocked.
         """
-        if len(self._waiting) >= AT_ONCE:
-            done(None, Refused(f"Nothing was done: {self.blocked()}, and {AT_ONCE} requests wait for it."))
+        if len(self._waiting) >= MAX_WAITING_REQUESTS:
+            done(
+                None,
+                Refused(
+                    f"Nothing was done: {self.blocked()}, "
+                    f"and {len(self._waiting)} requests wait for it (limit {MAX_WAITING_REQUESTS})."
+                ),
+            )
             return
         token = object()
-        claim = threading.Lock()  # whoever gets it does the work: the loop or, too late for it, the control thread
+        claim = threading.Lock()  # its holder runs the work: the loop or, after the timeout, the control thread
         self._waiting[token] = time.monotonic()
 
         def finish(result: Any, error: BaseException | None) -> None:
@@ -74,18 +80,18 @@ class Turns:
                 finish(None, error)
                 return
             if inspect.isawaitable(result):
-                self._await(result, finish)
+                self._await_result(result, finish)
             else:
                 finish(result, None)
 
-        def too_late() -> None:
+        def on_timeout() -> None:
             if not claim.acquire(blocking=False):
                 return
             try:
                 sentence = self.blocked()
-                if otherwise is None:
+                if fallback is None:
                     raise Refused(f"Nothing was done: {sentence}.")
-                done(otherwise(sentence), None)
+                done(fallback(sentence), None)
             except Exception as error:
                 done(None, error)
 
@@ -95,21 +101,21 @@ class Turns:
             self._waiting.pop(token, None)
             done(None, Refused("The node is stopping, so nothing was done."))
             return
-        self._later(PATIENCE if otherwise is None else LOOK, too_late)
+        self._later(LOOP_TIMEOUT_SECONDS if fallback is None else FALLBACK_TIMEOUT_SECONDS, on_timeout)
 
     def ask_in_slices(
         self,
         work: Callable[[], Generator[None, None, Any]],
-        done: Done,
-        otherwise: Callable[[str], Any] | None = None,
+        done: ReplyCallback,
+        fallback: Callable[[str], Any] | None = None,
     ) -> None:
-        """Have what `work()` yields between done on the loop, each slice in a turn of its own, for what it returns.
+        """Run the generator `work()` on the loop, with other callbacks between its slices, for its return value.
 
-        If the loop doesn't take the next one in time, `otherwise(sentence)` does it all, as for `ask`.
+        If the loop doesn't start the next slice in time, `fallback(sentence)` replaces the work, as in `ask`.
         """
         slices: Generator[None, None, Any] | None = None
 
-        def go_on() -> Any:
+        def next_slice() -> Any:
             nonlocal slices
             if slices is None:
                 slices = work()
@@ -117,24 +123,24 @@ class Turns:
                 next(slices)
             except StopIteration as last:
                 return last.value
-            return MORE
+            return _NEXT_SLICE
 
         def after(result: Any, error: BaseException | None) -> None:
-            if result is MORE:
-                self.ask(go_on, after, otherwise)
+            if result is _NEXT_SLICE:
+                self.ask(next_slice, after, fallback)
             else:
                 done(result, error)
 
-        self.ask(go_on, after, otherwise)
+        self.ask(next_slice, after, fallback)
 
     def blocked(self) -> str:
-        """For how long the event loop has not answered, and where it is."""
+        """Return a sentence with the time for which the loop has not responded, and where it is."""
         now = time.monotonic()
         since = min(list(self._waiting.values()), default=now)
         return f"the event loop has not answered for {now - since:.1f} s, it is in {self._where()}"
 
     def _where(self) -> str:
-        """The innermost frame of the loop's thread, or the one beneath it that is not the standard library's."""
+        """Return the innermost frame of the loop's thread outside the standard library, else the innermost one."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and _is_standard(frame.f_code.co_filename):
             frame = frame.f_back
@@ -143,14 +149,14 @@ class Turns:
             return "a thread that has ended"
         return f"{shown.f_code.co_filename}:{shown.f_lineno} {shown.f_code.co_qualname}"
 
-    def _await(self, awaitable: Awaitable[Any], finish: Done) -> None:
+    def _await_result(self, awaitable: Awaitable[Any], finish: ReplyCallback) -> None:
         task = asyncio.ensure_future(awaitable)
         self._tasks.add(task)
 
         def ended(task: asyncio.Future[Any]) -> None:
             self._tasks.discard(task)
             if task.cancelled():
-                finish(None, Refused("The node is stopping, so the outcome is not known."))
+                finish(None, Refused("The node is stopping, so the outcome is unknown."))
             else:
                 error = task.exception()
                 finish(None if error else task.result(), error)
@@ -159,4 +165,4 @@ class Turns:
 
 
 def _is_standard(file: str) -> bool:
-    return file.startswith("<frozen") or (file.startswith(STANDARD) and "site-packages" not in file)
+    return file.startswith("<frozen") or (file.startswith(_STDLIB) and "site-packages" not in file)

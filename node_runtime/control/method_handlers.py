@@ -1,4 +1,4 @@
-"""What the node answers to each method: the table's right-hand side."""
+"""The handlers of the control methods, and the table that maps methods to them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from typing import Any, Protocol
 from msgspec import structs
 
 from node_runtime.behaviours.show.value_readers import escape
-from node_runtime.behaviours.supervision import management
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.pid import ROOT
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
@@ -22,6 +21,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST
+from node_runtime.supervisor import restart_child, terminate_child
 
 from .audit_log import Audit
 from .dispatch import Caller, Entry
@@ -32,17 +32,17 @@ from .vitals import Meter
 
 
 class Rehearsals(Protocol):
-    """Tells a listener, on the event loop, the release, how many processes have been rehearsed, and of how many."""
+    """Calls a listener, on the event loop, with the release, the number of rehearsed processes, and their total."""
 
     def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
 
 
 class ReleaseHandler(Protocol):
-    """What the control endpoint needs of the node's release handler. All may raise Refused.
+    """The operations of the node's release handler that the control plane calls. All may raise Refused.
 
     `releases`, `operation` and `operations` are called in the control thread, while the event loop may be
     blocked; `stage` in a worker thread; the others on the event loop. A listener gets the operation at each of its
-    changes, and one of `rehearsals` how far one is.
+    changes; a listener of `rehearsals` gets the progress of a rehearsal.
     """
 
     vsn: str
@@ -68,7 +68,7 @@ class ReleaseHandler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What does not change while the node lives."""
+    """The node's attributes that are constant from boot to exit."""
 
     name: str
     boot_id: str
@@ -79,9 +79,9 @@ class Identity:
 
 
 class Handlers:
-    """The methods of one node. What `entries` says of each thread holds for the methods here.
+    """The methods of one node. `entries` says in which thread each method runs.
 
-    `say(text)`, from any thread, publishes an event about releases; `stop(restart)` begins the node's end.
+    `emit_release_event(text)`, from any thread, publishes an event about releases; `stop(restart)` shuts down the node.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Handlers:
         audit: Audit,
         uploads: Uploads,
         meter: Meter,
-        say: Callable[[str], None],
+        emit_release_event: Callable[[str], None],
         stop: Callable[[bool], None],
     ) -> None:
         self._identity = identity
@@ -105,44 +105,44 @@ class Handlers:
         self._audit = audit
         self._uploads = uploads
         self._meter = meter
-        self._say = say
+        self._emit_release_event = emit_release_event
         self._stop = stop
 
     def entries(self) -> list[Entry[Any, Any]]:
-        """The table."""
+        """Return the method table."""
         handler, uploads = self._handler, self._uploads
         return [
             Entry(methods.HELLO, self.hello),
-            Entry(methods.PING, lambda caller, asked: m.Nothing()),
-            Entry(methods.SNAPSHOT, self.snapshot, "slices", otherwise=self.torn_snapshot),
-            Entry(methods.STATE, self.state, "loop", otherwise=self.torn_state),
+            Entry(methods.PING, lambda caller, request: m.Nothing()),
+            Entry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot),
+            Entry(methods.STATE, self.state, "loop", fallback=self.torn_state),
             Entry(methods.RELEASES, self.releases),
-            Entry(methods.PLAN, lambda caller, asked: handler.plan(asked.vsn), "loop"),
-            Entry(methods.OPERATION, lambda caller, asked: handler.operation(asked.operation)),
+            Entry(methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop"),
+            Entry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
             Entry(methods.OPERATIONS, self.operations),
-            Entry(methods.EVENTS, lambda caller, asked: m.Events(events=self._events.newest(asked.limit))),
-            Entry(methods.AUDIT, lambda caller, asked: m.Audit(entries=self._audit.newest(asked.limit))),
-            Entry(methods.STAGE_BEGIN, lambda caller, asked: m.Upload(upload=uploads.begin(asked))),
+            Entry(methods.EVENTS, lambda caller, request: m.Events(events=self._events.newest(request.limit))),
+            Entry(methods.AUDIT, lambda caller, request: m.Audit(entries=self._audit.newest(request.limit))),
+            Entry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             Entry(methods.STAGE_CHUNK, self.stage_chunk),
-            Entry(methods.STAGE_END, self.stage_end, "worker", lambda asked: uploads.file_name(asked.upload)),
-            Entry(methods.INSTALL, self.install, "loop", lambda asked: asked.vsn),
-            Entry(methods.COMMIT, self.commit, "loop", lambda asked: handler.vsn),
-            Entry(methods.ROLLBACK, self.rollback, "loop", lambda asked: handler.permanent, remedy=True),
-            Entry(methods.REMOVE, self.remove, "loop", lambda asked: asked.vsn),
-            Entry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda asked: f"<{asked.pid}>"),
-            Entry(methods.KILL_PROCESS, self.kill_process, "loop", lambda asked: f"<{asked.pid}>"),
-            Entry(methods.STOP, self.stop, "loop", lambda asked: "restart" if asked.restart else "stop"),
+            Entry(methods.STAGE_END, self.stage_end, "worker", lambda request: uploads.file_name(request.upload)),
+            Entry(methods.INSTALL, self.install, "loop", lambda request: request.vsn),
+            Entry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
+            Entry(methods.ROLLBACK, self.rollback, "loop", lambda request: handler.permanent, audit_required=False),
+            Entry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn),
+            Entry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
+            Entry(methods.KILL_PROCESS, self.kill_process, "loop", lambda request: f"<{request.pid}>"),
+            Entry(methods.STOP, self.stop, "loop", lambda request: "restart" if request.restart else "stop"),
         ]
 
-    # ------------------------------------------------------------------ looking, also while the loop is blocked
+    # ------------------------------------------------------------------ reading, also while the loop is blocked
 
-    def hello(self, caller: Caller, asked: m.Hello) -> m.NodeInfo:
-        if asked.protocol != methods.PROTOCOL:
+    def hello(self, caller: Caller, request: m.Hello) -> m.NodeInfo:
+        if request.protocol != methods.PROTOCOL:
             raise Refused(
-                f"{escape(asked.client[:40])} speaks version {asked.protocol} of the protocol, {self._identity.name} "
-                f"version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
+                f"{escape(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
+                f"uses version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
             )
-        caller.user = escape(asked.user[:100])
+        caller.user = escape(request.user[:100])
         return self.info(caller)
 
     def info(self, caller: Caller) -> m.NodeInfo:
@@ -156,7 +156,7 @@ class Handlers:
             vsn=handler.vsn,
             permanent=handler.permanent,
             python=sys.version.partition(" ")[0],
-            runtime=_own_version(),
+            runtime=_runtime_version(),
             started=identity.started,
             generation=handler.generation,
             role=caller.role,
@@ -164,111 +164,110 @@ class Handlers:
             max_message=MAX_REQUEST,
         )
 
-    def releases(self, caller: Caller, asked: m.Nothing) -> m.Releases:
+    def releases(self, caller: Caller, request: m.Nothing) -> m.Releases:
         return m.Releases(releases=self._handler.releases())
 
-    def operations(self, caller: Caller, asked: m.Limit) -> m.Operations:
-        return m.Operations(operations=self._handler.operations(asked.limit))
+    def operations(self, caller: Caller, request: m.Limit) -> m.Operations:
+        return m.Operations(operations=self._handler.operations(request.limit))
 
-    # ------------------------------------------------------------------ looking at processes
+    # ------------------------------------------------------------------ reading processes
 
-    def snapshot(self, caller: Caller, asked: m.Nothing) -> Generator[None, None, m.Snapshot]:
-        seq = self._events.seq  # before the picture: what happens meanwhile is told again by its event
-        picture = yield from self._observer.slices()
-        return self._snapshot(caller, seq, picture, None)
+    def snapshot(self, caller: Caller, request: m.Nothing) -> Generator[None, None, m.Snapshot]:
+        seq = self._events.seq  # read first: later changes come again as events
+        runtime_snapshot = yield from self._observer.take_in_slices()
+        return self._snapshot(caller, seq, runtime_snapshot, None)
 
-    def torn_snapshot(self, caller: Caller, asked: m.Nothing, blocked: str) -> m.Snapshot:
-        return self._snapshot(caller, self._events.seq, self._observer.picture(), blocked)
+    def torn_snapshot(self, caller: Caller, request: m.Nothing, blocked: str) -> m.Snapshot:
+        return self._snapshot(caller, self._events.seq, self._observer.take(), blocked)
 
-    def _snapshot(self, caller: Caller, seq: int, picture: Picture, blocked: str | None) -> m.Snapshot:
+    def _snapshot(self, caller: Caller, seq: int, runtime_snapshot: Picture, blocked: str | None) -> m.Snapshot:
         newest = self._handler.operations(1)
         return m.Snapshot(
             seq=seq,
             info=self.info(caller),
-            vitals=structs.replace(self._meter.latest, processes=len(picture.processes)),
-            processes=picture.processes,
-            children=picture.children,
-            applications=picture.applications,
-            modules=picture.modules,
+            vitals=structs.replace(self._meter.latest, processes=len(runtime_snapshot.processes)),
+            processes=runtime_snapshot.processes,
+            children=runtime_snapshot.children,
+            applications=runtime_snapshot.applications,
+            modules=runtime_snapshot.modules,
             releases=self._handler.releases(),
             operation=newest[-1] if newest else None,
             blocked=blocked,
         )
 
-    def state(self, caller: Caller, asked: m.GetState) -> m.StateView:
-        return self._observer.state(asked.pid, torn=False)
+    def state(self, caller: Caller, request: m.GetState) -> m.StateView:
+        return self._observer.state(request.pid, torn=False)
 
-    def torn_state(self, caller: Caller, asked: m.GetState, blocked: str) -> m.StateView:
-        return structs.replace(self._observer.state(asked.pid, torn=True), blocked=blocked)
+    def torn_state(self, caller: Caller, request: m.GetState, blocked: str) -> m.StateView:
+        return structs.replace(self._observer.state(request.pid, torn=True), blocked=blocked)
 
     # ------------------------------------------------------------------ releases
 
-    def stage_chunk(self, caller: Caller, asked: m.StageChunk) -> m.Nothing:
-        self._uploads.add(asked)
+    def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Nothing:
+        self._uploads.add(request)
         return m.Nothing()
 
-    def stage_end(self, caller: Caller, asked: m.StageEnd) -> m.ReleaseInfo:
-        tarball = self._uploads.end(asked.upload)
+    def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
+        tarball = self._uploads.end(request.upload)
         try:
             release = self._handler.stage(tarball)
         finally:
             self._uploads.discard(tarball)
-        self._say(f"{caller.who} staged release {release.vsn}")
+        self._emit_release_event(f"{caller.who} staged release {release.vsn}")
         return release
 
-    def install(self, caller: Caller, asked: m.Install) -> m.Started:
-        return m.Started(operation=self._handler.install(asked, caller.who))
+    def install(self, caller: Caller, request: m.Install) -> m.Started:
+        return m.Started(operation=self._handler.install(request, caller.who))
 
-    def rollback(self, caller: Caller, asked: m.Rollback) -> m.Started:
-        return m.Started(operation=self._handler.rollback(asked, caller.who))
+    def rollback(self, caller: Caller, request: m.Rollback) -> m.Started:
+        return m.Started(operation=self._handler.rollback(request, caller.who))
 
-    async def commit(self, caller: Caller, asked: m.Commit) -> m.Operation:
-        return await self._handler.commit(asked, caller.who)
+    async def commit(self, caller: Caller, request: m.Commit) -> m.Operation:
+        return await self._handler.commit(request, caller.who)
 
-    async def remove(self, caller: Caller, asked: m.Vsn) -> m.Releases:
-        await self._handler.remove(asked.vsn)
-        self._say(f"{caller.who} removed release {asked.vsn}")
+    async def remove(self, caller: Caller, request: m.Vsn) -> m.Releases:
+        await self._handler.remove(request.vsn)
+        self._emit_release_event(f"{caller.who} removed release {request.vsn}")
         return self.releases(caller, m.Nothing())
 
     # ------------------------------------------------------------------ processes
 
-    async def restart_process(self, caller: Caller, asked: m.Target) -> m.Nothing:
-        process = self._target(asked)
+    async def restart_process(self, caller: Caller, request: m.Target) -> m.Nothing:
+        process = self._process(request)
         supervisor = self._runtime.processes.get(process.parent)
         table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
         child = None if table is None else table.by_pid.get(process.pid)
         if supervisor is None or child is None:
-            raise Refused(f"{process.title()} has no supervisor that could restart it; kill it if it has to go.")
+            raise Refused(f"{process.title()} has no supervisor that could restart it; to end it, kill it.")
         if child.spec.restart == "temporary":
-            raise Refused(
-                f"{process.title()} is temporary, so its supervisor never restarts it; kill it if it has to go."
-            )
-        await management.terminate_child(supervisor.pid, child.spec.id)
-        await management.restart_child(supervisor.pid, child.spec.id)
+            raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; to end it, kill it.")
+        await terminate_child(supervisor.pid, child.spec.id)
+        await restart_child(supervisor.pid, child.spec.id)
         return m.Nothing()
 
-    def kill_process(self, caller: Caller, asked: m.Target) -> m.Nothing:
-        self._runtime.signal(self._target(asked), ROOT, "kill")
+    def kill_process(self, caller: Caller, request: m.Target) -> m.Nothing:
+        self._runtime.signal(self._process(request), ROOT, "kill")
         return m.Nothing()
 
-    def _target(self, asked: m.Target) -> Process:
-        if asked.boot_id != self._identity.boot_id:
+    def _process(self, request: m.Target) -> Process:
+        if request.boot_id != self._identity.boot_id:
             raise Refused(
-                f"{self._identity.name} was restarted since, so <{asked.pid}> is another process; look again."
+                f"{self._identity.name} was restarted since, so <{request.pid}> is another process; "
+                f"list the processes again."
             )
-        process = self._runtime.processes.get(asked.pid)
+        process = self._runtime.processes.get(request.pid)
         if process is None:
-            raise Refused(f"Process <{asked.pid}> has ended; look at the tree for what runs in its place.")
+            raise Refused(f"Process <{request.pid}> has ended; find its successor in the process tree.")
         return process
 
     # ------------------------------------------------------------------ the node
 
-    def stop(self, caller: Caller, asked: m.StopNode) -> m.Nothing:
-        asyncio.get_running_loop().call_soon(self._stop, asked.restart)
+    def stop(self, caller: Caller, request: m.StopNode) -> m.Nothing:
+        asyncio.get_running_loop().call_soon(self._stop, request.restart)
         return m.Nothing()
 
 
-def _own_version() -> str:
+def _runtime_version() -> str:
     try:
         return version("hotdash")
     except PackageNotFoundError:

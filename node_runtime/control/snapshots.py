@@ -1,7 +1,7 @@
-"""The picture of a node: its processes, applications and modules as they are, read without asking any of them.
+"""Snapshots of a node's processes, applications and modules, taken without sending messages to them.
 
-Everything here reads plain attributes, so it may also run in the control thread while the event loop is blocked;
-`torn` says that it does, and then no code of the user's runs.
+Everything here reads plain attributes, so it may also run in the control thread while the event loop is blocked; then
+`torn` is set and no user code runs.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from typing import Final
 import msgspec
 
 from node_runtime.behaviours.application_controller import Applications
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.gen_statem import StatemProcess
 from node_runtime.behaviours.show.describe import describe
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.behaviours.show.value_readers import escape
-from node_runtime.behaviours.supervision.child_table import Child, Table
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import (
+    BehaviourProcess,
+    Child,
+    StatemProcess,
+    SupervisorProcess,
+    Table,
+)
 from node_runtime.code import CodeServer
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.process import DEAD, Process
@@ -30,12 +33,12 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessInfo, StateView, Term
 
 SLICE_SECONDS: Final = 0.002
-"""How long the event loop may be kept from everything else by a look at all processes."""
+"""How long one slice of a snapshot may occupy the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a snapshot shows of the runtime."""
+    """The part of a snapshot that comes from the runtime."""
 
     processes: tuple[ProcessInfo, ...]
     children: tuple[ChildInfo, ...]
@@ -44,27 +47,27 @@ class Picture:
 
 
 class Observer:
-    """Reads `runtime` and its code server."""
+    """Takes snapshots of `runtime` and its code server."""
 
     def __init__(self, runtime: Runtime, code: CodeServer) -> None:
         self._runtime = runtime
         self._code = code
 
-    def picture(self) -> Picture:
-        """Everything, in one go: for who looks from beside, while nothing else goes on."""
-        slices = self.slices()
+    def take(self) -> Picture:
+        """Take a snapshot in one go, in the control thread while the event loop is blocked."""
+        slices = self.take_in_slices()
         while True:
             try:
                 next(slices)
             except StopIteration as last:
-                picture: Picture = last.value
-                return picture
+                snapshot: Picture = last.value
+                return snapshot
 
-    def slices(self) -> Generator[None, None, Picture]:
-        """Everything, a few milliseconds of it at a time; others may have a turn at each `yield`.
+    def take_in_slices(self) -> Generator[None, None, Picture]:
+        """Take a snapshot in slices of `SLICE_SECONDS`; other callbacks may run at each `yield`.
 
-        Each process is shown as it is in one moment. One that begins meanwhile isn't in the picture, nor is one that
-        ends: so nobody is in it without his parent.
+        Each process is read in one slice. Processes that start or end meanwhile are not in the snapshot, so that no
+        process is in it without its parent.
         """
         modules = self._code.facts()
         old = {module.name: frozenset(module.old_pids) for module in modules}
@@ -92,7 +95,7 @@ class Observer:
         )
 
     def applications(self) -> tuple[ApplicationInfo, ...]:
-        """The started applications."""
+        """Return the started applications."""
         return tuple(
             ApplicationInfo(
                 name=escape(running.spec.name),
@@ -103,14 +106,14 @@ class Observer:
         )
 
     def state(self, pid: int, *, torn: bool) -> StateView:
-        """One process and its state. Raises Refused when it has ended."""
+        """Return one process and its state. Raises Refused when it has ended."""
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is None:
-            raise Refused(f"Process <{pid}> has ended; look at the tree for what runs in its place.")
+            raise Refused(f"Process <{pid}> has ended; find its successor in the process tree.")
         old = {process.module: frozenset(self._code.running_old(process.module))}
         return StateView(
             process=self._process(process, self._masters(), old),
-            state=_shown(process, torn),
+            state=_state_term(process, torn),
             at=time.time(),
             stack=tuple(escape(place) for place in awaiting(process)),
         )
@@ -143,7 +146,7 @@ class Observer:
         )
 
     def _child(self, process: Process) -> Child | None:
-        """What its supervisor knows of it."""
+        """Return the process's entry in its supervisor's table."""
         parent = self._runtime.processes.get(process.parent)
         table = None if parent is None else _table(parent)
         return None if table is None else table.by_pid.get(process.pid)
@@ -153,7 +156,7 @@ class Observer:
         return {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
 
     def _application(self, process: Process, masters: dict[int, str]) -> str | None:
-        """The application whose master is the process or one of its ancestors."""
+        """Return the application whose master is the process or one of its ancestors."""
         above: Process | None = process
         while above is not None:
             if above.pid in masters:
@@ -162,7 +165,7 @@ class Observer:
         return None
 
     def _vsn(self, process: Process, old_pids: dict[str, frozenset[int]]) -> str:
-        """The version of its module that the process runs; "" for a module that isn't managed."""
+        """Return the version of its module that the process runs; "" for a module that isn't managed."""
         current, old = self._code.versions(process.module)
         if current is None:
             return ""
@@ -172,7 +175,7 @@ class Observer:
 
 
 def _table(process: Process) -> Table | None:
-    """The state of a supervisor, once its `init` has begun."""
+    """Return the state of a supervisor; None for another process or before `init` has started."""
     if not isinstance(process, SupervisorProcess):
         return None
     table: Table | None = process.raw_state()
@@ -196,13 +199,13 @@ def _idle_children(process: Process) -> list[ChildInfo]:
 
 
 def _state_name(process: StatemProcess) -> str:
-    """A machine's state in a word: it may be any value, and its own text may be user code."""
+    """Return the state name of a state machine as text, without running user code: it may be any value."""
     state = process.state_name
     return escape(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
 
 
-def _shown(process: Process, torn: bool) -> Term:
-    """The state as its class wants it to be shown."""
+def _state_term(process: Process, torn: bool) -> Term:
+    """Return the state for display, formatted by `format_status` unless `torn`."""
     if not isinstance(process, BehaviourProcess):
         return Term(type=process.kind, text=escape(f"{process.module}:{process.qualname}"))
     return shown(type(process.instance), process.raw_state(), run_hook=not torn)

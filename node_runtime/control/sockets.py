@@ -1,8 +1,9 @@
-"""The node's two sockets and the one thread that owns them.
+"""The control plane's two ZeroMQ sockets and the thread that owns them.
 
-ROUTER takes requests and XPUB sends events; both are CURVE servers. ZeroMQ's sockets belong to one thread, so others
-hand it work with `run`, which wakes it through a plain socket pair (of ZeroMQ's own each thread would need an end).
-Nothing that waits for the event loop may run in this thread: it is what answers while the loop can't.
+The ROUTER socket receives requests, the XPUB socket sends events; both are CURVE servers. A ZeroMQ socket belongs to
+one thread, so other threads pass it tasks with `run`, which wakes it through a plain socket pair (a ZeroMQ pair would
+need one socket per calling thread). Nothing in this thread may wait for the event loop: it answers while the loop is
+blocked.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Role
 from node_runtime.protocol.wire import MAX_REQUEST, WELCOME, prepare_socket
 
-from .authentication import DOMAIN, Zap
+from .authentication import ZAP_DOMAIN, Zap
 
-Work: TypeAlias = Callable[[], None]
+SocketTask: TypeAlias = Callable[[], None]
 
-LINGER: Final = 300
-"""Milliseconds in which the last answers, such as that to an order to stop, may leave."""
-QUEUE: Final = 1000
-"""Messages that wait for one client; more are dropped, which it sees as a gap."""
+LINGER_MS: Final = 300
+"""Milliseconds for sending the last replies, such as that to a stop request."""
+MAX_QUEUED_MESSAGES: Final = 1000
+"""Messages queued per client; more are dropped, and the client detects the gap."""
 
 logger: Final = logging.getLogger("node_runtime.control")
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A connection: what libzmq says of it. `address` is an IP address."""
+    """A connection as libzmq identifies it. `address` is an IP address."""
 
     routing_id: bytes
     role: Role
@@ -49,12 +50,12 @@ class Peer:
 
 
 class Endpoint:
-    """Bound, then started, then stopped."""
+    """The sockets and their thread. Call `bind`, then `start`, then `stop`."""
 
     def __init__(self, keys: NodeKeys) -> None:
         self._keys = keys
-        self._work: deque[Work] = deque()
-        self._timers: list[tuple[float, int, Work]] = []
+        self._tasks: deque[SocketTask] = deque()
+        self._timers: list[tuple[float, int, SocketTask]] = []
         self._numbers = itertools.count()
         self._stopping = False
         self._wake, self._woken = socket.socketpair()
@@ -68,42 +69,42 @@ class Endpoint:
         self._events.setsockopt(zmq.XPUB_WELCOME_MSG, WELCOME)
         self._thread = threading.Thread(target=self._serve, name="node_runtime.control", daemon=True)
 
-    # ------------------------------------------------------------------ for every thread
+    # ------------------------------------------------------------------ callable from every thread
 
     def bind(self, host: str, port: int) -> tuple[int, int]:
-        """Take the ports of requests and of events, and return them; nothing is served yet.
+        """Bind and return the ports of requests and of events; nothing is served yet.
 
-        With port 0 both are free ones; else events have the next port. Raises Refused for an address that is taken.
+        With port 0 both are free ports; otherwise events use the next port. Raises Refused for an address in use.
         """
         return self._bind(self._router, host, port), self._bind(self._events, host, port and port + 1)
 
     def start(self, on_request: Callable[[Peer, bytes], None]) -> None:
-        """Serve from now on: `on_request(peer, body)` is called in the endpoint's thread."""
+        """Start the control thread, which calls `on_request(peer, body)` for each request."""
         self._on_request = on_request
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, after the work that it was given, and close the sockets."""
+        """End the control thread after its queued tasks, and close the sockets."""
         self._stopping = True
-        self._ring()
+        self._wake_up()
         if self._thread.ident is None:
             self._close()
         else:
             self._thread.join()
 
-    def run(self, work: Work) -> None:
-        """Call `work()` in the endpoint's thread, soon."""
-        self._work.append(work)
-        self._ring()
+    def run(self, task: SocketTask) -> None:
+        """Call `task()` in the control thread, soon."""
+        self._tasks.append(task)
+        self._wake_up()
 
-    # ------------------------------------------------------------------ in the thread only
+    # ------------------------------------------------------------------ callable from the control thread only
 
-    def later(self, seconds: float, work: Work) -> None:
-        """Call `work()` in `seconds` seconds, if the endpoint still serves then."""
-        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), work))
+    def later(self, seconds: float, task: SocketTask) -> None:
+        """Call `task()` in `seconds` seconds, unless the sockets are closed by then."""
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
 
     def reply(self, routing_id: bytes, body: bytes) -> bool:
-        """Send to one client; False if it is gone or doesn't read."""
+        """Send to one client; return False if it is gone or doesn't read."""
         try:
             self._router.send_multipart([routing_id, body], zmq.NOBLOCK)
         except zmq.ZMQError as error:
@@ -113,7 +114,7 @@ class Endpoint:
         return True
 
     def publish(self, body: bytes) -> None:
-        """Send to every subscriber; one that is too slow misses it."""
+        """Send to every subscriber; a subscriber whose queue is full misses the message."""
         self._events.send(body, zmq.NOBLOCK)
 
     # ------------------------------------------------------------------ inside
@@ -121,12 +122,12 @@ class Endpoint:
     def _server(self, kind: int) -> zmq.Socket[bytes]:
         server: zmq.Socket[Any] = self._context.socket(kind)
         prepare_socket(server, MAX_REQUEST)
-        server.setsockopt(zmq.SNDHWM, QUEUE)
-        server.setsockopt(zmq.RCVHWM, QUEUE)
+        server.setsockopt(zmq.SNDHWM, MAX_QUEUED_MESSAGES)
+        server.setsockopt(zmq.RCVHWM, MAX_QUEUED_MESSAGES)
         server.curve_server = True
         server.curve_secretkey = self._keys.secret
-        # Without both of these libzmq lets every key in when nobody answers for ZAP.
-        server.setsockopt(zmq.ZAP_DOMAIN, DOMAIN)
+        # Without both options libzmq admits every key when no ZAP handler answers.
+        server.setsockopt(zmq.ZAP_DOMAIN, ZAP_DOMAIN)
         server.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         return server
 
@@ -140,28 +141,28 @@ class Endpoint:
             ) from None
         return int(server.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
 
-    def _ring(self) -> None:
-        with suppress(OSError):  # full: it is awake already; closed: it has stopped
+    def _wake_up(self) -> None:
+        with suppress(OSError):  # full: the thread is awake already; closed: it has stopped
             self._wake.send(b"\0")
 
     def _serve(self) -> None:
         poller = zmq.Poller()
         for source in (self._router, self._events, self._zap.socket, self._woken):
             poller.register(source, zmq.POLLIN)
-        while not (self._stopping and not self._work):
+        while not (self._stopping and not self._tasks):
             ready = dict(poller.poll(self._milliseconds_left()))
             if self._zap.socket in ready:
-                self._guarded(self._zap.answer)
+                self._run_logged(self._zap.answer)
             if self._woken.fileno() in ready:
                 self._woken.recv(4096)
-            for _ in range(len(self._work)):
-                self._guarded(self._work.popleft())
+            for _ in range(len(self._tasks)):
+                self._run_logged(self._tasks.popleft())
             if self._router in ready:
-                self._guarded(self._take_request)
+                self._run_logged(self._receive_request)
             if self._events in ready:
-                self._events.recv()  # a subscription; taking it is what makes libzmq send the welcome
+                self._events.recv()  # a subscription; libzmq sends the welcome when it is received
             while self._timers and self._timers[0][0] <= time.monotonic():
-                self._guarded(heapq.heappop(self._timers)[2])
+                self._run_logged(heapq.heappop(self._timers)[2])
         self._close()
 
     def _milliseconds_left(self) -> int | None:
@@ -170,13 +171,13 @@ class Endpoint:
         return max(0, math.ceil((self._timers[0][0] - time.monotonic()) * 1000))
 
     @staticmethod
-    def _guarded(work: Work) -> None:
+    def _run_logged(task: SocketTask) -> None:
         try:
-            work()
+            task()
         except Exception:
-            logger.exception("the control thread goes on after an error")
+            logger.exception("a task of the control thread failed")
 
-    def _take_request(self) -> None:
+    def _receive_request(self) -> None:
         routing_id, *frames = self._router.recv_multipart(copy=False)
         if len(frames) != 1:
             return
@@ -185,6 +186,6 @@ class Endpoint:
         self._on_request(peer, bytes(frames[0].buffer))
 
     def _close(self) -> None:
-        self._context.destroy(linger=LINGER)
+        self._context.destroy(linger=LINGER_MS)
         self._wake.close()
         self._woken.close()

@@ -1,4 +1,4 @@
-"""What the node costs and how it feels: psutil's numbers of the OS process, and how late the event loop is."""
+"""The node's vitals: psutil's numbers of the OS process, message rates, and the lag of the event loop."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Final
 
 import psutil
 
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import Vitals
 
-SHORTEST: Final = 0.5
-"""Seconds below which psutil's share of the CPU and our messages per second are mostly chance."""
+MIN_RATE_SECONDS: Final = 0.5
+"""The shortest interval for rates: below it CPU share and messages per second are mostly noise."""
 
 
 class Meter:
-    """Measures when `measure` is called, once a second, in the control thread; `latest` is what it found last."""
+    """Measures the vitals. The control thread calls `measure` once a second; `latest` is the last result."""
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, started: float) -> None:
         self._runtime = runtime
         self._loop = loop
         self._started = started
         self._os_process = psutil.Process()
-        self._os_process.cpu_percent(None)  # the first call only begins the measurement
-        self._asked: float | None = None
+        self._os_process.cpu_percent(None)  # the first call only starts the measurement
+        self._lag_asked_at: float | None = None
         self._lag = 0.0
         self._cpu = self._rate = 0.0
-        self._begun = (time.monotonic(), runtime.handled)
+        self._interval_start = (time.monotonic(), runtime.handled)
         self.latest = self._measure()
 
     def measure(self) -> Vitals:
-        """The vitals now."""
+        """Measure and return the vitals."""
         self.latest = self._measure()
         return self.latest
 
@@ -59,31 +59,31 @@ class Meter:
         )
 
     def _measure_rates(self) -> None:
-        """What is counted per second, over an interval that is long enough to mean something."""
-        (then, before), now, handled = self._begun, time.monotonic(), self._runtime.handled
-        if now - then >= SHORTEST:
-            self._begun = (now, handled)
+        """Measure the rates per second, over an interval of at least `MIN_RATE_SECONDS`."""
+        (then, before), now, handled = self._interval_start, time.monotonic(), self._runtime.handled
+        if now - then >= MIN_RATE_SECONDS:
+            self._interval_start = (now, handled)
             self._cpu = self._os_process.cpu_percent(None)
             self._rate = max(0.0, (handled - before) / (now - then))
 
     def _loop_lag(self) -> float:
-        """How long the loop took for the last thing that it was given; while it hasn't taken it, how long already."""
-        if self._asked is not None:
-            return time.monotonic() - self._asked
-        self._asked = asked = time.monotonic()
+        """Return how long the loop took to run the last callback; if that is still waiting, how long it has waited."""
+        if self._lag_asked_at is not None:
+            return time.monotonic() - self._lag_asked_at
+        self._lag_asked_at = asked_at = time.monotonic()
 
-        def taken() -> None:
-            self._lag = time.monotonic() - asked
-            self._asked = None
+        def on_loop() -> None:
+            self._lag = time.monotonic() - asked_at
+            self._lag_asked_at = None
 
         try:
-            self._loop.call_soon_threadsafe(taken)
+            self._loop.call_soon_threadsafe(on_loop)
         except RuntimeError:
-            self._asked = None  # the loop has ended, and so will this thread
+            self._lag_asked_at = None  # the loop has ended, and this thread will end too
         return self._lag
 
 
 def _restarts(process: Process) -> int:
-    """How often a supervisor has restarted the children that it has."""
+    """Return how often a supervisor has restarted its present children."""
     table = process.raw_state() if isinstance(process, SupervisorProcess) else None
     return 0 if table is None else sum(child.restarts for child in list(table.children.values()))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from node_runtime.behaviours.application import Application
+from node_runtime.application import Application
 from node_runtime.behaviours.application_controller import applications
 from node_runtime.behaviours.starting import resolve
 from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport

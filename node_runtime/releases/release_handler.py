@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from node_runtime.behaviours.supervision.child_table import Specifications
+from node_runtime.behaviours.upgrade.live_processes import Specifications
 from node_runtime.code import CodeServer
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime

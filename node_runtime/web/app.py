@@ -1,22 +1,19 @@
-"""The `web` application: one supervisor, below which each listener is a child."""
+"""The `web` application: one supervisor with a child per listener."""
 
 from __future__ import annotations
 
 from importlib import metadata
 from typing import Any
 
-from node_runtime.behaviours.application import Application
-from node_runtime.behaviours.application_controller import AppSpec
-from node_runtime.behaviours.supervision.child_spec import ChildSpec
-from node_runtime.behaviours.supervision.management import start_link
-from node_runtime.behaviours.supervision.supervisor import Supervisor
+from node_runtime.application import Application, AppSpec
 from node_runtime.processes import Pid
+from node_runtime.supervisor import ChildSpec, Supervisor, start_link
 
 from .listener import SUPERVISOR, close_all
 
 
 class WebApp(Application):
-    """Listeners are started by the applications that need them, with `start_http`."""
+    """The callback module of `web`. Applications start their listeners themselves, with `start_http`."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         return await start_link(WebSup, name=SUPERVISOR)
@@ -26,7 +23,7 @@ class WebApp(Application):
 
 
 class WebSup(Supervisor):
-    """Begins without children; a listener that falls does not disturb the others."""
+    """Starts without children; a listener that crashes does not affect the others."""
 
     strategy, intensity, period = "one_for_one", 10, 10.0
 

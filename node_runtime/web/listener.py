@@ -1,7 +1,7 @@
-"""Listeners: each is a supervised process that runs uvicorn on a socket that outlives it.
+"""Listeners: supervised processes, each of which runs uvicorn on a socket that outlives the process.
 
-The socket and the routes belong to the listener's name, not to its process. So a process that falls and is restarted
-finds both again, and whoever connects in between waits in the socket's queue instead of being refused.
+The socket and the routes belong to the listener's name, not to its process. So a process that crashes and is restarted
+finds both again, and a client that connects in between waits in the socket's queue instead of being refused.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from typing import Final
 
 import uvicorn
 
-from node_runtime.behaviours.supervision.child_spec import ChildSpec
-from node_runtime.behaviours.supervision.management import delete_child, start_child, terminate_child
 from node_runtime.processes import Pid, runtime
 from node_runtime.processes.transaction import current_barrier
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.supervisor import ChildSpec, delete_child, start_child, terminate_child
 
 from .routes import Dispatch, Route
 
 SUPERVISOR: Final = "web_sup"
-BACKLOG: Final = 2048
-IDLE_SECONDS: Final = 60
+BACKLOG_LIMIT: Final = 2048
+"""Connections that may wait to be accepted."""
+KEEP_ALIVE_SECONDS: Final = 60
 """How long a connection may be idle before it is closed; cowboy's default."""
-GRACE_SECONDS: Final = 3
-"""How long requests that are under way may take when their listener is stopped."""
+SHUTDOWN_SECONDS: Final = 3
+"""How long running requests may take when their listener is stopped."""
 
 
 class Listener:
-    """What stands under a listener's name: the socket, and the dispatch table."""
+    """The socket and the routing table of a listener name."""
 
-    __slots__ = ("dispatch", "socket")
+    __slots__ = ("socket", "table")
 
     def __init__(self, bound: socket.socket, routes: Iterable[Route]) -> None:
         self.socket = bound
-        self.dispatch = Dispatch(routes)
+        self.table = Dispatch(routes)
 
-    async def shut(self) -> None:
-        """Let go of the socket."""
+    async def close(self) -> None:
+        """Close the socket."""
         self.socket.close()
 
 
@@ -50,14 +50,14 @@ class Listeners(dict[str, Listener]):
     """The listeners of a runtime, by name."""
 
     def named(self, name: str) -> Listener:
-        """The listener of that name. Raises `Refused`."""
+        """Return the listener of that name. Raises `Refused`."""
         if name not in self:
             raise Refused(f"there is no listener {name!r}; start it with web.start_http")
         return self[name]
 
 
 def listeners() -> Listeners:
-    """The listeners of the running runtime."""
+    """Return the listeners of the running runtime."""
     return runtime().part(Listeners)
 
 
@@ -65,70 +65,72 @@ def listeners() -> Listeners:
 
 
 async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: Iterable[Route]) -> Pid:
-    """Serve `routes` on a `port`, in a process below `web_sup`, and return its pid; port 0 takes a free one.
+    """Serve `routes` on a `port`, in a process below `web_sup`, and return its pid; port 0 chooses a free port.
 
-    Raises `Refused` when the port can't be had or a listener of that name runs already, `NoProcess` when the
-    application `web` isn't started, and `ValueError` for a route or a name of another form. Follows
+    Raises `Refused` when the port can't be bound or a listener of that name is running, `NoProcess` when the
+    application `web` isn't started, and `ValueError` for a malformed route or handler name. Follows
     cowboy:start_clear/3.
     """
     known = listeners()
     if name in known:
-        raise Refused(f"a listener {name!r} runs already; stop it with web.stop_http, or change it with web.set_routes")
+        raise Refused(
+            f"listener {name!r} is running already; stop it with web.stop_http, or change it with web.set_routes"
+        )
     known[name] = listener = Listener(_bind(host, port), routes)
-    if (inside := current_barrier()) is not None:
-        inside.inverses.append(partial(_forget, name, listener))
+    if (transaction := current_barrier()) is not None:
+        transaction.inverses.append(partial(_discard, name, listener))
     spec = ChildSpec(
-        name, start="node_runtime.web.listener:serve", args=(name,), shutdown=GRACE_SECONDS + 2.0, type="task"
+        name, start="node_runtime.web.listener:serve", args=(name,), shutdown=SHUTDOWN_SECONDS + 2.0, type="task"
     )
     try:
         pid = await start_child(SUPERVISOR, spec)
     except BaseException:
-        _forget(name, listener)
+        _discard(name, listener)
         raise
     assert pid is not None
     return pid
 
 
 async def stop_http(name: str) -> None:
-    """Stop a listener; requests that are under way may end.
+    """Stop a listener; running requests may finish.
 
-    Raises `Refused`, `NoProcess` when the application `web` isn't started, and `Exit` when it ends meanwhile. Follows
-    cowboy:stop_listener/1.
+    Raises `Refused`, `NoProcess` when the application `web` isn't started, and `Exit` when the supervisor ends
+    meanwhile. Follows cowboy:stop_listener/1.
     """
     listener = listeners().named(name)
     await terminate_child(SUPERVISOR, name)
     await delete_child(SUPERVISOR, name)
     del listeners()[name]
-    if (inside := current_barrier()) is None:
+    if (transaction := current_barrier()) is None:
         listener.socket.close()
     else:
-        inside.inverses.append(partial(listeners().__setitem__, name, listener))
-        inside.endings.append(listener.shut)
+        transaction.inverses.append(partial(listeners().__setitem__, name, listener))
+        transaction.endings.append(listener.close)
 
 
 def set_routes(name: str, routes: Iterable[Route]) -> None:
-    """Replace a listener's routes, all at once and for the next request. Raises `Refused`. Follows cowboy:set_env/3."""
-    dispatch = listeners().named(name).dispatch
-    if (inside := current_barrier()) is not None:
-        inside.inverses.append(partial(dispatch.replace, dispatch.routes))
-    dispatch.replace(routes)
+    """Replace all routes of a listener, from the next request on. Raises `Refused`. Follows cowboy:set_env/3."""
+    table = listeners().named(name).table
+    if (transaction := current_barrier()) is not None:
+        transaction.inverses.append(partial(table.replace, table.routes))
+    table.replace(routes)
 
 
 async def settled(name: str) -> None:
-    """Return when every request that took an earlier table than the present one is answered. Raises `Refused`.
+    """Return when every request that an earlier routing table accepted is answered. Raises `Refused`.
 
-    For an upgrade: take a route away, wait for this, and what answered it may go. OTP has no such function.
+    For an upgrade: remove a route, await this, then remove the code of its handler. OTP has no such function.
     """
-    await listeners().named(name).dispatch.settled()
+    await listeners().named(name).table.settled()
 
 
 def routes(name: str) -> tuple[Route, ...]:
-    """A listener's routes. Raises `Refused`. Follows cowboy:get_env/2."""
-    return listeners().named(name).dispatch.routes
+    """Return a listener's routes. Raises `Refused`. Follows cowboy:get_env/2."""
+    return listeners().named(name).table.routes
 
 
 def port(name: str) -> int:
-    """The port that a listener has. Raises `Refused`. Follows ranch:get_port/1."""
+    """Return the port that a listener is bound to. Raises `Refused`. Follows ranch:get_port/1."""
     number: int = listeners().named(name).socket.getsockname()[1]
     return number
 
@@ -137,13 +139,13 @@ def port(name: str) -> int:
 
 
 async def serve(name: str) -> None:
-    """The listener's process. Cancelled, it lets requests end for `GRACE_SECONDS`, then closes its connections."""
+    """Run the listener's process. On cancel, wait `SHUTDOWN_SECONDS` for requests, then close the connections."""
     listener = listeners().named(name)
-    # Not a second reference but a second descriptor: uvicorn closes the one that it is given.
+    # A duplicate of the descriptor, because uvicorn closes the one that it gets.
     sockets = [listener.socket.dup()]
     server = _Server(
         uvicorn.Config(
-            listener.dispatch,
+            listener.table,
             http="h11",
             ws="none",
             lifespan="off",
@@ -152,9 +154,9 @@ async def serve(name: str) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
+            backlog=BACKLOG_LIMIT,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         )
     )
     try:
@@ -168,20 +170,20 @@ async def serve(name: str) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals are the node's."""
+    """A uvicorn server without signal handlers: the node handles the signals."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-def _forget(name: str, listener: Listener) -> None:
+def _discard(name: str, listener: Listener) -> None:
     listeners().pop(name, None)
     listener.socket.close()
 
 
 def close_all() -> None:
-    """Let go of every socket; the processes have ended."""
+    """Close every socket, after the processes have ended."""
     known = listeners()
     for listener in known.values():
         listener.socket.close()
@@ -189,18 +191,18 @@ def close_all() -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    # asyncio sends small answers at once only on sockets that say they are TCP, which socket.create_server's don't.
+    # asyncio sets TCP_NODELAY only on sockets whose proto is TCP, and socket.create_server leaves that 0.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(BACKLOG)
+        bound.listen(BACKLOG_LIMIT)
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
             sentence = f"port {port} is in use on {host}; free it, or set http_port in etc/sys.toml to another one"
         else:
-            sentence = f"port {port} can't be had on {host}: {error.strerror}; set http_port in etc/sys.toml"
+            sentence = f"port {port} can't be bound on {host}: {error.strerror}; set http_port in etc/sys.toml"
         raise Refused(sentence) from None
     return bound

@@ -1,7 +1,7 @@
-"""Which handler answers which path: the dispatch table of a listener, and how a request reaches its handler.
+"""The routing table of a listener, and the process that runs the handler of a request.
 
-A route names its handler as `"module:function"`. The name is looked up at every request, so a module that was loaded
-anew answers from the next request on, while a request that is already under way ends in the version that it began in.
+A route names its handler as `"module:function"`. The name is looked up at every request, so a newly loaded version of a
+module answers from the next request on, while a running request finishes in the version in which it started.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _FAILED: Final = PlainTextResponse("Internal Server Error", status_code=500)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One path and the name of the function that answers it.
+    """A path and the name of the function that answers it.
 
     `path` is Starlette's form: `"/"`, `"/which-color.json"`, `"/users/{id:int}"` (then `request.path_params["id"]`).
     `handler` is `"module:function"`; the function takes a `Request`, may be plain or `async def`, and returns a
-    `Response`. It sees every HTTP method. Raises `ValueError` for a path or a name of another form. Follows
+    `Response`. It sees every HTTP method. Raises `ValueError` for a malformed path or name. Follows
     cowboy_router:dispatch_rules().
     """
 
@@ -49,58 +49,60 @@ class Route:
 
 
 class Dispatch:
-    """The ASGI application of one listener. A request takes the table that stands at the moment it arrives."""
+    """The ASGI application of one listener. A request uses the routes that are current when it arrives."""
 
-    __slots__ = ("_earlier", "_settled", "_table")
+    __slots__ = ("_current", "_earlier", "_settled")
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._table = _Table(routes)
-        self._earlier: set[_Table] = set()
+        self._current = _RoutingTableVersion(routes)
+        self._earlier: set[_RoutingTableVersion] = set()
         self._settled = asyncio.Event()
 
     @property
     def routes(self) -> tuple[Route, ...]:
-        """The table as it stands now."""
-        return self._table.routes
+        """The current routes."""
+        return self._current.routes
 
     def replace(self, routes: Iterable[Route]) -> None:
-        """Put another table in this one's place, whole: no request sees a mixture."""
-        table = _Table(routes)
-        if self._table.requests:
-            self._earlier.add(self._table)
-        self._table = table
+        """Replace all routes at once: no request sees a mixture."""
+        version = _RoutingTableVersion(routes)
+        if self._current.requests:
+            self._earlier.add(self._current)
+        self._current = version
 
     async def settled(self) -> None:
-        """Return when no request is under way that took an earlier table."""
+        """Return when no request that uses earlier routes is running."""
         while self._earlier:
             self._settled.clear()
             await self._settled.wait()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        table = self._table
-        table.requests += 1
+        version = self._current
+        version.requests += 1
         try:
-            await table.router(scope, receive, send)
+            await version.router(scope, receive, send)
         finally:
-            table.requests -= 1
-            if not table.requests and table in self._earlier:
-                self._earlier.remove(table)
+            version.requests -= 1
+            if not version.requests and version in self._earlier:
+                self._earlier.remove(version)
                 self._settled.set()
 
 
-class _Table:
-    """A table of routes, and how many requests are under way that took it."""
+class _RoutingTableVersion:
+    """One set of routes, and the number of running requests that use it."""
 
     __slots__ = ("requests", "router", "routes")
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
-        self.router = routing.Router([routing.Route(route.path, _Endpoint(route.handler)) for route in self.routes])
+        self.router = routing.Router(
+            [routing.Route(route.path, _RouteEndpoint(route.handler)) for route in self.routes]
+        )
         self.requests = 0
 
 
-class _Endpoint:
-    """Lets each request be answered by a process of its own, so that it is seen, and can be ended, as any other."""
+class _RouteEndpoint:
+    """Answers each request in a process of its own, which is listed, and can be ended, like any other process."""
 
     __slots__ = ("handler",)
 
@@ -127,7 +129,7 @@ class _Endpoint:
 
 
 async def _respond(handler: str, request: Request, send: Send) -> None:
-    """A request's process: call what the handler's name means now, and send what it returns."""
+    """Run a request's process: look up the handler by name, call it, and send its response."""
     try:
         response = resolve(handler)(request)
         if inspect.isawaitable(response):

@@ -71,5 +71,5 @@ def test_every_change_shows(change: Any) -> None:
 
 
 def test_what_is_too_much_is_not_noted() -> None:
-    assert fingerprint(list(range(1000)), seconds=10, most=100) is None
+    assert fingerprint(list(range(1000)), seconds=10, max_parts=100) is None
     assert fingerprint([[1]] * 50, seconds=0.0) is None

@@ -324,7 +324,7 @@ async def test_adopt_gives_the_state_and_the_current_class(runtime: Runtime, box
 
 async def test_only_a_held_process_can_be_given_a_state(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
-    with pytest.raises(live_processes.NotHeld, match="hold it before"):
+    with pytest.raises(live_processes.NotHeld, match="hold it before you give it a state"):
         live_processes.adopt(pid, [])
 
 

@@ -68,7 +68,7 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         done = json.loads(node.hotdash("upgrade", NAME, "2.0", "--yes", "--unrehearsed", "-o", "json").stdout)
         assert done["outcome"] == "installed"
         assert done["rehearsal"]["unrehearsed"] == 1
-        assert "rehearsed: 1 of 1 process" in node.hotdash("events", NAME).stdout
+        assert "rehearsal for release 2.0: 1 of 1 process" in node.hotdash("events", NAME).stdout
         node.hotdash("rollback", NAME, "--yes", code=1)
         node.hotdash("rollback", NAME, "--yes", "--unrehearsed")
 
@@ -108,6 +108,6 @@ def test_who_waits_for_a_long_rehearsal_is_told_how_far_it_is(tmp_path: Path) ->
         node.tiny("start")
         node.hotdash("stage", NAME, slow)
         plan = node.hotdash("plan", NAME, "2.0")
-        assert plan.stderr == "the way to 2.0 is rehearsed: 1 of 1 process\n"
+        assert plan.stderr == "rehearsal for release 2.0: 1 of 1 process\n"
         bar = next(line for line in plan.stdout.splitlines() if "point of no return" in line)
         assert bar.endswith("a failure above ends it, one below is put back")

@@ -97,7 +97,9 @@ async def test_every_method_of_the_table_is_answered(shop: Node) -> None:
             except Refused as refused:
                 sentences.append(refused.sentence)
     assert sentences
-    assert [text for text in sentences if "make no sense" not in text and "no operation" not in text] == []
+    assert [
+        text for text in sentences if "can't decode the parameters" not in text and "no operation" not in text
+    ] == []
 
 
 async def test_unknown_fields_are_refused(shop: Node) -> None:
@@ -106,13 +108,13 @@ async def test_unknown_fields_are_refused(shop: Node) -> None:
         also: str
 
     async with shop.client() as client:
-        with pytest.raises(Refused, match="make no sense"):
+        with pytest.raises(Refused, match="can't decode the parameters"):
             await client.request(replace(methods.STATE, params=Sneaky), Sneaky(pid=1, also="x"))
 
 
 async def test_another_protocol_is_answered_with_one_sentence(shop: Node) -> None:
     async with shop.client() as client:
-        with pytest.raises(Refused, match="version 99 of the protocol"):
+        with pytest.raises(Refused, match="uses protocol version 99"):
             await client.request(methods.HELLO, m.Hello(protocol=99, client="old", user="ann"))
 
 

@@ -130,7 +130,7 @@ async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_wat
 async def test_an_application_that_never_ends_does_not_keep_the_operation_from_ending(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(deferred_exits, "PATIENCE", 0.05)
+    monkeypatch.setattr(deferred_exits, "EXIT_TIMEOUT_SECONDS", 0.05)
     lingering = APP.replace(
         "async def config_change", "async def prep_stop(self):\n        await GATE.wait()\n\n    async def _"
     )
@@ -148,6 +148,6 @@ async def test_an_application_that_never_ends_does_not_keep_the_operation_from_e
     assert top is not None
     operation = await small.go("2")
     assert (operation.outcome, handler.vsn, is_alive(top)) == ("installed", "2", True)
-    assert "has not ended within 0.05 s; it goes on by itself" in caplog.text
+    assert "has not ended within 0.05 s; it continues in the background" in caplog.text
     importlib.import_module("shop.app").GATE.set()
     await eventually(lambda: not is_alive(top))

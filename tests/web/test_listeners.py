@@ -207,7 +207,7 @@ async def test_a_busy_port_is_one_sentence_that_names_it_and_starts_nothing(site
 
 
 async def test_a_listener_has_its_name_alone(site: int) -> None:
-    with pytest.raises(Refused, match="'site' runs already"):
+    with pytest.raises(Refused, match="'site' is running already"):
         await web.start_http("site", port=0, routes=ROUTES)
     assert web.port("site") == site
 

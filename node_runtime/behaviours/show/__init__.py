@@ -1,1 +1,1 @@
-"""Reading Python values for people without running their code: states, log lines, fingerprints."""
+"""Python values as text and data, read without running their code: states, log lines, fingerprints."""

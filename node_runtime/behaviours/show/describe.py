@@ -1,8 +1,8 @@
-"""A Python value as data to be shown, without running any code that belongs to it.
+"""Python values as data for display, read without running any code that belongs to them.
 
-`describe` may be called by any thread at any moment, so it trusts nothing: `kinds` says how a value is read, and the
-walk ends at limits of depth, parts, bytes and time. It takes no lock. What changes while it is read is shown as far as
-it was read.
+Any thread may call `describe` at any moment, so it trusts nothing: `value_readers` reads a value, and limits of depth,
+parts, bytes and time end the walk. It takes no lock. A container that changes during the walk is shown as far as it was
+read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SECRET: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.IGNOR
 @dataclass(slots=True)
 class Limits:
     """How much of a value is shown: `depth` of nesting, `parts` of one container, `terms` and `size` (in characters)
-    of everything together, `text` of one string, and `seconds` for the walk."""
+    of everything together, `text` (characters) of one string, and `seconds` for the walk."""
 
     depth: int = 12
     parts: int = 200
@@ -39,16 +39,16 @@ class Limits:
 
 
 def describe(value: object, limits: Limits | None = None, kinds: Kinds | None = None) -> Term:
-    """`value` as a Term. Never raises, never calls into the value's classes.
+    """Return `value` as a Term. Never raises, never calls into the value's classes.
 
-    Parts whose name sounds like a secret's ("password", "secret", "token", "key", "cookie", "credential") are replaced.
-    Who describes many values of the same classes in a row gives the same `kinds` for all of them.
+    Parts whose name matches a secret's ("password", "secret", "token", "key", "cookie", "credential") are redacted.
+    A caller that describes many values of the same classes in a row passes the same `kinds` for all of them.
     """
-    return _Walk(limits or Limits(), kinds or Kinds()).term(value, 0)
+    return _Describer(limits or Limits(), kinds or Kinds()).term(value, 0)
 
 
 @dataclass(slots=True)
-class _Walk:
+class _Describer:
     limits: Limits
     kinds: Kinds
     terms: int = 0
@@ -60,7 +60,7 @@ class _Walk:
         self.budget = Budget(self.limits.seconds)
 
     def term(self, value: object, depth: int) -> Term:
-        """`value` and its parts."""
+        """Return `value` and its parts as a Term."""
         kind = self.kinds.of(type(value))
         self.size += len(kind.name) + 8
         if kind.write is not None:
@@ -84,11 +84,11 @@ class _Walk:
         items: list[tuple[str, Term]] = []
         try:
             for name, part in islice(parts, self.limits.parts):
-                if self._spent():
+                if self._limit_reached():
                     break
-                shown, secret = self._label(name)
+                shown, is_secret = self._label(name)
                 self.size += len(shown) + 8
-                if secret:
+                if is_secret:
                     items.append((shown, Term(type=self.kinds.of(type(part)).name, text=REDACTED)))
                 else:
                     items.append((shown, self.term(part, depth + 1)))
@@ -100,12 +100,12 @@ class _Walk:
         if type(name) is str and (known := self.kinds.labels.get(name)) is not None:
             return known
         shown = label(name, self.kinds)
-        found = shown, type(name) is not int and SECRET.search(shown) is not None
+        labelled = shown, type(name) is not int and SECRET.search(shown) is not None
         if type(name) is str:
-            self.kinds.labels[name] = found
-        return found
+            self.kinds.labels[name] = labelled
+        return labelled
 
-    def _spent(self) -> bool:
+    def _limit_reached(self) -> bool:
         self.terms += 1
         limits = self.limits
         return self.terms > limits.terms or self.size > limits.size or self.budget.is_over()

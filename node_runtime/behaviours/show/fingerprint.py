@@ -1,8 +1,8 @@
-"""Whether a state is still what it was: all that it is made of, noted down and compared later.
+"""Fingerprints of states: records of all parts of a value, compared later to detect a mutation.
 
-Nothing is copied and no code of the state's classes runs: plain values are compared as such, everything else by its
-identity and its parts. Objects of the standard library and of the runtime are not looked into, except containers: a
-lock, a future or a loop changes by itself. Where nothing else runs (`alone`) most of them are looked into, too.
+Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
+and parts. Objects of the standard library and of the runtime are not inspected, except containers: a lock, a future or
+a loop changes by itself. Where nothing else runs (`alone`), most of these are inspected, too.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, b
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
-"""What a class says of itself, through no metaclass."""
+"""Descriptors that read a class's name and module without its metaclass."""
 _NAME: Final = vars(type)["__qualname__"]
-_AT_A_GLANCE: Final = Limits(depth=0)
-_OURS: Final = __name__.partition(".")[0]
+_SHALLOW: Final = Limits(depth=0)
+_OWN_PACKAGE: Final = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What `value` was made of. `alive` keeps those objects, so that no other one can get the identity of one.
+    """The parts of `value`. `alive` keeps these objects, so that no new object can get the identity of one of them.
 
-    `held`: a lock was among them that somebody held; known only to a walk that was `alone`.
+    `held`: one of them was a lock that was held; only a walk that was `alone` detects this.
     """
 
     value: object
@@ -43,34 +43,34 @@ class Fingerprint:
     held: bool
 
     def still_fits(self) -> bool:
-        """Whether the very same value is made of the very same parts now."""
-        walk = _Walk(len(self.marks) + 1, None, self.kinds, self.alone)
-        return walk.all_of(self.value) and walk.marks == self.marks
+        """Return True if the same value consists of the same parts now."""
+        walk = _Fingerprinter(len(self.marks) + 1, None, self.kinds, self.alone)
+        return walk.record(self.value) and walk.marks == self.marks
 
 
 def fingerprint(
-    value: object, *, seconds: float, most: int = 20_000, kinds: Kinds | None = None, alone: bool = False
+    value: object, *, seconds: float, max_parts: int = 20_000, kinds: Kinds | None = None, alone: bool = False
 ) -> Fingerprint | None:
-    """Note down what `value` is made of; None if that takes more than `seconds`, or are more than `most` parts.
+    """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    Who notes down many values of the same classes gives the same `kinds` for all of them. `alone`: until it is compared
-    nothing runs but what may have changed it, in no thread either.
+    A caller that records many values of the same classes passes the same `kinds` for all of them. `alone`: until the
+    comparison only the code under test runs, in this thread and in all others.
     """
-    walk = _Walk(most, Budget(seconds), kinds or Kinds(), alone)
-    return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.all_of(value) else None
+    walk = _Fingerprinter(max_parts, Budget(seconds), kinds or Kinds(), alone)
+    return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.record(value) else None
 
 
-def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> bool | None:
-    """Whether two values are made of equal parts; None if that takes too long to say.
+def alike(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
+    """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
-    Classes count by their names, so that a value of a class's next version can be like one of this version. Of objects
-    that are not looked into only those that can be written down are compared.
+    Classes are compared by name, so that a value of a class's next version can equal one of this version. Of the
+    objects that are not inspected, only those with a text are compared.
     """
     budget = Budget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
     kinds = Kinds()
-    for _ in range(most):
+    for _ in range(max_parts):
         if not waiting:
             return True
         left, right = waiting.pop()
@@ -87,61 +87,63 @@ def alike(one: object, other: object, *, seconds: float, most: int = 20_000) -> 
 
 
 def _compared(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
-    """What of two values is left to be compared, pair by pair; None if they differ already."""
+    """Return the pairs of parts of two values that remain to be compared; None if the values differ already."""
     kind = type(left)
-    if _named(kind) != _named(type(right)):
+    if _name_of(kind) != _name_of(type(right)):
         return None
     if id(kind) in _PLAIN:
         return [] if left == right else None
     if _is_open(kinds.of(kind), alone=True):
         return _pairs(left, right, kinds)
-    return [] if describe(left, _AT_A_GLANCE) == describe(right, _AT_A_GLANCE) else None
+    return [] if describe(left, _SHALLOW) == describe(right, _SHALLOW) else None
 
 
-def _named(kind: type[Any]) -> tuple[object, object]:
+def _name_of(kind: type[Any]) -> tuple[object, object]:
     return (_MODULE.__get__(kind), _NAME.__get__(kind))
 
 
 def _pairs(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
-    """The parts of two values of one kind, pair by pair; None if they differ in number or names."""
+    """Return the parts of two values of one class, pair by pair; None if they differ in number or names."""
     length, parts = _all_parts(kinds.of(type(left)), left)
     length_right, parts_right = _all_parts(kinds.of(type(right)), right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
-    ours, theirs = list(parts or ()), list(parts_right or ())
+    left_parts, right_parts = list(parts or ()), list(parts_right or ())
     if isinstance(left, (set, frozenset)):
-        return list(zip(_in_order(ours), _in_order(theirs), strict=False))
-    if not all(id(type(name)) in _PLAIN for name, _ in (*ours, *theirs)):
-        return [both for mine, yours in zip(ours, theirs, strict=False) for both in zip(mine, yours, strict=True)]
-    named = dict(theirs)
-    if len(ours) != len(theirs) or any(name not in named for name, _ in ours):
+        return list(zip(_sorted_parts(left_parts), _sorted_parts(right_parts), strict=False))
+    if not all(id(type(name)) in _PLAIN for name, _ in (*left_parts, *right_parts)):
+        return [
+            pair for one, other in zip(left_parts, right_parts, strict=False) for pair in zip(one, other, strict=True)
+        ]
+    by_name = dict(right_parts)
+    if len(left_parts) != len(right_parts) or any(name not in by_name for name, _ in left_parts):
         return None
-    return [(part, named[name]) for name, part in ours]
+    return [(part, by_name[name]) for name, part in left_parts]
 
 
-def _in_order(parts: list[tuple[object, object]]) -> list[object]:
-    """A set's parts, so that two equal sets have them in the same order."""
-    written = {id(part): describe(part, _AT_A_GLANCE) for _, part in parts}
-    return sorted((part for _, part in parts), key=lambda part: (written[id(part)].type, written[id(part)].text))
+def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
+    """Return a set's parts in an order that is the same for two equal sets."""
+    described = {id(part): describe(part, _SHALLOW) for _, part in parts}
+    return sorted((part for _, part in parts), key=lambda part: (described[id(part)].type, described[id(part)].text))
 
 
-class _Walk:
-    def __init__(self, most: int, budget: Budget | None, kinds: Kinds, alone: bool) -> None:
+class _Fingerprinter:
+    def __init__(self, max_parts: int, budget: Budget | None, kinds: Kinds, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
         self.kinds = kinds
         self.held = False
-        self._most = most
+        self._max_parts = max_parts
         self._budget = budget
         self._alone = alone
 
-    def all_of(self, value: object) -> bool:
-        """Note everything; False if there is too much of it."""
-        marks, kinds, most, budget = self.marks, self.kinds, self._most, self._budget
+    def record(self, value: object) -> bool:
+        """Record all parts of `value`; False if there are too many or the time is over."""
+        marks, kinds, max_parts, budget = self.marks, self.kinds, self._max_parts, self._budget
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
-            if len(marks) >= most:
+            if len(marks) >= max_parts:
                 return False
             one = waiting.pop()
             cls = type(one)
@@ -158,19 +160,19 @@ class _Walk:
             seen.add(itself)
             self.alive.append(one)
             if number not in _EXACT and (self._alone or cls is bytearray):
-                self._look_inside(one, waiting)
+                self._probe(one, waiting)
             if _is_open(kind := kinds.of(cls), self._alone):
                 if number not in _EXACT:
                     marks.append(number)  # an object may get another class
                 length, parts = _all_parts(kind, one)
-                if length > most:
+                if length > max_parts:
                     return False
                 marks.append(length)
                 for part in parts or ():
                     waiting += part
         return True
 
-    def _look_inside(self, one: object, waiting: list[object]) -> None:
+    def _probe(self, one: object, waiting: list[object]) -> None:
         found = inside(one)
         if found is not None:
             mark, parts = found
@@ -180,20 +182,20 @@ class _Walk:
 
 
 def _all_parts(kind: Kind, value: Any) -> Parts:
-    """The labelled parts of a value and how many they are; a container's attributes are among them."""
+    """Return the number of a value's parts and the labelled parts, with the attributes of a container."""
     if kind.attributes is None:
         return kind.parts(value)
     length, parts = kind.parts(value)
     if issubclass(kind.cls, OrderedDict):
         parts = [(name, dict.__getitem__(value, name)) for name in OrderedDict.__iter__(value)]
-    more, own = kind.attributes(value)
-    return length + more, [*(parts or ()), *(own or ())]
+    count, attributes = kind.attributes(value)
+    return length + count, [*(parts or ()), *(attributes or ())]
 
 
 def _is_open(kind: Kind, alone: bool) -> bool:
-    """Whether values of this class are looked into."""
+    """Return whether the parts of this class's values are inspected."""
     root = kind.package
-    if root is None or root == _OURS:
+    if root is None or root == _OWN_PACKAGE:
         return issubclass(kind.cls, _CONTAINERS)
     if root in sys.stdlib_module_names:
         return root == "collections" or issubclass(kind.cls, _CONTAINERS) or (alone and is_followed(kind.cls, root))

@@ -1,4 +1,4 @@
-"""Messages and states on one line of a log: bounded, without secrets, and without running anybody's code."""
+"""Messages and states as single log lines: bounded, with secrets redacted, and without running user code."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from node_runtime.protocol.term_text import short
 
 from .describe import REDACTED, SECRET, Limits, describe
 
-LONGEST: Final = 500
+MAX_LINE_LENGTH: Final = 500
 """Characters of one value."""
 
 
 def limits() -> Limits:
-    """How much of a value a line has room for."""
+    """Return the limits of a value that is shown on one line."""
     return Limits(depth=5, parts=12, terms=80, size=4000, text=120, seconds=0.005)
 
 
 def one_line(value: object) -> str:
-    """`value` on one line, with what `describe` redacts left out."""
+    """Return `value` on one line, redacted as `describe` does."""
     return cut(short(describe(value, limits())))
 
 
 def cut(text: str) -> str:
-    """At most `LONGEST` characters of it."""
-    return clip(text, LONGEST)
+    """Return at most `MAX_LINE_LENGTH` characters of the text."""
+    return clip(text, MAX_LINE_LENGTH)
 
 
 def message_line(item: Item, cls: type[Any]) -> str:
-    """A piece of `cls`'s mail on one line. A request is written as a call: its parameters' names tell its secrets."""
-    what, first, second, _ = item
-    if what is None:
+    """Return a message to a `cls` on one line. A request is written as a call: parameter names identify secrets."""
+    tag, first, second, _ = item
+    if tag is None:
         return one_line(first)
-    if isinstance(what, str):
-        return cut(f"{what}({', '.join(_arguments(getattr(cls, what, None), *operands(item)))})")
-    return cut(f"{what} {one_line(first)}") if second is None else cut(f"{what} {one_line((first, second))}")
+    if isinstance(tag, str):
+        return cut(f"{tag}({', '.join(_arguments(getattr(cls, tag, None), *operands(item)))})")
+    return cut(f"{tag} {one_line(first)}") if second is None else cut(f"{tag} {one_line((first, second))}")
 
 
 def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
-"""What objects of the standard library hold, as far as that can be seen without running anybody's code.
+"""Probes for the hidden contents of standard library objects, read without running user code.
 
-Locks, iterators, buffers, closures, timers and their like change without an attribute of theirs becoming another one,
-or belong to classes that are not looked into elsewhere, since they change by themselves while other things run. This is
-for a walk during which nothing else runs.
+The contents of locks, iterators, buffers, closures and timers change without any change of an attribute. Other walks do
+not inspect these classes, since their objects change by themselves while other code runs. A probe is for a walk during
+which nothing else runs.
 """
 
 from __future__ import annotations
@@ -26,132 +26,132 @@ from hashlib import blake2b
 from typing import Any, Final
 from xml.etree import ElementTree
 
-Inside = tuple[object, tuple[object, ...]]
-"""A mark that is another one when the object has changed, and what else belongs to the object."""
+ProbeResult = tuple[object, tuple[object, ...]]
+"""A mark that differs when the object has changed, and the other objects that it refers to."""
 
 _FOLLOWED: Final = frozenset({
     "_weakrefset", "argparse", "asyncio", "concurrent", "configparser", "functools", "queue", "sched", "threading",
     "types", "weakref",
 })  # fmt: skip
-"""Modules of the standard library whose objects are looked into."""
-_WORLDS: Final = (asyncio.AbstractEventLoop, threading.Thread)
-"""Objects of theirs that lead to all that a node has."""
+"""Modules of the standard library whose objects are inspected."""
+_UNBOUNDED: Final = (asyncio.AbstractEventLoop, threading.Thread)
+"""Classes in these modules whose objects refer to everything in a node."""
 
 
 def is_followed(kind: type[Any], root: str) -> bool:
-    """Whether objects of a class that stands in module `root` of the standard library are looked into."""
-    return root in _FOLLOWED and not issubclass(kind, _WORLDS)
+    """Return whether objects of a class in the standard library module `root` are inspected."""
+    return root in _FOLLOWED and not issubclass(kind, _UNBOUNDED)
 
 
-def inside(value: Any) -> Inside | None:
-    """What an object holds that isn't among its attributes; None for one about which nothing is known here.
+def inside(value: Any) -> ProbeResult | None:
+    """Return the contents of an object that are not among its attributes; None for a class without a probe.
 
-    A value of None for the mark: what it holds can't be seen, since it is closed.
+    A mark of None means that the contents can't be read, because the object is closed.
     """
     kind = type(value)
-    look = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared
-    if look is None:
-        look = next((look for base, look in _BASES if issubclass(kind, base)), None)
-    if look is None:
+    probe = _EXACT.get(id(kind))  # by identity: a metaclass may run code when a class is hashed or compared
+    if probe is None:
+        probe = next((probe for base, probe in _BASES if issubclass(kind, base)), None)
+    if probe is None:
         return None
     try:
-        return look(value)
+        return probe(value)
     except (ValueError, RuntimeError):
         return None, ()
 
 
 def is_held(value: Any) -> bool:
-    """Whether this is a lock that somebody holds."""
+    """Return whether this is a lock that is held."""
     if type(value) is _thread.RLock:
         return repr(value).startswith("<locked")
     return type(value) is _thread.LockType and value.locked()
 
 
 def digest(content: Any) -> bytes:
-    """Short for the bytes of a buffer."""
+    """Return a digest of the bytes of a buffer."""
     return blake2b(content, digest_size=16).digest()
 
 
-def _lock(lock: Any) -> Inside:
+def _lock(lock: Any) -> ProbeResult:
     return lock.locked(), ()
 
 
-def _written(value: Any) -> Inside:
-    """For classes in C that write themselves down in full."""
+def _by_repr(value: Any) -> ProbeResult:
+    """Probe a C class whose repr is its complete state."""
     return repr(value), ()
 
 
-def _referred(value: Any) -> Inside:
-    """For classes in C whose objects have nothing but references to others."""
+def _by_referents(value: Any) -> ProbeResult:
+    """Probe a C class whose objects consist of references only."""
     return None, tuple(gc.get_referents(value))
 
 
-def _function(function: Any) -> Inside:
+def _function(function: Any) -> ProbeResult:
     cells = function.__closure__ or ()
     return None, (*cells, function.__defaults__, function.__kwdefaults__, function.__dict__)
 
 
-def _left(iterator: Any) -> Inside:
+def _remaining(iterator: Any) -> ProbeResult:
     return type(iterator).__length_hint__(iterator), ()
 
 
-def _generator(generator: Any) -> Inside:
+def _generator(generator: Any) -> ProbeResult:
     frame = generator.gi_frame
     return None if frame is None else frame.f_lasti, ()
 
 
-def _coroutine(coroutine: Any) -> Inside:
+def _coroutine(coroutine: Any) -> ProbeResult:
     frame = coroutine.cr_frame
     return None if frame is None else frame.f_lasti, ()
 
 
-def _buffer(buffer: Any) -> Inside:
+def _buffer(buffer: Any) -> ProbeResult:
     with memoryview(buffer) as view:
         return digest(view.tobytes()), ()
 
 
-def _bytearray(value: Any) -> Inside:
+def _bytearray(value: Any) -> ProbeResult:
     return digest(bytearray.__getitem__(value, slice(None))), ()
 
 
-def _view(view: memoryview) -> Inside:
+def _memoryview(view: memoryview) -> ProbeResult:
     return view.readonly, (view.obj,)
 
 
-def _text_file(file: io.StringIO) -> Inside:
+def _text_file(file: io.StringIO) -> ProbeResult:
     return (file.tell(), digest(file.getvalue().encode(errors="surrogatepass"))), ()
 
 
-def _bytes_file(file: io.BytesIO) -> Inside:
+def _bytes_file(file: io.BytesIO) -> ProbeResult:
     return (file.tell(), digest(file.getvalue())), ()
 
 
-def _random_state(generator: Any) -> Inside:
+def _random_state(generator: Any) -> ProbeResult:
     return _random.Random.getstate(generator), ()
 
 
-def _simple_queue(waiting: queue.SimpleQueue[Any]) -> Inside:
+def _simple_queue(waiting: queue.SimpleQueue[Any]) -> ProbeResult:
     return waiting.qsize(), ()
 
 
-def _future(future: Any) -> Inside:
+def _future(future: Any) -> ProbeResult:
     return (future._state, len(future._callbacks or ())), ()
 
 
-def _task(task: Any) -> Inside:
+def _task(task: Any) -> ProbeResult:
     return (task._state, len(task._callbacks or ()), task.cancelling()), ()
 
 
-def _reference(reference: Any) -> Inside:
+def _reference(reference: Any) -> ProbeResult:
     return id(weakref.ref.__call__(reference)), ()
 
 
-_COUNTED: Final[tuple[Any, ...]] = (
+_COUNTED_ITERABLES: Final[tuple[Any, ...]] = (
     [], (), range(0), range(1 << 70), {}, {}.keys(), {}.values(), {}.items(), set(), "", "\xe9", b"", bytearray(),
 )  # fmt: skip
-_LOOKS: Final[tuple[tuple[tuple[Any, ...], Callable[[Any], Inside]], ...]] = (
+_PROBES: Final[tuple[tuple[tuple[Any, ...], Callable[[Any], ProbeResult]], ...]] = (
     ((_thread.LockType,), _lock),
-    ((_thread.RLock, itertools.count, decimal.Context), _written),
+    ((_thread.RLock, itertools.count, decimal.Context), _by_repr),
     ((types.FunctionType,), _function),
     (
         (
@@ -159,19 +159,19 @@ _LOOKS: Final[tuple[tuple[tuple[Any, ...], Callable[[Any], Inside]], ...]] = (
             itertools.chain, itertools.cycle, itertools.islice, enumerate, zip, map, filter,
             ElementTree.Element,
         ),
-        _referred,
+        _by_referents,
     ),
-    (tuple({type(iter(value)) for value in _COUNTED if hasattr(iter(value), "__length_hint__")}), _left),
-    ((type(reversed([])),), _left),
+    (tuple({type(iter(value)) for value in _COUNTED_ITERABLES if hasattr(iter(value), "__length_hint__")}), _remaining),
+    ((type(reversed([])),), _remaining),
     ((types.GeneratorType,), _generator),
     ((types.CoroutineType,), _coroutine),
     ((array.array, mmap.mmap), _buffer),
-    ((memoryview,), _view),
+    ((memoryview,), _memoryview),
     ((io.StringIO,), _text_file),
     ((io.BytesIO,), _bytes_file),
     ((queue.SimpleQueue,), _simple_queue),
     ((_asyncio.Future,), _future),
     ((_asyncio.Task,), _task),
 )  # fmt: skip
-_EXACT: Final = {id(kind): look for kinds, look in _LOOKS for kind in kinds}
+_EXACT: Final = {id(kind): probe for kinds, probe in _PROBES for kind in kinds}
 _BASES: Final = ((bytearray, _bytearray), (_random.Random, _random_state), (weakref.ref, _reference))

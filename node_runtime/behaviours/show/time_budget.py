@@ -1,4 +1,4 @@
-"""How long a walk through a state may take: time of its own thread, whatever else the machine has to do."""
+"""A time limit for walks through states, in CPU time of the thread, so that the load of the machine doesn't count."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from time import perf_counter, thread_time
 
 
 class Budget:
-    """`seconds` of work from now on. `is_over` costs little, since it asks the cheap clock first."""
+    """A limit of `seconds` of work from now on. `is_over` is cheap: it reads the thread's clock only when due."""
 
-    __slots__ = ("_look", "_until")
+    __slots__ = ("_next_check", "_until")
 
     def __init__(self, seconds: float) -> None:
         self._until = thread_time() + seconds
-        self._look = perf_counter() + seconds
+        self._next_check = perf_counter() + seconds
 
     def is_over(self) -> bool:
-        """Whether all of it is spent."""
+        """Return True when the budget is spent."""
         now = perf_counter()
-        if now <= self._look:
+        if now <= self._next_check:
             return False
         left = self._until - thread_time()
-        self._look = now + left
+        self._next_check = now + left
         return left <= 0

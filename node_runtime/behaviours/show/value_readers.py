@@ -1,8 +1,8 @@
-"""How values of each class are read: as a text, or as parts with names; and never by code that belongs to the class.
+"""Readers for the values of each class, as a text or as labelled parts, that never run code of the class.
 
 Nothing of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass; attributes are read
-through the interpreter's own descriptors. What concerns the class alone is found out once, since states are many and
-their classes few.
+through the interpreter's own descriptors. Everything that depends on the class alone is computed once, since states are
+many and their classes few.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ OPAQUE: Final = "‹opaque›"
 CUT: Final = "…"
 
 Writer: TypeAlias = Callable[[Any, int], str]
-"""The text of a value that has no parts; of long ones so many characters."""
+"""Returns the text of a value without parts, cut to that many characters."""
 Parts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
-"""How many parts a value has and the labelled parts; None for a value that can't be looked into."""
+"""The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 
 
 class Kinds:
-    """The classes that were met. It keeps them alive: it is for some values in a row, and not to be kept.
+    """A cache of readers by class, for a few values in a row. It keeps the classes alive, so drop it afterwards.
 
-    `labels` are the names of parts that were met: as they are shown, and whether they sound like a secret's.
+    `labels` caches the names of parts: the text that is shown, and whether the name matches a secret's.
     """
 
     __slots__ = ("_known", "labels")
@@ -43,7 +43,7 @@ class Kinds:
         self._known: dict[int, Kind] = {}
 
     def of(self, cls: type) -> Kind:
-        """How values of `cls` are read."""
+        """Return the reader of the values of `cls`."""
         known = self._known.get(id(cls))  # by identity: a metaclass may run code when a class is hashed
         if known is None:
             known = self._known[id(cls)] = Kind(cls)
@@ -51,10 +51,10 @@ class Kinds:
 
 
 class Kind:
-    """How values of one class are read. `write` is None for those that have parts.
+    """The reader of the values of one class. `write` is None for values that have parts.
 
-    `package` is the outermost package of its module, None for a class that doesn't say. `attributes` reads what values
-    have beside their items: None where they have no items, or nothing beside them.
+    `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
+    the attributes of a container, beside its items: None for a class that is no container or has no attributes.
     """
 
     __slots__ = ("_read", "attributes", "cls", "name", "package", "write")
@@ -66,11 +66,11 @@ class Kind:
         self.package = module.partition(".")[0] if type(module) is str else None
         self.write = _writer(cls)
         self._read: Callable[[Any], Parts] | None = None
-        beside = issubclass(cls, _WITH_ITEMS) and not any(cls is exact for exact in _WITH_ITEMS)
-        self.attributes = _attributes(cls) if beside and (_slots(cls) or _dict_descriptor(cls) is not None) else None
+        extended = issubclass(cls, _WITH_ITEMS) and not any(cls is exact for exact in _WITH_ITEMS)
+        self.attributes = _attributes(cls) if extended and (_slots(cls) or _dict_descriptor(cls) is not None) else None
 
     def parts(self, value: Any) -> Parts:
-        """How many parts `value` has and the labelled parts; None for a value that can't be looked into."""
+        """Return the number of parts of `value` and the labelled parts; None for a value that can't be inspected."""
         if self._read is None:
             self._read = _reader(self.cls)
         return self._read(value)
@@ -79,11 +79,11 @@ class Kind:
 # ------------------------------------------------------------------ values without parts
 
 
-def _repr(value: Any, longest: int) -> str:
+def _repr(value: Any, max_length: int) -> str:
     return repr(value)
 
 
-def _str(value: Any, longest: int) -> str:
+def _str(value: Any, max_length: int) -> str:
     return str(value)
 
 
@@ -101,8 +101,8 @@ _WRITTEN_BY_REPR: Final[dict[type, Writer]] = {
     Pid: _str,
     Ref: _repr,
 }
-_OWN_ZONES: Final = (type(None), datetime.timezone, zoneinfo.ZoneInfo)
-_NAMED: Final = (
+_TRUSTED_ZONES: Final = (type(None), datetime.timezone, zoneinfo.ZoneInfo)
+_CODE_OBJECTS: Final = (
     types.FunctionType,
     types.BuiltinFunctionType,
     types.CoroutineType,
@@ -112,7 +112,7 @@ _NAMED: Final = (
 
 
 def _writer(kind: type) -> Writer | None:
-    """What writes the values of a class that have no parts; None for every other class."""
+    """Return the text writer of a class whose values have no parts; None for every other class."""
     # A class with a metaclass of its own may run code when it is hashed or compared.
     if type(kind) is type and (write := _WRITTEN_BY_REPR.get(kind)) is not None:
         return write
@@ -121,54 +121,55 @@ def _writer(kind: type) -> Writer | None:
     return next((write for base, write in _LEAVES if issubclass(kind, base)), None)
 
 
-def _int_text(value: int, longest: int) -> str:
+def _int_text(value: int, max_length: int) -> str:
     bits = int.bit_length(value)
     return int.__repr__(value) if bits < 1024 else f"‹{math.ceil(bits / 8)} bytes of int›"
 
 
-def _str_text(value: str, longest: int) -> str:
-    return _quoted(str.__getitem__(value, slice(longest)), str.__len__(value), longest)
+def _str_text(value: str, max_length: int) -> str:
+    return _quoted(str.__getitem__(value, slice(max_length)), str.__len__(value), max_length)
 
 
-def _bytes_text(value: bytes, longest: int) -> str:
-    return _quoted(bytes.__getitem__(value, slice(longest)), bytes.__len__(value), longest)
+def _bytes_text(value: bytes, max_length: int) -> str:
+    return _quoted(bytes.__getitem__(value, slice(max_length)), bytes.__len__(value), max_length)
 
 
-def _bytearray_text(value: bytearray, longest: int) -> str:
-    return _quoted(bytes(bytearray.__getitem__(value, slice(longest))), bytearray.__len__(value), longest)
+def _bytearray_text(value: bytearray, max_length: int) -> str:
+    return _quoted(bytes(bytearray.__getitem__(value, slice(max_length))), bytearray.__len__(value), max_length)
 
 
-def _quoted(shown: str | bytes, length: int, longest: int) -> str:
-    return repr(shown) + (f"{CUT} ({length:,} in all)" if length > longest else "")
+def _quoted(shown: str | bytes, length: int, max_length: int) -> str:
+    return repr(shown) + (f"{CUT} ({length:,} in all)" if length > max_length else "")
 
 
-def _time_text(value: datetime.datetime | datetime.time, longest: int) -> str:
+def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str:
     if type(value) is not datetime.datetime and type(value) is not datetime.time:
         return OPAQUE
     zone = type(value.tzinfo)
-    if any(zone is known for known in _OWN_ZONES):
+    if any(zone is known for known in _TRUSTED_ZONES):
         return value.isoformat()
-    # isoformat() asks a zone for its offset, and this one's class is not the standard library's.
+    # isoformat() asks the zone for its offset, and the class of this zone is user code.
     return f"{value.replace(tzinfo=None).isoformat()} {type_name(zone)}"
 
 
-def _type_text(value: type, longest: int) -> str:
+def _type_text(value: type, max_length: int) -> str:
     return type_name(value)
 
 
-def _method_text(value: types.MethodType, longest: int) -> str:
-    return _named_text(value.__func__, longest)
+def _method_text(value: types.MethodType, max_length: int) -> str:
+    return _code_text(value.__func__, max_length)
 
 
-def _named_text(value: Any, longest: int) -> str:
-    if not issubclass(type(value), _NAMED):
+def _code_text(value: Any, max_length: int) -> str:
+    if not issubclass(type(value), _CODE_OBJECTS):
         return OPAQUE
     module = value.__module__ if issubclass(type(value), types.FunctionType) else None
-    return f"{_plain(module)}:{_plain(value.__qualname__)}" if type(module) is str else _plain(value.__qualname__)
+    name = _short_text(value.__qualname__)
+    return f"{_short_text(module)}:{name}" if type(module) is str else name
 
 
-def _module_text(value: types.ModuleType, longest: int) -> str:
-    return _plain(_raw_dict(value).get("__name__"))
+def _module_text(value: types.ModuleType, max_length: int) -> str:
+    return _short_text(_raw_dict(value).get("__name__"))
 
 
 _LEAVES: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
@@ -179,13 +180,13 @@ _LEAVES: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
     (type, _type_text),
     ((datetime.datetime, datetime.time), _time_text),
     (types.MethodType, _method_text),
-    (_NAMED, _named_text),
+    (_CODE_OBJECTS, _code_text),
     (types.ModuleType, _module_text),
 )
 
 
-def _enum_text(value: enum.Enum, longest: int) -> str:
-    return _plain(_raw_dict(value).get("_name_", OPAQUE))
+def _enum_text(value: enum.Enum, max_length: int) -> str:
+    return _short_text(_raw_dict(value).get("_name_", OPAQUE))
 
 
 # ------------------------------------------------------------------ values with parts
@@ -195,7 +196,7 @@ _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 
 
 def _reader(kind: type) -> Callable[[Any], Parts]:
-    """What reads the parts of a class's values."""
+    """Return the function that reads the parts of a class's values."""
     if issubclass(kind, tuple):
         names = _field_names(kind)
         return lambda value: (
@@ -219,10 +220,10 @@ def _reader(kind: type) -> Callable[[Any], Parts]:
 
 
 def _attributes(kind: type) -> Callable[[Any], Parts]:
-    """Reads slots and instance attributes by name; None when the class has neither."""
+    """Return a function that reads slots and instance attributes by name; its parts are None without either."""
     slots, own = _slots(kind), _dict_descriptor(kind)
-    bare = not slots and own is None
-    failure = issubclass(kind, BaseException)
+    has_none = not slots and own is None
+    is_exception = issubclass(kind, BaseException)
 
     def read(value: Any) -> Parts:
         set_slots: dict[object, object] = {}
@@ -233,19 +234,19 @@ def _attributes(kind: type) -> Callable[[Any], Parts]:
                 continue  # never set
         found = list(set_slots.items())
         if own is not None:
-            attributes = _copied(own, value)
+            attributes = _copy_dict(own, value)
             if "__builtins__" in attributes:
-                return 0, None  # a module in all but its class
-            if failure:
+                return 0, None  # the namespace of a module
+            if is_exception:
                 found.append(("args", _ARGUMENTS.__get__(value)))
             found.extend(attributes.items())
-        return len(found), None if bare else found
+        return len(found), None if has_none else found
 
     return read
 
 
 def _slots(kind: type) -> list[tuple[str, Callable[[object], object]]]:
-    """The slots of a class and of its bases, and what reads them."""
+    """Return the slots of a class and of its bases, each with its getter."""
     return [
         (name, descriptor.__get__)
         for base in reversed(_mro(kind))
@@ -257,7 +258,7 @@ def _slots(kind: type) -> list[tuple[str, Callable[[object], object]]]:
 _MRO: Final = vars(type)["__mro__"]
 _NAME: Final = vars(type)["__qualname__"]
 _MODULE: Final = vars(type)["__module__"]
-"""What a class says of itself, through no metaclass."""
+"""Descriptors that read a class's own attributes without its metaclass."""
 _NAMESPACE: Final = vars(type)["__dict__"]
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
@@ -281,12 +282,12 @@ def _dict_descriptor(kind: type) -> types.GetSetDescriptorType | types.MemberDes
 
 
 def _raw_dict(value: object) -> dict[str, object]:
-    """A copy of the instance's attributes, through no `__dict__` that its class may define."""
+    """Return a copy of the instance's attributes, without a `__dict__` that its class may define."""
     descriptor = _dict_descriptor(type(value))
-    return {} if descriptor is None else _copied(descriptor, value)
+    return {} if descriptor is None else _copy_dict(descriptor, value)
 
 
-def _copied(descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object) -> dict[str, object]:
+def _copy_dict(descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object) -> dict[str, object]:
     try:
         found = descriptor.__get__(value)
     except (AttributeError, TypeError):
@@ -303,37 +304,37 @@ def _field_names(kind: type) -> tuple[object, ...]:
 
 
 def type_name(kind: type) -> str:
-    """The name of a class, with its module's."""
-    name = _plain(_NAME.__get__(kind))
+    """Return the name of a class, prefixed with its module."""
+    name = _short_text(_NAME.__get__(kind))
     module = _namespace(kind).get("__module__")
-    return name if type(module) is not str or module == "builtins" else f"{_plain(module)}.{name}"
+    return name if type(module) is not str or module == "builtins" else f"{_short_text(module)}.{name}"
 
 
 # ------------------------------------------------------------------ text
 
 
 def label(name: object, kinds: Kinds) -> str:
-    """The name of a part: an attribute's, or a key."""
+    """Return the label of a part: an attribute's name, or a key."""
     if type(name) is str:
-        return _plain(name)
+        return _short_text(name)
     if type(name) is int:
         return str(name)
     kind = kinds.of(type(name))
     return escape(kind.write(name, 200)) if kind.write is not None else f"‹{kind.name}›"
 
 
-def _plain(text: object) -> str:
-    """At most 200 characters of a string, escaped; a word for what should have been one."""
+def _short_text(text: object) -> str:
+    """Return at most 200 characters of a string, escaped; a placeholder for any other value."""
     return escape(str.__getitem__(text, slice(200))) if _is_str(text) else OPAQUE
 
 
 def _is_str(text: object) -> TypeGuard[str]:
-    """isinstance() would ask an object for its `__class__`, which may be a property."""
+    """Return whether `text` is a str. isinstance() would read `__class__`, which may be a property."""
     return issubclass(type(text), str)
 
 
 def escape(text: str) -> str:
-    """`text` with everything that is not printable written as in a string literal."""
+    """Return `text` with every character that is not printable written as in a string literal."""
     if str.isprintable(text):
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

@@ -1,1 +1,1 @@
-"""Changing the code of live processes: holding them, deferring exits, and re-reading supervisors."""
+"""Code changes of live processes: suspends, deferred exits, code_change of supervisors, suspend leases."""

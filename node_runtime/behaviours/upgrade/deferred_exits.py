@@ -1,7 +1,8 @@
-"""What an upgrade's script does to processes, so that it can be taken back exactly: parked ends, kept tables, births.
+"""Exits, supervisor changes and starts of an upgrade's script, recorded in its transaction so that they can be undone.
 
-A parked process is held with all that is below it, and goes on living, though for the script it has ended: another one
-may be started under its name. It ends when the script has succeeded, by the code that it had when it was parked.
+A process whose exit is deferred stays alive and held, with all processes below it, though for the script it has ended:
+the script may start another process under its name. It exits when the script has succeeded, and runs the code that it
+had when the exit was deferred.
 """
 
 from __future__ import annotations
@@ -25,48 +26,50 @@ from node_runtime.processes.wait_graph import ends_of
 from .holding import NotHeld, hold, hold_soon, release
 
 logger: Final = logging.getLogger("node_runtime")
-PATIENCE: Final = 60.0
-"""Seconds for which an upgrade waits for the end of what it has stopped."""
-ENDING_SECONDS: Final = 5.0
-"""How long processes that are taken back may take to end in order."""
+EXIT_TIMEOUT_SECONDS: Final = 60.0
+"""How long an upgrade waits for each exit that it has deferred."""
+SHUTDOWN_TIMEOUT_SECONDS: Final = 5.0
+"""How long the processes that a failed script has started may take to shut down before they are killed.
+
+Also how long a busy process may take to end its callback before its deferred exit."""
 
 _lingering: Final[set[asyncio.Future[None]]] = set()
 
 
-# ------------------------------------------------------------------ inside
+# ------------------------------------------------------------------ while the script runs
 
 
-def park(inside: Barrier, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None) -> None:
-    """Put the end of a process off. `below` is whose processes are held until then, if it isn't the process itself."""
+def park(transaction: Barrier, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None) -> None:
+    """Defer the exit of a process. Until then the tree below `below`, by default below the process, is held."""
     node = runtime()
     process = node.processes.get(pid)
     if process is None:
         return
-    inside.parked[pid] = process
-    held = [one for one in _tree(pid if below is None else below) if isinstance(one, BehaviourProcess)]
-    for one in held:
-        hold_soon(one, inside)
-    inside.inverses.append(partial(_go_on, inside, [one.pid for one in held]))
-    inside.endings.append(partial(_end, inside, held, end))
+    transaction.parked[pid] = process
+    held = [process for process in _tree(pid if below is None else below) if isinstance(process, BehaviourProcess)]
+    for process in held:
+        hold_soon(process, transaction)
+    transaction.inverses.append(partial(_release_all, transaction, [process.pid for process in held]))
+    transaction.endings.append(partial(_hold_and_exit, transaction, held, end))
 
 
-def keep(inside: Barrier, process: BehaviourProcess) -> None:
-    """Note what a supervisor is, before the script changes it for the first time. Its state may be replaced then."""
-    if process.pid in inside.kept:
+def keep(transaction: Barrier, process: BehaviourProcess) -> None:
+    """Record a supervisor's state before the script changes it for the first time; then the state may be replaced."""
+    if process.pid in transaction.kept:
         return
-    inside.kept.add(process.pid)
+    transaction.kept.add(process.pid)
     instance, code, state = process.instance, process.code, process.raw_state()
 
-    def back() -> None:
+    def restore() -> None:
         if process.gate is not DEAD:
             process.instance, process.code = instance, code
             process.take_state(state)
 
-    inside.inverses.append(back)
+    transaction.inverses.append(restore)
 
 
 def _tree(pid: Pid) -> Iterator[Process]:
-    """The process and all below it that supervisors know."""
+    """Yield the process and all processes below it that are in supervisors' tables."""
     process = runtime().processes.get(pid)
     if process is None:
         return
@@ -77,97 +80,103 @@ def _tree(pid: Pid) -> Iterator[Process]:
             yield from _tree(child.pid)
 
 
-def _go_on(inside: Barrier, pids: Iterable[Pid]) -> None:
+def _release_all(transaction: Barrier, pids: Iterable[Pid]) -> None:
     for pid in pids:
-        release(pid, owner=inside)
+        release(pid, owner=transaction)
 
 
-# ------------------------------------------------------------------ the script has succeeded
+# ------------------------------------------------------------------ after the script has succeeded
 
 
-async def carry_out(inside: Barrier) -> None:
-    """End what was parked, in the order of the script. What fails is logged: it can't be taken back any more.
+async def carry_out(transaction: Barrier) -> None:
+    """Run the deferred exits in the order of the script. A failure is logged: it can't be undone any more.
 
-    An end that takes longer than `PATIENCE` goes on beside the others.
+    An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
-    for end in inside.endings:
-        ending = asyncio.ensure_future(_ended(end))
-        done, _ = await asyncio.wait([ending], timeout=PATIENCE)
+    for end in transaction.endings:
+        ending = asyncio.ensure_future(_run_exit(end))
+        done, _ = await asyncio.wait([ending], timeout=EXIT_TIMEOUT_SECONDS)
         if not done:
             _lingering.add(ending)
             ending.add_done_callback(_lingering.discard)
-            logger.warning("what an upgrade has stopped has not ended within %g s; it goes on by itself", PATIENCE)
+            logger.warning(
+                "a process that an upgrade has stopped has not ended within %g s; it continues in the background",
+                EXIT_TIMEOUT_SECONDS,
+            )
 
 
-async def _ended(end: Callable[[], Awaitable[object]]) -> None:
+async def _run_exit(end: Callable[[], Awaitable[object]]) -> None:
     try:
         await end()
     except BaseException:
         if is_cancelled():
             raise
-        logger.exception("something that an upgrade has put off failed")
+        logger.exception("an exit that an upgrade had deferred failed")
 
 
-async def _end(inside: Barrier, held: list[BehaviourProcess], end: Callable[[], Awaitable[object]]) -> None:
+async def _hold_and_exit(
+    transaction: Barrier, held: list[BehaviourProcess], end: Callable[[], Awaitable[object]]
+) -> None:
     for process in held:
         if process.in_callback():
             with suppress(NoProcess, NotHeld):
-                await hold(process.pid, owner=inside, timeout=ENDING_SECONDS)
+                await hold(process.pid, owner=transaction, timeout=SHUTDOWN_TIMEOUT_SECONDS)
     await end()
 
 
-# ------------------------------------------------------------------ the script has failed
+# ------------------------------------------------------------------ after the script has failed
 
 
-def take_back(inside: Barrier) -> None:
-    """Everything is as it was before the script, in this turn; what was born inside is alone, and has to be ended.
+def take_back(transaction: Barrier) -> None:
+    """Restore everything as it was before the script, in this turn. Can't fail.
 
-    Calls to a name that something born inside had meanwhile go to the process that has it again. It can't fail.
+    The processes that the script has started are unlinked from the others; `end_started_processes` ends them. Pending
+    calls to a name that one of them had go to the process that gets the name back.
     """
     node = runtime()
-    born = set(inside.born)
-    for pid in inside.born:
+    born = set(transaction.born)
+    for pid in transaction.born:
         process = node.processes.get(pid)
         for other in process.linked() if process is not None else ():
             if process is not None and other.pid not in born:
                 node.unlink(process, other)
-    for name, holder in reversed(inside.given):
-        _returned(name, holder)
-    for inverse in reversed(inside.inverses):
+    for name, holder in reversed(transaction.given):
+        _give_name_back(name, holder)
+    for inverse in reversed(transaction.inverses):
         inverse()
-    for pid in inside.born:
+    for pid in transaction.born:
         process = node.processes.get(pid)
         if process is not None and process.name is not None:
             node.unregister(process.name)
 
 
-def _returned(name: str, holder: Process) -> None:
+def _give_name_back(name: str, holder: Process) -> None:
     node = runtime()
-    meanwhile = node.names.pop(name, None)
-    asked = []
-    if meanwhile is not None:
-        meanwhile.name = None
-        mail = meanwhile.mail or ()
-        asked = [item for item in mail if item[3] is not None or isinstance(item[0], str)]
-        meanwhile.mail = type(meanwhile.mail)(item for item in mail if item not in asked) if meanwhile.mail else None
+    user = node.names.pop(name, None)
+    requests = []
+    if user is not None:
+        user.name = None
+        mail = user.mail or ()
+        requests = [item for item in mail if item[3] is not None or isinstance(item[0], str)]
+        user.mail = type(user.mail)(item for item in mail if item not in requests) if user.mail else None
     if holder.gate is DEAD:
         return
     node.names[name] = holder
     holder.name = name
-    for item in asked:
+    for item in requests:
         node.post(holder, item)
 
 
-async def end_born(inside: Barrier) -> None:
-    """End in order what was born inside of what failed, the last one first; what takes too long is killed."""
+async def end_born(transaction: Barrier) -> None:
+    """Shut down the processes that a failed script has started, the last one first; kill those that take too long."""
     node = runtime()
-    born = [node.processes[pid] for pid in reversed(inside.born) if pid in node.processes]
+    born = [node.processes[pid] for pid in reversed(transaction.born) if pid in node.processes]
     pids = {process.pid for process in born}
     roots = [process for process in born if process.parent not in pids]
     for process in roots:
         node.signal(process, process.parent, "shutdown")
     with suppress(TimeoutError):
-        async with asyncio.timeout(ENDING_SECONDS):
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT_SECONDS):
             await ends_of(born)
     for process in born:
         if process.gate is not DEAD:

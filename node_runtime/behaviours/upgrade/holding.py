@@ -1,6 +1,6 @@
-"""Suspending processes for an owner: one of them and waiting for it, or all idle ones at once.
+"""Suspends processes on behalf of an owner: one process at a time, or all idle processes of some modules at once.
 
-Nothing here sends a message or restarts a timer.
+No function here sends a message or restarts a timer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from node_runtime.processes.runtime import runtime
 
 
 class NotHeld(Exception):
-    """The process could not be suspended; the sentence says why and names it. OTP: the `timeout` of sys:suspend/2."""
+    """The process could not be suspended; the sentence names it and says why. OTP: the `timeout` of sys:suspend/2."""
 
     def __init__(self, pid: Pid, sentence: str) -> None:
         super().__init__(sentence)
@@ -33,8 +33,8 @@ class NotHeld(Exception):
 async def hold(target: Target, *, owner: object, timeout: float) -> None:
     """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
 
-    It stays suspended until every owner has released it; holding twice as the same owner counts once. While
-    several are being held, a held one still answers calls of those whose callback has to end first. Raises NoProcess
+    It stays suspended until every owner has released it; holding it twice as the same owner counts once. While an owner
+    holds several processes, a held one still answers calls of those whose callback has to end first. Raises NoProcess
     when there is no such process or it ends meanwhile, and NotHeld after `timeout` seconds.
     """
     node = runtime()
@@ -51,7 +51,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
         return
     held: asyncio.Future[None] = node.loop.create_future()
     process.between_callbacks(lambda: None if held.done() else held.set_result(None))
-    _answer_for(process)
+    _answer_calls_of(process)
     try:
         async with asyncio.timeout(timeout):
             await held
@@ -68,19 +68,19 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
     node.find(process.pid)
 
 
-def _answer_for(process: Process) -> None:
-    # It waits for one that is held already: let that one answer, or neither ends.
-    for asked, item in list((process.calling or {}).values()):
-        if not isinstance(asked, BehaviourProcess) or not asked.held_with(process) or not asked.mail:
+def _answer_calls_of(process: Process) -> None:
+    # If it waits for a process that is held already, that one has to answer: otherwise neither callback ends.
+    for callee, item in list((process.calling or {}).values()):
+        if not isinstance(callee, BehaviourProcess) or not callee.held_with(process) or not callee.mail:
             continue
-        others = deque(queued for queued in asked.mail if queued is not item)
-        if len(others) < len(asked.mail):
-            asked.mail = others
-            asked.serve(item, YIELDING)
+        others = deque(queued for queued in callee.mail if queued is not item)
+        if len(others) < len(callee.mail):
+            callee.mail = others
+            callee.serve(item, YIELDING)
 
 
 def hold_soon(process: BehaviourProcess, owner: object) -> None:
-    """Suspend the process now if it is idle, else when its callback ends; nobody waits for that."""
+    """Suspend the process now if it is idle, else when its callback ends, without waiting for that."""
     process.held = {*(process.held or ()), owner}
     if process.gate is None:
         process.gate = HELD
@@ -89,7 +89,7 @@ def hold_soon(process: BehaviourProcess, owner: object) -> None:
 
 
 def release(target: Target, *, owner: object) -> None:
-    """End this owner's suspend. Does nothing to a process that has ended or isn't held by it."""
+    """End this owner's suspend. Does nothing to a process that has ended or that this owner does not hold."""
     node = runtime()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is None or process.held is None:
@@ -100,9 +100,9 @@ def release(target: Target, *, owner: object) -> None:
 
 
 def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
-    """The very state objects of processes of one class."""
+    """Return the state objects themselves, not copies, of processes of one class."""
     if processes[0].kind == "gen_server":
-        with suppress(AttributeError):  # one's `init` has not returned yet
+        with suppress(AttributeError):  # the `init` of one of them has not returned yet
             return list(map(_STATE, processes))
     return [process.raw_state() for process in processes]
 
@@ -111,24 +111,24 @@ _STATE: Final = attrgetter("instance.state")
 
 
 class Hold:
-    """All processes of some modules, suspended by one owner, by the code that they share.
+    """All processes of some modules, suspended by one owner and grouped by the code that they share.
 
-    It costs O(1) a process and no message, since a pause is as long as the sum of that. `since` is when they were
-    held, by the clock `time.perf_counter`, in seconds; `later` has that of those that were busy then.
+    Holding costs O(1) per process and no message, because the pause is as long as the sum of these costs. `since` is
+    when the hold began, in seconds of `time.perf_counter`; `held_later` has that time of each process that was busy.
     """
 
     def __init__(self, owner: object) -> None:
         self.owner = owner
         self.groups: dict[CodeInUse, list[BehaviourProcess]] = {}
         self.since = perf_counter()
-        self.later: dict[Pid, float] = {}
-        self._alone: dict[str, Any] = {"held": frozenset((owner,))}
-        """What is seldom of a process that is held by this owner, and of which nothing else is."""
+        self.held_later: dict[Pid, float] = {}
+        self._only_held: dict[str, Any] = {"held": frozenset((owner,))}
+        """The sparse attributes of a process that this owner holds and that has no other sparse attribute."""
 
-    def idle(self, modules: Container[str]) -> list[BehaviourProcess]:
-        """Hold those that are idle and run one of the modules; returns those that are in a callback."""
+    def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
+        """Hold the idle processes that run one of the modules; return those that are in a callback."""
         busy: list[BehaviourProcess] = []
-        groups, alone = self.groups, self._alone
+        groups, only_held = self.groups, self._only_held
         wanted: dict[CodeInUse, list[BehaviourProcess] | None] = dict(groups)
         for process in runtime().processes.values():
             if not isinstance(process, BehaviourProcess):
@@ -143,7 +143,7 @@ class Hold:
             gate = process.gate
             if gate is None and process.seldom is None:
                 process.gate = HELD
-                process.seldom = alone
+                process.seldom = only_held
             elif gate is None or gate is HELD:
                 if process.held is not None and self.owner in process.held:
                     continue
@@ -154,17 +154,17 @@ class Hold:
             group.append(process)
         return busy
 
-    async def busy(self, process: BehaviourProcess, timeout: float) -> None:
-        """Hold one that is in a callback, as `hold` does; it may end instead."""
+    async def hold_busy(self, process: BehaviourProcess, timeout: float) -> None:
+        """Hold a process that is in a callback, as `hold` does. Does nothing if the process ends instead."""
         try:
             await hold(process.pid, owner=self.owner, timeout=timeout)
         except NoProcess:
             return
-        self.later[process.pid] = perf_counter()
+        self.held_later[process.pid] = perf_counter()
         self.groups.setdefault(process.code, []).append(process)
 
     def users(self, module: str) -> list[BehaviourProcess]:
-        """The held processes with a callback class of the module that are alive."""
+        """Return the live held processes whose callback class is in the module."""
         return [
             process
             for code, group in self.groups.items()
@@ -174,26 +174,26 @@ class Hold:
         ]
 
     def release(self, *, but: Container[CodeInUse] = ()) -> None:
-        """End the suspend of all but some groups', in one turn. It can't fail."""
+        """End the suspend of all groups except `but`, in one turn. Can't fail."""
         for code, group in self.groups.items():
             if code not in but:
                 for process in group:
-                    self._let_go(process)
+                    self._release(process)
 
     def resume_as(
         self, code: CodeInUse, version: type[Any], processes: list[BehaviourProcess], states: list[Any]
     ) -> None:
-        """Give processes of the group `code` an instance of `version` each and its new state, and end its suspend.
+        """Give each process of the group `code` an instance of `version` and its new state, and resume it.
 
-        It can't fail.
+        Can't fail.
         """
         group: CodeInUse | None = None
-        new, alone = object.__new__, self._alone
+        new, only_held = object.__new__, self._only_held
         for process, state in zip(processes, states, strict=True):
             gate = process.gate
             if gate is DEAD:
                 continue
-            if process.code is not code or group is None:  # the first one, or one that is being recorded since
+            if process.code is not code or group is None:  # the first process, or one whose recording began meanwhile
                 process.take_class(version)
                 process.take_state(state)
                 group = process.code if process.code.debug is None and process.kind == "gen_server" else None
@@ -202,13 +202,13 @@ class Hold:
                 made.state = state
                 process.instance = made
                 process.code = group
-                if process.seldom is alone and gate is HELD and process.mail is None:
+                if process.seldom is only_held and gate is HELD and process.mail is None:
                     process.seldom = process.gate = None
                     continue
-            self._let_go(process)
+            self._release(process)
 
-    def _let_go(self, process: BehaviourProcess) -> None:
-        if process.seldom is self._alone and process.gate is HELD and process.mail is None:
+    def _release(self, process: BehaviourProcess) -> None:
+        if process.seldom is self._only_held and process.gate is HELD and process.mail is None:
             process.seldom = None
             process.gate = None
         else:

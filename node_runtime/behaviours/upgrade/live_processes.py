@@ -1,6 +1,7 @@
-"""What the layers above need to change the code of live processes: hold, look, give a state, let go.
+"""The interface of the behaviours to the layers above them: inspects, holds, migrates and resumes live processes.
 
-Nothing here sends a message or restarts a timer.
+The code server, the release handler and the control plane import live processes and their tables from here, and the
+import contracts hold that. Nothing here sends a message or restarts a timer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from node_runtime.behaviours.behaviour import Behaviour
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime.behaviours.gen_statem import StatemProcess
+from node_runtime.behaviours.supervision.child_table import Child, Specifications, Table
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 from node_runtime.processes.coroutine_process import CoroutineProcess
 from node_runtime.processes.pid import Pid, Target
@@ -17,27 +22,40 @@ from node_runtime.processes.process import HELD
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.transaction import Barrier, current_barrier, entered
 
-from .deferred_exits import keep
-from .holding import Hold, NotHeld, hold, release
+from .deferred_exits import carry_out, end_born, keep, take_back
+from .holding import Hold, NotHeld, hold, raw_states, release
 from .supervisor_code_change import ReRead, take_new_class
 
 __all__ = [
+    "Behaviour",
+    "BehaviourProcess",
+    "Child",
+    "CodeInUse",
     "Hold",
     "NotHeld",
     "ReRead",
+    "Specifications",
+    "StatemProcess",
+    "SupervisorProcess",
+    "Table",
     "adopt",
     "callback",
+    "carry_out",
+    "end_born",
     "hold",
     "raw_state",
+    "raw_states",
     "re_read",
     "release",
     "spawn_barrier",
+    "take_back",
+    "take_new_class",
     "using",
 ]
 
 
 def raw_state(target: Target) -> Any:
-    """The very state object: a server's state, a state machine's `(state_name, data)`; None without callbacks."""
+    """Return the state object itself: a server's state, a statem's `(state_name, data)`; None without callbacks."""
     process = runtime().find(target)
     return process.raw_state() if isinstance(process, BehaviourProcess) else None
 
@@ -46,13 +64,13 @@ def adopt(target: Target, state: Any) -> None:
     """Give a held process `state` and a fresh instance of the current class. Raises NotHeld, LookupError."""
     process = runtime().find(target)
     if not isinstance(process, BehaviourProcess) or process.gate is not HELD:
-        raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before it is given a state")
+        raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before you give it a state")
     process.refresh()
     process.take_state(state)
 
 
 def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
-    """`(module, qualname, namespace)` of the callback class that the process has its instance from."""
+    """Return `(module, qualname, namespace)` of the code that the process runs: a callback class or a coroutine."""
     process = runtime().find(target)
     if isinstance(process, BehaviourProcess):
         return process.module, process.qualname, process.namespace
@@ -61,38 +79,38 @@ def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
 
 
 def using(module: str) -> list[Pid]:
-    """The live processes whose callback module, or whose coroutine's module, is `module`."""
+    """Return the pids of the live processes whose callback module, or whose coroutine's module, is `module`."""
     return [process.pid for process in runtime().processes.values() if process.module == module]
 
 
 def re_read(target: Target) -> ReRead:
-    """Give a held supervisor the flags and child specifications of its current class. Running children go on.
+    """Give a held supervisor the flags and child specifications of its current class. Running children continue.
 
-    Children that the class no longer names are `kept`, at the end of the order. An instance of a simple_one_for_one
-    supervisor keeps its arguments for its restarts. If `children()` raises Ignore nothing changes. The table that the
-    supervisor had is left as it was, so `adopt(target, table)` takes this back. Raises NotHeld, LookupError, ValueError
-    for what makes no sense or would go to or from simple_one_for_one, or what `children()` raises; then nothing has
-    changed. Follows supervisor:code_change/3.
+    Children that the class no longer names are `kept`, at the end of the start order. Instances under a
+    simple_one_for_one supervisor keep their arguments for their restarts. If `children()` raises Ignore, nothing
+    changes. The supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change.
+    Raises NotHeld, LookupError, ValueError for specifications that are invalid or would change to or from
+    simple_one_for_one, or whatever `children()` raises; then nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)
     if not isinstance(process, SupervisorProcess) or process.gate is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not a suspended supervisor")
-    inside = current_barrier()
-    if inside is not None:
-        keep(inside, process)
+    transaction = current_barrier()
+    if transaction is not None:
+        keep(transaction, process)
     return take_new_class(process)
 
 
 @contextmanager
 def spawn_barrier(*, owner: object) -> Iterator[list[Pid]]:
-    """Processes with callbacks that are born inside run their `init` and are held by `owner`; yields their pids.
+    """Hold the processes with callbacks that are started inside, for `owner`, after their `init`; yields their pids.
 
-    A coroutine that is spawned inside begins when it is released. Children begun in `init` are born inside too.
-    Supervisor functions called inside act at once on a held supervisor.
+    A coroutine that is spawned inside begins when it is released. Children that an `init` starts count as started
+    inside. Supervisor functions that are called inside act at once on a held supervisor.
     """
-    inside = Barrier(owner)
+    transaction = Barrier(owner)
     try:
-        with entered(inside):
-            yield inside.born
+        with entered(transaction):
+            yield transaction.born
     finally:
-        inside.over = True
+        transaction.over = True

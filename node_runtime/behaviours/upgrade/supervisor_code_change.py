@@ -1,4 +1,4 @@
-"""A running supervisor is given the flags and child specifications of a new version of its class."""
+"""Gives a running supervisor the flags and child specifications of a new version of its class."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from node_runtime.processes.errors import Ignore
 
 @dataclass(frozen=True, slots=True)
 class ReRead:
-    """What `children()` of the current version has changed, by child id.
+    """The changes that `children()` of the current version makes, by child id.
 
-    `added` are not started. `replaced` have another specification from their next start on. `kept` are those that
-    `children()` doesn't name any more: they go on until somebody terminates and deletes them. `left_out` are temporary
-    children that have ended: that `children()` still names them doesn't bring them back.
+    `added` children are not started. `replaced` children get their new specification at their next start. `kept`
+    children are not in `children()` any more: they continue until an operator or a script terminates and deletes them.
+    `left_out` are temporary children that have ended; `children()` still names them, but they are not added again.
     """
 
     added: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class ReRead:
 
 
 def take_new_class(process: SupervisorProcess) -> ReRead:
-    """See hot.re_read."""
+    """Replace the supervisor's table by that of its current class; see `live_processes.reload_child_specs`."""
     before: Table = process.raw_state()
     cls = current_class(process.module, process.qualname)
     if not isinstance(cls, type):
@@ -40,17 +40,17 @@ def take_new_class(process: SupervisorProcess) -> ReRead:
     if (before.template is None) is not (after.template is None):
         raise ValueError(
             f"{process.title()} is {before.flags.strategy} and can't become {after.flags.strategy} while it runs; "
-            "stop it and start it anew, or give the new one another name"
+            "stop it and start it again, or give the new supervisor another name"
         )
     after.restarts, after.gone = list(before.restarts), before.gone
-    changes = _take_instances(before, after) if after.template is not None else _take_children(before, after)
+    changes = _move_instances(before, after) if after.template is not None else _move_children(before, after)
     process.refresh()
     process.take_state(after)
     return changes
 
 
-def _take_children(before: Table, after: Table) -> ReRead:
-    """Let `after` go on with the children of `before`."""
+def _move_children(before: Table, after: Table) -> ReRead:
+    """Move the running children of `before` to `after`."""
     named = tuple(after.children)
     had = frozenset(before.named)
     ended = (id for id in named if id in had and id not in before.children)
@@ -72,16 +72,16 @@ def _take_children(before: Table, after: Table) -> ReRead:
     )
 
 
-def _take_instances(before: Table, after: Table) -> ReRead:
-    """Let `after` go on with the instances of `before`."""
+def _move_instances(before: Table, after: Table) -> ReRead:
+    """Move the running instances of `before` to `after`."""
     assert before.template is not None
     assert after.template is not None
-    was, spec = before.template, after.template
-    if was.restart == "temporary":
-        # The arguments of those that run are forgotten, so that they can't be restarted by any specification.
+    old_spec, spec = before.template, after.template
+    if old_spec.restart == "temporary":
+        # The arguments of the running instances were not kept, so no specification can restart them.
         spec = replace(spec, restart="temporary")
     for key, child in before.by_pid.items():
         after.by_pid[key] = taken = replace(child, spec=spec)
         if spec.restart == "temporary":
             forget_arguments(taken)
-    return ReRead(replaced=(spec.id,) if was != after.template else ())
+    return ReRead(replaced=(spec.id,) if old_spec != after.template else ())

@@ -1,7 +1,7 @@
-"""Suspends that end by themselves: with their owner's life, or when nobody has renewed them in time.
+"""Leases that end a suspend when its owner ends or does not renew it in time.
 
-In OTP a suspend has no owner, so a process whose suspender has died stays suspended for ever. Here that can't be: only
-an operation of the runtime itself, which always ends, holds processes without a lease.
+In OTP a suspend has no owner, so a process whose suspender has died stays suspended for ever. Here only an operation of
+the runtime itself, which always ends, holds processes without a lease.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from . import live_processes
 
 @dataclass(slots=True)
 class Lease:
-    """What would end one owner's suspend of one process."""
+    """The timer and the monitors that end one owner's suspend of one process."""
 
     timer: asyncio.TimerHandle | None
     watching: tuple[tuple[Process, Ref], ...]
 
     def cancel(self) -> None:
-        """Nothing ends the suspend by itself any more."""
+        """Stop the timer and the monitors; the suspend remains."""
         if self.timer is not None:
             self.timer.cancel()
         for process, ref in self.watching:
@@ -40,7 +40,7 @@ class Leases:
         self.running: dict[tuple[Pid, object], Lease] = {}
 
     def begin(self, node: Runtime, process: Process, owner: object, seconds: float | None) -> None:
-        """Let the suspend end after `seconds`, with the process or with its owner; a lease that runs is replaced."""
+        """End the suspend after `seconds`, or with the process or its owner. Replaces the owner's earlier lease."""
         self.drop(process.pid, owner)
         end = partial(self.end, process.pid, owner)
         watched = [process] if not isinstance(owner, Pid) else [process, node.find(owner)]
@@ -50,17 +50,17 @@ class Leases:
         )
 
     def drop(self, pid: Pid, owner: object) -> None:
-        """Forget the lease and leave the suspend."""
+        """Remove the lease and keep the suspend."""
         lease = self.running.pop((pid, owner), None)
         if lease is not None:
             lease.cancel()
 
     def end(self, pid: Pid, owner: object) -> None:
-        """Forget the lease and end the suspend."""
+        """Remove the lease and end the suspend."""
         self.drop(pid, owner)
         live_processes.release(pid, owner=owner)
 
 
 def leases() -> Leases:
-    """The leases of the running runtime."""
+    """Return the leases of the running runtime."""
     return runtime().part(Leases)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.sync_call import call_now
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
+from node_runtime.gen_server import call_now
 from node_runtime.processes import exit
 from node_runtime.processes import runtime as running_runtime
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from node_runtime.application import AppSpec, Running, load
 from node_runtime.behaviours.application import tell_of_changes
-from node_runtime.behaviours.application_controller import AppSpec, Running, applications, load
+from node_runtime.behaviours.application_controller import applications
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.releases.files.config import Configuration

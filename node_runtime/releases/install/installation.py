@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from node_runtime.behaviours.upgrade.holding import Hold
+from node_runtime.behaviours.upgrade.live_processes import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
 from node_runtime.processes.errors import is_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
@@ -215,9 +215,9 @@ class Installation:
         """Hold everybody whom the script suspends, those born meanwhile too, under one deadline. Raises `Aborted`."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
-        while modules and (busy := hold.idle(modules)):
+        while modules and (busy := hold.hold_idle(modules)):
             left = max(0.0, deadline - time.perf_counter())
-            answers = await asyncio.gather(*(hold.busy(one, left) for one in busy), return_exceptions=True)
+            answers = await asyncio.gather(*(hold.hold_busy(one, left) for one in busy), return_exceptions=True)
             errors = [answer for answer in answers if isinstance(answer, BaseException)]
             if errors:
                 raise Aborted("; ".join(str(error) for error in errors)) from errors[0]

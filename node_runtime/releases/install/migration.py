@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from node_runtime.behaviours.behaviour import Behaviour, Down, Vsn
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.callback_class import CodeInUse
-from node_runtime.behaviours.gen_statem import GenStatem, has_state
+from node_runtime import Down, Vsn
+from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CodeInUse
+from node_runtime.gen_statem import GenStatem, has_state
 from node_runtime.releases.planning import conditions
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 COMPARED = 32
 """How many states are compared with what they were."""
@@ -33,7 +33,7 @@ class Noted:
         left = max(0, COMPARED - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            noted = fingerprint(state, seconds=SECONDS, most=PARTS, kinds=self._kinds)
+            noted = fingerprint(state, seconds=SECONDS, max_parts=PARTS, kinds=self._kinds)
             if noted is None:
                 self._unknown.append(process)
             else:

@@ -12,11 +12,10 @@ from itertools import chain
 from time import perf_counter, time
 from typing import Any, Literal, NamedTuple
 
-from node_runtime.behaviours.behaviour import Behaviour
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.show.describe import Limits
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ProcessResult, Term
 from node_runtime.releases.planning import conditions
@@ -143,7 +142,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
         old_vsn=old_vsn,
         new_vsn=new_vsn,
         outcome=outcome,
-        seconds=max(0.0, pause.ended - switch.hold.later.get(process.pid, pause.began)) if held else 0.0,
+        seconds=max(0.0, pause.ended - switch.hold.held_later.get(process.pid, pause.began)) if held else 0.0,
         before=before,
         after=after,
         reason=reason,

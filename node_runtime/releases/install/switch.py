@@ -14,14 +14,19 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
-from node_runtime.behaviours.behaviour import Behaviour, Down
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime import Down
 from node_runtime.behaviours.starting import attribute, resolve
-from node_runtime.behaviours.supervision.child_table import Child, Table
-from node_runtime.behaviours.supervision.management import restart_child, start_child, terminate_child
-from node_runtime.behaviours.upgrade import deferred_exits, live_processes
-from node_runtime.behaviours.upgrade.holding import Hold, raw_states, release
+from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.behaviours.upgrade.live_processes import (
+    Behaviour,
+    BehaviourProcess,
+    Child,
+    CodeInUse,
+    Hold,
+    Table,
+    raw_states,
+    release,
+)
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.errors import is_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
@@ -35,6 +40,7 @@ from node_runtime.releases.operation_progress import Progress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
+from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .app_env import Surroundings, follow_sources
 from .migration import Migration
@@ -284,7 +290,7 @@ class Switch:
         for what, back in (
             ("the code", self.batch.revert if self._committed else None),
             ("the environment", self.surroundings.put_back),
-            ("the processes", partial(deferred_exits.take_back, self._inside)),
+            ("the processes", partial(live_processes.take_back, self._inside)),
             ("the states", self._look_at_states),
         ):
             try:
@@ -305,7 +311,7 @@ class Switch:
 
     async def end(self, *, succeeded: bool) -> None:
         """End what the script has stopped; or, if it has failed, what it has started."""
-        await (deferred_exits.carry_out(self._inside) if succeeded else deferred_exits.end_born(self._inside))
+        await (live_processes.carry_out(self._inside) if succeeded else live_processes.end_born(self._inside))
 
     def unchecked(self) -> str | None:
         """Whose states could not be compared with what they were, in a few words; None if all were."""

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from node_runtime.behaviours.application_controller import applications
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, PlannedProcess

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.callback_class import CodeInUse
-from node_runtime.behaviours.gen_statem import has_state, states_of
 from node_runtime.behaviours.starting import attribute, resolve
 from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CodeInUse
 from node_runtime.code import Batch
+from node_runtime.gen_statem import has_state, states_of
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from node_runtime.behaviours.behaviour import Down
+from node_runtime import Down
 from node_runtime.code import Batch, Version
 from node_runtime.releases.planning import conditions
 

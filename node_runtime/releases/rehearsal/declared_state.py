@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, ForwardRef, Literal, NewType, Union, get_args, get_origin, is_typeddict
 
-from node_runtime.behaviours.gen_server import GenServer
-from node_runtime.behaviours.gen_statem import GenStatem
+from node_runtime.gen_server import GenServer
+from node_runtime.gen_statem import GenStatem
 
 
 def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:

@@ -15,18 +15,22 @@ from typing import Any, Final
 
 import msgspec
 
-from node_runtime.behaviours.behaviour import Behaviour
-from node_runtime.behaviours.gen_statem import has_state
 from node_runtime.behaviours.show.describe import Limits
 from node_runtime.behaviours.show.fingerprint import Fingerprint, alike, fingerprint
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.behaviours.show.value_readers import Kinds, escape
 from node_runtime.behaviours.starting import resolve
-from node_runtime.behaviours.supervision.child_table import Child, Table
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
-from node_runtime.behaviours.upgrade.holding import Hold
-from node_runtime.behaviours.upgrade.supervisor_code_change import ReRead, take_new_class
+from node_runtime.behaviours.upgrade.live_processes import (
+    Behaviour,
+    Child,
+    Hold,
+    ReRead,
+    SupervisorProcess,
+    Table,
+    take_new_class,
+)
 from node_runtime.code import Batch
+from node_runtime.gen_statem import has_state
 from node_runtime.protocol.messages import ChildChange, PlannedChild, Rehearsed, RehearsedCall, Term
 from node_runtime.releases.install.app_env import Surroundings
 from node_runtime.releases.planning.transition import Transition
@@ -164,7 +168,7 @@ class Play:
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
-            hold.idle(modules)
+            hold.hold_idle(modules)
             hold.release()
 
     def _say(self, *, at_once: bool = False) -> None:
@@ -179,7 +183,7 @@ class Play:
     def _one(self, part: Part) -> None:
         process = part.process
         state = self._made.get(process.pid, process.raw_state())
-        note = fingerprint(state, seconds=LOOKING_SECONDS, most=MOST_PARTS, kinds=self._kinds, alone=True)
+        note = fingerprint(state, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS, kinds=self._kinds, alone=True)
         attempt = Attempt(part=part, state=state, old_class=type(process.instance), note=note)
         before = self._shown(attempt.old_class, state) if self._room["ok"] else None
         self._try(attempt)
@@ -244,7 +248,7 @@ class Play:
 
         def go() -> None:
             returned = attempt.after if back is None else back(attempt.after)
-            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, most=MOST_PARTS)
+            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS)
             if attempt.given_back is False:
                 without = " has no code_change for it, and" if back is None else ""
                 attempt.message = f"the way down{without} does not give the same state back"

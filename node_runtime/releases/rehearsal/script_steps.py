@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
 from node_runtime.releases.files.appup_instructions import Low
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
