@@ -134,7 +134,7 @@ class Control:
             )
         )
         self._closers.append(
-            self._handler.watch(lambda vsn, health: endpoint.run(lambda: _tell_health(events, vsn, health)))
+            self._handler.subscribe_health(lambda vsn, health: endpoint.run(lambda: _tell_health(events, vsn, health)))
         )
         return dispatch
 
