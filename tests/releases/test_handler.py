@@ -56,7 +56,7 @@ async def test_a_release_is_current_until_it_is_committed_and_then_permanent(sma
     )
     assert statuses(handler) == {"1": "old", "2": "permanent"}
     assert handler.operation(committed.id) == committed
-    with pytest.raises(Refused, match="permanent already"):
+    with pytest.raises(Refused, match="already permanent"):
         await handler.commit(m.Commit(), "ann")
     with pytest.raises(Refused, match="nothing to roll back"):
         handler.rollback(m.Rollback(), "ann")

@@ -245,7 +245,7 @@ def test_what_is_no_tarball_is_refused(node: Path, tmp_path: Path) -> None:
 
 def test_the_same_version_with_other_content_is_refused(node: Path, tmp_path: Path) -> None:
     other = small("1", {"bin/r": b"#!", "lib/a-1/src/a.py": b"v = 'another'"})
-    assert "needs a new vsn" in refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
+    assert "build it under a new vsn" in refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
 
 
 def test_a_shared_part_with_other_content_is_refused_by_name(node: Path, tmp_path: Path) -> None:
