@@ -40,7 +40,7 @@ class Record(Struct, frozen=True):
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        permanent = [vsn for vsn, held in self.releases.items() if held.status == "permanent"]
+        permanent = [vsn for vsn, entry in self.releases.items() if entry.status == "permanent"]
         if permanent != [self.permanent]:
             raise ValueError(f"permanent is {self.permanent}, but the releases say {permanent}")
 
@@ -74,7 +74,7 @@ class Record(Struct, frozen=True):
         if self.entry(vsn).status == "permanent":
             raise Refused(f"Release {vsn} is permanent, so the node needs it to boot; commit another release first.")
         return Record(
-            permanent=self.permanent, releases={name: held for name, held in self.releases.items() if name != vsn}
+            permanent=self.permanent, releases={name: entry for name, entry in self.releases.items() if name != vsn}
         )
 
     def entry(self, vsn: str) -> Held:

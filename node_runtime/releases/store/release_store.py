@@ -40,25 +40,25 @@ class Shelf:
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
         """Return all releases as operators see them, in the order of staging. `current` is the running release."""
         known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
-        return tuple(self._info(vsn, held, current) for vsn, held in known)
+        return tuple(self._info(vsn, entry, current) for vsn, entry in known)
 
     def info(self, vsn: str, current: str) -> ReleaseInfo:
         """Return one release as operators see it."""
         return self._info(vsn, self.entry(vsn), current)
 
-    def _info(self, vsn: str, held: commit_record.Held, current: str) -> ReleaseInfo:
+    def _info(self, vsn: str, entry: commit_record.Held, current: str) -> ReleaseInfo:
         damaged = self.catalog.damage(vsn)
         direction = None if damaged else self.catalog.direction(current, vsn)
         apps = () if damaged else self.catalog.release(vsn).manifest.apps
         return ReleaseInfo(
             name=self.catalog.release(current).manifest.name,
             vsn=vsn,
-            status="current" if vsn == current and held.status != "permanent" else held.status,
+            status="current" if vsn == current and entry.status != "permanent" else entry.status,
             apps=tuple((app.name, app.vsn) for app in apps),
-            staged=held.staged,
+            staged=entry.staged,
             up=direction == "up",
             down=direction == "down",
-            failed=held.failed,
+            failed=entry.failed,
             damaged=damaged,
         )
 
@@ -92,7 +92,7 @@ class Shelf:
 
     def bootable(self) -> list[str]:
         """Return the intact releases that could boot, in the order of boot attempts. Blocks: reads all files."""
-        old = [(held.committed or 0.0, vsn) for vsn, held in self.record.releases.items() if held.status == "old"]
+        old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
         intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):
             with suppress(Refused):
