@@ -39,7 +39,7 @@ def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
     assert "3.0 failed here: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())
-    assert "Say --again to try it once more" in node.tiny("upgrade", "3.0", code=1).stderr
+    assert "Pass --again to retry it" in node.tiny("upgrade", "3.0", code=1).stderr
     node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
 
 
