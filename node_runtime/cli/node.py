@@ -118,7 +118,7 @@ class Node:
         """The node must not go on."""
         said = describe_reason(reason)
         if self._handler is not None:
-            self._handler.halts(f"the node halted: {said}")
+            self._handler.record_halt(f"the node halted: {said}")
         self._end("failed", f"The node halts: {said}.")
 
     async def _live(self) -> None:
@@ -146,7 +146,7 @@ class Node:
             stack.push_async_callback(handler.stop)
             await self._start_applications(release, configuration)
             if self._because is not None:
-                await handler.fell_back(self._because)
+                await handler.record_fallback(self._because)
             self._publish(self._place(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready(run_directory())
@@ -162,7 +162,7 @@ class Node:
         self, runtime: Runtime, code: CodeServer, configuration: Configuration
     ) -> tuple[Control, ReleaseHandler]:
         handler = self._handler = ReleaseHandler(self.directory, self.vsn, code, self._last)
-        handler.phases = self._heart.phase
+        handler.on_phase = self._heart.phase
         control = Control(
             handler,
             runtime,

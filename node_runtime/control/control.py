@@ -136,7 +136,7 @@ class Control:
             )
         )
         self._closers.append(
-            self._handler.watch(lambda vsn, health: sockets.run(lambda: _emit_health(events, vsn, health)))
+            self._handler.subscribe_health(lambda vsn, health: sockets.run(lambda: _emit_health(events, vsn, health)))
         )
         return dispatch
 

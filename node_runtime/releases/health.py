@@ -1,4 +1,4 @@
-"""How a release on probation does: restarts, errors in the log, the event loop, and the applications' own word."""
+"""The health of a release on probation: restarts, logged errors, event loop lag, and applications' health checks."""
 
 from __future__ import annotations
 
@@ -17,94 +17,100 @@ from node_runtime.processes.errors import is_cancelled
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health, Verdict
 
-from .files.schemas import Probation as Limits
+from .files.schemas import Probation as ProbationSettings
 
-ASKING_SECONDS: Final = 5.0
-"""How long an application may think about its health."""
-LOOK_SECONDS: Final = 1.0
-"""Between two looks; fewer where the limits are shorter, but not fewer than `SHORTEST`."""
-SHORTEST: Final = 0.05
-IN_A_ROW: Final = 3
-"""How many looks in a row have to find a late event loop, or an application that says no."""
+HEALTH_TIMEOUT_SECONDS: Final = 5.0
+"""How long an application's `health` may take."""
+CHECK_INTERVAL_SECONDS: Final = 1.0
+"""Between two checks; shorter if the limits are shorter, but at least `MIN_CHECK_INTERVAL_SECONDS`."""
+MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
+BAD_CHECKS_IN_A_ROW: Final = 3
+"""Health is bad after so many successive checks with a late event loop, or with an unhealthy application."""
 
-Answer = tuple[bool | None, str]
+HealthAnswer = tuple[bool | None, str]
 
 
 class Watching(logging.Handler):
-    """Looks at the health from the install on until `end`; `tell` hears of every change in what is found."""
+    """Monitors the health from the install until `end`; calls `on_change` when the verdict or the finding changes."""
 
-    def __init__(self, limits: Limits, tell: Callable[[Health], None]) -> None:
+    def __init__(self, limits: ProbationSettings, on_change: Callable[[Health], None]) -> None:
         super().__init__(logging.WARNING)
         self._limits = limits
-        self._tell = tell
+        self._on_change = on_change
         self._restarts = self._errors = 0
         self._lag = 0.0
-        self._late = self._unwell = 0
-        self._troubled = time.monotonic()
-        self.health = self._found("unknown", "it has only just been installed")
+        self._late_checks = self._unhealthy_checks = 0
+        self._last_trouble = time.monotonic()
+        self.health = self._health("unknown", "it has just been installed")
         logging.getLogger().addHandler(self)
-        self._task = runtime().loop.create_task(self._watch())
+        self._task = runtime().loop.create_task(self._monitor())
 
     def end(self) -> None:
-        """Look no more."""
+        """Stop monitoring."""
         logging.getLogger().removeHandler(self)
         self._task.cancel()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count one log record; in any thread."""
+        """Count one log record. May be called in any thread."""
         report = getattr(record, "report", None)
         if isinstance(report, SupervisorReport):
             self._restarts += report.restart != "temporary" and report.context in {"child_terminated", "start_error"}
         elif record.levelno >= logging.ERROR:
             self._errors += 1
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ checks
 
-    async def _watch(self) -> None:
-        between = max(SHORTEST, min(LOOK_SECONDS, self._limits.healthy / 4, self._limits.lag))
+    async def _monitor(self) -> None:
+        interval = max(
+            MIN_CHECK_INTERVAL_SECONDS, min(CHECK_INTERVAL_SECONDS, self._limits.healthy / 4, self._limits.lag)
+        )
         while True:
             counted = self._restarts, self._errors
-            due = time.monotonic() + between
-            await asyncio.sleep(between)
+            due = time.monotonic() + interval
+            await asyncio.sleep(interval)
             lag = time.monotonic() - due
-            answers = [answer for answer in [await _asked(*one) for one in _who_can_tell()] if answer[0] is not True]
+            answers = [
+                answer
+                for answer in [await _ask_application(*app) for app in _applications_with_health()]
+                if answer[0] is not True
+            ]
             self._judge(lag, answers, more=counted != (self._restarts, self._errors))
 
-    def _judge(self, lag: float, answers: list[Answer], *, more: bool) -> None:
+    def _judge(self, lag: float, answers: list[HealthAnswer], *, more: bool) -> None:
         now, limits = time.monotonic(), self._limits
         self._lag = max(self._lag, lag)
-        self._late = self._late + 1 if lag > limits.lag else 0
-        unwell = [said for answer, said in answers if answer is False]
-        self._unwell = self._unwell + 1 if unwell else 0
-        if more or answers or self._late:
-            self._troubled = now
-        quiet = now - self._troubled
-        if bad := next(self._too_much(unwell), None):
-            self._say("bad", bad)
+        self._late_checks = self._late_checks + 1 if lag > limits.lag else 0
+        unhealthy = [sentence for answer, sentence in answers if answer is False]
+        self._unhealthy_checks = self._unhealthy_checks + 1 if unhealthy else 0
+        if more or answers or self._late_checks:
+            self._last_trouble = now
+        quiet = now - self._last_trouble
+        if violation := next(self._violations(unhealthy), None):
+            self._report("bad", violation)
         elif answers:
-            self._say("unknown", answers[0][1])
+            self._report("unknown", answers[0][1])
         elif quiet >= limits.healthy:
-            self._say("good", f"nothing has gone wrong for {limits.healthy:g} s")
+            self._report("good", f"no trouble for {limits.healthy:g} s")
         else:
-            self._say("unknown", f"nothing may go wrong for {limits.healthy:g} s")
+            self._report("unknown", f"good after {limits.healthy:g} s without trouble")
 
-    def _too_much(self, unwell: list[str]) -> Iterator[str]:
+    def _violations(self, unhealthy: list[str]) -> Iterator[str]:
         limits = self._limits
         if self._restarts > limits.restarts:
-            yield f"{self._restarts} processes ended and had to be restarted, {limits.restarts} may"
+            yield f"{self._restarts} restarts of processes (limit {limits.restarts})"
         if self._errors > limits.errors:
-            yield f"{self._errors} errors were logged, {limits.errors} may be"
-        if self._late >= IN_A_ROW:
-            yield f"the event loop is {self._lag:.1f} s late, {limits.lag:g} s are allowed"
-        if self._unwell >= IN_A_ROW:
-            yield unwell[0]
+            yield f"{self._errors} errors logged (limit {limits.errors})"
+        if self._late_checks >= BAD_CHECKS_IN_A_ROW:
+            yield f"the event loop is {self._lag:.1f} s late (limit {limits.lag:g} s)"
+        if self._unhealthy_checks >= BAD_CHECKS_IN_A_ROW:
+            yield unhealthy[0]
 
-    def _say(self, verdict: Verdict, finding: str) -> None:
-        before, self.health = self.health, self._found(verdict, finding)
+    def _report(self, verdict: Verdict, finding: str) -> None:
+        before, self.health = self.health, self._health(verdict, finding)
         if (before.verdict, before.finding) != (self.health.verdict, self.health.finding):
-            self._tell(self.health)
+            self._on_change(self.health)
 
-    def _found(self, verdict: Verdict, finding: str) -> Health:
+    def _health(self, verdict: Verdict, finding: str) -> Health:
         return Health(
             verdict=verdict,
             finding=finding,
@@ -115,28 +121,28 @@ class Watching(logging.Handler):
         )
 
 
-def _who_can_tell() -> list[tuple[str, str]]:
-    """The running applications whose callbacks say how they are: name and callback class."""
+def _applications_with_health() -> list[tuple[str, str]]:
+    """Return name and callback class of the running applications that have one."""
     return [(name, one.spec.mod) for name, one in applications().running.items() if one.spec.mod is not None]
 
 
-async def _asked(name: str, mod: str) -> Answer:
-    """What an application says of its health: True, False, or None for who can't tell, and that in words."""
+async def _ask_application(name: str, mod: str) -> HealthAnswer:
+    """Call an application's health check. Returns True, False or None (unknown), and a sentence for the last two."""
     try:
         cls = resolve(mod)
         if cls.health is Application.health:
             return True, ""
-        async with asyncio.timeout(ASKING_SECONDS):
-            said = cls().health()
-            answer = await said if inspect.isawaitable(said) else said
+        async with asyncio.timeout(HEALTH_TIMEOUT_SECONDS):
+            result = cls().health()
+            answer = await result if inspect.isawaitable(result) else result
     except TimeoutError:
-        return None, f"{name} can't tell its health: it did not answer within {ASKING_SECONDS:g} s"
+        return None, f"the health of {name} is unknown: it did not answer within {HEALTH_TIMEOUT_SECONDS:g} s"
     except BaseException as error:
         if is_cancelled():
             raise
-        return None, f"{name} can't tell its health: {type(error).__name__}: {error}"
+        return None, f"the health of {name} is unknown: {type(error).__name__}: {error}"
     if answer is None:
-        return None, f"{name} can't tell its health"
+        return None, f"the health of {name} is unknown"
     if answer is True or answer is False:
-        return answer, f"{name} says that it isn't well"
-    return None, f"{name} can't tell its health: {type(answer).__name__} is neither True, False nor None"
+        return answer, f"{name} reports bad health"
+    return None, f"the health of {name} is unknown: {type(answer).__name__} is neither True, False nor None"

@@ -1,4 +1,4 @@
-"""What an operation came to: an outcome and a sentence for whatever ended it, and whom that speaks against."""
+"""The outcome of an operation: translates the error that ended it, and names the release that failed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .operation_progress import Progress
 logger = logging.getLogger("node_runtime")
 
 PROBATION = "probation"
-"""Who asks when the node goes back by itself."""
+"""The `who` of an operation that the node begins by itself, when a probation fails."""
 
 
 def ended_by(error: BaseException, progress: Progress) -> Operation:
-    """The end of an operation that did not come where it should."""
+    """Return the ended operation for the error that stopped it."""
     if isinstance(error, PutBack):
         return progress.finish(
             "put back" if error.incomplete is None else "partly put back",
@@ -37,20 +37,20 @@ def ended_by(error: BaseException, progress: Progress) -> Operation:
     return progress.finish("aborted", error=describe_reason(error))
 
 
-def as_far_as(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """The same operation, if what runs is a release on its way and neither end."""
+def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
+    """Return the operation as "partly reverted" if `vsn`, the running release, is neither its start nor its end."""
     if vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(
         operation,
         outcome="partly reverted",
-        error=f"It came as far as {vsn}: {operation.error}",
+        error=f"Reverted only as far as {vsn}: {operation.error}",
         probation_until=probation_until,
     )
 
 
-def failed(operation: Operation, vsn: str, permanent: str) -> str | None:
-    """The release that has failed, now that `vsn` runs: one that had to be put back, or was sent back by probation."""
+def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
+    """Return the release that failed, now that `vsn` runs: one that was put back, or reverted by its probation."""
     if operation.kind == "revert" and operation.who == PROBATION and vsn != operation.from_vsn:
         return operation.from_vsn
     if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:

@@ -1,4 +1,4 @@
-"""An operation while it runs: its phases as they come, told to whoever follows it."""
+"""The progress of the running operation: records its phases with their times and reports them to a listener."""
 
 from __future__ import annotations
 
@@ -11,41 +11,48 @@ import msgspec
 
 from node_runtime.protocol.messages import Operation, ProcessResult, Rehearsal, Step
 
-Outcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
-"""What `Progress` may end with; the handler says more of an operation that came part of its way."""
+OperationKind = Literal["install", "commit", "revert", "fallback"]
+OperationOutcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
+"""What `Progress.finish` accepts; the release handler adds "partly reverted"."""
+
+
+def new_operation(
+    kind: OperationKind,
+    from_vsn: str,
+    to_vsn: str,
+    who: str,
+    *,
+    reason: str | None = None,
+    plan_id: str | None = None,
+) -> Operation:
+    """Return an operation with a new id that begins now."""
+    return Operation(
+        id=secrets.token_hex(6),
+        kind=kind,
+        from_vsn=from_vsn,
+        to_vsn=to_vsn,
+        who=who,
+        started=time.time(),
+        phase="begun",
+        reason=reason,
+        plan_id=plan_id,
+    )
 
 
 class Progress:
-    """The one operation of the node. Entering a phase only notes the time, and tells `phases`, which must not
-    wait; `tell` speaks, outside of the pause.
+    """The one running operation of the node.
+
+    Entering a phase only records the time and calls `on_phase`, which must not block. `report` calls `listener`; it is
+    not used during the pause.
     """
 
     def __init__(
-        self,
-        kind: Literal["install", "commit", "revert", "fallback"],
-        from_vsn: str,
-        to_vsn: str,
-        who: str,
-        listener: Callable[[Operation], None],
-        phases: Callable[[str], None],
-        *,
-        reason: str | None = None,
-        plan_id: str | None = None,
+        self, operation: Operation, listener: Callable[[Operation], None], on_phase: Callable[[str], None]
     ) -> None:
-        self.operation = Operation(
-            id=secrets.token_hex(6),
-            kind=kind,
-            from_vsn=from_vsn,
-            to_vsn=to_vsn,
-            who=who,
-            started=time.time(),
-            phase="begun",
-            reason=reason,
-            plan_id=plan_id,
-        )
+        self.operation = operation
         self._listener = listener
-        self._phases = phases
-        self._steps: list[tuple[str, float]] = []
+        self._on_phase = on_phase
+        self._phases: list[tuple[str, float]] = []
 
     @property
     def id(self) -> str:
@@ -53,26 +60,26 @@ class Progress:
         return self.operation.id
 
     def enter(self, phase: str) -> bool:
-        """The next phase begins; False if it is the present one."""
-        if self._steps and self._steps[-1][0] == phase:
+        """Begin the next phase; return False if it is the current one."""
+        if self._phases and self._phases[-1][0] == phase:
             return False
-        self._steps.append((phase, time.time()))
-        self._phases(phase)
+        self._phases.append((phase, time.time()))
+        self._on_phase(phase)
         return True
 
-    def tell(self) -> None:
-        """Report the phases so far."""
-        phase = self._steps[-1][0] if self._steps else "begun"
-        self.operation = msgspec.structs.replace(self.operation, phase=phase, steps=self._timed(None))
+    def report(self) -> None:
+        """Report the phases so far to the listener."""
+        phase = self._phases[-1][0] if self._phases else "begun"
+        self.operation = msgspec.structs.replace(self.operation, phase=phase, steps=self._steps(None))
         self._listener(self.operation)
 
-    def rehearsed(self, rehearsal: Rehearsal) -> None:
-        """Keep how the rehearsal went."""
+    def set_rehearsal(self, rehearsal: Rehearsal) -> None:
+        """Add the result of the rehearsal to the operation."""
         self.operation = msgspec.structs.replace(self.operation, rehearsal=rehearsal)
 
     def finish(
         self,
-        outcome: Outcome,
+        outcome: OperationOutcome,
         *,
         error: str | None = None,
         pause: float | None = None,
@@ -80,15 +87,15 @@ class Progress:
         results: tuple[ProcessResult, ...] = (),
         touched: int = 0,
     ) -> Operation:
-        """It is over. Returns the operation as it stays; the listener is not told.
+        """Return the ended operation, without reporting it to the listener.
 
-        `operation` stays the one that still runs: nobody is to hear of an end before the next operation may begin.
+        `operation` remains the running one: its end is reported only when the next operation may begin.
         """
         ended = time.time()
         return msgspec.structs.replace(
             self.operation,
             phase="probation" if probation_until is not None else outcome,
-            steps=self._timed(ended),
+            steps=self._steps(ended),
             ended=ended,
             outcome=outcome,
             error=error,
@@ -98,9 +105,9 @@ class Progress:
             touched=touched,
         )
 
-    def _timed(self, ended: float | None) -> tuple[Step, ...]:
-        ends = [*(started for _, started in self._steps[1:]), ended]
+    def _steps(self, ended: float | None) -> tuple[Step, ...]:
+        ends = [*(started for _, started in self._phases[1:]), ended]
         return tuple(
             Step(phase=phase, started=started, seconds=None if end is None else max(0.0, end - started))
-            for (phase, started), end in zip(self._steps, ends, strict=False)
+            for (phase, started), end in zip(self._phases, ends, strict=False)
         )

@@ -1,4 +1,4 @@
-"""The time between an install and its commit. When it is over, or health is bad, the node goes back by itself."""
+"""The probation: the time between an install and its commit. At its deadline, or on bad health, the node reverts."""
 
 from __future__ import annotations
 
@@ -11,100 +11,99 @@ from typing import Final
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health
 
-from .files.schemas import Probation as Limits
+from .files.schemas import Probation as ProbationSettings
 from .health import Watching
 
 logger: Final = logging.getLogger("node_runtime")
 
-RETRY: Final = 10.0
-"""Seconds between two attempts to go back."""
-PATIENCE: Final = 60.0
-"""Seconds for which each attempt waits for a safe moment."""
-ATTEMPTS: Final = 3
-"""Failed attempts after which nothing but a restart goes back."""
+RETRY_SECONDS: Final = 10.0
+"""Time between two attempts to revert."""
+REVERT_WAIT_SECONDS: Final = 60.0
+"""How long each attempt waits for transient blockers to pass."""
+MAX_REVERT_ATTEMPTS: Final = 3
+"""After this many failed attempts the node restarts into another release."""
 
 
 class Probation:
-    """Watches what was installed until it is committed, reverted or replaced.
+    """Monitors the installed release until it is committed, reverted or replaced.
 
-    `go_back(why)` begins the way back, and `restart(why)` is the last resort; `whole` blocks, and tells what
-    would boot then; `tell` hears how the release does.
-    A deadline of 0 seconds never comes.
+    `revert(why)` begins the revert, and `restart(why)` is the last resort; `bootable` blocks and returns the releases
+    that could boot then; `on_health` is called at each change of health. A deadline of 0 seconds never passes.
     """
 
     def __init__(
         self,
-        go_back: Callable[[str], None],
+        revert: Callable[[str], None],
         restart: Callable[[str], None],
-        whole: Callable[[], list[str]],
-        tell: Callable[[Health], None],
+        bootable: Callable[[], list[str]],
+        on_health: Callable[[Health], None],
     ) -> None:
         self.until: float | None = None
-        self._go_back = go_back
+        self._revert = revert
         self._restart = restart
-        self._whole = whole
-        self._tell = tell
-        self._watching: Watching | None = None
+        self._bootable = bootable
+        self._on_health = on_health
+        self._monitor: Watching | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._why: str | None = None
-        self._failed = 0
-        self._asking: asyncio.Task[None] | None = None
+        self._failed_attempts = 0
+        self._restarting: asyncio.Task[None] | None = None
 
     @property
     def health(self) -> Health | None:
-        """How the release does that is on probation."""
-        return None if self._watching is None else self._watching.health
+        """The health of the release on probation, or None."""
+        return None if self._monitor is None else self._monitor.health
 
-    def begin(self, limits: Limits) -> None:
-        """Start the clock, and watch."""
+    def begin(self, settings: ProbationSettings) -> None:
+        """Start the deadline and the monitoring."""
         self.end()
-        self._watching = Watching(limits, self._found)
-        if limits.deadline > 0:
-            self.until = time.time() + limits.deadline
-            self._later(limits.deadline, "it was not committed in time")
+        self._monitor = Watching(settings, self._health_changed)
+        if settings.deadline > 0:
+            self.until = time.time() + settings.deadline
+            self._schedule_revert(settings.deadline, "it was not committed in time")
 
     def end(self) -> None:
-        """Committed, reverted or replaced: nothing happens any more."""
+        """End the probation: the release was committed, reverted or replaced."""
         self.until = self._why = None
-        self._failed = 0
+        self._failed_attempts = 0
         while self._timers:
             self._timers.pop().cancel()
-        if self._watching is not None:
-            self._watching.end()
-            self._watching = None
+        if self._monitor is not None:
+            self._monitor.end()
+            self._monitor = None
 
-    def ended(self, *, tried: bool) -> None:
-        """An operation has ended and the release is still here. If it should go back, try, or try again later."""
+    def operation_ended(self, *, tried: bool) -> None:
+        """After an operation, retry the revert if it is due. `tried` says whether the operation was such a revert."""
         if self._why is None:
             return
-        self._failed += tried
-        if self._failed >= ATTEMPTS:
+        self._failed_attempts += tried
+        if self._failed_attempts >= MAX_REVERT_ATTEMPTS:
             self.restart(self._why)
         else:
-            self._later(RETRY if tried else 0.0, self._why)
+            self._schedule_revert(RETRY_SECONDS if tried else 0.0, self._why)
 
     def restart(self, why: str) -> None:
-        """The last resort, unless nothing is whole that would boot: then the release that runs goes on serving."""
-        self._asking = runtime().loop.create_task(self._restart_into_something(why))
+        """Restart the node as the last resort; if no other release could boot, keep the running release and retry."""
+        self._restarting = runtime().loop.create_task(self._restart_if_bootable(why))
 
-    async def _restart_into_something(self, why: str) -> None:
-        whole = await asyncio.to_thread(self._whole)
+    async def _restart_if_bootable(self, why: str) -> None:
+        bootable = await asyncio.to_thread(self._bootable)
         if self._why is None:
-            return  # it was committed meanwhile
-        if whole:
+            return  # it was committed in the meantime
+        if bootable:
             self._restart(why)
         else:
-            logger.critical("the node stays as it is, since nothing else would boot: %s", why)
-            self._later(RETRY, self._why)
+            logger.critical("no release could boot after a restart, so the node keeps running this one: %s", why)
+            self._schedule_revert(RETRY_SECONDS, self._why)
 
-    def _found(self, health: Health) -> None:
+    def _health_changed(self, health: Health) -> None:
         if health.verdict == "bad" and self._why is None:
-            self._begin(health.finding)
-        self._tell(health)
+            self._begin_revert(health.finding)
+        self._on_health(health)
 
-    def _later(self, seconds: float, why: str) -> None:
-        self._timers.append(runtime().loop.call_later(seconds, self._begin, why))
+    def _schedule_revert(self, seconds: float, why: str) -> None:
+        self._timers.append(runtime().loop.call_later(seconds, self._begin_revert, why))
 
-    def _begin(self, why: str) -> None:
+    def _begin_revert(self, why: str) -> None:
         self._why = self._why or why
-        self._go_back(self._why)
+        self._revert(self._why)

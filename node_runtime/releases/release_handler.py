@@ -1,6 +1,6 @@
-"""The node's release handler: what operators ask of releases, one operation at a time. Follows OTP's release_handler.
+"""The node's release handler: executes operators' requests, one operation at a time. Follows OTP's release_handler.
 
-It lives on the event loop's thread. An operation belongs to the node and goes on when whoever asked is gone.
+It runs on the event loop's thread. An operation belongs to the node and continues after its client has disconnected.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -19,7 +18,7 @@ from node_runtime.behaviours.upgrade.live_processes import Specifications
 from node_runtime.code import CodeServer
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import (
     Blocker,
     Commit,
@@ -33,12 +32,13 @@ from node_runtime.protocol.messages import (
 )
 
 from . import operation_outcome, probation
-from .install.app_env import environment_in_force
 from .install.installation import Installation
+from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import IN_ORDER, History, LastLife
-from .operation_progress import Progress
+from .operation_listeners import OperationListeners
+from .operation_progress import Progress, new_operation
 from .planning.plan import make_plan, no_plan
-from .planning.transition import Transition, make_transition
+from .planning.transition import Transition
 from .probation import Probation
 from .rehearsal import News
 from .relup.translation import NoPath
@@ -47,15 +47,15 @@ from .store.verify import REMEDY
 
 logger = logging.getLogger("node_runtime")
 
-TELLING_SECONDS = 0.5
-"""How long a node that has to be restarted stays, for those who follow the operation to read its end."""
+HALT_DELAY_SECONDS = 0.5
+"""Before a necessary restart: lets the clients that follow the operation receive its end."""
 
 
 class ReleaseHandler:
     """The releases of the node in `root`, which was booted with release `vsn`.
 
-    `vsn` is what runs, `permanent` what would boot. `generation` counts what makes a plan stale: installs, commits, and
-    changes of child specifications.
+    `vsn` is the running release, `permanent` the one that boots. `generation` counts the changes that make a plan
+    stale: installs, commits, and changes of child specifications.
     """
 
     def __init__(self, root: Path, vsn: str, code: CodeServer, last: LastLife = IN_ORDER) -> None:
@@ -63,67 +63,66 @@ class ReleaseHandler:
         self.vsn = vsn
         self._changes = 1
         self._code = code
-        self._shelf = Shelf(root)
+        self._store = Shelf(root)
         self._history = History(root / "var" / "history", self.permanent, vsn, last)
-        self._blame(last)
-        self.phases: Callable[[str], None] = lambda phase: None
-        """Told the phase of the running operation when it begins, and "" at its end."""
+        self._mark_lost(last)
+        self.on_phase: Callable[[str], None] = lambda phase: None
+        """Called with each phase of the running operation when it begins, and with "" when the operation ends."""
         self._running: Progress | None = None
         self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
-        self._probation = Probation(self._go_back, self._restart, self._shelf.whole, self._healthy)
+        self._probation = Probation(self._revert, self._restart, self._store.bootable, self._health_changed)
         self.rehearsals = News()
-        self._listeners: list[Callable[[Operation], None]] = []
-        self._watchers: list[Callable[[str, Health], None]] = []
+        self._listeners = OperationListeners()
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ queries
 
     @property
     def permanent(self) -> str:
         """The release that boots."""
-        return self._shelf.permanent
+        return self._store.permanent
 
     @property
     def generation(self) -> int:
-        """How often the node was changed in what a plan counts on."""
+        """The number of changes to the node that make a plan stale."""
         return self._changes + runtime().part(Specifications).changes
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
-        """The releases of the node's directory, in the order of their arrival. May be called in any thread."""
-        return tuple(map(self._on_probation, self._shelf.infos(self.vsn)))
+        """Return the releases in the node's directory, in the order of staging. May be called in any thread."""
+        return tuple(map(self._with_probation, self._store.infos(self.vsn)))
 
-    def _on_probation(self, release: ReleaseInfo) -> ReleaseInfo:
+    def _with_probation(self, release: ReleaseInfo) -> ReleaseInfo:
         if release.vsn != self.vsn:
             return release
         until, health = self._probation.until, self._probation.health
         return msgspec.structs.replace(release, probation_until=until, health=health)
 
     async def plan(self, vsn: str) -> Plan:
-        """What going to `vsn` would do. Raises `Refused` for an unknown release, and while the node changes."""
-        held = self._shelf.known(vsn)
+        """Return the plan to install `vsn`. Raises `Refused` for an unknown release, and while an operation runs."""
+        entry = self._store.entry(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)
         self._check_free()
         try:
-            await asyncio.to_thread(self._shelf.catalog.verify, vsn)
+            await asyncio.to_thread(self._store.catalog.verify, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
-            reason, remedy = refused.sentence.rstrip("."), "correct that"
+            reason, remedy = refused.sentence.rstrip("."), "correct this"
             if isinstance(refused, NoPath):
-                remedy = f"stage a release with such a way; {self._shelf.ways(self.vsn, vsn)}"
+                remedy = f"stage a release with such a way; {self._store.describe_reachable(self.vsn, vsn)}"
             elif reason.endswith(REMEDY):
                 reason, remedy = reason.removesuffix(f"; {REMEDY}"), REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
-        rehearsing = self.rehearsals.of(vsn)
-        made = await make_plan(transition, self._code, self.generation, self._goes_back(vsn), rehearsing)
-        if held.failed is not None:
-            warning = f"{vsn} failed here before: {held.failed.rstrip('.')}. It takes --again to try it once more."
-            made = msgspec.structs.replace(made, warnings=(warning, *made.warnings))
-        return made
+        on_progress = self.rehearsals.of(vsn)
+        plan = await make_plan(transition, self._code, self.generation, self._can_roll_back(vsn), on_progress)
+        if entry.failed is not None:
+            warning = f"{vsn} failed here before: {entry.failed.rstrip('.')}. Pass --again to retry it."
+            plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
+        return plan
 
     def operation(self, id: str | None = None) -> Operation:
-        """The operation of that id, or the newest one. Raises `Refused`."""
+        """Return the operation of that id, or the newest one. Raises `Refused`."""
         known = self.operations()
         for operation in reversed(known):
             if id is None or operation.id == id:
@@ -131,211 +130,174 @@ class ReleaseHandler:
         raise Refused(f"There is no operation {id}." if id else "There has been no operation on this node yet.")
 
     def operations(self, limit: int = 100) -> tuple[Operation, ...]:
-        """Past operations and the running one, newest last. May be called in any thread."""
+        """Return past operations and the running one, newest last. May be called in any thread."""
         running, past = self._running, self._history.operations
         if running is not None:
             past = [*(one for one in past if one.id != running.id), running.operation]
         return tuple(past[-limit:]) if limit > 0 else ()
 
     def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
-        """Have every phase and every end of an operation told to `listener`, on the event loop.
+        """Call `listener` on the event loop with an operation at each phase and at its end; return the unsubscriber."""
+        return self._listeners.subscribe(listener)
 
-        Returns what ends that.
+    def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
+        """Call `listener` on the event loop at each change in the health of the release on probation.
+
+        Returns the unsubscriber.
         """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._listeners.subscribe_health(listener)
 
-    def watch(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
-        """Have every change in the health of the release that is on probation told to `listener`, on the event loop.
-
-        Returns what ends that.
-        """
-        self._watchers.append(listener)
-        return lambda: self._watchers.remove(listener)
-
-    # ------------------------------------------------------------------ changing what is here
+    # ------------------------------------------------------------------ staging and removing
 
     def stage(self, tarball: Path) -> ReleaseInfo:
-        """Verify and unpack a release. Blocks, and may be called in any thread. Raises `Refused`."""
-        return self._on_probation(self._shelf.info(self._shelf.stage(tarball), self.vsn))
+        """Verify and unpack a release. Blocks; may be called in any thread. Raises `Refused`."""
+        return self._with_probation(self._store.info(self._store.stage(tarball), self.vsn))
 
     async def remove(self, vsn: str) -> None:
-        """Forget a release and delete what no other one needs. Raises `Refused` for the current and the permanent."""
-        self._shelf.known(vsn)
+        """Remove a release and the files that only it needs. Raises `Refused` for the current and the permanent one."""
+        self._store.entry(vsn)
         self._check_free()
-        if vsn == self.vsn:
-            raise Refused(f"Release {vsn} is current: go to another one first.")
-        if self.vsn != self.permanent and vsn in (self._shelf.path(self.vsn, self.permanent) or ())[:-1]:
-            way = f"The way back from {self.vsn} to {self.permanent} leads by {vsn}"
-            raise Refused(f"{way}: commit or roll back first.")
+        check_remove(vsn, self._store, self.vsn)
         self._removed = vsn
         try:
-            await asyncio.to_thread(self._shelf.remove, vsn)
+            await asyncio.to_thread(self._store.remove, vsn)
         finally:
             self._removed = None
-            self._probation.ended(tried=False)
+            self._probation.operation_ended(tried=False)
 
     # ------------------------------------------------------------------ operations
 
     def install(self, request: Install, who: str) -> str:
-        """Begin to go to a release; returns the operation's id. Raises `Refused` for what can't begin.
+        """Begin the install of a release; return the operation's id. Raises `Refused` for one that can't begin.
 
-        Whatever is found out later, the operation says: a blocker that doesn't pass in time aborts it.
+        Later findings end the operation: a blocker that doesn't pass in time aborts it.
         """
-        held = self._shelf.known(request.vsn)
+        self._store.entry(request.vsn)
         self._check_free()
-        if request.vsn == self.vsn:
-            raise Refused(f"{self.vsn} is current already.")
-        if held.failed is not None and not request.again:
-            raise Refused(
-                f"{request.vsn} failed here before: {held.failed.rstrip('.')}. Say --again to try it once more, or "
-                f"build the correction under a new vsn."
-            )
-        try:
-            transition = self._transition(request.vsn)
-        except NoPath as no_path:
-            ways = self._shelf.ways(self.vsn, request.vsn)
-            raise Refused(f"{no_path.sentence} {ways[:1].upper()}{ways[1:]}.") from None
-        if request.direction not in (None, transition.direction):
-            other = "upgrade" if transition.direction == "up" else "downgrade"
-            raise Refused(f"From {self.vsn} the way to {request.vsn} leads {transition.direction}: use {other}.")
-        if request.plan_id is not None and request.plan_id != transition.plan_id(self.generation):
-            raise Refused("The plan is stale: the node has changed since it was made. Look at a new plan.")
-        return self._begin("install", [request.vsn], who, request, request.plan_id)
+        check_install(request, self._store, self.vsn, self.generation)
+        operation = new_operation("install", self.vsn, request.vsn, who, reason=request.reason, plan_id=request.plan_id)
+        return self._begin(operation, [request.vsn], request)
 
     def rollback(self, request: Rollback, who: str) -> str:
-        """Begin to go back to the permanent release; returns the operation's id. Raises `Refused`.
+        """Begin the way back to the permanent release; return the operation's id. Raises `Refused`.
 
-        Where no way leads there at once it goes by others, one after the other.
+        Without a direct way, it installs the releases in between one after the other.
         """
         self._check_free()
-        if self.vsn == self.permanent:
-            raise Refused(f"There is nothing to roll back: {self.vsn} is permanent.")
-        hops = self._shelf.path(self.vsn, self.permanent)
-        if hops is None:
-            if (damage := self._shelf.catalog.damage(self.permanent)) is not None:
-                raise Refused(damage)
-            self._transition(self.permanent)  # says what is missing
-            raise Refused(f"No way leads from {self.vsn} to {self.permanent}.")
-        return self._begin("revert", hops, who, request, None)
+        path = rollback_path(self._store, self.vsn)
+        operation = new_operation("revert", self.vsn, path[-1], who, reason=request.reason)
+        return self._begin(operation, path, request)
 
     async def commit(self, request: Commit, who: str) -> Operation:
-        """Make the current release permanent, durably. Old code that nobody runs is dropped. Raises `Refused`."""
+        """Make the current release permanent, durably, and drop old code that no process runs. Raises `Refused`."""
         self._check_free()
         if self.vsn == self.permanent:
-            raise Refused(f"There is nothing to commit: {self.vsn} is permanent already.")
-        self._running = progress = Progress(
-            "commit", self.permanent, self.vsn, who, self._told, self.phases, reason=request.reason
+            raise Refused(f"There is nothing to commit: {self.vsn} is already permanent.")
+        self._running = progress = self._progress(
+            new_operation("commit", self.permanent, self.vsn, who, reason=request.reason)
         )
         progress.enter("committing")
         try:
             await asyncio.to_thread(self._history.begin, progress.operation)
-            await asyncio.to_thread(self._shelf.commit, self.vsn)
+            await asyncio.to_thread(self._store.commit, self.vsn)
         except Refused as damaged:
             operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
         except Exception as error:
-            logger.exception("commit %s", progress.id)
-            said = f"The commit record could not be written: {describe_reason(error)}"
-            operation = progress.finish("aborted", error=said)
+            logger.exception("commit %s failed", progress.id)
+            sentence = f"The commit record could not be written: {describe_reason(error)}"
+            operation = progress.finish("aborted", error=sentence)
             if self.permanent == self.vsn:
-                said = f"The commit record is written, but may not survive a power cut: {describe_reason(error)}"
-                operation = progress.finish("committed", error=said)
+                sentence = f"The commit record was written, but may not survive a power cut: {describe_reason(error)}"
+                operation = progress.finish("committed", error=sentence)
         else:
             operation = progress.finish("committed")
         if operation.outcome == "committed":
             self._probation.end()
             self._changes += 1
             await asyncio.to_thread(self._code.sweep)
-        await self._ended(operation)
+        await self._end(operation)
         if operation.outcome != "committed":
             raise Refused(f"{operation.error}.", operation=operation.id)
         return operation
 
-    async def fell_back(self, why: str) -> None:
-        """This release booted since the permanent one did not, for `why`: from now on this one is permanent."""
-        fallen = self.permanent
-        logger.critical("%s is permanent now: %s", self.vsn, why)
-        progress = Progress("fallback", fallen, self.vsn, "parent", self._told, self.phases)
+    async def record_fallback(self, why: str) -> None:
+        """Make this release permanent: it booted because the permanent one did not, for the reason `why`."""
+        failed = self.permanent
+        logger.critical("%s is now permanent: %s", self.vsn, why)
+        progress = self._progress(new_operation("fallback", failed, self.vsn, "parent"))
         try:
-            await asyncio.to_thread(self._shelf.replace, fallen, self.vsn, why)
-        except OSError:  # it serves all the same; the next boot comes by here again
-            logger.exception("the commit record can't be written")
-        await self._ended(progress.finish("restarted", error=why))
+            await asyncio.to_thread(self._store.replace_permanent, failed, self.vsn, why)
+        except OSError:  # the node serves nevertheless; the next boot records it
+            logger.exception("the commit record could not be written")
+        await self._end(progress.finish("restarted", error=why))
 
-    def _blame(self, last: LastLife) -> None:
-        """What ran, or was to run, when the node ended through its own fault has failed."""
+    def _mark_lost(self, last: LastLife) -> None:
+        """Mark the release that was on probation or being installed as failed, if the node ended by its own fault."""
         lost = self._history.lost
-        if lost is not None and last.own_fault and lost in self._shelf.record.releases:
+        if lost is not None and last.own_fault and lost in self._store.record.releases:
             with suppress(OSError):
-                self._shelf.mark(lost, last.why)
+                self._store.mark_failed(lost, last.why)
 
-    def halts(self, why: str) -> None:
-        """The node is about to end because of `why`. What is on probation has failed with that."""
+    def record_halt(self, why: str) -> None:
+        """Mark a release on probation as failed: the node is about to end because of `why`."""
         if self.vsn != self.permanent:
             with suppress(OSError):
-                self._shelf.mark(self.vsn, why)
+                self._store.mark_failed(self.vsn, why)
 
     async def stop(self) -> None:
-        """The node stops: cancel what is under way. It will be reported as interrupted at the next boot."""
+        """Cancel the running operation, because the node stops; the next boot reports it as interrupted."""
         self._probation.end()
         self._stopping = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    # ------------------------------------------------------------------ one operation
+    # ------------------------------------------------------------------ running one operation
 
-    def _begin(
-        self,
-        kind: Literal["install", "revert"],
-        hops: list[str],
-        who: str,
-        request: Install | Rollback,
-        plan_id: str | None,
-    ) -> str:
-        self._running = progress = Progress(
-            kind, self.vsn, hops[-1], who, self._told, self.phases, reason=request.reason, plan_id=plan_id
-        )
-        self._task = runtime().loop.create_task(self._carry_out(progress, hops, request))
+    def _begin(self, operation: Operation, path: list[str], request: Install | Rollback) -> str:
+        self._running = progress = self._progress(operation)
+        self._task = runtime().loop.create_task(self._carry_out(progress, path, request))
         return progress.id
 
-    async def _carry_out(self, progress: Progress, hops: list[str], request: Install | Rollback) -> None:
-        durable = asyncio.create_task(self._intend(progress.operation))
+    def _progress(self, operation: Operation) -> Progress:
+        return Progress(operation, self._listeners.report, self.on_phase)
+
+    async def _carry_out(self, progress: Progress, path: list[str], request: Install | Rollback) -> None:
+        durable = asyncio.create_task(self._write_intent(progress.operation))
         try:
-            operation = await self._gone(progress, hops, request, durable)
+            operation = await self._install_along(progress, path, request, durable)
         except BaseException as error:
             if self._stopping:
                 raise
             operation = operation_outcome.ended_by(error, progress)
         await asyncio.gather(durable, return_exceptions=True)
-        operation = operation_outcome.as_far_as(operation, self.vsn, self._probation.until)
-        await self._mark(operation)
-        await self._ended(operation)
+        operation = operation_outcome.partly_reverted(operation, self.vsn, self._probation.until)
+        await self._mark_failure(operation)
+        await self._end(operation)
         if operation.outcome == "partly put back":
-            runtime().later(TELLING_SECONDS, runtime().on_halt, operation.error)
+            runtime().later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
 
-    async def _gone(
-        self, progress: Progress, hops: list[str], request: Install | Rollback, durable: asyncio.Task[None]
+    async def _install_along(
+        self, progress: Progress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
     ) -> Operation:
-        """Go from release to release; the last one is where the operation leads.
+        """Install the releases of `path`, one after the other.
 
-        The intent becomes `durable` while new code is prepared, before anything is touched.
+        The task `durable` writes the intent while new code is prepared, before anything is touched.
         """
         pause, touched = 0.0, 0
         results: tuple[ProcessResult, ...] = ()
-        for vsn in hops:
+        for vsn in path:
             transition = self._transition(vsn)
-            await asyncio.to_thread(self._shelf.catalog.verify, vsn)
-            rehearsing = self.rehearsals.of(vsn)
+            await asyncio.to_thread(self._store.catalog.verify, vsn)
             installed = await Installation(
                 transition,
                 self._code,
                 progress,
                 request.wait,
                 request.unrehearsed,
-                rehearsing,
+                self.rehearsals.of(vsn),
                 durable,
-                partial(self._runs, transition),
+                partial(self._switched, transition),
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)
@@ -347,93 +309,76 @@ class ReleaseHandler:
             touched=touched,
         )
 
-    def _runs(self, transition: Transition) -> None:
-        """From this turn on the target of a transition runs."""
+    def _switched(self, transition: Transition) -> None:
+        """Called in the turn in which the target of a transition becomes current."""
         self.vsn = transition.target.vsn
         self._changes += 1
         self._probation.end()
         if self.vsn != self.permanent:
             self._probation.begin(transition.configuration.node.probation)
 
-    async def _intend(self, operation: Operation) -> None:
-        """Make the intent durable. Raises `Refused` where the disk doesn't take it; a way back needs no disk."""
+    async def _write_intent(self, operation: Operation) -> None:
+        """Write the intent durably. Raises `Refused` if the disk fails, except for a revert, which needs no disk."""
         try:
             await asyncio.to_thread(self._history.begin, operation)
         except OSError as error:
             if operation.kind != "revert":
-                raise Refused(f"The intent can't be written down: {error}; make room first.") from None
-            logger.exception("the intent of operation %s can't be written down", operation.id)
+                raise Refused(
+                    f"The intent of the operation could not be written: {error}; free disk space first."
+                ) from None
+            logger.exception("the intent of operation %s could not be written", operation.id)
 
-    async def _mark(self, operation: Operation) -> None:
-        """A release that has failed takes a word to be tried again."""
-        failed = operation_outcome.failed(operation, self.vsn, self.permanent)
+    async def _mark_failure(self, operation: Operation) -> None:
+        """Mark the release that failed, so that another install of it needs consent (--again)."""
+        failed = operation_outcome.failed_release(operation, self.vsn, self.permanent)
         if failed is not None:
             try:
-                await asyncio.to_thread(self._shelf.mark, failed, str(operation.error or operation.reason))
+                await asyncio.to_thread(self._store.mark_failed, failed, str(operation.error or operation.reason))
             except OSError:
-                logger.exception("the commit record can't be written")
+                logger.exception("the commit record could not be written")
 
-    async def _ended(self, operation: Operation) -> None:
+    async def _end(self, operation: Operation) -> None:
         try:
             await asyncio.to_thread(self._history.end, operation)
         except OSError:
-            logger.exception("the history of operations can't be written")
+            logger.exception("the history of operations could not be written")
         self._running = self._task = None
-        self.phases("")
-        self._told(operation)
-        self._probation.ended(tried=operation.who == operation_outcome.PROBATION)
+        self.on_phase("")
+        self._listeners.report(operation)
+        self._probation.operation_ended(tried=operation.who == operation_outcome.PROBATION)
 
     # ------------------------------------------------------------------ probation
 
-    def _go_back(self, why: str) -> None:
-        """Begin the way back, unless something else is under way: then it is begun when that has ended."""
+    def _revert(self, why: str) -> None:
+        """Begin the revert; while another operation runs, it begins when that one has ended."""
         if self._running is not None or self._removed is not None:
             return
-        logger.warning("%s is on probation and goes back: %s", self.vsn, why)
+        logger.warning("reverting %s, which is on probation: %s", self.vsn, why)
         try:
-            self.rollback(Rollback(wait=probation.PATIENCE, reason=why, unrehearsed=True), operation_outcome.PROBATION)
+            request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=why, unrehearsed=True)
+            self.rollback(request, operation_outcome.PROBATION)
         except Refused as refused:
-            self._probation.restart(f"{why}, and it has no way back: {refused.sentence}")
+            self._probation.restart(f"{why}, and it can't be reverted: {refused.sentence}")
+
+    def _health_changed(self, health: Health) -> None:
+        self._listeners.report_health(self.vsn, health)
 
     def _restart(self, why: str) -> None:
-        """Only a restart goes back."""
+        """Restart the node, because a revert is not possible."""
         if self._running is not None or self._removed is not None:
             return
         self._probation.end()
-        self.halts(why)
-        runtime().on_halt(f"{self.vsn} is on probation and can't go back by its own way: {why}")
+        self.record_halt(why)
+        runtime().on_halt(f"{self.vsn} is on probation and needs a restart of the node to revert: {why}")
 
-    def _healthy(self, health: Health) -> None:
-        level = logging.WARNING if health.verdict == "bad" else logging.INFO
-        logger.log(level, "%s is on probation, its health is %s: %s", self.vsn, health.verdict, health.finding)
-        for watcher in tuple(self._watchers):
-            watcher(self.vsn, health)
-
-    # ------------------------------------------------------------------ small parts
+    # ------------------------------------------------------------------ helpers
 
     def _transition(self, vsn: str) -> Transition:
-        catalog = self._shelf.catalog
-        return make_transition(catalog, self.vsn, vsn, environment_in_force(catalog.release(self.vsn)))
+        return transition_to(vsn, self._store, self.vsn)
 
-    def _goes_back(self, vsn: str) -> bool:
-        """Whether a rollback from `vsn` has a way."""
-        return vsn == self.permanent or self._shelf.path(vsn, self.permanent) is not None
+    def _can_roll_back(self, vsn: str) -> bool:
+        """Return whether a rollback from `vsn` has a path."""
+        return vsn == self.permanent or self._store.path(vsn, self.permanent) is not None
 
     def _check_free(self) -> None:
-        if self._removed is not None:
-            raise Refused(f"Release {self._removed} is being removed: wait until that has ended.")
-        if self._running is not None:
-            one = self._running.operation
-            what = {"install": "installs", "revert": "goes back to", "commit": "commits"}.get(one.kind, "boots")
-            raise Refused(
-                f"{one.who} {what} {one.to_vsn} now (operation {one.id}, {one.phase}): wait until that has ended.",
-                ExitCode.REFUSED,
-                one.id,
-            )
-
-    def _told(self, operation: Operation) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(operation)
-            except Exception:
-                logger.exception("a listener of operations failed")
+        check_free(None if self._running is None else self._running.operation, self._removed)

@@ -63,7 +63,7 @@ def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(nod
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
     assert "I give up 2.0." in node.log
-    assert "1.0 is permanent now" in node.log
+    assert "1.0 is now permanent" in node.log
     assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")

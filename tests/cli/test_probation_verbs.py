@@ -23,7 +23,7 @@ UNWELL: dict[str, str | None] = {
 
 @pytest.fixture(scope="module")
 def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
-    """1.0 runs; 2.0 and 3.0, which says that it isn't well, are here. Health is a matter of a moment."""
+    """1.0 runs; 2.0 and 3.0, which reports bad health, are here. Health is a matter of a moment."""
     folder = tmp_path_factory.mktemp("probation")
     with stopped_at_last(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
@@ -37,9 +37,9 @@ def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again
     done = node.tiny("upgrade", "3.0", "--commit", code=6)
     assert "The node went back to what it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
-    assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny says that it isn't well")
-    assert "3.0 failed here: tiny says that it isn't well." in " ".join(node.tiny("status").stdout.split())
-    assert "Say --again to try it once more" in node.tiny("upgrade", "3.0", code=1).stderr
+    assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
+    assert "3.0 failed here: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())
+    assert "Pass --again to retry it" in node.tiny("upgrade", "3.0", code=1).stderr
     node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
 
 

@@ -123,7 +123,7 @@ def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frai
     check(frail)
     error = "The node was ended by signal 11 while migrating. Its permanent release, 1.0, booted."
     assert (frail.operation().outcome, frail.operation().error) == ("restarted", error)
-    with pytest.raises(Refused, match=r"2\.0 failed here before: The node was ended by signal 11\. Say --again"):
+    with pytest.raises(Refused, match=r"2\.0 failed here before: The node was ended by signal 11\. Pass --again"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0", again=True)).outcome == "installed"
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
@@ -163,7 +163,7 @@ def test_of_two_who_install_at_once_one_is_told_of_the_other(frail: FrailNode) -
         clients = [frail.begin(*UP), frail.begin(*UP)]
         until(lambda: any(client.poll() is not None for client in clients), "the refusal")
         loser, winner = sorted(clients, key=lambda client: client.poll() is None)
-        assert "installs 2.0 now (operation " in loser.communicate()[1]
+        assert "is installing 2.0 (operation " in loser.communicate()[1]
         assert loser.returncode == 1
     assert ended(winner) == 0
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"

@@ -150,7 +150,7 @@ def test_an_application_that_nobody_has_is_named(tmp_path: Path) -> None:
 
 
 def test_a_configuration_for_nobody_is_named(tmp_path: Path) -> None:
-    assert "line 1: tinny is no application" in refusal(tmp_path, **{"config/sys.toml": "[tinny]\na = 1\n"})
+    assert "line 1: tinny is not an application" in refusal(tmp_path, **{"config/sys.toml": "[tinny]\na = 1\n"})
 
 
 def test_a_project_without_a_node_name_is_refused(tmp_path: Path) -> None:

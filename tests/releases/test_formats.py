@@ -71,7 +71,7 @@ def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path, text: str) ->
 
 def test_a_missing_key_an_unknown_key_and_a_wrong_type_are_named(tmp_path: Path) -> None:
     assert "`name` is missing" in sentence_about(written(tmp_path, ""), NodeConfig)
-    assert "no such key as `nmae`" in sentence_about(written(tmp_path, 'nmae = "a@b"\nname = "a@b"'), NodeConfig)
+    assert "unknown key `nmae`" in sentence_about(written(tmp_path, 'nmae = "a@b"\nname = "a@b"'), NodeConfig)
     wrong = sentence_about(written(tmp_path, 'name = "a@b"\n[probation]\ndeadline = "long"'), NodeConfig)
     assert 'line 3: probation.deadline must be a number of at least 0, not "long".' in wrong
     wrong = sentence_about(written(tmp_path, 'name = "a@b"\nrehearsal = 0'), NodeConfig)

@@ -24,17 +24,17 @@ def way(instruction: str) -> str:
 MISTAKES = {
     (APP, TINY + 'mod = "tiny.nothing:App"'): "line 3: tiny has no module tiny.nothing.",
     (APP, TINY + '[templates]\nsource = "../.."\npackage = "tiny"'): (
-        "line 4: the templates are in ../.., which is no folder of the application."
+        "line 4: ../.. is not a folder of the application."
     ),
     (RELEASE, TINY + 'apps = [\n  "tiny",\n  { name = "tiny", start = "load" },\n]'): "line 5: tiny is listed twice.",
     (RELEASE, TINY + 'apps = ["tiny", "web"]'): (
-        "line 3: web comes with every node: only those that need it name it, in their app.toml."
+        "line 3: web is built into every node: list it only in the app.toml of the applications that need it."
     ),
     (RELEASE, TINY + 'apps = [\n  "tiny",\n  "other",\n]'): (
         "line 5: there is no application other: apps/other/app.toml is missing."
     ),
     (NODE, NAMED + "rehearsal = inf"): (
-        "line 2: rehearsal must be a number above 0 and of at most 100,000,000, not Infinity."
+        "line 2: rehearsal must be a number above 0 and at most 100,000,000, not Infinity."
     ),
     (NODE, NAMED + "[probation]\nerrors = 1.5"): (
         "line 3: probation.errors must be a whole number of at least 0, not 1.5."

@@ -98,11 +98,11 @@ async def reverted(handler: ReleaseHandler) -> m.Operation:
 async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small: SmallNode) -> None:
     handler = await two(small)
     heard: list[tuple[str, str]] = []
-    handler.watch(lambda vsn, found: heard.append((vsn, found.verdict)))
+    handler.subscribe_health(lambda vsn, found: heard.append((vsn, found.verdict)))
     await small.go("2")
     assert health(handler).verdict == "unknown"
     await eventually(lambda: health(handler).verdict == "good")
-    assert health(handler).finding == "nothing has gone wrong for 0.1 s"
+    assert health(handler).finding == "no trouble for 0.1 s"
     assert heard[-1] == ("2", "good")
     await handler.commit(m.Commit(), "ann")
     assert [release.health for release in handler.releases()] == [None, None]
@@ -119,7 +119,7 @@ async def test_too_many_restarts_send_it_back_on_the_states_as_they_are(small: S
     live_processes.raw_state("counter")["count"] = 12
     operation = await reverted(handler)
     assert (operation.outcome, operation.who, handler.vsn) == ("reverted", "probation", "1")
-    assert operation.reason == "2 processes ended and had to be restarted, 1 may"
+    assert operation.reason == "2 restarts of processes (limit 1)"
     assert live_processes.raw_state("counter") == {"count": 12}
 
 
@@ -128,7 +128,7 @@ async def test_errors_in_the_log_send_it_back(small: SmallNode) -> None:
     await small.go("2")
     for _ in range(2):
         logging.getLogger("shop").error("no bread")
-    assert (await reverted(handler)).reason == "2 errors were logged, 1 may be"
+    assert (await reverted(handler)).reason == "2 errors logged (limit 1)"
 
 
 def block() -> None:
@@ -142,20 +142,20 @@ async def test_an_event_loop_that_is_late_time_after_time_sends_it_back(small: S
     while handler.vsn == "2" and handler.operation().kind == "install":
         block()
         await asyncio.sleep(0)
-    assert "s late, 0.05 s are allowed" in str((await reverted(handler)).reason)
+    assert "s late (limit 0.05 s)" in str((await reverted(handler)).reason)
 
 
 async def test_an_application_says_how_it_is(small: SmallNode, tmp_path: Path) -> None:
     word = tmp_path / "word"
     handler = await two(small, QUICK, word)
     await small.go("2")
-    await eventually(lambda: "shop can't tell its health: FileNotFoundError" in health(handler).finding)
+    await eventually(lambda: "the health of shop is unknown: FileNotFoundError" in health(handler).finding)
     word.write_text("unknown")
-    await eventually(lambda: health(handler).finding == "shop can't tell its health")
+    await eventually(lambda: health(handler).finding == "the health of shop is unknown")
     word.write_text("good")
     await eventually(lambda: health(handler).verdict == "good")
     word.write_text("bad")
-    assert (await reverted(handler)).reason == "shop says that it isn't well"
+    assert (await reverted(handler)).reason == "shop reports bad health"
 
 
 async def test_what_failed_takes_a_word_to_be_tried_again_and_a_commit_forgets_it(small: SmallNode) -> None:
@@ -164,12 +164,12 @@ async def test_what_failed_takes_a_word_to_be_tried_again_and_a_commit_forgets_i
     for _ in range(2):
         logging.getLogger("shop").error("no bread")
     await reverted(handler)
-    assert handler.releases()[1].failed == "2 errors were logged, 1 may be"
-    with pytest.raises(Refused, match=r"2 failed here before: 2 errors were logged, 1 may be\. Say --again") as refused:
+    assert handler.releases()[1].failed == "2 errors logged (limit 1)"
+    with pytest.raises(Refused, match=r"2 failed here before: 2 errors logged \(limit 1\)\. Pass --again") as refused:
         handler.install(m.Install(vsn="2"), "ann")
     assert "2 failed here before" in (await handler.plan("2")).warnings[0]
     booted = ReleaseHandler(small.root, "1", small.code)
-    assert booted.releases()[1].failed == "2 errors were logged, 1 may be"
+    assert booted.releases()[1].failed == "2 errors logged (limit 1)"
     assert (await small.go("2", again=True)).outcome == "installed"
     await handler.commit(m.Commit(), "ann")
     assert handler.releases()[1].failed is None
@@ -201,8 +201,8 @@ async def test_without_a_way_back_it_restarts_and_has_failed(small: SmallNode) -
     runtime().on_halt = halted.append
     await small.go("2")
     await eventually(lambda: halted)
-    assert "it was not committed in time, and it has no way back" in str(halted[0])
-    assert "no way back" in str(handler.releases()[1].failed)
+    assert "it was not committed in time, and it can't be reverted" in str(halted[0])
+    assert "can't be reverted" in str(handler.releases()[1].failed)
 
 
 async def test_a_rollback_goes_over_several_releases_where_it_has_to(small: SmallNode) -> None:
@@ -210,7 +210,7 @@ async def test_a_rollback_goes_over_several_releases_where_it_has_to(small: Smal
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
     handler = small.boot()
-    with pytest.raises(Refused, match=r"To 3 lead the ways 1 -> 2 -> 3: go one after the other\."):
+    with pytest.raises(Refused, match=r"3 is reachable via 1 -> 2 -> 3: install these one after the other\."):
         handler.install(m.Install(vsn="3"), "ann")
     await small.go("2")
     await small.go("3")
@@ -230,13 +230,13 @@ async def test_a_rollback_that_comes_part_of_its_way_says_how_far(small: SmallNo
     await small.go("3")
     operation = await small.back()
     assert (operation.outcome, handler.vsn) == ("partly reverted", "2")
-    assert str(operation.error).startswith("It came as far as 2: ")
+    assert str(operation.error).startswith("Reverted only as far as 2: ")
 
 
 async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is_put_right(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(probation, "RETRY", 0.05)
+    monkeypatch.setattr(probation, "RETRY_SECONDS", 0.05)
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="deadline = 0.05")
     handler = small.boot()
@@ -246,7 +246,7 @@ async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is
     whole = source.read_text()
     source.write_text("broken")
     await small.go("2")
-    await eventually(lambda: "stays as it is, since nothing else would boot" in caplog.text)
+    await eventually(lambda: "no release could boot after a restart, so the node keeps running this one" in caplog.text)
     with pytest.raises(Refused, match=r"Release 1 is damaged: .*; stage its tarball again\."):
         handler.rollback(m.Rollback(), "ann")
     assert (handler.vsn, halted) == ("2", [])
@@ -257,8 +257,8 @@ async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is
 async def test_it_waits_for_a_safe_moment_to_go_back_but_not_for_ever(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probation, "RETRY", 0.05)
-    monkeypatch.setattr(probation, "PATIENCE", 0.05)
+    monkeypatch.setattr(probation, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(probation, "REVERT_WAIT_SECONDS", 0.05)
     small.write("1", {"shop.lamp": LAMP})
     small.write("2", {"shop.lamp": LAMP_2}, LOAD_LAMP, probation="deadline = 0.05")
     handler = small.boot()
@@ -280,7 +280,7 @@ async def test_the_way_back_is_not_removed_from_under_the_node(small: SmallNode)
     handler = small.boot()
     await small.go("2")
     await small.go("3")
-    with pytest.raises(Refused, match=r"The way back from 3 to 1 leads by 2: commit or roll back first\."):
+    with pytest.raises(Refused, match=r"A rollback from 3 to 1 goes via 2: commit or roll back first\."):
         await handler.remove("2")
     await handler.commit(m.Commit(), "ann")
     await handler.remove("2")
@@ -291,7 +291,7 @@ async def test_nothing_begins_while_a_release_is_being_removed(small: SmallNode)
     handler = await two(small)
     removing = asyncio.ensure_future(handler.remove("2"))
     await asyncio.sleep(0)
-    with pytest.raises(Refused, match=r"Release 2 is being removed: wait until that has ended\."):
+    with pytest.raises(Refused, match=r"Release 2 is being removed; wait until that has ended\."):
         handler.install(m.Install(vsn="2"), "ann")
     await removing
     with pytest.raises(Refused, match="no release 2"):
@@ -309,7 +309,7 @@ async def test_a_full_disk_is_in_the_way_of_an_install_and_a_commit_but_of_no_wa
     assert (await small.back()).outcome == "reverted"
     operation = await small.go("2")
     assert (operation.outcome, handler.vsn) == ("aborted", "1")
-    assert "The intent can't be written down" in str(operation.error)
+    assert "The intent of the operation could not be written" in str(operation.error)
 
 
 async def test_a_commit_whose_last_step_failed_is_what_the_disk_says(

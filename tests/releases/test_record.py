@@ -43,12 +43,12 @@ def test_the_permanent_release_can_not_be_taken_out() -> None:
 
 
 def test_an_unknown_release_is_named_with_the_known_ones() -> None:
-    with pytest.raises(Refused, match="no release 3; there are 1, 2"):
+    with pytest.raises(Refused, match="no release 3; known releases: 1, 2"):
         commit_record.first_record("1").with_unpacked("2").with_permanent("3")
 
 
 def test_what_is_known_already_is_not_added_again() -> None:
-    with pytest.raises(Refused, match="1 is permanent already"):
+    with pytest.raises(Refused, match="1 is already permanent"):
         commit_record.first_record("1").with_unpacked("1")
 
 

@@ -124,7 +124,7 @@ async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_wat
         health = handler.releases()[1].health
         return "" if health is None else health.finding
 
-    await eventually(lambda: "shop can't tell its health" in finding())
+    await eventually(lambda: "the health of shop is unknown" in finding())
 
 
 async def test_an_application_that_never_ends_does_not_keep_the_operation_from_ending(

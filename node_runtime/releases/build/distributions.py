@@ -1,7 +1,7 @@
-"""The third-party code of a release: which distributions it needs, and where their files are.
+"""The third-party distributions of a release and their files.
 
-A distribution that stands in the building environment in a version that is wanted is taken from there, by the list
-of files that its installer left (RECORD). Anything else pip brings from the package index.
+A distribution that is installed in the build environment in an acceptable version is copied from there, by its RECORD
+file. pip fetches all others from the package index.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.toml import wrong
 
 OURS = "hotdash"
-"""The distribution that node_runtime comes in."""
+"""The distribution that contains node_runtime."""
 
-_OF_THE_NODE = ("jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
-_OF_THE_COMMAND_LINE = ("click", "rich")
-_TRACES_OF_INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+_NODE_REQUIREMENTS = ("jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
+_COMMAND_LINE_REQUIREMENTS = ("click", "rich")
+_INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution and its files, by their paths below its folder."""
+    """A distribution and its files: path below its folder to the file to copy."""
 
     name: str
     version: str
@@ -39,43 +39,45 @@ class Distribution:
 
     @property
     def directory(self) -> str:
-        """Where it stands in the node directory."""
+        """Its path in the node directory."""
         return f"lib/{self.name}-{self.version}"
 
 
 def own_requirements() -> list[Requirement]:
-    """What node_runtime needs in a node, and the operator's verbs of bin/<name> with it."""
-    needed = {*_OF_THE_NODE, *_OF_THE_COMMAND_LINE}
+    """Return the requirements of node_runtime in a node and of the operator's commands of bin/<name>."""
+    needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
     declared = (Requirement(line) for line in metadata.requires(OURS) or ())
     return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
 
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
-    """The release's own requirements. Raises `Refused`."""
+    """Parse the release's requirements. Raises `Refused`."""
     parsed = []
     for number, line in enumerate(lines):
         try:
             parsed.append(Requirement(line))
         except InvalidRequirement as error:
-            said = str(error).splitlines()[0]
-            raise wrong(where, ("requirements", number), f"{line!r} is no requirement as pip has it: {said}") from None
+            message = str(error).splitlines()[0]
+            raise wrong(
+                where, ("requirements", number), f"{line!r} is not a valid requirement (PEP 508): {message}"
+            ) from None
     return parsed
 
 
 def closure(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
-    """Everything that `requirements` need, by name. What pip has to fetch it puts below `downloads`."""
+    """Return the transitive closure of `requirements`, sorted by name. pip downloads missing ones below `downloads`."""
     found: dict[str, metadata.Distribution] = {}
     seen: set[tuple[str, str]] = set()
     queue = deque((requirement, "the release") for requirement in requirements)
     while queue:
-        requirement, asker = queue.popleft()
+        requirement, requirer = queue.popleft()
         name = canonicalize_name(requirement.name)
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
         if name not in found:
             found[name] = _installed(requirement) or _fetched(requirement, downloads / name)
         elif not requirement.specifier.contains(found[name].version, prereleases=True):
-            raise Refused(f"{asker} needs {requirement}, and {name} {found[name].version} was asked for before it.")
+            raise Refused(f"{requirer} needs {requirement}, but {name} {found[name].version} was already selected.")
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
@@ -86,7 +88,7 @@ def closure(requirements: Iterable[Requirement], downloads: Path) -> list[Distri
 
 
 def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]:
-    """What `distribution` needs here; for an extra, what comes in addition (and once more what is needed anyway)."""
+    """Return the requirements of `distribution` in this environment, including those of `extra`."""
     needed = []
     for line in distribution.requires or ():
         requirement = Requirement(line)
@@ -97,7 +99,7 @@ def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]
 
 
 def _installed(requirement: Requirement) -> metadata.Distribution | None:
-    """The distribution in the building environment, if its version is wanted and its files can be copied."""
+    """Return the installed distribution, if its version is acceptable and its files can be copied."""
     try:
         distribution = metadata.distribution(requirement.name)
     except metadata.PackageNotFoundError:
@@ -110,23 +112,23 @@ def _installed(requirement: Requirement) -> metadata.Distribution | None:
 
 def _fetched(requirement: Requirement, target: Path) -> metadata.Distribution:
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
-    done = subprocess.run(
+    completed = subprocess.run(
         (*pip, "--no-deps", "--target", str(target), str(requirement)), capture_output=True, text=True, check=False
     )
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise Refused(f"{requirement} is not installed here, and pip can't bring it: {said[-1]}")
+    if completed.returncode != 0:
+        output = completed.stderr.strip().splitlines() or ["no error output"]
+        raise Refused(f"{requirement} is not installed here, and pip could not fetch it: {output[-1]}")
     return next(iter(metadata.distributions(path=[str(target)])))
 
 
 def _files(distribution: metadata.Distribution) -> dict[str, Path]:
-    """The files that code needs: no scripts, no bytecode, nothing that depends on who installed it."""
+    """Return the files to copy: no scripts, no bytecode, nothing that depends on the installation."""
     return {
         path.as_posix(): Path(str(distribution.locate_file(path)))
         for path in distribution.files or ()
-        if path.parts[0] != ".." and "__pycache__" not in path.parts and not _is_trace(path)
+        if path.parts[0] != ".." and "__pycache__" not in path.parts and not _is_installer_file(path)
     }
 
 
-def _is_trace(path: PurePosixPath) -> bool:
-    return path.parts[0].endswith(".dist-info") and path.name in _TRACES_OF_INSTALLERS
+def _is_installer_file(path: PurePosixPath) -> bool:
+    return path.parts[0].endswith(".dist-info") and path.name in _INSTALLER_FILES

@@ -1,4 +1,4 @@
-"""A project on disk, read and checked: the release, its applications in start order, their modules and files."""
+"""A project on disk, read and checked: the release, and its applications in start order with modules and files."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from . import lint
 from .templates import compile_templates
 
 BUILT_IN = frozenset({"web"})
-"""Applications that node_runtime brings itself."""
+"""Applications that node_runtime contains."""
 
 CONFIG_FILES = ("node.toml", "sys.toml")
 
 
 @dataclass(frozen=True, slots=True)
 class AppSource:
-    """An application of the project: `files` by their paths in it, `modules` from module to such a path."""
+    """An application of the project. `files` maps paths in its folder to contents, `modules` modules to such paths."""
 
     app: App
     files: dict[str, bytes]
@@ -41,38 +41,40 @@ class AppSource:
 
     @property
     def directory(self) -> str:
-        """Where it will stand in the node directory."""
+        """Its path in the node directory."""
         return f"lib/{self.app.name}-{self.app.vsn}"
 
     def view(self, start: StartType) -> AppView:
-        """What planning needs to know of the application."""
+        """Return the application as planning needs it."""
         modules = {module: sha256(self.files[path]) for module, path in self.modules.items()}
-        ways = self.appup or Appup(vsn=self.app.vsn)
-        return AppView(self.app.name, self.app.vsn, modules, ways.up, ways.down, start)
+        appup = self.appup or Appup(vsn=self.app.vsn)
+        return AppView(self.app.name, self.app.vsn, modules, appup.up, appup.down, start)
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """What a release is built from. `config` are the files of releases/<vsn>/ by name."""
+    """The sources of a release. `config` maps the names of the files in releases/<vsn>/ to their contents."""
 
     release: Release
     apps: tuple[AppSource, ...]
     config: dict[str, bytes]
 
     def view(self) -> ReleaseView:
-        """What planning needs to know of the release that will be built."""
+        """Return the release as planning needs it."""
         starts = self.release.starts
         return ReleaseView(self.release.vsn, tuple(app.view(starts[app.app.name]) for app in self.apps))
 
 
 def read_project(folder: Path) -> Project:
-    """The project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
+    """Read the project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
     release = read_release(folder / "release.toml")
     for number, name in enumerate(release.starts):
         if not (folder / "apps" / name / "app.toml").is_file():
             sentence = f"there is no application {name}: apps/{name}/app.toml is missing"
             if name in BUILT_IN:
-                sentence = f"{name} comes with every node: only those that need it name it, in their app.toml"
+                sentence = (
+                    f"{name} is built into every node: list it only in the app.toml of the applications that need it"
+                )
             raise wrong(folder / "release.toml", ("apps", number), sentence)
     sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
     lint.check_owners({name: source.modules for name, source in sources.items()})
@@ -82,7 +84,7 @@ def read_project(folder: Path) -> Project:
 def _read_app(folder: Path, name: str) -> AppSource:
     app = read_app(folder / "app.toml")
     if app.name != name:
-        raise wrong(folder / "app.toml", ("name",), f"this is the application {app.name}, in the folder of {name}")
+        raise wrong(folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}")
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for part in ("app.toml", "appup.toml", "src", "priv")
@@ -91,10 +93,12 @@ def _read_app(folder: Path, name: str) -> AppSource:
     if app.templates:
         for module, source in compile_templates(folder, app.templates).items():
             if files.setdefault(f"src/{module}", source) is not source:
-                raise Refused(f"{folder}/src/{module} would be overwritten by the template that is compiled to it.")
+                raise Refused(
+                    f"{folder}/src/{module} exists, and a template compiles to the same path; rename one of them."
+                )
     for path in files:
         if not is_plain(path):
-            raise Refused(f"{folder}: {path!r} can't be the name of a release's file.")
+            raise Refused(f"{folder}: {path!r} is not an allowed path for a release's file.")
     modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
     for path in modules.values():
         lint.check_syntax(folder / path, files[path])
@@ -107,7 +111,7 @@ def _read_app(folder: Path, name: str) -> AppSource:
 
 
 def _files_below(path: Path) -> list[Path]:
-    """`path` if it is a file, or all files in it; nothing hidden and no bytecode."""
+    """Return `path` if it is a file, or all files below it except hidden ones and bytecode."""
     if path.is_file():
         return [path]
     return [
@@ -119,17 +123,17 @@ def _files_below(path: Path) -> list[Path]:
 
 
 def _module(path: str) -> str:
-    """src/fil/app.py is fil.app; src/fil/__init__.py is fil."""
+    """Return the module of a path: src/fil/app.py is fil.app; src/fil/__init__.py is fil."""
     return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
-    """The files of config/, each of them valid; node.toml has to be there."""
+    """Return the contents of the files of config/ after checking them; node.toml is required."""
     read(folder / "config" / "node.toml", NodeConfig)
     known = {*release.starts, *BUILT_IN}
     for name in read_environment(folder / "config" / "sys.toml"):
         if name not in known:
-            sentence = f"{name} is no application of the release; there are {', '.join(sorted(known))}"
+            sentence = f"{name} is not an application of the release; known applications: {', '.join(sorted(known))}"
             raise wrong(folder / "config" / "sys.toml", (name,), sentence)
     written = {
         path.name: path.read_bytes() for path in (folder / "config" / name for name in CONFIG_FILES) if path.exists()
@@ -138,17 +142,17 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
 
 
 def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
-    """Every application after those that it needs; otherwise as release.toml has them."""
+    """Sort the applications: each after those that it needs, otherwise in the order of release.toml."""
     ordered: dict[str, AppSource] = {}
 
-    def place(name: str, asked: tuple[str, ...]) -> None:
-        if name in asked:
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
             raise Refused(
-                f"The applications {' → '.join([*asked, name])} need each other; one of them has to start first."
+                f"The applications {' → '.join([*path, name])} need each other; remove one of these dependencies."
             )
         for needed in sources[name].app.applications:
             if needed in sources:
-                place(needed, (*asked, name))
+                visit(needed, (*path, name))
             elif needed not in BUILT_IN:
                 raise wrong(
                     folder / "apps" / name / "app.toml",
@@ -159,5 +163,5 @@ def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSour
 
     for name in sources:
         if name not in ordered:
-            place(name, ())
+            visit(name, ())
     return list(ordered.values())

@@ -1,6 +1,6 @@
-"""Make a release's tarball of a project: everything that a node needs but Python, in one deterministic file.
+"""Builds a release's tarball from a project: everything that a node needs except Python, in one deterministic file.
 
-Equal projects in equal environments give equal bytes: names are sorted, times are zero, the owner is nobody.
+Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owner is recorded.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from node_runtime.releases.files.manifest import (
 from .distributions import OURS, closure, own_requirements, parse_requirements
 from .project import AppSource, Project, read_project
 
-# The screens stay with the operator; a node's own script only speaks hotdash's command line.
-_SCREENS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")
+# A node's script needs only the command line of hotdash, not the dashboard.
+_DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")
 
 
 def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
     """Build the project in `folder` into `output`. Returns the tarball's path.
 
-    `script` becomes bin/<name>, and `beside` is what else stands in bin/.
+    `script` becomes bin/<name>; `beside` maps the names of the other files in bin/ to their contents.
     """
     project = read_project(folder)
     release = project.release
@@ -43,34 +43,37 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
     with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
         third_party = closure([*requirements, *own_requirements()], Path(downloads))
         files = {
-            f"{one.directory}/{path}": file.read_bytes() for one in third_party for path, file in one.files.items()
+            f"{distribution.directory}/{path}": file.read_bytes()
+            for distribution in third_party
+            for path, file in distribution.files.items()
         }
     version = metadata.version(OURS)
     own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
-    # So that code in the node, too, can ask for the version.
-    about = metadata.distribution(OURS).read_text("METADATA") or ""
-    files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = about.encode()
+    # For importlib.metadata.version in the node.
+    metadata_text = metadata.distribution(OURS).read_text("METADATA") or ""
+    files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = metadata_text.encode()
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
     files |= {f"releases/{release.vsn}/{name}": data for name, data in project.config.items()}
     files |= {f"bin/{path}": data for path, data in (beside or {}).items()}
     files[f"bin/{release.name}"] = script
-    manifest = _manifest(project, files, (*sorted(own), *(one.directory for one in third_party)))
+    manifest = _manifest(project, files, (*sorted(own), *(distribution.directory for distribution in third_party)))
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)
     return target
 
 
 def _package(name: str) -> dict[str, bytes]:
-    """The package's files, from where this process imports it, without what needs a screen."""
+    """Return the package's files, from where this process imports it, without those of the dashboard."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise Refused(f"The package {name} is not installed here; install hotdash, which has it.")
+        raise Refused(f"The package {name} is not installed here; install hotdash, which contains it.")
     root = Path(spec.submodule_search_locations[0])
     return {
         f"{name}/{path.relative_to(root).as_posix()}": path.read_bytes()
         for path in sorted(root.rglob("*"))
-        if path.suffix in {".py", ".typed"} and not (name == "hotdash" and path.relative_to(root).parts[0] in _SCREENS)
+        if path.suffix in {".py", ".typed"}
+        and not (name == "hotdash" and path.relative_to(root).parts[0] in _DASHBOARD_PARTS)
     }
 
 
@@ -103,7 +106,7 @@ def _app_entry(app: AppSource) -> AppEntry:
 
 
 def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Write the tarball, the manifest first, so that a reader knows of each member what it has to be."""
+    """Write the tarball with the manifest first, so that a reader can verify each member as it comes."""
     temporary = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""A node's configuration: what the release says, and what the node's owner says over it in etc/.
+"""A node's configuration: the release's files, overridden by the operator's files in etc/.
 
-An operator's word wins, key by key, and no release touches it. A file that can't be read is a refusal, never a
-default: a node that forgets its configuration is worse than one that doesn't start.
+The operator's value wins, key by key, and no release changes etc/. An unreadable file is a refusal, never a default: a
+node that loses its configuration is worse than one that doesn't start.
 """
 
 from __future__ import annotations
@@ -16,41 +16,43 @@ from .toml import convert, read_table
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """What node.toml and sys.toml say in the end."""
+    """The effective node.toml and sys.toml."""
 
     node: NodeConfig
     environment: Environment
 
 
 def read_configuration(directory: Path, vsn: str) -> Configuration:
-    """The configuration that the node in `directory` has with release `vsn`. Raises `Refused`."""
+    """Return the configuration of the node in `directory` under release `vsn`. Raises `Refused`."""
     release, etc = directory / "releases" / vsn, directory / "etc"
     override = etc / "node.toml"
-    written: dict[str, Any] = read_table(release / "node.toml")
-    node = convert(release / "node.toml", written, NodeConfig)
+    defaults: dict[str, Any] = read_table(release / "node.toml")
+    node = convert(release / "node.toml", defaults, NodeConfig)
     if override.exists():
-        node = convert(override, _over(written, read_table(override)), NodeConfig)
+        node = convert(override, _merge_tables(defaults, read_table(override)), NodeConfig)
     return Configuration(
         node=node,
-        environment=merged(read_environment(release / "sys.toml"), read_environment(etc / "sys.toml")),
+        environment=_merge_environments(read_environment(release / "sys.toml"), read_environment(etc / "sys.toml")),
     )
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Both tables in one, key by key, also where a key is a table in both."""
-    inner = {key: _over(below[key], table) for key, table in above.items() if _is_table(table, below.get(key))}
-    return {**below, **above, **inner}
+def _merge_tables(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """Merge two tables key by key, recursively where a key is a table in both."""
+    nested = {
+        key: _merge_tables(base[key], table) for key, table in override.items() if _are_tables(table, base.get(key))
+    }
+    return {**base, **override, **nested}
 
 
-def _is_table(*values: object) -> bool:
+def _are_tables(*values: object) -> bool:
     return all(isinstance(value, dict) for value in values)
 
 
-def merged(below: Environment, above: Environment) -> Environment:
-    """Both environments in one; for a key that both have, `above` wins."""
-    return {name: {**below.get(name, {}), **above.get(name, {})} for name in sorted({*below, *above})}
+def _merge_environments(base: Environment, override: Environment) -> Environment:
+    """Merge two environments; where both have a key, `override` wins."""
+    return {name: {**base.get(name, {}), **override.get(name, {})} for name in sorted({*base, *override})}
 
 
 def environment_of(app: App, environment: Environment) -> dict[str, Any]:
-    """The parameters of one application: its own defaults, with the environment's word over them."""
+    """Return the parameters of one application: its defaults, overridden by the environment."""
     return {**app.env, **environment.get(app.name, {})}

@@ -1,4 +1,4 @@
-"""Writing so that it is still there after a power cut, whole or not at all: a file, its end, a directory's names."""
+"""Durable writes that survive a power cut completely or not at all: replace a file, append to one, sync a directory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replace `path` by `data` in one step; whoever reads it sees the old bytes or the new ones."""
+    """Replace the content of `path` in one step; a reader sees the old bytes or the new ones."""
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:
@@ -25,7 +25,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def append_whole(path: Path, data: bytes) -> int:
-    """Add `data` to the end of `path`, which is so long then; a disk that is too full for all of it gets nothing."""
+    """Append `data` to `path` and return its new size in bytes; append nothing if the disk lacks room for all of it."""
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
@@ -40,7 +40,7 @@ def append_whole(path: Path, data: bytes) -> int:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in the directory durable."""
+    """Make the names in the directory durable (fsync)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The manifest of a release: every file with its hash, the Python that it needs, and which modules are managed."""
+"""The manifest of a release: its files with their hashes, the Python it needs, and its managed modules."""
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ import msgspec
 from node_runtime.protocol.exit_codes import Refused
 
 from .names import Name, Vsn
-
-MAX_MANIFEST = 16 << 20
-MAX_FILES = 100_000
-MAX_TOTAL = 4 << 30
+from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS, MAX_TOTAL_BYTES
 
 
 class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of what is kept as JSON."""
+    """Base of the structs that are stored as JSON."""
 
 
 class FileEntry(Struct, frozen=True):
-    """A file: bytes, hash, and whether it may be executed."""
+    """A file: its size in bytes, hash and mode (executable or not)."""
 
     size: int
     sha256: str
@@ -32,7 +29,7 @@ class FileEntry(Struct, frozen=True):
 
 
 class ModuleEntry(Struct, frozen=True):
-    """A managed module: where its source stands in the node directory, and that source's hash."""
+    """A managed module: the path of its source in the node directory, and the hash of that source."""
 
     path: str
     sha256: str
@@ -47,12 +44,12 @@ class AppEntry(Struct, frozen=True):
 
     @property
     def directory(self) -> str:
-        """Where it stands in the node directory."""
+        """Its path in the node directory."""
         return f"lib/{self.name}-{self.vsn}"
 
 
 class Manifest(Struct, frozen=True):
-    """A release. `apps` stand in their start order; `path` is what third-party code needs on sys.path."""
+    """A release. `apps` are in start order; `path` lists the folders that third-party code needs on sys.path."""
 
     name: Name
     vsn: Vsn
@@ -64,17 +61,17 @@ class Manifest(Struct, frozen=True):
     schema: Literal[1] = 1
 
     def encoded(self) -> bytes:
-        """The bytes of manifest.json."""
+        """Return the bytes of manifest.json."""
         return msgspec.json.format(msgspec.json.encode(self, order="sorted"), indent=1) + b"\n"
 
 
 def manifest_path(vsn: str) -> str:
-    """Where the manifest of `vsn` stands in the node directory."""
+    """Return the path of the manifest of `vsn` in the node directory."""
     return f"releases/{vsn}/manifest.json"
 
 
 def read_manifest(directory: Path, vsn: str) -> Manifest:
-    """The manifest of a release that stands in a node directory. Raises `Refused`."""
+    """Read the manifest of an unpacked release in a node directory. Raises `Refused`."""
     path = directory / manifest_path(vsn)
     try:
         return decode_manifest(path.read_bytes())
@@ -85,18 +82,19 @@ def read_manifest(directory: Path, vsn: str) -> Manifest:
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Raises ValueError for what is no manifest of ours, or lists a path that must not be written or read."""
+    """Decode a manifest. Raises ValueError for an invalid one, or one with a path that must not be written or read."""
     manifest = msgspec.json.decode(data, type=Manifest)
-    if len(manifest.files) > MAX_FILES or sum(entry.size for entry in manifest.files.values()) > MAX_TOTAL:
-        raise ValueError(f"it lists more than {MAX_FILES} files or {MAX_TOTAL >> 30} GiB")
-    own = f"releases/{manifest.vsn}/"
+    if len(manifest.files) > MAX_FILES or sum(entry.size for entry in manifest.files.values()) > MAX_TOTAL_BYTES:
+        raise ValueError(f"it lists more than {MAX_FILES} files or {MAX_TOTAL_BYTES >> 30} GiB")
+    own_folder = f"releases/{manifest.vsn}/"
     for path in manifest.files:
-        if not is_plain(path) or not path.startswith(("lib/", "bin/", own)) or path == manifest_path(manifest.vsn):
-            raise ValueError(f"it lists {path!r}, which is no place for a release's file")
+        allowed = is_plain(path) and path.startswith(("lib/", "bin/", own_folder))
+        if not allowed or path == manifest_path(manifest.vsn):
+            raise ValueError(f"it lists {path!r}, which is not an allowed path for a release's file")
     folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
     for path in manifest.path:
         if not path.startswith("lib/") or path not in folders:
-            raise ValueError(f"it wants code from {path!r}, which is no folder of its own in lib")
+            raise ValueError(f"its sys.path has {path!r}, which is not one of its folders in lib/")
     for app in manifest.apps:
         for name, module in app.modules.items():
             if not is_plain(module.path) or not module.path.startswith(f"{app.directory}/"):
@@ -105,27 +103,27 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def is_plain(path: str) -> bool:
-    """Whether `path` is relative, has no tricks in it, and means one place."""
+    """Return whether `path` is relative, canonical, printable and within the limits."""
     parts = path.split("/")
     return (
-        len(path.encode()) <= 512
-        and len(parts) <= 16
+        len(path.encode()) <= MAX_PATH_BYTES
+        and len(parts) <= MAX_PATH_PARTS
         and path.isprintable()
         and "\\" not in path
-        and all(part and part not in (".", "..") and len(part.encode()) <= 255 for part in parts)
+        and all(part and part not in (".", "..") and len(part.encode()) <= MAX_PATH_PART_BYTES for part in parts)
     )
 
 
 def sha256(data: bytes) -> str:
-    """The hash that manifests use."""
+    """Return the SHA-256 of `data` in hexadecimal, as manifests have it."""
     return hashlib.sha256(data).hexdigest()
 
 
 def this_python() -> str:
-    """The Python that runs now, as a manifest demands it: "3.11"."""
+    """Return the running Python's version as a manifest has it: "3.11"."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def this_platform() -> str:
-    """The system and processor that native code was built for: "linux-x86_64"."""
+    """Return the system and processor that native code is built for: "linux-x86_64"."""
     return sysconfig.get_platform()

@@ -1,4 +1,4 @@
-"""How versions, applications, modules, callbacks and nodes may be named, and how that is said to people."""
+"""Patterns of versions, names, modules, callbacks, nodes and addresses, each with a description for error messages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Address: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
 
 EXPECTED = {
     _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 in all",
-    _NAME: "a name: a small letter, then small letters, digits or '_', at most 64 in all",
+    _NAME: "a name: a lowercase letter, then lowercase letters, digits or '_', at most 64 in all",
     _MODULE: "a module, written package.module",
     _CALLBACK: "a class or function, written module:name",
     _NODE: "a node's name, written name@host",
     _ADDRESS: "an address, written host:port, with a port up to 65535",
 }
-"""Pattern to what it asks for, in words."""
+"""Pattern to the description of what it accepts, for error messages."""

@@ -1,4 +1,4 @@
-"""What the files of a project and of a release say, typed.
+"""The typed schemas of the TOML files of a project and of a release.
 
 `App` is app.toml, `Release` release.toml, `Appup` appup.toml, `NodeConfig` node.toml, `Environment` sys.toml. The
 meaning is that of OTP's app(4), rel(4), appup(4) and config(4). Durations are seconds, sizes bytes.
@@ -17,23 +17,30 @@ from node_runtime.protocol.exit_codes import Refused
 
 from .appup_instructions import StartType, parse
 from .names import Address, Callback, Module, Name, NodeName, Vsn
+from .probation_defaults import (
+    DEFAULT_DEADLINE_SECONDS,
+    DEFAULT_HEALTHY_SECONDS,
+    DEFAULT_MAX_ERRORS,
+    DEFAULT_MAX_LAG_SECONDS,
+    DEFAULT_MAX_RESTARTS,
+)
 from .release_model import Entry
 from .toml import convert, read, read_table, wrong
 from .toml_positions import Place
 
-LONGEST = 100_000_000
-"""Seconds: three years, more than anybody waits. What has no end says so in another way."""
+MAX_SECONDS = 100_000_000
+"""The longest duration in a file: three years. A key that can be unlimited has another value for that."""
 
 Environment: TypeAlias = dict[str, dict[str, Any]]
 """Application name to that application's parameters."""
 
 
-class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of everything that is written in TOML: an unknown key is a mistake, never ignored."""
+class TomlStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all schemas of TOML files: an unknown key is an error, never ignored."""
 
 
-class Templates(Format, frozen=True):
-    """Jinja2 templates that build compiles to modules: <source>/root<extension> to <package>.root<suffix>."""
+class Templates(TomlStruct, frozen=True):
+    """Jinja2 templates that the build compiles to modules: <source>/root<extension> to <package>.root<suffix>."""
 
     source: str
     package: Module
@@ -41,8 +48,8 @@ class Templates(Format, frozen=True):
     suffix: str = "_template"
 
 
-class App(Format, frozen=True):
-    """An application. Without `mod` it is a library: it has code, and nothing to start."""
+class App(TomlStruct, frozen=True):
+    """An application. Without `mod` it is a library: it has code and nothing to start."""
 
     name: Name
     vsn: Vsn
@@ -54,15 +61,15 @@ class App(Format, frozen=True):
     templates: Templates | None = None
 
 
-class AppStart(Format, frozen=True):
-    """An application of a release and how it is started; see OTP's application:start/2."""
+class AppStart(TomlStruct, frozen=True):
+    """An application of a release and its start type; see OTP's application:start/2."""
 
     name: Name
     start: StartType = "permanent"
 
 
-class Release(Format, frozen=True):
-    """A release: the applications that make a node, and the third-party code that they need (PEP 508)."""
+class Release(TomlStruct, frozen=True):
+    """A release: the applications of a node, and the third-party code that they require (PEP 508)."""
 
     name: Name
     vsn: Vsn
@@ -77,112 +84,113 @@ class Release(Format, frozen=True):
         }
 
 
-class Appup(Format, frozen=True):
-    """How an application comes to `vsn` from older versions, and back, in the written order."""
+class Appup(TomlStruct, frozen=True):
+    """The upgrades of an application to `vsn` from older versions, and the downgrades, in the file's order."""
 
     vsn: Vsn
     up: tuple[Entry, ...] = ()
     down: tuple[Entry, ...] = ()
 
 
-class Probation(Format, frozen=True):
-    """How a release that was installed is watched until its commit. Durations are seconds.
+class Probation(TomlStruct, frozen=True):
+    """How an installed release is monitored until its commit. Durations are seconds.
 
-    At the `deadline` the node goes back by itself; 0 has no end. Its health is good once nothing has gone wrong for
-    `healthy` seconds. It is bad, and the node goes back at once, after more than `restarts` ends of processes that are
-    restarted, more than `errors` log records of level ERROR, or an event loop that is later than `lag` time after time.
+    At the `deadline` the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
+    trouble. Health is bad, and the node reverts at once, after more than `restarts` restarts of processes, more than
+    `errors` log records of level ERROR, or when the event loop is repeatedly later than `lag`.
     """
 
-    deadline: Annotated[float, Meta(ge=0, le=LONGEST)] = 600.0
-    healthy: Annotated[float, Meta(ge=0, le=LONGEST)] = 10.0
-    restarts: Annotated[int, Meta(ge=0)] = 3
-    errors: Annotated[int, Meta(ge=0)] = 10
-    lag: Annotated[float, Meta(gt=0, le=LONGEST)] = 1.0
+    deadline: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] = DEFAULT_DEADLINE_SECONDS
+    healthy: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] = DEFAULT_HEALTHY_SECONDS
+    restarts: Annotated[int, Meta(ge=0)] = DEFAULT_MAX_RESTARTS
+    errors: Annotated[int, Meta(ge=0)] = DEFAULT_MAX_ERRORS
+    lag: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = DEFAULT_MAX_LAG_SECONDS
 
 
-class NodeConfig(Format, frozen=True):
-    """A node. `probation` is about installs. Seconds: `heart` is how long the event loop may be silent; `rehearsal` is
-    how long a rehearsal may take, and `code_change` how long one process may take in it.
+class NodeConfig(TomlStruct, frozen=True):
+    """A node. `probation` configures the time between an install and its commit.
 
-    `loop` is the event loop; uvloop has to be among the release's requirements. `log` is what a line of the log is.
+    In seconds: `heart` is the longest silence of the event loop before a restart, `rehearsal` the timeout of a
+    rehearsal, and `code_change` the timeout of one process in it. `loop` selects the event loop; uvloop has to be among
+    the release's requirements. `log` is the format of a log line.
     """
 
     name: NodeName
     listen: Address = "127.0.0.1:0"
     probation: Probation = Probation()
-    heart: Annotated[float, Meta(ge=1, le=LONGEST)] = 60.0
-    rehearsal: Annotated[float, Meta(gt=0, le=LONGEST)] = 60.0
-    code_change: Annotated[float, Meta(gt=0, le=LONGEST)] = 5.0
+    heart: Annotated[float, Meta(ge=1, le=MAX_SECONDS)] = 60.0
+    rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 60.0
+    code_change: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0
     loop: Literal["asyncio", "uvloop"] = "asyncio"
     log: Literal["text", "json"] = "text"
 
 
 def read_app(path: Path) -> App:
-    """app.toml. Raises `Refused`."""
+    """Read app.toml. Raises `Refused`."""
     return read(path, App)
 
 
 def read_release(path: Path) -> Release:
-    """release.toml. Raises `Refused`."""
+    """Read release.toml. Raises `Refused`."""
     release = read(path, Release)
-    seen: set[str] = set()
+    listed: set[str] = set()
     for number, app in enumerate(release.apps):
         name = app if isinstance(app, str) else app.name
-        if name in seen:
+        if name in listed:
             raise wrong(path, ("apps", number), f"{name} is listed twice")
-        seen.add(name)
+        listed.add(name)
     return release
 
 
 def read_environment(path: Path) -> Environment:
-    """sys.toml; no file says nothing. Raises `Refused`."""
+    """Read sys.toml; a missing file is an empty environment. Raises `Refused`."""
     if not path.exists():
         return {}
     return convert(path, read_table(path), dict[Name, dict[str, Any]])
 
 
-class _Pattern(Format, frozen=True):
+class _VsnPattern(TomlStruct, frozen=True):
     regex: str
 
 
-class _Up(Format, frozen=True):
-    vsn: Vsn | _Pattern = msgspec.field(name="from")
+class _UpTable(TomlStruct, frozen=True):
+    vsn: Vsn | _VsnPattern = msgspec.field(name="from")
     instructions: list[dict[str, Any]]
 
 
-class _Down(Format, frozen=True):
-    vsn: Vsn | _Pattern = msgspec.field(name="to")
+class _DownTable(TomlStruct, frozen=True):
+    vsn: Vsn | _VsnPattern = msgspec.field(name="to")
     instructions: list[dict[str, Any]]
 
 
-class _Appup(Format, frozen=True):
+class _AppupFile(TomlStruct, frozen=True):
     vsn: Vsn
-    up: list[_Up] = []
-    down: list[_Down] = []
+    up: list[_UpTable] = []
+    down: list[_DownTable] = []
 
 
 def read_appup(path: Path) -> Appup:
-    """appup.toml. Raises `Refused`."""
-    written = read(path, _Appup)
+    """Read appup.toml. Raises `Refused`."""
+    file = read(path, _AppupFile)
     return Appup(
-        vsn=written.vsn,
-        up=tuple(_entry(path, ("up", number), way) for number, way in enumerate(written.up)),
-        down=tuple(_entry(path, ("down", number), way) for number, way in enumerate(written.down)),
+        vsn=file.vsn,
+        up=tuple(_entry(path, ("up", number), table) for number, table in enumerate(file.up)),
+        down=tuple(_entry(path, ("down", number), table) for number, table in enumerate(file.down)),
     )
 
 
-def _entry(path: Path, place: Place, way: _Up | _Down) -> Entry:
+def _entry(path: Path, key_path: Place, table: _UpTable | _DownTable) -> Entry:
     instructions = []
-    for number, table in enumerate(way.instructions):
+    for number, instruction in enumerate(table.instructions):
         try:
-            instructions.append(parse(table))
+            instructions.append(parse(instruction))
         except Refused as refusal:
-            raise wrong(path, (*place, "instructions", number), refusal.sentence) from None
-    if isinstance(way.vsn, str):
-        return Entry(way.vsn, tuple(instructions))
+            raise wrong(path, (*key_path, "instructions", number), refusal.sentence) from None
+    if isinstance(table.vsn, str):
+        return Entry(table.vsn, tuple(instructions))
     try:
-        return Entry(re.compile(way.vsn.regex), tuple(instructions))
+        return Entry(re.compile(table.vsn.regex), tuple(instructions))
     except re.error as error:
-        key = "from" if isinstance(way, _Up) else "to"
-        sentence = f"{way.vsn.regex!r} is not a regular expression: {error}"
-        raise wrong(path, (*place, key, "regex"), sentence) from None
+        key = "from" if isinstance(table, _UpTable) else "to"
+        sentence = f"{table.vsn.regex!r} is not a regular expression: {error}"
+        raise wrong(path, (*key_path, key, "regex"), sentence) from None

@@ -1,4 +1,4 @@
-"""Read a TOML file as a typed struct; what is wrong with it is one sentence: file, line, and what was expected."""
+"""Reads a TOML file as a typed struct; an error is one sentence with the file, the line and the expected value."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .toml_positions import Place, line_of
 from .validation_errors import mistakes
 
 T = TypeVar("T")
-DEPTH = 50
-TOO_DEEP = f"tables and arrays must not be nested more than {DEPTH} deep"
+MAX_DEPTH = 50
+_TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The file's tables as plain data. Raises `Refused`, also for a file with a cookie in it."""
+    """Return the file's tables as plain data. Raises `Refused`, also for a file that contains a cookie."""
     text = read_text(path)
     try:
         table = tomllib.loads(text)
         _check_depth(path, text, table, ())
     except RecursionError:
-        raise Refused(f"{path}: {TOO_DEEP}.") from None
+        raise Refused(f"{path}: {_TOO_DEEP}.") from None
     except tomllib.TOMLDecodeError as error:
         message, line = str(error), text.count("\n") + 1
         if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message):
@@ -37,9 +37,9 @@ def read_table(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """The file's text. Raises `Refused`."""
+    """Return the file's text. Raises `Refused`."""
     try:
-        # As tomllib has it: lines end alike, whatever machine the file was written on.
+        # Line ends are normalized as tomllib does.
         return path.read_bytes().decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -49,45 +49,45 @@ def read_text(path: Path) -> str:
 
 
 def read(path: Path, kind: type[T]) -> T:
-    """The file as a `kind`. Raises `Refused`."""
+    """Read the file as a `kind`. Raises `Refused`."""
     return convert(path, read_table(path), kind)
 
 
 def convert(path: Path, data: object, kind: type[T]) -> T:
-    """`data`, which the file says, as a `kind`. Raises `Refused`."""
+    """Convert `data`, the content of the file, to a `kind`. Raises `Refused`."""
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        place, sentence = next(mistakes(msgspec.inspect.type_info(kind), data), ((), str(error)))
-        raise wrong(path, place, sentence) from None
+        key_path, sentence = next(mistakes(msgspec.inspect.type_info(kind), data), ((), str(error)))
+        raise wrong(path, key_path, sentence) from None
 
 
-def wrong(path: Path, place: Place, sentence: str) -> Refused:
-    """The refusal of what stands at `place` in a TOML file: `sentence`, without its full stop, and where that is."""
+def wrong(path: Path, key_path: Place, sentence: str) -> Refused:
+    """Return the refusal of the value at `key_path` in a TOML file, with its line. `sentence` has no full stop."""
     end = "" if sentence.endswith((".", "?")) else "."
-    return Refused(f"{path}, line {line_of(read_text(path), place)}: {sentence}{end}")
+    return Refused(f"{path}, line {line_of(read_text(path), key_path)}: {sentence}{end}")
 
 
-def _check_depth(path: Path, text: str, value: object, place: Place) -> None:
-    """What is nested without measure would overwhelm whoever reads it later."""
-    if len(place) > DEPTH:
-        raise Refused(f"{path}, line {line_of(text, place[:1])}: {TOO_DEEP}.")
+def _check_depth(path: Path, text: str, value: object, key_path: Place) -> None:
+    """Refuse data nested so deeply that recursive readers of it would fail."""
+    if len(key_path) > MAX_DEPTH:
+        raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
-        _check_depth(path, text, part, (*place, name))
+        _check_depth(path, text, part, (*key_path, name))
 
 
-def _refuse_cookie(path: Path, text: str, value: object, place: Place) -> None:
-    """A cookie in a file that is built and copied around would be a key that everybody has."""
+def _refuse_cookie(path: Path, text: str, value: object, key_path: Place) -> None:
+    """Refuse a cookie: this file is built into the release and copied, so its cookie would be no secret."""
     if isinstance(value, dict):
         if "cookie" in value:
-            line = line_of(text, (*place, "cookie"))
+            line = line_of(text, (*key_path, "cookie"))
             raise Refused(
-                f"{path}, line {line}: there is a cookie here; take it out: each node makes its own, "
-                f"and `bin/<name> cookie` prints it."
+                f"{path}, line {line}: cookies don't belong in this file; remove it: each node creates its own "
+                f"cookie, and `bin/<name> cookie` prints it."
             )
         for key, part in value.items():
-            _refuse_cookie(path, text, part, (*place, key))
+            _refuse_cookie(path, text, part, (*key_path, key))
     elif isinstance(value, list):
         for number, part in enumerate(value):
-            _refuse_cookie(path, text, part, (*place, number))
+            _refuse_cookie(path, text, part, (*key_path, number))

@@ -1,6 +1,6 @@
-"""What is wrong with a file's data, and what was expected in its place, in the words of somebody who edits TOML.
+"""Validation errors of TOML files: the key path of each wrong value, and a sentence for the author of the file.
 
-msgspec decides whether data is right; when it isn't, this finds the place and the words.
+msgspec decides whether data is valid; for invalid data, this module finds the key path and writes the sentence.
 """
 
 from __future__ import annotations
@@ -18,68 +18,69 @@ from node_runtime.behaviours.show.describe import REDACTED, SECRET
 from .names import EXPECTED
 from .toml_positions import Place
 
-SHOWN = 60
-"""So many characters of a wrong value are shown."""
+MAX_SHOWN_CHARACTERS = 60
+"""A longer wrong value is cut in the sentence."""
 
 
-def mistakes(kind: inspect.Type, data: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Where `data` is no `kind`, and the sentence for it without its full stop."""
+def mistakes(kind: inspect.Type, data: Any, key_path: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield the key path and sentence, without its full stop, of each value in `data` that does not match `kind`."""
     match kind:
         case inspect.StructType() if isinstance(data, dict):
-            yield from _struct(kind, data, place)
+            yield from _struct(kind, data, key_path)
         case inspect.DictType() if isinstance(data, dict):
             for key, value in data.items():
-                if not fits(kind.key_type, key):
-                    yield (*place, key), f"the key `{key}` must be {wanted(kind.key_type)}"
-                yield from mistakes(kind.value_type, value, (*place, key))
+                if not _matches(kind.key_type, key):
+                    yield (*key_path, key), f"the key `{key}` must be {_expected(kind.key_type)}"
+                yield from mistakes(kind.value_type, value, (*key_path, key))
         case inspect.ListType() | inspect.VarTupleType() if isinstance(data, list):
             for number, item in enumerate(data):
-                yield from mistakes(kind.item_type, item, (*place, number))
+                yield from mistakes(kind.item_type, item, (*key_path, number))
         case inspect.UnionType() if isinstance(data, dict) and (struct := _struct_of(kind)):
-            yield from mistakes(struct, data, place)
-        case _ if not fits(kind, data):
-            yield place, f"{_called(place)} must be {wanted(kind)}{_limit(kind, data)}, not {_shown(place, data)}"
+            yield from mistakes(struct, data, key_path)
+        case _ if not _matches(kind, data):
+            expected = f"{_expected(kind)}{_upper_bound(kind, data)}"
+            yield key_path, f"{_dotted(key_path)} must be {expected}, not {_shown(key_path, data)}"
 
 
-def _struct(kind: inspect.StructType, data: dict[str, Any], place: Place) -> Iterator[tuple[Place, str]]:
+def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: Place) -> Iterator[tuple[Place, str]]:
     fields = {field.encode_name: field for field in kind.fields}
     for key in data:
         if key not in fields:
             close = difflib.get_close_matches(key, fields, 1)
-            remedy = f"did you mean `{close[0]}`?" if close else f"there may be {', '.join(fields)}"
-            yield (*place, key), f"there is no such key as `{key}`; {remedy}"
+            remedy = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(fields)}"
+            yield (*key_path, key), f"unknown key `{key}`; {remedy}"
     for key, field in fields.items():
         if key in data:
-            yield from mistakes(field.type, data[key], (*place, key))
+            yield from mistakes(field.type, data[key], (*key_path, key))
         elif field.required:
-            yield place, f"the key `{key}` is missing; it must be {wanted(field.type)}"
+            yield key_path, f"the key `{key}` is missing; it must be {_expected(field.type)}"
 
 
-def fits(kind: inspect.Type, data: Any) -> bool:
-    """Whether `data` is a `kind`, its parts aside."""
-    fit = False
+def _matches(kind: inspect.Type, data: Any) -> bool:
+    """Return whether `data` matches `kind`, ignoring its items and fields."""
+    matches = False
     match kind:
         case inspect.AnyType():
-            fit = True
+            matches = True
         case inspect.UnionType():
-            fit = any(fits(one, data) for one in kind.types)
+            matches = any(_matches(one, data) for one in kind.types)
         case inspect.LiteralType():
-            fit = data in kind.values
+            matches = data in kind.values
         case inspect.StrType():
-            fit = isinstance(data, str) and (kind.pattern is None or re.search(kind.pattern, data) is not None)
+            matches = isinstance(data, str) and (kind.pattern is None or re.search(kind.pattern, data) is not None)
         case inspect.FloatType():
-            fit = isinstance(data, int | float) and not isinstance(data, bool) and _within(kind, data)
+            matches = isinstance(data, int | float) and not isinstance(data, bool) and _within(kind, data)
         case inspect.IntType():
-            fit = isinstance(data, int) and not isinstance(data, bool) and _within(kind, data)
+            matches = isinstance(data, int) and not isinstance(data, bool) and _within(kind, data)
         case inspect.StructType() | inspect.DictType():
-            fit = isinstance(data, dict)
+            matches = isinstance(data, dict)
         case inspect.ListType() | inspect.VarTupleType():
-            fit = isinstance(data, list)
-    return fit
+            matches = isinstance(data, list)
+    return matches
 
 
 def _within(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
-    """Whether a number keeps to its bounds; nan keeps to none."""
+    """Return whether a number is within its bounds; nan is never within bounds."""
     return (
         (kind.ge is None or number >= kind.ge)
         and (kind.gt is None or number > kind.gt)
@@ -87,16 +88,16 @@ def _within(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
     )
 
 
-def wanted(kind: inspect.Type) -> str:
-    """What a `kind` is, in words that follow "it must be"."""
+def _expected(kind: inspect.Type) -> str:
+    """Return the description of a `kind` that follows "it must be"."""
     words = "another value"
     match kind:
         case inspect.UnionType():
-            words = " or ".join(wanted(one) for one in kind.types if not isinstance(one, inspect.NoneType))
+            words = " or ".join(_expected(one) for one in kind.types if not isinstance(one, inspect.NoneType))
         case inspect.LiteralType():
             words = " or ".join(f'"{value}"' for value in kind.values)
         case inspect.StrType():
-            words = "a text" if kind.pattern is None else EXPECTED[kind.pattern]
+            words = "a string" if kind.pattern is None else EXPECTED[kind.pattern]
         case inspect.FloatType() | inspect.IntType():
             words = "a number" if isinstance(kind, inspect.FloatType) else "a whole number"
             words = words if kind.ge is None else f"{words} of at least {kind.ge:g}"
@@ -107,28 +108,28 @@ def wanted(kind: inspect.Type) -> str:
         case inspect.DictType():
             words = "a table"
         case inspect.ListType() | inspect.VarTupleType():
-            words = f"an array, each item {wanted(kind.item_type)}"
+            words = f"an array, each item {_expected(kind.item_type)}"
     return words
 
 
-def _limit(kind: inspect.Type, data: Any) -> str:
-    """The most that a number may be, for one that is more, or none at all."""
+def _upper_bound(kind: inspect.Type, data: Any) -> str:
+    """Return the upper bound of a number, as words, if `data` exceeds it."""
     most = kind.le if isinstance(kind, inspect.FloatType) and isinstance(data, int | float) else None
-    return "" if most is None or data <= most else f" and of at most {most:,.0f}"
+    return "" if most is None or data <= most else f" and at most {most:,.0f}"
 
 
 def _struct_of(kind: inspect.UnionType) -> inspect.StructType | None:
     return next((one for one in kind.types if isinstance(one, inspect.StructType)), None)
 
 
-def _called(place: Place) -> str:
-    """`apps[1].start`, from the keys and numbers that lead there."""
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+def _dotted(key_path: Place) -> str:
+    """Return the path as written in messages: `apps[1].start`."""
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key_path)
     return name.removeprefix(".") or "the file"
 
 
-def _shown(place: Place, data: Any) -> str:
-    if any(isinstance(part, str) and SECRET.search(part) for part in place):
+def _shown(key_path: Place, data: Any) -> str:
+    if any(isinstance(part, str) and SECRET.search(part) for part in key_path):
         return REDACTED
     text = json.dumps(data, default=str, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"

@@ -112,7 +112,7 @@ class Installation:
 
     async def _prepared(self) -> Batch:
         self.progress.enter("preparing")
-        self.progress.tell()
+        self.progress.report()
         while True:
             try:
                 with polite_threads():
@@ -143,10 +143,10 @@ class Installation:
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed + FRESH:
             return
         self.progress.enter("rehearsing")
-        self.progress.tell()
+        self.progress.report()
         went = (await rehearsal.rehearse(self.transition, batch, self.code, self._rehearsing)).rehearsal
         self._rehearsed = time.monotonic()
-        self.progress.rehearsed(rehearsal.problems_only(went))
+        self.progress.set_rehearsal(rehearsal.problems_only(went))
         if refusal := rehearsal.refusal(went, self._unrehearsed):
             raise Aborted(refusal)
 
@@ -155,7 +155,7 @@ class Installation:
         if time.monotonic() >= self.deadline:
             raise Aborted(sentence)
         if self.progress.enter("waiting"):
-            self.progress.tell()
+            self.progress.report()
         await asyncio.sleep(TICK)
 
     # ------------------------------------------------------------------ the pause
@@ -164,7 +164,7 @@ class Installation:
         """Hold, run the script and resume, or put everything back; or say what stands in the way for now."""
         if self.transition.suspended:
             self.progress.enter("holding")
-            self.progress.tell()
+            self.progress.report()
         await others()
         with uncollected():
             began = time.perf_counter()

@@ -1,7 +1,7 @@
-"""The commit record: which releases a node directory holds, and which of them boots.
+"""The commit record: the releases in a node directory, and the one that boots.
 
-OTP's RELEASES file, with its rule: `current` is never on disk, so that a node which dies before a commit comes back
-on the permanent release. The record is the truth; a directory that it doesn't name is rubbish.
+It corresponds to OTP's RELEASES file, with its rule: `current` is never on disk, so a node that dies before a commit
+boots the permanent release. The record is authoritative; a release directory that it doesn't name is unused.
 """
 
 from __future__ import annotations
@@ -17,85 +17,85 @@ from node_runtime.releases.files.durable import write_whole
 from node_runtime.releases.files.manifest import Struct
 from node_runtime.releases.files.names import Vsn
 
-Status = Literal["unpacked", "permanent", "old"]
+RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
 class Held(Struct, frozen=True):
-    """A release that the directory holds. `staged`, and `committed` for the last time, are in Unix seconds.
+    """A release in the directory. `staged` and `committed` (the last commit) are in Unix seconds.
 
-    `failed` says how it failed here the last time; a commit forgets that.
+    `failed` is the reason of its last failure here; a commit clears it.
     """
 
-    status: Status
+    status: RecordStatus
     staged: float
     committed: float | None = None
     failed: str | None = None
 
 
 class Record(Struct, frozen=True):
-    """Exactly one release is permanent. Every change gives a new record; `save` makes it so."""
+    """The record. Exactly one release is permanent. A change returns a new record; `save` writes it."""
 
     permanent: Vsn
     releases: dict[Vsn, Held]
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        permanent = [vsn for vsn, held in self.releases.items() if held.status == "permanent"]
+        permanent = [vsn for vsn, entry in self.releases.items() if entry.status == "permanent"]
         if permanent != [self.permanent]:
             raise ValueError(f"permanent is {self.permanent}, but the releases say {permanent}")
 
     def with_unpacked(self, vsn: str) -> Record:
-        """The record with one more release. Raises `Refused` if it has it already."""
+        """Return the record with `vsn` added as unpacked. Raises `Refused` if it is present."""
         if vsn in self.releases:
-            raise Refused(f"Release {vsn} is {self.releases[vsn].status} already.")
+            raise Refused(f"Release {vsn} is already {self.releases[vsn].status}.")
         return Record(
             permanent=self.permanent,
             releases={**self.releases, vsn: Held(status="unpacked", staged=time.time())},
         )
 
     def with_permanent(self, vsn: str) -> Record:
-        """The record with `vsn` committed; what was permanent is old."""
-        now = Held(status="permanent", staged=self.known(vsn).staged, committed=time.time())
-        was = msgspec.structs.replace(self.releases[self.permanent], status="old")
-        return Record(permanent=vsn, releases={**self.releases, self.permanent: was, vsn: now})
+        """Return the record with `vsn` committed; the previously permanent release is old."""
+        now = Held(status="permanent", staged=self.entry(vsn).staged, committed=time.time())
+        previous = msgspec.structs.replace(self.releases[self.permanent], status="old")
+        return Record(permanent=vsn, releases={**self.releases, self.permanent: previous, vsn: now})
 
     def with_failed(self, vsn: str, why: str) -> Record:
-        """The record with `vsn` marked: it failed here."""
-        marked = msgspec.structs.replace(self.known(vsn), failed=why)
+        """Return the record with `vsn` marked as failed because of `why`."""
+        marked = msgspec.structs.replace(self.entry(vsn), failed=why)
         return Record(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
     def with_repaired(self, vsn: str) -> Record:
-        """The record with `vsn` put right: what failed here was not what was built."""
-        repaired = msgspec.structs.replace(self.known(vsn), failed=None)
+        """Return the record without the failure mark of `vsn`: the files that failed were damaged and are repaired."""
+        repaired = msgspec.structs.replace(self.entry(vsn), failed=None)
         return Record(permanent=self.permanent, releases={**self.releases, vsn: repaired})
 
     def without(self, vsn: str) -> Record:
-        """The record without `vsn`. Raises `Refused` for the permanent release."""
-        if self.known(vsn).status == "permanent":
-            raise Refused(f"Release {vsn} is permanent: the node would have nothing to boot. Commit another one first.")
+        """Return the record without `vsn`. Raises `Refused` for the permanent release."""
+        if self.entry(vsn).status == "permanent":
+            raise Refused(f"Release {vsn} is permanent, so the node needs it to boot; commit another release first.")
         return Record(
-            permanent=self.permanent, releases={name: held for name, held in self.releases.items() if name != vsn}
+            permanent=self.permanent, releases={name: entry for name, entry in self.releases.items() if name != vsn}
         )
 
-    def known(self, vsn: str) -> Held:
-        """The entry of a release. Raises `Refused` where there is none."""
+    def entry(self, vsn: str) -> Held:
+        """Return the entry of a release. Raises `Refused` for an unknown one."""
         if vsn not in self.releases:
-            raise Refused(f"There is no release {vsn}; there are {', '.join(sorted(self.releases))}.")
+            raise Refused(f"There is no release {vsn}; known releases: {', '.join(sorted(self.releases))}.")
         return self.releases[vsn]
 
 
 def first_record(vsn: str) -> Record:
-    """The record of a directory that was just unpacked: its one release is permanent."""
+    """Return the record of a new node directory: its only release is permanent."""
     return Record(permanent=vsn, releases={vsn: Held(status="permanent", staged=time.time())})
 
 
 def record_path(directory: Path) -> Path:
-    """Where a node directory keeps its record."""
+    """Return the path of the record in a node directory."""
     return directory / "releases" / "record.json"
 
 
 def load(directory: Path) -> Record | None:
-    """The record, or None where there is none yet. Raises `Refused` for one that can't be trusted."""
+    """Read the record; None if there is none yet. Raises `Refused` for an unreadable or invalid one."""
     path = record_path(directory)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Record)
@@ -106,5 +106,5 @@ def load(directory: Path) -> Record | None:
 
 
 def save(directory: Path, record: Record) -> None:
-    """Make `record` the truth, durably and in one step."""
+    """Write the record durably and atomically."""
     write_whole(record_path(directory), msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1))

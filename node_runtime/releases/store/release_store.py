@@ -1,4 +1,4 @@
-"""The releases of a node's directory: what the commit record says of them and what their files say, kept together."""
+"""The releases of a node directory: their entries in the commit record together with their files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .catalog import Catalog
 
 
 class Shelf:
-    """The releases in `root`. Looking is for any thread; what changes something blocks on the disk, in any thread."""
+    """The releases in `root`. Methods may be called in any thread; those that change the store block on the disk."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -23,87 +23,87 @@ class Shelf:
         self._disk = threading.Lock()
         self.record = self._read()
 
-    # ------------------------------------------------------------------ looking
+    # ------------------------------------------------------------------ queries
 
     @property
     def permanent(self) -> str:
         """The release that boots."""
         return self.record.permanent
 
-    def known(self, vsn: str) -> commit_record.Held:
-        """The entry of a release. Raises `Refused`, naming those that there are."""
+    def entry(self, vsn: str) -> commit_record.Held:
+        """Return the record entry of a release. Raises `Refused` for an unknown one, with the known ones."""
         if vsn not in self.record.releases:
             known = ", ".join(sorted(self.record.releases))
-            raise Refused(f"There is no release {vsn} on this node; there are {known}.")
+            raise Refused(f"There is no release {vsn} on this node; known releases: {known}.")
         return self.record.releases[vsn]
 
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
-        """What operators see, in the order of arrival, while `current` runs."""
-        known = sorted(self.record.releases.items(), key=lambda one: one[1].staged)
-        return tuple(self._info(vsn, held, current) for vsn, held in known)
+        """Return all releases as operators see them, in the order of staging. `current` is the running release."""
+        known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
+        return tuple(self._info(vsn, entry, current) for vsn, entry in known)
 
     def info(self, vsn: str, current: str) -> ReleaseInfo:
-        """One of these."""
-        return self._info(vsn, self.known(vsn), current)
+        """Return one release as operators see it."""
+        return self._info(vsn, self.entry(vsn), current)
 
-    def _info(self, vsn: str, held: commit_record.Held, current: str) -> ReleaseInfo:
+    def _info(self, vsn: str, entry: commit_record.Held, current: str) -> ReleaseInfo:
         damaged = self.catalog.damage(vsn)
-        way = None if damaged else self.catalog.direction(current, vsn)
+        direction = None if damaged else self.catalog.direction(current, vsn)
         apps = () if damaged else self.catalog.release(vsn).manifest.apps
         return ReleaseInfo(
             name=self.catalog.release(current).manifest.name,
             vsn=vsn,
-            status="current" if vsn == current and held.status != "permanent" else held.status,
+            status="current" if vsn == current and entry.status != "permanent" else entry.status,
             apps=tuple((app.name, app.vsn) for app in apps),
-            staged=held.staged,
-            up=way == "up",
-            down=way == "down",
-            failed=held.failed,
+            staged=entry.staged,
+            up=direction == "up",
+            down=direction == "down",
+            failed=entry.failed,
             damaged=damaged,
         )
 
     def path(self, start: str, end: str) -> list[str] | None:
-        """The releases to go by, the last one `end`: as few as can be. None where no ways lead there."""
+        """Return the shortest path of releases from `start` to `end`, without `start`; None if `end` is unreachable."""
         reached: dict[str, list[str]] = {start: []}
-        edge = [start]
-        while edge and end not in reached:
-            steps = [(here, there) for here in edge for there in self._reachable(here)]
-            edge = []
+        frontier = [start]
+        while frontier and end not in reached:
+            steps = [(here, there) for here in frontier for there in self._reachable(here)]
+            frontier = []
             for here, there in steps:
                 if there not in reached:
                     reached[there] = [*reached[here], there]
-                    edge.append(there)
+                    frontier.append(there)
         return reached.get(end)
 
-    def ways(self, start: str, end: str) -> str:
-        """Where the node can go from `start`, for one who found no way to `end`."""
+    def describe_reachable(self, start: str, end: str) -> str:
+        """Describe where the node can go from `start`, after it was found that it can't go to `end` in one step."""
         path = self.path(start, end)
         if path is not None and len(path) > 1:
-            return f"to {end} lead the ways {' -> '.join((start, *path))}: go one after the other"
+            return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
         others = self._reachable(start)
-        return f"from {start} the node can go to {', '.join(others)}" if others else "no other release can be reached"
+        return f"releases reachable from {start}: {', '.join(others)}" if others else "no other release is reachable"
 
     def _reachable(self, start: str) -> list[str]:
         return [vsn for vsn in sorted(self.record.releases) if self.direction(start, vsn)]
 
     def direction(self, start: str, end: str) -> Direction | None:
-        """Which way leads from one release to another that is intact; None if none does."""
+        """Return the direction from one release to another; None if there is no way, or `end` is damaged."""
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
-    def whole(self) -> list[str]:
-        """The releases that would boot, the first one first, and that are what was built. Blocks: it reads them all."""
-        old = [(held.committed or 0.0, vsn) for vsn, held in self.record.releases.items() if held.status == "old"]
-        found = []
+    def bootable(self) -> list[str]:
+        """Return the intact releases that could boot, in the order of boot attempts. Blocks: reads all files."""
+        old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
+        intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):
             with suppress(Refused):
                 self.catalog.verify(vsn)
-                found.append(vsn)
-        return found
+                intact.append(vsn)
+        return intact
 
-    # ------------------------------------------------------------------ changing
+    # ------------------------------------------------------------------ changes
 
     def stage(self, tarball: Path) -> str:
-        """Verify and unpack a release; returns its version. Raises `Refused`."""
+        """Verify and unpack a release; return its version. Raises `Refused`."""
         with self._disk:
             vsn = unpack.unpack(tarball, self.root).vsn
             self.catalog.forget(vsn)
@@ -111,7 +111,7 @@ class Shelf:
         return vsn
 
     def remove(self, vsn: str) -> None:
-        """Forget a release and delete what no other one needs. Raises `Refused` for the permanent one."""
+        """Remove a release and delete the parts that no other release needs. Raises `Refused` for the permanent one."""
         with self._disk:
             unpack.remove(self.root, vsn)
             self.catalog.forget(vsn)
@@ -120,25 +120,25 @@ class Shelf:
     def commit(self, vsn: str) -> None:
         """Make an intact release permanent. Raises `Refused` for a damaged one."""
         self.catalog.verify(vsn)
-        self._change(lambda known: known.with_permanent(vsn))
+        self._change(lambda record: record.with_permanent(vsn))
 
-    def mark(self, vsn: str, why: str) -> None:
-        """Remember that a release has failed here."""
-        self._change(lambda known: known.with_failed(vsn, why) if vsn in known.releases else known)
+    def mark_failed(self, vsn: str, why: str) -> None:
+        """Record that a release failed here."""
+        self._change(lambda record: record.with_failed(vsn, why) if vsn in record.releases else record)
 
-    def replace(self, fallen: str, vsn: str, why: str) -> None:
-        """Make `vsn` permanent in the place of one that did not boot."""
-        self._change(lambda known: known.with_failed(fallen, why).with_permanent(vsn))
+    def replace_permanent(self, failed: str, vsn: str, why: str) -> None:
+        """Make `vsn` permanent instead of `failed`, which did not boot."""
+        self._change(lambda record: record.with_failed(failed, why).with_permanent(vsn))
 
     def _change(self, change: Callable[[commit_record.Record], commit_record.Record]) -> None:
         with self._disk:
             try:
                 commit_record.save(self.root, change(self._read()))
             finally:
-                self.record = self._read()  # what the disk says counts, also where writing failed at its last step
+                self.record = self._read()  # the disk is authoritative, also if the write failed at its last step
 
     def _read(self) -> commit_record.Record:
-        known = commit_record.load(self.root)
-        if known is None:
+        record = commit_record.load(self.root)
+        if record is None:
             raise Refused(f"{self.root} has no commit record; install a release with node-runtime install.")
-        return known
+        return record

@@ -1,8 +1,8 @@
-"""Read a release's tarball as what it claims to be: exactly its manifest's files, each with the right bytes.
+"""Reads a release's tarball strictly: exactly the files of its manifest, each with the right bytes.
 
-The format's freedom is what attacks are made of, so nothing is extracted by tarfile: members are read one by one,
-in a stream whose length is bounded by what the manifest has promised, and every byte is hashed. A tarball that was
-cut or changed is refused, also where tarfile itself would be content.
+The tar format is flexible enough for attacks, so tarfile extracts nothing: members are read one by one from a stream
+whose length is bounded by the sizes in the manifest, and every byte is hashed. A truncated or changed tarball is
+refused, even where tarfile itself would accept it.
 """
 
 from __future__ import annotations
@@ -16,92 +16,95 @@ from pathlib import Path
 from typing import IO, cast
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.manifest import MAX_MANIFEST, Manifest, decode_manifest, manifest_path, sha256
+from node_runtime.releases.files.manifest import Manifest, decode_manifest, manifest_path, sha256
+from node_runtime.releases.files.tarball_limits import (
+    EXTRA_MEMBER_HEADERS,
+    MAX_MANIFEST_BYTES,
+    MAX_MEMBER_HEADER_BYTES,
+    READ_BLOCK_BYTES,
+)
 
-_BLOCK = 64 << 10
-_PER_MEMBER = 8 << 10
+
+class CorruptTarball(Exception):
+    """The tarball is not what a build wrote; the text says what is wrong."""
 
 
-class Corrupt(Exception):
-    """The tarball isn't what a build wrote; the text says in what way."""
-
-
-class _Bounded:
-    """A stream that ends with `Corrupt` where more is read than was promised."""
+class _BoundedStream:
+    """A stream that raises `CorruptTarball` when more than `left` bytes are read."""
 
     def __init__(self, stream: IO[bytes], left: int) -> None:
         self._stream = stream
         self.left = left
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(min(_BLOCK, self.left + 1) if size < 0 else size)
+        data = self._stream.read(min(READ_BLOCK_BYTES, self.left + 1) if size < 0 else size)
         self.left -= len(data)
         if self.left < 0:
-            raise Corrupt("it is longer than its manifest says")
+            raise CorruptTarball("it is longer than its manifest says")
         return data
 
 
-class Archive:
-    """An open tarball: its manifest is read, and `members` gives the files once, in their order."""
+class TarballReader:
+    """An open tarball. Its manifest has been read; `members` yields the files once, in their order."""
 
-    def __init__(self, stream: _Bounded) -> None:
+    def __init__(self, stream: _BoundedStream) -> None:
         self._stream = stream
         self._tar = tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         first = self._tar.next()
-        if first is None or first.size > MAX_MANIFEST:
-            raise Corrupt("it doesn't begin with a manifest")
+        if first is None or first.size > MAX_MANIFEST_BYTES:
+            raise CorruptTarball("it doesn't begin with a manifest")
         self.manifest_bytes = self._content(first)
         try:
             self.manifest: Manifest = decode_manifest(self.manifest_bytes)
         except ValueError as error:
-            raise Corrupt(f"its manifest makes no sense ({error})") from None
+            raise CorruptTarball(f"its manifest is invalid ({error})") from None
         if first.name != manifest_path(self.manifest.vsn):
-            raise Corrupt("it doesn't begin with a manifest")
+            raise CorruptTarball("it doesn't begin with a manifest")
         files = self.manifest.files.values()
-        stream.left = sum(entry.size for entry in files) + _PER_MEMBER * (len(files) + 8)
+        stream.left = sum(entry.size for entry in files) + MAX_MEMBER_HEADER_BYTES * (len(files) + EXTRA_MEMBER_HEADERS)
 
     def members(self) -> Iterator[tuple[str, bytes]]:
-        """Path and verified bytes of each file. Raises `Corrupt`; the end is verified when it is reached."""
+        """Yield path and verified bytes of each file. Raises `CorruptTarball`; verifies the end when it is reached."""
         missing = dict(self.manifest.files)
         while (member := self._tar.next()) is not None:
             if member.isdir():
                 continue
             entry = missing.pop(member.name, None)
             if entry is None:
-                raise Corrupt(f"{member.name!r} is not in its manifest, or is there twice")
+                raise CorruptTarball(f"{member.name!r} is not in its manifest, or occurs twice")
             if member.size != entry.size:
-                raise Corrupt(f"{member.name} has {member.size} bytes instead of {entry.size}")
+                raise CorruptTarball(f"{member.name} has {member.size} bytes (manifest: {entry.size})")
             data = self._content(member)
             if sha256(data) != entry.sha256:
-                raise Corrupt(f"{member.name} has other bytes than its manifest says")
+                raise CorruptTarball(f"{member.name} does not match its hash in the manifest")
             yield member.name, data
         if missing:
-            raise Corrupt(f"{min(missing)} is missing")
+            raise CorruptTarball(f"{min(missing)} is missing")
         while self._stream.read():
-            pass  # to the very end, because only there gzip compares its checksum
+            pass  # to the end: gzip compares its checksum only there
 
     def verify(self) -> None:
-        """Read to the end for nothing but being sure. Raises `Corrupt`."""
+        """Verify all members without using them. Raises `CorruptTarball`."""
         for _ in self.members():
             pass
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise Corrupt(f"{member.name!r} is no plain file")
+            raise CorruptTarball(f"{member.name!r} is not a plain file")
         file = self._tar.extractfile(member)
         data = file.read() if file is not None else b""
         if len(data) != member.size:
-            raise Corrupt(f"{member.name} is cut off")
+            raise CorruptTarball(f"{member.name} is cut off")
         return data
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[Archive]:
-    """Open a release's tarball; whatever is wrong with it, then or while it is read, is one `Refused` sentence."""
+def open_archive(path: Path) -> Iterator[TarballReader]:
+    """Open a release's tarball. Raises `Refused` for any defect, now or while the tarball is read."""
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as stream:
-            yield Archive(_Bounded(cast("IO[bytes]", stream), MAX_MANIFEST + _PER_MEMBER))
-    except Corrupt as corrupt:
+            yield TarballReader(_BoundedStream(cast("IO[bytes]", stream), MAX_MANIFEST_BYTES + MAX_MEMBER_HEADER_BYTES))
+    except CorruptTarball as corrupt:
         raise _corrupt(path, str(corrupt)) from None
     except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
         raise _corrupt(path, str(error) or type(error).__name__) from None

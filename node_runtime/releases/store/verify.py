@@ -1,4 +1,4 @@
-"""Whether a release that stands in a node directory still is what its manifest says."""
+"""Compares the files of an unpacked release with its manifest."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest, sha256
 
 REMEDY = "stage its tarball again"
-"""What puts a damaged release right: unpacking replaces the parts that are not what they were."""
+"""Repairs a damaged release: unpacking replaces the files that differ from the manifest."""
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Read every file of the release. Raises `Refused` for the first one that is missing or has other content.
+    """Read every file of the release. Raises `Refused` for the first one that is missing or differs.
 
-    The script in bin/ is the node's parent and stays the first release's.
+    The script in bin/ is not compared: it is the node's parent and remains that of the first release.
     """
     for path, entry in manifest.files.items():
-        if not path.startswith("bin/") and (wrong := _wrong(directory / path, entry)):
-            raise Refused(f"Release {manifest.vsn} is damaged: {path} {wrong}; {REMEDY}.")
+        if not path.startswith("bin/") and (defect := _defect(directory / path, entry)):
+            raise Refused(f"Release {manifest.vsn} is damaged: {path} {defect}; {REMEDY}.")
 
 
 def is_intact(path: Path, entry: FileEntry) -> bool:
-    """Whether this file is there as it should be."""
-    return _wrong(path, entry) is None
+    """Return whether the file exists with the manifest's content."""
+    return _defect(path, entry) is None
 
 
-def _wrong(path: Path, entry: FileEntry) -> str | None:
+def _defect(path: Path, entry: FileEntry) -> str | None:
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -1,0 +1,76 @@
+"""Checks of operators' requests: each raises `Refused` for an operation that can't begin.
+
+`current` is the running release. A blocker that may pass is no reason to refuse here: it aborts the operation later.
+"""
+
+from __future__ import annotations
+
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.messages import Install, Operation
+
+from .install.app_env import environment_in_force
+from .planning.transition import Transition, make_transition
+from .relup.translation import NoPath
+from .store.release_store import Shelf
+
+
+def transition_to(vsn: str, store: Shelf, current: str) -> Transition:
+    """Return the transition from the running release to `vsn`. Raises `Refused`."""
+    return make_transition(store.catalog, current, vsn, environment_in_force(store.catalog.release(current)))
+
+
+def check_free(running: Operation | None, removed: str | None) -> None:
+    """Refuse while an operation runs, or while the release `removed` is being removed."""
+    if removed is not None:
+        raise Refused(f"Release {removed} is being removed; wait until that has ended.")
+    if running is not None:
+        verb = {"install": "is installing", "revert": "is reverting to", "commit": "is committing"}
+        action = f"{running.who} {verb.get(running.kind, 'is booting')} {running.to_vsn}"
+        raise Refused(
+            f"{action} (operation {running.id}, {running.phase}); wait until that has ended.",
+            ExitCode.REFUSED,
+            running.id,
+        )
+
+
+def check_install(request: Install, store: Shelf, current: str, generation: int) -> None:
+    """Refuse an install of the current release, of a failed one, in the wrong direction, or by a stale plan."""
+    if request.vsn == current:
+        raise Refused(f"{current} is already current.")
+    if (failed := store.entry(request.vsn).failed) is not None and not request.again:
+        raise Refused(
+            f"{request.vsn} failed here before: {failed.rstrip('.')}. Pass --again to retry it, or build a fix "
+            f"under a new vsn."
+        )
+    try:
+        transition = transition_to(request.vsn, store, current)
+    except NoPath as no_path:
+        reachable = store.describe_reachable(current, request.vsn)
+        raise Refused(f"{no_path.sentence} {reachable[:1].upper()}{reachable[1:]}.") from None
+    if request.direction not in (None, transition.direction):
+        verb = "upgrade" if transition.direction == "up" else "downgrade"
+        raise Refused(f"{current} to {request.vsn} is {'an' if verb == 'upgrade' else 'a'} {verb}: use {verb}.")
+    if request.plan_id is not None and request.plan_id != transition.plan_id(generation):
+        raise Refused("The plan is stale: the node has changed since it was made. Request a new plan.")
+
+
+def check_remove(vsn: str, store: Shelf, current: str) -> None:
+    """Refuse to remove the current release, and one that a rollback would install on its way."""
+    if vsn == current:
+        raise Refused(f"Release {vsn} is current: install another one first.")
+    if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:
+        raise Refused(f"A rollback from {current} to {store.permanent} goes via {vsn}: commit or roll back first.")
+
+
+def rollback_path(store: Shelf, current: str) -> list[str]:
+    """Return the releases to install, one after the other, to go back to the permanent one. Raises `Refused`."""
+    permanent = store.permanent
+    if current == permanent:
+        raise Refused(f"There is nothing to roll back: {current} is permanent.")
+    path = store.path(current, permanent)
+    if path is None:
+        if (damage := store.catalog.damage(permanent)) is not None:
+            raise Refused(damage)
+        transition_to(permanent, store, current)  # raises, with what is missing
+        raise Refused(f"There is no way from {current} to {permanent}.")
+    return path

@@ -1,0 +1,43 @@
+"""Listeners of the release handler: for the progress of operations, and for the health of a release on probation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from node_runtime.protocol.messages import Health, Operation
+
+logger = logging.getLogger("node_runtime")
+
+
+class OperationListeners:
+    """Calls its listeners on the event loop. Each `subscribe…` returns the function that unsubscribes."""
+
+    def __init__(self) -> None:
+        self._for_operations: list[Callable[[Operation], None]] = []
+        self._for_health: list[Callable[[str, Health], None]] = []
+
+    def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
+        """Call `listener` with an operation at each of its phases and at its end."""
+        self._for_operations.append(listener)
+        return lambda: self._for_operations.remove(listener)
+
+    def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
+        """Call `listener` with the version and health of the release on probation at each change of health."""
+        self._for_health.append(listener)
+        return lambda: self._for_health.remove(listener)
+
+    def report(self, operation: Operation) -> None:
+        """Call the listeners of operations; one that raises is logged."""
+        for listener in tuple(self._for_operations):
+            try:
+                listener(operation)
+            except Exception:
+                logger.exception("a listener of operations failed")
+
+    def report_health(self, vsn: str, health: Health) -> None:
+        """Log the health of release `vsn`, and call the listeners of health."""
+        level = logging.WARNING if health.verdict == "bad" else logging.INFO
+        logger.log(level, "%s is on probation; its health is %s: %s", vsn, health.verdict, health.finding)
+        for listener in tuple(self._for_health):
+            listener(vsn, health)
