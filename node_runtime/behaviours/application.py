@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 
 from node_runtime.processes.errors import CallTimeout, Exit, Stop, describe_reason, is_cancelled, is_word
@@ -27,7 +26,7 @@ from node_runtime.protocol.messages import Kind
 
 from .application_controller import AppSpec, Running, StartType, UnderWay, applications, to_change
 from .gen_server import GenServer, ServerProcess, call_within
-from .starting import attribute, resolve, start_process
+from .starting import resolve_in, start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import park
 
@@ -132,10 +131,7 @@ class MasterProcess(ServerProcess):
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
     """The application's callbacks; of its module in `earlier`, if that is there."""
-    module, _, name = (spec.mod or "").partition(":")
-    namespace = (earlier or {}).get(module)
-    found = resolve(spec.mod or "") if namespace is None else attribute(module, SimpleNamespace(**namespace), name)
-    made: Application = found()
+    made: Application = resolve_in(spec.mod or "", earlier or {})()
     return made
 
 

@@ -19,6 +19,7 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import relup
 
 ORACLE = Path(__file__).with_name("relup_oracle.escript")
@@ -127,7 +128,8 @@ def ours(apps: list[App]) -> Any:
         )
     except Refused as refused:
         return refused.sentence
-    return [[_plain(step) for step in both[way]] for way in ("up", "down")]
+    printed = relup_json(both)
+    return [[_plain(step) for step in printed[way]] for way in ("up", "down")]
 
 
 def _plain(step: list[Any]) -> list[Any]:

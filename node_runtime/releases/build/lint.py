@@ -5,9 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import assert_never
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import ModuleChange
+from node_runtime.releases.files.appup_instructions import ApplicationChange, AppupInstruction, ModuleChange
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import wrong
 
@@ -47,18 +64,49 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
         raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
     for way, entries in (("up", appup.up), ("down", appup.down)):
         for which, entry in enumerate(entries):
-            bars = [number for number, step in enumerate(entry.instructions) if step == ["point_of_no_return"]]
+            bars = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
                 place = (way, which, "instructions", bars[1])
                 raise wrong(path, place, "a way may have one point_of_no_return, not several")
     # Upwards the instructions end in this version, downwards they begin in it.
     for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for which, entry in enumerate(entries):
-            for number, change in enumerate(entry.instructions):
-                if not isinstance(change, ModuleChange):
+            for number, step in enumerate(entry.instructions):
+                change = _module_change(step)
+                if change is None:
                     continue
                 place = (way, which, "instructions", number)
                 if change.action == absent and change.module in modules:
                     raise wrong(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
                 if change.action != absent and change.module not in modules:
                     raise wrong(path, place, f"{app.name} {app.vsn} has no module {change.module}")
+
+
+def _module_change(step: AppupInstruction) -> ModuleChange | None:
+    """Return an instruction whose module can be checked against one version alone.
+
+    Low-level instructions may name a module of either version, wherever they stand in the script.
+    """
+    match step:
+        case ModuleChange():
+            return step
+        case (
+            ApplicationChange()
+            | LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            return None
+        case _:
+            assert_never(step)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .appup_instructions import Instruction, StartType
+from .appup_instructions import AppupInstruction, StartType
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Entry:
     """One way of an appup: the other version, or a regular expression for it, and what to do."""
 
     vsn: str | re.Pattern[str]
-    instructions: tuple[Instruction, ...]
+    instructions: tuple[AppupInstruction, ...]
 
     def matches(self, vsn: str) -> bool:
         """OTP's rule: the first match of a regular expression has to be the whole version."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, assert_never
 
 from node_runtime.behaviours.behaviour import Behaviour, Down
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.callback_class import CodeInUse
-from node_runtime.behaviours.starting import attribute, resolve
+from node_runtime.behaviours.starting import resolve_in
 from node_runtime.behaviours.supervision.child_table import Child, Table
 from node_runtime.behaviours.supervision.management import restart_child, start_child, terminate_child
 from node_runtime.behaviours.upgrade import deferred_exits, live_processes
@@ -28,8 +27,24 @@ from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import Closed, runtime
 from node_runtime.processes.transaction import Barrier, entered
-from node_runtime.protocol.messages import Blocker
-from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.protocol.messages import Blocker, Direction
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.operation_progress import Progress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
@@ -81,7 +96,7 @@ class Switch:
         self._committed = False
         self._loaded: set[str] = set()
         self._brutal: set[str] = set()
-        self._undos: list[tuple[str, Callable[..., Any], list[Any]]] = []
+        self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
         self._running: dict[str, dict[str, Any]] = {}
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
@@ -106,33 +121,39 @@ class Switch:
                     raise
         follow_sources(self.code, self.transition.left, self.transition.target)
 
-    async def _do(self, step: Low) -> None:
-        match step[0]:
-            case "point_of_no_return":
+    async def _do(self, step: RelupInstruction) -> None:
+        match step:
+            case PointOfNoReturn():
                 self.past_bar = True
-            case "load" | "remove":
-                self._commit()
-                self._loaded.add(step[1])
-                self._inside.earlier.pop(step[1], None)
-                if step[3] == "brutal_purge":
-                    self._brutal.add(step[1])
-            case "code_change":
+            case Load() | Remove():
+                self._switch(step)
+            case CodeChange():
                 self.progress.enter("migrating")
-                for module, extra in step[2]:
-                    self._migrate(module, step[1], extra)
-            case "apply":
-                function, reference = self._function(step[1]), step[3]["undo"]
-                undo = self._function(reference) if reference else None
-                await self._apply(function, step[2])
-                if undo is not None:
-                    self._undos.append((reference, undo, step[2]))
-            case "stop":
-                await self._stop(step[1])
-            case "start":
-                await self._start(step[1])
-            case "purge":
-                for module in step[1]:
-                    self._inside.endings.append(partial(self._purge, module))
+                for changed in step.modules:
+                    self._migrate(changed.module, step.direction, changed.extra)
+            case Apply():
+                await self._apply(step)
+            case StopProcesses():
+                await self._stop(step.modules)
+            case StartProcesses():
+                await self._start(step.modules)
+            case Purge():
+                self._inside.endings += [partial(self._purge, module) for module in step.modules]
+            case LoadObjectCode() | SuspendProcesses():
+                pass  # done before the script runs
+            case ResumeProcesses():
+                pass  # all resume together, when the whole script has run
+            case SyncNodes() | RestartEmulator() | RestartNewEmulator():
+                pass  # a plan with one of these is blocked
+            case _:
+                assert_never(step)
+
+    def _switch(self, step: Load | Remove) -> None:
+        self._commit()
+        self._loaded.add(step.module)
+        self._inside.earlier.pop(step.module, None)
+        if step.post_purge == "brutal_purge":
+            self._brutal.add(step.module)
 
     def _commit(self) -> None:
         if self._committed:
@@ -153,7 +174,7 @@ class Switch:
 
     # ------------------------------------------------------------------ processes
 
-    def _migrate(self, module: str, direction: str, extra: Any) -> None:
+    def _migrate(self, module: str, direction: Direction, extra: Any) -> None:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [one for one in group if one.gate is not DEAD]
@@ -165,7 +186,7 @@ class Switch:
                     self._change(code, alive, module, direction, extra)
 
     def _change(
-        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: str, extra: Any
+        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
     ) -> None:
         """New states for all processes of a class. Downwards the version that is left makes them, unless the other
         one is loaded already.
@@ -210,14 +231,18 @@ class Switch:
 
     # ------------------------------------------------------------------ functions and children
 
-    def _function(self, reference: str) -> Callable[..., Any]:
-        """A function as the script has it here: all modules switch at once, but each counts from its own load on."""
-        module, _, name = reference.partition(":")
-        if module in self._inside.earlier:
-            return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**self._inside.earlier[module]), name))
-        return cast("Callable[..., Any]", resolve(reference))
+    async def _apply(self, step: Apply) -> None:
+        function, undo = self._function(step.function), self._function(step.undo) if step.undo else None
+        await self._call(function, step.args)
+        if step.undo and undo is not None:
+            self._undos.append((step.undo, undo, step.args))
 
-    async def _apply(self, function: Callable[..., Any], args: list[Any]) -> None:
+    def _function(self, reference: str) -> Callable[..., Any]:
+        """Find a function in the version of its module that the script has reached: all modules switch at once."""
+        found: Callable[..., Any] = resolve_in(reference, self._inside.earlier)
+        return found
+
+    async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
             seconds = self.transition.hold_seconds
@@ -229,13 +254,13 @@ class Switch:
                     raise TimeoutError(f"it had not ended after {seconds:g} s") from None
                 raise
 
-    async def _stop(self, modules: list[str]) -> None:
+    async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows release_handler's stop."""
         for supervisor, child, ran in reversed(list(children_of(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
-    async def _start(self, modules: list[str]) -> None:
+    async def _start(self, modules: Sequence[str]) -> None:
         """Start again what was stopped; an instance with its own arguments, but a temporary one is gone for good."""
         due = [one for one in reversed(self._stopped) if not one[2].isdisjoint(modules)]
         self._stopped = [one for one in self._stopped if one not in due]
@@ -271,7 +296,7 @@ class Switch:
             with entered(self._inside):
                 for reference, undo, args in reversed(self._undos):
                     try:
-                        await self._apply(undo, args)
+                        await self._call(undo, args)
                     except BaseException as error:
                         if is_cancelled():
                             raise

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
-from typing import Final, Literal
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal, assert_never
 
 import msgspec
 
@@ -13,8 +13,23 @@ from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, PlannedProcess
-from node_runtime.releases.files.appup_instructions import Low
-from node_runtime.releases.relup.translation import PONR
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 
 from . import conditions
 from .transition import Transition
@@ -24,15 +39,14 @@ APPLICATION: Final = "node_runtime.application"
 _STARTS: Final = (f"{SUPERVISOR}:restart_child", f"{SUPERVISOR}:start_child")
 SLICE: Final = 500
 """How many processes are looked at in one turn of the event loop."""
-BRUTAL: Final = "brutal_purge"
 _STOPS: Final = (f"{SUPERVISOR}:terminate_child",)
 
 Action = Literal["load", "suspend", "migrate", "stop", "kill"]
 
 
-def numbered(script: list[Low]) -> Iterator[tuple[int, Low]]:
+def numbered(script: Sequence[RelupInstruction]) -> Iterator[tuple[int, RelupInstruction]]:
     """The instructions as a plan numbers them: from 1, without the point of no return."""
-    return enumerate((step for step in script if step != [PONR]), 1)
+    return enumerate((step for step in script if not isinstance(step, PointOfNoReturn)), 1)
 
 
 async def processes(transition: Transition) -> list[PlannedProcess]:
@@ -49,8 +63,6 @@ async def processes(transition: Transition) -> list[PlannedProcess]:
     for number, step in numbered(transition.script):
         for process in stopped(step):
             found[process.pid] = _planned(process, "stop", number)
-        if step[0] in ("load", "remove") and step[3] == BRUTAL:
-            brutal.add(step[1])
         for process in _killed(step, brutal):
             if found.get(process.pid) is None or found[process.pid].action == "load":
                 found[process.pid] = _planned(process, "kill", number)
@@ -69,20 +81,43 @@ def _planned(process: Process, action: Action, step: int | None = None) -> Plann
     )
 
 
-def stopped(step: Low) -> Iterator[Process]:
-    """Whom an instruction ends in order, with all that are below."""
-    if step[0] == "stop":
-        for module in step[1]:
-            for process in conditions.users(module):
-                yield from _below(process)
-    elif step[0] == "apply" and step[1] in _STOPS and len(step[2]) == 2:
-        supervisor, id = step[2]
+def stopped(step: RelupInstruction) -> Iterator[Process]:
+    """Yield the processes that an instruction terminates in order, with all that were started below them."""
+    match step:
+        case StopProcesses():
+            for module in step.modules:
+                for process in conditions.users(module):
+                    yield from _below(process)
+        case Apply():
+            yield from _stopped_by_call(step)
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StartProcesses()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            pass
+        case _:
+            assert_never(step)
+
+
+def _stopped_by_call(step: Apply) -> Iterator[Process]:
+    if step.function in _STOPS and len(step.args) == 2:
+        supervisor, id = step.args
         asked = runtime().names.get(supervisor) if isinstance(supervisor, str) else None
         child = asked.raw_state().find(id) if isinstance(asked, SupervisorProcess) else None
         if child is not None and child.pid in runtime().processes:
             yield from _below(runtime().processes[child.pid])
-    elif step[0] == "apply" and step[1] == f"{APPLICATION}:stop" and step[2]:
-        known = applications().running.get(step[2][0])
+    elif step.function == f"{APPLICATION}:stop" and step.args:
+        known = applications().running.get(step.args[0])
         if known is not None and known.master in runtime().processes:
             yield from _below(runtime().processes[known.master])
 
@@ -99,38 +134,84 @@ def _below(top: Process) -> Iterator[Process]:
         waiting += reversed(children.get(process.pid, []))
 
 
-def _killed(step: Low, brutal: Collection[str]) -> Iterator[Process]:
-    """Who runs code that an instruction purges, of modules that were loaded or removed to be purged brutally."""
-    for module in step[1] if step[0] == "purge" else ():
-        if module in brutal:
-            yield from conditions.coroutines(module)
+def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
+    """Yield the processes that run code which an instruction purges brutally.
+
+    `brutal` collects the modules that the script has loaded or removed with a brutal purge.
+    """
+    match step:
+        case Load() | Remove():
+            if step.post_purge == "brutal_purge":
+                brutal.add(step.module)
+        case Purge():
+            for module in step.modules:
+                if module in brutal:
+                    yield from conditions.coroutines(module)
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            pass
+        case _:
+            assert_never(step)
 
 
 # ------------------------------------------------------------------ supervisors that are read anew
 
 
-def with_steps(children: tuple[PlannedChild, ...], script: list[Low]) -> tuple[PlannedChild, ...]:
+def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]) -> tuple[PlannedChild, ...]:
     """The children with the instructions that start or stop them."""
     return tuple(msgspec.structs.replace(child, step=_step(child, script)) for child in children)
 
 
-def _step(child: PlannedChild, script: list[Low]) -> int | None:
-    """Only what has been read can be started."""
+def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
+    """Return the number of the instruction that starts or stops a child; one that starts it follows the code_change."""
     wanted = {"added": _STARTS, "removed": _STOPS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)
     module = process.module if process is not None else ""
     read = child.change == "removed"
     for number, step in numbered(script):
-        if step[0] == "code_change":
-            read = read or any(module == changed for changed, _ in step[2])
-        if read and step[0] == "apply" and step[1] in wanted and step[2][:2] == [child.supervisor_name, child.id]:
-            return number
+        match step:
+            case CodeChange():
+                read = read or any(module == changed.module for changed in step.modules)
+            case Apply():
+                if read and step.function in wanted and step.args[:2] == (child.supervisor_name, child.id):
+                    return number
+            case (
+                LoadObjectCode()
+                | PointOfNoReturn()
+                | Load()
+                | Remove()
+                | Purge()
+                | SuspendProcesses()
+                | ResumeProcesses()
+                | StopProcesses()
+                | StartProcesses()
+                | SyncNodes()
+                | RestartEmulator()
+                | RestartNewEmulator()
+            ):
+                pass
+            case _:
+                assert_never(step)
     return None
 
 
-def forgotten(children: tuple[PlannedChild, ...], script: list[Low]) -> tuple[list[Blocker], list[str]]:
+def forgotten(
+    children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]
+) -> tuple[list[Blocker], list[str]]:
     """Children that no instruction starts or stops: as blockers, or as warnings where an `apply` may see to them."""
-    applies = [step[1] for step in script if step[0] == "apply" and not step[1].startswith("node_runtime.")]
+    functions = [step.function for step in script if isinstance(step, Apply)]
+    applies = [function for function in functions if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
     for child in children:
         if child.step is not None or child.change not in ("added", "removed") or _is_over(child):

@@ -8,24 +8,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from node_runtime.code import Source
 from node_runtime.protocol.messages import Direction
-from node_runtime.releases.files.appup_instructions import Low
 from node_runtime.releases.files.config import Configuration
-from node_runtime.releases.relup.translation import PONR
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendedModule,
+    SuspendProcesses,
+    SyncNodes,
+)
+from node_runtime.releases.relup.relup_json import instruction_json
 from node_runtime.releases.store.catalog import Catalog, Unpacked
 
 from . import config_difference
 
 HOLD_SECONDS = 5.0
-NOT_HOT = {
-    "restart_emulator": "restarts the node",
-    "restart_new_emulator": "restarts the node",
-    "sync_nodes": "waits for other nodes",
-}
-
 
 INVERSES = frozenset(
     f"node_runtime.{name}"
@@ -59,25 +70,25 @@ class Transition:
     left: Unpacked
     target: Unpacked
     direction: Direction
-    script: list[Low]
+    script: list[RelupInstruction]
     environment: Mapping[str, Mapping[str, Any]]
     configuration: Configuration
-    back: list[Low] | None = None
+    back: list[RelupInstruction] | None = None
 
     @cached_property
     def bar(self) -> int:
         """Where in the script the point of no return stands."""
-        return self.script.index([PONR])
+        return self.script.index(PointOfNoReturn())
 
     @cached_property
     def loaded(self) -> list[str]:
         """The modules that get a new version, in the script's order."""
-        return [step[1] for step in self.script if step[0] == "load"]
+        return [step.module for step in self.script if isinstance(step, Load)]
 
     @cached_property
     def removed(self) -> list[str]:
         """The modules that go."""
-        return [step[1] for step in self.script if step[0] == "remove"]
+        return [step.module for step in self.script if isinstance(step, Remove)]
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -87,19 +98,17 @@ class Transition:
     @cached_property
     def suspended(self) -> list[str]:
         """The modules whose processes are held."""
-        entries = [entry for step in self.script if step[0] == "suspend" for entry in step[1]]
-        return [entry if isinstance(entry, str) else entry[0] for entry in entries]
+        return [entry.module for entry in self._suspensions]
 
     @cached_property
     def migrated(self) -> set[str]:
         """The modules whose processes go through code_change."""
-        return {module for step in self.script if step[0] == "code_change" for module, _ in step[2]}
+        return {entry.module for step in self.script if isinstance(step, CodeChange) for entry in step.modules}
 
     @property
     def irreversible(self) -> list[str]:
         """The functions that the script applies after the bar, and that nothing can undo."""
-        applies = (step for step in self.script[self.bar :] if step[0] == "apply" and step[3]["undo"] is None)
-        return [step[1] for step in applies if step[1] not in INVERSES]
+        return [function for step in self.script[self.bar :] if (function := _irreversible(step)) is not None]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
         """What happens to the processes of a module."""
@@ -110,9 +119,12 @@ class Transition:
     @cached_property
     def hold_seconds(self) -> float:
         """The one deadline for holding: the longest that an instruction asks for."""
-        entries = [entry for step in self.script if step[0] == "suspend" for entry in step[1]]
-        asked = [HOLD_SECONDS if isinstance(entry, str) else entry[1] for entry in entries]
+        asked = [HOLD_SECONDS if entry.timeout is None else entry.timeout for entry in self._suspensions]
         return max((math.inf if seconds == "infinity" else float(seconds) for seconds in asked), default=HOLD_SECONDS)
+
+    @property
+    def _suspensions(self) -> list[SuspendedModule]:
+        return [entry for step in self.script if isinstance(step, SuspendProcesses) for entry in step.modules]
 
     @cached_property
     def new_environment(self) -> dict[str, dict[str, Any]]:
@@ -133,7 +145,7 @@ class Transition:
         if gone or come:
             names = ", ".join(path.removeprefix("lib/") for path in (come or gone))
             return f"{target.vsn} {'has' if come else 'lacks'} other third-party code: {names}"
-        return next((f"its script {NOT_HOT[step[0]]} ({step[0]})" for step in self.script if step[0] in NOT_HOT), None)
+        return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
         """What a plan is bound to: both releases, the script, the configuration, and how often the node changed."""
@@ -141,7 +153,7 @@ class Transition:
             sha256(self.left.manifest.encoded()).hexdigest(),
             sha256(self.target.manifest.encoded()).hexdigest(),
             self.direction,
-            self.script,
+            [instruction_json(step) for step in self.script],
             config_difference.written(self.environment),
             config_difference.written(self.new_environment),
             generation,
@@ -165,7 +177,57 @@ def make_transition(
     )
 
 
-def _way_back(catalog: Catalog, left: str, target: str) -> list[Low] | None:
+def _way_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruction] | None:
     if catalog.direction(target, left) is None:
         return None
     return catalog.way(target, left).script
+
+
+def _irreversible(step: RelupInstruction) -> str | None:
+    """Return the function that an instruction applies, if a failed install can't revert it."""
+    match step:
+        case Apply():
+            return step.function if step.undo is None and step.function not in INVERSES else None
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            return None
+        case _:
+            assert_never(step)
+
+
+def _restart_reason(step: RelupInstruction) -> str | None:
+    """Return why an instruction can't be carried out on a live node."""
+    match step:
+        case RestartEmulator() | RestartNewEmulator():
+            return f"its script restarts the node ({step.name})"
+        case SyncNodes():
+            return f"its script waits for other nodes ({step.name})"
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+        ):
+            return None
+        case _:
+            assert_never(step)

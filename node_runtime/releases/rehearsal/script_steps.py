@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
-from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
@@ -48,7 +64,7 @@ class Call:
 
     step: int
     function: str
-    args: list[Any]
+    args: tuple[Any, ...]
     undo: str | None
 
 
@@ -79,17 +95,34 @@ def acts(transition: Transition) -> Iterator[Act]:
     for number, step in affected.numbered(transition.script):
         stopped = {int(process.pid) for process in affected.stopped(step)}
         gone |= stopped
-        if step[0] in ("load", "remove"):
-            yield Switch(step[1])
-        elif step[0] == "code_change":
-            for change in _of_step(step, _loaded_before(transition.script, step)):
-                for process in conditions.users(change.module):
-                    if process.pid not in gone:
-                        yield Part(process, change, back.get(change.module))
-        elif step[0] == "apply" and not step[1].startswith(OWN):
-            yield Call(number, step[1], step[2], step[3]["undo"])
-        elif step[0] in ("apply", "stop", "start"):
-            yield Skipped(number)
+        match step:
+            case Load() | Remove():
+                yield Switch(step.module)
+            case CodeChange():
+                for change in _of_step(step, _loaded_before(transition.script, step)):
+                    for process in conditions.users(change.module):
+                        if process.pid not in gone:
+                            yield Part(process, change, back.get(change.module))
+            case Apply():
+                if step.function.startswith(OWN):
+                    yield Skipped(number)
+                else:
+                    yield Call(number, step.function, step.args, step.undo)
+            case StopProcesses() | StartProcesses():
+                yield Skipped(number)
+            case (
+                LoadObjectCode()
+                | PointOfNoReturn()
+                | Purge()
+                | SuspendProcesses()
+                | ResumeProcesses()
+                | SyncNodes()
+                | RestartEmulator()
+                | RestartNewEmulator()
+            ):
+                pass
+            case _:
+                assert_never(step)
     yield from (Unread(process) for process in unread(transition) if process.pid not in gone)
 
 
@@ -102,21 +135,21 @@ def unread(transition: Transition) -> list[SupervisorProcess]:
 
 def calls(transition: Transition) -> bool:
     """Whether the script applies functions of the release."""
-    return any(step[0] == "apply" and not step[1].startswith(OWN) for step in transition.script)
+    return any(isinstance(step, Apply) and not step.function.startswith(OWN) for step in transition.script)
 
 
-def changes(script: list[Low]) -> Iterator[Change]:
+def changes(script: Sequence[RelupInstruction]) -> Iterator[Change]:
     """Every code_change of a script."""
     for step in script:
-        if step[0] == "code_change":
+        if isinstance(step, CodeChange):
             yield from _of_step(step, _loaded_before(script, step))
 
 
-def _of_step(step: Low, loaded: Mapping[str, bool]) -> Iterator[Change]:
-    for module, extra in step[2]:
-        yield Change(module, step[1], extra, module in loaded)
+def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[Change]:
+    for changed in step.modules:
+        yield Change(changed.module, step.direction, changed.extra, changed.module in loaded)
 
 
-def _loaded_before(script: list[Low], step: Low) -> Mapping[str, bool]:
+def _loaded_before(script: Sequence[RelupInstruction], step: CodeChange) -> Collection[str]:
     at = next(number for number, one in enumerate(script) if one is step)
-    return {one[1]: True for one in script[:at] if one[0] == "load"}
+    return {one.module for one in script[:at] if isinstance(one, Load)}

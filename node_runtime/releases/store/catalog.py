@@ -10,10 +10,10 @@ from typing import Any
 from node_runtime.code import Source
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
-from node_runtime.releases.files.appup_instructions import Low
 from node_runtime.releases.files.config import Configuration, environment_of, read_configuration
 from node_runtime.releases.files.manifest import AppEntry, Manifest, read_manifest
 from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.relup_instructions import RelupInstruction
 from node_runtime.releases.files.schemas import App, Appup, read_app, read_appup, read_release
 from node_runtime.releases.relup.translation import NoPath, translate
 
@@ -44,7 +44,7 @@ class Way:
     """How to go from one release to another: the relup's direction and its instructions."""
 
     direction: Direction
-    script: list[Low]
+    script: list[RelupInstruction]
 
 
 class Catalog:
