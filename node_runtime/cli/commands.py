@@ -71,7 +71,7 @@ def install(tarball: Path, directory: Path) -> None:
 def relup(older: Path, newer: Path, as_json: bool) -> None:
     """Print the low-level instructions between two releases, each a project's folder or a tarball."""
     from node_runtime.releases.relup.relup_json import relup_json
-    from node_runtime.releases.relup.translation import relup as make_relup
+    from node_runtime.releases.relup.translation import make_relup
 
     made = relup_json(make_relup(_view(older), _view(newer)))
     if as_json:

@@ -20,7 +20,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.relup_json import relup_json
-from node_runtime.releases.relup.translation import NoPath, relup, translate
+from node_runtime.releases.relup.translation import NoPath, make_relup, translate
 
 WAY = """
 vsn = "2.0"
@@ -57,7 +57,7 @@ def test_normal_relup_is_printed_and_no_file_is_written(tmp_path: Path) -> None:
     older, newer = two_projects(tmp_path, WAY.replace("UP", RELOAD))
     before = sorted(tmp_path.rglob("*"))
     done = command("node-runtime", *words(older, newer), env=environment(tmp_path))
-    assert json.loads(done.stdout) == relup_json(relup(read_project(older).view(), read_project(newer).view()))
+    assert json.loads(done.stdout) == relup_json(make_relup(read_project(older).view(), read_project(newer).view()))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -84,7 +84,7 @@ def test_restart_relup_of_two_applications_restarts_once(said: str, up: list[str
     way = [("1", [{said: True}])]
     older = release("R1", app("a", "1", ""), app("b", "1", ""))
     newer = release("R2", app("a", "2", "", way, way), app("b", "2", "", way, way))
-    both = relup_json(relup(older, newer))
+    both = relup_json(make_relup(older, newer))
     assert [step[0] for step in both["up"]] == up
     assert [step[0] for step in both["down"]] == ["point_of_no_return", "restart_emulator"]
 
@@ -96,14 +96,14 @@ def test_no_appup_relup_is_fine_where_the_version_is_the_same() -> None:
     same, db = app("db", "1", "db"), app("fe", "1", "fe")
     way = [("1", [{"load_module": "fe"}])]
     newer = release("R2", same, app("fe", "2", "fe", way, way))
-    assert relup_json(relup(release("R1", same, db), newer))["up"][-1] == load("fe")
+    assert relup_json(make_relup(release("R1", same, db), newer))["up"][-1] == load("fe")
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_no_appup_relup_without_an_entry_there_is_no_way(direction: Any) -> None:
     elsewhere = [("0.9", [{"load_module": "fe"}])]
     newer = release("R2", app("fe", "2", "fe", elsewhere, elsewhere))
-    with pytest.raises(NoPath, match="the appup of fe 2 has no way"):
+    with pytest.raises(NoPath, match="the appup of fe 2 has no entry"):
         translate(release("R1", app("fe", "1", "fe")), newer, direction)
 
 

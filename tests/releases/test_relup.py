@@ -11,7 +11,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
 from node_runtime.releases.relup.relup_json import instruction_json, relup_json
-from node_runtime.releases.relup.translation import NoPath, relup, translate
+from node_runtime.releases.relup.translation import NoPath, make_relup, translate
 
 SOFT = ["soft_purge", "soft_purge"]
 
@@ -27,7 +27,7 @@ def both(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: str
     """The relup of one application whose appup says the same up and down."""
     older = ReleaseView("R1", (app("a", "1", modules if old_modules is None else old_modules),))
     newer = ReleaseView("R2", (app("a", "2", modules, [("1", steps)], [("1", steps)]),))
-    return relup_json(relup(older, newer))
+    return relup_json(make_relup(older, newer))
 
 
 def after(script: list[Any]) -> list[Any]:
@@ -184,7 +184,7 @@ def test_delete_that_depends_on_add_that_depends_on_load() -> None:
         ({"update": "foo", "timeout": -1}, "timeout must be"),
         ({"update": "foo", "deps": "bar"}, "deps must be an array"),
         ({"code_change": ["foo"]}, r"\[module, extra\] pairs"),
-        ({"lod_module": "foo"}, "no appup instruction"),
+        ({"lod_module": "foo"}, "not an appup instruction"),
         ({"load_module": "foo", "extra": 1}, "no option extra"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
         ([{"load_module": "foo", "deps": ["ghost"]}], "depends on ghost"),
         ([{"load_module": "ghost"}], "no application of R2 has that module"),
         ([{"load_module": "foo"}, {"update": "foo"}], "mentioned once"),
-        ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't stand before"),
+        ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't be before"),
         ([{"load_module": "foo"}, {"suspend": ["foo"]}], "suspend and resume the same"),
         ([{"load_module": "foo"}, {"code_change": [["foo", []]]}], "nothing suspends"),
         ([{"load": "foo"}], "no load_object_code reads it"),
@@ -231,9 +231,9 @@ def test_no_appup_is_needed_where_the_version_is_the_same_and_a_missing_way_is_n
     same = app("a", "1", "foo")
     assert translated(ReleaseView("R1", (same,)), ReleaseView("R2", (same,)), "up") == [["point_of_no_return"]]
     older, newer = ReleaseView("R1", (same,)), ReleaseView("R2", (app("a", "2", "foo", [("0", [])]),))
-    with pytest.raises(NoPath, match="no way up from 1"):
+    with pytest.raises(NoPath, match="no entry for an upgrade from 1"):
         translate(older, newer, "up")
-    with pytest.raises(NoPath, match="no way down to 1"):
+    with pytest.raises(NoPath, match="no entry for a downgrade to 1"):
         translate(older, newer, "down")
 
 

@@ -1,4 +1,4 @@
-"""What can be known to be wrong with a project's code and appups before it is built."""
+"""Checks of a project's code and appups before it is built."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from node_runtime.releases.files.relup_instructions import (
 from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import wrong
 
-TAKEN = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
-"""Packages that no application can have: the node has imported them already, or will find them first."""
+RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+"""Packages that no application may contain: the node has imported them already, or finds them first."""
 
 
 def check_syntax(path: Path, source: bytes) -> None:
-    """Refused with the line where `source` is no Python."""
+    """Raise `Refused` with the line of a syntax error in `source`."""
     try:
         compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
@@ -45,20 +45,20 @@ def check_syntax(path: Path, source: bytes) -> None:
 
 
 def check_owners(modules: Mapping[str, Collection[str]]) -> None:
-    """Refused when two applications have a module of the same name, or one has a module of Python or of the runtime."""
+    """Raise `Refused` if two applications share a module name, or if one has a module of Python or of the runtime."""
     owners: dict[str, str] = {}
     for app, names in modules.items():
         for module in names:
-            if (root := module.partition(".")[0]) in TAKEN:
+            if (root := module.partition(".")[0]) in RESERVED_PACKAGES:
                 raise Refused(f"{app} has a module {module}, but {root} is taken: Python or the node itself has it.")
             if owners.setdefault(module, app) != app:
                 raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
 
 
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
-    """Refused when the appup in `path` is for another version than `app`, or names modules that can't be meant.
+    """Raise `Refused` if the appup in `path` is for another version than `app`, or names a wrong module.
 
-    `modules` are those of this version. What the other version has isn't known before the two are brought together.
+    `modules` are those of this version. Those of the other version are known only when the two are compared.
     """
     if appup.vsn != app.vsn:
         raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
@@ -68,7 +68,7 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
             if len(bars) > 1:
                 place = (way, which, "instructions", bars[1])
                 raise wrong(path, place, "a way may have one point_of_no_return, not several")
-    # Upwards the instructions end in this version, downwards they begin in it.
+    # An upgrade ends in this version, a downgrade begins in it.
     for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for which, entry in enumerate(entries):
             for number, step in enumerate(entry.instructions):

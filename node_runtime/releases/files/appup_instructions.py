@@ -79,12 +79,12 @@ def parse(table: Mapping[str, Any]) -> AppupInstruction:
     name = next((key for key in _READERS if key in table), None)
     if name is None:
         known = ", ".join(_READERS)
-        raise Refused(f"{_shown(table)} is no appup instruction: one of its keys must be one of {known}.")
+        raise Refused(f"{_toml_text(table)} is not an appup instruction: it must have one of the keys {known}.")
     allowed, read = _READERS[name]
     unknown = [key for key in table if key != name and key not in allowed]
     if unknown:
         expected = f"it may have {', '.join(allowed)}" if allowed else "it has no options"
-        raise Refused(f"{_shown(table)}: {name} has no option {unknown[0]}; {expected}.")
+        raise Refused(f"{_toml_text(table)}: {name} has no option {unknown[0]}; {expected}.")
     return read(_InstructionReader(name, table))
 
 
@@ -95,37 +95,39 @@ class _InstructionReader:
         self.name = name
         self.table = table
 
-    def wrong(self, key: str, expected: str) -> Refused:
-        return Refused(f"{_shown(self.table)}: {key} must be {expected}, not {_value(self.table.get(key))}.")
+    def refusal(self, key: str, expected: str) -> Refused:
+        return Refused(f"{_toml_text(self.table)}: {key} must be {expected}, not {_value_text(self.table.get(key))}.")
 
     def text(self, key: str) -> str:
         value = self.table[key]
         if not isinstance(value, str) or not value:
-            raise self.wrong(key, "a name")
+            raise self.refusal(key, "a name")
         return value
 
     def function(self, key: str) -> str:
         value = self.table[key]
         if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
-            raise self.wrong(key, 'a "module:function" string')
+            raise self.refusal(key, 'a "module:function" string')
         return value
 
-    def plain(self, key: str, value: Any) -> Any:
+    def json(self, key: str, value: Any) -> Any:
         """Check that a relup can hold a value: that it is JSON."""
-        if odd := _odd(value):
-            raise Refused(f"{_shown(self.table)}: {key} has {odd}, and a relup can't: write it as a text.")
+        if found := _not_json(value):
+            raise Refused(
+                f"{_toml_text(self.table)}: {key} has {found}, which a relup can't contain: write it as a text."
+            )
         return value
 
     def names(self, key: str) -> list[str]:
         value = self.table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.wrong(key, "an array of names")
+            raise self.refusal(key, "an array of names")
         return value
 
     def one_of(self, key: str, *allowed: str) -> str:
         value = self.table.get(key, allowed[0])
         if value not in allowed:
-            raise self.wrong(key, " or ".join(f'"{word}"' for word in allowed))
+            raise self.refusal(key, " or ".join(f'"{word}"' for word in allowed))
         return cast("str", value)
 
     def purge(self, key: str) -> PurgeMode:
@@ -135,19 +137,19 @@ class _InstructionReader:
         if value is None or value == "infinity":
             return cast("Literal['infinity'] | None", value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise self.wrong(key, 'a number of seconds above 0 or "infinity"')
+            raise self.refusal(key, 'a number of seconds above 0 or "infinity"')
         return value
 
-    def true(self) -> None:
+    def check_true(self) -> None:
         if self.table[self.name] is not True:
-            raise self.wrong(self.name, "true")
+            raise self.refusal(self.name, "true")
 
 
 def _update(reader: _InstructionReader) -> ModuleChange:
     kind = reader.one_of("type", "dynamic", "static", "supervisor")
     supervisor = kind == "supervisor"
     if supervisor and reader.table.get("change", "advanced") != "advanced":
-        raise reader.wrong("change", 'left out or "advanced" for a supervisor')
+        raise reader.refusal("change", 'left out or "advanced" for a supervisor')
     change = "advanced" if supervisor else reader.one_of("change", "soft", "advanced")
     return ModuleChange(
         action="update",
@@ -164,8 +166,8 @@ def _update(reader: _InstructionReader) -> ModuleChange:
 
 def _extra(reader: _InstructionReader, change: str) -> Any:
     if "extra" in reader.table and change != "advanced":
-        raise Refused(f'{_shown(reader.table)}: extra is for code_change, which takes change = "advanced".')
-    return reader.plain("extra", reader.table.get("extra", []))
+        raise Refused(f'{_toml_text(reader.table)}: extra is for code_change, which takes change = "advanced".')
+    return reader.json("extra", reader.table.get("extra", []))
 
 
 def _module(action: Literal["load", "add", "delete"]) -> Callable[[_InstructionReader], ModuleChange]:
@@ -194,8 +196,8 @@ def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_Inst
 def _apply(reader: _InstructionReader) -> Apply:
     args = reader.table.get("args", [])
     if not isinstance(args, list):
-        raise reader.wrong("args", "an array")
-    reader.plain("args", args)
+        raise reader.refusal("args", "an array")
+    reader.json("args", args)
     function = reader.function("apply")
     return Apply(function, tuple(args), reader.function("undo") if "undo" in reader.table else None)
 
@@ -208,7 +210,7 @@ def _flag(
     instruction: PointOfNoReturn | RestartEmulator | RestartNewEmulator,
 ) -> Callable[[_InstructionReader], RelupInstruction]:
     def read(reader: _InstructionReader) -> RelupInstruction:
-        reader.true()
+        reader.check_true()
         return instruction
 
     return read
@@ -216,7 +218,7 @@ def _flag(
 
 def _load_object_code(reader: _InstructionReader) -> LoadObjectCode:
     if "vsn" not in reader.table:
-        raise reader.wrong("vsn", "the application's version")
+        raise reader.refusal("vsn", "the application's version")
     return LoadObjectCode(reader.text(reader.name), reader.text("vsn"), tuple(reader.names("modules")))
 
 
@@ -239,7 +241,7 @@ def _modules(
 def _suspend(reader: _InstructionReader) -> SuspendProcesses:
     entries = reader.table["suspend"]
     if not isinstance(entries, list):
-        raise _wrong_suspend(reader)
+        raise _suspend_refusal(reader)
     return SuspendProcesses(tuple(_suspended(reader, entry) for entry in entries))
 
 
@@ -250,11 +252,11 @@ def _suspended(reader: _InstructionReader, entry: Any) -> SuspendedModule:
         case [str() as module, timeout]:
             return SuspendedModule(module, reader.timeout("suspend", timeout))
         case _:
-            raise _wrong_suspend(reader)
+            raise _suspend_refusal(reader)
 
 
-def _wrong_suspend(reader: _InstructionReader) -> Refused:
-    return reader.wrong("suspend", 'an array of names or ["name", seconds] pairs')
+def _suspend_refusal(reader: _InstructionReader) -> Refused:
+    return reader.refusal("suspend", 'an array of names or ["name", seconds] pairs')
 
 
 def _code_change(reader: _InstructionReader) -> CodeChange:
@@ -262,8 +264,8 @@ def _code_change(reader: _InstructionReader) -> CodeChange:
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
-        raise reader.wrong("code_change", "an array of [module, extra] pairs")
-    reader.plain("code_change", pairs)
+        raise reader.refusal("code_change", "an array of [module, extra] pairs")
+    reader.json("code_change", pairs)
     direction = cast("Direction", reader.one_of("mode", "up", "down"))
     return CodeChange(direction, tuple(ChangedModule(module, extra) for module, extra in pairs))
 
@@ -295,22 +297,22 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupI
 
 
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
-"""Each instruction's key, and the options that may stand beside it."""
+"""The key of each instruction, and the options that may be beside it."""
 
 
-def _odd(value: Any) -> str | None:
-    """What JSON doesn't have of what TOML has."""
+def _not_json(value: Any) -> str | None:
+    """Describe a TOML value that JSON can't represent; None if it can."""
     if isinstance(value, dict | list):
         parts = value.values() if isinstance(value, dict) else value
-        return next((odd for part in parts if (odd := _odd(part))), None)
+        return next((found for part in parts if (found := _not_json(part))), None)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return None if isinstance(value, str | int | float) else f"the {type(value).__name__} {value}"
 
 
-def _shown(table: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in table.items()) + " }"
+def _toml_text(table: Mapping[str, Any]) -> str:
+    return "{ " + ", ".join(f"{key} = {_value_text(value)}" for key, value in table.items()) + " }"
 
 
-def _value(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)

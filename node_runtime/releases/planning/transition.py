@@ -1,9 +1,8 @@
-"""All that going from one release to another is about, as far as it follows from the files: no live process in it."""
+"""The transition from one release to another, as far as the files determine it, without any live process."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,18 +26,19 @@ from node_runtime.releases.files.relup_instructions import (
     ResumeProcesses,
     StartProcesses,
     StopProcesses,
-    SuspendedModule,
     SuspendProcesses,
     SyncNodes,
 )
 from node_runtime.releases.relup.relup_json import instruction_json
+from node_runtime.releases.relup.script_modules import ScriptModules, script_modules
 from node_runtime.releases.store.catalog import Catalog, Unpacked
 
 from . import config_difference
 
-HOLD_SECONDS = 5.0
+DEFAULT_HOLD_SECONDS = 5.0
+"""How long a process has to end its callback and be suspended, unless the appup says otherwise."""
 
-INVERSES = frozenset(
+REVERTIBLE_FUNCTIONS = frozenset(
     f"node_runtime.{name}"
     for name in (
         "supervisor:start_child",
@@ -57,14 +57,14 @@ INVERSES = frozenset(
         "web:set_routes",
     )
 )
-"""Functions that a failed install takes back by itself."""
+"""The functions of the runtime that a failed install reverts by itself."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """From `left`, whose environment is in force, to `target`. `script` is the relup's list for this way.
+    """From `left`, whose `environment` is in force, to `target`, by the relup's `script` for this direction.
 
-    `back` is the list of the way down again, after an upgrade; None if there is none.
+    `script_back` is the script that reverts an upgrade by going down; None if there is none, and for a downgrade.
     """
 
     left: Unpacked
@@ -73,71 +73,74 @@ class Transition:
     script: list[RelupInstruction]
     environment: Mapping[str, Mapping[str, Any]]
     configuration: Configuration
-    back: list[RelupInstruction] | None = None
+    script_back: list[RelupInstruction] | None = None
 
     @cached_property
-    def bar(self) -> int:
-        """Where in the script the point of no return stands."""
+    def point_of_no_return(self) -> int:
+        """The index of the point of no return in the script."""
         return self.script.index(PointOfNoReturn())
 
     @cached_property
+    def modules(self) -> ScriptModules:
+        """The modules of the script, by what is done to them."""
+        return script_modules(self.script)
+
+    @property
     def loaded(self) -> list[str]:
         """The modules that get a new version, in the script's order."""
-        return [step.module for step in self.script if isinstance(step, Load)]
+        return self.modules.loaded
 
-    @cached_property
+    @property
     def removed(self) -> list[str]:
-        """The modules that go."""
-        return [step.module for step in self.script if isinstance(step, Remove)]
+        """The modules that are removed."""
+        return self.modules.removed
 
     @cached_property
     def sources(self) -> list[Source]:
-        """What is to be prepared."""
+        """The sources of the modules that are loaded."""
         return [self.target.sources[module] for module in self.loaded]
 
     @cached_property
     def suspended(self) -> list[str]:
-        """The modules whose processes are held."""
-        return [entry.module for entry in self._suspensions]
+        """The modules whose processes are suspended."""
+        return [entry.module for entry in self.modules.suspended]
 
     @cached_property
     def migrated(self) -> set[str]:
         """The modules whose processes go through code_change."""
-        return {entry.module for step in self.script if isinstance(step, CodeChange) for entry in step.modules}
+        return set(self.modules.migrated)
 
     @property
     def irreversible(self) -> list[str]:
-        """The functions that the script applies after the bar, and that nothing can undo."""
-        return [function for step in self.script[self.bar :] if (function := _irreversible(step)) is not None]
+        """The functions that the script applies after the point of no return and that a failed install can't undo."""
+        behind = self.script[self.point_of_no_return :]
+        return [function for step in behind if (function := _irreversible(step)) is not None]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
-        """What happens to the processes of a module."""
+        """Return what happens to the processes of a module."""
         if module in self.migrated:
             return "migrate"
         return "suspend" if module in self.suspended else "load"
 
     @cached_property
     def hold_seconds(self) -> float:
-        """The one deadline for holding: the longest that an instruction asks for."""
-        asked = [HOLD_SECONDS if entry.timeout is None else entry.timeout for entry in self._suspensions]
-        return max((math.inf if seconds == "infinity" else float(seconds) for seconds in asked), default=HOLD_SECONDS)
-
-    @property
-    def _suspensions(self) -> list[SuspendedModule]:
-        return [entry for step in self.script if isinstance(step, SuspendProcesses) for entry in step.modules]
+        """The one deadline for suspending all processes: the longest timeout of the script."""
+        timeouts = (entry.timeout for entry in self.modules.suspended)
+        seconds = (DEFAULT_HOLD_SECONDS if timeout is None else float(timeout) for timeout in timeouts)
+        return max(seconds, default=DEFAULT_HOLD_SECONDS)
 
     @cached_property
     def new_environment(self) -> dict[str, dict[str, Any]]:
-        """The applications' parameters afterwards."""
+        """The applications' parameters in the target."""
         return self.target.environment(self.configuration)
 
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
-        """Parameters that change: "app.key", before, after; what is secret by its name is not shown."""
+        """The parameters that change: "app.key", before, after. A value whose name says that it is secret is hidden."""
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
-        """Why this can't be done on a live node: what isn't the applications' code differs."""
+        """Return why the node must be restarted: other Python, other third-party code, or an instruction; else None."""
         left, target = self.left.manifest, self.target.manifest
         if left.python != target.python:
             return f"{target.vsn} needs Python {target.python}, and the node runs {left.python}"
@@ -148,7 +151,10 @@ class Transition:
         return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
-        """What a plan is bound to: both releases, the script, the configuration, and how often the node changed."""
+        """Return the hash of all that a plan depends on.
+
+        These are both releases, the script, the configuration, and `generation`, which counts the node's changes.
+        """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),
             sha256(self.target.manifest.encoded()).hexdigest(),
@@ -164,30 +170,30 @@ class Transition:
 def make_transition(
     catalog: Catalog, left: str, target: str, environment: Mapping[str, Mapping[str, Any]]
 ) -> Transition:
-    """Read both releases and the way between them. Raises `NoPath` or `Refused`."""
-    way = catalog.way(left, target)
+    """Read both releases and the script between them. Raises `NoPath` or `Refused`."""
+    path = catalog.relup_path(left, target)
     return Transition(
         catalog.release(left),
         catalog.release(target),
-        way.direction,
-        way.script,
+        path.direction,
+        path.script,
         environment,
         catalog.configuration(target),
-        _way_back(catalog, left, target) if way.direction == "up" else None,
+        _script_back(catalog, left, target) if path.direction == "up" else None,
     )
 
 
-def _way_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruction] | None:
+def _script_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruction] | None:
     if catalog.direction(target, left) is None:
         return None
-    return catalog.way(target, left).script
+    return catalog.relup_path(target, left).script
 
 
 def _irreversible(step: RelupInstruction) -> str | None:
     """Return the function that an instruction applies, if a failed install can't revert it."""
     match step:
         case Apply():
-            return step.function if step.undo is None and step.function not in INVERSES else None
+            return step.function if step.undo is None and step.function not in REVERTIBLE_FUNCTIONS else None
         case (
             LoadObjectCode()
             | PointOfNoReturn()

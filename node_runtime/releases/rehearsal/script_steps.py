@@ -1,4 +1,4 @@
-"""What of a script is rehearsed: code_changes, process by process, functions, and the switch to the new code."""
+"""The steps of a rehearsal: code_changes, process by process, applied functions, and the switch to the new code."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from node_runtime.releases.files.relup_instructions import (
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
-OWN: Final = "node_runtime."
-"""Functions of the runtime begin so: they act on processes, and there are none in a copy of the node."""
+RUNTIME_PREFIX: Final = "node_runtime."
+"""The prefix of the runtime's functions: they act on processes, and a copy of the node has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One code_change instruction for one module. `loaded`: the module's new version is current by then."""
+    """One code_change instruction for one module. `loaded`: the script has loaded the module's new version before."""
 
     module: str
     direction: str
@@ -44,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The code_change of one process. `back` is the module's one on the way down, None if it has none there."""
+    """The code_change of one process. `back` is its module's code_change in the script back; None if it has none."""
 
     process: BehaviourProcess
     change: Change
@@ -53,14 +53,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Here all modules of the script become current, at the first of these; this one is `module`'s."""
+    """The load or removal of `module`. At the first of these all modules of the script become current."""
 
     module: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that instruction `step` applies, and what undoes it."""
+    """A function that instruction `step` applies, and the function that undoes it."""
 
     step: int
     function: str
@@ -70,14 +70,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An instruction that a copy of the node can't carry out, and that what comes later may build upon."""
+    """An instruction that a copy of the node can't carry out. Later ones may depend on it."""
 
     step: int
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A supervisor whose module is loaded, and that the script does not let read its children again."""
+    """A supervisor whose module is loaded, but whose child specifications the script does not read again."""
 
     process: SupervisorProcess
 
@@ -86,15 +86,14 @@ Act = Part | Switch | Call | Skipped | Unread
 
 
 def acts(transition: Transition) -> Iterator[Act]:
-    """The rehearsal of a transition with the processes that live now, in the script's order.
+    """Yield the steps for the live processes, in the script's order.
 
-    Whom the script has stopped by then goes through no code_change.
+    A process that the script has stopped by then has no code_change.
     """
-    back = {} if transition.back is None else {change.module: change for change in changes(transition.back)}
+    back = {change.module: change for change in changes(transition.script_back or [])}
     gone: set[int] = set()
     for number, step in affected.numbered(transition.script):
-        stopped = {int(process.pid) for process in affected.stopped(step)}
-        gone |= stopped
+        gone.update(int(process.pid) for process in affected.stopped_processes(step))
         match step:
             case Load() | Remove():
                 yield Switch(step.module)
@@ -104,7 +103,7 @@ def acts(transition: Transition) -> Iterator[Act]:
                         if process.pid not in gone:
                             yield Part(process, change, back.get(change.module))
             case Apply():
-                if step.function.startswith(OWN):
+                if step.function.startswith(RUNTIME_PREFIX):
                     yield Skipped(number)
                 else:
                     yield Call(number, step.function, step.args, step.undo)
@@ -127,19 +126,19 @@ def acts(transition: Transition) -> Iterator[Act]:
 
 
 def unread(transition: Transition) -> list[SupervisorProcess]:
-    """The live supervisors whose modules are loaded without being read again."""
+    """Return the live supervisors whose modules are loaded, but whose child specifications are not read again."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
     users = conditions.users(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]
 
 
 def calls(transition: Transition) -> bool:
-    """Whether the script applies functions of the release."""
-    return any(isinstance(step, Apply) and not step.function.startswith(OWN) for step in transition.script)
+    """Return whether the script applies functions of the release."""
+    return any(isinstance(step, Apply) and not step.function.startswith(RUNTIME_PREFIX) for step in transition.script)
 
 
 def changes(script: Sequence[RelupInstruction]) -> Iterator[Change]:
-    """Every code_change of a script."""
+    """Yield every code_change of a script."""
     for step in script:
         if isinstance(step, CodeChange):
             yield from _of_step(step, _loaded_before(script, step))

@@ -1,4 +1,4 @@
-"""The sentences by which a plan shows low-level instructions."""
+"""The text of a low-level instruction in a plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 
 def sentence(step: RelupInstruction) -> str:
-    """One instruction for people."""
+    """Return an instruction as a plan shows it."""
     match step:
         case LoadObjectCode():
             text = f"read the code of {step.application} {step.vsn}: {', '.join(step.modules)}"

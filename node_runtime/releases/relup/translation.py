@@ -1,8 +1,7 @@
-"""From the appups of two releases to the low-level instructions between them. Follows OTP's systools and relup(4).
+"""Translation of the appups of two releases into a relup. Follows OTP's systools and relup(4).
 
-A pure function over two `ReleaseView`s. It differs from OTP on purpose in three ways: a purge that is left out is a
-soft one, a changed module that no instruction mentions is an error, and so is a `code_change` of a module that
-nothing suspends.
+A pure function of two `ReleaseView`s. It differs from OTP on purpose in three ways: an omitted purge is a soft one, a
+changed module that no instruction mentions is an error, and so is a `code_change` of a module that nothing suspends.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ APPLICATION = "node_runtime.application"
 
 
 class NoPath(Refused):
-    """No appup says how to go between the two versions of an application."""
+    """The appup of an application has no entry for its other version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,13 @@ class Relup:
     down: list[RelupInstruction]
 
 
-def relup(older: ReleaseView, newer: ReleaseView) -> Relup:
+def make_relup(older: ReleaseView, newer: ReleaseView) -> Relup:
     """Translate both directions between two releases. Raises `Refused`."""
     return Relup(older.vsn, newer.vsn, translate(older, newer, "up"), translate(older, newer, "down"))
 
 
 def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> list[RelupInstruction]:
-    """The instructions that go from `older` "up" to `newer`, or "down" from it. The appups are those of `newer`.
+    """Return the instructions from `older` "up" to `newer`, or "down" from it. The appups are those of `newer`.
 
     Raises `NoPath` when a changed application has no entry for the other version, and `Refused` for a wrong appup.
     """
@@ -74,7 +73,7 @@ def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> l
 
 
 class _Translation:
-    """One way between two releases; `left` is the release that is left, `target` the one that is gone to."""
+    """One direction between two releases, from `left` to `target`."""
 
     def __init__(self, older: ReleaseView, newer: ReleaseView, direction: Direction) -> None:
         self.older, self.newer, self.direction = older, newer, direction
@@ -82,7 +81,7 @@ class _Translation:
         self.left_owner, self.target_owner = self.left.owners(), self.target.owners()
 
     def run(self) -> list[RelupInstruction]:
-        before, after = self.merged(self.scripts())
+        before, after = self.concatenated(self.scripts())
         changes = self.checked_changes(after)
         self.check_mentions(after)
         codes, low = self.grouped(after, changes)
@@ -90,12 +89,12 @@ class _Translation:
         applies = [step for step in before if isinstance(step, Apply)]
         script: list[RelupInstruction] = [*_merged_object_code(objects), *applies, PointOfNoReturn(), *low]
         check_script(script)
-        return _restarts_sorted(script, self.direction)
+        return _with_sorted_restarts(script, self.direction)
 
     # ------------------------------------------------------------------ collecting
 
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
-        """A script for each application that differs: new ones first, removed ones last, in the newer's start order."""
+        """Return a script for each application that differs: added ones first, removed ones last, in start order."""
         both = [
             script
             for app in self.newer.apps
@@ -122,10 +121,10 @@ class _Translation:
         for entry in new.up if self.direction == "up" else new.down:
             if entry.matches(old.vsn):
                 return entry.instructions
-        way = f"up from {old.vsn}" if self.direction == "up" else f"down to {old.vsn}"
-        raise NoPath(f"the appup of {new.name} {new.vsn} has no way {way}.")
+        missing = f"an upgrade from {old.vsn}" if self.direction == "up" else f"a downgrade to {old.vsn}"
+        raise NoPath(f"the appup of {new.name} {new.vsn} has no entry for {missing}.")
 
-    def merged(
+    def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
         """Concatenate all parts before the point of no return, and all after it.
@@ -135,17 +134,17 @@ class _Translation:
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
         for script in scripts:
-            bars = [place for place, step in enumerate(script) if isinstance(step, PointOfNoReturn)]
+            bars = [index for index, step in enumerate(script) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
                 raise Refused("an appup's script may have one point_of_no_return, not several.")
             bar = bars[0] if bars else -1
             before += [_preparing(step) for step in script[: max(bar, 0)]]
-            after += [part for step in script[bar + 1 :] for part in self.opened(step)]
+            after += [part for step in script[bar + 1 :] for part in self.expanded(step)]
         return before, after
 
     # ------------------------------------------------------------------ applications
 
-    def opened(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
+    def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
         """Replace an application's instruction by the instructions for its modules."""
         if not isinstance(step, ApplicationChange):
             return [step]
@@ -153,23 +152,23 @@ class _Translation:
         old, new = self.left.app(name), self.target.app(name)
         match step.action:
             case "add":
-                return [*self.added(new or self.missing(step, self.target), step.start)]
+                return [*self.added(new or self.refuse_missing(step, self.target), step.start)]
             case "remove":
-                stopped = _removed(old or self.missing(step, self.left))
+                stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
                 if new is not None:
                     raise Refused(f"remove_application: {name} is still in {self.target.vsn}.")
                 return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
             case "restart":
-                new, old = new or self.missing(step, self.target), old or self.missing(step, self.left)
-                return [*_removed(old), *self.added(new, step.start)]
+                new, old = new or self.refuse_missing(step, self.target), old or self.refuse_missing(step, self.left)
+                return [*_stop_and_remove(old), *self.added(new, step.start)]
             case action:
                 assert_never(action)
 
-    def missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
+    def refuse_missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
         raise Refused(f"{step.action}_application: {release.vsn} has no application {step.application}.")
 
     def added(self, app: AppView, start: StartType | None) -> list[ModuleChange | Apply]:
-        return [*(ModuleChange("add", module) for module in app.modules), *_started(app, start)]
+        return [*(ModuleChange("add", module) for module in app.modules), *_start(app, start)]
 
     # ------------------------------------------------------------------ modules
 
@@ -207,14 +206,14 @@ class _Translation:
                 elif module not in new.modules:
                     word, remedy = "is gone", "delete_module"
                 raise Refused(
-                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup's way "
-                    f'{self.direction} does not mention it: add {{ {remedy} = "{module}" }} or what it needs.'
+                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup "
+                    f'does not mention it under {self.direction}: add {{ {remedy} = "{module}" }} or what it needs.'
                 )
 
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """A component stands where its first member stood; everything else keeps its place and is no barrier."""
+        """Put each component in the place of its first member. All other instructions keep their place between them."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
@@ -265,7 +264,7 @@ def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
 
 
 def _component(members: Sequence[ModuleChange], direction: Direction) -> list[RelupInstruction]:
-    """The instructions for one component, whose `members` have the dependents first."""
+    """Return the instructions for one component, in which `members` have the dependents first."""
     updates = [member for member in members if member.action == "update"]
     advanced = [member for member in updates if member.change == "advanced"]
     suspend = tuple(SuspendedModule(update.module, update.timeout) for update in updates)
@@ -299,11 +298,11 @@ def _code_change(direction: Direction, members: Sequence[ModuleChange]) -> list[
     return [CodeChange(direction, changed)] if changed else []
 
 
-def _removed(app: AppView) -> list[Apply | Remove | Purge]:
+def _stop_and_remove(app: AppView) -> list[Apply | Remove | Purge]:
     return [Apply(f"{APPLICATION}:stop", (app.name,)), *map(Remove, app.modules), Purge(tuple(app.modules))]
 
 
-def _started(app: AppView, start: StartType | None) -> list[Apply]:
+def _start(app: AppView, start: StartType | None) -> list[Apply]:
     match start or app.start:
         case "none":
             return []
@@ -341,7 +340,7 @@ def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
             refused = step.name
         case _:
             assert_never(step)
-    raise Refused(f"{refused} can't stand before point_of_no_return: only load_object_code and apply.")
+    raise Refused(f"{refused} can't be before point_of_no_return: only load_object_code and apply can.")
 
 
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
@@ -355,7 +354,7 @@ def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]
     return list(merged.values())
 
 
-def _restarts_sorted(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
+def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
     """Put a restart of the new emulator first on the way up, and any other restart last, once."""
     rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
     new, same = RestartNewEmulator() in script, RestartEmulator() in script
