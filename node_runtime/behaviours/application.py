@@ -10,7 +10,6 @@ import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, ClassVar, Final, assert_never
 
 from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_cancelled
@@ -29,7 +28,7 @@ from node_runtime.protocol.messages import Kind
 from .application_controller import AppSpec, PendingTransition, Running, StartType, applications, applications_to_change
 from .gen_server import GenServer, ServerProcess
 from .server_calls import call_within
-from .starting import attribute, resolve, start_process
+from .starting import resolve_in, start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import park
 
@@ -135,11 +134,8 @@ class ApplicationMasterProcess(ServerProcess):
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
     """Return the application's callbacks, from the namespace of its module in `earlier` if that has one."""
-    module, _, name = (spec.mod or "").partition(":")
-    namespace = (earlier or {}).get(module)
-    cls = resolve(spec.mod or "") if namespace is None else attribute(module, SimpleNamespace(**namespace), name)
-    callbacks: Application = cls()
-    return callbacks
+    made: Application = resolve_in(spec.mod or "", earlier or {})()
+    return made
 
 
 async def _end(top: Pid) -> None:

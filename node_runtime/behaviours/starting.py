@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Mapping
 from functools import partial
 from sys import modules
+from types import SimpleNamespace
 from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
@@ -115,6 +117,18 @@ def resolve(reference: str) -> Any:
         raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
     found = modules[module] if module in modules else importlib.import_module(module)
     return attribute(module, found, name)
+
+
+def resolve_in(reference: str, versions: Mapping[str, Mapping[str, Any]]) -> Any:
+    """What "module:name" stands for in the module's namespace in `versions`, else in its current version.
+
+    During an upgrade these are the namespaces of modules whose new version the script has not reached yet. Raises
+    LookupError.
+    """
+    module, _, name = reference.partition(":")
+    if module in versions:
+        return attribute(module, SimpleNamespace(**versions[module]), name)
+    return resolve(reference)
 
 
 def attribute(module: str, version: object, name: str) -> Any:

@@ -70,9 +70,10 @@ def install(tarball: Path, directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 def relup(older: Path, newer: Path, as_json: bool) -> None:
     """Print the low-level instructions between two releases, each a project's folder or a tarball."""
-    from node_runtime.releases.relup.translation import relup as make_relup
+    from node_runtime.releases.relup.relup_json import relup_json
+    from node_runtime.releases.relup.translation import make_relup
 
-    made = make_relup(_view(older), _view(newer))
+    made = relup_json(make_relup(_view(older), _view(newer)))
     if as_json:
         click.echo(json.dumps(made))
         return

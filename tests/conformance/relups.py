@@ -8,7 +8,8 @@ from typing import Any
 
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
-from node_runtime.releases.relup.translation import PONR, translate
+from node_runtime.releases.relup.relup_json import instruction_json
+from node_runtime.releases.relup.translation import translate
 
 SOFT = ["soft_purge", "soft_purge"]
 _fresh = itertools.count()
@@ -30,12 +31,17 @@ def script(direction: Any, steps: Steps, modules: str, others: str = "", *, star
     ways = {"up": [("1", steps)]} if direction == "up" else {"down": [("1", steps)]}
     older = ReleaseView("R1", (app("test", "1", old, start=start),))
     newer = ReleaseView("R2", (app("test", "2", new, start=start, **ways),))
-    return translate(older, newer, direction)
+    return translated(older, newer, direction)
+
+
+def translated(older: ReleaseView, newer: ReleaseView, direction: Any) -> list[Any]:
+    """The translation as `node-runtime relup --json` prints it."""
+    return [instruction_json(step) for step in translate(older, newer, direction)]
 
 
 def after(whole: list[Any]) -> list[Any]:
     """What stands behind the point of no return."""
-    return whole[whole.index([PONR]) + 1 :]
+    return whole[whole.index(["point_of_no_return"]) + 1 :]
 
 
 def load(module: str) -> list[Any]:

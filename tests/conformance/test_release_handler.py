@@ -177,8 +177,8 @@ async def test_install_release_syntax_check_an_instruction_that_is_not_allowed_i
     small.write("2", {"shop.counter": COUNTER_2}, script)
     small.boot()
     [blocker] = (await small.handler.plan("2")).blockers
-    assert "suspend can't stand before point_of_no_return" in blocker.reason
-    with pytest.raises(Refused, match="can't stand before"):
+    assert "suspend can't be before point_of_no_return" in blocker.reason
+    with pytest.raises(Refused, match="can't be before"):
         small.handler.install(m.Install(vsn="2"), "ann")
 
 

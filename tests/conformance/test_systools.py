@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from fil_node import command, environment
-from relups import SOFT, after, app, load, update
+from relups import SOFT, after, app, load, translated, update
 from tiny_project import write_project
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
 from node_runtime.releases.files.release_model import ReleaseView
-from node_runtime.releases.relup.translation import NoPath, relup, translate
+from node_runtime.releases.relup.relup_json import relup_json
+from node_runtime.releases.relup.translation import NoPath, make_relup, translate
 
 WAY = """
 vsn = "2.0"
@@ -56,7 +57,7 @@ def test_normal_relup_is_printed_and_no_file_is_written(tmp_path: Path) -> None:
     older, newer = two_projects(tmp_path, WAY.replace("UP", RELOAD))
     before = sorted(tmp_path.rglob("*"))
     done = command("node-runtime", *words(older, newer), env=environment(tmp_path))
-    assert json.loads(done.stdout) == relup(read_project(older).view(), read_project(newer).view())
+    assert json.loads(done.stdout) == relup_json(make_relup(read_project(older).view(), read_project(newer).view()))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -83,7 +84,7 @@ def test_restart_relup_of_two_applications_restarts_once(said: str, up: list[str
     way = [("1", [{said: True}])]
     older = release("R1", app("a", "1", ""), app("b", "1", ""))
     newer = release("R2", app("a", "2", "", way, way), app("b", "2", "", way, way))
-    both = relup(older, newer)
+    both = relup_json(make_relup(older, newer))
     assert [step[0] for step in both["up"]] == up
     assert [step[0] for step in both["down"]] == ["point_of_no_return", "restart_emulator"]
 
@@ -95,14 +96,14 @@ def test_no_appup_relup_is_fine_where_the_version_is_the_same() -> None:
     same, db = app("db", "1", "db"), app("fe", "1", "fe")
     way = [("1", [{"load_module": "fe"}])]
     newer = release("R2", same, app("fe", "2", "fe", way, way))
-    assert relup(release("R1", same, db), newer)["up"][-1] == load("fe")
+    assert relup_json(make_relup(release("R1", same, db), newer))["up"][-1] == load("fe")
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
 def test_no_appup_relup_without_an_entry_there_is_no_way(direction: Any) -> None:
     elsewhere = [("0.9", [{"load_module": "fe"}])]
     newer = release("R2", app("fe", "2", "fe", elsewhere, elsewhere))
-    with pytest.raises(NoPath, match="the appup of fe 2 has no way"):
+    with pytest.raises(NoPath, match="the appup of fe 2 has no entry"):
         translate(release("R1", app("fe", "1", "fe")), newer, direction)
 
 
@@ -139,7 +140,7 @@ def test_abnormal_relup_an_appup_of_another_version_is_an_error_here_and_a_warni
 def test_regexp_relup_the_first_entry_that_fits_and_no_prefix(entries: Any, taken: str) -> None:
     steps = {"update": [update("fe")], "load": [{"load_module": "fe"}]}
     ways = [(vsn if vsn == "1.2" else re.compile(vsn), steps[kind]) for vsn, kind in entries]
-    script = translate(release("R1", app("fe", "1.2", "fe")), release("R2", app("fe", "2", "fe", ways)), "up")
+    script = translated(release("R1", app("fe", "1.2", "fe")), release("R2", app("fe", "2", "fe", ways)), "up")
     assert (["suspend", ["fe"]] in script) == (taken == "update")
 
 
@@ -155,13 +156,13 @@ def test_regexp_relup_no_whole_match_is_no_way() -> None:
 @pytest.mark.parametrize("start", ["permanent", "transient", "temporary", "load", "none"])
 def test_app_start_type_relup(start: Any) -> None:
     older, newer = release("R1", app("fe", "1", "fe")), release("R2", app("mnesia", "1", "mnesia", start=start))
-    up = after(translate(older, newer, "up"))
+    up = after(translated(older, newer, "up"))
     begun = [step[1:3] for step in up if step[0] == "apply" and "mnesia" in step[2]]
     assert begun == {
         "load": [["node_runtime.application:load", ["mnesia"]]],
         "none": [],
     }.get(start, [["node_runtime.application:start", ["mnesia", start]]])
-    down = after(translate(older, newer, "down"))
+    down = after(translated(older, newer, "down"))
     ended = [step[1] for step in down if step[0] == "apply" and step[2] == ["mnesia"]]
     assert ended == ["node_runtime.application:stop", "node_runtime.application:unload"]
 
@@ -176,7 +177,7 @@ def test_replace_app_relup_what_comes_is_started_before_what_goes_is_stopped(dir
     older = release("R1", old, app("fe", "1", "fe"))
     newer = release("R2", new, app("fe", "2", "fe", way, way))
     come, gone = ("gh", "db") if direction == "up" else ("db", "gh")
-    assert after(translate(older, newer, direction)) == [
+    assert after(translated(older, newer, direction)) == [
         load(come),
         ["apply", "node_runtime.application:start", [come, "permanent"], {"undo": None}],
         load("fe"),

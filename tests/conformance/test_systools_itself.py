@@ -19,7 +19,8 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
-from node_runtime.releases.relup.translation import relup
+from node_runtime.releases.relup.relup_json import relup_json
+from node_runtime.releases.relup.translation import make_relup
 
 ORACLE = Path(__file__).with_name("relup_oracle.escript")
 CASES = 200
@@ -121,13 +122,14 @@ def ours(apps: list[App]) -> Any:
         return AppView(app.name, number, contents, start=app.start, **entries)  # type: ignore[arg-type]
 
     try:
-        both = relup(
+        both = make_relup(
             ReleaseView("R1", tuple(view(app, "1", app.old) for app in apps if app.old is not None)),
             ReleaseView("R2", tuple(view(app, "2", app.new) for app in apps if app.new is not None)),
         )
     except Refused as refused:
         return refused.sentence
-    return [[_plain(step) for step in both[way]] for way in ("up", "down")]
+    printed = relup_json(both)
+    return [[_plain(step) for step in printed[way]] for way in ("up", "down")]
 
 
 def _plain(step: list[Any]) -> list[Any]:

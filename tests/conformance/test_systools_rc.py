@@ -9,7 +9,7 @@ import random
 from typing import Any
 
 import pytest
-from relups import SOFT, advanced, after, app, load, script, update
+from relups import SOFT, advanced, after, app, load, script, translated, update
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
@@ -212,7 +212,7 @@ def test_syntax_check_s2_low_level_instructions_are_taken_as_they_are() -> None:
     ]
     older = ReleaseView("R1", (app("test", "1", "bar gone"),))
     newer = ReleaseView("R2", (app("test", "2", "bar new", [("1", steps)]),))
-    assert translate(older, newer, "up") == [
+    assert translated(older, newer, "up") == [
         ["restart_new_emulator"],
         ["load_object_code", "test", "2", ["new", "bar"]],
         ["apply", "m:f", ["a"], {"undo": None}],
@@ -262,7 +262,7 @@ def test_translate_app_restart_goes_by_the_target_s_start_type(start: str) -> No
 @pytest.mark.parametrize("start", STARTS)
 def test_translate_app_add_goes_by_the_release_s_start_type(start: str) -> None:
     older, newer = ReleaseView("R1"), ReleaseView("R2", (app("test", "1", "foo bar", start=start),))
-    assert translate(older, newer, "up") == [
+    assert translated(older, newer, "up") == [
         ["load_object_code", "test", "1", ["foo", "bar"]],
         ["point_of_no_return"],
         load("foo"),
@@ -283,7 +283,7 @@ def test_translate_app_add_as_an_instruction_says_its_own_start_type(start: str)
 @pytest.mark.parametrize("start", STARTS)
 def test_translate_app_remove_stops_and_unloads_whatever_the_start_type(start: str) -> None:
     older, newer = ReleaseView("R1", (app("test", "1", "foo bar", start=start),)), ReleaseView("R2")
-    assert translate(older, newer, "up") == [
+    assert translated(older, newer, "up") == [
         ["point_of_no_return"],
         STOP,
         ["remove", "foo", *SOFT],
@@ -329,7 +329,7 @@ def test_translate_add_delete_module() -> None:
     ]
     older = ReleaseView("R1", (app("test", "1", "old gone"),))
     newer = ReleaseView("R2", (app("test", "2", "old new", [("1", steps)]),))
-    whole = translate(older, newer, "up")
+    whole = translated(older, newer, "up")
     assert whole[0][:3] == ["load_object_code", "test", "2"]
     assert sorted(whole[0][3]) == ["new", "old"]
     assert after(whole) == [load("old"), load("new"), ["remove", "gone", *SOFT], ["purge", ["gone"]]]

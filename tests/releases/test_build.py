@@ -17,7 +17,8 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
 from node_runtime.releases.build.tarball import build
 from node_runtime.releases.files.manifest import sha256
-from node_runtime.releases.relup.translation import relup
+from node_runtime.releases.relup.relup_json import relup_json
+from node_runtime.releases.relup.translation import make_relup
 
 APPUP = """
 vsn = "2.0"
@@ -211,6 +212,6 @@ def test_two_projects_give_their_relup_without_being_built(tmp_path: Path) -> No
     load = '{ load_module = "tiny.hello_page" }'
     changes = {"apps/tiny/appup.toml": appup(load, load), "apps/tiny/priv/pages/hello.html": "<p>Hi {{ name }}</p>\n"}
     newer = read_project(write_project(tmp_path / "2.0", "2.0", changes))
-    made = relup(older.view(), newer.view())
+    made = relup_json(make_relup(older.view(), newer.view()))
     assert ["load", "tiny.hello_page", "soft_purge", "soft_purge"] in made["up"]
     assert ["load", "tiny.hello_page", "soft_purge", "soft_purge"] in made["down"]

@@ -54,7 +54,7 @@ MISTAKES = {
     ),
     (APPUP, way('apply = "tiny.server:f", args = [{ since = 1979-05-27 }]')): (
         'line 6: { apply = "tiny.server:f", args = [{"since": "1979-05-27"}] }: args has the date 1979-05-27, '
-        "and a relup can't: write it as a text."
+        "which a relup can't contain: write it as a text."
     ),
     (APPUP, way('apply = "tiny server:f"')): (
         'line 6: { apply = "tiny server:f" }: apply must be a "module:function" string, not "tiny server:f".'

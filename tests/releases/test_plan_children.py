@@ -71,9 +71,12 @@ async def test_children_that_no_instruction_sees_to_stand_in_the_way(small: Smal
     plan = await plan_with(small, "")
     reasons = {blocker.reason: blocker.remedy for blocker in plan.blockers}
     assert reasons == {
-        "three is added by the new specification of top, and no instruction starts it after that has been read": (
+        (
+            "three is added by the new specification of top, "
+            "and no instruction starts it after the supervisor has read it"
+        ): (
             'add { apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] } to the appup, '
-            "behind the update"
+            "after the update"
         ),
         "two is removed by the new specification of top, and no instruction stops it": (
             'add { apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] } to the appup'
@@ -103,7 +106,7 @@ async def test_a_child_can_be_started_only_after_its_specification_has_been_read
     assert blocker.reason.startswith(
         "three is added by the new specification of top, and no instruction starts it after"
     )
-    assert blocker.remedy.endswith("to the appup, behind the update")
+    assert blocker.remedy.endswith("to the appup, after the update")
 
 
 @pytest.mark.parametrize("instruction", ["load_module", "update"])
@@ -117,7 +120,7 @@ async def test_a_specification_that_is_loaded_and_not_read_stands_in_the_way(
         ("two", "removed", True),
     }
     assert {blocker.remedy for blocker in plan.blockers} == {
-        'say { update = "shop.top", type = "supervisor" } in the appup'
+        'write { update = "shop.top", type = "supervisor" } in the appup'
     }
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
 

@@ -10,7 +10,8 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
-from node_runtime.releases.relup.translation import NoPath, relup, translate
+from node_runtime.releases.relup.relup_json import instruction_json, relup_json
+from node_runtime.releases.relup.translation import NoPath, make_relup, translate
 
 SOFT = ["soft_purge", "soft_purge"]
 
@@ -26,17 +27,22 @@ def both(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: str
     """The relup of one application whose appup says the same up and down."""
     older = ReleaseView("R1", (app("a", "1", modules if old_modules is None else old_modules),))
     newer = ReleaseView("R2", (app("a", "2", modules, [("1", steps)], [("1", steps)]),))
-    return relup(older, newer)
+    return relup_json(make_relup(older, newer))
 
 
 def after(script: list[Any]) -> list[Any]:
     return script[script.index(["point_of_no_return"]) + 1 :]
 
 
+def translated(older: ReleaseView, newer: ReleaseView, direction: Any) -> list[Any]:
+    """The translation as `node-runtime relup --json` prints it."""
+    return [instruction_json(step) for step in translate(older, newer, direction)]
+
+
 def up_only(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: str | None = None) -> list[Any]:
     older = ReleaseView("R1", (app("a", "1", modules if old_modules is None else old_modules),))
     newer = ReleaseView("R2", (app("a", "2", modules, [("1", steps)]),))
-    return translate(older, newer, "up")
+    return translated(older, newer, "up")
 
 
 def test_load_module_reads_the_code_before_the_bar_and_loads_it_after() -> None:
@@ -157,7 +163,7 @@ def test_delete_that_depends_on_add_that_depends_on_load() -> None:
         {"load_module": "old"},
     ]
     newer = ReleaseView("R2", (app("a", "2", "old new", [("1", steps)]),))
-    script = translate(older, newer, "up")
+    script = translated(older, newer, "up")
     assert script[0] == ["load_object_code", "a", "2", ["new", "old"]]
     assert after(script) == [
         ["load", "old", *SOFT],
@@ -178,7 +184,7 @@ def test_delete_that_depends_on_add_that_depends_on_load() -> None:
         ({"update": "foo", "timeout": -1}, "timeout must be"),
         ({"update": "foo", "deps": "bar"}, "deps must be an array"),
         ({"code_change": ["foo"]}, r"\[module, extra\] pairs"),
-        ({"lod_module": "foo"}, "no appup instruction"),
+        ({"lod_module": "foo"}, "not an appup instruction"),
         ({"load_module": "foo", "extra": 1}, "no option extra"),
     ],
 )
@@ -193,7 +199,7 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
         ([{"load_module": "foo", "deps": ["ghost"]}], "depends on ghost"),
         ([{"load_module": "ghost"}], "no application of R2 has that module"),
         ([{"load_module": "foo"}, {"update": "foo"}], "mentioned once"),
-        ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't stand before"),
+        ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't be before"),
         ([{"load_module": "foo"}, {"suspend": ["foo"]}], "suspend and resume the same"),
         ([{"load_module": "foo"}, {"code_change": [["foo", []]]}], "nothing suspends"),
         ([{"load": "foo"}], "no load_object_code reads it"),
@@ -223,11 +229,11 @@ def test_a_module_may_not_change_under_the_same_application_version() -> None:
 
 def test_no_appup_is_needed_where_the_version_is_the_same_and_a_missing_way_is_no_path() -> None:
     same = app("a", "1", "foo")
-    assert translate(ReleaseView("R1", (same,)), ReleaseView("R2", (same,)), "up") == [["point_of_no_return"]]
+    assert translated(ReleaseView("R1", (same,)), ReleaseView("R2", (same,)), "up") == [["point_of_no_return"]]
     older, newer = ReleaseView("R1", (same,)), ReleaseView("R2", (app("a", "2", "foo", [("0", [])]),))
-    with pytest.raises(NoPath, match="no way up from 1"):
+    with pytest.raises(NoPath, match="no entry for an upgrade from 1"):
         translate(older, newer, "up")
-    with pytest.raises(NoPath, match="no way down to 1"):
+    with pytest.raises(NoPath, match="no entry for a downgrade to 1"):
         translate(older, newer, "down")
 
 
@@ -236,7 +242,7 @@ def test_the_first_matching_version_is_taken_and_a_pattern_has_to_match_all_of_i
     soft, load = [{"update": "foo"}], [{"load_module": "foo"}]
 
     def names(*ways: tuple[Any, Any]) -> list[str]:
-        return [step[0] for step in after(translate(older, ReleaseView("R2", (app("a", "3", "foo", ways),)), "up"))]
+        return [step[0] for step in after(translated(older, ReleaseView("R2", (app("a", "3", "foo", ways),)), "up"))]
 
     assert names((re.compile(r"2\.\d"), soft), ("2.1", load)) == ["suspend", "load", "resume"]
     assert names((re.compile("2"), soft), ("2.1", load)) == ["load"]
@@ -249,7 +255,7 @@ def test_a_new_application_starts_before_the_one_it_replaces_stops_in_both_direc
     newer = ReleaseView("R2", (app("new", "1", "n"),))
     start, stop = "node_runtime.application:start", "node_runtime.application:stop"
     for direction, begin, end, module in (("up", "new", "old", "n"), ("down", "old", "new", "o")):
-        script = translate(older, newer, direction)  # type: ignore[arg-type]  # the literals stand in the tuple above
+        script = translated(older, newer, direction)
         gone = "o" if module == "n" else "n"
         assert after(script) == [
             ["load", module, *SOFT],

@@ -1,22 +1,39 @@
-"""What can be known to be wrong with a project's code and appups before it is built."""
+"""Checks of a project's code and appups before it is built."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import assert_never
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import ModuleChange
+from node_runtime.releases.files.appup_instructions import ApplicationChange, AppupInstruction, ModuleChange
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import wrong
 
-TAKEN = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
-"""Packages that no application can have: the node has imported them already, or will find them first."""
+RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+"""Packages that no application may contain: the node has imported them already, or finds them first."""
 
 
 def check_syntax(path: Path, source: bytes) -> None:
-    """Refused with the line where `source` is no Python."""
+    """Raise `Refused` with the line of a syntax error in `source`."""
     try:
         compile(source, str(path), "exec", dont_inherit=True)
     except SyntaxError as error:
@@ -28,37 +45,68 @@ def check_syntax(path: Path, source: bytes) -> None:
 
 
 def check_owners(modules: Mapping[str, Collection[str]]) -> None:
-    """Refused when two applications have a module of the same name, or one has a module of Python or of the runtime."""
+    """Raise `Refused` if two applications share a module name, or if one has a module of Python or of the runtime."""
     owners: dict[str, str] = {}
     for app, names in modules.items():
         for module in names:
-            if (root := module.partition(".")[0]) in TAKEN:
+            if (root := module.partition(".")[0]) in RESERVED_PACKAGES:
                 raise Refused(f"{app} has a module {module}, but {root} is taken: Python or the node itself has it.")
             if owners.setdefault(module, app) != app:
                 raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
 
 
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
-    """Refused when the appup in `path` is for another version than `app`, or names modules that can't be meant.
+    """Raise `Refused` if the appup in `path` is for another version than `app`, or names a wrong module.
 
-    `modules` are those of this version. What the other version has isn't known before the two are brought together.
+    `modules` are those of this version. Those of the other version are known only when the two are compared.
     """
     if appup.vsn != app.vsn:
         raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
     for way, entries in (("up", appup.up), ("down", appup.down)):
         for which, entry in enumerate(entries):
-            bars = [number for number, step in enumerate(entry.instructions) if step == ["point_of_no_return"]]
+            bars = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
                 place = (way, which, "instructions", bars[1])
                 raise wrong(path, place, "a way may have one point_of_no_return, not several")
-    # Upwards the instructions end in this version, downwards they begin in it.
+    # An upgrade ends in this version, a downgrade begins in it.
     for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for which, entry in enumerate(entries):
-            for number, change in enumerate(entry.instructions):
-                if not isinstance(change, ModuleChange):
+            for number, step in enumerate(entry.instructions):
+                change = _module_change(step)
+                if change is None:
                     continue
                 place = (way, which, "instructions", number)
                 if change.action == absent and change.module in modules:
                     raise wrong(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
                 if change.action != absent and change.module not in modules:
                     raise wrong(path, place, f"{app.name} {app.vsn} has no module {change.module}")
+
+
+def _module_change(step: AppupInstruction) -> ModuleChange | None:
+    """Return an instruction whose module can be checked against one version alone.
+
+    Low-level instructions may name a module of either version, wherever they stand in the script.
+    """
+    match step:
+        case ModuleChange():
+            return step
+        case (
+            ApplicationChange()
+            | LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            return None
+        case _:
+            assert_never(step)

@@ -1,8 +1,8 @@
 """The instructions of an appup, read from TOML tables into typed values. Follows OTP's appup(4).
 
-An instruction is a table with one key that says what it is, `{ update = "fil.fil_color_fsm" }`, and options beside
-it. The high-level ones become `ModuleChange`, `ApplicationChange` or `EmulatorRestart`; `apply`, `sync_nodes`,
-`point_of_no_return` and the low-level ones become the `Low` arrays of a relup as they stand.
+An instruction is a table with one key that names it, `{ update = "fil.fil_color_fsm" }`, and options beside it. The
+high-level ones become a `ModuleChange` or an `ApplicationChange`; all others become a `RelupInstruction`, which the
+translation keeps as it is.
 """
 
 from __future__ import annotations
@@ -10,19 +10,37 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Direction
 
-Low: TypeAlias = list[Any]
-"""One low-level instruction: an array with OTP's name first, all of it JSON."""
+from .relup_instructions import (
+    Apply,
+    ChangedModule,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    PurgeMode,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendedModule,
+    SuspendProcesses,
+    SuspendTimeout,
+    SyncNodes,
+)
 
-Purge = Literal["soft_purge", "brutal_purge"]
 StartType = Literal["permanent", "transient", "temporary", "load", "none"]
 
-APPLICATION = "node_runtime.application"
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 
@@ -30,7 +48,7 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\
 class ModuleChange:
     """`update`, `load_module`, `add_module` or `delete_module`.
 
-    `change` and `type` mean something for "update" only; `timeout` is seconds, "infinity", or None for the default.
+    Only "update" uses `change` and `type`. `timeout` is seconds, "infinity", or None for the default.
     """
 
     action: Literal["update", "load", "add", "delete"]
@@ -39,202 +57,221 @@ class ModuleChange:
     change: Literal["soft", "advanced"] = "soft"
     type: Literal["dynamic", "static"] = "dynamic"
     extra: Any = field(default_factory=list)
-    timeout: float | Literal["infinity"] | None = None
-    pre_purge: Purge = "soft_purge"
-    post_purge: Purge = "soft_purge"
+    timeout: SuspendTimeout | None = None
+    pre_purge: PurgeMode = "soft_purge"
+    post_purge: PurgeMode = "soft_purge"
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationChange:
-    """`add_application`, `remove_application` or `restart_application`; `start` is for the first only."""
+    """`add_application`, `remove_application` or `restart_application`; only "add" uses `start`."""
 
     action: Literal["add", "remove", "restart"]
     application: str
     start: StartType | None = None
 
 
-Instruction: TypeAlias = ModuleChange | ApplicationChange | Low
+AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstruction
 
 
-def apply(function: str, args: Sequence[Any] = (), undo: str | None = None) -> Low:
-    """The low-level form of a call to `function`, a "module:function" string."""
-    return ["apply", function, list(args), {"undo": undo}]
-
-
-def parse(table: Mapping[str, Any]) -> Instruction:
-    """The instruction that `table` writes down. Raises `Refused` with what is wrong and what was expected."""
+def parse(table: Mapping[str, Any]) -> AppupInstruction:
+    """Return the instruction in `table`. Raises `Refused` with what is wrong and what was expected."""
     name = next((key for key in _READERS if key in table), None)
     if name is None:
         known = ", ".join(_READERS)
-        raise Refused(f"{_shown(table)} is no appup instruction: one of its keys must be one of {known}.")
+        raise Refused(f"{_toml_text(table)} is not an appup instruction: it must have one of the keys {known}.")
     allowed, read = _READERS[name]
     unknown = [key for key in table if key != name and key not in allowed]
     if unknown:
         expected = f"it may have {', '.join(allowed)}" if allowed else "it has no options"
-        raise Refused(f"{_shown(table)}: {name} has no option {unknown[0]}; {expected}.")
-    return read(_Table(name, table))
+        raise Refused(f"{_toml_text(table)}: {name} has no option {unknown[0]}; {expected}.")
+    return read(_InstructionReader(name, table))
 
 
-class _Table:
-    """One instruction's table with readers that check a value and name it when it is wrong."""
+class _InstructionReader:
+    """Reads the values of one instruction's table. Each method raises `Refused`, naming the key of a wrong value."""
 
     def __init__(self, name: str, table: Mapping[str, Any]) -> None:
         self.name = name
         self.table = table
 
-    def wrong(self, key: str, expected: str) -> Refused:
-        return Refused(f"{_shown(self.table)}: {key} must be {expected}, not {_value(self.table.get(key))}.")
+    def refusal(self, key: str, expected: str) -> Refused:
+        return Refused(f"{_toml_text(self.table)}: {key} must be {expected}, not {_value_text(self.table.get(key))}.")
 
     def text(self, key: str) -> str:
         value = self.table[key]
         if not isinstance(value, str) or not value:
-            raise self.wrong(key, "a name")
+            raise self.refusal(key, "a name")
         return value
 
     def function(self, key: str) -> str:
         value = self.table[key]
         if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
-            raise self.wrong(key, 'a "module:function" string')
+            raise self.refusal(key, 'a "module:function" string')
         return value
 
-    def plain(self, key: str, value: Any) -> Any:
-        """A value as a relup can have it, which is JSON."""
-        if odd := _odd(value):
-            raise Refused(f"{_shown(self.table)}: {key} has {odd}, and a relup can't: write it as a text.")
+    def json(self, key: str, value: Any) -> Any:
+        """Check that a relup can hold a value: that it is JSON."""
+        if found := _not_json(value):
+            raise Refused(
+                f"{_toml_text(self.table)}: {key} has {found}, which a relup can't contain: write it as a text."
+            )
         return value
 
     def names(self, key: str) -> list[str]:
         value = self.table.get(key, [])
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.wrong(key, "an array of names")
+            raise self.refusal(key, "an array of names")
         return value
 
     def one_of(self, key: str, *allowed: str) -> str:
         value = self.table.get(key, allowed[0])
         if value not in allowed:
-            raise self.wrong(key, " or ".join(f'"{word}"' for word in allowed))
+            raise self.refusal(key, " or ".join(f'"{word}"' for word in allowed))
         return cast("str", value)
 
-    def purge(self, key: str) -> Purge:
-        return cast("Purge", self.one_of(key, "soft_purge", "brutal_purge"))
+    def purge(self, key: str) -> PurgeMode:
+        return cast("PurgeMode", self.one_of(key, "soft_purge", "brutal_purge"))
 
-    def timeout(self, key: str, value: Any) -> float | Literal["infinity"] | None:
+    def timeout(self, key: str, value: Any) -> SuspendTimeout | None:
         if value is None or value == "infinity":
             return cast("Literal['infinity'] | None", value)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise self.wrong(key, 'a number of seconds above 0 or "infinity"')
+            raise self.refusal(key, 'a number of seconds above 0 or "infinity"')
         return value
 
-    def true(self) -> None:
+    def check_true(self) -> None:
         if self.table[self.name] is not True:
-            raise self.wrong(self.name, "true")
+            raise self.refusal(self.name, "true")
 
 
-def _update(table: _Table) -> ModuleChange:
-    kind = table.one_of("type", "dynamic", "static", "supervisor")
+def _update(reader: _InstructionReader) -> ModuleChange:
+    kind = reader.one_of("type", "dynamic", "static", "supervisor")
     supervisor = kind == "supervisor"
-    if supervisor and table.table.get("change", "advanced") != "advanced":
-        raise table.wrong("change", 'left out or "advanced" for a supervisor')
-    change = "advanced" if supervisor else table.one_of("change", "soft", "advanced")
+    if supervisor and reader.table.get("change", "advanced") != "advanced":
+        raise reader.refusal("change", 'left out or "advanced" for a supervisor')
+    change = "advanced" if supervisor else reader.one_of("change", "soft", "advanced")
     return ModuleChange(
         action="update",
-        module=table.text("update"),
-        deps=tuple(table.names("deps")),
+        module=reader.text("update"),
+        deps=tuple(reader.names("deps")),
         change=cast("Literal['soft', 'advanced']", change),
         type="dynamic" if kind == "dynamic" else "static",
-        extra=_extra(table, change),
-        timeout=table.timeout("timeout", table.table.get("timeout")),
-        pre_purge=table.purge("pre_purge"),
-        post_purge=table.purge("post_purge"),
+        extra=_extra(reader, change),
+        timeout=reader.timeout("timeout", reader.table.get("timeout")),
+        pre_purge=reader.purge("pre_purge"),
+        post_purge=reader.purge("post_purge"),
     )
 
 
-def _extra(table: _Table, change: str) -> Any:
-    if "extra" in table.table and change != "advanced":
-        raise Refused(f'{_shown(table.table)}: extra is for code_change, which takes change = "advanced".')
-    return table.plain("extra", table.table.get("extra", []))
+def _extra(reader: _InstructionReader, change: str) -> Any:
+    if "extra" in reader.table and change != "advanced":
+        raise Refused(f'{_toml_text(reader.table)}: extra is for code_change, which takes change = "advanced".')
+    return reader.json("extra", reader.table.get("extra", []))
 
 
-def _module(action: Literal["load", "add", "delete"]) -> Callable[[_Table], ModuleChange]:
-    def read(table: _Table) -> ModuleChange:
+def _module(action: Literal["load", "add", "delete"]) -> Callable[[_InstructionReader], ModuleChange]:
+    def read(reader: _InstructionReader) -> ModuleChange:
         return ModuleChange(
             action=action,
-            module=table.text(table.name),
-            deps=tuple(table.names("deps")),
-            pre_purge=table.purge("pre_purge"),
-            post_purge=table.purge("post_purge"),
+            module=reader.text(reader.name),
+            deps=tuple(reader.names("deps")),
+            pre_purge=reader.purge("pre_purge"),
+            post_purge=reader.purge("post_purge"),
         )
 
     return read
 
 
-def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_Table], ApplicationChange]:
-    def read(table: _Table) -> ApplicationChange:
+def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_InstructionReader], ApplicationChange]:
+    def read(reader: _InstructionReader) -> ApplicationChange:
         start = None
-        if "start" in table.table:
-            start = cast("StartType", table.one_of("start", "permanent", "transient", "temporary", "load", "none"))
-        return ApplicationChange(action, table.text(table.name), start)
+        if "start" in reader.table:
+            start = cast("StartType", reader.one_of("start", "permanent", "transient", "temporary", "load", "none"))
+        return ApplicationChange(action, reader.text(reader.name), start)
 
     return read
 
 
-def _apply(table: _Table) -> Low:
-    args = table.table.get("args", [])
+def _apply(reader: _InstructionReader) -> Apply:
+    args = reader.table.get("args", [])
     if not isinstance(args, list):
-        raise table.wrong("args", "an array")
-    table.plain("args", args)
-    return apply(table.function("apply"), args, table.function("undo") if "undo" in table.table else None)
+        raise reader.refusal("args", "an array")
+    reader.json("args", args)
+    function = reader.function("apply")
+    return Apply(function, tuple(args), reader.function("undo") if "undo" in reader.table else None)
 
 
-def _sync_nodes(table: _Table) -> Low:
-    return ["sync_nodes", table.text("sync_nodes"), table.names("nodes")]
+def _sync_nodes(reader: _InstructionReader) -> SyncNodes:
+    return SyncNodes(reader.text("sync_nodes"), tuple(reader.names("nodes")))
 
 
-def _flag(table: _Table) -> Low:
-    table.true()
-    return [table.name]
+def _flag(
+    instruction: PointOfNoReturn | RestartEmulator | RestartNewEmulator,
+) -> Callable[[_InstructionReader], RelupInstruction]:
+    def read(reader: _InstructionReader) -> RelupInstruction:
+        reader.check_true()
+        return instruction
+
+    return read
 
 
-def _load_object_code(table: _Table) -> Low:
-    if "vsn" not in table.table:
-        raise table.wrong("vsn", "the application's version")
-    return [table.name, table.text(table.name), table.text("vsn"), table.names("modules")]
+def _load_object_code(reader: _InstructionReader) -> LoadObjectCode:
+    if "vsn" not in reader.table:
+        raise reader.refusal("vsn", "the application's version")
+    return LoadObjectCode(reader.text(reader.name), reader.text("vsn"), tuple(reader.names("modules")))
 
 
-def _load_or_remove(table: _Table) -> Low:
-    return [table.name, table.text(table.name), table.purge("pre_purge"), table.purge("post_purge")]
+def _load_or_remove(kind: type[Load | Remove]) -> Callable[[_InstructionReader], RelupInstruction]:
+    def read(reader: _InstructionReader) -> RelupInstruction:
+        return kind(reader.text(reader.name), reader.purge("pre_purge"), reader.purge("post_purge"))
+
+    return read
 
 
-def _modules(table: _Table) -> Low:
-    return [table.name, table.names(table.name)]
+def _modules(
+    kind: type[Purge | ResumeProcesses | StopProcesses | StartProcesses],
+) -> Callable[[_InstructionReader], RelupInstruction]:
+    def read(reader: _InstructionReader) -> RelupInstruction:
+        return kind(tuple(reader.names(reader.name)))
+
+    return read
 
 
-def _suspend(table: _Table) -> Low:
-    entries = table.table["suspend"]
-    expected = 'an array of names or ["name", seconds] pairs'
+def _suspend(reader: _InstructionReader) -> SuspendProcesses:
+    entries = reader.table["suspend"]
     if not isinstance(entries, list):
-        raise table.wrong("suspend", expected)
-    for entry in entries:
-        pair = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str)
-        if not (isinstance(entry, str) or pair):
-            raise table.wrong("suspend", expected)
-        if pair:
-            table.timeout("suspend", entry[1])
-    return ["suspend", entries]
+        raise _suspend_refusal(reader)
+    return SuspendProcesses(tuple(_suspended(reader, entry) for entry in entries))
 
 
-def _code_change(table: _Table) -> Low:
-    pairs = table.table["code_change"]
+def _suspended(reader: _InstructionReader, entry: Any) -> SuspendedModule:
+    match entry:
+        case str():
+            return SuspendedModule(entry)
+        case [str() as module, timeout]:
+            return SuspendedModule(module, reader.timeout("suspend", timeout))
+        case _:
+            raise _suspend_refusal(reader)
+
+
+def _suspend_refusal(reader: _InstructionReader) -> Refused:
+    return reader.refusal("suspend", 'an array of names or ["name", seconds] pairs')
+
+
+def _code_change(reader: _InstructionReader) -> CodeChange:
+    pairs = reader.table["code_change"]
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
-        raise table.wrong("code_change", "an array of [module, extra] pairs")
-    table.plain("code_change", pairs)
-    return ["code_change", table.one_of("mode", "up", "down"), pairs]
+        raise reader.refusal("code_change", "an array of [module, extra] pairs")
+    reader.json("code_change", pairs)
+    direction = cast("Direction", reader.one_of("mode", "up", "down"))
+    return CodeChange(direction, tuple(ChangedModule(module, extra) for module, extra in pairs))
 
 
 _PURGES = ("pre_purge", "post_purge")
-_READERS: dict[str, tuple[tuple[str, ...], Callable[[_Table], Instruction]]] = {
+_READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupInstruction]]] = {
     "update": (("change", "extra", "deps", "timeout", "type", *_PURGES), _update),
     "load_module": (("deps", *_PURGES), _module("load")),
     "add_module": (("deps", *_PURGES), _module("add")),
@@ -244,38 +281,38 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_Table], Instruction]]] = {
     "restart_application": ((), _application("restart")),
     "apply": (("args", "undo"), _apply),
     "sync_nodes": (("nodes",), _sync_nodes),
-    "restart_emulator": ((), _flag),
-    "restart_new_emulator": ((), _flag),
-    "point_of_no_return": ((), _flag),
+    "restart_emulator": ((), _flag(RestartEmulator())),
+    "restart_new_emulator": ((), _flag(RestartNewEmulator())),
+    "point_of_no_return": ((), _flag(PointOfNoReturn())),
     "load_object_code": (("vsn", "modules"), _load_object_code),
-    "load": (_PURGES, _load_or_remove),
-    "remove": (_PURGES, _load_or_remove),
-    "purge": ((), _modules),
+    "load": (_PURGES, _load_or_remove(Load)),
+    "remove": (_PURGES, _load_or_remove(Remove)),
+    "purge": ((), _modules(Purge)),
     "suspend": ((), _suspend),
-    "resume": ((), _modules),
+    "resume": ((), _modules(ResumeProcesses)),
     "code_change": (("mode",), _code_change),
-    "stop": ((), _modules),
-    "start": ((), _modules),
+    "stop": ((), _modules(StopProcesses)),
+    "start": ((), _modules(StartProcesses)),
 }
 
 
 INSTRUCTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
-"""Each instruction's key, and the options that may stand beside it."""
+"""The key of each instruction, and the options that may be beside it."""
 
 
-def _odd(value: Any) -> str | None:
-    """What JSON doesn't have of what TOML has."""
+def _not_json(value: Any) -> str | None:
+    """Describe a TOML value that JSON can't represent; None if it can."""
     if isinstance(value, dict | list):
         parts = value.values() if isinstance(value, dict) else value
-        return next((odd for part in parts if (odd := _odd(part))), None)
+        return next((found for part in parts if (found := _not_json(part))), None)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return None if isinstance(value, str | int | float) else f"the {type(value).__name__} {value}"
 
 
-def _shown(table: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in table.items()) + " }"
+def _toml_text(table: Mapping[str, Any]) -> str:
+    return "{ " + ", ".join(f"{key} = {_value_text(value)}" for key, value in table.items()) + " }"
 
 
-def _value(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What planning needs to know of a release, as plain data: its applications, modules and ways up and down."""
+"""A release as plain data for the translation and for planning: its applications, modules and appups."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .appup_instructions import Instruction, StartType
+from .appup_instructions import AppupInstruction, StartType
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One way of an appup: the other version, or a regular expression for it, and what to do."""
+    """One entry of an appup: the other version, or a regular expression for it, and the instructions."""
 
     vsn: str | re.Pattern[str]
-    instructions: tuple[Instruction, ...]
+    instructions: tuple[AppupInstruction, ...]
 
     def matches(self, vsn: str) -> bool:
-        """OTP's rule: the first match of a regular expression has to be the whole version."""
+        """Return whether the entry is for `vsn`: as in OTP, a pattern's first match must be the whole version."""
         if isinstance(self.vsn, str):
             return self.vsn == vsn
         found = self.vsn.search(vsn)
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """An application in a release. `modules` maps a module to its content's sha256, in the built order."""
+    """An application in a release. `modules` maps each module to the sha256 of its content, in build order."""
 
     name: str
     vsn: str
@@ -38,15 +38,15 @@ class AppView:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release; `apps` stand in their start order."""
+    """A release; `apps` are in start order."""
 
     vsn: str
     apps: tuple[AppView, ...] = ()
 
     def app(self, name: str) -> AppView | None:
-        """The application of that name, if the release has it."""
+        """Return the application of that name; None if the release has none."""
         return next((app for app in self.apps if app.name == name), None)
 
     def owners(self) -> dict[str, AppView]:
-        """Which application each module belongs to."""
+        """Return the application of each module."""
         return {module: app for app in self.apps for module in app.modules}

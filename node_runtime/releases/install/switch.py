@@ -1,7 +1,7 @@
-"""The switch itself: a relup's instructions run in order on held processes, with everything needed to put them back.
+"""The switch: runs a relup's instructions in order on suspended processes, and can put everything back.
 
-Without an asynchronous `apply` it is one turn of the event loop. All modules are switched at the first instruction that
-loads or removes one; code_change gives each process a new state, which it gets when the whole script has run.
+Without an asynchronous `apply` it takes one turn of the event loop. All modules are switched at the first instruction
+that loads or removes one. code_change makes a new state for each process, which gets it when the whole script has run.
 """
 
 from __future__ import annotations
@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, assert_never
 
 from node_runtime import Down
-from node_runtime.behaviours.starting import attribute, resolve
+from node_runtime.behaviours.starting import resolve_in
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
@@ -34,8 +33,24 @@ from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import Closed, runtime
 from node_runtime.processes.transaction import Barrier, entered
-from node_runtime.protocol.messages import Blocker
-from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.protocol.messages import Blocker, Direction
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.operation_progress import Progress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
@@ -48,13 +63,13 @@ from .mutation_check import Noted
 
 logger = logging.getLogger("node_runtime")
 
-NAMED = 3
+MAX_PROCESSES_NAMED = 3
 """How many processes one sentence names."""
 CHANGED = "its code_change changed the state that it was given"
 
 
 class Unready(Exception):
-    """A condition that held when everybody had been held does not hold any more."""
+    """A condition that was met when all processes had been suspended is not met any more."""
 
     def __init__(self, blockers: list[Blocker]) -> None:
         super().__init__(blockers[0].reason)
@@ -62,9 +77,9 @@ class Unready(Exception):
 
 
 class Switch:
-    """One run of a transition's script over the processes that are held.
+    """One run of a transition's script on the suspended processes.
 
-    After `run` comes `resume`, or `put_back` if it raised; then, in later turns, `end`, since ends take their time.
+    `run` is followed by `resume`, or by `put_back` if it raised; then, in later turns, by `end`, which may take long.
     """
 
     def __init__(self, transition: Transition, batch: Batch, code: CodeServer, hold: Hold, progress: Progress) -> None:
@@ -77,33 +92,33 @@ class Switch:
         self.put_back_failed: str | None = None
         self.migrations: dict[CodeInUse, Migration] = {}
         self.re_read: dict[int, Any] = {}
-        """What the supervisors that have read their children again had before."""
+        """The earlier state of each supervisor that has read its child specifications again, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
-        """Of each module that is loaded: its version before and after."""
+        """The version of each loaded module before and after."""
         self.noted = Noted()
         self.spoilt: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
         self.surroundings = Surroundings()
-        self._inside = Barrier(progress.id, transition.hold_seconds)
+        self._transaction = Barrier(progress.id, transition.hold_seconds)
         self._committed = False
         self._loaded: set[str] = set()
-        self._brutal: set[str] = set()
-        self._undos: list[tuple[str, Callable[..., Any], list[Any]]] = []
-        self._running: dict[str, dict[str, Any]] = {}
+        self._purged_brutally: set[str] = set()
+        self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
+        self._old_namespaces: dict[str, dict[str, Any]] = {}
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
     async def run(self) -> None:
-        """Raises whatever an instruction raised; then call `put_back`."""
+        """Run the script. Raises the error of an instruction; call `put_back` then."""
         for module in self.transition.removed:
             current, _ = self.code.versions(module)
-            self._running[module] = current.namespace if current is not None else {}
+            self._old_namespaces[module] = current.namespace if current is not None else {}
         for module in self.transition.loaded:
             current, _ = self.code.versions(module)
-            self._running[module] = current.namespace if current is not None else {}
+            self._old_namespaces[module] = current.namespace if current is not None else {}
             self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
         self.surroundings.follow(self.transition.target, self.transition.configuration)
         runtime().closed = Closed({*self.transition.loaded, *self.transition.suspended, *self.transition.removed})
-        with entered(self._inside):
+        with entered(self._transaction):
             for number, step in enumerate(self.transition.script, 1):
                 try:
                     await self._do(step)
@@ -113,33 +128,39 @@ class Switch:
                     raise
         follow_sources(self.code, self.transition.left, self.transition.target)
 
-    async def _do(self, step: Low) -> None:
-        match step[0]:
-            case "point_of_no_return":
+    async def _do(self, step: RelupInstruction) -> None:
+        match step:
+            case PointOfNoReturn():
                 self.past_bar = True
-            case "load" | "remove":
-                self._commit()
-                self._loaded.add(step[1])
-                self._inside.earlier.pop(step[1], None)
-                if step[3] == "brutal_purge":
-                    self._brutal.add(step[1])
-            case "code_change":
+            case Load() | Remove():
+                self._switch(step)
+            case CodeChange():
                 self.progress.enter("migrating")
-                for module, extra in step[2]:
-                    self._migrate(module, step[1], extra)
-            case "apply":
-                function, reference = self._function(step[1]), step[3]["undo"]
-                undo = self._function(reference) if reference else None
-                await self._apply(function, step[2])
-                if undo is not None:
-                    self._undos.append((reference, undo, step[2]))
-            case "stop":
-                await self._stop(step[1])
-            case "start":
-                await self._start(step[1])
-            case "purge":
-                for module in step[1]:
-                    self._inside.endings.append(partial(self._purge, module))
+                for changed in step.modules:
+                    self._migrate(changed.module, step.direction, changed.extra)
+            case Apply():
+                await self._apply(step)
+            case StopProcesses():
+                await self._stop(step.modules)
+            case StartProcesses():
+                await self._start(step.modules)
+            case Purge():
+                self._transaction.endings += [partial(self._purge, module) for module in step.modules]
+            case LoadObjectCode() | SuspendProcesses():
+                pass  # done before the script runs
+            case ResumeProcesses():
+                pass  # all resume together, when the whole script has run
+            case SyncNodes() | RestartEmulator() | RestartNewEmulator():
+                pass  # a plan with one of these is blocked
+            case _:
+                assert_never(step)
+
+    def _switch(self, step: Load | Remove) -> None:
+        self._commit()
+        self._loaded.add(step.module)
+        self._transaction.earlier.pop(step.module, None)
+        if step.post_purge == "brutal_purge":
+            self._purged_brutally.add(step.module)
 
     def _commit(self) -> None:
         if self._committed:
@@ -150,49 +171,52 @@ class Switch:
         self.progress.enter("loading")
         self.batch.commit()
         self._committed = True
-        self._inside.earlier.update((module, running) for module, running in self._running.items() if running)
+        self._transaction.earlier.update(
+            (module, running) for module, running in self._old_namespaces.items() if running
+        )
 
     async def _purge(self, module: str) -> None:
-        if module in self._brutal:
+        if module in self._purged_brutally:
             self.code.purge(module)
         else:
             await asyncio.to_thread(self.code.soft_purge, module)
 
     # ------------------------------------------------------------------ processes
 
-    def _migrate(self, module: str, direction: str, extra: Any) -> None:
+    def _migrate(self, module: str, direction: Direction, extra: Any) -> None:
         for code, group in self.hold.groups.items():
             if code.module == module:
-                alive = [one for one in group if one.gate is not DEAD]
-                if parked := self._inside.parked:
-                    alive = [one for one in alive if one.pid not in parked]
+                alive = [process for process in group if process.gate is not DEAD]
+                if parked := self._transaction.parked:
+                    alive = [process for process in alive if process.pid not in parked]
                 if alive and alive[0].kind == "supervisor":
-                    self._read_again(alive, module)
+                    self._reread_children(alive, module)
                 elif alive:
-                    self._change(code, alive, module, direction, extra)
+                    self._make_states(code, alive, module, direction, extra)
 
-    def _change(
-        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: str, extra: Any
+    def _make_states(
+        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
     ) -> None:
-        """New states for all processes of a class. Downwards the version that is left makes them, unless the other
-        one is loaded already.
+        """Make new states for all processes of a class.
+
+        On the way down the version that is left makes them, unless the script has loaded the older one already.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]
         cls, target = (
             self._class(namespace, code)
-            for namespace in (new if direction == "up" or module in self._loaded else self._running[module], new)
+            for namespace in (new if direction == "up" or module in self._loaded else self._old_namespaces[module], new)
         )
         before = self.migrations.get(code)
         if before is None:
             states = raw_states(processes)
-        else:  # a second code_change in one script goes on with what the first one made
+        else:  # a second code_change in one script gets the states that the first one made
             made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
             states = [made[process.pid] for process in processes]
         self.noted.note(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
         vsn = old_vsn if direction == "up" else Down(new_vsn)
-        code_change: Any = cls.code_change  # type: ignore[attr-defined]  # whatever has callbacks has it
+        code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
         try:
             migration.run(code_change, vsn, extra, self.transition.target.vsn)
         except BaseException:
@@ -205,7 +229,7 @@ class Switch:
             raise LookupError(f"{code.module} has no class {code.qualname}")
         return cls
 
-    def _read_again(self, supervisors: Iterable[BehaviourProcess], module: str) -> None:
+    def _reread_children(self, supervisors: Iterable[BehaviourProcess], module: str) -> None:
         for process in supervisors:
             self.re_read[process.pid] = process.raw_state()
             try:
@@ -217,14 +241,18 @@ class Switch:
 
     # ------------------------------------------------------------------ functions and children
 
-    def _function(self, reference: str) -> Callable[..., Any]:
-        """A function as the script has it here: all modules switch at once, but each counts from its own load on."""
-        module, _, name = reference.partition(":")
-        if module in self._inside.earlier:
-            return cast("Callable[..., Any]", attribute(module, SimpleNamespace(**self._inside.earlier[module]), name))
-        return cast("Callable[..., Any]", resolve(reference))
+    async def _apply(self, step: Apply) -> None:
+        function, undo = self._function(step.function), self._function(step.undo) if step.undo else None
+        await self._call(function, step.args)
+        if step.undo and undo is not None:
+            self._undos.append((step.undo, undo, step.args))
 
-    async def _apply(self, function: Callable[..., Any], args: list[Any]) -> None:
+    def _function(self, reference: str) -> Callable[..., Any]:
+        """Find a function in the version of its module that the script has reached: all modules switch at once."""
+        found: Callable[..., Any] = resolve_in(reference, self._transaction.earlier)
+        return found
+
+    async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
             seconds = self.transition.hold_seconds
@@ -236,16 +264,16 @@ class Switch:
                     raise TimeoutError(f"it had not ended after {seconds:g} s") from None
                 raise
 
-    async def _stop(self, modules: list[str]) -> None:
+    async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows release_handler's stop."""
         for supervisor, child, ran in reversed(list(children_of(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
-    async def _start(self, modules: list[str]) -> None:
-        """Start again what was stopped; an instance with its own arguments, but a temporary one is gone for good."""
-        due = [one for one in reversed(self._stopped) if not one[2].isdisjoint(modules)]
-        self._stopped = [one for one in self._stopped if one not in due]
+    async def _start(self, modules: Sequence[str]) -> None:
+        """Restart the children that were stopped, a dynamic one with its own arguments; a temporary one stays ended."""
+        due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
+        self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
             if child.spec.restart == "temporary":
                 continue
@@ -254,44 +282,44 @@ class Switch:
             else:
                 await start_child(supervisor, child.args[len(child.spec.args) :])
 
-    # ------------------------------------------------------------------ the end, one way or the other
+    # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
-        """Everybody gets its new state and goes on, in this turn. It can't fail."""
+        """Give each process its new state and resume all, in this turn. It can't fail."""
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
-        self._open(self.migrations)
+        self._resume_all(self.migrations)
 
-    def _open(self, resumed: Iterable[CodeInUse] = ()) -> None:
+    def _resume_all(self, resumed: Iterable[CodeInUse] = ()) -> None:
         self.hold.release(but=frozenset(resumed))
-        for pid in (*self._inside.born, *self._inside.held):
+        for pid in (*self._transaction.born, *self._transaction.held):
             release(pid, owner=self.hold.owner)
-        self._inside.over = True
+        self._transaction.over = True
         closed, runtime().closed = runtime().closed, None
         if closed is not None:
             closed.opened.set()
 
     async def put_back(self) -> None:
-        """Undo all that `run` has done and let everybody go on. What can't be undone is said in `put_back_failed`."""
+        """Undo all that `run` has done and resume all processes. `put_back_failed` says what could not be undone."""
         failed: list[str] = []
         try:
-            with entered(self._inside):
+            with entered(self._transaction):
                 for reference, undo, args in reversed(self._undos):
                     try:
-                        await self._apply(undo, args)
+                        await self._call(undo, args)
                     except BaseException as error:
                         if is_cancelled():
                             raise
                         failed.append(f"{reference}: {describe_reason(error)}")
-        finally:  # also where the node stops meanwhile: nobody may stay held
+        finally:  # also if the node stops meanwhile: no process may stay suspended
             self._put_back(failed)
 
     def _put_back(self, failed: list[str]) -> None:
         for what, back in (
             ("the code", self.batch.revert if self._committed else None),
             ("the environment", self.surroundings.put_back),
-            ("the processes", partial(live_processes.take_back, self._inside)),
-            ("the states", self._look_at_states),
+            ("the processes", partial(live_processes.take_back, self._transaction)),
+            ("the states", self._find_mutated_states),
         ):
             try:
                 if back is not None:
@@ -302,27 +330,27 @@ class Switch:
         if self.spoilt:
             failed.append(f"{names(self.spoilt)}: {CHANGED}")
         self.put_back_failed = "; ".join(failed) or None
-        self._inside.born, born = [], self._inside.born
-        self._open()
-        self._inside.born = born
+        self._transaction.born, born = [], self._transaction.born
+        self._resume_all()
+        self._transaction.born = born
 
-    def _look_at_states(self) -> None:
+    def _find_mutated_states(self) -> None:
         self.spoilt = list(self.noted.changed())
 
     async def end(self, *, succeeded: bool) -> None:
-        """End what the script has stopped; or, if it has failed, what it has started."""
-        await (live_processes.carry_out(self._inside) if succeeded else live_processes.end_born(self._inside))
+        """End the processes that the script has stopped; if it has failed, those that it has started."""
+        await (live_processes.carry_out(self._transaction) if succeeded else live_processes.end_born(self._transaction))
 
     def unchecked(self) -> str | None:
-        """Whose states could not be compared with what they were, in a few words; None if all were."""
+        """Return which states could not be compared with what they were, in a few words; None if all were."""
         unknown = self.noted.unknown()
         return f"not compared with what it was: the state of {names(unknown)}" if unknown else None
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """The running children that are of one of the modules, by their own word or by their specification's.
+    """Yield the running children of the modules, by their callback module or by their specification's `modules`.
 
-    With their supervisors and all of those modules, in start order.
+    Each with its supervisor and all of its modules, in start order.
     """
     known = runtime().processes
     for process in list(known.values()):
@@ -336,7 +364,7 @@ def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
-    """A few of them, and how many more there are."""
+    """Return the first few names, and how many more there are."""
     every = list(processes)
-    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
-    return ", ".join(conditions.title(process) for process in every[:NAMED]) + more
+    more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
+    return ", ".join(conditions.title(process) for process in every[:MAX_PROCESSES_NAMED]) + more

@@ -7,11 +7,10 @@ again in the very turn that switches.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, assert_never
 
-from node_runtime.behaviours.starting import attribute, resolve
+from node_runtime.behaviours.starting import resolve_in
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CodeInUse
 from node_runtime.code import Batch
@@ -19,6 +18,22 @@ from node_runtime.gen_statem import has_state, states_of
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 
 from .transition import Transition
 
@@ -105,35 +120,55 @@ def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]
     """Functions that the script applies, and that their modules don't have so at that place of it."""
     reached: set[str] = set()
     for step in transition.script:
-        if step[0] in ("load", "remove"):
-            reached.add(step[1])
-        for reference in dict.fromkeys(filter(None, (step[1], step[3]["undo"]))) if step[0] == "apply" else ():
-            if (found := _found(reference, batch, reached)) is None:
-                yield Blocker(
-                    reason=f"{reference} does not exist, but the script applies it",
-                    remedy="correct the appup, or load the module that has it",
-                )
-            elif not takes(found, step[2]):
-                yield Blocker(
-                    reason=f"{reference} can't be called with the arguments that the script gives it",
-                    remedy="correct the args in the appup, or the function",
-                )
+        match step:
+            case Load() | Remove():
+                reached.add(step.module)
+            case Apply():
+                yield from _uncallable(step, batch, reached)
+            case (
+                LoadObjectCode()
+                | PointOfNoReturn()
+                | Purge()
+                | SuspendProcesses()
+                | ResumeProcesses()
+                | CodeChange()
+                | StopProcesses()
+                | StartProcesses()
+                | SyncNodes()
+                | RestartEmulator()
+                | RestartNewEmulator()
+            ):
+                pass
+            case _:
+                assert_never(step)
+
+
+def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocker]:
+    for reference in dict.fromkeys(filter(None, (step.function, step.undo))):
+        if (found := _found(reference, batch, reached)) is None:
+            yield Blocker(
+                reason=f"{reference} does not exist, but the script applies it",
+                remedy="correct the appup, or load the module that has it",
+            )
+        elif not takes(found, step.args):
+            yield Blocker(
+                reason=f"{reference} can't be called with the arguments that the script gives it",
+                remedy="correct the args in the appup, or the function",
+            )
 
 
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
-    """What is applied, of the new version of its module if the script has reached that; None if it isn't there."""
-    module, _, name = reference.partition(":")
+    """Return a function, of its module's new version if the script has loaded that by then; None if there is none."""
+    module = reference.partition(":")[0]
+    if module in reached and module not in batch.modules:
+        return None
     try:
-        if module not in reached:
-            return resolve(reference)
-        if module in batch.modules:
-            return attribute(module, SimpleNamespace(**batch.namespace(module)), name)
+        return resolve_in(reference, {module: batch.namespace(module)} if module in reached else {})
     except (LookupError, ImportError):
-        pass
-    return None
+        return None
 
 
-def takes(function: Any, args: list[Any]) -> bool:
+def takes(function: Any, args: Sequence[Any]) -> bool:
     """Whether something can be called with these arguments, as far as it says."""
     if not callable(function):
         return False

@@ -1,4 +1,4 @@
-"""What going to another release would do to this node now, to be read before anything is touched."""
+"""Plans: what an upgrade or a downgrade would do to this node now, without changing anything."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from node_runtime.releases.store.catalog import Unpacked
 from . import affected, conditions
 from .transition import Transition
 
-HOLDERS = 3
-"""How many of those who hold an old version are named."""
+MAX_HOLDERS_NAMED = 3
+"""How many holders of an old version a blocker names."""
 REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
 
 
-class Planning:
-    """There is one for a node: whoever looks at plans, an install never waits for more than one rehearsal, its own."""
+class PlanLock:
+    """The lock of a node's plans. An install never waits for more than one rehearsal, whoever asks for plans."""
 
     def __init__(self) -> None:
-        self.free = asyncio.Lock()
+        self.lock = asyncio.Lock()
 
 
 async def make_plan(
     transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.Hear
 ) -> Plan:
-    """The plan for a transition. The new code is compiled and executed for it, away from everybody, and dropped."""
+    """Make the plan for a transition. Compiles and executes the new code aside, where nothing uses it, and drops it."""
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
@@ -41,7 +41,7 @@ async def make_plan(
     if obstacle is not None:
         obstacles.append(obstacle)
     try:
-        async with runtime().part(Planning).free:
+        async with runtime().part(PlanLock).lock:
             rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
         touched = await affected.processes(transition)
         return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
@@ -69,11 +69,11 @@ def _plan(
         warnings += batch.warnings()
     if rehearsed is not None:
         children = affected.with_steps(rehearsed.children, transition.script)
-        without_step, perhaps = affected.forgotten(children, transition.script)
+        without_step, unless_applied = affected.children_without_step(children, transition.script)
         known = {blocker.pid for blocker in blockers}
         blockers += [one for one in rehearsal.blockers(rehearsed.rehearsal) if one.pid is None or one.pid not in known]
         blockers += without_step
-        warnings += [*perhaps, *rehearsal.warnings(rehearsed)]
+        warnings += [*unless_applied, *rehearsal.warnings(rehearsed)]
     return Plan(
         id=transition.plan_id(generation),
         direction=transition.direction,
@@ -83,7 +83,7 @@ def _plan(
         modules=tuple(_modules(transition, code, batch)),
         processes=tuple(touched),
         instructions=tuple(sentence(step) for _, step in affected.numbered(transition.script)),
-        point_of_no_return=transition.bar,
+        point_of_no_return=transition.point_of_no_return,
         configuration=transition.difference,
         blockers=tuple(blockers),
         warnings=(*warnings, *map(str, drift)),
@@ -98,13 +98,13 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, touched: Sequence[PlannedProcess]) -> float:
-    """How long the processes will be suspended, once their callbacks have ended."""
+    """Estimate how long the processes will be suspended, once their callbacks have ended."""
     held = any(one.action in ("migrate", "suspend") for one in touched)
     return rehearsed.pause + rehearsed.around if held else 0.0
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
-    """The plan without a script: the target is current already, or no way leads to it."""
+    """Return a plan without a script: the target is current already, or `obstacle` is why it can't be reached."""
     return Plan(
         id="",
         direction="up",
@@ -124,21 +124,21 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
 
 
 async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread; what is wrong with that, as a blocker."""
+    """Compile and execute the new code in a thread. Returns a blocker instead if that fails."""
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:
-        return None, await _held(held, code)
+        return None, await _held_blocker(held, code)
     except Refused as refused:
         return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
 
 
-async def _held(held: OldVersionHeld, code: CodeServer) -> Blocker:
-    """Who is in the way: the processes that run the old version, or else what is found to hold it."""
+async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
+    """Return a blocker that names the processes which run the old version, or else the objects that hold it."""
     if held.pids:
         remedy = f"{conditions.WAIT}, or end the processes that run the old version"
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
-    found = "; ".join((await code.holders(held.module))[:HOLDERS])
+    found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
     reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
     return Blocker(reason=reason, remedy=f"{conditions.WAIT}, or end what holds it", transient=True)
 
@@ -175,7 +175,7 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:
-    """The other modules of the batch that a new version imports; a package's submodule may be written as its name."""
+    """Return the other modules of the batch that a new version imports, also as `from package import submodule`."""
     entries = batch.version(module).imports.entries
     imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
     return tuple(other for other in batch.modules if other != module and other in imported)
@@ -189,13 +189,13 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not held, "
+            f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not suspended "
             f"and finishes in the version in which it began."
             for process in conditions.coroutines(module)
         ]
     for module in transition.removed:
         if users := conditions.users(module):
             warnings.append(
-                f"{conditions.title(users[0])} runs {module}, which is deleted: the script has to stop it before."
+                f"{conditions.title(users[0])} runs {module}, which is deleted: the script has to stop it first."
             )
     return warnings

@@ -1,33 +1,44 @@
-"""All that going from one release to another is about, as far as it follows from the files: no live process in it."""
+"""The transition from one release to another, as far as the files determine it, without any live process."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from node_runtime.code import Source
 from node_runtime.protocol.messages import Direction
-from node_runtime.releases.files.appup_instructions import Low
 from node_runtime.releases.files.config import Configuration
-from node_runtime.releases.relup.translation import PONR
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
+from node_runtime.releases.relup.relup_json import instruction_json
+from node_runtime.releases.relup.script_modules import ScriptModules, script_modules
 from node_runtime.releases.store.catalog import Catalog, Unpacked
 
 from . import config_difference
 
-HOLD_SECONDS = 5.0
-NOT_HOT = {
-    "restart_emulator": "restarts the node",
-    "restart_new_emulator": "restarts the node",
-    "sync_nodes": "waits for other nodes",
-}
+DEFAULT_HOLD_SECONDS = 5.0
+"""How long a process has to end its callback and be suspended, unless the appup says otherwise."""
 
-
-INVERSES = frozenset(
+REVERTIBLE_FUNCTIONS = frozenset(
     f"node_runtime.{name}"
     for name in (
         "supervisor:start_child",
@@ -46,86 +57,90 @@ INVERSES = frozenset(
         "web:set_routes",
     )
 )
-"""Functions that a failed install takes back by itself."""
+"""The functions of the runtime that a failed install reverts by itself."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """From `left`, whose environment is in force, to `target`. `script` is the relup's list for this way.
+    """From `left`, whose `environment` is in force, to `target`, by the relup's `script` for this direction.
 
-    `back` is the list of the way down again, after an upgrade; None if there is none.
+    `script_back` is the script that reverts an upgrade by going down; None if there is none, and for a downgrade.
     """
 
     left: Unpacked
     target: Unpacked
     direction: Direction
-    script: list[Low]
+    script: list[RelupInstruction]
     environment: Mapping[str, Mapping[str, Any]]
     configuration: Configuration
-    back: list[Low] | None = None
+    script_back: list[RelupInstruction] | None = None
 
     @cached_property
-    def bar(self) -> int:
-        """Where in the script the point of no return stands."""
-        return self.script.index([PONR])
+    def point_of_no_return(self) -> int:
+        """The index of the point of no return in the script."""
+        return self.script.index(PointOfNoReturn())
 
     @cached_property
+    def modules(self) -> ScriptModules:
+        """The modules of the script, by what is done to them."""
+        return script_modules(self.script)
+
+    @property
     def loaded(self) -> list[str]:
         """The modules that get a new version, in the script's order."""
-        return [step[1] for step in self.script if step[0] == "load"]
+        return self.modules.loaded
 
-    @cached_property
+    @property
     def removed(self) -> list[str]:
-        """The modules that go."""
-        return [step[1] for step in self.script if step[0] == "remove"]
+        """The modules that are removed."""
+        return self.modules.removed
 
     @cached_property
     def sources(self) -> list[Source]:
-        """What is to be prepared."""
+        """The sources of the modules that are loaded."""
         return [self.target.sources[module] for module in self.loaded]
 
     @cached_property
     def suspended(self) -> list[str]:
-        """The modules whose processes are held."""
-        entries = [entry for step in self.script if step[0] == "suspend" for entry in step[1]]
-        return [entry if isinstance(entry, str) else entry[0] for entry in entries]
+        """The modules whose processes are suspended."""
+        return [entry.module for entry in self.modules.suspended]
 
     @cached_property
     def migrated(self) -> set[str]:
         """The modules whose processes go through code_change."""
-        return {module for step in self.script if step[0] == "code_change" for module, _ in step[2]}
+        return set(self.modules.migrated)
 
     @property
     def irreversible(self) -> list[str]:
-        """The functions that the script applies after the bar, and that nothing can undo."""
-        applies = (step for step in self.script[self.bar :] if step[0] == "apply" and step[3]["undo"] is None)
-        return [step[1] for step in applies if step[1] not in INVERSES]
+        """The functions that the script applies after the point of no return and that a failed install can't undo."""
+        behind = self.script[self.point_of_no_return :]
+        return [function for step in behind if (function := _irreversible(step)) is not None]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
-        """What happens to the processes of a module."""
+        """Return what happens to the processes of a module."""
         if module in self.migrated:
             return "migrate"
         return "suspend" if module in self.suspended else "load"
 
     @cached_property
     def hold_seconds(self) -> float:
-        """The one deadline for holding: the longest that an instruction asks for."""
-        entries = [entry for step in self.script if step[0] == "suspend" for entry in step[1]]
-        asked = [HOLD_SECONDS if isinstance(entry, str) else entry[1] for entry in entries]
-        return max((math.inf if seconds == "infinity" else float(seconds) for seconds in asked), default=HOLD_SECONDS)
+        """The one deadline for suspending all processes: the longest timeout of the script."""
+        timeouts = (entry.timeout for entry in self.modules.suspended)
+        seconds = (DEFAULT_HOLD_SECONDS if timeout is None else float(timeout) for timeout in timeouts)
+        return max(seconds, default=DEFAULT_HOLD_SECONDS)
 
     @cached_property
     def new_environment(self) -> dict[str, dict[str, Any]]:
-        """The applications' parameters afterwards."""
+        """The applications' parameters in the target."""
         return self.target.environment(self.configuration)
 
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
-        """Parameters that change: "app.key", before, after; what is secret by its name is not shown."""
+        """The parameters that change: "app.key", before, after. A value whose name says that it is secret is hidden."""
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
-        """Why this can't be done on a live node: what isn't the applications' code differs."""
+        """Return why the node must be restarted: other Python, other third-party code, or an instruction; else None."""
         left, target = self.left.manifest, self.target.manifest
         if left.python != target.python:
             return f"{target.vsn} needs Python {target.python}, and the node runs {left.python}"
@@ -133,15 +148,18 @@ class Transition:
         if gone or come:
             names = ", ".join(path.removeprefix("lib/") for path in (come or gone))
             return f"{target.vsn} {'has' if come else 'lacks'} other third-party code: {names}"
-        return next((f"its script {NOT_HOT[step[0]]} ({step[0]})" for step in self.script if step[0] in NOT_HOT), None)
+        return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
-        """What a plan is bound to: both releases, the script, the configuration, and how often the node changed."""
+        """Return the hash of all that a plan depends on.
+
+        These are both releases, the script, the configuration, and `generation`, which counts the node's changes.
+        """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),
             sha256(self.target.manifest.encoded()).hexdigest(),
             self.direction,
-            self.script,
+            [instruction_json(step) for step in self.script],
             config_difference.written(self.environment),
             config_difference.written(self.new_environment),
             generation,
@@ -152,20 +170,70 @@ class Transition:
 def make_transition(
     catalog: Catalog, left: str, target: str, environment: Mapping[str, Mapping[str, Any]]
 ) -> Transition:
-    """Read both releases and the way between them. Raises `NoPath` or `Refused`."""
-    way = catalog.way(left, target)
+    """Read both releases and the script between them. Raises `NoPath` or `Refused`."""
+    path = catalog.relup_path(left, target)
     return Transition(
         catalog.release(left),
         catalog.release(target),
-        way.direction,
-        way.script,
+        path.direction,
+        path.script,
         environment,
         catalog.configuration(target),
-        _way_back(catalog, left, target) if way.direction == "up" else None,
+        _script_back(catalog, left, target) if path.direction == "up" else None,
     )
 
 
-def _way_back(catalog: Catalog, left: str, target: str) -> list[Low] | None:
+def _script_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruction] | None:
     if catalog.direction(target, left) is None:
         return None
-    return catalog.way(target, left).script
+    return catalog.relup_path(target, left).script
+
+
+def _irreversible(step: RelupInstruction) -> str | None:
+    """Return the function that an instruction applies, if a failed install can't revert it."""
+    match step:
+        case Apply():
+            return step.function if step.undo is None and step.function not in REVERTIBLE_FUNCTIONS else None
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            return None
+        case _:
+            assert_never(step)
+
+
+def _restart_reason(step: RelupInstruction) -> str | None:
+    """Return why an instruction can't be carried out on a live node."""
+    match step:
+        case RestartEmulator() | RestartNewEmulator():
+            return f"its script restarts the node ({step.name})"
+        case SyncNodes():
+            return f"its script waits for other nodes ({step.name})"
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+        ):
+            return None
+        case _:
+            assert_never(step)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
 from typing import Any
 
-from node_runtime.behaviours.starting import attribute, resolve
+from node_runtime.behaviours.starting import resolve_in
 from node_runtime.protocol.messages import RehearsedCall
 from node_runtime.releases.planning.conditions import takes
 
@@ -40,8 +39,8 @@ class Applied:
     def call(self, call: Call, earlier: Mapping[str, dict[str, Any]]) -> None:
         """Try one function, as the script has it at its place."""
         try:
-            function = _found(call.function, earlier)
-            undo = None if call.undo is None else _found(call.undo, earlier)
+            function = resolve_in(call.function, earlier)
+            undo = None if call.undo is None else resolve_in(call.undo, earlier)
         except Exception:
             function = None
         if not takes(function, call.args):
@@ -94,10 +93,3 @@ class Applied:
                 trace=verdict.trace,
             )
         )
-
-
-def _found(reference: str, earlier: Mapping[str, dict[str, Any]]) -> Any:
-    module, _, name = reference.partition(":")
-    if module in earlier:
-        return attribute(module, SimpleNamespace(**earlier[module]), name)
-    return resolve(reference)

@@ -12,6 +12,7 @@ import msgspec
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed, RehearsedCall
+from node_runtime.releases.files.relup_instructions import Apply
 from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.transition import Transition
 
@@ -135,8 +136,8 @@ def _ended_early(
     if killed:
         message = f"has not ended within {bounds.each:g} s, and can't be interrupted"
     if number < 0:
-        step = next(step for at, step in affected.numbered(transition.script) if at == -number)
-        return RehearsedCall(step=-number, function=step[1], outcome=outcome, message=f"it {message}")
+        applied = {at: step for at, step in affected.numbered(transition.script) if isinstance(step, Apply)}
+        return RehearsedCall(step=-number, function=applied[-number].function, outcome=outcome, message=f"it {message}")
     return Rehearsed(
         pid=number,
         name=None if process is None else process.name,

@@ -208,7 +208,7 @@ class Play:
         elif attempt.outcome == "ok" and process.kind != "supervisor":
             if attempt.part.change.module in self._often:
                 self._made[process.pid] = attempt.after
-            if self.transition.back is not None:
+            if self.transition.script_back is not None:
                 self._give_back(attempt)
 
     def _change(self, attempt: Attempt) -> None:

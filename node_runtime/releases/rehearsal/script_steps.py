@@ -1,23 +1,39 @@
-"""What of a script is rehearsed: code_changes, process by process, functions, and the switch to the new code."""
+"""The steps of a rehearsal: code_changes, process by process, applied functions, and the switch to the new code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, SupervisorProcess
-from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
-OWN: Final = "node_runtime."
-"""Functions of the runtime begin so: they act on processes, and there are none in a copy of the node."""
+RUNTIME_PREFIX: Final = "node_runtime."
+"""The prefix of the runtime's functions: they act on processes, and a copy of the node has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One code_change instruction for one module. `loaded`: the module's new version is current by then."""
+    """One code_change instruction for one module. `loaded`: the script has loaded the module's new version before."""
 
     module: str
     direction: str
@@ -27,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The code_change of one process. `back` is the module's one on the way down, None if it has none there."""
+    """The code_change of one process. `back` is its module's code_change in the script back; None if it has none."""
 
     process: BehaviourProcess
     change: Change
@@ -36,31 +52,31 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Here all modules of the script become current, at the first of these; this one is `module`'s."""
+    """The load or removal of `module`. At the first of these all modules of the script become current."""
 
     module: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function that instruction `step` applies, and what undoes it."""
+    """A function that instruction `step` applies, and the function that undoes it."""
 
     step: int
     function: str
-    args: list[Any]
+    args: tuple[Any, ...]
     undo: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An instruction that a copy of the node can't carry out, and that what comes later may build upon."""
+    """An instruction that a copy of the node can't carry out. Later ones may depend on it."""
 
     step: int
 
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A supervisor whose module is loaded, and that the script does not let read its children again."""
+    """A supervisor whose module is loaded, but whose child specifications the script does not read again."""
 
     process: SupervisorProcess
 
@@ -69,53 +85,69 @@ Act = Part | Switch | Call | Skipped | Unread
 
 
 def acts(transition: Transition) -> Iterator[Act]:
-    """The rehearsal of a transition with the processes that live now, in the script's order.
+    """Yield the steps for the live processes, in the script's order.
 
-    Whom the script has stopped by then goes through no code_change.
+    A process that the script has stopped by then has no code_change.
     """
-    back = {} if transition.back is None else {change.module: change for change in changes(transition.back)}
+    back = {change.module: change for change in changes(transition.script_back or [])}
     gone: set[int] = set()
     for number, step in affected.numbered(transition.script):
-        stopped = {int(process.pid) for process in affected.stopped(step)}
-        gone |= stopped
-        if step[0] in ("load", "remove"):
-            yield Switch(step[1])
-        elif step[0] == "code_change":
-            for change in _of_step(step, _loaded_before(transition.script, step)):
-                for process in conditions.users(change.module):
-                    if process.pid not in gone:
-                        yield Part(process, change, back.get(change.module))
-        elif step[0] == "apply" and not step[1].startswith(OWN):
-            yield Call(number, step[1], step[2], step[3]["undo"])
-        elif step[0] in ("apply", "stop", "start"):
-            yield Skipped(number)
+        gone.update(int(process.pid) for process in affected.stopped_processes(step))
+        match step:
+            case Load() | Remove():
+                yield Switch(step.module)
+            case CodeChange():
+                for change in _of_step(step, _loaded_before(transition.script, step)):
+                    for process in conditions.users(change.module):
+                        if process.pid not in gone:
+                            yield Part(process, change, back.get(change.module))
+            case Apply():
+                if step.function.startswith(RUNTIME_PREFIX):
+                    yield Skipped(number)
+                else:
+                    yield Call(number, step.function, step.args, step.undo)
+            case StopProcesses() | StartProcesses():
+                yield Skipped(number)
+            case (
+                LoadObjectCode()
+                | PointOfNoReturn()
+                | Purge()
+                | SuspendProcesses()
+                | ResumeProcesses()
+                | SyncNodes()
+                | RestartEmulator()
+                | RestartNewEmulator()
+            ):
+                pass
+            case _:
+                assert_never(step)
     yield from (Unread(process) for process in unread(transition) if process.pid not in gone)
 
 
 def unread(transition: Transition) -> list[SupervisorProcess]:
-    """The live supervisors whose modules are loaded without being read again."""
+    """Return the live supervisors whose modules are loaded, but whose child specifications are not read again."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
     users = conditions.users(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]
 
 
 def calls(transition: Transition) -> bool:
-    """Whether the script applies functions of the release."""
-    return any(step[0] == "apply" and not step[1].startswith(OWN) for step in transition.script)
+    """Return whether the script applies functions of the release."""
+    return any(isinstance(step, Apply) and not step.function.startswith(RUNTIME_PREFIX) for step in transition.script)
 
 
-def changes(script: list[Low]) -> Iterator[Change]:
-    """Every code_change of a script."""
+def changes(script: Sequence[RelupInstruction]) -> Iterator[Change]:
+    """Yield every code_change of a script."""
     for step in script:
-        if step[0] == "code_change":
+        if isinstance(step, CodeChange):
             yield from _of_step(step, _loaded_before(script, step))
 
 
-def _of_step(step: Low, loaded: Mapping[str, bool]) -> Iterator[Change]:
-    for module, extra in step[2]:
-        yield Change(module, step[1], extra, module in loaded)
+def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[Change]:
+    for changed in step.modules:
+        yield Change(changed.module, step.direction, changed.extra, changed.module in loaded)
 
 
-def _loaded_before(script: list[Low], step: Low) -> Mapping[str, bool]:
+def _loaded_before(script: Sequence[RelupInstruction], step: CodeChange) -> Collection[str]:
     at = next(number for number, one in enumerate(script) if one is step)
-    return {one[1]: True for one in script[:at] if one[0] == "load"}
+    return {one.module for one in script[:at] if isinstance(one, Load)}

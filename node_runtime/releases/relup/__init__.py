@@ -1,1 +1,1 @@
-"""From the appups of two releases to low-level instructions. Follows OTP's systools and relup(4)."""
+"""Translation of appups into a relup's low-level instructions. Follows OTP's systools and relup(4)."""

@@ -1,7 +1,7 @@
-"""Which module changes belong together, and in which order: the graph of an appup's `deps`.
+"""The components of the graph of an appup's `deps`: module changes that belong together, in order.
 
-Follows OTP's release handling: changes that depend on each other, directly or not, make one component, which is
-carried out as a whole. Inside it dependents come first; a cycle and everything unordered keep the written order.
+Follows OTP's release handling: changes that depend on each other, directly or not, are one component, which is carried
+out as a whole. In it dependents come first; cycles and changes without an order between them keep the written order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 
 def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """The weakly connected components of the graph, each with its dependents first.
+    """Return the weakly connected components of the graph, each with its dependents first.
 
     `deps` has every node as a key, in the written order; components come in the order of their first node.
     """
@@ -30,7 +30,7 @@ def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 
 def _dependents_first(nodes: list[str], deps: Mapping[str, Sequence[str]]) -> list[str]:
-    """A topological order of the strong components of `nodes`, the earliest written first."""
+    """Return a topological order of the strong components of `nodes`, the earliest written first."""
     if len(nodes) == 1:
         return nodes
     reach = {node: _reachable(node, deps) for node in nodes}

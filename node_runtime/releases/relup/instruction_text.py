@@ -1,40 +1,56 @@
-"""Low-level instructions in words, as a plan shows them."""
+"""The text of a low-level instruction in a plan."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import assert_never
 
-from node_runtime.releases.files.appup_instructions import Low
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendProcesses,
+    SyncNodes,
+)
 
 
-def sentence(step: Low) -> str:
-    """One instruction for people."""
-    say = _WORDS.get(step[0])
-    return say(*step[1:]) if say is not None else str(step[0]).replace("_", " ")
+def sentence(step: RelupInstruction) -> str:
+    """Return an instruction as a plan shows it."""
+    match step:
+        case LoadObjectCode():
+            text = f"read the code of {step.application} {step.vsn}: {', '.join(step.modules)}"
+        case PointOfNoReturn() | RestartEmulator() | RestartNewEmulator():
+            text = step.name.replace("_", " ")
+        case Load() | Remove():
+            text = f"{step.name} {step.module}"
+        case Purge():
+            text = f"purge the old code of {', '.join(step.modules)}"
+        case ResumeProcesses() | StopProcesses() | StartProcesses():
+            text = f"{step.name} the processes of {', '.join(step.modules)}"
+        case SuspendProcesses():
+            text = f"suspend the processes of {', '.join(entry.module for entry in step.modules)}"
+        case CodeChange():
+            modules = ", ".join(entry.module for entry in step.modules)
+            text = f"code_change {step.direction} for the processes of {modules}"
+        case Apply():
+            text = _apply(step)
+        case SyncNodes():
+            text = f"wait at {step.id} for {', '.join(step.nodes)}"
+        case _:
+            assert_never(step)
+    return text
 
 
-def _named(entries: Iterable[Any]) -> str:
-    """The modules of a list whose entries are names or begin with one."""
-    return ", ".join(entry if isinstance(entry, str) else str(entry[0]) for entry in entries)
-
-
-def _apply(function: str, args: list[Any], options: dict[str, str | None]) -> str:
-    shown = ", ".join(json.dumps(arg, ensure_ascii=False, default=str) for arg in args)
-    return f"apply {function}({shown})" + (f", undone by {options['undo']}" if options["undo"] else "")
-
-
-_WORDS: dict[str, Callable[..., str]] = {
-    "load_object_code": lambda app, vsn, modules: f"read the code of {app} {vsn}: {', '.join(modules)}",
-    "suspend": lambda modules: f"suspend the processes of {_named(modules)}",
-    "resume": lambda modules: f"resume the processes of {_named(modules)}",
-    "stop": lambda modules: f"stop the processes of {_named(modules)}",
-    "start": lambda modules: f"start the processes of {_named(modules)}",
-    "load": lambda module, *_: f"load {module}",
-    "remove": lambda module, *_: f"remove {module}",
-    "purge": lambda modules: f"purge the old code of {_named(modules)}",
-    "code_change": lambda direction, pairs: f"code_change {direction} for the processes of {_named(pairs)}",
-    "apply": _apply,
-    "sync_nodes": lambda name, nodes: f"wait at {name} for {', '.join(nodes)}",
-}
+def _apply(step: Apply) -> str:
+    args = ", ".join(json.dumps(arg, ensure_ascii=False, default=str) for arg in step.args)
+    return f"apply {step.function}({args})" + (f", undone by {step.undo}" if step.undo else "")

@@ -1,49 +1,71 @@
-"""From the appups of two releases to the low-level instructions between them. Follows OTP's systools and relup(4).
+"""Translation of the appups of two releases into a relup. Follows OTP's systools and relup(4).
 
-A pure function over two `ReleaseView`s. It differs from OTP on purpose in three ways: a purge that is left out is a
-soft one, a changed module that no instruction mentions is an error, and so is a `code_change` of a module that
-nothing suspends.
+A pure function of two `ReleaseView`s. It differs from OTP on purpose in three ways: an omitted purge is a soft one, a
+changed module that no instruction mentions is an error, and so is a `code_change` of a module that nothing suspends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import NoReturn, assert_never
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.appup_instructions import (
-    APPLICATION,
     ApplicationChange,
-    Instruction,
-    Low,
+    AppupInstruction,
     ModuleChange,
     StartType,
-    apply,
 )
 from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    ChangedModule,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendedModule,
+    SuspendProcesses,
+    SyncNodes,
+)
 
 from .components import components
+from .script_check import check_script
 
-PONR = "point_of_no_return"
+APPLICATION = "node_runtime.application"
 
 
 class NoPath(Refused):
-    """No appup says how to go between the two versions of an application."""
+    """The appup of an application has no entry for its other version."""
 
 
-def relup(older: ReleaseView, newer: ReleaseView) -> dict[str, Any]:
-    """Both ways between two releases, as `node-runtime relup --json` prints them. Raises `Refused`."""
-    return {
-        "from": older.vsn,
-        "to": newer.vsn,
-        "up": translate(older, newer, "up"),
-        "down": translate(older, newer, "down"),
-    }
+@dataclass(frozen=True, slots=True)
+class Relup:
+    """The instructions of both directions between two releases, given by their versions."""
+
+    older: str
+    newer: str
+    up: list[RelupInstruction]
+    down: list[RelupInstruction]
 
 
-def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> list[Low]:
-    """The instructions that go from `older` "up" to `newer`, or "down" from it. The appups are those of `newer`.
+def make_relup(older: ReleaseView, newer: ReleaseView) -> Relup:
+    """Translate both directions between two releases. Raises `Refused`."""
+    return Relup(older.vsn, newer.vsn, translate(older, newer, "up"), translate(older, newer, "down"))
+
+
+def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> list[RelupInstruction]:
+    """Return the instructions from `older` "up" to `newer`, or "down" from it. The appups are those of `newer`.
 
     Raises `NoPath` when a changed application has no entry for the other version, and `Refused` for a wrong appup.
     """
@@ -51,28 +73,28 @@ def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> l
 
 
 class _Translation:
-    """One way between two releases; `left` is the release that is left, `target` the one that is gone to."""
+    """One direction between two releases, from `left` to `target`."""
 
     def __init__(self, older: ReleaseView, newer: ReleaseView, direction: Direction) -> None:
         self.older, self.newer, self.direction = older, newer, direction
         self.left, self.target = (older, newer) if direction == "up" else (newer, older)
         self.left_owner, self.target_owner = self.left.owners(), self.target.owners()
 
-    def run(self) -> list[Low]:
-        before, after = self.merged(self.scripts())
+    def run(self) -> list[RelupInstruction]:
+        before, after = self.concatenated(self.scripts())
         changes = self.checked_changes(after)
-        self.check_mentions(before, after, changes)
+        self.check_mentions(after)
         codes, low = self.grouped(after, changes)
-        objects = [step for step in before if step[0] == "load_object_code"] + codes
-        applies = [step for step in before if step[0] != "load_object_code"]
-        script = [*_merged_object_code(objects), *applies, [PONR], *low]
-        _check_low(script)
-        return _restarts_sorted(script, self.direction)
+        objects = [step for step in before if isinstance(step, LoadObjectCode)] + codes
+        applies = [step for step in before if isinstance(step, Apply)]
+        script: list[RelupInstruction] = [*_merged_object_code(objects), *applies, PointOfNoReturn(), *low]
+        check_script(script)
+        return _with_sorted_restarts(script, self.direction)
 
     # ------------------------------------------------------------------ collecting
 
-    def scripts(self) -> list[tuple[Instruction, ...]]:
-        """A script for each application that differs: new ones first, removed ones last, in the newer's start order."""
+    def scripts(self) -> list[tuple[AppupInstruction, ...]]:
+        """Return a script for each application that differs: added ones first, removed ones last, in start order."""
         both = [
             script
             for app in self.newer.apps
@@ -86,7 +108,7 @@ class _Translation:
             *((ApplicationChange("remove", app.name),) for app in removed),
         ]
 
-    def script(self, old: AppView, new: AppView) -> tuple[Instruction, ...] | None:
+    def script(self, old: AppView, new: AppView) -> tuple[AppupInstruction, ...] | None:
         if old.vsn == new.vsn:
             changed = [name for name, sha256 in new.modules.items() if old.modules.get(name) != sha256]
             changed += [name for name in old.modules if name not in new.modules]
@@ -99,50 +121,58 @@ class _Translation:
         for entry in new.up if self.direction == "up" else new.down:
             if entry.matches(old.vsn):
                 return entry.instructions
-        way = f"up from {old.vsn}" if self.direction == "up" else f"down to {old.vsn}"
-        raise NoPath(f"the appup of {new.name} {new.vsn} has no way {way}.")
+        missing = f"an upgrade from {old.vsn}" if self.direction == "up" else f"a downgrade to {old.vsn}"
+        raise NoPath(f"the appup of {new.name} {new.vsn} has no entry for {missing}.")
 
-    def merged(self, scripts: Iterable[Sequence[Instruction]]) -> tuple[list[Low], list[Instruction]]:
-        """All before-parts, then all after-parts. A script that names no point of no return is all after-part."""
-        before: list[Low] = []
-        after: list[Instruction] = []
+    def concatenated(
+        self, scripts: Iterable[Sequence[AppupInstruction]]
+    ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
+        """Concatenate all parts before the point of no return, and all after it.
+
+        A script without a point of no return is all after it.
+        """
+        before: list[LoadObjectCode | Apply] = []
+        after: list[ModuleChange | RelupInstruction] = []
         for script in scripts:
-            bars = [place for place, step in enumerate(script) if step == [PONR]]
+            bars = [index for index, step in enumerate(script) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
                 raise Refused("an appup's script may have one point_of_no_return, not several.")
             bar = bars[0] if bars else -1
-            for step in script[: max(bar, 0)]:
-                if not isinstance(step, list) or step[0] not in ("load_object_code", "apply"):
-                    raise Refused(
-                        f"{_name(step)} can't stand before point_of_no_return: only load_object_code and apply."
-                    )
-                before.append(step)
-            after += [part for step in script[bar + 1 :] for part in self.opened(step)]
+            before += [_preparing(step) for step in script[: max(bar, 0)]]
+            after += [part for step in script[bar + 1 :] for part in self.expanded(step)]
         return before, after
 
     # ------------------------------------------------------------------ applications
 
-    def opened(self, step: Instruction) -> list[Instruction]:
-        """An application's instruction as instructions for its modules."""
+    def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
+        """Replace an application's instruction by the instructions for its modules."""
         if not isinstance(step, ApplicationChange):
             return [step]
         name = step.application
         old, new = self.left.app(name), self.target.app(name)
-        if step.action == "remove":
-            if old is None:
-                raise Refused(f"remove_application: {self.left.vsn} has no application {name}.")
-            if new is not None:
-                raise Refused(f"remove_application: {name} is still in {self.target.vsn}.")
-            return [*_removed(old), apply(f"{APPLICATION}:unload", [name])]
-        if new is None or (step.action == "restart" and old is None):
-            missing = self.target if new is None else self.left
-            raise Refused(f"{step.action}_application: {missing.vsn} has no application {name}.")
-        stop = _removed(old) if step.action == "restart" and old is not None else []
-        return [*stop, *(ModuleChange("add", module) for module in new.modules), *_started(new, step.start)]
+        match step.action:
+            case "add":
+                return [*self.added(new or self.refuse_missing(step, self.target), step.start)]
+            case "remove":
+                stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
+                if new is not None:
+                    raise Refused(f"remove_application: {name} is still in {self.target.vsn}.")
+                return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
+            case "restart":
+                new, old = new or self.refuse_missing(step, self.target), old or self.refuse_missing(step, self.left)
+                return [*_stop_and_remove(old), *self.added(new, step.start)]
+            case action:
+                assert_never(action)
+
+    def refuse_missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
+        raise Refused(f"{step.action}_application: {release.vsn} has no application {step.application}.")
+
+    def added(self, app: AppView, start: StartType | None) -> list[ModuleChange | Apply]:
+        return [*(ModuleChange("add", module) for module in app.modules), *_start(app, start)]
 
     # ------------------------------------------------------------------ modules
 
-    def checked_changes(self, after: Sequence[Instruction]) -> dict[str, ModuleChange]:
+    def checked_changes(self, after: Sequence[ModuleChange | RelupInstruction]) -> dict[str, ModuleChange]:
         changes: dict[str, ModuleChange] = {}
         for step in after:
             if isinstance(step, ModuleChange):
@@ -160,14 +190,9 @@ class _Translation:
                     raise Refused(f"{change.module} depends on {needed}, which has no instruction of its own.")
         return changes
 
-    def check_mentions(
-        self, before: Sequence[Low], after: Sequence[Instruction], changes: dict[str, ModuleChange]
-    ) -> None:
-        """Every module that differs has to be mentioned: OTP doesn't notice, and the node then runs a mixture."""
-        mentioned = set(changes)
-        for step in [*before, *after]:
-            if isinstance(step, list) and step[0] in ("load", "remove"):
-                mentioned.add(step[1])
+    def check_mentions(self, after: Sequence[ModuleChange | RelupInstruction]) -> None:
+        """Require that every module that differs is mentioned. OTP doesn't, and the node then runs a mixture."""
+        mentioned = {_mentioned(step) for step in after}
         for new in self.target.apps:
             old = self.left.app(new.name)
             if old is None:
@@ -181,20 +206,22 @@ class _Translation:
                 elif module not in new.modules:
                     word, remedy = "is gone", "delete_module"
                 raise Refused(
-                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup's way "
-                    f'{self.direction} does not mention it: add {{ {remedy} = "{module}" }} or what it needs.'
+                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup "
+                    f'does not mention it under {self.direction}: add {{ {remedy} = "{module}" }} or what it needs.'
                 )
 
-    def grouped(self, after: Sequence[Instruction], changes: dict[str, ModuleChange]) -> tuple[list[Low], list[Low]]:
-        """A component stands where its first member stood; everything else keeps its place and is no barrier."""
+    def grouped(
+        self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
+    ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
+        """Put each component in the place of its first member. All other instructions keep their place between them."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
             for member in group
         }
         emitted: set[str] = set()
-        codes: list[Low] = []
-        low: list[Low] = []
+        codes: list[LoadObjectCode] = []
+        low: list[RelupInstruction] = []
         for step in after:
             if isinstance(step, ModuleChange):
                 if step.module not in emitted:
@@ -204,104 +231,133 @@ class _Translation:
                     codes += [self.object_code(member) for member in members if member.action != "delete"]
                     low += _component(members, self.direction)
             else:
-                low.append(cast("Low", step))
+                low.append(step)
         return codes, low
 
-    def object_code(self, change: ModuleChange) -> Low:
+    def object_code(self, change: ModuleChange) -> LoadObjectCode:
         app = self.target_owner[change.module]
-        return ["load_object_code", app.name, app.vsn, [change.module]]
+        return LoadObjectCode(app.name, app.vsn, (change.module,))
 
 
-def _component(members: Sequence[ModuleChange], direction: Direction) -> list[Low]:
-    """The instructions for one component, whose `members` have the dependents first."""
+def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
+    """Return the module of which an instruction loads another version, or which it removes."""
+    match step:
+        case ModuleChange() | Load() | Remove():
+            return step.module
+        case (
+            LoadObjectCode()
+            | PointOfNoReturn()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | Apply()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            return None
+        case _:
+            assert_never(step)
+
+
+def _component(members: Sequence[ModuleChange], direction: Direction) -> list[RelupInstruction]:
+    """Return the instructions for one component, in which `members` have the dependents first."""
     updates = [member for member in members if member.action == "update"]
     advanced = [member for member in updates if member.change == "advanced"]
-    suspend = [[u.module, u.timeout] if u.timeout is not None else u.module for u in updates]
+    suspend = tuple(SuspendedModule(update.module, update.timeout) for update in updates)
     loads = [_load(member) for member in (members if direction == "down" else reversed(members))]
     load = [step for steps in loads for step in steps]
-    resume = [update.module for update in reversed(updates)]
+    resume = tuple(update.module for update in reversed(updates))
     if direction == "up":
         changing = [*load, *_code_change("up", advanced)]
     else:
         dynamic = [member for member in advanced if member.type == "dynamic"]
         static = [member for member in advanced if member.type == "static"]
         changing = [*_code_change("down", dynamic), *load, *_code_change("down", static)]
-    return [*([["suspend", suspend]] if suspend else []), *changing, *([["resume", resume]] if resume else [])]
+    script: list[RelupInstruction] = [SuspendProcesses(suspend)] if suspend else []
+    script += changing
+    script += [ResumeProcesses(resume)] if resume else []
+    return script
 
 
-def _load(member: ModuleChange) -> list[Low]:
-    if member.action == "delete":
-        return [["remove", member.module, member.pre_purge, member.post_purge], ["purge", [member.module]]]
-    return [["load", member.module, member.pre_purge, member.post_purge]]
+def _load(member: ModuleChange) -> list[Load | Remove | Purge]:
+    match member.action:
+        case "update" | "load" | "add":
+            return [Load(member.module, member.pre_purge, member.post_purge)]
+        case "delete":
+            return [Remove(member.module, member.pre_purge, member.post_purge), Purge((member.module,))]
+        case action:
+            assert_never(action)
 
 
-def _code_change(direction: Direction, members: Sequence[ModuleChange]) -> list[Low]:
-    return [["code_change", direction, [[member.module, member.extra] for member in members]]] if members else []
+def _code_change(direction: Direction, members: Sequence[ModuleChange]) -> list[CodeChange]:
+    changed = tuple(ChangedModule(member.module, member.extra) for member in members)
+    return [CodeChange(direction, changed)] if changed else []
 
 
-def _removed(app: AppView) -> list[Low]:
-    modules = list(app.modules)
-    return [
-        apply(f"{APPLICATION}:stop", [app.name]),
-        *(["remove", module, "soft_purge", "soft_purge"] for module in modules),
-        ["purge", modules],
-    ]
+def _stop_and_remove(app: AppView) -> list[Apply | Remove | Purge]:
+    return [Apply(f"{APPLICATION}:stop", (app.name,)), *map(Remove, app.modules), Purge(tuple(app.modules))]
 
 
-def _started(app: AppView, start: StartType | None) -> list[Low]:
+def _start(app: AppView, start: StartType | None) -> list[Apply]:
     match start or app.start:
         case "none":
             return []
         case "load":
-            return [apply(f"{APPLICATION}:load", [app.name])]
+            return [Apply(f"{APPLICATION}:load", (app.name,))]
+        case "permanent" | "transient" | "temporary" as kind:
+            return [Apply(f"{APPLICATION}:start", (app.name, kind))]
         case kind:
-            return [apply(f"{APPLICATION}:start", [app.name, kind])]
+            assert_never(kind)
 
 
-def _merged_object_code(steps: Iterable[Low]) -> list[Low]:
-    """One load_object_code for each application."""
-    merged: dict[str, Low] = {}
-    for _, app, vsn, modules in steps:
-        if app not in merged:
-            merged[app] = ["load_object_code", app, vsn, list(modules)]
-        elif merged[app][2] != vsn:
-            raise Refused(f"the script loads {app} in two versions, {merged[app][2]} and {vsn}.")
-        else:
-            merged[app][3] += modules
+def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
+    """Return an instruction that may precede the point of no return; refuse all others."""
+    match step:
+        case LoadObjectCode() | Apply():
+            return step
+        case ModuleChange():
+            refused = f"{step.action} of {step.module}"
+        case ApplicationChange():
+            refused = f"{step.action} of {step.application}"
+        case (
+            PointOfNoReturn()
+            | Load()
+            | Remove()
+            | Purge()
+            | SuspendProcesses()
+            | ResumeProcesses()
+            | CodeChange()
+            | StopProcesses()
+            | StartProcesses()
+            | SyncNodes()
+            | RestartEmulator()
+            | RestartNewEmulator()
+        ):
+            refused = step.name
+        case _:
+            assert_never(step)
+    raise Refused(f"{refused} can't be before point_of_no_return: only load_object_code and apply can.")
+
+
+def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
+    """Merge the instructions of each application into one."""
+    merged: dict[str, LoadObjectCode] = {}
+    for step in steps:
+        known = merged.setdefault(step.application, replace(step, modules=()))
+        if known.vsn != step.vsn:
+            raise Refused(f"the script loads {step.application} in two versions, {known.vsn} and {step.vsn}.")
+        merged[step.application] = replace(known, modules=known.modules + step.modules)
     return list(merged.values())
 
 
-def _check_low(script: Sequence[Low]) -> None:
-    """What OTP checks of a finished script, and that only suspended processes are migrated."""
-    prepared = {module for step in script if step[0] == "load_object_code" for module in step[3]}
-    for step in script:
-        if step[0] == "load" and step[1] not in prepared:
-            raise Refused(f"{step[1]} is loaded, but no load_object_code reads it.")
-    for begin, end in (("suspend", "resume"), ("stop", "start")):
-        begun, ended = _modules(script, begin), _modules(script, end)
-        if begun != ended:
-            odd = sorted(begun ^ ended)[0]
-            raise Refused(f"the script must {begin} and {end} the same modules, but {odd} has only one of the two.")
-    migrated = {module for step in script if step[0] == "code_change" for module, _ in step[2]}
-    if unheld := sorted(migrated - _modules(script, "suspend")):
-        raise Refused(f"code_change of {unheld[0]}: nothing suspends its processes.")
-
-
-def _modules(script: Iterable[Low], name: str) -> set[str]:
-    return {entry if isinstance(entry, str) else entry[0] for step in script if step[0] == name for entry in step[1]}
-
-
-def _restarts_sorted(script: list[Low], direction: Direction) -> list[Low]:
-    """A restart of the new emulator comes first on the way up; any other restart comes once, last."""
-    names = [step[0] for step in script]
-    rest = [step for step in script if step[0] not in ("restart_emulator", "restart_new_emulator")]
-    new = "restart_new_emulator" in names
-    first: list[Low] = [["restart_new_emulator"]] if new and direction == "up" else []
-    last: list[Low] = [["restart_emulator"]] if "restart_emulator" in names or (new and direction == "down") else []
+def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
+    """Put a restart of the new emulator first on the way up, and any other restart last, once."""
+    rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
+    new, same = RestartNewEmulator() in script, RestartEmulator() in script
+    first = [RestartNewEmulator()] if new and direction == "up" else []
+    last = [RestartEmulator()] if same or (new and direction == "down") else []
     return [*first, *rest, *last]
-
-
-def _name(step: Instruction) -> str:
-    if isinstance(step, list):
-        return str(step[0])
-    return f"{step.action} of {step.module if isinstance(step, ModuleChange) else step.application}"

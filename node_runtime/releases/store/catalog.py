@@ -1,4 +1,4 @@
-"""The releases that stand unpacked in a node's directory, read once, and the ways between them."""
+"""The releases that are unpacked in a node's directory, each read once, and the relups between them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from node_runtime.code import Source
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
-from node_runtime.releases.files.appup_instructions import Low
 from node_runtime.releases.files.config import Configuration, environment_of, read_configuration
 from node_runtime.releases.files.manifest import AppEntry, Manifest, read_manifest
 from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.relup_instructions import RelupInstruction
 from node_runtime.releases.files.schemas import App, Appup, read_app, read_appup, read_release
 from node_runtime.releases.relup.translation import NoPath, translate
 
@@ -22,7 +22,7 @@ from .verify import verify
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A release on disk. `apps` has the specification of each application; `sources` where each module stands."""
+    """A release on disk. `apps` has the specification of each application; `sources` the file of each module."""
 
     manifest: Manifest
     view: ReleaseView
@@ -40,15 +40,15 @@ class Unpacked:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """How to go from one release to another: the relup's direction and its instructions."""
+class RelupPath:
+    """The direction from one release to another, and the relup's instructions for it."""
 
     direction: Direction
-    script: list[Low]
+    script: list[RelupInstruction]
 
 
 class Catalog:
-    """Reads releases and translates their appups. A version's files never change, so each is read once."""
+    """Reads releases and translates their appups. The files of a version never change, so each is read once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -57,20 +57,20 @@ class Catalog:
         self._directions: dict[tuple[str, str], Direction | None] = {}
 
     def release(self, vsn: str) -> Unpacked:
-        """The release `vsn`. Raises `Refused` if it isn't here or can't be read."""
+        """Return the release `vsn`. Raises `Refused` if it isn't unpacked or can't be read."""
         if vsn not in self._releases:
             self._releases[vsn] = self._read(vsn)
         return self._releases[vsn]
 
     def damage(self, vsn: str) -> str | None:
-        """What was found wrong with the files of a release the last time that they were read, and the remedy."""
+        """Return what the last verification of a release's files found damaged, with the remedy; None if nothing."""
         if vsn not in self._releases and vsn not in self._damage:
             with suppress(Refused):
                 self.verify(vsn)
         return self._damage.get(vsn)
 
     def verify(self, vsn: str) -> None:
-        """Read all files of the release. Blocks, in any thread. Raises `Refused` for a damaged one."""
+        """Verify all files of the release. Blocks; may be called in any thread. Raises `Refused` for a damaged file."""
         try:
             self.release(vsn)
             verify(self.root, read_manifest(self.root, vsn))
@@ -80,37 +80,37 @@ class Catalog:
         self._damage.pop(vsn, None)
 
     def forget(self, vsn: str) -> None:
-        """The release was removed or staged; another one may come under its name."""
+        """Drop what is cached of a release that was removed or staged: its version may be unpacked again."""
         self._releases.pop(vsn, None)
         self._damage.pop(vsn, None)
         self._directions.clear()
 
     def configuration(self, vsn: str) -> Configuration:
-        """What the node's configuration would be with that release; read anew each time. Raises `Refused`."""
+        """Read what the node's configuration would be with that release. Raises `Refused`."""
         return read_configuration(self.root, vsn)
 
-    def way(self, start: str, end: str) -> Way:
-        """The way from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
+    def relup_path(self, start: str, end: str) -> RelupPath:
+        """Translate the appups from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
 
-        Follows OTP's lookup: the way up that `end` knows from `start`, else the way down that `start` knows to `end`.
+        Follows OTP's lookup: the upgrade from `start` in `end`'s appups, else the downgrade to `end` in `start`'s.
         """
         left, target = self.release(start).view, self.release(end).view
         try:
-            return Way("up", translate(left, target, "up"))
-        except NoPath as no_way_up:
+            return RelupPath("up", translate(left, target, "up"))
+        except NoPath as no_upgrade:
             try:
-                return Way("down", translate(target, left, "down"))
-            except NoPath as no_way_down:
+                return RelupPath("down", translate(target, left, "down"))
+            except NoPath as no_downgrade:
                 raise NoPath(
-                    f"There is no way from {start} to {end}: {no_way_up.sentence[:-1]}, and {no_way_down.sentence}"
+                    f"There is no way from {start} to {end}: {no_upgrade.sentence[:-1]}, and {no_downgrade.sentence}"
                 ) from None
 
     def direction(self, start: str, end: str) -> Direction | None:
-        """Which way leads from one release to another one; None if none does, and from a release to itself."""
+        """Return the direction from one release to another; None without a relup, and from a release to itself."""
         pair = start, end
         if pair not in self._directions:
             try:
-                self._directions[pair] = self.way(start, end).direction if start != end else None
+                self._directions[pair] = self.relup_path(start, end).direction if start != end else None
             except Refused:
                 self._directions[pair] = None
         return self._directions[pair]

@@ -1,0 +1,74 @@
+"""The modules of a relup's script, by what its instructions do to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from node_runtime.releases.files.relup_instructions import (
+    Apply,
+    CodeChange,
+    Load,
+    LoadObjectCode,
+    PointOfNoReturn,
+    Purge,
+    RelupInstruction,
+    Remove,
+    RestartEmulator,
+    RestartNewEmulator,
+    ResumeProcesses,
+    StartProcesses,
+    StopProcesses,
+    SuspendedModule,
+    SuspendProcesses,
+    SyncNodes,
+)
+
+
+@dataclass(slots=True)
+class ScriptModules:
+    """Module names in the order of the script; one that several instructions name is there several times."""
+
+    read: list[str] = field(default_factory=list)
+    """Those whose code `load_object_code` reads."""
+    loaded: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    suspended: list[SuspendedModule] = field(default_factory=list)
+    resumed: list[str] = field(default_factory=list)
+    migrated: list[str] = field(default_factory=list)
+    """Those whose processes go through `code_change`."""
+    stopped: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+
+    def add(self, step: RelupInstruction) -> None:
+        """Add the modules of one instruction."""
+        match step:
+            case LoadObjectCode():
+                self.read += step.modules
+            case Load():
+                self.loaded.append(step.module)
+            case Remove():
+                self.removed.append(step.module)
+            case SuspendProcesses():
+                self.suspended += step.modules
+            case ResumeProcesses():
+                self.resumed += step.modules
+            case CodeChange():
+                self.migrated += [changed.module for changed in step.modules]
+            case StopProcesses():
+                self.stopped += step.modules
+            case StartProcesses():
+                self.started += step.modules
+            case PointOfNoReturn() | Purge() | Apply() | SyncNodes() | RestartEmulator() | RestartNewEmulator():
+                pass
+            case _:
+                assert_never(step)
+
+
+def script_modules(script: Iterable[RelupInstruction]) -> ScriptModules:
+    """Collect the modules of a whole script."""
+    modules = ScriptModules()
+    for step in script:
+        modules.add(step)
+    return modules
