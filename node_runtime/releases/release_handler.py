@@ -34,7 +34,7 @@ from node_runtime.protocol.messages import (
 
 from . import operation_outcome, probation
 from .install.app_env import environment_in_force
-from .install.installation import Installation
+from .install.installation import Installation, InstallOptions
 from .operation_history import IN_ORDER, History, LastLife
 from .operation_progress import Progress
 from .planning.plan import make_plan, no_plan
@@ -115,7 +115,7 @@ class ReleaseHandler:
             elif reason.endswith(REMEDY):
                 reason, remedy = reason.removesuffix(f"; {REMEDY}"), REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
-        rehearsing = self.rehearsals.of(vsn)
+        rehearsing = self.rehearsals.callback(vsn)
         made = await make_plan(transition, self._code, self.generation, self._goes_back(vsn), rehearsing)
         if held.failed is not None:
             warning = f"{vsn} failed here before: {held.failed.rstrip('.')}. It takes --again to try it once more."
@@ -326,13 +326,12 @@ class ReleaseHandler:
         for vsn in hops:
             transition = self._transition(vsn)
             await asyncio.to_thread(self._shelf.catalog.verify, vsn)
-            rehearsing = self.rehearsals.of(vsn)
+            rehearsing = self.rehearsals.callback(vsn)
             installed = await Installation(
                 transition,
                 self._code,
                 progress,
-                request.wait,
-                request.unrehearsed,
+                InstallOptions(request.wait, request.unrehearsed),
                 rehearsing,
                 durable,
                 partial(self._runs, transition),
