@@ -29,7 +29,7 @@ class Heart:
             os.set_blocking(descriptor, False)
 
     async def beat(self, silence_limit: float) -> None:
-        """Send heartbeats for ever, from the event loop; it counts as stuck after `silence_limit` seconds without one."""
+        """Send heartbeats for ever. The event loop counts as stuck after `silence_limit` seconds without one."""
         self._write(f"heart {silence_limit:g}")
         while True:
             self._write("beat")

@@ -53,7 +53,7 @@ RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
 
 CANCELLED: Final = (
-    "The node's main task was cancelled, but nothing options the node to stop: code outside of all processes cancels "
+    "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes cancels "
     "every task of the event loop."
 )
 

@@ -141,9 +141,7 @@ class Parent:
             self.listen(node, heart, vsn)
         code = node.wait()
         self.node = None
-        if (
-            self.ready_at or not self.end_reason
-        ):  # the end of a node that was never ready does not replace the stored reason
+        if self.ready_at or not self.end_reason:  # a node that was never ready doesn't replace the stored reason
             self.store_end(code)
         if self.last_word not in {"stopped", "restart"} and not self.error:
             self.error = f"{end_clause(code)}; see the end of {LOG}."
@@ -199,19 +197,17 @@ class Parent:
 
     def report(self, phase: str, vsn: str) -> None:
         """Write the node's status to var/parent.json."""
-        identity = {
+        status = {
             "directory": str(DIRECTORY),
             "pid": os.getpid(),
             "node_pid": self.node.pid if self.node else None,
             "vsn": vsn,
-        }
-        status = {
             "phase": phase,
             "boots": self.boots,
             "error": self.error[:MAX_SENTENCE],
             "run_directory": self.run_directory,
         }
-        text = json.dumps({**identity, **status}).ljust(2 * MAX_SENTENCE)
+        text = json.dumps(status).ljust(2 * MAX_SENTENCE)
         temporary = STATE.with_name(".parent.json.new")
         try:
             temporary.write_text(text)
