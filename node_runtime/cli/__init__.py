@@ -1,4 +1,4 @@
-"""The `node-runtime` command, the node's own process, and the script that becomes a release's bin/<name>."""
+"""The `node-runtime` command, the node's own OS process, and the script that becomes a release's bin/<name>."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The `node-runtime` command. Imported late: a node's process comes through this package, too."""
+    """Run the `node-runtime` command. The import is late because a node's own process imports this package, too."""
     from .commands import run
 
     run(arguments)

@@ -1,4 +1,4 @@
-"""The verbs of `node-runtime`: what is done to releases where no node runs."""
+"""The verbs of `node-runtime`, which work on releases without a running node."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hotdash", message="%(version)s")
 def node_runtime() -> None:
-    """Build releases, and the way between two of them."""
+    """Build and install releases, and generate the relup between two of them."""
 
 
 @node_runtime.command()
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--output", type=click.Path(path_type=Path, file_okay=False), help="Where to; FOLDER/_build otherwise.")
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), help="The output folder; FOLDER/_build by default."
+)
 def build(folder: Path, output: Path | None) -> None:
-    """Make the tarball of the release in FOLDER: everything that a node needs but Python."""
+    """Build the tarball of the release in FOLDER: everything that a node needs except Python."""
     from node_runtime.releases.build.tarball import build as build_release
 
     click.echo(build_release(folder, output or folder / "_build", *launcher()))
 
 
 def launcher() -> tuple[bytes, dict[str, bytes]]:
-    """What becomes bin/<name>, and what stands beside it in bin/."""
+    """Return the contents of bin/<name>, and those of the other files in bin/ by their paths."""
     package = resources.files("node_runtime.cli.launcher")
     modules = {file.name: file.read_bytes() for file in package.iterdir() if file.name.endswith(".py")}
     script = modules.pop("script.py")
@@ -47,7 +49,7 @@ def launcher() -> tuple[bytes, dict[str, bytes]]:
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def install(tarball: Path, directory: Path) -> None:
-    """Unpack a release's TARBALL, verified, into DIRECTORY: an empty one, or that of a node that is down."""
+    """Verify a release's TARBALL and unpack it into DIRECTORY: an empty one, or that of a node that is down."""
     from node_runtime.releases.store import commit_record
     from node_runtime.releases.store.unpack import unpack
 
@@ -55,8 +57,8 @@ def install(tarball: Path, directory: Path) -> None:
 
     if directory.exists() and any(directory.iterdir()):
         if commit_record.load(directory) is None:
-            raise Refused(f"{directory} is not empty, and no node's directory; name another one.")
-        with hold_directory(directory, "bring the release to it with `bin/<name> unpack TARBALL`"):
+            raise Refused(f"{directory} is neither empty nor a node's directory; choose another one.")
+        with hold_directory(directory, "unpack the release there with `bin/<name> unpack TARBALL`"):
             manifest = unpack(tarball, directory)
     else:
         manifest = unpack(tarball, directory)
@@ -66,10 +68,16 @@ def install(tarball: Path, directory: Path) -> None:
 
 @node_runtime.command()
 @click.option("--from", "older", required=True, type=click.Path(path_type=Path), help="The older release.")
-@click.option("--to", "newer", required=True, type=click.Path(path_type=Path), help="The newer one, with the appups.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.option(
+    "--to",
+    "newer",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The newer release, which contains the appups.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def relup(older: Path, newer: Path, as_json: bool) -> None:
-    """Print the low-level instructions between two releases, each a project's folder or a tarball."""
+    """Print the low-level instructions between two releases, each a project folder or a tarball."""
     from node_runtime.releases.relup.relup_json import relup_json
     from node_runtime.releases.relup.translation import make_relup
 
@@ -84,7 +92,7 @@ def relup(older: Path, newer: Path, as_json: bool) -> None:
 
 
 def _view(path: Path) -> ReleaseView:
-    """A release as its project's folder or its tarball says it."""
+    """Read a release from its project folder or its tarball."""
     from node_runtime.releases.build.project import read_project
     from node_runtime.releases.store.catalog import Catalog
     from node_runtime.releases.store.unpack import unpack
@@ -96,7 +104,7 @@ def _view(path: Path) -> ReleaseView:
 
 
 def run(arguments: Sequence[str] | None) -> None:
-    """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
+    """Run the command line. A refusal prints one sentence to stderr and sets the exit code."""
     try:
         node_runtime.main(args=arguments, prog_name="node-runtime", standalone_mode=False)
     except Refused as refusal:

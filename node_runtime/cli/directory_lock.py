@@ -1,4 +1,4 @@
-"""Who may change a node's directory: one at a time."""
+"""The lock on a node's directory: one process at a time may change it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from node_runtime.protocol.exit_codes import Refused
 
 @contextmanager
 def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
-    """Keep others out: two nodes in one directory would undo each other's releases. Raises `Refused`."""
+    """Lock the directory: two nodes in it would undo each other's releases. Raises `Refused` if it is locked."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:

@@ -1,6 +1,6 @@
-"""Run a module of a release with that release's own libraries and no others: enter.py DIRECTORY VSN MODULE ARGUMENT…
+"""Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT…
 
-Started by bin/<name> as a file, in a Python that sees nothing but its standard library.
+bin/<name> runs this file in a Python that can import only its standard library.
 """
 
 import importlib

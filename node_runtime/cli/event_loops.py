@@ -1,5 +1,7 @@
-"""Which event loop a node runs on: node.toml says it, and uvloop is there if the release brings it. And how long: it
-ends with the node, and not when some code in it wants to leave."""
+"""The node's event loop: node.toml chooses it, and uvloop is available if the release contains it.
+
+The loop runs as long as the node, even if code in it tries to end it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the node's event loop; None means asyncio's own, also where the other one is missing."""
+    """Return the factory of the node's event loop; None means asyncio's own, also if uvloop is missing."""
     if node.loop == "asyncio" or not _has_uvloop():
         return None
     import uvloop
@@ -28,24 +30,24 @@ def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | 
 def check_loop(node: NodeConfig, vsn: str) -> None:
     """Raise Refused if the release lacks the event loop that node.toml asks for."""
     if node.loop == "uvloop" and not _has_uvloop():
-        raise Refused(f'node.toml says loop = "uvloop", but release {vsn} has none; add uvloop to its requirements.')
+        raise Refused(f'node.toml sets loop = "uvloop", but release {vsn} lacks it; add uvloop to its requirements.')
 
 
 def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
-    """What `main` comes to on the loop, whatever asyncio code beside it does.
+    """Run `main` on the loop and return its result, even if other code tries to end the loop.
 
     asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`. Here
-    a process that does so has crashed; what is no process is logged, and everybody else goes on.
+    a process that does so crashes. If code outside of all processes does so, it is logged and the loop goes on.
     """
-    living = loop.create_task(main)
+    main_task = loop.create_task(main)
     while True:
         try:
-            return loop.run_until_complete(living)
+            return loop.run_until_complete(main_task)
         except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
-            if living.done() or loop.is_closed():
+            if main_task.done() or loop.is_closed():
                 raise
             logger.error(
-                "asyncio code outside of all processes would have ended the event loop, which goes on: %s: %s",
+                "asyncio code outside of all processes tried to end the event loop, which goes on: %s: %s",
                 type(error).__name__,
                 error,
                 exc_info=error,

@@ -1,4 +1,4 @@
-"""The node's end of the pipe to its parent: that it lives, that it is ready, and how it ended."""
+"""The node's end of the pipe to its parent: heartbeats, and reports that the node is ready or has ended."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
-BEATS: Final = 1.0
-"""Seconds between two beats."""
+BEAT_SECONDS: Final = 1.0
+"""The greatest number of seconds between two heartbeats."""
 
-Farewell = Literal["stopped", "restart", "failed"]
+Ending = Literal["stopped", "restart", "failed"]
 
 
 class Heart:
-    """Writes lines to `descriptor`; a node that has no parent has None, and its heart is mute.
+    """Writes lines to `descriptor`, or none if that is None, as for a node without a parent.
 
-    `on_orphaned` is called once when the parent is gone: then nobody would boot this node again.
+    `on_orphaned` is called once when the parent has ended: nothing would boot this node again.
     """
 
     def __init__(self, descriptor: int | None, on_orphaned: Callable[[], None]) -> None:
@@ -28,33 +28,33 @@ class Heart:
             os.set_inheritable(descriptor, False)
             os.set_blocking(descriptor, False)
 
-    async def beat(self, patience: float) -> None:
-        """Beat for ever, from the event loop; `patience` is how many seconds of silence mean that it is stuck."""
-        self._say(f"heart {patience:g}")
+    async def beat(self, silence_limit: float) -> None:
+        """Send heartbeats for ever. The event loop counts as stuck after `silence_limit` seconds without one."""
+        self._write(f"heart {silence_limit:g}")
         while True:
-            self._say("beat")
-            await asyncio.sleep(min(BEATS, patience / 4))
+            self._write("beat")
+            await asyncio.sleep(min(BEAT_SECONDS, silence_limit / 4))
 
     def ready(self, run_directory: Path) -> None:
-        """Everything is started; the node's record stands in `run_directory`."""
-        self._say(f"ready {run_directory.absolute()}")
+        """Report that all applications are started, and that the node's record is in `run_directory`."""
+        self._write(f"ready {run_directory.absolute()}")
 
     def phase(self, phase: str) -> None:
-        """How far the operation is that the node carries out; empty when there is none. It writes on no disk."""
-        self._say(f"phase {phase}")
+        """Report the phase of the operation that runs; empty if none runs. Nothing is written to disk."""
+        self._write(f"phase {phase}")
 
-    def farewell(self, word: Farewell, sentence: str = "") -> None:
-        """The last word."""
-        self._say(f"{word} {' '.join(sentence.split())}")
+    def end(self, ending: Ending, sentence: str = "") -> None:
+        """Report how the node ends, and close the pipe."""
+        self._write(f"{ending} {' '.join(sentence.split())}")
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _say(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         if self._descriptor is None:
             return
         try:
-            with contextlib.suppress(BlockingIOError):  # the parent is stopped, and has more to read than it can hold
+            with contextlib.suppress(BlockingIOError):  # the pipe is full because the parent is suspended
                 os.write(self._descriptor, line.encode() + b"\n")
         except BrokenPipeError:
             os.close(self._descriptor)

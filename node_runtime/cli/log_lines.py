@@ -1,4 +1,4 @@
-"""What a line of the node's log looks like: for people, or as JSON for those who collect logs."""
+"""The format of the node's log lines: text for people, or JSON for log collectors."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class TextLines(logging.Formatter):
     """`2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`; `-` outside of processes."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(release)s %(who)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record; a traceback follows on lines of its own."""
-        record.who = _who(record)
+        """Format one record; a traceback follows on lines of its own."""
+        record.process_label = _process_label(record)
         return super().format(record)
 
 
-def _who(record: logging.LogRecord) -> str:
+def _process_label(record: logging.LogRecord) -> str:
     pid: int | None = getattr(record, "pid", None)
     name: str | None = getattr(record, "registered", None)
     if pid is None:
@@ -34,11 +34,11 @@ def _who(record: logging.LogRecord) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, release, pid, name, message; report and traceback if there are."""
+    """One JSON object a line: time, level, logger, release, pid, name, message; report and traceback if present."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record on one line."""
-        said: dict[str, Any] = {
+        """Format one record as one line."""
+        entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
@@ -49,21 +49,21 @@ class JsonLines(logging.Formatter):
         }
         report = getattr(record, "report", None)
         if dataclasses.is_dataclass(report) and not isinstance(report, type):
-            said["report"] = {"type": type(report).__name__, **dataclasses.asdict(report)}
+            entry["report"] = {"type": type(report).__name__, **dataclasses.asdict(report)}
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(said, default=str, ensure_ascii=False)
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=False)
 
 
-LINES: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextLines, "json": JsonLines}
+FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextLines, "json": JsonLines}
 
 
 def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
-    """Write every record from level INFO on to stderr, with who logged it, for the rest of the OS process.
+    """Write every record from level INFO on to stderr, with the process that logged it, until the OS process ends.
 
-    A library's records, uvicorn's for one, go the same way: nobody else in the node sets up handlers.
+    The records of libraries such as uvicorn go there too: nothing else in the node sets up handlers.
     """
     say_who_logs(release)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LINES[lines]())
+    handler.setFormatter(FORMATTERS[lines]())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,4 +1,4 @@
-"""The node's process: from a release on disk to running applications, and in order down again."""
+"""The node's OS process: boots a release from disk, runs its applications, and stops them in order."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ from node_runtime.releases.store.catalog import Catalog, Unpacked
 
 from .directory_lock import hold_directory
 from .event_loops import check_loop, loop_factory, run
-from .heart import Farewell, Heart
+from .heart import Ending, Heart
 from .log_lines import log_to_stderr
 
-SIGNALS: Final[dict[int, Farewell]] = {
+SIGNALS: Final[dict[int, Ending]] = {
     signal.SIGTERM: "stopped",
     signal.SIGINT: "stopped",
     signal.SIGHUP: "restart",
 }
 
 YOUNG: Final = 10_000
-"""So many new objects set the garbage collector off. A node has many that stay: Python's 700 look at them too often."""
+"""How many new objects start a garbage collection. A node has many long-lived objects: Python's 700 is too few."""
 
-FULL_SECONDS: Final = 5.0
-"""Between two attempts to write on a full disk what operators need."""
+RECORD_RETRY_SECONDS: Final = 5.0
+"""The time between two attempts to write the node's record to a full disk."""
 
 CANCELLED: Final = (
-    "The node was not told to end, but its main task was cancelled, by code outside of all processes that cancels "
+    "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes cancels "
     "every task of the event loop."
 )
 
@@ -64,65 +64,70 @@ logger: Final = logging.getLogger("node_runtime")
 class Node:
     """One life of the node in `directory` with release `vsn`.
 
-    `because` says why this one boots where another one is permanent, `last` how its last life ended.
+    `fallback_reason` says why this release boots although another one is permanent; `last` how the last life ended.
     """
 
     def __init__(
-        self, directory: Path, vsn: str, heart: int | None, because: str | None = None, last: LastLife = IN_ORDER
+        self,
+        directory: Path,
+        vsn: str,
+        heart: int | None,
+        fallback_reason: str | None = None,
+        last: LastLife = IN_ORDER,
     ) -> None:
         self.directory = directory
         self.vsn = vsn
-        self._because = because
+        self._fallback_reason = fallback_reason
         self._last = last
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
         self._heart = Heart(heart, lambda: self._end("stopped", "The parent is gone."))
         self._handler: ReleaseHandler | None = None
         self._task: asyncio.Task[None] | None = None
-        self._word: Farewell | None = None
+        self._ending: Ending | None = None
         self._sentence = ""
 
     def release(self) -> str:
-        """The release that runs now."""
+        """Return the version of the release that runs now."""
         return self.vsn if self._handler is None else self._handler.vsn
 
     async def run(self) -> int:
-        """Live until told to end; returns the exit code."""
+        """Run until the node is stopped, restarted or fails; returns the exit code."""
         gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
-        for number, word in SIGNALS.items():
-            loop.add_signal_handler(number, self._end, word)
+        for number, ending in SIGNALS.items():
+            loop.add_signal_handler(number, self._end, ending)
         self._task = asyncio.create_task(self._live())
         try:
             await self._task
         except asyncio.CancelledError:
-            if self._word is None:
-                self._word, self._sentence = "failed", CANCELLED
+            if self._ending is None:
+                self._ending, self._sentence = "failed", CANCELLED
         except Refused as refused:
-            self._word, self._sentence = "failed", refused.sentence
+            self._ending, self._sentence = "failed", refused.sentence
         except CRASHES as error:
             logger.exception("the node failed")
-            self._word, self._sentence = "failed", f"The node failed: {type(error).__name__}: {error}"
+            self._ending, self._sentence = "failed", f"The node failed: {type(error).__name__}: {error}"
         if self._sentence:
             logger.critical("%s", self._sentence)
-        self._heart.farewell(self._word or "stopped", self._sentence)
-        return 1 if self._word == "failed" else 0
+        self._heart.end(self._ending or "stopped", self._sentence)
+        return 1 if self._ending == "failed" else 0
 
-    def _end(self, word: Farewell, sentence: str = "") -> None:
-        """End in order. The first word counts."""
-        if self._word is None and self._task is not None:
-            self._word, self._sentence = word, sentence
+    def _end(self, ending: Ending, sentence: str = "") -> None:
+        """End in order. Only the first call counts."""
+        if self._ending is None and self._task is not None:
+            self._ending, self._sentence = ending, sentence
             self._task.cancel()
 
     def _halt(self, reason: object) -> None:
-        """The node must not go on."""
-        said = describe_reason(reason)
+        """End because an application or operation requires that the node stops."""
+        clause = describe_reason(reason)
         if self._handler is not None:
-            self._handler.record_halt(f"the node halted: {said}")
-        self._end("failed", f"The node halts: {said}.")
+            self._handler.record_halt(f"the node halted: {clause}")
+        self._end("failed", f"The node halts: {clause}.")
 
     async def _live(self) -> None:
-        """What is begun here ends in the opposite order, however it ends."""
+        """Start all parts of the node; they stop in the opposite order, however the node ends."""
         configuration = read_configuration(self.directory, self.vsn)
         async with AsyncExitStack() as stack:
             check_loop(configuration.node, self.vsn)
@@ -145,16 +150,16 @@ class Node:
             stack.push_async_callback(_stop_applications)
             stack.push_async_callback(handler.stop)
             await self._start_applications(release, configuration)
-            if self._because is not None:
-                await handler.record_fallback(self._because)
-            self._publish(self._place(configuration, release, control.host, ports))
+            if self._fallback_reason is not None:
+                await handler.record_fallback(self._fallback_reason)
+            self._publish(self._node_record(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready(run_directory())
             logger.info("%s runs %s", configuration.node.name, self.vsn)
             await asyncio.Event().wait()
 
     def _keep_record(self) -> None:
-        """A directory that was just unpacked gets its commit record: what boots first is permanent."""
+        """Write the commit record of a newly unpacked directory: the release that boots first is permanent."""
         if commit_record.load(self.directory) is None:
             commit_record.save(self.directory, commit_record.first_record(self.vsn))
 
@@ -177,7 +182,7 @@ class Node:
         return control, handler
 
     async def _start_applications(self, release: Unpacked, configuration: Configuration) -> None:
-        """Load all, then start in the release's order, each as release.toml says."""
+        """Load all applications, then start them in the release's order, each with its start type in release.toml."""
         needed = {name for app in release.apps.values() for name in app.applications}
         for name in sorted(BUILT_IN & needed):
             built_in = importlib.import_module(f"node_runtime.{name}").APPLICATION
@@ -196,7 +201,9 @@ class Node:
             except Exit as failed:
                 raise _refused(name, failed.reason) from failed
 
-    def _place(self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]) -> NodeRecord:
+    def _node_record(
+        self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]
+    ) -> NodeRecord:
         return NodeRecord(
             name=configuration.node.name,
             os_pid=os.getpid(),
@@ -210,25 +217,25 @@ class Node:
             started=self.started,
         )
 
-    def _publish(self, found: NodeRecord) -> None:
-        """Let the node be found. A full disk is no reason to serve nobody: then it is found when there is room."""
+    def _publish(self, record: NodeRecord) -> None:
+        """Write the record by which clients find the node. On a full disk, go on serving and try again later."""
         try:
-            write_record(found)
+            write_record(record)
         except OSError as error:
-            logger.error("%s can't be found by operators before there is room for its record: %s", found.name, error)
-            asyncio.get_running_loop().call_later(FULL_SECONDS, self._publish, found)
+            logger.error("operators can't find %s until there is disk space for its record: %s", record.name, error)
+            asyncio.get_running_loop().call_later(RECORD_RETRY_SECONDS, self._publish, record)
 
 
 def _load_modules(release: Unpacked, applications: set[str]) -> None:
-    """Load all code at boot, as OTP's embedded mode does: what can't be loaded shows now and not at some request."""
+    """Load all code at boot, as OTP's embedded mode does, so that a module that can't be loaded fails the boot."""
     for source in release.sources.values():
         if source.app in applications:
             try:
                 importlib.import_module(source.module)
             except CRASHES as error:
                 logger.exception("module %s can't be loaded", source.module)
-                said = f"{type(error).__name__}: {error}"
-                raise Refused(f"Module {source.module} of {source.app} can't be loaded: {said}.") from error
+                cause = f"{type(error).__name__}: {error}"
+                raise Refused(f"Module {source.module} of {source.app} can't be loaded: {cause}.") from error
 
 
 async def _stop_applications() -> None:
@@ -238,20 +245,20 @@ async def _stop_applications() -> None:
 
 def _refused(name: str, reason: object) -> Refused:
     refused = refusal(reason)
-    said = describe_reason(reason) if refused is None else refused.sentence
-    return Refused(f"Application {name} did not start: {said.rstrip('.')}.")
+    cause = describe_reason(reason) if refused is None else refused.sentence
+    return Refused(f"Application {name} did not start: {cause.rstrip('.')}.")
 
 
 def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
-    """The version of a module that has the namespace."""
+    """Return the version of a module to which the namespace belongs."""
     for version in code.versions(module):
         if version is not None and version.namespace is namespace:
             return version.vsn
     return said_vsn(module, namespace)
 
 
-def _settings(directory: Path, vsn: str) -> NodeConfig:
-    """What node.toml says; the defaults where it can't be read, which the node then says and ends."""
+def _node_config(directory: Path, vsn: str) -> NodeConfig:
+    """Return node.toml, or the defaults if it can't be read; the node then reports that and ends."""
     try:
         return read_configuration(directory, vsn).node
     except Refused:
@@ -264,15 +271,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The pipe to the parent.")
-    parser.add_argument("--because", help="Why the permanent release doesn't boot, and this one is to be it.")
-    parser.add_argument("--after", default="", help="Why the node's last life ended, if not in order.")
-    parser.add_argument("--during", default="", help="The phase of the operation that was under way.")
-    parser.add_argument("--blame", action="store_true", help="Nobody else has ended it.")
-    asked = parser.parse_args(arguments)
-    last = LastLife(asked.after, asked.during, asked.blame)
+    parser.add_argument("--because", help="Why the permanent release does not boot; this release replaces it.")
+    parser.add_argument("--after", default="", help="Why the node's last life ended, unless it ended in order.")
+    parser.add_argument("--during", default="", help="The phase of the operation that ran at that time.")
+    parser.add_argument("--blame", action="store_true", help="The node itself caused that end.")
+    options = parser.parse_args(arguments)
+    last = LastLife(options.after, options.during, options.blame)
     faulthandler.enable()
-    node = Node(asked.directory, asked.vsn, asked.heart, asked.because, last)
-    settings = _settings(asked.directory, asked.vsn)
-    log_to_stderr(settings.log, node.release)
-    with asyncio.Runner(loop_factory=loop_factory(settings)) as runner:
+    node = Node(options.directory, options.vsn, options.heart, options.because, last)
+    config = _node_config(options.directory, options.vsn)
+    log_to_stderr(config.log, node.release)
+    with asyncio.Runner(loop_factory=loop_factory(config)) as runner:
         sys.exit(run(runner.get_loop(), node.run()))

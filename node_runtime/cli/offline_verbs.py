@@ -1,4 +1,4 @@
-"""What bin/<name> does in its own directory with the bundled runtime: `ping` and `cookie`."""
+"""The verbs that bin/<name> carries out in its own directory with the bundled runtime: `ping` and `cookie`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from node_runtime.protocol.run_directory import alive, locate, read_record
 
 
 def main(arguments: list[str]) -> None:
-    """`ping DIRECTORY NODE`, or `cookie DIRECTORY NODE [--role ROLE]`."""
-    deed, directory, node, *rest = arguments
+    """Run `ping DIRECTORY NODE`, or `cookie DIRECTORY NODE [--role ROLE]`."""
+    verb, directory, node, *rest = arguments
     try:
-        if deed == "ping":
+        if verb == "ping":
             asyncio.run(_ping(Path(directory), node))
         else:
             _print_cookie(Path(directory), rest)
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
 
 
 async def _ping(directory: Path, node: str) -> None:
-    """bin/<name> has seen that the node has a parent."""
+    """Ping the node. bin/<name> has checked that the node has a parent."""
     record = read_record(node)
     if record is None or not alive(record) or Path(record.directory) != directory:
         raise Refused(f"{node} is being started; try again in a moment.", ExitCode.UNREACHABLE)

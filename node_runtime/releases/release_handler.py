@@ -32,7 +32,7 @@ from node_runtime.protocol.messages import (
 )
 
 from . import operation_outcome, probation
-from .install.installation import Installation
+from .install.installation import Installation, InstallOptions
 from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import IN_ORDER, History, LastLife
 from .operation_listeners import OperationListeners
@@ -114,7 +114,7 @@ class ReleaseHandler:
             elif reason.endswith(REMEDY):
                 reason, remedy = reason.removesuffix(f"; {REMEDY}"), REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
-        on_progress = self.rehearsals.of(vsn)
+        on_progress = self.rehearsals.callback(vsn)
         plan = await make_plan(transition, self._code, self.generation, self._can_roll_back(vsn), on_progress)
         if entry.failed is not None:
             warning = f"{vsn} failed here before: {entry.failed.rstrip('.')}. Pass --again to retry it."
@@ -289,13 +289,13 @@ class ReleaseHandler:
         for vsn in path:
             transition = self._transition(vsn)
             await asyncio.to_thread(self._store.catalog.verify, vsn)
+            rehearsing = self.rehearsals.callback(vsn)
             installed = await Installation(
                 transition,
                 self._code,
                 progress,
-                request.wait,
-                request.unrehearsed,
-                self.rehearsals.of(vsn),
+                InstallOptions(request.wait, request.unrehearsed),
+                rehearsing,
                 durable,
                 partial(self._switched, transition),
             ).run()

@@ -22,7 +22,7 @@ def test_build_prints_the_tarball_and_install_says_what_to_do_next(tmp_path: Pat
     assert tarball == str(project / "_build" / "tiny-1.0.tar.gz")
     directory = tmp_path / "node"
     assert f"`{directory}/bin/tiny start`" in node_runtime("install", tarball, directory)
-    assert f"{project} is not empty, and no node's directory" in node_runtime("install", tarball, project, code=1)
+    assert f"{project} is neither empty nor a node's directory" in node_runtime("install", tarball, project, code=1)
 
 
 def test_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(nod
     assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
-    assert "I give up 2.0." in node.log
+    assert "Giving up on 2.0." in node.log
     assert "1.0 is now permanent" in node.log
     assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
@@ -107,7 +107,7 @@ def test_a_damaged_release_without_an_old_one_is_named_with_what_puts_it_right(
     shutil.rmtree(node.directory / "lib/tiny-1.0/src")
     said = node.tiny("start", code=1).stderr
     assert said.startswith("Release 1.0 is damaged: lib/tiny-1.0/src/")
-    assert f"`node-runtime install TARBALL {node.directory}` puts it right" in said
+    assert f"`node-runtime install TARBALL {node.directory}` repairs it" in said
     command("node-runtime", "install", tarballs["1.0"], node.directory, env=node.environment)
     with stopped_at_last(node):
         node.tiny("start")

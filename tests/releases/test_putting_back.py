@@ -63,7 +63,7 @@ async def test_a_state_that_a_failed_code_change_has_changed_is_not_said_to_be_p
     assert "its code_change changed the state that it was given" in operation.error
     await eventually(lambda: halts == [operation.error], what="the halt")
     results = {result.name: result for result in operation.results}
-    assert results["counter7"].before.text == "‹its code_change has changed it›"
+    assert results["counter7"].before.text == "‹changed by its code_change›"
     assert item(results["counter7"].after, "count") == "70"
     assert results["counter7"].outcome == "failed"
     assert results["counter1"].outcome == "put back"
@@ -97,7 +97,7 @@ async def test_results_do_not_show_as_before_what_code_change_has_made_of_it(sma
     operation = await small.go("2")
     assert operation.outcome == "installed"
     result = operation.results[0]
-    assert (result.before.text, item(result.after, "count")) == ("‹its code_change has changed it›", "40")
+    assert (result.before.text, item(result.after, "count")) == ("‹changed by its code_change›", "40")
 
 
 async def test_an_async_code_change_is_refused_and_leaves_no_warning(small: SmallNode) -> None:

@@ -101,7 +101,7 @@ async def test_the_pause_of_who_is_only_held_is_estimated_too(small: SmallNode) 
 
 WRONG = {
     "raised": ('raise KeyError("total")', "its code_change raised KeyError: 'total'"),
-    "wrong type": ("return [state]", "its code_change returned a list; Counter is declared with dict"),
+    "wrong type": ("return [state]", "its code_change returned a list; Counter declares its state as dict"),
     "mutated": ('state["count"] += 1\nreturn dict(state)', "its code_change changes the state that it is given"),
     "hung": ("while True:\n    pass", "its code_change has not ended within 0.2 s"),
     "died": ("import os\nos._exit(3)", "its code_change ended the process that it ran in"),
@@ -135,7 +135,7 @@ async def test_memory_is_bounded(small: SmallNode) -> None:
     await start_counters(small, changing('return {"count": 0, "many": bytearray(3 << 30)}'), 5)
     one = only(await small.handler.plan("2"))
     assert one.outcome == "raised"
-    assert one.message == "its code_change needs more than 1024 MiB beyond what the node has"
+    assert one.message == "its code_change needs more than 1024 MiB on top of the node's memory"
 
 
 async def test_an_object_of_the_old_version_is_not_the_declared_state_of_the_new_one(small: SmallNode) -> None:
@@ -148,7 +148,7 @@ async def test_an_object_of_the_old_version_is_not_the_declared_state_of_the_new
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
     one = only(await small.handler.plan("2"))
     assert one.outcome == "wrong type"
-    assert one.message == "its code_change returned a State; Counter is declared with State"
+    assert one.message == "its code_change returned a State; Counter declares its state as State"
 
 
 async def test_a_state_machine_in_a_state_that_the_target_lacks(small: SmallNode) -> None:
@@ -168,7 +168,7 @@ async def test_a_way_down_that_does_not_give_the_state_back_is_a_warning(small: 
     await start_counters(small, changing(forgetful), 0, 5)
     plan = await small.handler.plan("2")
     assert plan.blockers == ()
-    assert plan.warnings == ("counter5 (shop.counter): the way down does not give the same state back.",)
+    assert plan.warnings == ("counter5 (shop.counter): the way down does not restore the same state.",)
     assert plan.rehearsal is not None
     assert plan.rehearsal.not_given_back == 1
     assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}

@@ -127,7 +127,7 @@ async def test_what_one_does_to_the_node_is_not_rehearsed_and_after_it_nobody_kn
     small: SmallNode, name: str
 ) -> None:
     plan = await plan_with(small, f'apply = "shop.prices:{name}"', 'apply = "shop.prices:double"')
-    missing = "instruction 3, which comes before, was not rehearsed"
+    missing = "instruction 3 before it was not rehearsed"
     first, second = calls(plan)
     assert first[:2] == (f"shop.prices:{name}", "unrehearsed")
     assert first[2].startswith(UNTRIED[name])

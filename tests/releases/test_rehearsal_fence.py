@@ -36,15 +36,15 @@ OUTSIDE = {
     "a file": ('open("PATH", "w").write("!")\nreturn dict(state)', "writes a file"),
     "a connection": (
         'import socket\nsocket.create_connection(("127.0.0.1", PORT))\nreturn dict(state)',
-        "acts on what is outside of the node (socket.",
+        "acts on something outside of the node (socket.",
     ),
     "a program": (
         'import subprocess\nsubprocess.run(["touch", "PATH"])\nreturn dict(state)',
-        "acts on what is outside of the node (subprocess.Popen)",
+        "acts on something outside of the node (subprocess.Popen)",
     ),
     "a signal": (
         "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn dict(state)",
-        "acts on what is outside of the node (os.kill)",
+        "acts on something outside of the node (os.kill)",
     ),
     "a thread": (
         "import threading\nthreading.Thread(target=print).start()\nreturn dict(state)",
@@ -52,11 +52,11 @@ OUTSIDE = {
     ),
     "the working directory": (
         "import os\nos.chdir('/')\nreturn dict(state)",
-        "acts on what is outside of the node (os.",
+        "acts on something outside of the node (os.",
     ),
     "a signal handler": (
         "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\nreturn dict(state)",
-        "changes how the node takes signals",
+        "changes how the node handles signals",
     ),
     "a descriptor": ("import os\nos.write(1, b'!')\nreturn dict(state)", "uses a descriptor of the node"),
 }
@@ -86,7 +86,7 @@ async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
         assert refused.outcome == "aborted"
         assert refused.error is not None
         assert "counter5" in refused.error
-        assert refused.error.endswith("say --unrehearsed to go all the same")
+        assert refused.error.endswith("pass --unrehearsed to proceed anyway")
         assert not touched.exists()
         with pytest.raises(BlockingIOError):
             server.accept()
@@ -99,7 +99,7 @@ async def test_a_loop_that_the_state_refers_to_is_not_to_be_used(small: SmallNod
     one = only(await small.handler.plan("2"))
     assert (one.outcome, one.message) == (
         "unrehearsed",
-        "its code_change uses the event loop, which a rehearsal can't let it do",
+        "its code_change uses the event loop, which can't be rehearsed",
     )
 
 
@@ -131,7 +131,7 @@ return {{**state, "rows": rows[0]}}
         one = only(plan)
         assert (one.outcome, one.message) == (
             "unrehearsed",
-            "its code_change uses a descriptor of the node, which a rehearsal can't let it do",
+            "its code_change uses a descriptor of the node, which can't be rehearsed",
         )
         assert plan.blockers == ()
         assert (await small.go("2", unrehearsed=True)).outcome == "installed"

@@ -1,5 +1,5 @@
-"""The node in a directory: its command line, and its parent while it runs.
+"""The launcher of a node directory: its command line, and the node's parent process.
 
-A build copies this package to bin/_launcher beside bin/<name>, which is `script`. It needs nothing but the standard
-library, so that it works when the node doesn't.
+A build copies this package to bin/_launcher, and `script` to bin/<name>. The package uses the standard library only, so
+that it works when the node doesn't.
 """

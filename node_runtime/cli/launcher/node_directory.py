@@ -1,4 +1,4 @@
-"""What stands in the node's directory: its releases, which of them may boot, and what they are made of."""
+"""The node's directory: its releases, those that may boot, and the files that they consist of."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RECORD = DIRECTORY / "releases" / "record.json"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
 REFUSED, USAGE, DOWN = 1, 2, 3
-REMEDY = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}` puts it right"
+REMEDY = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}` repairs it"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-class Failure(Exception):
-    """A sentence for people, and the exit code it ends in."""
+class LauncherError(Exception):
+    """The command fails with a sentence for the operator and an exit code."""
 
     def __init__(self, sentence: str, code: int = REFUSED) -> None:
         super().__init__(sentence)
@@ -29,81 +29,83 @@ class Failure(Exception):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of the node directory; empty where there is no such file. Fails for one that makes no sense."""
+    """Read a JSON object; empty if there is no such file. Raises LauncherError if it is not valid JSON."""
     try:
         read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return read
     except ValueError as error:
-        raise Failure(f"{path} is damaged: {error}; put it back from a backup.") from None
+        raise LauncherError(f"{path} is damaged: {error}; restore it from a backup.") from None
 
 
-def entry(path: Path, read: object, key: str, kind: type) -> Any:
-    """What stands under `key` in something read from `path`. Fails where that isn't a `kind`."""
+def value_of(path: Path, read: object, key: str, kind: type) -> Any:
+    """Return the value of `key` in an object read from `path`. Raises LauncherError unless it is of type `kind`."""
     found = read.get(key) if isinstance(read, dict) else None
     if not isinstance(found, kind):
-        raise Failure(f"{path} is damaged: it doesn't say {key!r}; put it back from a backup.")
+        raise LauncherError(f"{path} is damaged: {key!r} is missing or has a wrong type; restore it from a backup.")
     return found
 
 
 def permanent() -> str:
-    """The version that boots: the commit record's word, or the only release where there is no record yet."""
+    """Return the version that boots: the commit record's permanent one, or the only release if there is no record."""
     if RECORD.exists():
-        return str(entry(RECORD, read_json(RECORD), "permanent", str))
+        return str(value_of(RECORD, read_json(RECORD), "permanent", str))
     found = sorted(path.parent.name for path in RECORD.parent.glob("*/manifest.json"))
     if len(found) != 1:
         held = " and ".join(found) if found else "no release"
-        raise Failure(f"{RECORD.parent} holds {held}, and no {RECORD.name} says what to boot.")
+        raise LauncherError(f"{RECORD.parent} contains {held}, but no {RECORD.name} that says which release boots.")
     return found[0]
 
 
 def bootable() -> list[str]:
-    """What may boot: the permanent release, then those that were permanent before, the last one first."""
+    """Return the releases that may boot: the permanent one, then the old ones, the most recently committed first."""
     first = permanent()
-    known = entry(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
-    old = [vsn for vsn, held in known.items() if entry(RECORD, held, "status", str) == "old"]
+    known = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
+    old = [vsn for vsn, held in known.items() if value_of(RECORD, held, "status", str) == "old"]
     return [first, *sorted(old, key=lambda vsn: known[vsn].get("committed") or 0, reverse=True)]
 
 
 def manifest(vsn: str, key: str, kind: type) -> Any:
-    """What the manifest of a release that stands here says under `key`."""
+    """Return the value of `key` in the manifest of a release in this directory."""
     path = RECORD.parent / vsn / "manifest.json"
     if not path.exists():
-        raise Failure(f"Release {vsn} is damaged: {path} is missing; {REMEDY}.")
-    return entry(path, read_json(path), key, kind)
+        raise LauncherError(f"Release {vsn} is damaged: {path} is missing; {REMEDY}.")
+    return value_of(path, read_json(path), key, kind)
 
 
 def verify(vsn: str) -> None:
-    """Fails for a release that isn't what was built, or that this Python can't run."""
+    """Raise LauncherError if a file of the release differs from the build, or if it needs another Python."""
     if (wanted := manifest(vsn, "python", str)) != PYTHON:
-        raise Failure(f"Release {vsn} needs Python {wanted}, and this is {PYTHON}.")
-    for path, said in manifest(vsn, "files", dict).items():
+        raise LauncherError(f"Release {vsn} needs Python {wanted}, but this is Python {PYTHON}.")
+    for path, listed in manifest(vsn, "files", dict).items():
         if not path.startswith("bin/"):
-            file, wanted = DIRECTORY / path, entry(RECORD.parent / vsn / "manifest.json", said, "sha256", str)
+            file, wanted = DIRECTORY / path, value_of(RECORD.parent / vsn / "manifest.json", listed, "sha256", str)
             if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
                 wrong = "is not what was built" if file.exists() else "is missing"
-                raise Failure(f"Release {vsn} is damaged: {path} {wrong}; {REMEDY}.")
+                raise LauncherError(f"Release {vsn} is damaged: {path} {wrong}; {REMEDY}.")
 
 
 def node_name() -> str:
-    """The node's name: etc/node.toml's, else the release's."""
-    import tomllib  # an older Python has to come as far as `need_python`
+    """Return the node's name from etc/node.toml, else from the release's node.toml."""
+    import tomllib  # imported late: older Pythons lack it, and must get as far as `need_python`
 
     release = RECORD.parent / permanent() / "node.toml"
     for path in (DIRECTORY / "etc" / "node.toml", release):
         try:
             name = tomllib.loads(path.read_text()).get("name") if path.exists() else None
         except ValueError as error:
-            raise Failure(f"{path} is not valid TOML: {error}.") from None
+            raise LauncherError(f"{path} is not valid TOML: {error}.") from None
         if name:
             return str(name)
-    raise Failure(f"{release} doesn't give the node a name.")
+    raise LauncherError(f"{release} does not set the node's name.")
 
 
 def bundled(vsn: str, module: str, *arguments: str) -> list[str]:
-    """The command line that runs `module.main(arguments)` with the release's own libraries and no others."""
+    """Return the command that runs `module.main(arguments)` with only the release's own libraries."""
     paths = [str(part) for part in manifest(vsn, "path", list)]
     enters = [DIRECTORY / part / "node_runtime" / "cli" / "enter.py" for part in paths]
     enter = next((path for path in enters if path.is_file()), None)
     if enter is None:
-        raise Failure(f"Release {vsn} in {RECORD.parent} has no node_runtime to run with; put it back from a backup.")
+        raise LauncherError(
+            f"Release {vsn} in {RECORD.parent} has no node_runtime to run with; restore it from a backup."
+        )
     return [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(enter), str(DIRECTORY), vsn, module, *arguments]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The node in this directory: its command line, and its parent while it runs. What that is stands in _launcher/."""
+"""The command line of the node in this directory, and its parent process. The code is in _launcher/."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""What is known of the applications beside their code: specifications, environment, and where imports find modules."""
+"""The applications' specifications and environment, and where imports find their modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from node_runtime.releases.store.catalog import Unpacked
 
 
 def spec_of(release: Unpacked, name: str) -> AppSpec:
-    """The specification of one application of a release."""
+    """Return the specification of one application of a release."""
     app = release.apps[name]
     view = release.view.app(name)
     return AppSpec(
@@ -31,12 +31,12 @@ def spec_of(release: Unpacked, name: str) -> AppSpec:
 
 
 def environment_in_force(release: Unpacked) -> dict[str, dict[str, Any]]:
-    """The live parameters of the release's applications, changes by set_env among them."""
+    """Return the live parameters of the release's applications, including changes by set_env."""
     return {name: dict(applications().env.get(name, {})) for name in release.apps}
 
 
 class Surroundings:
-    """The applications' specifications and environment as they are now, to be put back if an install fails."""
+    """A snapshot of the applications' specifications and environment, to be put back if an install fails."""
 
     def __init__(self) -> None:
         known = applications()
@@ -44,8 +44,8 @@ class Surroundings:
         self._env, known.env = known.env, {name: dict(env) for name, env in known.env.items()}
         self._running: dict[str, Running] = dict(known.running)
 
-    def follow(self, target: Unpacked, configuration: Configuration) -> None:
-        """Let every application of `target` have its new specification and environment, as OTP does before a relup."""
+    def adopt(self, target: Unpacked, configuration: Configuration) -> None:
+        """Give every application of `target` its new specification and environment, as OTP does before a relup."""
         known = applications()
         for name in (app.name for app in target.view.apps if app.start != "none"):
             spec = spec_of(target, name)
@@ -53,22 +53,23 @@ class Surroundings:
             if name in known.running:
                 known.running[name] = replace(known.running[name], spec=spec)
 
-    async def tell(self) -> None:
-        """Tell the running applications whose environment has become another one, when everybody runs again."""
+    async def notify(self) -> None:
+        """Notify the running applications whose environment has changed, after the processes have been resumed."""
         await tell_of_changes(self._env)
 
     def put_back(self) -> None:
-        """Everything is as it was when this was made, but for applications that have ended since."""
+        """Restore the snapshot, except for applications that have ended since."""
         known, alive = applications(), runtime().processes
         known.specs = self._specs
         known.env = self._env
-        known.running = {name: one for name, one in self._running.items() if one.master is None or one.master in alive}
+        known.running = {name: app for name, app in self._running.items() if app.master is None or app.master in alive}
 
 
 def follow_sources(code: CodeServer, left: Unpacked, target: Unpacked) -> None:
-    """Let the first import of every module that isn't loaded yet find it in `target`; a node that boots has left none.
+    """Make the first import of every module that isn't loaded yet find it in `target`.
 
-    An application that both have in one version has one directory: it is where it was.
+    A node that boots passes `target` as `left`, too. An application with the same version in both releases has one
+    directory, which doesn't change.
     """
     for name in left.apps.keys() - target.apps.keys():
         code.add_application(name, left.apps[name].vsn, {})

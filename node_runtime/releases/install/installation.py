@@ -1,7 +1,7 @@
-"""Carrying a relup out on the live node: prepare, hold, switch in one turn, resume; or put everything back.
+"""The installation of a relup on the live node: prepare, hold, switch in one turn, resume; or put everything back.
 
-Nothing runs on a new state before all of them are there: processes are given theirs last. So until then putting back
-is switching the namespaces back and running the undos, and the states are the very objects that they were.
+No process runs on a new state before all new states exist: processes get them last. So until then, putting back means
+switching the namespaces back and running the undos, and each process still has the very object that was its state.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from .switch import Switch, Unready
 
 logger = logging.getLogger("node_runtime")
 
-TICK = 0.01
-SWITCH_SECONDS = 0.0002
-TURNS = 4
-"""How many turns of the event loop it takes until those who are due have come as far as they get without a wait."""
-FRESH = 5.0
-"""Seconds for which a rehearsal counts while the install waits for a safe moment."""
+POLL_SECONDS = 0.01
+THREAD_SWITCH_SECONDS = 0.0002
+YIELD_TURNS = 4
+"""How many turns of the event loop it takes until every runnable process has run up to its next wait."""
+REHEARSAL_VALID_SECONDS = 5.0
+"""How long a rehearsal stays valid while the install waits for a safe moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
     """The target runs. `pause` is the time in seconds from the first hold to the last resume.
 
-    `touched` is how many processes it was about; `results` tells of some of them.
+    `touched` is the number of affected processes; `results` describes some of them.
     """
 
     pause: float
@@ -53,11 +53,11 @@ class Installed:
 
 
 class Aborted(Exception):
-    """Nothing was touched; the sentence says why."""
+    """The install ended before anything was changed; the sentence says why."""
 
 
 class PutBack(Exception):
-    """It failed and was undone; `incomplete` says what could not be, if anything."""
+    """The install failed and was undone; `incomplete` says what could not be undone, if anything."""
 
     def __init__(
         self, sentence: str, pause: float, results: tuple[ProcessResult, ...], touched: int, incomplete: str | None
@@ -69,12 +69,22 @@ class PutBack(Exception):
         self.incomplete = incomplete
 
 
-class Installation:
-    """One way through a transition. `wait` is how many seconds transient blockers may take; nothing is touched before
-    the operation's intent is `durable`.
+@dataclass(frozen=True, slots=True)
+class InstallOptions:
+    """The operator's choices. `wait`: how many seconds the install waits for transient blockers to pass.
 
-    `unrehearsed`: processes whose code_change can't be rehearsed don't stand in the way. `rehearsing` is told how far
-    the rehearsal is, and `resumed` when the target runs, which nothing that comes after that takes back.
+    `unrehearsed`: go on although the code_change of some processes can't be rehearsed.
+    """
+
+    wait: float
+    unrehearsed: bool
+
+
+class Installation:
+    """One run through a transition. Nothing is changed before the operation's intent is `durable`.
+
+    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the target runs; nothing
+    that happens later takes that back.
     """
 
     def __init__(
@@ -82,40 +92,39 @@ class Installation:
         transition: Transition,
         code: CodeServer,
         progress: Progress,
-        wait: float,
-        unrehearsed: bool,
-        rehearsing: rehearsal.Hear,
+        options: InstallOptions,
+        on_rehearsal: rehearsal.Hear,
         durable: Awaitable[None],
-        resumed: Callable[[], None],
+        on_resumed: Callable[[], None],
     ) -> None:
         self.transition = transition
         self.code = code
         self.progress = progress
-        self.deadline = math.inf if math.isinf(wait) else time.monotonic() + wait
-        self._unrehearsed = unrehearsed
-        self._rehearsing = rehearsing
+        self.deadline = math.inf if math.isinf(options.wait) else time.monotonic() + options.wait
+        self._options = options
+        self._on_rehearsal = on_rehearsal
         self._durable = durable
-        self._resumed = resumed
-        self._rehearsed = -math.inf
+        self._on_resumed = on_resumed
+        self._rehearsed_at = -math.inf
 
     async def run(self) -> Installed:
-        """Raises `Aborted`, or `PutBack` for a failure after the point of no return."""
+        """Install the target. Raises `Aborted`, or `PutBack` for a failure after the point of no return."""
         if reason := self.transition.restart_reason():
             raise Aborted(f"{reason}: this needs a restart of the node.")
-        batch = await self._prepared()
+        batch = await self._prepare()
         try:
             await self._durable
-            return await self._with(batch)
+            return await self._install(batch)
         finally:
             if batch.status == "prepared":
                 batch.discard()
 
-    async def _prepared(self) -> Batch:
+    async def _prepare(self) -> Batch:
         self.progress.enter("preparing")
         self.progress.report()
         while True:
             try:
-                with polite_threads():
+                with short_thread_switches():
                     return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
             except OldVersionHeld as held:
                 await self._wait(held.sentence)
@@ -124,49 +133,49 @@ class Installation:
             except Refused as refused:
                 raise Aborted(refused.sentence) from refused
 
-    async def _with(self, batch: Batch) -> Installed:
+    async def _install(self, batch: Batch) -> Installed:
         lasting = conditions.lasting(self.transition, batch)
         if lasting:
-            raise Aborted(_sentence(lasting))
+            raise Aborted(_reasons(lasting))
         while True:
             unready = list(conditions.unready_states(self.transition, batch))
             if not unready:
                 await self._rehearse(batch)
-                ended = await self._carry_out(batch)
-                if isinstance(ended, Installed):
-                    return ended
-                unready = ended
-            await self._wait(_sentence(unready))
+                result = await self._switch(batch)
+                if isinstance(result, Installed):
+                    return result
+                unready = result
+            await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> None:
-        """Run every code_change on a copy of the states as they are now, unless that was done just before."""
-        if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed + FRESH:
+        """Run every code_change on a copy of the states as they are now, unless that was done a moment ago."""
+        if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return
         self.progress.enter("rehearsing")
         self.progress.report()
-        went = (await rehearsal.rehearse(self.transition, batch, self.code, self._rehearsing)).rehearsal
-        self._rehearsed = time.monotonic()
-        self.progress.set_rehearsal(rehearsal.problems_only(went))
-        if refusal := rehearsal.refusal(went, self._unrehearsed):
+        rehearsed = (await rehearsal.rehearse(self.transition, batch, self.code, self._on_rehearsal)).rehearsal
+        self._rehearsed_at = time.monotonic()
+        self.progress.set_rehearsal(rehearsal.problems_only(rehearsed))
+        if refusal := rehearsal.refusal(rehearsed, self._options.unrehearsed):
             raise Aborted(refusal)
 
     async def _wait(self, sentence: str) -> None:
-        """Look again a moment later, or give up with the sentence if the time is over."""
+        """Wait a moment before the next check. Raises `Aborted` with the sentence after the deadline."""
         if time.monotonic() >= self.deadline:
             raise Aborted(sentence)
         if self.progress.enter("waiting"):
             self.progress.report()
-        await asyncio.sleep(TICK)
+        await asyncio.sleep(POLL_SECONDS)
 
     # ------------------------------------------------------------------ the pause
 
-    async def _carry_out(self, batch: Batch) -> Installed | list[Blocker]:
-        """Hold, run the script and resume, or put everything back; or say what stands in the way for now."""
+    async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
+        """Hold, run the script and resume, or put everything back. Returns the blockers if some came up meanwhile."""
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()
-        await others()
-        with uncollected():
+        await let_others_run()
+        with gc_paused():
             began = time.perf_counter()
             hold = Hold(self.progress.id)
             try:
@@ -186,9 +195,9 @@ class Installation:
                 self.progress.enter("resuming")
                 switch.resume()
                 pause = Pause(began, time.perf_counter())
-                self._resumed()
-        await others()
-        results = await self._ended(switch, pause, succeeded=failure is None)
+                self._on_resumed()
+        await let_others_run()
+        results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
             return Installed(pause.seconds, results, touched(switch, pause))
         exact = switch.put_back_failed is None
@@ -198,21 +207,21 @@ class Installation:
             return failure.blockers
         raise self._failed(switch, failure, pause, results) from failure
 
-    async def _ended(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """What takes its time when everybody runs again; what fails of it changes nothing of what was done."""
+    async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
+        """Do the slow rest after the resume. A failure in it is logged and does not change the install's outcome."""
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                await switch.surroundings.tell()
+                await switch.surroundings.notify()
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_cancelled():
                 raise
-            logger.exception("operation %s can't tell what it did to each process", self.progress.id)
+            logger.exception("operation %s: collecting the results of its processes failed", self.progress.id)
             return ()
 
     async def _hold(self, hold: Hold) -> None:
-        """Hold everybody whom the script suspends, those born meanwhile too, under one deadline. Raises `Aborted`."""
+        """Hold all processes that the script suspends, including new ones, under one deadline. Raises `Aborted`."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):
@@ -228,22 +237,22 @@ class Installation:
         sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
         if not switch.past_bar and switch.put_back_failed is None:
             return Aborted(sentence)
-        if self._unrehearsed and (unchecked := switch.unchecked()):
+        if self._options.unrehearsed and (unchecked := switch.unchecked()):
             sentence = f"{sentence}; {unchecked}"
         return PutBack(sentence, pause.seconds, results, touched(switch, pause), switch.put_back_failed)
 
 
-async def others() -> None:
-    """Before the pause, and after it before anything else is done: let everybody else go first."""
-    for _ in range(TURNS):
+async def let_others_run() -> None:
+    """Let all runnable processes run: just before the pause, and right after it before anything else is done."""
+    for _ in range(YIELD_TURNS):
         await asyncio.sleep(0)
 
 
 @contextmanager
-def polite_threads() -> Iterator[None]:
-    """Let the event loop have the interpreter soon while a thread computes: by default that takes 5 ms each time."""
+def short_thread_switches() -> Iterator[None]:
+    """Give the event loop the interpreter soon while a thread computes: by default that takes 5 ms each time."""
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(min(interval, SWITCH_SECONDS))
+    sys.setswitchinterval(min(interval, THREAD_SWITCH_SECONDS))
     try:
         yield
     finally:
@@ -251,11 +260,11 @@ def polite_threads() -> Iterator[None]:
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Let the garbage collector stay away: what is made meanwhile is going to live.
+def gc_paused() -> Iterator[None]:
+    """Pause the garbage collector: the objects made meanwhile stay alive.
 
-    Afterwards it counts as old, without a collection that looks at all of it. A program that has frozen objects itself
-    keeps them frozen.
+    Afterwards they belong to the oldest generation, without a collection that visits them all. If the program has
+    frozen objects itself, they stay frozen.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -269,5 +278,5 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _sentence(blockers: list[Blocker]) -> str:
+def _reasons(blockers: list[Blocker]) -> str:
     return "; ".join(blocker.reason for blocker in blockers)

@@ -1,4 +1,4 @@
-"""code_change for all held processes of one class: their states are turned into new ones, which they don't have yet."""
+"""The migration of all held processes of one class: code_change makes new states, which the processes get later."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from node_runtime.releases.planning import conditions
 
 
 class CodeChangeFailed(Exception):
-    """A code_change raised what is no Exception and would end more than the operation: SystemExit, for one."""
+    """A code_change raised a BaseException such as SystemExit, which would end more than the operation."""
 
 
 @dataclass(slots=True)
 class Migration:
-    """`states` are those of before, `after` what came of them so far, both in the order of `processes`.
+    """`states` are the old states, `after` the new ones made so far, both in the order of `processes`.
 
-    `target` is the class that they get. `failed` is the process that code_change failed for, and what it raised.
+    `target` is the new class. `failed` is the process for which code_change failed, and the error that it raised.
     """
 
     module: str
@@ -33,7 +33,7 @@ class Migration:
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
     def run(self, change: Callable[[Vsn | Down, Any, Any], Any], vsn: Vsn | Down, extra: Any, target_vsn: str) -> None:
-        """Call the code_change `change` with each state. Raises what it raised, with a note that names the process."""
+        """Call the code_change `change` with each state. Raises its error, with a note that names the process."""
         after = self.after
         try:
             for state in self.states:
@@ -41,7 +41,7 @@ class Migration:
         except Exception as error:
             self._blame(self.processes[len(self.after)], error)
             raise
-        except BaseException as error:  # nothing awaits here: whatever it is, the code_change raised it
+        except BaseException as error:  # nothing awaits here, so the code_change raised it
             note = self._blame(self.processes[len(self.after)], error)
             raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
         self._check_awaitable()
@@ -59,11 +59,11 @@ class Migration:
             raise self._blamed(process, error)
 
     def _check_named(self, target_vsn: str) -> None:
-        """A state machine can't go on in a state that its class doesn't have."""
+        """Check that each state machine gets (name, data), with a state that its new class defines."""
         for process, new in zip(self.processes, self.after, strict=True):
             if not isinstance(new, tuple) or len(new) != 2:
                 error: Exception = TypeError(
-                    f"it returned {type(new).__name__}, and a state machine's state is (name, data)"
+                    f"it returned {type(new).__name__} instead of (name, data), the state of a state machine"
                 )
                 raise self._blamed(process, error)
             if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):

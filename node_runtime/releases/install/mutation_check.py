@@ -1,7 +1,7 @@
-"""Whether code_change left the states alone that it was given: it must not change them, or nothing can be put back.
+"""Detects code_change callbacks that mutate their argument, after which an install could not be put back exactly.
 
-The rehearsal finds out for every process. Where a state has not been rehearsed, an install compares those of the first
-few, at a bounded cost since everybody waits; of the rest nothing is claimed.
+The rehearsal checks every process. For states that were not rehearsed, an install compares the first few itself, at a
+bounded cost because all held processes wait; it makes no claim about the others.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
 from node_runtime.behaviours.show.value_readers import Kinds
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
-COMPARED = 32
-"""How many states are compared with what they were."""
-PARTS = 300
-"""Of how many parts a state may be made to be compared."""
-SECONDS = 0.05
+MAX_STATES = 32
+"""How many states are compared."""
+MAX_PARTS = 300
+"""How many parts a compared state may have."""
+FINGERPRINT_SECONDS = 0.05
 
 
 class Noted:
-    """What the first few states were before code_change was given them."""
+    """The fingerprints of the first few states, taken before code_change got them."""
 
     def __init__(self) -> None:
-        self._prints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
+        self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
         self._unknown: list[BehaviourProcess] = []
         self._given = 0
         self._kinds = Kinds()
 
     def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
-        """These processes' states are about to be given to code_change."""
-        left = max(0, COMPARED - self._given)
+        """Take the fingerprints of states that code_change is about to get."""
+        left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            noted = fingerprint(state, seconds=SECONDS, max_parts=PARTS, kinds=self._kinds)
-            if noted is None:
+            taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, kinds=self._kinds)
+            if taken is None:
                 self._unknown.append(process)
             else:
-                self._prints[process.pid] = process, noted
+                self._fingerprints[process.pid] = process, taken
         self._unknown += processes[left:]
 
     def changed(self) -> Iterator[BehaviourProcess]:
-        """The processes whose states are known to be other ones now."""
-        return (process for process, noted in self._prints.values() if not noted.still_fits())
+        """Return the processes whose states are known to have changed."""
+        return (process for process, taken in self._fingerprints.values() if not taken.still_fits())
 
     def fits(self, process: BehaviourProcess) -> bool:
-        """Whether nothing is known that speaks against its state being what it was."""
-        return process.pid not in self._prints or self._prints[process.pid][1].still_fits()
+        """Return whether the state of a process is unchanged, or was not compared."""
+        return process.pid not in self._fingerprints or self._fingerprints[process.pid][1].still_fits()
 
     def unknown(self) -> Sequence[BehaviourProcess]:
-        """The processes whose states were not compared."""
+        """Return the processes whose states were not compared."""
         return self._unknown

@@ -1,6 +1,6 @@
-"""What an install did to each process, written down when everybody runs again.
+"""The results of an install, process by process, collected after the processes have been resumed.
 
-It is made a few results at a time: whoever waited for the switch must not wait for its report, too.
+They are made a few at a time: processes that waited for the switch must not wait for its results, too.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from node_runtime.releases.planning import conditions
 
 from .switch import CHANGED, Switch
 
-RESULTS = 100
-"""How many processes an operation's results tell of."""
+MAX_RESULTS = 100
+"""How many processes of an operation have a result of their own."""
 SLICE_SECONDS = 0.0003
-LIMITS = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
-UNSEEN = Term(type="state", text="‹its code_change has changed it›")
+STATE_LIMITS = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
+MUTATED = Term(type="state", text="‹changed by its code_change›")
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """From the first hold to the last resume, in seconds, by the clock `time.perf_counter`."""
+    """The time from the first hold to the last resume, in seconds of the clock `time.perf_counter`."""
 
     began: float
     ended: float
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """The length of the pause."""
         return self.ended - self.began
 
 
 class _Affected(NamedTuple):
-    """One process, its state and its class before, and what it was to get."""
+    """One process with its state and class before the install, and those that the install made."""
 
     process: BehaviourProcess
     module: str
@@ -55,7 +55,7 @@ class _Affected(NamedTuple):
 
 
 async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple[ProcessResult, ...]:
-    """What became of each process, those that failed first; at most `RESULTS`."""
+    """Return the result of each process, failures first; at most `MAX_RESULTS`."""
     results: dict[int, ProcessResult] = {}
     until = perf_counter() + SLICE_SECONDS
     blamed = {process.pid for process in switch.spoilt}
@@ -63,7 +63,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
         blamed.add(switch.failed[0].pid)
     kinds = Kinds()
     for one in chain(_held(switch, blamed) if blamed else (), _held(switch), _loaded(switch, pause)):
-        if len(results) >= RESULTS:
+        if len(results) >= MAX_RESULTS:
             break
         if one.process.pid not in results:
             results[one.process.pid] = _result(switch, one, pause, put_back, kinds)
@@ -74,7 +74,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
 
 
 def touched(switch: Switch, pause: Pause) -> int:
-    """How many processes the switch was about, whether they are among the results or not."""
+    """Return how many processes the switch has affected, whether they are among the results or not."""
     held = sum(len(group) for group in switch.hold.groups.values())
     return held + sum(1 for _ in _loaded(switch, pause))
 
@@ -91,7 +91,7 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
                 before = migration.states[at]
                 after = migration.after[at] if at < len(migration.after) else before
                 yield _Affected(process, module, "migrate", before, after, old, migration.target)
-        for process in group:  # of those that were migrated, too, for some may have ended before
+        for process in group:  # includes migrated ones: a process that had ended before is in no migration
             if only is not None and process.pid not in only:
                 continue
             state = process.raw_state()
@@ -102,7 +102,7 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
 
 
 def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
-    """Those that get the new code at their next message."""
+    """Yield the processes that get the new code at their next message."""
     began = time() - (perf_counter() - pause.began)
     for module in switch.transition.loaded:
         if module not in switch.transition.suspended:
@@ -114,12 +114,12 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
 
 def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: Kinds) -> ProcessResult:
     process = one.process
-    spoilt = process in switch.spoilt
+    mutated = process in switch.spoilt
     reason = None
     if switch.failed is not None and switch.failed[0] is process:
         error = switch.failed[1]
         reason = f"{type(error).__name__}: {error}"
-    if spoilt:
+    if mutated:
         reason = CHANGED if reason is None else f"{reason}; {CHANGED}"
     outcome: Literal["ok", "failed", "died", "put back"] = "put back" if put_back else "ok"
     if reason is not None:
@@ -127,12 +127,12 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _shown(one.old, one.before, kinds) if switch.noted.fits(process) else UNSEEN
+    before = _render(one.old, one.before, kinds) if switch.noted.fits(process) else MUTATED
     after = before
-    if spoilt:
-        after = _shown(one.old, one.before, kinds)
-    elif (one.after is not one.before and not put_back) or before is UNSEEN:
-        after = _shown(one.new, one.after, kinds)
+    if mutated:
+        after = _render(one.old, one.before, kinds)
+    elif (one.after is not one.before and not put_back) or before is MUTATED:
+        after = _render(one.new, one.after, kinds)
     held = one.action != "load"
     return ProcessResult(
         pid=int(process.pid),
@@ -149,5 +149,5 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     )
 
 
-def _shown(cls: type[Behaviour] | None, state: Any, kinds: Kinds) -> Term:
-    return shown(cls or Behaviour, state, LIMITS, kinds)
+def _render(cls: type[Behaviour] | None, state: Any, kinds: Kinds) -> Term:
+    return shown(cls or Behaviour, state, STATE_LIMITS, kinds)

@@ -116,7 +116,7 @@ class Switch:
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
             self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
-        self.surroundings.follow(self.transition.target, self.transition.configuration)
+        self.surroundings.adopt(self.transition.target, self.transition.configuration)
         runtime().closed = Closed({*self.transition.loaded, *self.transition.suspended, *self.transition.removed})
         with entered(self._transaction):
             for number, step in enumerate(self.transition.script, 1):

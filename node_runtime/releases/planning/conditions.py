@@ -1,7 +1,7 @@
-"""What has to be true of the live node before code may be switched: looked at, never asked for.
+"""The conditions that the live node must meet before code is switched. Checking them sends no message.
 
-What stands in the way for good has a remedy in the release; what may pass by itself is `transient` and is looked at
-again in the very turn that switches.
+A lasting blocker has a remedy in the release. A `transient` one may pass by itself; it is checked again in the very
+turn that switches.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WAIT = "wait for a safe moment with --wait SECONDS"
 
 
 def users(*modules: str) -> list[BehaviourProcess]:
-    """The live processes with a callback class of one of the modules, in the order of the modules."""
+    """Return the live processes with a callback class of one of the modules, in the order of the modules."""
     found: dict[str, list[BehaviourProcess]] = {module: [] for module in modules}
     for process in runtime().processes.values():
         if isinstance(process, BehaviourProcess) and process.code.module in found:
@@ -50,16 +50,16 @@ def users(*modules: str) -> list[BehaviourProcess]:
 
 
 def coroutines(module: str) -> list[Process]:
-    """The live processes that run a function of `module`; each finishes in the version in which it began."""
-    return [process for process in _running(module) if not isinstance(process, BehaviourProcess)]
+    """Return the live processes that run a function of `module`; each finishes in the version in which it began."""
+    return [process for process in _processes_running(module) if not isinstance(process, BehaviourProcess)]
 
 
-def _running(module: str) -> list[Process]:
+def _processes_running(module: str) -> list[Process]:
     return [runtime().processes[pid] for pid in live_processes.using(module)]
 
 
 def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
-    """The class that a namespace has under a qualified name."""
+    """Return the class with a qualified name in a namespace; None if there is none."""
     names = qualname.split(".")
     found = namespace.get(names[0])
     for name in names[1:]:
@@ -68,12 +68,12 @@ def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
 
 
 def title(process: Process) -> str:
-    """How a process is called in a sentence: by its name, else by its pid."""
+    """Return how sentences name a process: its registered name, else its pid."""
     return process.name or str(process.pid)
 
 
 def lasting(transition: Transition, batch: Batch) -> list[Blocker]:
-    """What no waiting removes."""
+    """Return the blockers that don't pass by themselves."""
     return [
         *vanished_names(transition, batch),
         *left_behind(transition, batch),
@@ -83,7 +83,7 @@ def lasting(transition: Transition, batch: Batch) -> list[Blocker]:
 
 
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Names that modules outside the script import from modules in it, and that the new versions lack."""
+    """Find names that modules outside the script import from modules in it, and that the new versions lack."""
     for lost in batch.vanished():
         yield Blocker(
             reason=f"{transition.target.vsn} lacks {lost}",
@@ -92,7 +92,7 @@ def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Classes of modules outside the script that are built upon classes that it replaces."""
+    """Find classes of modules outside the script that have a replaced class as a base."""
     for dependent in batch.dependents():
         yield Blocker(
             reason=f"{dependent}, which {transition.target.vsn} replaces without loading {dependent.module}",
@@ -101,7 +101,7 @@ def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Live processes whose class the new version of its module lacks."""
+    """Find live processes whose class the new version of its module lacks."""
     known: dict[CodeInUse, bool] = {}
     for process in users(*transition.loaded):
         code = process.code
@@ -117,7 +117,7 @@ def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Functions that the script applies, and that their modules don't have so at that place of it."""
+    """Find applied functions that don't exist at their place in the script, or don't take their arguments."""
     reached: set[str] = set()
     for step in transition.script:
         match step:
@@ -158,7 +158,7 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
 
 
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
-    """Return a function, of its module's new version if the script has loaded that by then; None if there is none."""
+    """Return the applied function, from the new version of its module if the script has loaded that by then."""
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:
         return None
@@ -169,13 +169,13 @@ def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
 
 
 def takes(function: Any, args: Sequence[Any]) -> bool:
-    """Whether something can be called with these arguments, as far as it says."""
+    """Return whether a function can be called with these arguments, as far as its signature is known."""
     if not callable(function):
         return False
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return True  # it doesn't say
+        return True  # the signature is not known
     try:
         signature.bind(*args)
     except TypeError:
@@ -184,9 +184,9 @@ def takes(function: Any, args: Sequence[Any]) -> bool:
 
 
 def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """State machines that would get code without a method for their state: their next event would kill them.
+    """Find state machines that would get code without a method for their state: their next event would end them.
 
-    One that is in the middle of a callback counts too, if that callback could end in such a state.
+    A state machine in a callback counts too, if that callback could end in such a state.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in users(*modules) if modules else ():
@@ -197,25 +197,25 @@ def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
             continue
         state = process.raw_state()[0]
         if state and not has_state(cls, state):
-            yield _blocked(
+            yield _state_blocker(
                 process, f"{title(process)} is in state {state}, which {transition.target.vsn} does not define"
             )
-        elif process.status == "running" and (lost := _lost(process, cls)):
-            yield _blocked(
+        elif process.status == "running" and (lost := _lost_state(process, cls)):
+            yield _state_blocker(
                 process,
                 f"{title(process)} is in a callback that may end in state {lost}, "
                 f"which {transition.target.vsn} does not define",
             )
 
 
-def _lost(process: Process, cls: type[Any]) -> str | None:
-    """A state of the running version that the new one lacks."""
+def _lost_state(process: Process, cls: type[Any]) -> str | None:
+    """Return a state of the running version that the new one lacks."""
     running = class_in(live_processes.callback(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)
 
 
-def _blocked(process: Process, reason: str) -> Blocker:
+def _state_blocker(process: Process, reason: str) -> Blocker:
     return Blocker(
         reason=reason,
         remedy=f"{WAIT}, or give the release an `update` with a code_change that maps the state",

@@ -1,4 +1,4 @@
-"""The rehearsal: every code_change that an upgrade would run, run on a copy of the live states beforehand."""
+"""The rehearsal: runs every code_change of an upgrade on a copy of the live states before anything is touched."""
 
 from .progress import News
 from .rehearse import (

@@ -1,7 +1,7 @@
-"""The functions that a script applies, tried in the copy of the node as far as they go without one.
+"""The rehearsal of the functions that a script applies, in the copy of the node, up to where they need the node.
 
-One that fails where all before it was rehearsed would fail in the install, too. After something that was not, for it
-wants the node, nobody knows.
+If all instructions before a function were rehearsed and it fails, it would fail in the install too. After an
+instruction that was not rehearsed, because it needs the node, the result says nothing.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ from node_runtime.protocol.messages import RehearsedCall
 from node_runtime.releases.planning.conditions import takes
 
 from .forked import NOBODY, Place
-from .guarded_call import Trial, Verdict
+from .guarded_call import CallVerdict, GuardedCaller
 from .script_steps import Call
 
 
-class Applied:
-    """The functions of one script; `tell` is told of those that do not go well.
+class ApplyRehearsal:
+    """Rehearses the functions of one script, and passes those with an outcome other than "ok" to `report`.
 
     `earlier`: the namespaces of modules that have switched, but that the script has not reached yet.
     """
 
-    def __init__(self, trial: Trial, place: Place, tell: Callable[[RehearsedCall], None]) -> None:
-        self._say = tell
-        self._trial = trial
-        self._place = place
-        self._missing: int | None = None
+    def __init__(self, caller: GuardedCaller, marker: Place, report: Callable[[RehearsedCall], None]) -> None:
+        self._report = report
+        self._caller = caller
+        self._marker = marker
+        self._first_skipped: int | None = None
         self._undos: list[tuple[Call, Any]] = []
 
     def skip(self, step: int) -> None:
-        """An instruction that is not carried out here; what comes after it may need it."""
-        self._missing = self._missing or step
+        """Note that an instruction is not carried out here; later functions may need it."""
+        self._first_skipped = self._first_skipped or step
 
     def call(self, call: Call, earlier: Mapping[str, dict[str, Any]]) -> None:
-        """Try one function, as the script has it at its place."""
+        """Rehearse one function, in the version that is current at this place in the script."""
         try:
             function = resolve_in(call.function, earlier)
             undo = None if call.undo is None else resolve_in(call.undo, earlier)
         except Exception:
             function = None
         if not takes(function, call.args):
-            self.skip(call.step)  # conditions.py says what is wrong
+            self.skip(call.step)  # conditions.py reports what is wrong
             return
-        verdict = self._tried(call, function, "it")
+        verdict = self._rehearse(call, function, "it")
         if verdict.outcome != "ok":
-            self._tell(call, call.function, verdict)
+            self._report_call(call, verdict)
             self.skip(call.step)
         elif undo is not None:
             self._undos.append((call, undo))
 
     def undo(self) -> None:
-        """Try to take everything back, as a failed install would."""
+        """Rehearse the undo functions in reverse order, as a failed install would call them."""
         while self._undos:
             call, undo = self._undos.pop()
-            verdict = self._tried(call, undo, f"its undo {call.undo}")
+            verdict = self._rehearse(call, undo, f"its undo {call.undo}")
             if verdict.outcome not in ("ok", "unrehearsed"):
-                self._tell(call, call.function, verdict)
+                self._report_call(call, verdict)
 
-    def _tried(self, call: Call, function: Any, what: str) -> Verdict:
-        verdict = Verdict()
-        self._place.enter(-call.step)
-        self._trial.run(verdict, what, lambda: self._driven(function(*call.args)))
-        self._place.enter(NOBODY)
-        if verdict.outcome != "ok" and self._missing is not None:
-            why = f"{verdict.message}; instruction {self._missing}, which comes before, was not rehearsed"
-            verdict.went("unrehearsed", why, verdict.trace)
+    def _rehearse(self, call: Call, function: Any, what: str) -> CallVerdict:
+        verdict = CallVerdict()
+        self._marker.enter(-call.step)
+        self._caller.call(verdict, what, lambda: self._drive(function(*call.args)))
+        self._marker.enter(NOBODY)
+        if verdict.outcome != "ok" and self._first_skipped is not None:
+            why = f"{verdict.message}; instruction {self._first_skipped} before it was not rehearsed"
+            verdict.record("unrehearsed", why, verdict.trace)
         return verdict
 
-    def _driven(self, result: Any) -> None:
-        """An async function is carried out as far as it gets without waiting for anything."""
+    def _drive(self, result: Any) -> None:
+        """Run the coroutine of an async function up to its first wait."""
         if not inspect.isawaitable(result):
             return
         if inspect.iscoroutine(result):
@@ -81,13 +81,13 @@ class Applied:
             except StopIteration:
                 return
             result.close()
-        self._trial.fence.bar("waits for something")
+        self._caller.sandbox.block("waits for something")
 
-    def _tell(self, call: Call, function: str, verdict: Verdict) -> None:
-        self._say(
+    def _report_call(self, call: Call, verdict: CallVerdict) -> None:
+        self._report(
             RehearsedCall(
                 step=call.step,
-                function=function,
+                function=call.function,
                 outcome=verdict.outcome,
                 message=verdict.message or "",
                 trace=verdict.trace,

@@ -1,4 +1,4 @@
-"""What the processes of one class have in common in a rehearsal: found once, for there may be very many of them."""
+"""The code_change of each class in a rehearsal, looked up once per class since a class may have very many processes."""
 
 from __future__ import annotations
 
@@ -15,41 +15,42 @@ from .script_steps import Change, Part
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
-    """`change` makes the new state, as the switch will; `back` is the same on the way down, None if it has none there.
+class ClassPlan:
+    """How the processes of one class are migrated.
 
-    `target` is the class of afterwards. States are `declared` as its, and were `held` as those of the running class.
+    `change` makes the new state, as the switch will; `back` does so on the way down, None if that has no code_change.
+    `target` is the new class. `declared` is its declared state type, `running_declared` that of the running class.
     """
 
     change: Callable[[Any], Any]
     back: Callable[[Any], Any] | None
     target: type[Any]
     declared: Any
-    held: Any
+    running_declared: Any
 
 
-class Roles:
-    """`running` has the present version of each module of the script."""
+class ClassPlans:
+    """The class plans of one rehearsal. `running` contains the running version of each module of the script."""
 
     def __init__(self, batch: Batch, running: Mapping[str, Version]) -> None:
         new = {module: batch.version(module) for module in running if module in batch.modules}
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
-        self._known: dict[tuple[int, str, type[Any]], Role] = {}
+        self._plans: dict[tuple[int, str, type[Any]], ClassPlan] = {}
 
     def earlier(self) -> dict[str, dict[str, Any]]:
-        """The namespaces that are current until the script has loaded or removed their modules."""
+        """Return the namespaces that are current until the script has loaded or removed their modules."""
         return {module: version.namespace for module, version in self._running.items()}
 
-    def of(self, part: Part) -> Role:
-        """The role of a process. Raises LookupError if its class is not there any more."""
+    def find(self, part: Part) -> ClassPlan:
+        """Return the plan for the class of a process. Raises LookupError if a version lacks that class."""
         key = (id(part.change), part.process.qualname, type(part.process.instance))
-        role = self._known.get(key)
-        if role is None:
-            role = self._known[key] = self._made(part)
-        return role
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._make(part)
+        return plan
 
-    def _made(self, part: Part) -> Role:
+    def _make(self, part: Part) -> ClassPlan:
         module, name = part.change.module, part.process.qualname
         old_vsn, new_vsn = self._running[module].vsn, self._new[module].vsn
         up = part.change.direction == "up"
@@ -57,9 +58,9 @@ class Roles:
         changing = self._class(module, name, new=up or part.change.loaded)
         back = None
         if part.back is not None:
-            back = _bound(self._class(module, name, new=not part.back.loaded), Down(old_vsn), part.back)
-        return Role(
-            _bound(changing, old_vsn if up else Down(new_vsn), part.change),
+            back = _bind(self._class(module, name, new=not part.back.loaded), Down(old_vsn), part.back)
+        return ClassPlan(
+            _bind(changing, old_vsn if up else Down(new_vsn), part.change),
             back,
             target,
             declared_state(target, self._new[module].namespace),
@@ -73,7 +74,7 @@ class Roles:
         return cls
 
 
-def _bound(cls: Any, vsn: str | Down, change: Change) -> Callable[[Any], Any]:
+def _bind(cls: Any, vsn: str | Down, change: Change) -> Callable[[Any], Any]:
     extra = change.extra
 
     def code_change(state: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Whether a state is what its class says that it is: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
+"""Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is looked at, not its parts: a list of anything is a `list[int]`. What can't be said surely is
-not said.
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If the check is not certain to
+fail, it succeeds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from node_runtime.gen_statem import GenStatem
 
 
 def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
-    """The type that a callback class of the module with this namespace declares; `Any` if it declares none."""
+    """Return the state type that a callback class declares; `Any` if it declares none.
+
+    `namespace` is that of the class's module.
+    """
     for base in cls.__mro__:
         for generic in vars(base).get("__orig_bases__", ()):
             if get_origin(generic) in (GenServer, GenStatem):
@@ -25,19 +28,19 @@ def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
 
 
 def _resolved(declared: Any, namespace: Mapping[str, Any]) -> Any:
-    """A class that was written as a text, because it stands further down."""
+    """Return the class that a forward reference names."""
     if isinstance(declared, ForwardRef):
         return namespace.get(declared.__forward_arg__, Any)
     return declared
 
 
 def fits(value: object, declared: Any) -> bool:
-    """Whether `value` is of the declared type, as far as that can be told."""
+    """Return whether `value` is of the declared type; True if that can't be decided."""
     origin, arguments = get_origin(declared), get_args(declared)
     if origin in (Union, UnionType):
-        return any(fits(value, one) for one in arguments)
+        return any(fits(value, argument) for argument in arguments)
     if origin is Literal:
-        return any(type(value) is type(one) and value == one for one in arguments)
+        return any(type(value) is type(literal) and value == literal for literal in arguments)
     if origin is Annotated:
         return fits(value, arguments[0])
     if isinstance(declared, NewType):
@@ -48,13 +51,13 @@ def fits(value: object, declared: Any) -> bool:
 
 def _is_instance(value: object, cls: type[Any]) -> bool:
     if cls is float and isinstance(value, int):
-        return True  # as type checkers see it
+        return True  # as in type checkers
     try:
         return isinstance(value, cls)
     except TypeError:
-        return True  # a protocol that can't be asked at run time
+        return True  # a protocol that is not runtime_checkable
 
 
-def said(declared: Any) -> str:
-    """A type as people write it."""
+def type_name(declared: Any) -> str:
+    """Return a type as it is written in source code."""
     return declared.__qualname__ if isinstance(declared, type) and get_origin(declared) is None else str(declared)

@@ -1,4 +1,4 @@
-"""One piece of somebody's code, run in the copy of the node: behind the fence, within its time, and told in words."""
+"""Guarded calls of user code in the copy of the node: sandboxed, limited in time, and summed up in a verdict."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.protocol.messages import RehearsalOutcome
 
 from .forked import Bounds, Place
-from .sandbox import Fence, NotRehearsable
+from .sandbox import NotRehearsable, Sandbox
 
-TICK: Final = 0.05
-"""Seconds between two looks at the clock, and until code that swallows its interruption is interrupted again."""
-FRAMES: Final = 4
-"""How many of the innermost frames of an error are told."""
-_HERE: Final = str(Path(__file__).parent)
-
-
-class TooLong(BaseException):
-    """What runs has had its time."""
+TIMER_INTERVAL_SECONDS: Final = 0.05
+"""Seconds between two checks of the time limit; code that swallows the interruption is interrupted again after it."""
+MAX_FRAMES: Final = 4
+"""How many of the innermost frames of an error a verdict contains."""
+_OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
-class Wrong(Exception):
-    """What was returned is not what it has to be."""
+class TimeLimitExceeded(BaseException):
+    """The guarded code has run longer than its time limit."""
+
+
+class WrongResult(Exception):
+    """The guarded code returned something that a switch could not use."""
 
     def __init__(self, outcome: RehearsalOutcome, message: str) -> None:
         super().__init__(message)
@@ -38,90 +38,92 @@ class Wrong(Exception):
         self.message = message
 
 
-UNSHOWN: Final = (Exception, TooLong, NotRehearsable)
-"""What may come of showing something that has code of its own."""
+RENDER_ERRORS: Final = (Exception, TimeLimitExceeded, NotRehearsable)
+"""The errors that rendering a value can raise, since a value may run code of its own."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Verdict:
-    """How a piece of code went."""
+class CallVerdict:
+    """The outcome of one guarded call."""
 
     outcome: RehearsalOutcome = "ok"
     message: str | None = None
     trace: tuple[str, ...] = ()
 
-    def went(self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = ()) -> None:
-        """It went otherwise than well."""
+    def record(self, outcome: RehearsalOutcome, message: str, trace: tuple[str, ...] = ()) -> None:
+        """Replace the verdict by an outcome other than "ok"."""
         self.outcome, self.message, self.trace = outcome, message, trace
 
 
-class Trial:
-    """Runs one piece of code after the other. To be made once, in the copy."""
+class GuardedCaller:
+    """Makes guarded calls, one after the other. Created once, in the copy of the node."""
 
-    def __init__(self, bounds: Bounds, place: Place) -> None:
+    def __init__(self, bounds: Bounds, marker: Place) -> None:
         self._bounds = bounds
-        self._place = place
-        self._armed = False
-        self._since = 0.0
-        signal.signal(signal.SIGALRM, self._too_long)
-        signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
-        self.fence = Fence()
+        self._marker = marker
+        self._running = False
+        self._started = 0.0
+        signal.signal(signal.SIGALRM, self._check_time)
+        signal.setitimer(signal.ITIMER_REAL, TIMER_INTERVAL_SECONDS, TIMER_INTERVAL_SECONDS)
+        self.sandbox = Sandbox()
 
-    def run(self, verdict: Verdict, what: str, work: Callable[[], object]) -> bool:
-        """Run `work`, which is `what` in a sentence. Returns whether it had its time and was interrupted."""
+    def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
+        """Call `work`, which sentences name as `what`. Returns whether it exceeded its time and was interrupted."""
         late = False
         try:
             with self._bounded():
                 work()
-        except Wrong as wrong:
-            verdict.went(wrong.outcome, wrong.message)
-        except TooLong:
+        except WrongResult as wrong:
+            verdict.record(wrong.outcome, wrong.message)
+        except TimeLimitExceeded:
             late = True
-            verdict.went("hung", f"{what} has not ended within {self._bounds.each:g} s")
+            verdict.record("hung", f"{what} has not ended within {self._bounds.each:g} s")
         except MemoryError:
-            verdict.went("raised", f"{what} needs more than {self._bounds.memory >> 20} MiB beyond what the node has")
+            limit = self._bounds.memory >> 20
+            verdict.record("raised", f"{what} needs more than {limit} MiB on top of the node's memory")
         except BaseException as error:
-            verdict.went("raised", f"{what} raised {self._words(error)}", _trace(error))
-        if (touched := self.fence.take()) is not None:
-            verdict.went("unrehearsed", f"{what} {touched}, which a rehearsal can't let it do", verdict.trace)
+            verdict.record("raised", f"{what} raised {self._describe(error)}", _trace(error))
+        if (violation := self.sandbox.take_violation()) is not None:
+            verdict.record("unrehearsed", f"{what} {violation}, which can't be rehearsed", verdict.trace)
         return late
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What runs inside is bounded as well, but what it touches says nothing of the code that is tried."""
-        before = self.fence.touched
+    def ignoring_violations(self) -> Iterator[None]:
+        """Guard the code inside too, but don't count its blocked accesses against the code that is rehearsed."""
+        before = self.sandbox.violation
         try:
             with self._bounded():
                 yield
         finally:
-            self.fence.touched = before
+            self.sandbox.violation = before
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:
-        """Interrupted when it takes too long, again and again."""
-        with self.fence:
-            self._place.begin()
-            self._since = time.monotonic()
-            self._armed = True
+        """Interrupt the code inside once it exceeds its time limit, repeatedly if it swallows the interruption."""
+        with self.sandbox:
+            self._marker.begin()
+            self._started = time.monotonic()
+            self._running = True
             try:
                 yield
             finally:
-                self._armed = False
+                self._running = False
 
-    def _too_long(self, number: int, frame: FrameType | None) -> None:
-        if self._armed and time.monotonic() - self._since > self._bounds.each:
-            raise TooLong
+    def _check_time(self, number: int, frame: FrameType | None) -> None:
+        if self._running and time.monotonic() - self._started > self._bounds.each:
+            raise TimeLimitExceeded
 
-    def _words(self, error: BaseException) -> str:
+    def _describe(self, error: BaseException) -> str:
         kind = type(error).__name__
         try:
-            with self.aside():
+            with self.ignoring_violations():
                 return escape(f"{kind}: {error}"[:500])
-        except UNSHOWN:
+        except RENDER_ERRORS:
             return kind
 
 
 def _trace(error: BaseException) -> tuple[str, ...]:
-    """The innermost frames of the code that raised, with their lines."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith(_HERE)]
-    return tuple(escape(f"{one.filename}:{one.lineno} {one.name}: {one.line}"[:300]) for one in frames[-FRAMES:])
+    """Return the innermost frames of the code that raised, with their source lines."""
+    every = traceback.extract_tb(error.__traceback__)
+    frames = [frame for frame in every if not frame.filename.startswith(_OWN_FOLDER)][-MAX_FRAMES:]
+    return tuple(escape(f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}"[:300]) for frame in frames)

@@ -1,4 +1,4 @@
-"""How far rehearsals are, for those who want to know."""
+"""Progress reports of rehearsals, for listeners on the event loop."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from typing import Final
 
 from .rehearse import Hear
 
-EVERY: Final = 0.5
-"""Seconds between two words about one rehearsal."""
+REPORT_INTERVAL_SECONDS: Final = 0.5
+"""The least number of seconds between two reports of one rehearsal."""
 
-Listener = Callable[[str, int, int], None]
-"""Is told the release, how many processes have been rehearsed, and of how many."""
+ProgressListener = Callable[[str, int, int], None]
+"""Called with the release, the number of processes rehearsed so far, and the number of all."""
 
 
 class News:
-    """The listeners of a node."""
+    """The node's listeners to the progress of rehearsals."""
 
     def __init__(self) -> None:
-        self._listeners: list[Listener] = []
+        self._listeners: list[ProgressListener] = []
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Have it told now and then, on the event loop; returns what ends that."""
+    def subscribe(self, listener: ProgressListener) -> Callable[[], None]:
+        """Have `listener` called on the event loop during rehearsals; returns a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def of(self, vsn: str) -> Hear:
-        """What the rehearsal of a way to `vsn` tells."""
-        last, told = time.monotonic(), (-1, -1)
+    def callback(self, vsn: str) -> Hear:
+        """Return the progress callback for a rehearsal of the way to `vsn`."""
+        last, reported = time.monotonic(), (-1, -1)
 
-        def hear(done: int, of: int) -> None:
-            nonlocal last, told
+        def on_progress(done: int, total: int) -> None:
+            nonlocal last, reported
             now = time.monotonic()
-            if of and told != (done, of) and (now - last > EVERY or done == of):
-                last, told = now, (done, of)
+            due = now - last > REPORT_INTERVAL_SECONDS or done == total
+            if total and reported != (done, total) and due:
+                last, reported = now, (done, total)
                 for listener in tuple(self._listeners):
-                    listener(vsn, done, of)
+                    listener(vsn, done, total)
 
-        return hear
+        return on_progress

@@ -1,4 +1,4 @@
-"""A rehearsal as the node sees it: begun, followed, and told in a plan's words."""
+"""The node's side of a rehearsal: starts it, follows its reports, and words its verdict for plans."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.transition import Transition
 
 from . import script_steps
-from .code_change_plan import Roles
+from .code_change_plan import ClassPlans
 from .forked import NOBODY, Bounds, Place, Tell, run_in_a_copy
-from .runner import UNSEEN, Play, Told
+from .runner import NOT_SHOWN, RehearsalRunner, Report
 
-MEMORY: Final = 1 << 30
-"""Bytes that a rehearsal may need beyond what the node has."""
-RESULTS: Final = 100
-"""How many processes a rehearsal tells of one by one."""
-NAMED: Final = 20
-"""How many processes that fail become blockers of their own."""
-CONSENT: Final = "say --unrehearsed to go all the same"
+MEMORY_LIMIT: Final = 1 << 30
+"""Bytes that a rehearsal may use on top of the node's memory."""
+MAX_RESULTS: Final = 100
+"""How many processes of a rehearsal have a result of their own."""
+MAX_BLOCKERS: Final = 20
+"""How many failing processes have a blocker of their own."""
+CONSENT: Final = "pass --unrehearsed to proceed anyway"
 REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
-    "wrong type": "let the code_change return what the class is declared with, or correct the declaration",
+    "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
-    "mutated": "let the code_change make a new value: the old one has to be there if the install is put back",
-    "hung": "correct the code_change: all processes would stand still with it",
+    "mutated": "let the code_change return a new value: putting back an install needs the old one unchanged",
+    "hung": "correct the code_change: all held processes would wait for it",
     "died": "correct the code_change: it would end the node",
 }
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
-REMEDY_CALL: Final = "correct the function, or what the appup gives it, and build the release again"
+REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
 Hear = Callable[[int, int], None]
-"""Is told how many processes have been rehearsed, of how many."""
+"""Called with the number of processes that have been rehearsed, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A rehearsal, what supervisors would make of their children, and how many states were too large to compare."""
+    """A rehearsal, how supervisors' children would change, and how many states were too large to compare."""
 
     rehearsal: Rehearsal
     children: tuple[PlannedChild, ...] = ()
@@ -53,12 +53,12 @@ class Outcome:
 
 
 def is_due(transition: Transition) -> bool:
-    """Whether an install has something to rehearse: a code_change, or a function of the release."""
+    """Return whether an install has something to rehearse: a code_change, or a function of the release."""
     return bool(transition.migrated) or script_steps.calls(transition)
 
 
-async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear: Hear) -> Outcome:
-    """Run every code_change of the transition on a copy of the live states. Nothing of the node is touched."""
+async def rehearse(transition: Transition, batch: Batch, code: CodeServer, on_progress: Hear) -> Outcome:
+    """Run every code_change of the transition on a copy of the live states. The node itself is not changed."""
     if not (
         any(process.module in transition.suspended for process in runtime().processes.values())
         or script_steps.calls(transition)
@@ -68,69 +68,69 @@ async def rehearse(transition: Transition, batch: Batch, code: CodeServer, hear:
     at, began = time.time(), time.perf_counter()
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
-    roles = Roles(batch, running)
+    plans = ClassPlans(batch, running)
     node = transition.configuration.node
-    bounds = Bounds(node.rehearsal, node.code_change, MEMORY)
-    place, heard = Place(), Heard(hear)
+    bounds = Bounds(node.rehearsal, node.code_change, MEMORY_LIMIT)
+    marker, receiver = Place(), Receiver(on_progress)
 
-    def work(tell: Tell) -> None:
-        Play(transition, batch, roles, bounds, place, tell).run()
+    def work(send: Tell) -> None:
+        RehearsalRunner(transition, batch, plans, bounds, marker, send).run()
 
     try:
-        stopped, killed = await run_in_a_copy(work, heard.take, place, bounds)
-        ended = None if heard.told.over else _ended_early(transition, place, bounds, heard, killed=killed)
+        stopped, killed = await run_in_a_copy(work, receiver.receive, marker, bounds)
+        ended = None if receiver.report.over else _ended_early(transition, marker, bounds, receiver, killed=killed)
     finally:
-        place.close()
-    results = sorted((*heard.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_weight)
-    told = heard.told
+        marker.close()
+    results = sorted((*receiver.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_rank)
+    report = receiver.report
     rehearsal = Rehearsal(
         at=at,
         seconds=time.perf_counter() - began,
         stopped=stopped,
-        pause=told.pause,
-        around=told.around,
-        processes=told.processes if told.over else max(told.processes, 1),
-        reached=told.reached + isinstance(ended, Rehearsed),
-        failed=told.failed + isinstance(ended, Rehearsed),
-        unrehearsed=told.unrehearsed,
-        not_given_back=told.not_given_back,
-        results=tuple(results[:RESULTS]),
+        pause=report.pause,
+        around=report.around,
+        processes=report.processes if report.over else max(report.processes, 1),
+        reached=report.reached + isinstance(ended, Rehearsed),
+        failed=report.failed + isinstance(ended, Rehearsed),
+        unrehearsed=report.unrehearsed,
+        not_given_back=report.not_given_back,
+        results=tuple(results[:MAX_RESULTS]),
         error=ended if isinstance(ended, str) else None,
-        calls=(*heard.calls, *((ended,) if isinstance(ended, RehearsedCall) else ())),
+        calls=(*receiver.calls, *((ended,) if isinstance(ended, RehearsedCall) else ())),
     )
-    return Outcome(rehearsal, tuple(heard.children), told.not_compared)
+    return Outcome(rehearsal, tuple(receiver.children), report.not_compared)
 
 
-class Heard:
-    """What the copy has told so far."""
+class Receiver:
+    """Collects the reports that the copy of the node has sent so far."""
 
-    def __init__(self, hear: Hear) -> None:
-        self.told = Told()
+    def __init__(self, on_progress: Hear) -> None:
+        self.report = Report()
         self.results: list[Rehearsed] = []
         self.children: list[PlannedChild] = []
         self.calls: list[RehearsedCall] = []
-        self._hear = hear
-        self._decoder = msgspec.msgpack.Decoder(Told)
+        self._on_progress = on_progress
+        self._decoder = msgspec.msgpack.Decoder(Report)
 
-    def take(self, message: bytes) -> None:
-        """One more message. Raises what msgspec raises for one that is none."""
-        self.told = self._decoder.decode(message)
-        self.results += self.told.results
-        self.children += self.told.children
-        self.calls += self.told.calls
-        self._hear(self.told.reached, self.told.processes)
+    def receive(self, message: bytes) -> None:
+        """Add one report. Raises msgspec.DecodeError for a message that is not a report."""
+        self.report = self._decoder.decode(message)
+        self.results += self.report.results
+        self.children += self.report.children
+        self.calls += self.report.calls
+        self._on_progress(self.report.reached, self.report.processes)
 
 
 def _ended_early(
-    transition: Transition, place: Place, bounds: Bounds, heard: Heard, *, killed: bool
+    transition: Transition, marker: Place, bounds: Bounds, receiver: Receiver, *, killed: bool
 ) -> Rehearsed | RehearsedCall | str:
-    """The process or the function that it ended at, or what is to be said instead."""
-    number, at_it = place.read()
+    """Return a result for the process or function at which the rehearsal ended, else a clause with the reason."""
+    number, at_it = marker.read()
     process = runtime().processes.get(number)
-    if heard.told.error is not None:
-        return f"it failed: {heard.told.error}"
+    if receiver.report.error is not None:
+        return f"the rehearsal failed: {receiver.report.error}"
     if number == NOBODY or (killed and at_it <= bounds.each):
-        return f"not everything was rehearsed within {bounds.seconds:g} s" if killed else "its process has ended"
+        return f"the rehearsal did not end within {bounds.seconds:g} s" if killed else "the rehearsal's process ended"
     outcome: RehearsalOutcome = "hung" if killed else "died"
     message = "ended the process that it ran in"
     if killed:
@@ -144,13 +144,13 @@ def _ended_early(
         module="" if process is None else process.module,
         outcome=outcome,
         seconds=at_it,
-        before=UNSEEN,
+        before=NOT_SHOWN,
         message=f"its code_change {message}",
     )
 
 
-def _weight(result: Rehearsed) -> int:
-    """What failed comes first, then what couldn't be tried, then what doesn't come back."""
+def _rank(result: Rehearsed) -> int:
+    """Sort failures first, then what couldn't be rehearsed, then what the way down doesn't restore."""
     if result.outcome == "unrehearsed":
         return 1
     if result.outcome == "ok":
@@ -158,17 +158,19 @@ def _weight(result: Rehearsed) -> int:
     return 0
 
 
-# ------------------------------------------------------------------ in a plan's words
+# ------------------------------------------------------------------ sentences for plans
 
 
 def blockers(rehearsal: Rehearsal) -> list[Blocker]:
-    """What the rehearsal found to stand in the way, process by process."""
+    """Return the blockers that the rehearsal found, one per failing process or function."""
     failed = [one for one in rehearsal.results if one.outcome not in ("ok", "unrehearsed")]
-    found = [Blocker(reason=sentence(one), remedy=_remedy(one), pid=one.pid) for one in failed[:NAMED]]
-    if rehearsal.failed > NAMED:
-        more = f"{rehearsal.failed - NAMED} more processes fail in the rehearsal"
-        found.append(Blocker(reason=more, remedy="correct the code_change; `-o json` lists the first hundred"))
-    found += [Blocker(reason=_called(one), remedy=REMEDY_CALL) for one in rehearsal.calls if one.outcome in REMEDIES]
+    found = [Blocker(reason=sentence(one), remedy=_remedy(one), pid=one.pid) for one in failed[:MAX_BLOCKERS]]
+    if rehearsal.failed > MAX_BLOCKERS:
+        more = f"{rehearsal.failed - MAX_BLOCKERS} more processes fail in the rehearsal"
+        found.append(Blocker(reason=more, remedy="correct the code_change; `-o json` lists the first 100 processes"))
+    found += [
+        Blocker(reason=_call_sentence(one), remedy=REMEDY_CALL) for one in rehearsal.calls if one.outcome in REMEDIES
+    ]
     return found
 
 
@@ -177,13 +179,13 @@ def _remedy(one: Rehearsed) -> str:
     return REMEDY_CHILDREN if process is not None and process.kind == "supervisor" else REMEDIES[one.outcome]
 
 
-def _called(one: RehearsedCall) -> str:
-    """An applied function that did not go well."""
+def _call_sentence(one: RehearsedCall) -> str:
+    """Return the sentence for an applied function with an outcome other than "ok"."""
     return f"instruction {one.step}, apply {one.function}: {one.message}{_where(one.trace)}"
 
 
 def sentence(one: Rehearsed) -> str:
-    """One process that did not go well."""
+    """Return the sentence for a process with an outcome other than "ok", or one that does not come back."""
     return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
 
 
@@ -192,7 +194,10 @@ def _where(trace: tuple[str, ...]) -> str:
 
 
 def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
-    """Why an install doesn't begin after this rehearsal; `consent` is to what can't be rehearsed."""
+    """Return why an install does not begin after this rehearsal; None if it does.
+
+    `consent`: the operator accepts what can't be rehearsed.
+    """
     if found := blockers(rehearsal):
         return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in found)}"
     unknown = needs_consent(rehearsal)
@@ -200,34 +205,34 @@ def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
 
 
 def needs_consent(rehearsal: Rehearsal) -> str | None:
-    """What can't be known before it is done, so that somebody has to want it all the same."""
+    """Return what could not be rehearsed, so that an operator has to consent to it; None if there is nothing."""
     missing = rehearsal.processes - rehearsal.reached
     first = next((one for one in rehearsal.results if one.outcome == "unrehearsed"), None)
-    said = []
+    sentences = []
     if first is not None:
         more = f", and {rehearsal.unrehearsed - 1} more can't be rehearsed" if rehearsal.unrehearsed > 1 else ""
-        said.append(f"{sentence(first)}{more}")
+        sentences.append(f"{sentence(first)}{more}")
     if missing and not rehearsal.failed:
-        said.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
-    return "; ".join(said) or None
+        sentences.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
+    return "; ".join(sentences) or None
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What is worth knowing before, and no reason not to go."""
+    """Return the findings that an operator should know, but that don't block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)
-    said = []
+    sentences = []
     if first is not None:
-        more = f" So it is with {rehearsal.not_given_back} processes." if rehearsal.not_given_back > 1 else ""
-        said.append(f"{sentence(first)}.{more}")
+        more = f" {rehearsal.not_given_back} processes are affected." if rehearsal.not_given_back > 1 else ""
+        sentences.append(f"{sentence(first)}.{more}")
     if outcome.not_compared:
-        said.append(
-            f"The states of {outcome.not_compared} processes are too large to see whether code_change changes them."
+        sentences.append(
+            f"The states of {outcome.not_compared} processes are too large to check whether code_change changes them."
         )
-    return said
+    return sentences
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """What an operation keeps of it."""
+    """Return the rehearsal without the results that are fine, as an operation stores it."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -1,6 +1,6 @@
-"""The rehearsal itself, in the copy of the node: one code_change after the other, each behind the fence.
+"""The rehearsal itself, in the copy of the node: runs one code_change after the other, each in the sandbox.
 
-As the switch does it: the same class, the same arguments, the same state object, at the same place in the script.
+It follows the switch: the same class, the same arguments, the same state object, at the same place in the script.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from node_runtime.protocol.messages import ChildChange, PlannedChild, Rehearsed,
 from node_runtime.releases.install.app_env import Surroundings
 from node_runtime.releases.planning.transition import Transition
 
-from .apply_calls import Applied
-from .code_change_plan import Roles
-from .declared_state import fits, said
+from .apply_calls import ApplyRehearsal
+from .code_change_plan import ClassPlans
+from .declared_state import fits, type_name
 from .forked import NOBODY, Bounds, Place, Tell
-from .guarded_call import UNSHOWN, Trial, Verdict, Wrong
+from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
 from .script_steps import Act, Call, Part, Skipped, Switch, Unread, acts, changes
 
-ROOM: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
-"""How many processes of each sort are told of one by one."""
-MOST_PARTS: Final = 200_000
-LOOKING_SECONDS: Final = 0.5
-"""How long the parts of one state may take to be noted down."""
-TELLING_SECONDS: Final = 0.05
-SHOWN: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
-"""Here nobody waits for it, and a busy machine may let the copy wait for long."""
-UNSEEN: Final = Term(type="state", text="‹not looked at›")
+MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
+"""How many processes of each category get a result of their own."""
+FINGERPRINT_MAX_PARTS: Final = 200_000
+FINGERPRINT_SECONDS: Final = 0.5
+"""The limit for the fingerprint, or the comparison, of one state."""
+REPORT_INTERVAL_SECONDS: Final = 0.05
+STATE_LIMITS: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
+"""The time limit is generous: nothing waits for the copy, and a busy machine may not schedule it for long."""
+NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
 
-class Told(msgspec.Struct, forbid_unknown_fields=True):
-    """How far the rehearsal is. Counts are of all so far, `results` and `children` are what is new."""
+class Report(msgspec.Struct, forbid_unknown_fields=True):
+    """The progress of a rehearsal. The counts are totals so far; `results`, `children` and `calls` contain new ones."""
 
     processes: int = 0
     reached: int = 0
@@ -72,147 +72,149 @@ class Told(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(slots=True, kw_only=True)
-class Attempt(Verdict):
-    """One process's code_change, as far as it came."""
+class Attempt(CallVerdict):
+    """The rehearsed code_change of one process."""
 
     part: Part
     state: Any
     old_class: type[Behaviour]
-    note: Fingerprint | None
+    before: Fingerprint | None
     seconds: float = 0.0
     after: Any = None
     given_back: bool | None = None
 
-    def sort(self) -> str:
-        """How it counts."""
+    def category(self) -> str:
+        """Return the category that it counts for, a key of MAX_RESULTS."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
 
 
 @dataclass(slots=True)
-class Play:
-    """One rehearsal of a transition. To be run in the copy only: it uses it up."""
+class RehearsalRunner:
+    """One rehearsal of a transition. It runs in the copy of the node only, which can't be used again afterwards."""
 
     transition: Transition
     batch: Batch
-    roles: Roles
+    plans: ClassPlans
     bounds: Bounds
-    place: Place
-    tell: Tell
-    told: Told = field(default_factory=Told)
-    _trial: Trial = field(init=False)
-    _applied: Applied = field(init=False)
-    _last: float = 0.0
-    _room: dict[str, int] = field(default_factory=lambda: dict(ROOM))
+    marker: Place
+    send: Tell
+    report: Report = field(default_factory=Report)
+    _caller: GuardedCaller = field(init=False)
+    _applies: ApplyRehearsal = field(init=False)
+    _last_sent: float = 0.0
+    _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
     _kinds: Kinds = field(default_factory=Kinds)
     _earlier: dict[str, dict[str, Any]] | None = None
     """Once the modules have switched: the namespaces of those that the script has not loaded yet."""
-    _made: dict[int, Any] = field(default_factory=dict)
-    _often: frozenset[str] = frozenset()
-    """The modules with several code_changes; each goes on with what the one before has made."""
+    _new_states: dict[int, Any] = field(default_factory=dict)
+    _repeated: frozenset[str] = frozenset()
+    """The modules with several code_changes; each one continues with the state that the previous one returned."""
 
     def run(self) -> None:
-        """Rehearse everything and say how it went."""
+        """Rehearse the whole script and send the report, also if it fails."""
         try:
-            with self._around():
-                Surroundings().follow(self.transition.target, self.transition.configuration)
-                self._hold_and_let_go()
-            self._trial = Trial(self.bounds, self.place)
-            self._applied = Applied(self._trial, self.place, self._tell_of_call)
+            with self._counted_as_pause():
+                Surroundings().adopt(self.transition.target, self.transition.configuration)
+                self._hold_and_release()
+            self._caller = GuardedCaller(self.bounds, self.marker)
+            self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
             script = list(acts(self.transition))
             counted = Counter(change.module for change in changes(self.transition.script))
-            self._often = frozenset(module for module, times in counted.items() if times > 1)
-            self.told.processes = sum(isinstance(act, Part) for act in script)
-            self._say(at_once=True)
+            self._repeated = frozenset(module for module, times in counted.items() if times > 1)
+            self.report.processes = sum(isinstance(act, Part) for act in script)
+            self._send(at_once=True)
             for act in script:
                 self._act(act)
-            self._applied.undo()
-            self.told.over = True
+            self._applies.undo()
+            self.report.over = True
         except BaseException as error:
-            self.told.error = f"{type(error).__name__}: {error}"
-        self._say(at_once=True)
+            self.report.error = f"{type(error).__name__}: {error}"
+        self._send(at_once=True)
 
     def _act(self, act: Act) -> None:
         match act:
             case Part():
-                self.place.enter(int(act.process.pid))
-                self._one(act)
-                self.place.enter(NOBODY)
+                self.marker.enter(int(act.process.pid))
+                self._rehearse(act)
+                self.marker.enter(NOBODY)
             case Switch():
                 if self._earlier is None:
-                    with self._around():
+                    with self._counted_as_pause():
                         self.batch.commit()
-                    self._earlier = self.roles.earlier()
+                    self._earlier = self.plans.earlier()
                 self._earlier.pop(act.module, None)
             case Call():
-                with self._around():
-                    self._applied.call(act, self._earlier or {})
+                with self._counted_as_pause():
+                    self._applies.call(act, self._earlier or {})
             case Skipped():
-                self._applied.skip(act.step)
+                self._applies.skip(act.step)
             case Unread():
-                self._peek(act.process)
+                self._preview_children(act.process)
 
-    def _tell_of_call(self, call: RehearsedCall) -> None:
-        self.told.calls.append(call)
+    def _add_call(self, call: RehearsedCall) -> None:
+        self.report.calls.append(call)
 
     @contextmanager
-    def _around(self) -> Iterator[None]:
-        """What runs inside takes its time in the install's pause, beside the code_changes."""
+    def _counted_as_pause(self) -> Iterator[None]:
+        """Count the time spent inside as part of the install's pause, in addition to the code_changes."""
         began = time.perf_counter()
         yield
-        self.told.around += time.perf_counter() - began
+        self.report.around += time.perf_counter() - began
 
-    def _hold_and_let_go(self) -> None:
-        """What the install does to all whom it suspends; here to those that are idle."""
+    def _hold_and_release(self) -> None:
+        """Hold and release the idle processes, as the install does with all that it suspends."""
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
             hold.hold_idle(modules)
             hold.release()
 
-    def _say(self, *, at_once: bool = False) -> None:
+    def _send(self, *, at_once: bool = False) -> None:
         now = time.monotonic()
-        if at_once or now - self._last > TELLING_SECONDS:
-            self._last = now
-            self.tell(msgspec.msgpack.encode(self.told))
-            self.told.results, self.told.children, self.told.calls = [], [], []
+        if at_once or now - self._last_sent > REPORT_INTERVAL_SECONDS:
+            self._last_sent = now
+            self.send(msgspec.msgpack.encode(self.report))
+            self.report.results, self.report.children, self.report.calls = [], [], []
 
     # ------------------------------------------------------------------ one process
 
-    def _one(self, part: Part) -> None:
+    def _rehearse(self, part: Part) -> None:
         process = part.process
-        state = self._made.get(process.pid, process.raw_state())
-        note = fingerprint(state, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS, kinds=self._kinds, alone=True)
-        attempt = Attempt(part=part, state=state, old_class=type(process.instance), note=note)
-        before = self._shown(attempt.old_class, state) if self._room["ok"] else None
+        state = self._new_states.get(process.pid, process.raw_state())
+        before = fingerprint(
+            state, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS, kinds=self._kinds, alone=True
+        )
+        attempt = Attempt(part=part, state=state, old_class=type(process.instance), before=before)
+        term = self._render(attempt.old_class, state) if self._results_left["ok"] else None
         self._try(attempt)
-        sort = attempt.sort()
-        self._count(attempt, sort)
-        first = self._room[sort] == ROOM[sort]
-        if self._room[sort]:
-            self._room[sort] -= 1
-            self.told.results.append(self._result(attempt, before))
-        self._say(at_once=first and sort == "failed")
+        category = attempt.category()
+        self._count(attempt, category)
+        first = self._results_left[category] == MAX_RESULTS[category]
+        if self._results_left[category]:
+            self._results_left[category] -= 1
+            self.report.results.append(self._result(attempt, term))
+        self._send(at_once=first and category == "failed")
 
     def _try(self, attempt: Attempt) -> None:
-        process, note = attempt.part.process, attempt.note
+        process, before = attempt.part.process, attempt.before
         if isinstance(process, SupervisorProcess):
-            self._trial.run(attempt, "its children()", lambda: self._re_read(attempt, process))
-        elif self._trial.run(attempt, "its code_change", lambda: self._change(attempt)) and note and note.held:
-            # Nobody is here to let go of it.
-            attempt.went("unrehearsed", f"{attempt.message}, and a lock of its state was held at that moment")
-        if attempt.outcome != "unrehearsed" and note is not None and not note.still_fits():
+            self._caller.call(attempt, "its children()", lambda: self._re_read(attempt, process))
+        elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
+            # The thread that holds the lock does not exist in the copy, so the lock is never released here.
+            attempt.record("unrehearsed", f"{attempt.message}, and a lock in its state was held by a thread")
+        if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
             changed = "its code_change changes the state that it is given"
-            attempt.went("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
+            attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
         elif attempt.outcome == "ok" and process.kind != "supervisor":
-            if attempt.part.change.module in self._often:
-                self._made[process.pid] = attempt.after
+            if attempt.part.change.module in self._repeated:
+                self._new_states[process.pid] = attempt.after
             if self.transition.script_back is not None:
-                self._give_back(attempt)
+                self._try_way_down(attempt)
 
     def _change(self, attempt: Attempt) -> None:
-        change = self.roles.of(attempt.part).change
+        change = self.plans.find(attempt.part).change
         began = time.perf_counter()
         try:
             attempt.after = change(attempt.state)
@@ -221,39 +223,42 @@ class Play:
         self._check(attempt)
 
     def _check(self, attempt: Attempt) -> None:
-        """Whether the new state is one."""
-        role, after = self.roles.of(attempt.part), attempt.after
+        """Check that a process of the new class can have the new state. Raises WrongResult."""
+        plan, after = self.plans.find(attempt.part), attempt.after
         if inspect.isawaitable(after):
             if inspect.iscoroutine(after):
                 after.close()
             attempt.after = None
-            raise Wrong("wrong type", "its code_change is async: nothing may run while code is switched")
+            raise WrongResult("wrong type", "its code_change is async: nothing may run while code is switched")
         value, was = after, attempt.state
         if attempt.part.process.kind == "gen_statem":
             if not (isinstance(after, tuple) and len(after) == 2):
-                raise Wrong("wrong type", f"its code_change returned {_kind(after)}; it returns (state, data)")
-            if not has_state(role.target, after[0]):
+                raise WrongResult("wrong type", f"its code_change returned {_kind(after)} instead of (state, data)")
+            if not has_state(plan.target, after[0]):
                 name, vsn = escape(str(after[0])[:100]), self.transition.target.vsn
-                raise Wrong("no such state", f"its code_change returned state {name}, which {vsn} does not define")
+                sentence = f"its code_change returned state {name}, which {vsn} does not define"
+                raise WrongResult("no such state", sentence)
             value, was = after[1], attempt.state[1]
-        # A class that doesn't keep to its own declaration can't be measured by the next one.
-        if not fits(value, role.declared) and fits(was, role.held):
-            declared = f"{role.target.__qualname__} is declared with {said(role.declared)}"
-            raise Wrong("wrong type", f"its code_change returned {_kind(value)}; {declared}")
+        # If the running version violates its own declaration, the new declaration is not checked either.
+        if not fits(value, plan.declared) and fits(was, plan.running_declared):
+            declared = f"{plan.target.__qualname__} declares its state as {type_name(plan.declared)}"
+            raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
-    def _give_back(self, attempt: Attempt) -> None:
-        """Whether the way down makes the same state of the new one again."""
-        back = self.roles.of(attempt.part).back
-        verdict = Verdict()
+    def _try_way_down(self, attempt: Attempt) -> None:
+        """Check whether the way down turns the new state into the same old state again."""
+        back = self.plans.find(attempt.part).back
+        verdict = CallVerdict()
 
-        def go() -> None:
+        def go_down() -> None:
             returned = attempt.after if back is None else back(attempt.after)
-            attempt.given_back = alike(attempt.state, returned, seconds=LOOKING_SECONDS, max_parts=MOST_PARTS)
+            attempt.given_back = alike(
+                attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
+            )
             if attempt.given_back is False:
-                without = " has no code_change for it, and" if back is None else ""
-                attempt.message = f"the way down{without} does not give the same state back"
+                without = " has no code_change for it and" if back is None else ""
+                attempt.message = f"the way down{without} does not restore the same state"
 
-        self._trial.run(verdict, "the way down", go)
+        self._caller.call(verdict, "the way down", go_down)
         if verdict.outcome == "unrehearsed":
             attempt.given_back, attempt.message = None, None
         elif verdict.outcome != "ok":
@@ -264,60 +269,60 @@ class Play:
         read = take_new_class(process)
         attempt.seconds = time.perf_counter() - began
         attempt.after = process.raw_state()
-        self._tell_of_children(process, read, attempt.state, unread=False)
+        self._add_children(process, read, attempt.state, unread=False)
         for id in (*read.added, *read.replaced):
             self._check_start(attempt.after.find(id) or attempt.after, id)
 
     def _check_start(self, holder: Any, id: str) -> None:
-        """Whether what starts a child exists."""
+        """Check that the start function of a child exists. Raises WrongResult."""
         start = (holder.spec if isinstance(holder, Child) else holder.template).start
         try:
             found = resolve(start)
         except (LookupError, ImportError):
             found = None
         if not callable(found):
-            raise Wrong("raised", f"its children() name {start} to start {id}, which is no function")
+            raise WrongResult("raised", f"its children() starts {id} by {start}, which is not a function")
 
-    def _peek(self, process: SupervisorProcess) -> None:
-        """What a supervisor that is not read again would make of its children."""
+    def _preview_children(self, process: SupervisorProcess) -> None:
+        """Report how the new children() differs, for a supervisor that the script does not let read it."""
         table = process.raw_state()
 
-        def look() -> None:
-            self._tell_of_children(process, take_new_class(process), table, unread=True)
+        def read() -> None:
+            self._add_children(process, take_new_class(process), table, unread=True)
 
-        self._trial.run(Verdict(), "its children()", look)
+        self._caller.call(CallVerdict(), "its children()", read)
 
-    def _tell_of_children(self, process: SupervisorProcess, read: ReRead, table: Table, *, unread: bool) -> None:
+    def _add_children(self, process: SupervisorProcess, read: ReRead, table: Table, *, unread: bool) -> None:
         removed = [id for id in read.kept if id in table.named]
         found: tuple[tuple[ChildChange, Iterable[str]], ...] = (
             ("added", read.added), ("replaced", read.replaced), ("removed", removed), ("left out", read.left_out),
         )  # fmt: skip
-        self.told.children += [
+        self.report.children += [
             PlannedChild(supervisor=int(process.pid), supervisor_name=process.name, id=id, change=change, unread=unread)
             for change, ids in found
             for id in ids
         ]
 
-    # ------------------------------------------------------------------ what is said of it
+    # ------------------------------------------------------------------ the report
 
-    def _count(self, attempt: Attempt, sort: str) -> None:
-        told = self.told
-        told.reached += 1
-        told.pause += attempt.seconds
-        told.unrehearsed += sort == "unrehearsed"
-        told.failed += sort == "failed"
-        told.not_given_back += sort == "not given back"
-        told.not_compared += attempt.note is None
+    def _count(self, attempt: Attempt, category: str) -> None:
+        report = self.report
+        report.reached += 1
+        report.pause += attempt.seconds
+        report.unrehearsed += category == "unrehearsed"
+        report.failed += category == "failed"
+        report.not_given_back += category == "not given back"
+        report.not_compared += attempt.before is None
 
     def _result(self, attempt: Attempt, before: Term | None) -> Rehearsed:
         process = attempt.part.process
         if before is None:
-            before = UNSEEN if attempt.outcome == "mutated" else self._shown(attempt.old_class, attempt.state)
+            before = NOT_SHOWN if attempt.outcome == "mutated" else self._render(attempt.old_class, attempt.state)
         after = None
-        if attempt.outcome == "ok" and process.kind != "supervisor":  # its children are told of
-            after = self._shown(self.roles.of(attempt.part).target, attempt.after)
+        if attempt.outcome == "ok" and process.kind != "supervisor":  # a supervisor's children are reported instead
+            after = self._render(self.plans.find(attempt.part).target, attempt.after)
         elif attempt.outcome == "mutated":
-            after = self._shown(attempt.old_class, attempt.state)
+            after = self._render(attempt.old_class, attempt.state)
         return Rehearsed(
             pid=int(process.pid),
             name=process.name,
@@ -331,12 +336,12 @@ class Play:
             given_back=attempt.given_back,
         )
 
-    def _shown(self, cls: type[Behaviour], state: object) -> Term:
+    def _render(self, cls: type[Behaviour], state: object) -> Term:
         try:
-            with self._trial.aside():
-                return shown(cls, state, SHOWN, self._kinds)
-        except UNSHOWN:
-            return UNSEEN
+            with self._caller.ignoring_violations():
+                return shown(cls, state, STATE_LIMITS, self._kinds)
+        except RENDER_ERRORS:
+            return NOT_SHOWN
 
 
 def _kind(value: object) -> str:
