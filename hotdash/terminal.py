@@ -14,7 +14,7 @@ def usable() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def end_with_it() -> None:
+def exit_with_terminal() -> None:
     """Have this process get SIGHUP when its terminal goes away.
 
     The kernel tells only the terminal's first process, and a shell hands it on; but make, for one, waits for its

@@ -22,9 +22,9 @@ from typing import NoReturn, Self
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-START_LIMIT = 120.0
+COMMAND_LIMIT_SECONDS = 120.0
 """Seconds that a command may take."""
-END_LIMIT = 5.0
+END_LIMIT_SECONDS = 5.0
 """Seconds that the dashboard has to give the terminal back."""
 
 
@@ -51,7 +51,7 @@ def bundled_examples() -> Path:
     raise Refused("The examples are not beside hotdash; name a folder of fil's versions with --examples.")
 
 
-class Stage:
+class DemoFolder:
     """A private folder with everything in it, and the environment that the commands run in.
 
     `port` None leaves the release's own configuration as it is; 0 takes a free port.
@@ -64,7 +64,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, _leave)
+            self._handlers[number] = signal.signal(number, _exit_on_signal)
         self.folder = Path(tempfile.mkdtemp(prefix="hotdash-demo-"))
         try:
             self._prepare()
@@ -125,11 +125,11 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=START_LIMIT,
+            timeout=COMMAND_LIMIT_SECONDS,
             check=False,
         )
 
-    def must(self, *words: str) -> str:
+    def run_checked(self, *words: str) -> str:
         """Run a command that has to succeed; its own sentence becomes the refusal when it does not."""
         done = self.run(*words)
         if done.returncode != 0:
@@ -149,7 +149,7 @@ class Stage:
         try:
             return shown.wait()
         finally:
-            _end(shown)
+            _terminate(shown)
 
     def _clean(self) -> None:
         for number in self._handlers:
@@ -196,15 +196,15 @@ def _toml(path: Path) -> dict[str, dict[str, object]]:
     return tomllib.loads(path.read_text()) if path.is_file() else {}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     """Ask it to end, and end it if it doesn't."""
     process.terminate()
     try:
-        process.wait(END_LIMIT)
+        process.wait(END_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)

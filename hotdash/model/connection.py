@@ -8,7 +8,7 @@ from typing import Literal
 from .styled_text import Tone
 from .units import age
 
-STALE_AFTER = 3.0
+STALE_SECONDS = 3.0
 """Seconds without a word after which a picture is called stale. Vitals come once a second."""
 
 
@@ -21,16 +21,16 @@ class Connection:
     sentence: str = ""
     retry_at: float | None = None
 
-    def fresh(self, heard: float, now: float) -> bool:
+    def fresh(self, last_heard: float, now: float) -> bool:
         """Whether what is on the screen may be taken for the present."""
-        return self.state == "live" and now - heard < STALE_AFTER
+        return self.state == "live" and now - last_heard < STALE_SECONDS
 
-    def badge(self, heard: float, now: float) -> tuple[str, Tone]:
+    def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
         """The connection in two words, for the header. `heard` is when the node was last heard; 0 is never."""
         if self.state == "connecting":
             return "◌ connecting", "warn"
         if self.state == "lost":
             return f"○ lost {age(now - self.since)}", "bad"
-        if self.fresh(heard, now):
+        if self.fresh(last_heard, now):
             return "● live", "ok"
-        return f"◐ stale {age(now - heard)}", "warn"
+        return f"◐ stale {age(now - last_heard)}", "warn"

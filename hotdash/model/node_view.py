@@ -11,15 +11,15 @@ from node_runtime.protocol import messages as m
 from .connection import Connection
 from .selection import ProcessKey
 from .units import age
-from .vitals import History
+from .vitals import VitalsHistory
 
-LOG_KEPT = 500
-OPERATIONS_KEPT = 50
+MAX_LOG_EVENTS = 500
+MAX_OPERATIONS = 50
 _TAKE_OVER = ("installed", "committed", "reverted")
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
+class NodeRestart:
     """The node was found to have booted anew; `at` is when that was noticed."""
 
     at: float
@@ -27,7 +27,7 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StateSample:
     """What was seen of the state of one process: `before` is the look before this one, `refused` why there is none."""
 
     key: ProcessKey
@@ -42,13 +42,13 @@ class NodeView:
 
     name: str
     connection: Connection = field(default_factory=Connection)
-    heard: float = 0.0
+    last_heard: float = 0.0
     snapshot: m.Snapshot | None = None
-    history: History = field(default_factory=History)
+    history: VitalsHistory = field(default_factory=VitalsHistory)
     log: tuple[m.Event, ...] = ()
     operations: tuple[m.Operation, ...] = ()
-    look: Look | None = None
-    restart: Restart | None = None
+    sample: StateSample | None = None
+    restart: NodeRestart | None = None
 
     # -------------------------------------------------------------- what is heard
 
@@ -60,11 +60,11 @@ class NodeView:
         """A new picture. Another boot than before is remembered as a restart, and its vitals begin anew."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
-            restart, history = Restart(now, self.snapshot.info), History()
+            restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
         view = replace(
             self,
             snapshot=snapshot,
-            heard=now,
+            last_heard=now,
             restart=restart,
             history=history.add(snapshot.vitals),
         )
@@ -72,7 +72,7 @@ class NodeView:
 
     def with_event(self, event: m.Event, now: float) -> NodeView:
         """Something happened. Vitals go into the history, operations to their kind, the rest into the log."""
-        view = replace(self, heard=now)
+        view = replace(self, last_heard=now)
         if event.vitals is not None:
             view = replace(view, history=view.history.add(event.vitals))
             if view.snapshot is not None and view.snapshot.info.boot_id == event.boot_id:
@@ -85,7 +85,7 @@ class NodeView:
         """With more of the node's log; what is known already is not repeated."""
         merged = {(event.boot_id, event.seq): event for event in (*self.log, *events) if event.text}
         ordered = sorted(merged.values(), key=lambda event: (event.at, event.seq))
-        return replace(self, log=tuple(ordered[-LOG_KEPT:]))
+        return replace(self, log=tuple(ordered[-MAX_LOG_EVENTS:]))
 
     def with_operation(self, operation: m.Operation) -> NodeView:
         """A newer picture of an operation, or a new operation; an ended one is never reopened by a late message."""
@@ -99,29 +99,29 @@ class NodeView:
         taken = [index for index, one in enumerate(ordered) if one.outcome in _TAKE_OVER]
         for index in taken[:-1]:
             ordered[index] = msgspec.structs.replace(ordered[index], probation_until=None)
-        return replace(self, operations=tuple(ordered[-OPERATIONS_KEPT:]))
+        return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
     def with_state(self, key: ProcessKey, view: m.StateView) -> NodeView:
         """The state of the selected process; the one before is kept to show what moves."""
-        before = self.look.view if self.look is not None and self.look.key == key else None
-        return replace(self, look=Look(key, view, before))
+        before = self.sample.view if self.sample is not None and self.sample.key == key else None
+        return replace(self, sample=StateSample(key, view, before))
 
     def without_state(self, key: ProcessKey, sentence: str) -> NodeView:
         """The node did not tell the state, and why; what it told before of the same process stays."""
-        last = self.look if self.look is not None and self.look.key == key else Look(key)
-        return replace(self, look=replace(last, refused=sentence))
+        last = self.sample if self.sample is not None and self.sample.key == key else StateSample(key)
+        return replace(self, sample=replace(last, refused=sentence))
 
     # -------------------------------------------------------------- what is asked
 
     def fresh(self, now: float) -> bool:
         """Whether the picture may be taken for the present."""
-        return self.connection.fresh(self.heard, now)
+        return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
         """The node's own clock, by its last vitals, so that a skewed clock doesn't bend its deadlines."""
-        if not self.history.taken:
+        if not self.history.samples:
             return now
-        return self.history.taken[-1].at + max(0.0, now - self.heard)
+        return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
     def process(self, key: ProcessKey) -> m.ProcessInfo | None:
         """The live process with this identity, if it is in the picture."""
@@ -156,10 +156,10 @@ class NodeView:
         if self.connection.state == "lost":
             retry = self.connection.retry_at
             again = f" Trying again in {age(retry - now)}." if retry is not None and retry - now >= 1 else ""
-            kept = f" What you see is {age(now - self.heard)} old." if self.snapshot is not None else ""
+            kept = f" What you see is {age(now - self.last_heard)} old." if self.snapshot is not None else ""
             return f"{self.connection.sentence}{kept}{again}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
-            return f"{self.name} has been silent for {age(now - self.heard)}; what you see is as old."
+            return f"{self.name} has been silent for {age(now - self.last_heard)}; what you see is as old."
         if self.snapshot is not None and self.snapshot.blocked is not None:
             return self.snapshot.blocked
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:

@@ -14,7 +14,7 @@ from node_runtime.protocol import messages as m
 
 from .selection import ChildKey, FoldKey, GroupKey, Key, ProcessKey
 
-SIBLINGS = 50
+MAX_SIBLINGS = 50
 """So many siblings are shown; the rest is folded into one row."""
 
 UNSUPERVISED = "not supervised"
@@ -25,13 +25,13 @@ class TreeNode:
     """An application, a process, or a child specification without a process."""
 
     key: Key
-    place: str
+    path: str
     title: str
     process: m.ProcessInfo | None = None
     child: m.ChildInfo | None = None
     application: m.ApplicationInfo | None = None
     children: tuple[TreeNode, ...] = ()
-    hit: bool = False
+    matched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +46,54 @@ class TreeRow:
 
 def build_tree(snapshot: m.Snapshot) -> tuple[TreeNode, ...]:
     """Application by application; then, in a group of its own, what no application reaches."""
-    return _Builder(snapshot).roots()
+    return _TreeBuilder(snapshot).roots()
 
 
-class _Builder:
+class _TreeBuilder:
     def __init__(self, snapshot: m.Snapshot) -> None:
-        self.boot = snapshot.info.boot_id
+        self.boot_id = snapshot.info.boot_id
         self.applications = snapshot.applications
         self.processes = {process.pid: process for process in snapshot.processes}
-        self.offspring: dict[int, list[m.ProcessInfo]] = defaultdict(list)
-        self.vacant: dict[int, list[m.ChildInfo]] = defaultdict(list)
-        self.placed: set[int] = set()
+        self.children_of: dict[int, list[m.ProcessInfo]] = defaultdict(list)
+        self.missing: dict[int, list[m.ChildInfo]] = defaultdict(list)
+        self.visited: set[int] = set()
         for process in sorted(snapshot.processes, key=lambda p: p.pid):
             if process.parent in self.processes:
-                self.offspring[process.parent].append(process)
+                self.children_of[process.parent].append(process)
         for child in snapshot.children:
-            self.vacant[child.supervisor].append(child)
+            self.missing[child.supervisor].append(child)
 
     def roots(self) -> tuple[TreeNode, ...]:
         roots = [self._application(application) for application in self.applications]
-        lost = sorted(self.processes.values(), key=lambda p: (p.parent in self.processes, p.pid))
-        nodes = tuple(self._process(p, UNSUPERVISED) for p in lost if p.pid not in self.placed)
+        unreached = sorted(self.processes.values(), key=lambda p: (p.parent in self.processes, p.pid))
+        nodes = tuple(self._process(p, UNSUPERVISED) for p in unreached if p.pid not in self.visited)
         if nodes:
             roots.append(TreeNode(GroupKey(""), UNSUPERVISED, UNSUPERVISED, children=nodes))
         return tuple(roots)
 
     def _application(self, application: m.ApplicationInfo) -> TreeNode:
         top = self.processes.get(application.top) if application.top is not None else None
-        tops = [top] if top is not None else []
-        tops += [
+        top_processes = [top] if top is not None else []
+        top_processes += [
             p
             for p in self.processes.values()
             if p.application == application.name and p.parent not in self.processes and p is not top
         ]
-        nodes = tuple(self._process(p, application.name) for p in tops)
+        nodes = tuple(self._process(p, application.name) for p in top_processes)
         key = GroupKey(application.name)
         return TreeNode(key, application.name, application.name, application=application, children=nodes)
 
-    def _process(self, process: m.ProcessInfo, above: str) -> TreeNode:
-        self.placed.add(process.pid)
-        place = f"{above}/{process.child_id or process.name or process.pid}"
-        below = [self._process(p, place) for p in self.offspring[process.pid] if p.pid not in self.placed]
-        below += [self._vacancy(child, place) for child in self.vacant[process.pid]]
-        key = ProcessKey(self.boot, process.pid)
-        return TreeNode(key, place, title_of(process), process=process, children=tuple(below))
+    def _process(self, process: m.ProcessInfo, parent_path: str) -> TreeNode:
+        self.visited.add(process.pid)
+        path = f"{parent_path}/{process.child_id or process.name or process.pid}"
+        below = [self._process(p, path) for p in self.children_of[process.pid] if p.pid not in self.visited]
+        below += [self._missing_child(child, path) for child in self.missing[process.pid]]
+        key = ProcessKey(self.boot_id, process.pid)
+        return TreeNode(key, path, title_of(process), process=process, children=tuple(below))
 
-    def _vacancy(self, child: m.ChildInfo, above: str) -> TreeNode:
-        key = ChildKey(self.boot, child.supervisor, child.child_id)
-        return TreeNode(key, f"{above}/{child.child_id}", child.child_id, child=child)
+    def _missing_child(self, child: m.ChildInfo, parent_path: str) -> TreeNode:
+        key = ChildKey(self.boot_id, child.supervisor, child.child_id)
+        return TreeNode(key, f"{parent_path}/{child.child_id}", child.child_id, child=child)
 
 
 def title_of(process: m.ProcessInfo) -> str:
@@ -126,9 +126,9 @@ def filter_tree(nodes: Sequence[TreeNode], wanted: str) -> tuple[TreeNode, ...]:
 def _kept(nodes: Sequence[TreeNode], words: list[str]) -> Iterator[TreeNode]:
     for node in nodes:
         below = tuple(_kept(node.children, words))
-        hit = all(word in _searched(node) for word in words)
-        if hit or below:
-            yield replace(node, children=below, hit=hit)
+        matched = all(word in _searched(node) for word in words)
+        if matched or below:
+            yield replace(node, children=below, matched=matched)
 
 
 def _searched(node: TreeNode) -> str:
@@ -147,16 +147,16 @@ def flatten(
 
 
 def _rows(node: TreeNode, lead: str, below: str, collapsed: frozenset[str], unfolded: frozenset[str]) -> list[TreeRow]:
-    expanded = node.place not in collapsed
+    expanded = node.path not in collapsed
     rows = [TreeRow(node, lead, expanded)]
     if not expanded:
         return rows
-    shown = node.children if node.place in unfolded else node.children[:SIBLINGS]
+    shown = node.children if node.path in unfolded else node.children[:MAX_SIBLINGS]
     hidden = len(node.children) - len(shown)
     for index, child in enumerate(shown):
         last = index == len(shown) - 1 and not hidden
         rows += _rows(child, below + ("└ " if last else "├ "), below + ("  " if last else "│ "), collapsed, unfolded)
     if hidden:
-        fold = TreeNode(FoldKey(node.place), node.place, f"+{hidden} more")
+        fold = TreeNode(FoldKey(node.path), node.path, f"+{hidden} more")
         rows.append(TreeRow(fold, below + "└ ", False, hidden))
     return rows

@@ -33,7 +33,7 @@ class GroupKey:
 class FoldKey:
     """The row that stands for the siblings which are folded away at a place of the tree."""
 
-    place: str
+    path: str
 
 
 Key = ProcessKey | ChildKey | GroupKey | FoldKey

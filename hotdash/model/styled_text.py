@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-Tone = Literal["plain", "name", "fact", "ok", "warn", "bad", "strong"]
+Tone = Literal["plain", "name", "muted", "ok", "warn", "bad", "strong"]
 
 _WORD = re.compile(r" *[^ ]+| +$")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -29,21 +29,21 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 
 
-def plain(text: str) -> str:
+def sanitize(text: str) -> str:
     r"""`text` with every character that a terminal might obey spelt out: ESC becomes `\x1b`, a new line `\n`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelt(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
-def say(text: str, tone: Tone = "plain") -> Span:
+def span(text: str, tone: Tone = "plain") -> Span:
     """A span of text that may come from anywhere."""
-    return Span(plain(text), tone)
+    return Span(sanitize(text), tone)
 
 
 def line(*parts: str | Span) -> Line:
     """A line of spans; a bare string is in the plain tone."""
-    return tuple(say(part) if isinstance(part, str) else part for part in parts)
+    return tuple(span(part) if isinstance(part, str) else part for part in parts)
 
 
 def text_of(spans: Line) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.term_text import short
 
-from .styled_text import Line, Span, Tone, line, plain, say
+from .styled_text import Line, Span, Tone, line, sanitize, span
 from .term_diff import Change, diff
 
 _INDENT = "  "
@@ -25,18 +25,18 @@ def term_lines(term: Term, fresh: frozenset[tuple[str, ...]] = frozenset()) -> l
 
 def _lines(term: Term, label: str | None, path: tuple[str, ...], fresh: frozenset[tuple[str, ...]]) -> Iterator[Line]:
     indent = _INDENT * len(path)
-    head = (Span(indent), say(label, "name"), Span("  ")) if label is not None else (Span(indent),)
+    head = (Span(indent), span(label, "name"), Span("  ")) if label is not None else (Span(indent),)
     if term.items:
-        yield (*head, say(term.type, "fact"))
+        yield (*head, span(term.type, "muted"))
     else:
         tone: Tone = "warn" if path in fresh else "strong"
         value = term.text or f"{term.type} with nothing in it"
-        shown = (say(value, tone),) if term.text else (say(value, "fact"),)
-        yield (*head, *shown) if _speaks_for_itself(term) else (*head, *shown, Span("  "), say(term.type, "fact"))
+        shown = (span(value, tone),) if term.text else (span(value, "muted"),)
+        yield (*head, *shown) if _speaks_for_itself(term) else (*head, *shown, Span("  "), span(term.type, "muted"))
     for name, part in term.items:
         yield from _lines(part, name, (*path, name), fresh)
     if term.cut:
-        yield (Span(indent + _INDENT), Span(f"… {term.cut} more left out", "fact"))
+        yield (Span(indent + _INDENT), Span(f"… {term.cut} more left out", "muted"))
 
 
 def _speaks_for_itself(term: Term) -> bool:
@@ -48,21 +48,21 @@ def diff_lines(before: Term, after: Term) -> list[Line]:
     """What was added, removed and changed; one line says so when nothing was."""
     changes = diff(before, after)
     if not changes:
-        return [line(say("No difference: the state after is the state before.", "fact"))]
+        return [line(span("No difference: the state after is the state before.", "muted"))]
     width = max(len(_path(change)) for change in changes)
     return [_change_line(change, min(width, 24)) for change in changes]
 
 
 def _path(change: Change) -> str:
-    return plain(".".join(change.path)) or "the state"
+    return sanitize(".".join(change.path)) or "the state"
 
 
 def _change_line(change: Change, width: int) -> Line:
     head = (_MARKS[change.kind], Span(_path(change).ljust(width) + "  ", "name"))
     if change.before is None and change.after is not None:
-        return (*head, say(short(change.after), "ok"))
+        return (*head, span(short(change.after), "ok"))
     if change.after is None and change.before is not None:
-        return (*head, say(short(change.before), "bad"))
+        return (*head, span(short(change.before), "bad"))
     assert change.before is not None
     assert change.after is not None
-    return (*head, say(short(change.before), "bad"), Span(" → ", "fact"), say(short(change.after), "ok"))
+    return (*head, span(short(change.before), "bad"), Span(" → ", "muted"), span(short(change.after), "ok"))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from .node_view import NodeView
 from .selection import ProcessKey
 
-ARMED_FOR = 15 * 60.0
+ARMED_SECONDS = 15 * 60.0
 """Seconds for which the operator's actions stay allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class DashboardState:
     """The dashboard's own condition.
 
     `busy` says what it is waiting for, `cost` what it costs this machine, `page` is where the node's users look.
@@ -32,17 +32,17 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ViewState:
     """One moment. `now` is the local time."""
 
     node: NodeView
-    desk: Desk
+    dashboard: DashboardState
     now: float
 
     @property
     def armed(self) -> bool:
         """Whether the operator's actions are allowed."""
-        return self.desk.armed(self.now)
+        return self.dashboard.armed(self.now)
 
     @property
     def fresh(self) -> bool:
@@ -56,7 +56,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
+class Selection:
     """What an action would be about, by identity."""
 
     process: ProcessKey | None = None
@@ -65,8 +65,8 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class Wants:
+class DataNeeds:
     """What the open view needs: `pictures` that move by themselves, and the state of one process."""
 
-    pictures: bool = True
+    snapshots: bool = True
     process: ProcessKey | None = None

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
 
-from hotdash.model.view_state import Picture, Selected, Wants
+from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import KeyBar, Notice
 from hotdash.widgets.header import Header
 
@@ -20,17 +20,17 @@ class View(Vertical):
 
     filtered: str = ""
 
-    def show(self, picture: Picture) -> None:
+    def show(self, view_state: ViewState) -> None:
         """Draw another moment."""
         raise NotImplementedError
 
-    def selected(self) -> Selected:
+    def selected(self) -> Selection:
         """What an action would be about."""
-        return Selected()
+        return Selection()
 
-    def wants(self) -> Wants:
+    def needs(self) -> DataNeeds:
         """What the node has to be asked for while this is open."""
-        return Wants(pictures=False)
+        return DataNeeds(snapshots=False)
 
 
 class NodeScreen(Screen[None]):
@@ -40,7 +40,7 @@ class NodeScreen(Screen[None]):
     NodeScreen { background: $background; }
     """
 
-    keys_of = ""
+    footer_name = ""
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -52,21 +52,21 @@ class NodeScreen(Screen[None]):
         """What stands between header and keys."""
         raise NotImplementedError
 
-    def show(self, picture: Picture) -> None:
+    def show(self, view_state: ViewState) -> None:
         """Draw another moment."""
-        self.query_one(Header).show(picture)
-        self.query_one(Notice).show(picture)
-        self.query_one(KeyBar).show(picture, self.keys_of)
-        self.draw(picture)
+        self.query_one(Header).show(view_state)
+        self.query_one(Notice).show(view_state)
+        self.query_one(KeyBar).show(view_state, self.footer_name)
+        self.draw(view_state)
 
-    def draw(self, picture: Picture) -> None:
+    def draw(self, view_state: ViewState) -> None:
         """Draw what is the screen's own."""
         raise NotImplementedError
 
-    def selected(self) -> Selected:
+    def selected(self) -> Selection:
         """What an action would be about."""
-        return Selected()
+        return Selection()
 
-    def wants(self) -> Wants:
+    def needs(self) -> DataNeeds:
         """What the node has to be asked for while this is open."""
-        return Wants(pictures=False)
+        return DataNeeds(snapshots=False)

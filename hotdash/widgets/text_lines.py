@@ -11,10 +11,10 @@ from textual.strip import Strip
 
 from hotdash.model.styled_text import Line, wrap
 
-from .painting import Painted
+from .painting import LineScrollView
 
 
-class Lines(Painted):
+class ScrollingLines(LineScrollView):
     """A scrolled text of lines; long ones are folded. With `tail` it stays at its end while it is there.
 
     `hang` is the column at which a folded line goes on.

@@ -152,5 +152,5 @@ def test_a_demo_that_can_not_print_is_one_sentence_and_leaves_nothing(tmp_path: 
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "hotdash can't go on: No space left on device.\n"
+    assert done.stderr == "hotdash failed: No space left on device.\n"
     nothing_is_left(tmp_path)

@@ -66,7 +66,7 @@ def asked(peer: Peer, method: str) -> list[m.Struct]:
 async def upgrade_to_b(seen: Seen) -> None:
     """Up to the operation's screen, by the keys that an operator would press."""
     await seen.press("5", "down", "U")
-    await seen.sees("Type 1986.b to go on")
+    await seen.sees("Type 1986.b to proceed")
     await seen.type("1986.b")
     await seen.press("enter", "enter")
     await seen.sees("Install 1986.a → 1986.b")
@@ -215,7 +215,7 @@ async def test_a_paused_picture_stands_still(opened, peer):
         await seen.press("z")
         await seen.sees("PAUSED")
         peer.world.states[FSM] = machine("green", turns=integer(99))
-        await eventually(lambda: seen.app.node.look.view.state == peer.world.states[FSM])
+        await eventually(lambda: seen.app.node.sample.view.state == peer.world.states[FSM])
         assert "turns  41" in seen.frame()
         await seen.press("z")
         await seen.sees("turns  99")
@@ -469,7 +469,7 @@ async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(op
 async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
-        await seen.sees("Type 1986.b to go on")
+        await seen.sees("Type 1986.b to proceed")
         await seen.pilot.resize_terminal(60, 15)
         await seen.type("1986.b")
         await seen.press("enter")
