@@ -1,4 +1,7 @@
-"""What the actions do: ask, freeze what is asked about, tell the node, and show what the node answers."""
+"""Handlers of the actions: they ask for confirmation, send a request to the node, and show its answer.
+
+The subject of a request is fixed before the question is shown, so it can't change under the dialog.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hotdash.actions import BY_ID, command_line_of
+import msgspec
+
+from hotdash.actions import BY_ID, command_line_of, help_of, key_of
 from hotdash.model.operation_lines import outcome_words
 from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.process_details import process_lines
@@ -15,7 +20,7 @@ from hotdash.model.rehearsal_lines import unrehearsed_count
 from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age
 from hotdash.model.view_state import ARMED_SECONDS
-from hotdash.screens.confirm import ConfirmDialog, Question
+from hotdash.screens.confirm import Answer, ConfirmDialog, Question
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from hotdash.screens.stage import StageDialog
@@ -29,11 +34,11 @@ if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
-"""Seconds that an install is offered to wait for a safe moment: a state machine may move on between plan and order."""
+"""Default of "Wait at most": a state machine may change its state between the plan and the install."""
 
 
 class ActionHandlers:
-    """One method for each action that is more than opening a view. They run in a worker and may await dialogs."""
+    """One method for each action except opening a view. They run in a worker and may await dialogs."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
@@ -60,7 +65,7 @@ class ActionHandlers:
         }
 
     async def run(self, action_id: str) -> None:
-        """Do it; a refusal becomes a sentence on the screen."""
+        """Run the handler of an action; a refusal becomes a toast."""
         try:
             await self._handlers[action_id]()
         except Refused as refusal:
@@ -69,7 +74,7 @@ class ActionHandlers:
             self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
-        """What became of an operation: events were missed, or told only a part of it."""
+        """Read an operation from the node: its events were missed, or held only a part of it."""
         self._app.run_worker(self._refresh_operation(operation), name="operation", exit_on_error=False)
 
     async def _refresh_operation(self, operation: str) -> None:
@@ -78,7 +83,7 @@ class ActionHandlers:
                 await self._app.link.request(methods.OPERATION, m.GetOperation(operation=operation))
             )
         except Refused as refusal:
-            self._app.show_toast(f"Operation {operation}: its outcome is unknown. {refusal.sentence}", bad=True)
+            self._app.show_toast(f"The outcome of operation {operation} is unknown. {refusal.sentence}", bad=True)
 
     # -------------------------------------------------------------- one process
 
@@ -97,17 +102,17 @@ class ActionHandlers:
                 line(span("on ", "muted"), span(self._app.node.name, "strong"), span(f"  boot {key.boot_id}", "muted")),
                 *process_lines(process, self._app.view_state.node_now)[:3],
                 (),
-                line(span(BY_ID[verb].help)),
+                line(span(help_of(BY_ID[verb], self._app.dashboard.keymap))),
             ),
             verb=verb.capitalize(),
-            command_line=lambda answer: command_line_of(verb, replace(subject, reason=answer.reason)),
+            command_line=lambda answer: command_line_of(verb, subject),
             typed=title_of(process) if verb == "kill" and supervisor else None,
         )
         if await self._app.push_screen_wait(ConfirmDialog(question)) is None:
             return
         method = methods.RESTART_PROCESS if verb == "restart" else methods.KILL_PROCESS
         await self._app.link.request(method, m.Target(pid=key.pid, boot_id=key.boot_id))
-        self._app.show_toast(f"The node has taken the order to {verb} {title_of(process)} <{key.pid}>.")
+        self._app.show_toast(f"The node has accepted: {verb} {title_of(process)} <{key.pid}>.")
         self._app.link.refresh()
 
     # -------------------------------------------------------------- releases
@@ -141,7 +146,7 @@ class ActionHandlers:
         return vsn
 
     async def _fetch_plan(self, vsn: str) -> m.Plan:
-        self._app.set_busy(f"The node plans the way to {vsn} …")
+        self._app.set_busy(f"Planning the way to {vsn} …")
         plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
         self._app.set_busy()
         return plan
@@ -154,11 +159,12 @@ class ActionHandlers:
             return
         plan = await self._fetch_plan(vsn)
         if plan.nothing_to_do:
-            app.show_toast(f"{app.node.name} runs {vsn} already: nothing to do.")
+            app.show_toast(f"{app.node.name} already runs {vsn}: nothing to do.")
             return
         if plan.direction != direction:
-            key = "D" if direction == "up" else "U"
-            app.show_toast(f"From {plan.from_vsn} to {vsn} is the way {plan.direction}: {key}.", bad=True)
+            other = "upgrade" if plan.direction == "up" else "downgrade"
+            article = "an" if plan.direction == "up" else "a"
+            app.show_toast(f"{vsn} is {article} {other} from {plan.from_vsn}; press {self._key(other)}.", bad=True)
             return
         if hard_blockers(plan):
             if not isinstance(app.top_screen, PlanScreen):
@@ -168,31 +174,28 @@ class ActionHandlers:
         answer = await app.push_screen_wait(ConfirmDialog(self._install_question(plan, verb)))
         if answer is None:
             return
-        asked = m.Install(
-            vsn=vsn,
-            direction=direction,
-            plan_id=plan.id,
+        options = msgspec.structs.asdict(self._options(plan, answer))
+        request = m.Install(vsn=vsn, direction=direction, plan_id=plan.id, **options)
+        started = await app.link.request(methods.INSTALL, request)
+        await self._follow(started.operation)
+
+    def _options(self, plan: m.Plan, answer: Answer) -> m.InstallOptions:
+        """Returns the options of an install. The plan names what can't be rehearsed and a release that has failed
+        here; the operator consents to both by typing the version."""
+        release = self._app.node.release(plan.to_vsn)
+        return m.InstallOptions(
             wait=answer.wait,
             reason=answer.reason,
             unrehearsed=unrehearsed_count(plan) > 0,
-            again=self._failed_before(vsn),
+            again=release is not None and release.failed is not None,
         )
-        started = await app.link.request(methods.INSTALL, asked)
-        await self._follow(started.operation)
 
-    def _failed_before(self, vsn: str) -> bool:
-        """Whether the release has failed here; the plan says so, and typing its version is the word to try it again."""
-        release = self._app.node.release(vsn)
-        return release is not None and release.failed is not None
+    def _key(self, action_id: str) -> str:
+        return key_of(action_id, self._app.dashboard.keymap)
 
     def _install_question(self, plan: m.Plan, verb: str) -> Question:
         app = self._app
-        subject = replace(
-            app.subject(app.selected()),
-            vsn=plan.to_vsn,
-            unrehearsed=unrehearsed_count(plan) > 0,
-            again=self._failed_before(plan.to_vsn),
-        )
+        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn)
         lines: list[Line] = [
             line(span("on ", "muted"), span(app.node.name, "strong"), span(f"   plan {plan_id(plan)}", "muted")),
             *summary(plan),
@@ -203,14 +206,14 @@ class ActionHandlers:
             title=plan_title(plan),
             lines=tuple(lines),
             verb=verb.capitalize(),
-            command_line=lambda answer: command_line_of(verb, replace(subject, wait=answer.wait, reason=answer.reason)),
+            command_line=lambda answer: command_line_of(verb, replace(subject, options=self._options(plan, answer))),
             typed=plan.to_vsn,
             wait=DEFAULT_WAIT_SECONDS,
             reason=f"{verb} to {plan.to_vsn}",
         )
 
     async def _follow(self, operation: str) -> None:
-        """Show the operation at once; what it comes to, the node's events tell."""
+        """Open the operation's screen at once; the node's events update it."""
         if isinstance(self._app.top_screen, PlanScreen):
             self._app.pop_screen()
         await self._app.push_screen(OperationScreen(operation))
@@ -220,19 +223,23 @@ class ActionHandlers:
         app = self._app
         running = app.node.running()
         if running is None or running.probation_until is None:
-            app.show_toast("There is nothing to commit: what runs is permanent.")
+            app.show_toast("There is nothing to commit: the running release is permanent.")
             return
         subject = app.subject(app.selected())
         left = running.probation_until - app.view_state.node_now
+
+        def equivalent(answer: Answer) -> str:
+            return command_line_of("commit", replace(subject, options=m.InstallOptions(reason=answer.reason)))
+
         question = Question(
             title=f"Make {running.vsn} permanent",
             lines=(
                 line(span("on ", "muted"), span(app.node.name, "strong")),
                 line(span(running.vsn, "strong"), " is on probation for another ", span(age(left), "warn"), "."),
-                line("From now on the node boots it, and does not go back by itself."),
+                line("From now on the node boots it and does not go back by itself."),
             ),
             verb="Commit",
-            command_line=lambda answer: command_line_of("commit", replace(subject, reason=answer.reason)),
+            command_line=equivalent,
             typed=running.vsn,
             reason=f"commit {running.vsn}",
         )
@@ -247,7 +254,10 @@ class ActionHandlers:
         app = self._app
         snapshot = app.node.snapshot
         if snapshot is None or snapshot.info.vsn == snapshot.info.permanent:
-            app.show_toast("There is nothing to roll back: what runs is permanent. D goes to an older release.")
+            app.show_toast(
+                "There is nothing to roll back: the running release is permanent. "
+                f"{self._key('downgrade')} goes to an older release."
+            )
             return
         plan = await self._fetch_plan(snapshot.info.permanent)
         if hard_blockers(plan):
@@ -256,18 +266,20 @@ class ActionHandlers:
             return
         answer = await app.push_screen_wait(ConfirmDialog(self._rollback_question(plan)))
         if answer is not None:
-            asked = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unrehearsed_count(plan) > 0)
-            started = await app.link.request(methods.ROLLBACK, asked)
+            request = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unrehearsed_count(plan) > 0)
+            started = await app.link.request(methods.ROLLBACK, request)
             await self._follow(started.operation)
 
     def _rollback_question(self, plan: m.Plan) -> Question:
-        subject = replace(self._app.subject(self._app.selected()), unrehearsed=unrehearsed_count(plan) > 0)
+        subject = self._app.subject(self._app.selected())
+        options = m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0)
         return replace(
             self._install_question(plan, "downgrade"),
             title=f"Roll back from {plan.from_vsn} to {plan.to_vsn}",
             verb="Roll back",
             command_line=lambda answer: command_line_of(
-                "rollback", replace(subject, wait=answer.wait, reason=answer.reason)
+                "rollback",
+                replace(subject, options=msgspec.structs.replace(options, wait=answer.wait, reason=answer.reason)),
             ),
             reason=f"roll back to {plan.to_vsn}",
         )
@@ -282,13 +294,14 @@ class ActionHandlers:
         info = app.node.snapshot.info if app.node.snapshot is not None else None
         if info is not None and info.role == "viewer":
             raise Refused(
-                "This cookie may only look; ask the node's owner for `bin/<name> cookie`.", ExitCode.NOT_ALLOWED
+                "This cookie has the role viewer; ask the node's owner for that of `bin/<name> cookie`.",
+                ExitCode.NOT_ALLOWED,
             )
         question = Question(
             title=f"Arm {app.node.name}",
             lines=(
-                line("For ", span(age(ARMED_SECONDS), "strong"), " the operator's keys are allowed on this node."),
-                line("Each of them still asks before it does anything; the node writes down who did what."),
+                line("The operator's keys are allowed on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
+                line("Each of them still asks for confirmation; the node's audit records every change."),
             ),
             verb="Arm",
             command_line=lambda answer: "",
@@ -315,7 +328,7 @@ class ActionHandlers:
         self._app.search_themes()
 
     async def _help(self) -> None:
-        self._app.help()
+        self._app.show_help()
 
     async def _palette(self) -> None:
         self._app.action_command_palette()
@@ -332,7 +345,7 @@ class ActionHandlers:
             return
         question = Question(
             title="Quit hotdash",
-            lines=(line("The node goes on, and so does an operation that runs."),),
+            lines=(line("The node continues, and so does a running operation."),),
             verb="Quit",
             command_line=lambda answer: "",
             harmful=False,

@@ -57,7 +57,9 @@ def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
 
 
 def _install(verb: str) -> Callable[[CommandSubject], str]:
-    return lambda subject: build_command_line(verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options))
+    return lambda subject: build_command_line(
+        verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options)
+    )
 
 
 def _option_words(options: m.InstallOptions) -> list[str]:

@@ -1,4 +1,4 @@
-"""The dashboard: it folds what the link tells into one picture, shows it, and hands keys to deeds."""
+"""The dashboard application: it applies the link's messages to its state, draws it, and runs the actions of keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from hotdash.action_handlers import ActionHandlers
-from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of
+from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
 from hotdash.keymap import keymap_path, read_keymap
 from hotdash.messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
 from hotdash.model.node_view import NodeView
@@ -34,19 +34,19 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import Address
 
 REDRAW_SECONDS = 0.5
-"""Seconds between two drawings of what only the clock changes: ages and countdowns."""
+"""Interval at which ages and countdowns are redrawn."""
 
 
 class HotdashApp(App[None]):
-    """`HotdashApp(address).run()` opens the dashboard on a node; read-only unless told otherwise.
+    """The dashboard on the node at `address`, read-only by default; `run()` opens it.
 
-    `page` is the address of what the node serves, to be shown. `cookie_file` is only for the command lines that the
-    dashboard shows; `keymap` replaces the operator's own keys.
+    `page` is the URL of the page that the node serves, for display. `cookie_file` is only for the command lines that
+    the dashboard shows. `keymap` replaces the keymap file.
     """
 
     TITLE = "hotdash"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # Textual declares it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012  # as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(action.keys, f"act('{action.id}')", action.title, id=action.id, show=False) for action in ACTIONS
@@ -98,7 +98,7 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Leave in order, for the terminal has to be given back; an exception out of a handler would not do that."""
+        """Exit in order on a signal, to restore the terminal; an exception from a handler would not."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
@@ -106,7 +106,7 @@ class HotdashApp(App[None]):
     async def on_unmount(self) -> None:
         await self.link.close()
 
-    # -------------------------------------------------------------- what is heard
+    # -------------------------------------------------------------- messages of the link
 
     def on_connection_changed(self, message: ConnectionChanged) -> None:
         self._update(self.node.with_connection(message.connection))
@@ -139,18 +139,18 @@ class HotdashApp(App[None]):
             self._update(self.node.without_state(message.key, message.sentence))
 
     def add_operation(self, operation: m.Operation) -> None:
-        """The node answered with an operation."""
+        """Apply an operation that the node has returned."""
         self._update(self.node.with_operation(operation))
 
     def _update(self, view: NodeView) -> None:
         self.node = view
         self.draw()
 
-    # -------------------------------------------------------------- what is shown
+    # -------------------------------------------------------------- drawing
 
     @property
     def view_state(self) -> ViewState:
-        """This moment; the node as it was when the picture was held still."""
+        """What to draw now; while paused, the node as it was when the pause began."""
         node = self.node
         if self._paused_node is not None:
             paused = self._paused_node
@@ -160,7 +160,7 @@ class HotdashApp(App[None]):
         return ViewState(node, self.dashboard, self.clock())
 
     def draw(self) -> None:
-        """Show this moment on every screen that shows the node."""
+        """Draw the state on every screen that shows the node."""
         if not self.is_running:
             return
         view_state = self.view_state
@@ -175,7 +175,7 @@ class HotdashApp(App[None]):
     def _tick(self) -> None:
         if self.dashboard.armed_until is not None and not self.dashboard.armed(self.clock()):
             self.arm(False)
-            self.show_toast("Read-only again: the time is up.")
+            self.show_toast("Read-only again: the armed time is over.")
         self.draw()
 
     def _measure_cost(self) -> None:
@@ -184,15 +184,15 @@ class HotdashApp(App[None]):
             self.dashboard = replace(self.dashboard, cost=cost)
 
     def show_toast(self, sentence: str, *, bad: bool = False) -> None:
-        """A toast; what it says is data."""
+        """Show a toast; `sentence` is data, not markup."""
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show what the node is asked for now."""
+        """Show what the dashboard is waiting for; nothing if empty."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 
-    # -------------------------------------------------------------- what is open
+    # -------------------------------------------------------------- screens and selection
 
     @property
     def main_screen(self) -> MainScreen:
@@ -203,31 +203,31 @@ class HotdashApp(App[None]):
 
     @property
     def top_screen(self) -> NodeScreen:
-        """The uppermost screen that shows the node."""
+        """The topmost screen that shows the node."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, NodeScreen))
 
     def selected(self) -> Selection:
-        """What an action would be about."""
+        """Returns the selection that an action would apply to."""
         return self.top_screen.selected()
 
     def subject(self, selected: Selection) -> CommandSubject:
-        """The same as a command line names it."""
-        here = self.address
-        node = here.name if here.record is not None else f"{here.name}:{here.port}"
+        """Returns the selection as the arguments of a command line."""
+        address = self.address
+        node = address.name if address.record is not None else f"{address.name}:{address.port}"
         pid = selected.process.pid if selected.process is not None else None
         return CommandSubject(node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation)
 
     def command_line(self) -> str:
-        """The command line that shows what is open, or does what is planned."""
-        by_screen = {"plan": "plan", "operation": "view_upgrades"}
-        action = by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
+        """Returns the command line that shows the open view, or does what the open plan shows."""
+        action_by_screen = {"plan": "plan", "operation": "view_upgrades"}
+        action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
         if action == "view_releases" and selected.vsn is not None:
             action = "plan"
         return command_line_of(action, self.subject(selected))
 
     def open_view(self, name: str) -> None:
-        """Close what is above the views and show one of them."""
+        """Close every screen above the views and show one of them."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.dashboard = replace(self.dashboard, view=name)
@@ -239,7 +239,10 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _update_needs(self) -> None:
-        """Tell the link what the open view needs; while the dashboard closes, its views lose their parts one by one."""
+        """Pass the needs of the open view to the link.
+
+        While the dashboard closes, its screens may already be gone; then nothing is passed on.
+        """
         if not self.is_running:
             return
         with suppress(StopIteration):
@@ -247,7 +250,7 @@ class HotdashApp(App[None]):
                 self.link.set_needs(self.top_screen.needs())
 
     async def action_open_operation(self) -> None:
-        """The selected operation on a screen of its own."""
+        """Open the selected operation on its own screen."""
         operation = self.selected().operation
         if operation is not None:
             self.push_screen(OperationScreen(operation))
@@ -255,16 +258,16 @@ class HotdashApp(App[None]):
     # -------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """In a dialog only the dialog's own keys count, and those that leave the dashboard."""
+        """Disable the actions in a dialog, except quitting the dashboard."""
         if action in ("act", "command_palette") and self.screen.is_modal:
             return parameters == ("quit",)
         return super().check_action(action, parameters)
 
     def action_act(self, action_id: str) -> None:
-        """Do what a key, a click or the palette asks for."""
+        """Run the action of a key, a click or the palette."""
         action = BY_ID[action_id]
         if action.role == "operator" and not self.view_state.armed:
-            key = self.dashboard.keymap.get("arm", "!")
+            key = key_of("arm", self.dashboard.keymap)
             self.show_toast(f"Read-only. {key} arms the dashboard; then it can {action.label}.", bad=True)
             return
         if action_id.startswith("view_"):
@@ -275,31 +278,33 @@ class HotdashApp(App[None]):
         )
 
     def arm(self, on: bool) -> None:
-        """Allow the operator's actions for a while, or no longer."""
+        """Allow the operator's actions for ARMED_SECONDS, or end that."""
         self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS if on else None)
         self.draw()
 
     def toggle_pause(self) -> None:
-        """Hold the picture still, or let it go on."""
+        """Pause the display, or resume it."""
         self._paused_node = self.node if self._paused_node is None else None
         self.dashboard = replace(self.dashboard, paused=self._paused_node is not None)
         self.draw()
 
-    def help(self) -> None:
-        """Every key."""
+    def show_help(self) -> None:
+        """Open the dialog with every key."""
         self.push_screen(HelpDialog(self.dashboard.keymap))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette offers the registry, and nothing else."""
+        """Yields the actions of the registry, and nothing else, for the palette."""
         for action in ACTIONS:
             if action.id not in ("palette", "back", "leave"):
                 key = self.dashboard.keymap.get(action.id, action.keys).split(",")[0]
                 name = f"{action.title}  {self.get_key_display(Binding(key, ''))}"
-                yield SystemCommand(name, action.help, lambda name=action.id: self.action_act(name))
+                yield SystemCommand(
+                    name, help_of(action, self.dashboard.keymap), lambda name=action.id: self.action_act(name)
+                )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A worker must not fail; when one does, say so instead of going down with it."""
+        """Report the failure of a worker instead of exiting with it."""
         if event.state == WorkerState.ERROR:
             error = event.worker.error
             self.set_busy()
-            self.show_toast(f"hotdash failed at {event.worker.name!r}: {type(error).__name__}: {error}", bad=True)
+            self.show_toast(f"hotdash failed in {event.worker.name!r}: {type(error).__name__}: {error}", bad=True)

@@ -27,8 +27,7 @@ def read_keymap(path: Path) -> dict[str, str]:
     for name, key in keys.items():
         if name not in BY_ID:
             raise Refused(
-                f"{path} names {name!r}, which is not an action; the ids are those of hotdash/actions.py: "
-                f"{', '.join(BY_ID)}.",
+                f"{path} names {name!r}, which is not an action; the actions are {', '.join(BY_ID)}.",
                 ExitCode.USAGE,
             )
         if not isinstance(key, str) or not key:

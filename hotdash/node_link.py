@@ -1,14 +1,12 @@
-"""The one owner of the connection to the node: it reads, and posts what it read; it never touches a screen.
+"""The connection to the node: it reads and posts messages, and never touches a screen.
 
-It looks no more than it must: a snapshot at once after an event that changes the picture, one a second while a view
-shows what moves without events, and the state of one process. A lost node is looked for again, for ever.
+It reads no more than needed: a snapshot after each event that changes one, a snapshot a second while a view shows
+values that change without events, and the state of one process. A lost connection is retried without end.
 """
 
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
 import time
 from collections.abc import Callable
 from contextlib import aclosing, suppress
@@ -26,6 +24,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client, Missed
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import Address, locate, read_record
 
@@ -33,16 +32,17 @@ P = TypeVar("P", bound=m.Struct)
 R = TypeVar("R", bound=m.Struct)
 
 POLL_SECONDS = 1.0
-"""Seconds between two looks at what moves without events."""
+"""Interval at which values that change without events are read."""
 MIN_SNAPSHOT_GAP_SECONDS = 0.2
-"""Seconds between two snapshots at least, however much happens."""
+"""The least time between two snapshots, however many events there are."""
 RECONNECT_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Seconds before each attempt to reconnect; the last one repeats."""
 REFUSED_RETRY_SECONDS = 30.0
-"""Seconds until a refused cookie is tried again."""
+"""Delay before a refused cookie is tried again."""
 
 
 class NodeLink:
-    """Watches the node at `address` and says everything by `post`."""
+    """Watches the node at `address` and posts messages by `post`."""
 
     def __init__(
         self, address: Address, post: Callable[[Message], object], *, delays: tuple[float, ...] = RECONNECT_DELAYS
@@ -56,21 +56,21 @@ class NodeLink:
         self._retry_now = asyncio.Event()
         self._running: asyncio.Task[NoReturn] | None = None
 
-    # -------------------------------------------------------------- asked by the dashboard
+    # -------------------------------------------------------------- called by the dashboard
 
     def set_needs(self, needs: DataNeeds) -> None:
-        """From now on look at this."""
+        """Set what the open view needs from now on."""
         if needs != self._needs:
             self._needs = needs
             self._poll_due.set()
 
     def refresh(self) -> None:
-        """Look now; if the node was lost, try it now."""
+        """Read now; reconnect now if the connection was lost."""
         self._poll_due.set()
         self._retry_now.set()
 
     async def request(self, method: Method[P, R], params: P | None = None, *, timeout: float = 10.0) -> R:
-        """Ask the node. Raises Refused, UNREACHABLE while there is no connection."""
+        """Send a request. Raises Refused, with UNREACHABLE while there is no connection."""
         return await self._connected().request(method, params, timeout=timeout)
 
     async def stage(self, path: Path, progress: Callable[[int, int], None]) -> m.ReleaseInfo:
@@ -79,14 +79,14 @@ class NodeLink:
 
     def _connected(self) -> Client:
         if self._client is None:
-            sentence = f"There is no connection to {self._address.name} now; nothing was asked of it."
+            sentence = f"There is no connection to {self._address.name}; nothing was sent."
             raise Refused(sentence, ExitCode.UNREACHABLE)
         return self._client
 
     # -------------------------------------------------------------- the loop
 
     def start(self) -> None:
-        """Begin to watch. A task of its own, as Textual may cancel a worker twice and so leave sockets open."""
+        """Start watching, in a task: Textual may cancel a worker twice and so leave sockets open."""
         self._running = asyncio.create_task(self._run(), name="link")
         self._running.add_done_callback(self._report_failure)
 
@@ -98,11 +98,11 @@ class NodeLink:
 
     def _report_failure(self, running: asyncio.Task[NoReturn]) -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
-            sentence = f"hotdash itself failed and watches no longer: {type(error).__name__}: {error}."
+            sentence = f"hotdash failed and no longer watches the node: {type(error).__name__}: {error}."
             self._post_connection(Connection("lost", time.time(), sentence))
 
     async def _run(self) -> NoReturn:
-        """Connect, watch, and begin again when the node is lost; never returns."""
+        """Connect, watch, and reconnect when the connection is lost; never returns."""
         self._post_connection(Connection("connecting", time.time()))
         attempts, lost = 0, time.time()
         while True:
@@ -117,11 +117,11 @@ class NodeLink:
             await self._wait_for_retry(delay)
 
     async def _session(self) -> tuple[Refused, bool]:
-        """One connection from its begin to its end: why it ended, and whether it ever stood."""
+        """Run one connection; returns why it ended, and whether it was ever made."""
         connected = False
         try:
             self._address = _relocated(self._address)
-            async with Client.connect(self._address, user=_user(), client_name="hotdash") as client:
+            async with Client.connect(self._address, user=local_user(), client_name="hotdash") as client:
                 self._client = client
                 connected = True
                 await self._watch(client)
@@ -140,7 +140,7 @@ class NodeLink:
         self._post(ConnectionChanged(connection))
 
     async def _watch(self, client: Client) -> NoReturn:
-        """Until the node is lost, which is Refused: follow the events, and look when there is something to see."""
+        """Follow the events, and poll after those that need it. Raises Refused when the connection is lost."""
         poller = asyncio.create_task(self._poll(client))
         try:
             async with aclosing(client.events()) as events:
@@ -152,21 +152,21 @@ class NodeLink:
                     self._post(EventReceived(item))
                     if item.kind not in ("vitals", "log", "rehearsal"):
                         self._poll_due.set()
-            raise Refused(f"{self._address.name} has ended its events.", ExitCode.UNREACHABLE)
+            raise Refused(f"{self._address.name} has closed its event stream.", ExitCode.UNREACHABLE)
         finally:
             self._client = None
             poller.cancel()
             await asyncio.gather(poller, return_exceptions=True)
 
     async def _catch_up(self, client: Client) -> None:
-        """Everything that events would have told."""
+        """Post a snapshot, and the past events and operations, in place of missed events."""
         self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
         past = await client.request(methods.EVENTS, m.Limit(limit=200))
         operations = await client.request(methods.OPERATIONS, m.Limit(limit=50))
         self._post(HistoryReceived(past.events, operations.operations))
 
     async def _poll(self, client: Client) -> None:
-        # On Python 3.11 asyncio.wait_for may swallow a cancellation, so the end is looked for, too.
+        # On Python 3.11 asyncio.wait_for may swallow a cancellation, so the loop also ends with its client.
         while client is self._client:
             requested = self._poll_due.is_set()
             self._poll_due.clear()
@@ -176,7 +176,7 @@ class NodeLink:
                 if self._needs.process is not None and self._needs.process.boot_id == client.info.boot_id:
                     await self._read_state(client, self._needs.process)
             except Refused:
-                pass  # a node that does not answer shows by the age of the picture; a lost one ends the events
+                pass  # a silent node shows by the age of the snapshot; a lost one ends the events
             await asyncio.sleep(MIN_SNAPSHOT_GAP_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS - MIN_SNAPSHOT_GAP_SECONDS):
@@ -192,18 +192,10 @@ class NodeLink:
 
 
 def _relocated(address: Address) -> Address:
-    """Where the node is now: one of this machine may have come back on another port, or from another directory."""
+    """Returns the node's present address: a local node may have come back on another port or from another directory."""
     if address.record is None:
         return address
     record = read_record(address.name)
     if record is None or record.directory != address.record.directory:
         return locate(address.name)
     return replace(address, host=record.host, port=record.port, record=record)
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@{os.uname().nodename}"

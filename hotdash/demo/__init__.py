@@ -1,4 +1,4 @@
-"""`hotdash demo`: fil built, booted and upgraded in private folders, as a dashboard or as a played story."""
+"""`hotdash demo`: fil in private folders, as a dashboard or as a printed walkthrough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .walkthrough import play_walkthrough
 
 
 def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
-    """Open the dashboard on a private fil; without a usable terminal, or with `play`, tell the story as text."""
+    """Open the dashboard on a private fil; without a usable terminal, or with `play`, print the walkthrough."""
     if play or not terminal.usable():
         with DemoFolder(examples, port if port is not None else 0) as demo:
             play_walkthrough(demo)

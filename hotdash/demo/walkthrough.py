@@ -1,6 +1,6 @@
-"""The played demonstration: the commands that a user would type, with what they print.
+"""The printed demonstration: the commands that a user would type, with their output.
 
-Nothing here knows a version, a colour or a text of the example. Versions come from the projects, all else from the
+No version, colour or text of the example is hard-coded: versions come from the projects, everything else from the
 commands' output and from the page that the node serves.
 """
 
@@ -21,7 +21,7 @@ WAIT_SECONDS = "30"
 
 
 def play_walkthrough(demo: DemoFolder) -> None:
-    """Tell it from the first build to the last stop."""
+    """Print the walkthrough, from the first build to the stop of the node."""
     first, *later = demo.projects
     narrate("Build the releases. A release is one tarball: code, configuration, third-party code, and its manifest.")
     for project in demo.projects:
@@ -33,7 +33,7 @@ def play_walkthrough(demo: DemoFolder) -> None:
     demo.write_overrides()
     command(demo, demo.script, "start")
     command(demo, demo.script, "versions")
-    narrate("Look at it. Looking sends no message and restarts no timer.")
+    narrate("Inspect it. That sends no message to a process and restarts no timer.")
     command(demo, "hotdash", "status", demo.node)
     command(demo, "hotdash", "tree", demo.node)
     command(demo, "hotdash", "modules", demo.node)
@@ -43,25 +43,25 @@ def play_walkthrough(demo: DemoFolder) -> None:
         known_colours = run_upgrade(demo, project, known_colours)
     if later:
         run_rollback(demo)
-    narrate("And stop.")
+    narrate("Stop the node.")
     command(demo, demo.script, "stop")
     narrate("The node is stopped, and its folders are removed.")
 
 
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
-    """Stage, plan, upgrade to `project`, and look at what came of it; answers the colours seen so far.
+    """Stage, plan and upgrade to `project`, and print the result; returns the colours seen so far.
 
-    `told` ends with the newest colour; what happens to a machine that stands there is worth a look.
+    `known_colours` ends with the newest colour: a machine in that state is of most interest.
     """
     state_of = ("hotdash", "state", demo.node, machine(demo))
-    narrate(f"Go to {project.vsn}: upload it, and look at what it would do. Nothing is touched by that.")
+    narrate(f"Go to {project.vsn}: upload it, and show what it would do. That touches nothing.")
     command(demo, "hotdash", "stage", demo.node, project.tarball)
     if project is demo.projects[1]:
         plan_while_blocked(demo, project, known_colours)
     else:
         command(demo, "hotdash", "plan", demo.node, project.vsn)
     command(demo, *state_of)
-    narrate(f"Upgrade, and wait for a safe moment if it takes one. The page at {demo.url} stays up all the while.")
+    narrate(f"Upgrade, and wait for a safe moment if needed. The page at {demo.url} stays up meanwhile.")
     if project is not demo.projects[1]:
         wait_for_colour(demo, known_colours[-1])
     command(demo, "hotdash", "upgrade", demo.node, project.vsn, "--wait", WAIT_SECONDS, "--yes")
@@ -70,18 +70,18 @@ def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) ->
     seen = watch_colours(demo)
     command(demo, "hotdash", "modules", demo.node)
     if project is not demo.projects[-1]:
-        narrate("It runs, but it is on probation: a crash would boot the permanent release. Make it permanent.")
+        narrate("It runs on probation: a crash would boot the permanent release. Make it permanent.")
         command(demo, "hotdash", "commit", demo.node)
     return [*known_colours, *(colour for colour in seen if colour not in known_colours)]
 
 
 def run_rollback(demo: DemoFolder) -> None:
-    """Roll back to the permanent release, and go down from there to the first one."""
-    narrate("Back to the permanent release: the way down migrates the live states too.")
+    """Roll back to the permanent release, then downgrade to the first one."""
+    narrate("Roll back to the permanent release: the way down migrates the live states too.")
     command(demo, "hotdash", "rollback", demo.node, "--wait", WAIT_SECONDS, "--yes")
     look_at_page(demo)
     for project in reversed(demo.projects[:-2]):
-        narrate(f"And down to {project.vsn}, with whatever state the machine is in by now.")
+        narrate(f"Downgrade to {project.vsn}, whatever state the machine is in.")
         command(demo, "hotdash", "downgrade", demo.node, project.vsn, "--wait", WAIT_SECONDS, "--yes")
         look_at_page(demo)
     watch_colours(demo)
@@ -90,11 +90,11 @@ def run_rollback(demo: DemoFolder) -> None:
 
 
 def machine(demo: DemoFolder) -> str:
-    """The name of the state machine: the one gen_statem of the node."""
+    """Returns the name of the state machine: the one gen_statem of the node."""
     listed = json.loads(demo.run_checked("hotdash", "ps", demo.node, "-o", "json"))
     names = [str(process["name"]) for process in listed if process["kind"] == "gen_statem" and process["name"]]
     if not names:
-        raise Refused(f"{demo.node} has no named state machine; this story is told about one.")
+        raise Refused(f"{demo.node} has no named state machine; the demonstration needs one.")
     return names[0]
 
 
@@ -110,12 +110,12 @@ def show(words: tuple[str, ...], output: str) -> None:
 
 
 def narrate(sentence: str) -> None:
-    """A line of the narrator."""
+    """Print a line of explanation."""
     print(f"\n# {sentence}", flush=True)
 
 
 def look_at_page(demo: DemoFolder) -> None:
-    """Fetch the page as a browser would and print its headline."""
+    """Fetch the page as a browser would, and print its headline."""
     print(f"\nGET {demo.url}/")
     page = _get(demo, "/")
     headline = re.search(r"<h\d[^>]*>.*?</h\d>", page, re.DOTALL)
@@ -123,12 +123,12 @@ def look_at_page(demo: DemoFolder) -> None:
 
 
 def colour(demo: DemoFolder) -> str:
-    """The colour that the page would paint now."""
+    """Returns the colour that the page shows now."""
     return str(json.loads(_get(demo, "/which-color.json"))["color"])
 
 
 def watch_colours(demo: DemoFolder) -> list[str]:
-    """Follow the colour until the cycle comes back to where it began; print the cycle and answer it."""
+    """Follow the colour through one cycle; print the cycle and return it."""
     print(f"\nGET {demo.url}/which-color.json, again and again")
     seen = [colour(demo)]
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
@@ -146,7 +146,7 @@ def watch_colours(demo: DemoFolder) -> list[str]:
 
 
 def plan_while_blocked(demo: DemoFolder, project: Project, known_colours: list[str]) -> None:
-    """Print a plan for `project` that the machine's state stands in the way of, or any plan if no state ever does."""
+    """Print a plan for `project` that the machine's state blocks, or any plan if no state does."""
     words = ("hotdash", "plan", demo.node, project.vsn)
     for _ in range(4 * len(known_colours)):
         before = colour(demo)
@@ -158,14 +158,14 @@ def plan_while_blocked(demo: DemoFolder, project: Project, known_colours: list[s
 
 
 def wait_for_change(demo: DemoFolder, before: str) -> None:
-    """Return as soon as the machine is no longer `before`."""
+    """Wait until the machine has left the colour `before`."""
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
     while colour(demo) == before and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 def wait_for_colour(demo: DemoFolder, wanted: str) -> None:
-    """Return as soon as the machine has become `wanted`."""
+    """Wait until the machine has entered the colour `wanted`."""
     wait_for_change(demo, wanted)
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
     while colour(demo) != wanted:

@@ -1,4 +1,4 @@
-"""How the dashboard stands with its node."""
+"""The state of the connection to the node."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from .styled_text import Tone
 from .units import age
 
 STALE_SECONDS = 3.0
-"""Seconds without a word after which a picture is called stale. Vitals come once a second."""
+"""Seconds of silence after which a snapshot is stale. Vitals arrive once a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`state` since the Unix time `since`; `sentence` says why it was lost, `retry_at` when it is tried again."""
+    """`state` holds since the Unix time `since`. `sentence` says why it was lost, `retry_at` when it is retried."""
 
     state: Literal["connecting", "live", "lost"] = "connecting"
     since: float = 0.0
@@ -22,11 +22,11 @@ class Connection:
     retry_at: float | None = None
 
     def fresh(self, last_heard: float, now: float) -> bool:
-        """Whether what is on the screen may be taken for the present."""
+        """Returns whether the screen shows the present."""
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
     def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
-        """The connection in two words, for the header. `heard` is when the node was last heard; 0 is never."""
+        """Returns the connection in two words. `last_heard` is the time of the node's last message; 0 is never."""
         if self.state == "connecting":
             return "◌ connecting", "warn"
         if self.state == "lost":

@@ -1,4 +1,4 @@
-"""An operation as people follow it: its phases, its outcome as the node reported it, its results."""
+"""An operation as styled lines: its phases, its outcome as the node reported it, its results."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "aborted": ("aborted: nothing was touched", "bad"),
     "put back": ("failed and was put back: {from_} runs on", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
-    "partly put back": ("failed and could only partly be put back", "bad"),
-    "partly reverted": ("went back only a part of the way to {to}", "bad"),
+    "partly put back": ("failed and was only partly put back", "bad"),
+    "partly reverted": ("went back only part of the way to {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
@@ -23,19 +23,19 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "reverted": ("↩", "ok"),
 }
 VERDICT_TONES: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
-"""The tone of a health's verdict."""
+"""The tone of a health verdict."""
 RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
 
 
 def outcome_mark(operation: m.Operation) -> Span:
-    """One character for how it went."""
+    """Returns one character for the outcome."""
     if operation.outcome is None:
         return Span("◌", "warn")
     return Span(*_MARKS.get(operation.outcome, ("✖", "bad")))
 
 
 def outcome_words(operation: m.Operation) -> Span:
-    """What the node reported; while it has reported nothing, just that."""
+    """Returns the outcome that the node reported, or the phase while it has reported none."""
     if operation.outcome is None:
         return span(f"running: {operation.phase}", "warn")
     if operation.outcome == "installed" and operation.probation_until is None:
@@ -45,16 +45,18 @@ def outcome_words(operation: m.Operation) -> Span:
 
 
 def headline(operation: m.Operation) -> Line:
-    """What was asked, by whom."""
+    """Returns what was requested, and by whom."""
     verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
     way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return line(span(verb, "strong"), " ", span(way, "name"), span(f"  by {operation.who}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """The verdict, and what follows from it. Without a word from the node there is none."""
+    """Returns the outcome and its consequences. Without a report from the node it is unknown."""
     if operation.outcome is None and not fresh:
-        return [line(span("The outcome is unknown: the node is not answering; it is asked again when it does.", "bad"))]
+        return [
+            line(span("The outcome is unknown: the node does not answer; it is read again on reconnection.", "bad"))
+        ]
     first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]
     if operation.outcome is None:
         first.append(span(f"  for {age(node_now - operation.started)}", "muted"))
@@ -75,7 +77,7 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
-    """The phases that the node has reported, one short line each."""
+    """Returns the phases that the node has reported, one short line each."""
     if not operation.steps:
         return [line(span("No phase reported yet.", "muted"))]
     width = max(len(step.phase) for step in operation.steps)
@@ -96,7 +98,7 @@ def _phase(step: m.Step, operation: m.Operation, node_now: float, width: int) ->
 
 
 def result_counts(operation: m.Operation) -> Line:
-    """The results in numbers."""
+    """Returns the number of results per outcome."""
     results = operation.results
     if not results:
         empty = "No process was touched." if operation.ended is not None else "No result has been reported yet."
@@ -104,7 +106,7 @@ def result_counts(operation: m.Operation) -> Line:
     number = max(operation.touched, len(results))
     spans: list[Span] = [span(plural(number, "process", "processes"), "strong")]
     if number > len(results):
-        spans.append(span(f", of {len(results)} this tells", "muted"))
+        spans.append(span(f", {len(results)} of them listed", "muted"))
     for outcome, tone in RESULT_TONES.items():
         number = sum(1 for result in results if result.outcome == outcome)
         if number:

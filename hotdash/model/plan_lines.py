@@ -1,4 +1,4 @@
-"""A plan as lines to read before anything is touched."""
+"""A plan as styled lines."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ _MAX_LISTED = 12
 
 
 def plan_title(plan: m.Plan) -> str:
-    """What the plan is about, in a few words."""
+    """Returns the title of the plan."""
     verb = "Upgrade" if plan.direction == "up" else "Downgrade"
     return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
 
 
 def plan_id(plan: m.Plan) -> str:
-    """Enough of the plan's id to tell it from another one."""
+    """Returns the plan's id, shortened for display."""
     return plan.id[:12]
 
 
 def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """The blockers that waiting does not remove."""
+    """Returns the blockers that waiting does not remove."""
     return tuple(blocker for blocker in plan.blockers if not blocker.transient)
 
 
 def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """The blockers that may pass by themselves."""
+    """Returns the blockers that may pass by themselves."""
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
 def possible(plan: m.Plan) -> bool:
-    """Whether it makes sense to ask for it: there is something to do, and at most something to wait for."""
+    """Returns whether the plan can be installed: it changes something and has no hard blockers."""
     return not plan.nothing_to_do and not hard_blockers(plan)
 
 
 def verdict(plan: m.Plan) -> Span:
-    """The plan in one sentence."""
+    """Returns the verdict on the plan in one sentence."""
     if plan.nothing_to_do:
-        return span(f"Nothing to do: the node runs {plan.to_vsn} already.", "ok")
+        return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
         return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
     if unrehearsed_count(plan):
-        return span("Possible, but not everything could be rehearsed: it has to be wanted all the same.", "warn")
+        return span("Possible, but not everything could be rehearsed: it needs explicit consent.", "warn")
     if plan.blockers:
-        return span("Possible when the moment is right: see what to wait for.", "warn")
+        return span("Possible once the blockers below have passed.", "warn")
     return span("Possible. Nothing has been touched yet.", "ok")
 
 
 def summary(plan: m.Plan) -> list[Line]:
-    """What happens, in a few lines, for a dialog."""
+    """Returns the effects of the plan in a few lines, for a dialog."""
     lines = [
         line(
             span(plural(len(plan.modules), "module"), "strong"),
@@ -87,15 +87,15 @@ def summary(plan: m.Plan) -> list[Line]:
         )
     if unrehearsed_count(plan):
         number = plural(unrehearsed_count(plan), "process", "processes")
-        lines.append(line(span(f"{number} can't be rehearsed: how it goes is known when it is done.", "bad")))
+        lines.append(line(span(f"{number} can't be rehearsed: the result is only known after the install.", "bad")))
     lines += [line(span(text, "bad")) for text in plan.irreversible]
-    back = "It can be taken back by its own way down." if plan.way_back else "There is no way back but a restart."
+    back = "It can be rolled back by its own way down." if plan.way_back else "The only way back is a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
 
 
 def plan_lines(plan: m.Plan) -> list[Line]:
-    """The whole plan, section by section; a section that would be empty is left out."""
+    """Returns the whole plan by section, without the empty ones."""
     lines: list[Line] = [(verdict(plan),)]
     lines += _blockers(plan)
     if plan.nothing_to_do:
@@ -114,7 +114,7 @@ def plan_lines(plan: m.Plan) -> list[Line]:
     back = (
         span("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
         if plan.way_back
-        else span("None. Going back means a restart into the permanent release.", "bad")
+        else span("None. The only way back is a restart into the permanent release.", "bad")
     )
     lines += _section("Way back", [(Span("  "), back)])
     lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
@@ -134,7 +134,7 @@ def _blockers(plan: m.Plan) -> list[Line]:
         body.append((Span("  "), mark, span(blocker.reason, tone), span(about, "muted")))
         if blocker.remedy:
             body.append((Span("    → "), span(blocker.remedy)))
-    return _section("What stands in the way", body)
+    return _section("Blockers", body)
 
 
 def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
@@ -198,9 +198,9 @@ def _pause(plan: m.Plan) -> str:
 
 
 def _instructions(plan: m.Plan) -> list[Line]:
-    but = ", but for what can't be" if plan.irreversible else ""
-    means = span(f"  a failure above ends it, one below is put back{but}", "muted")
-    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), means)
+    exception = ", except the irreversible" if plan.irreversible else ""
+    meaning = span(f"  a failure above aborts, one below is put back{exception}", "muted")
+    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), meaning)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):
         if number == plan.point_of_no_return:

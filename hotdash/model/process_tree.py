@@ -1,7 +1,7 @@
 """The supervision tree of a snapshot, filtered and flattened into rows.
 
-A node's key is its identity; its place is the path of names to it. Selection goes by key, so it never lands on
-another process; what is expanded goes by place, so it outlives a restart.
+A node's key is its identity; its path is made of names. The selection uses the key, so it never moves to another
+process. Collapsed nodes are stored by path, so they stay collapsed over a restart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from node_runtime.protocol import messages as m
 from .selection import ChildKey, FoldKey, GroupKey, Key, ProcessKey
 
 MAX_SIBLINGS = 50
-"""So many siblings are shown; the rest is folded into one row."""
+"""Siblings beyond this number are folded into one row."""
 
 UNSUPERVISED = "not supervised"
 
@@ -36,7 +36,7 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """One visible line: `guides` is drawn before the title; `hidden` counts what a fold stands for."""
+    """One visible line: `guides` is drawn before the title; `hidden` is the number of rows that a fold hides."""
 
     node: TreeNode
     guides: str
@@ -45,7 +45,7 @@ class TreeRow:
 
 
 def build_tree(snapshot: m.Snapshot) -> tuple[TreeNode, ...]:
-    """Application by application; then, in a group of its own, what no application reaches."""
+    """Returns the applications, then a group of the processes that no application reaches."""
     return _TreeBuilder(snapshot).roots()
 
 
@@ -97,35 +97,35 @@ class _TreeBuilder:
 
 
 def title_of(process: m.ProcessInfo) -> str:
-    """What a process is called: its registered name, else its child id, else what it is, else its module."""
+    """Returns the registered name of a process, else its child id, else its role, else its module."""
     if process.kind == "application" and process.name is None:
         return "application master"
     return process.name or process.child_id or process.module
 
 
 def walk(nodes: Sequence[TreeNode]) -> Iterator[TreeNode]:
-    """Every node, parents first."""
+    """Yields every node, parents first."""
     for node in nodes:
         yield node
         yield from walk(node.children)
 
 
 def find(nodes: Sequence[TreeNode], key: Key) -> TreeNode | None:
-    """The node with this key, if it is there."""
+    """Returns the node with this key, if there is one."""
     return next((node for node in walk(nodes) if node.key == key), None)
 
 
 def filter_tree(nodes: Sequence[TreeNode], wanted: str) -> tuple[TreeNode, ...]:
-    """The nodes that hold every word of `wanted`, with all their ancestors; hits are marked."""
+    """Returns the nodes that hold every word of `wanted`, marked as matched, with all their ancestors."""
     words = wanted.lower().split()
     if not words:
         return tuple(nodes)
-    return tuple(_kept(nodes, words))
+    return tuple(_matching(nodes, words))
 
 
-def _kept(nodes: Sequence[TreeNode], words: list[str]) -> Iterator[TreeNode]:
+def _matching(nodes: Sequence[TreeNode], words: list[str]) -> Iterator[TreeNode]:
     for node in nodes:
-        below = tuple(_kept(node.children, words))
+        below = tuple(_matching(node.children, words))
         matched = all(word in _searched(node) for word in words)
         if matched or below:
             yield replace(node, children=below, matched=matched)
@@ -142,7 +142,7 @@ def _searched(node: TreeNode) -> str:
 def flatten(
     roots: Sequence[TreeNode], collapsed: frozenset[str] = frozenset(), unfolded: frozenset[str] = frozenset()
 ) -> list[TreeRow]:
-    """The visible rows: what is collapsed is hidden, and long rows of siblings are folded."""
+    """Returns the visible rows: collapsed nodes hide their children, and long lists of siblings are folded."""
     return [row for node in roots for row in _rows(node, "", "", collapsed, unfolded)]
 
 

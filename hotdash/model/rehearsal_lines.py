@@ -1,4 +1,4 @@
-"""A rehearsal as lines to read: how many went well, and what those did that didn't."""
+"""A rehearsal as styled lines: the counts, the failures, and an example."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from .term_lines import diff_lines
 from .units import duration, plural
 
 MAX_LISTED = 12
+"""The most failed processes, and calls, that are listed."""
 _MAX_TRACE_LINES = 3
 _MAX_DIFF_LINES = 8
 
 
 def unrehearsed_count(plan: m.Plan) -> int:
-    """Of how many processes nobody can say how their code_change would go."""
+    """Returns the number of processes whose code_change could not be rehearsed."""
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
         return 0
@@ -22,13 +23,13 @@ def unrehearsed_count(plan: m.Plan) -> int:
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
-    """The verdict, those that did not go well, and one of those that did."""
+    """Returns the counts, the processes with a problem, and one process that went well."""
     lines = [_verdict(rehearsal)] if rehearsal.processes else []
     if rehearsal.error:
         lines.append(line(span(f"  It ended early: {rehearsal.error}.", "bad")))
     troubled = [one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False]
     for one in troubled[:MAX_LISTED]:
-        lines += _troubled(one)
+        lines += _problem_lines(one)
     for call in rehearsal.calls[:MAX_LISTED]:
         lines += _call(call)
     more = rehearsal.failed + rehearsal.unrehearsed + rehearsal.not_given_back - len(troubled[:MAX_LISTED])
@@ -50,13 +51,13 @@ def _verdict(rehearsal: m.Rehearsal) -> Line:
     counts: list[tuple[int, str, Tone]] = [
         (rehearsal.failed, "would fail", "bad"),
         (rehearsal.unrehearsed, "can't be tried", "warn"),
-        (rehearsal.not_given_back, "don't come back by the way down", "warn"),
+        (rehearsal.not_given_back, "don't return to their state by the way down", "warn"),
     ]
     said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
     return line(*spans, *(said or [span("all went well", "ok")]))
 
 
-def _troubled(one: m.Rehearsed) -> list[Line]:
+def _problem_lines(one: m.Rehearsed) -> list[Line]:
     bad = one.outcome not in ("ok", "unrehearsed")
     mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
     tone: Tone = "bad" if bad else "warn"

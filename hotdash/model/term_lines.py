@@ -1,4 +1,4 @@
-"""A value of the node, and the difference of two, as lines to read."""
+"""A value of the node, and the difference of two, as styled lines."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ _MARKS: dict[str, Span] = {
 }
 
 
-def term_lines(term: Term, fresh: frozenset[tuple[str, ...]] = frozenset()) -> list[Line]:
-    """The whole value, a line for each part; the parts at the paths of `fresh` stand out."""
-    return list(_lines(term, None, (), fresh))
+def term_lines(term: Term, changed: frozenset[tuple[str, ...]] = frozenset()) -> list[Line]:
+    """Returns the whole value, a line for each part; the parts at the paths of `changed` are highlighted."""
+    return list(_lines(term, None, (), changed))
 
 
-def _lines(term: Term, label: str | None, path: tuple[str, ...], fresh: frozenset[tuple[str, ...]]) -> Iterator[Line]:
+def _lines(term: Term, label: str | None, path: tuple[str, ...], changed: frozenset[tuple[str, ...]]) -> Iterator[Line]:
     indent = _INDENT * len(path)
     head = (Span(indent), span(label, "name"), Span("  ")) if label is not None else (Span(indent),)
     if term.items:
         yield (*head, span(term.type, "muted"))
     else:
-        tone: Tone = "warn" if path in fresh else "strong"
-        value = term.text or f"{term.type} with nothing in it"
+        tone: Tone = "warn" if path in changed else "strong"
+        value = term.text or f"{term.type}, empty"
         shown = (span(value, tone),) if term.text else (span(value, "muted"),)
-        yield (*head, *shown) if _speaks_for_itself(term) else (*head, *shown, Span("  "), span(term.type, "muted"))
+        yield (*head, *shown) if _type_is_obvious(term) else (*head, *shown, Span("  "), span(term.type, "muted"))
     for name, part in term.items:
-        yield from _lines(part, name, (*path, name), fresh)
+        yield from _lines(part, name, (*path, name), changed)
     if term.cut:
         yield (Span(indent + _INDENT), Span(f"… {term.cut} more left out", "muted"))
 
 
-def _speaks_for_itself(term: Term) -> bool:
-    """A value whose short form already tells its type."""
+def _type_is_obvious(term: Term) -> bool:
+    """Returns whether the short form of a value implies its type."""
     return term.type in ("int", "str", "bool", "NoneType", "float") or not term.text
 
 
 def diff_lines(before: Term, after: Term) -> list[Line]:
-    """What was added, removed and changed; one line says so when nothing was."""
+    """Returns the added, removed and changed parts, or one line that there is no difference."""
     changes = diff(before, after)
     if not changes:
         return [line(span("No difference: the state after is the state before.", "muted"))]

@@ -1,4 +1,4 @@
-"""The node's vitals over the last minutes, drawn as sparklines."""
+"""The node's vitals over the last minutes, as sparklines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from .styled_text import Line, Span, Tone
 from .units import count, duration, size
 
 MAX_VITALS = 240
+"""Samples in a history, one a second."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -21,7 +22,7 @@ class VitalsHistory:
     samples: tuple[Vitals, ...] = ()
 
     def add(self, vitals: Vitals) -> VitalsHistory:
-        """With one more; the same moment is not counted twice."""
+        """Returns the history with one more sample; the same moment is not counted twice."""
         if self.samples and vitals.at <= self.samples[-1].at:
             return self
         return VitalsHistory((*self.samples[-MAX_VITALS + 1 :], vitals))
@@ -29,15 +30,15 @@ class VitalsHistory:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One of the vitals: what it is called, how it reads, and when it is worth a look."""
+    """One of the vitals: its title, its format, and the value from which it is shown as a warning."""
 
     title: str
     field: str
     min_range: float
-    """The least difference that fills the sparkline, so that noise stays low."""
+    """The least range that fills the sparkline, so noise stays low."""
     warn: float = float("inf")
     from_minimum: bool = False
-    """Drawn from its least value on, not from zero."""
+    """Whether the sparkline starts at the least value instead of zero."""
 
     def value(self, vitals: Vitals) -> float:
         return float(getattr(vitals, self.field))
@@ -47,7 +48,7 @@ class Gauge:
         tone: Tone = "warn" if number >= self.warn else "strong"
         return Span(_READINGS[self.field](number), tone)
 
-    def spark(self, history: VitalsHistory, width: int) -> str:
+    def sparkline(self, history: VitalsHistory, width: int) -> str:
         return sparkline(
             [self.value(vitals) for vitals in history.samples], width, self.min_range, from_minimum=self.from_minimum
         )
@@ -75,7 +76,7 @@ GAUGES = (
 
 
 def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, from_minimum: bool = False) -> str:
-    """The newest `width` values as bars, right aligned; the tallest stands for the largest, or for `floor`."""
+    """Returns the newest `width` values as bars, right aligned, scaled to their range or to `min_range`."""
     newest = values[-width:] if width > 0 else []
     lowest = min(newest, default=0.0) if from_minimum else 0.0
     top = max((*(value - lowest for value in newest), min_range))
@@ -84,7 +85,7 @@ def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, fr
 
 
 def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Line, Line]:
-    """Two lines, readings above sparklines, for the first `cells` gauges."""
+    """Returns two lines, readings above sparklines, for the first `cells` gauges."""
     if not history.samples:
         return ((Span("no vitals yet", "muted"),), ())
     newest = history.samples[-1]
@@ -94,5 +95,8 @@ def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Li
         reading = gauge.reading(newest)
         gap = cell_width - len(gauge.title) - len(reading.text) - 2
         above += (Span(gauge.title, "muted"), Span(" " * max(gap, 1)), reading, Span("  "))
-        below += (Span(gauge.spark(history, cell_width - 2), "ok" if reading.tone != "warn" else "warn"), Span("  "))
+        below += (
+            Span(gauge.sparkline(history, cell_width - 2), "ok" if reading.tone != "warn" else "warn"),
+            Span("  "),
+        )
     return tuple(above), tuple(below)

@@ -1,4 +1,4 @@
-"""The question before anything is changed. Its default is to do nothing."""
+"""The confirmation dialog before any change. Its default is to do nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hotdash.widgets.painting import content
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yes, with what was filled in."""
+    """Consent, with the values of the fields."""
 
     wait: float = 0.0
     reason: str | None = None
@@ -30,10 +30,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. All of it is frozen when it is asked: the target can't change under the dialog.
+    """The content of a dialog. It is fixed before the dialog opens, so the target can't change under it.
 
-    `typed` has to be typed before `verb` can be pressed; `wait`, in seconds, offers to wait for a safe moment, and
-    `reason` to tell why; both are what the fields begin with; `twin` gives the command line that does the same.
+    The operator has to type `typed` before the button `verb` is enabled. `wait`, in seconds, and `reason` are the
+    initial values of two fields, each absent if None. `command_line` returns the equivalent command line.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Question:
 
 
 class ConfirmDialog(ModalScreen[Answer | None]):
-    """Shows a Question; ends with an Answer, or with None for no."""
+    """Shows a Question; returns an Answer, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
@@ -91,7 +91,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
             if question.reason is not None:
                 yield from _field("Reason, for the audit", Input(question.reason, id="reason", compact=True))
             if question.typed is not None:
-                label = f"Type {question.typed} to go on"
+                label = f"Type {question.typed} to proceed"
                 yield from _field(label, Input(id="typed", compact=True))
             yield StaticLines(id="command-line")
             with Horizontal(id="buttons"):
@@ -104,7 +104,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         self.query_one("#typed" if self._question.typed is not None else "#cancel").focus()
 
     def _answer(self) -> Answer | None:
-        """What is filled in; None while something is wrong."""
+        """Returns the values of the fields; None while one is invalid."""
         fields = {field.id: field.value.strip() for field in self.query(Input)}
         try:
             wait = float(fields.get("wait") or 0)
@@ -113,7 +113,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         return Answer(wait, fields.get("reason") or None) if 0 <= wait < math.inf else None
 
     def _typed_correctly(self) -> bool:
-        """Whether what has to be typed is typed."""
+        """Returns whether the required text is typed."""
         typed = self._question.typed
         return typed is None or self.query_one("#typed", Input).value.strip() == typed
 
@@ -128,7 +128,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """Enter in a field only goes to the button; the deed needs another enter."""
+        """Enter in a field only focuses the button; confirming needs another enter."""
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
 
@@ -140,7 +140,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        """No."""
+        """Close without an answer."""
         self.dismiss(None)
 
 

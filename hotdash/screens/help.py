@@ -1,4 +1,4 @@
-"""Every key, from the registry."""
+"""The help dialog: every key, from the registry of actions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from hotdash.actions import ACTIONS, shown_keys
+from hotdash.actions import ACTIONS, help_of, shown_keys
 from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.widgets.text_lines import ScrollingLines
 
 _MOVING = (
-    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u a screenful."),
+    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u by a screen."),
     ("enter", "Open: the state, the plan, the operation, the difference."),
     ("tab", "Go to the next panel."),
     ("space ← →", "Open and close in the tree; * opens all."),
@@ -22,17 +22,17 @@ _MOVING = (
 _RULES = (
     (
         "change",
-        "Nothing is changed before the dashboard is armed and a dialog is confirmed; its default is to do nothing.",
+        "Every change needs the armed dashboard and a confirmed dialog, whose default is to do nothing.",
     ),
-    ("selection", "A selection is a process for ever: when it ends, nothing else takes its place."),
-    ("outcome", "An outcome is shown when the node has reported it, and not before."),
+    ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
+    ("outcome", "An outcome is shown only after the node has reported it."),
 )
 _TEXT_AT = 21
-"""The column at which every explanation stands."""
+"""The column of the explanations."""
 
 
 class HelpDialog(ModalScreen[None]):
-    """Closes with esc, or with the key that opened it."""
+    """Closes with escape, and with the default keys of help and leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
 
@@ -65,7 +65,7 @@ class HelpDialog(ModalScreen[None]):
 
 
 def help_lines(keymap: dict[str, str]) -> list[Line]:
-    """The whole registry, group by group."""
+    """Returns the whole registry by group."""
     lines: list[Line] = []
     for group in dict.fromkeys(action.group for action in ACTIONS):
         lines += [line(span(group, "strong"))]
@@ -74,10 +74,15 @@ def help_lines(keymap: dict[str, str]) -> list[Line]:
                 keys = " ".join(shown_keys(action, keymap)).ljust(6)
                 armed = Span("! ", "bad") if action.role == "operator" else Span("  ")
                 lines.append(
-                    (span(f"  {keys}", "name"), armed, span(action.label.ljust(11)), span(action.help, "muted"))
+                    (
+                        span(f"  {keys}", "name"),
+                        armed,
+                        span(action.label.ljust(11)),
+                        span(help_of(action, keymap), "muted"),
+                    )
                 )
         lines.append(())
-    lines += [_row("  !", "marks what needs the dashboard to be armed.", "bad"), ()]
+    lines += [_row("  !", "marks the actions that need the dashboard to be armed.", "bad"), ()]
     lines += [line(span("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _MOVING)]
     lines += [(), line(span("Rules", "strong")), *(_row(f"  {about}", rule) for about, rule in _RULES)]
     return lines

@@ -1,4 +1,4 @@
-"""The screen that holds the numbered views."""
+"""The main screen, with the numbered views."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from hotdash.widgets.painting import LineScrollView
 
 
 class FilterInput(Input):
-    """What a view is filtered by; esc throws it away, enter keeps it."""
+    """The filter field of a view; escape discards the filter, enter keeps it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.clear_filter", show=False)]
 
 
 class MainScreen(NodeScreen):
-    """Tabs, vitals, one view, and the filter while it is used. Only the open view is drawn."""
+    """Tabs, vitals, the open view, and the filter field while in use. Only the open view is drawn."""
 
     DEFAULT_CSS = """
     MainScreen {
@@ -91,7 +91,7 @@ class MainScreen(NodeScreen):
     # -------------------------------------------------------------- the filter
 
     def open_filter(self) -> None:
-        """Let the operator type."""
+        """Open the filter field."""
         self._show_filter(open_it=True)
         self.query_one("#filter").focus()
 
@@ -117,7 +117,7 @@ class MainScreen(NodeScreen):
         self.clear_filter()
 
     def clear_filter(self) -> bool:
-        """Show everything again; whether there was a filter, or its field was open."""
+        """Show everything again; returns whether there was a filter or an open field."""
         field = self.query_one("#filter", Input)
         if not field.has_class("-shown"):
             return False

@@ -1,4 +1,4 @@
-"""One operation on a screen of its own, while it runs and after."""
+"""The screen of one operation, during and after its run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hotdash.widgets.table import Table
 
 
 class OperationScreen(NodeScreen):
-    """Draws what the node has told of the operation; it goes on when this screen is closed."""
+    """Draws the operation as the node reports it. Closing the screen does not stop the operation."""
 
     DEFAULT_CSS = """
     OperationScreen OperationPanel { padding-top: 1; }

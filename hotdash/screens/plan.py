@@ -1,9 +1,10 @@
-"""The plan of an upgrade or a downgrade, before anything is touched."""
+"""The screen of a plan, before anything is touched."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from hotdash.actions import key_of
 from hotdash.model.plan_lines import plan_lines, plan_title
 from hotdash.model.styled_text import line, span
 from hotdash.model.view_state import Selection, ViewState
@@ -14,7 +15,7 @@ from node_runtime.protocol import messages as m
 
 
 class PlanScreen(NodeScreen):
-    """Reads like a page; U or D on it asks for the deed, P and X belong to what runs."""
+    """Shows one plan as text; its footer offers the upgrade and the downgrade."""
 
     DEFAULT_CSS = """
     PlanScreen {
@@ -38,11 +39,14 @@ class PlanScreen(NodeScreen):
         self.query_one("#plan").focus()
 
     def draw(self, view_state: ViewState) -> None:
-        """A plan does not move; only what the node did since is said."""
+        """Draw the plan, which is fixed, and a warning if the node has changed since."""
         snapshot = view_state.node.snapshot
         head = [line(span(plan_title(self.plan), "strong"), span(f"  on {view_state.node.name}", "muted"))]
         if snapshot is not None and snapshot.info.generation != self.plan.generation:
-            head.append(line(span("The node has changed since this plan was made: make it again with p.", "warn")))
+            key = key_of("plan", view_state.dashboard.keymap)
+            head.append(
+                line(span(f"The node has changed since this plan was made; press {key} to plan again.", "warn"))
+            )
         self.query_one(StaticLines).show(head)
         self.query_one("#plan", ScrollingLines).show(plan_lines(self.plan))
 

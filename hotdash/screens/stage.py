@@ -1,4 +1,4 @@
-"""Ask for a release's tarball and upload it."""
+"""The dialog that asks for a release's tarball and uploads it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UploadFunction = Callable[[Path, Callable[[int, int], None]], Awaitable[m.Releas
 
 
 class TarballSuggester(Suggester):
-    """Completes a path by what is there: folders, and files that may be releases."""
+    """Completes a path with the existing folders and tarballs."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -48,7 +48,7 @@ def _completed(value: str) -> str | None:
 
 
 class StageDialog(ModalScreen[m.ReleaseInfo | None]):
-    """Ends with the release that the node has verified and unpacked, or with None."""
+    """Returns the release that the node has verified and unpacked, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
@@ -77,14 +77,13 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
         self._upload = upload
         self._command_line = command_line
         self._path = path
-        self._release: m.ReleaseInfo | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = "Stage a release"
             yield StaticLines(id="about")
             yield Input(
-                self._path, placeholder="path of the tarball that node-runtime build made",
+                self._path, placeholder="path of a tarball from node-runtime build",
                 suggester=TarballSuggester(), compact=True,
             )  # fmt: skip
             yield ProgressBar(show_eta=False)
@@ -145,6 +144,6 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        """Close; what was sent so far the node throws away."""
+        """Close; the node discards an incomplete upload."""
         self.workers.cancel_node(self)
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""What views and full screens have in common: they are shown a picture, and say what an action would be about."""
+"""Base classes of the views and the full screens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hotdash.widgets.header import Header
 
 
 class View(Vertical):
-    """One of the numbered views. `filtered` is what the operator typed after the slash."""
+    """One of the numbered views. `filtered` is the text of the filter."""
 
     DEFAULT_CSS = """
     View { height: 1fr; }
@@ -21,20 +21,20 @@ class View(Vertical):
     filtered: str = ""
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         raise NotImplementedError
 
     def selected(self) -> Selection:
-        """What an action would be about."""
+        """Returns the selection that an action would apply to."""
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """What the node has to be asked for while this is open."""
+        """Returns the data to read from the node while this is open."""
         return DataNeeds(snapshots=False)
 
 
 class NodeScreen(Screen[None]):
-    """A full screen with the header above and the keys below."""
+    """A full screen with the header above and the keys below. `footer_name` selects the keys."""
 
     DEFAULT_CSS = """
     NodeScreen { background: $background; }
@@ -49,24 +49,24 @@ class NodeScreen(Screen[None]):
         yield KeyBar()
 
     def body(self) -> ComposeResult:
-        """What stands between header and keys."""
+        """Yields the widgets between header and keys."""
         raise NotImplementedError
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         self.query_one(Header).show(view_state)
         self.query_one(Notice).show(view_state)
         self.query_one(KeyBar).show(view_state, self.footer_name)
         self.draw(view_state)
 
     def draw(self, view_state: ViewState) -> None:
-        """Draw what is the screen's own."""
+        """Draw the body."""
         raise NotImplementedError
 
     def selected(self) -> Selection:
-        """What an action would be about."""
+        """Returns the selection that an action would apply to."""
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """What the node has to be asked for while this is open."""
+        """Returns the data to read from the node while this is open."""
         return DataNeeds(snapshots=False)

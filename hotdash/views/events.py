@@ -1,4 +1,4 @@
-"""View 7: what the node reports, newest last."""
+"""View 7: the events that the node reports, newest last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name
 
 
 class Events(View):
-    """A log that stays at its end while it is there."""
+    """The event log. While scrolled to its end, it follows new events."""
 
     DEFAULT_CSS = """
     Events ScrollingLines { height: 1fr; padding: 0 1; }
@@ -34,8 +34,8 @@ class Events(View):
         words = self.filtered.lower().split()
         log = view_state.node.log
         kept = [event for event in log if all(word in f"{event.kind} {event.text}".lower() for word in words)]
-        what = f"{len(kept)} of {len(log)} events" if words else f"{len(log)} events"
-        self.query_one(StaticLines).show([line(span(what, "muted"))])
+        summary = f"{len(kept)} of {len(log)} events" if words else f"{len(log)} events"
+        self.query_one(StaticLines).show([line(span(summary, "muted"))])
         if kept:
             lines = [_line(event, view_state.now) for event in kept]
         else:

@@ -1,4 +1,4 @@
-"""View 4: every module with its current and its old version, and who still runs the old one."""
+"""View 4: every module with its current and old version, and the processes that run the old one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Modules(View):
 
     def compose(self) -> ComposeResult:
         yield StaticLines()
-        yield Table(_COLUMNS, empty="The node has not told of any module yet.")
+        yield Table(_COLUMNS, empty="The node has not reported any modules yet.")
         yield ScrollingLines()
 
     def show(self, view_state: ViewState) -> None:
@@ -86,7 +86,7 @@ def _verdict(view_state: ViewState) -> Line:
         return line(span(f"No old code: every process runs {snapshot.info.vsn}.", "ok"))
     running = {pid for module in draining for pid in module.old_pids}
     if not running:
-        return line(span(f"{plural(len(draining), 'old version')} loaded; no process runs them any more.", "muted"))
+        return line(span(f"{plural(len(draining), 'old version')} loaded; no process runs them.", "muted"))
     who = plural(len(running), "process runs", "processes run")
     return line(span(f"{who} old code of {plural(len(draining), 'module')}.", "warn"))
 
@@ -119,7 +119,8 @@ def _draining(module: m.ModuleInfo) -> str:
 def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) -> list[Line]:
     lines = [
         line(
-            span(module.name, "name"), " ", span(module.vsn, "strong"), span(f"  {module.application} {module.app_vsn}"),
+            span(module.name, "name"), " ", span(module.vsn, "strong"),
+            span(f"  {module.application} {module.app_vsn}"),
             span(f"  loaded {age(node_now - module.loaded)} ago", "muted"),
         ),
         line(span("from ", "muted"), span(module.path), span(f"  sha256 {module.sha256[:12]}", "muted")),
@@ -130,7 +131,7 @@ def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) 
         line(span("old ", "muted"), span(module.old_vsn, "warn"), span(f"  from {module.old_path or '?'}", "muted"))
     )
     if not module.old_pids:
-        return [*lines, line(span("Drained: no process runs it any more.", "ok"))]
+        return [*lines, line(span("Drained: no process runs it.", "ok"))]
     who = [
         part for pid in module.old_pids for part in (span(names.get(pid, "?"), "name"), span(f" <{pid}>  ", "muted"))
     ]

@@ -41,7 +41,7 @@ _COLUMNS = (
 
 
 class ProcessTree(Table):
-    """The tree: a table whose first column is indented, and whose rows open and close."""
+    """The tree: a table with an indented first column and rows that open and close."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "open_or_close", show=False),
@@ -51,16 +51,16 @@ class ProcessTree(Table):
     ]
 
     class FoldingChanged(Message):
-        """Something was opened or closed."""
+        """A row was opened or closed."""
 
     def __init__(self) -> None:
-        super().__init__(_COLUMNS, id="tree", empty="The node has not told of any process yet.")
+        super().__init__(_COLUMNS, id="tree", empty="The node has not reported any processes yet.")
         self._tree_rows: dict[Hashable, TreeRow] = {}
         self.collapsed: frozenset[str] = frozenset()
         self.unfolded: frozenset[str] = frozenset()
 
     def show_tree(self, rows: list[TreeRow], view_state: ViewState) -> None:
-        """Draw these rows of the tree."""
+        """Draw these rows."""
         self._tree_rows = {row.node.key: row for row in rows}
         empty = "Nothing matches the filter." if view_state.node.snapshot is not None else None
         self.show([Row(row.node.key, _cells(row, view_state.node_now)) for row in rows], empty)
@@ -70,7 +70,7 @@ class ProcessTree(Table):
         return row.node.path if row is not None else None
 
     def action_open_or_close(self) -> None:
-        """Open what is closed, close what is open."""
+        """Open the row, or close it."""
         path = self._path()
         if isinstance(self.key, FoldKey):
             self.unfolded |= {self.key.path}
@@ -79,20 +79,20 @@ class ProcessTree(Table):
         self.post_message(self.FoldingChanged())
 
     def action_close(self) -> None:
-        """Hide what is below."""
+        """Hide the rows below."""
         if (path := self._path()) is not None:
             self.collapsed |= {path}
             self.unfolded -= {path}
             self.post_message(self.FoldingChanged())
 
     def action_open(self) -> None:
-        """Show what is below."""
+        """Show the rows below."""
         if (path := self._path()) is not None:
             self.collapsed -= {path}
             self.post_message(self.FoldingChanged())
 
     def action_open_all(self) -> None:
-        """Show everything, except for long rows of siblings."""
+        """Open every row; long lists of siblings stay folded."""
         self.collapsed = frozenset()
         self.post_message(self.FoldingChanged())
 
@@ -133,7 +133,7 @@ class Overview(View):
 
     def __init__(self) -> None:
         super().__init__(id="overview")
-        self.processes = ProcessTree()  # held, not queried: it may be asked for before it is mounted and after its end
+        self.processes = ProcessTree()  # stored, not queried: it may be used before mounting and after removal
         self._view_state: ViewState | None = None
         self._roots: tuple[TreeNode, ...] = ()
         self._cursor_placed = False
@@ -166,7 +166,7 @@ class Overview(View):
             self._place_cursor(tree)
 
     def _place_cursor(self, tree: ProcessTree) -> None:
-        """Put the cursor on a worker of the application started last, once: its state is what people come to see."""
+        """Select the first worker of the application started last, once: its state is of most interest."""
         self._cursor_placed = True
         newest_first = reversed(self._roots)
         workers = (node for node in walk(list(newest_first)) if node.process and node.process.kind in _WORKERS)
@@ -230,21 +230,21 @@ class Overview(View):
         if view.blocked:
             lines.insert(0, line(span(view.blocked, "warn")))
         if view.stack:
-            lines += [(), line(span("stands at", "muted")), *(line(span(f"  {frame}")) for frame in view.stack)]
+            lines += [(), line(span("stack", "muted")), *(line(span(f"  {frame}")) for frame in view.stack)]
         return lines
 
     def on_process_tree_folding_changed(self) -> None:
-        """Draw the tree as it is open now."""
+        """Redraw the tree."""
         if self._view_state is not None:
             self._show_tree()
 
     def on_table_cursor_moved(self) -> None:
-        """Show the process under the cursor at once; its state follows when the node has told it."""
+        """Show the process under the cursor at once; its state follows when the node has sent it."""
         if self._view_state is not None:
             self._show_process()
 
     def on_table_row_chosen(self) -> None:
-        """Enter goes to the state, and opens or closes what is no process."""
+        """Enter focuses the state of a process, and opens or closes any other row."""
         if isinstance(self.processes.key, ProcessKey):
             self.query_one("#state", ScrollingLines).focus()
         else:

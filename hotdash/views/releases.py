@@ -1,9 +1,10 @@
-"""View 5: the releases in the node's directory, and what can be done with the selected one."""
+"""View 5: the releases in the node's directory, and the actions on the selected one."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from hotdash.actions import key_of
 from hotdash.model.operation_lines import VERDICT_TONES
 from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.model.units import age, countdown, moment, plural
@@ -26,7 +27,7 @@ _TONES: dict[str, Tone] = {"unpacked": "plain", "current": "warn", "permanent": 
 
 
 class Releases(View):
-    """The table above, what the selected release is and offers below."""
+    """The table above; the selected release and its actions below."""
 
     DEFAULT_CSS = """
     Releases {
@@ -41,7 +42,7 @@ class Releases(View):
         self._view_state: ViewState | None = None
 
     def compose(self) -> ComposeResult:
-        yield Table(_COLUMNS, empty="The node has not told of any release yet.")
+        yield Table(_COLUMNS, empty="The node has not reported any releases yet.")
         yield ScrollingLines()
 
     def show(self, view_state: ViewState) -> None:
@@ -123,7 +124,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:
-    """How the release does that is on probation."""
+    """Returns the health of the release on probation."""
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
@@ -132,13 +133,18 @@ def _health_lines(health: m.Health | None) -> list[Line]:
 
 
 def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
-    """What the selected release offers, in the words of its keys."""
+    """Returns the actions on the selected release, with their keys."""
+    keymap = view_state.dashboard.keymap
+
+    def key(action_id: str) -> Span:
+        return span(key_of(action_id, keymap), "name")
+
     if release.probation_until is not None:
         left = release.probation_until - view_state.node_now
         return [
             line(span(f"On probation: the node goes back by itself in {age(left)} unless it is committed.", "warn")),
             *_health_lines(release.health),
-            line(span("P", "name"), " makes it permanent, ", span("X", "name"), " goes back now."),
+            line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now."),
         ]
     if _runs(release, view_state):
         others = (
@@ -146,14 +152,15 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             if view_state.node.snapshot
             else []
         )
-        first = line(span("This release runs, and the node boots it.", "ok"))
+        first = line(span("This release is running, and the node boots it.", "ok"))
         if others:
             return [first]
-        return [first, line("It is the only one here. ", span("S", "name"), " stages another one.")]
+        return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
     if not (release.up or release.down):
-        return [line(span("There is no way from the running release to this one; p tells why.", "warn"))]
-    key, verb = ("U", "upgrades to it") if release.up else ("D", "downgrades to it")
+        warning = f"There is no way from the running release to this one; {key_of('plan', keymap)} shows why."
+        return [line(span(warning, "warn"))]
+    verb = "upgrade" if release.up else "downgrade"
     return [
-        line(span("p", "name"), " shows what it would do to every module and process; nothing is touched."),
-        line(span(key, "name"), f" {verb} while the node runs."),
+        line(key("plan"), " shows what it would do to every module and process; nothing is touched."),
+        line(key(verb), f" {verb}s to it while the node runs."),
     ]

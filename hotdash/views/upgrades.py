@@ -1,4 +1,4 @@
-"""View 6: what was done to this node; and the panel that shows one operation, here and while it runs."""
+"""View 6: the operations on this node. Also the panel of one operation, used here and on its own screen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _HISTORY = (
 
 
 class OperationPanel(Vertical):
-    """Phases on the left; on the right the results, and what the selected one changed."""
+    """Phases on the left; on the right the results, and the state difference of the selected one."""
 
     DEFAULT_CSS = """
     OperationPanel {
@@ -78,7 +78,7 @@ class OperationPanel(Vertical):
                 yield ScrollingLines(id="difference")
 
     def show(self, operation: m.Operation | None, view_state: ViewState, *, titled: bool = True) -> None:
-        """Draw this operation as the node has told of it."""
+        """Draw this operation as the node has reported it."""
         self._operation = operation
         self.set_class(operation is None, "-none")
         self.set_class(operation is None or not operation.results, "-no-results")
@@ -99,12 +99,12 @@ class OperationPanel(Vertical):
         self.query_one("#difference", ScrollingLines).show(_difference(result) if result is not None else [])
 
     def on_table_cursor_moved(self, moved: Table.CursorMoved) -> None:
-        """Show what the selected result changed."""
+        """Show the state difference of the selected result."""
         moved.stop()
         self._show_difference()
 
     def on_table_row_chosen(self, chosen: Table.RowChosen) -> None:
-        """Enter goes to the difference."""
+        """Enter focuses the difference."""
         chosen.stop()
         self.query_one("#difference", ScrollingLines).focus()
 
@@ -171,7 +171,7 @@ class Upgrades(View):
         self._show_operation()
 
     async def on_table_row_chosen(self) -> None:
-        """Enter opens the operation on a screen of its own."""
+        """Enter opens the operation on its own screen."""
         await self.run_action("app.open_operation")
 
     def selected(self) -> Selection:

@@ -1,4 +1,4 @@
-"""The thin bars: the views, the notice, the vitals, and the keys at the bottom."""
+"""The bars of a screen: view tabs, notice, vitals, and the keys at the bottom."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from .painting import content
 
 
 class ClickableBar(Widget):
-    """A bar whose parts can be clicked; they look like keys, not like links of a web page."""
+    """A bar with clickable parts, which are not styled as web links."""
 
     def on_mount(self) -> None:
         self.auto_links = False
 
 
 class Tabs(ClickableBar):
-    """The views with their keys; the one that is open stands out."""
+    """The views with their keys; the open one is highlighted."""
 
     DEFAULT_CSS = """
     Tabs { height: 1; padding: 0 1; background: $surface; }
@@ -35,7 +35,7 @@ class Tabs(ClickableBar):
     page: reactive[str] = reactive("")
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         keymap = view_state.dashboard.keymap
         self.page = sanitize(view_state.dashboard.page)
         self.tabs = tuple(
@@ -66,7 +66,7 @@ class Tabs(ClickableBar):
 
 
 def _badge(view: str, view_state: ViewState) -> str:
-    """What waits in a view for somebody to look."""
+    """Returns the badge of a view with something to look at."""
     if view == "modules" and view_state.node.draining():
         return f"{len(view_state.node.draining())} old"
     if view == "upgrades" and view_state.node.unfinished():
@@ -75,7 +75,7 @@ def _badge(view: str, view_state: ViewState) -> str:
 
 
 class Notice(Widget):
-    """The one sentence that must not be missed; no line at all when there is none."""
+    """The most urgent sentence; takes no line without one."""
 
     DEFAULT_CSS = """
     Notice {
@@ -93,7 +93,7 @@ class Notice(Widget):
     sentence: reactive[str] = reactive("", layout=True)
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         self.sentence = view_state.node.notice(view_state.now) or view_state.dashboard.busy
         self.set_class(bool(self.sentence), "-shown")
         self.set_class(view_state.node.connection.state == "lost", "-lost")
@@ -103,7 +103,7 @@ class Notice(Widget):
 
 
 class VitalsBar(Widget):
-    """What the node costs and how it feels, now and over the last minutes."""
+    """The vitals of the node, now and over the last minutes."""
 
     DEFAULT_CSS = """
     VitalsBar { height: 3; padding: 0 1 1 1; }
@@ -113,7 +113,7 @@ class VitalsBar(Widget):
     history: reactive[VitalsHistory] = reactive(VitalsHistory())
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         self.history = view_state.node.history
 
     def render(self) -> RenderResult:
@@ -123,7 +123,7 @@ class VitalsBar(Widget):
 
 
 class KeyBar(ClickableBar):
-    """The keys that a view offers; what is not allowed now is dim."""
+    """The keys of a view; those that are not allowed now are dim."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; padding: 0 1; background: $panel; }
@@ -149,7 +149,7 @@ class KeyBar(ClickableBar):
         if action_id == "arm" and view_state.armed:
             return "disarm"
         if action_id == "pause" and view_state.dashboard.paused:
-            return "go on"
+            return "resume"
         return label
 
     def render(self) -> RenderResult:
@@ -161,7 +161,7 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """What there is room for: the last ones go first, and help, which tells the others, never."""
+        """Returns the keys that fit: the last ones are dropped first, help never, as it lists the others."""
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]
@@ -169,7 +169,7 @@ class KeyBar(ClickableBar):
 
 
 class StaticLines(Widget):
-    """A few lines above a panel that take as much room as they need."""
+    """A few lines of text that take as much height as they need."""
 
     DEFAULT_CSS = """
     StaticLines { height: auto; padding: 0 1; }
@@ -178,7 +178,7 @@ class StaticLines(Widget):
     lines: reactive[tuple[Line, ...]] = reactive((), layout=True)
 
     def show(self, lines: list[Line]) -> None:
-        """Draw these lines instead; without any there is no room taken."""
+        """Draw these lines instead; without lines the widget takes no height."""
         self.display = bool(lines)
         self.lines = tuple(lines)
 

@@ -1,4 +1,4 @@
-"""The top of every screen: whose picture this is, whether it is true, and whether a key can change something."""
+"""The top line of every screen: node, release, connection and rights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .painting import content
 
 
 class Header(Widget):
-    """Node, release and its status on the left; connection, rights and own cost on the right. Red while armed."""
+    """Node, release and status on the left; connection, rights and own cost on the right. Red while armed."""
 
     DEFAULT_CSS = """
     Header {
@@ -30,7 +30,7 @@ class Header(Widget):
     lines: reactive[tuple[Line, Line]] = reactive(((), ()))
 
     def show(self, view_state: ViewState) -> None:
-        """Draw another moment."""
+        """Draw the state."""
         self.set_class(view_state.armed, "-armed")
         self.lines = (left_part(view_state), right_part(view_state, wide=self.size.width >= 110))
 
@@ -41,7 +41,7 @@ class Header(Widget):
 
 
 def left_part(view_state: ViewState) -> Line:
-    """Node, release, status."""
+    """Returns node, release and status."""
     snapshot = view_state.node.snapshot
     name = span(view_state.node.name, "strong")
     if snapshot is None:
@@ -53,23 +53,25 @@ def left_part(view_state: ViewState) -> Line:
 
 
 def release_status(view_state: ViewState) -> Line:
-    """What the running release is: permanent, or on probation with what is left of it."""
+    """Returns the status of the running release, with the time left on probation."""
     running = view_state.node.running()
     if running is None:
         return ()
     if running.probation_until is not None:
         left = running.probation_until - view_state.node_now
         health = running.health
-        known = health is not None and health.verdict != "unknown"
-        doing = (span(f" {health.verdict}", VERDICT_TONES[health.verdict]),) if health is not None and known else ()
-        return (span(f"◆ on probation {countdown(left)}", "warn"), *doing)
+        has_verdict = health is not None and health.verdict != "unknown"
+        verdict = (
+            (span(f" {health.verdict}", VERDICT_TONES[health.verdict]),) if health is not None and has_verdict else ()
+        )
+        return (span(f"◆ on probation {countdown(left)}", "warn"), *verdict)
     if running.status == "permanent":
         return (span("permanent", "ok"),)
     return (span(running.status, "warn"),)
 
 
 def right_part(view_state: ViewState, *, wide: bool) -> Line:
-    """Connection and rights, and what the dashboard itself costs where there is room."""
+    """Returns connection and rights; if `wide`, also the dashboard's CPU and memory use."""
     words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
     spans = [span(words, tone), Span("  ")]
     if wide and view_state.dashboard.cost:

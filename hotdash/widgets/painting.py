@@ -1,4 +1,4 @@
-"""From tones to the theme's colours: the only place where a meaning becomes a look."""
+"""The mapping from tones to the theme's colours."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _STYLES: dict[Tone, str] = {
 
 
 def content(*lines: Line) -> Content:
-    """Lines for a widget that is given its text; nothing in them is read as markup."""
+    """Returns lines as Textual content, never parsed as markup."""
     return Content("\n").join(Content.assemble(*((span.text, _STYLES[span.tone]) for span in line)) for line in lines)
 
 
 class LineScrollView(ScrollView, can_focus=True):
-    """A scrolled widget that draws its lines itself, in the theme's colours."""
+    """A scrolling widget that draws lines in the theme's colours."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in get_args(Tone)}
 
@@ -50,7 +50,7 @@ class LineScrollView(ScrollView, can_focus=True):
     """
 
     def paint(self, line: Line, width: int, background: Style) -> list[Segment]:
-        """The line in exactly `width` cells on the background of `ground`; what doesn't fit ends in an ellipsis."""
+        """Returns the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""
         segments: list[Segment] = []
         left = width
         for span in line:
@@ -65,7 +65,7 @@ class LineScrollView(ScrollView, can_focus=True):
         return segments
 
     def strip(self, line: Line, width: int, background: Style) -> Strip:
-        """The line as what Textual draws."""
+        """Returns the line as a strip for Textual."""
         return Strip(self.paint(line, width, background), width)
 
     def _tone(self, tone: Tone) -> Style:

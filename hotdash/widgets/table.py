@@ -1,7 +1,7 @@
-"""A table, or a tree, whose cursor holds on to a thing and never to a row.
+"""A table, or a tree, whose cursor follows the key of a row and not its position.
 
-Rows are drawn line by line, so that their number does not matter. When a refresh moves the chosen row the cursor goes
-with it and stays at the same height of the screen; when the row is gone the cursor is nowhere, until it is moved.
+Only visible rows are drawn, so their number does not matter. When a refresh moves the selected row, the cursor moves
+with it and stays at the same height of the screen. When the row is gone, no row is selected until the cursor moves.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """As wide as its content, from `least` to `most` cells. A higher `rank` is dropped earlier where room is short.
+    """A column as wide as its content, from `min_width` to `max_width` cells.
 
-    A column that grows takes the room that is left up to `most`, more only for content, and gives it up first.
+    Where room is short, columns with a higher `drop_order` are dropped first. A column with `grow` takes the room that
+    is left, up to `max_width` or its content, and is the first to shrink.
     """
 
     title: str
@@ -42,14 +43,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing, by its key, and its cells."""
+    """The key of a row and its cells."""
 
     key: Hashable
     cells: tuple[Line, ...]
 
 
 class Table(LineScrollView):
-    """A list of rows with a cursor."""
+    """Rows with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor", "table--cursor-blurred"}
 
@@ -73,7 +74,7 @@ class Table(LineScrollView):
     ]
 
     class CursorMoved(Message):
-        """The cursor is on another thing; `key` is None when the table is empty."""
+        """The cursor is on another row; `key` is None when the table is empty."""
 
         def __init__(self, table: Table, key: Hashable | None) -> None:
             super().__init__()
@@ -100,7 +101,7 @@ class Table(LineScrollView):
     # -------------------------------------------------------------- content
 
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
-        """Draw these rows instead; the cursor stays on its thing."""
+        """Draw these rows instead; the cursor stays on its key."""
         if empty is not None:
             self._empty = (span(empty, "muted"),)
         if tuple(rows) == self._rows and rows:
@@ -120,11 +121,11 @@ class Table(LineScrollView):
 
     @property
     def cursor_on_row(self) -> bool:
-        """Whether the cursor's thing is still there."""
+        """Whether the row under the cursor still exists."""
         return self.key in self._index
 
     def select(self, key: Hashable) -> None:
-        """Put the cursor on this thing, now or as soon as it appears."""
+        """Put the cursor on this key, now or as soon as its row appears."""
         if key in self._index:
             self._move_cursor(self._index[key])
         elif key != self.key:
@@ -137,9 +138,9 @@ class Table(LineScrollView):
         self._scroll_to_cursor()
 
     def _measure(self) -> None:
-        """Give each column its width: [(column number, width)], in the order of the columns."""
+        """Compute the shown columns: [(column number, width)], in the order of the columns."""
         room = self.scrollable_content_region.width - 2
-        wanted = {
+        widths = {
             number: min(
                 column.max_width,
                 max(column.min_width, len(column.title), *(width_of(r.cells[number]) for r in self._rows)),
@@ -148,16 +149,16 @@ class Table(LineScrollView):
             else max(column.min_width, len(column.title))
             for number, column in enumerate(self.columns)
         }
-        while len(wanted) > 1 and sum(self._need(n, w) + _GAP for n, w in wanted.items()) - _GAP > room:
-            wanted.pop(max(wanted, key=lambda number: (self.columns[number].drop_order, number)))
-        grow = next((number for number in wanted if self.columns[number].grow), None)
+        while len(widths) > 1 and sum(self._required_width(n, w) + _GAP for n, w in widths.items()) - _GAP > room:
+            widths.pop(max(widths, key=lambda number: (self.columns[number].drop_order, number)))
+        grow = next((number for number in widths if self.columns[number].grow), None)
         if grow is not None:
-            others = sum(width + _GAP for number, width in wanted.items() if number != grow)
+            others = sum(width + _GAP for number, width in widths.items() if number != grow)
             column, longest = self.columns[grow], max((width_of(row.cells[grow]) for row in self._rows), default=0)
-            wanted[grow] = max(column.min_width, min(max(column.max_width, longest), room - others))
-        self._widths = list(wanted.items())
+            widths[grow] = max(column.min_width, min(max(column.max_width, longest), room - others))
+        self._widths = list(widths.items())
 
-    def _need(self, number: int, width: int) -> int:
+    def _required_width(self, number: int, width: int) -> int:
         return self.columns[number].min_width if self.columns[number].grow else width
 
     # -------------------------------------------------------------- drawing
@@ -220,22 +221,22 @@ class Table(LineScrollView):
             self.scroll_to(y=self._cursor_row - height + 1, animate=False, immediate=True)
 
     def action_move(self, by: int) -> None:
-        """One row up or down; from a thing that is gone, to the row where it was."""
+        """Move one row up or down; from a row that is gone, to its former position."""
         if self._rows:
             self._move_cursor(self._cursor_row + (by if self.cursor_on_row else 0))
 
     def action_page(self, by: int) -> None:
-        """A screenful up or down."""
+        """Move one screen up or down."""
         if self._rows:
             self._move_cursor(self._cursor_row + by * max(1, self.scrollable_content_region.height - 2))
 
     def action_edge(self, by: int) -> None:
-        """To the first or the last row."""
+        """Move to the first or the last row."""
         if self._rows:
             self._move_cursor(0 if by < 0 else len(self._rows) - 1)
 
     def action_choose(self) -> None:
-        """Open what the cursor is on."""
+        """Choose the row under the cursor."""
         if self.cursor_on_row:
             self.post_message(self.RowChosen(self, self.key))
 

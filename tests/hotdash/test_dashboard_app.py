@@ -129,7 +129,7 @@ async def test_empty_views_say_what_is_missing(opened, peer):
     peer.world.releases = peer.world.releases[:1]
     async with opened() as seen:
         await seen.press("5")
-        await seen.sees("It is the only one here. S stages another one.")
+        await seen.sees("It is the only release here. S stages another one.")
         await seen.press("6")
         await seen.sees("Nothing has been installed, committed or rolled back yet.")
         await seen.press("7")
@@ -172,7 +172,9 @@ async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened, peer
 async def test_help_lists_every_action_of_the_registry(opened):
     async with opened((120, 60)) as seen:
         await seen.press("question_mark")
-        await seen.sees("Keys", "roll back", "Ends the probation", "marks what needs the dashboard to be armed")
+        await seen.sees(
+            "Keys", "roll back", "Ends the probation", "marks the actions that need the dashboard to be armed"
+        )
 
 
 async def test_the_palette_runs_actions_by_name(opened):
@@ -309,7 +311,7 @@ async def test_a_viewers_cookie_cannot_arm(opened, peer):
     peer.world.role = "viewer"
     async with opened() as seen:
         await seen.press("exclamation_mark")
-        await seen.hears("This cookie may only look")
+        await seen.hears("This cookie has the role viewer")
         assert "READ-ONLY" in seen.frame()
 
 
@@ -320,10 +322,10 @@ async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opene
     async with opened() as seen:
         await seen.sees("turns  41")
         peer.stop()
-        await seen.sees("○ lost", "What you see is", "fil_color_fsm", "turns  41")
+        await seen.sees("○ lost", "The display is", "fil_color_fsm", "turns  41")
         peer.start()
         await seen.sees("● live")
-        assert "What you see is" not in seen.frame()
+        assert "The display is" not in seen.frame()
 
 
 async def test_a_silent_node_is_called_stale(opened, peer):
@@ -379,7 +381,7 @@ async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened):
 async def test_a_plan_without_changes_says_so(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "p")
-        await seen.sees("Nothing to do: the node runs 1986.a already.")
+        await seen.sees("Nothing to do: the node already runs 1986.a.")
         await seen.press("U")
         await seen.hears("nothing to do")
         assert not asked(peer, "install")
@@ -482,7 +484,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
 async def test_the_wrong_direction_is_not_taken(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "D")
-        await seen.hears("is the way up: U")
+        await seen.hears("1986.b is an upgrade from 1986.a; press U.")
         assert not asked(peer, "install")
 
 
@@ -533,7 +535,7 @@ async def test_an_operation_that_the_node_forgot_stays_unknown(opened, peer):
         world = fil_world()
         world.boot_id = "boot-2"
         peer.restart(world)
-        await seen.hears("its outcome is unknown. This node knows of no operation op-1.")
+        await seen.hears("The outcome of operation op-1 is unknown. This node knows of no operation op-1.")
 
 
 async def test_commit_makes_the_release_permanent(opened, peer):

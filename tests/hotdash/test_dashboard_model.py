@@ -224,7 +224,7 @@ def test_silence_makes_a_picture_stale_and_a_lost_node_keeps_it() -> None:
     assert not known.fresh(104.0)
     assert "silent for 4 s" in known.notice(104.0)
     lost = known.with_connection(Connection("lost", 105.0, "fil@127.0.0.1 is gone.", 112.0))
-    assert lost.notice(110.0) == "fil@127.0.0.1 is gone. What you see is 10 s old. Trying again in 2 s."
+    assert lost.notice(110.0) == "fil@127.0.0.1 is gone. The display is 10 s old. Reconnecting in 2 s."
     assert lost.snapshot is known.snapshot
 
 
@@ -327,7 +327,7 @@ def test_what_changes_a_node_needs_a_shifted_key_and_the_operators_role() -> Non
 
 
 def test_command_lines_are_quoted_for_a_shell() -> None:
-    subject = CommandSubject("fil@127.0.0.1", vsn="1986.b", wait=10, reason="it is time")
+    subject = CommandSubject("fil@127.0.0.1", vsn="1986.b", options=m.InstallOptions(wait=10, reason="it is time"))
     assert (
         command_line_of("upgrade", subject)
         == "hotdash upgrade fil@127.0.0.1 1986.b --yes --wait 10 --reason 'it is time'"
@@ -350,7 +350,7 @@ def test_a_keymap_names_actions_or_is_refused(tmp_path) -> None:
     path.write_text("upgrade = 'ctrl+u'")
     assert read_keymap(path) == {"upgrade": "ctrl+u"}
     path.write_text("explode = 'x'")
-    with pytest.raises(Refused, match="no action"):
+    with pytest.raises(Refused, match="not an action"):
         read_keymap(path)
     path.write_text("upgrade = 3")
     with pytest.raises(Refused, match="no key"):
