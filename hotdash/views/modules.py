@@ -87,8 +87,8 @@ def _verdict(view_state: ViewState) -> Line:
     running = {pid for module in draining for pid in module.old_pids}
     if not running:
         return line(span(f"{plural(len(draining), 'old version')} loaded; no process runs them.", "muted"))
-    who = plural(len(running), "process runs", "processes run")
-    return line(span(f"{who} old code of {plural(len(draining), 'module')}.", "warn"))
+    processes = plural(len(running), "process runs", "processes run")
+    return line(span(f"{processes} old code of {plural(len(draining), 'module')}.", "warn"))
 
 
 def _cells(module: m.ModuleInfo, view_state: ViewState) -> tuple[Line, ...]:
@@ -132,7 +132,7 @@ def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) 
     )
     if not module.old_pids:
         return [*lines, line(span("Drained: no process runs it.", "ok"))]
-    who = [
+    processes = [
         part for pid in module.old_pids for part in (span(names.get(pid, "?"), "name"), span(f" <{pid}>  ", "muted"))
     ]
-    return [*lines, line(span("still run by ", "warn"), *who)]
+    return [*lines, line(span("still run by ", "warn"), *processes)]

@@ -203,6 +203,46 @@ async def test_keys_can_be_remapped_and_the_footer_shows_it(opened):
         await seen.sees("No old code")
 
 
+async def test_every_sentence_names_the_keys_as_they_are_remapped(opened, peer):
+    keymap = {
+        "arm": "ctrl+a", "plan": "o", "upgrade": "f5", "downgrade": "f6", "commit": "f7", "rollback": "f8",
+        "stage": "f9", "back": "ctrl+b",
+    }  # fmt: skip
+    async with opened((120, 60), keymap=keymap) as seen:
+        await seen.press("5", "down")
+        await seen.sees("o shows what it would do", "f5 upgrades to it while the node runs.")
+        await seen.press("f5")
+        await seen.hears("Read-only. ^a arms the dashboard")
+        await seen.press("o")
+        await seen.sees("Upgrade from 1986.a to 1986.b")
+        peer.world.generation += 1
+        peer.emit("module", "fil.handler loaded")
+        await seen.sees("The node has changed since this plan was made; press o to plan again.")
+        await seen.press("ctrl+b", "question_mark")
+        await seen.sees("Keys", "^b clears it.", "f7", "^a")
+        await seen.press("escape", "ctrl+a")
+        await seen.sees("Arm fil@127.0.0.1")
+        await seen.press("tab", "enter")
+        await seen.sees("ARMED")
+        await seen.press("f6")
+        await seen.hears("1986.b is an upgrade from 1986.a; press f5.")
+        await seen.press("f8")
+        await seen.hears("f6 goes to an older release.")
+        peer.world.releases = peer.world.releases[:1]
+        peer.emit("release", "the others were removed")
+        await seen.press("up")
+        await seen.sees("It is the only release here. f9 stages another one.")
+
+
+async def test_the_advice_on_probation_names_the_remapped_keys(opened, peer):
+    async with opened(read_only=False, keymap={"commit": "f7", "rollback": "f8"}) as seen:
+        await upgrade_to_b(seen)
+        while peer.advance().ended is None:
+            pass
+        await seen.press("escape", "5")
+        await seen.sees("f7 makes it permanent, f8 rolls back now.")
+
+
 async def test_the_mouse_opens_views_and_selects_rows(opened):
     async with opened() as seen:
         await seen.pilot.click("Tabs", offset=(18, 0))
