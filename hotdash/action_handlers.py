@@ -171,29 +171,25 @@ class ActionHandlers:
                 await app.push_screen(PlanScreen(plan))
             app.show_toast(f"Not possible now: {hard_blockers(plan)[0].reason}", bad=True)
             return
-        answer = await app.push_screen_wait(ConfirmDialog(self._install_question(plan, verb)))
+        consent = self._consent(plan)
+        answer = await app.push_screen_wait(ConfirmDialog(self._install_question(plan, verb, consent)))
         if answer is None:
             return
-        options = msgspec.structs.asdict(self._options(plan, answer))
+        options = msgspec.structs.asdict(_with_answer(consent, answer))
         request = m.Install(vsn=vsn, direction=direction, plan_id=plan.id, **options)
         started = await app.link.request(methods.INSTALL, request)
         await self._follow(started.operation)
 
-    def _options(self, plan: m.Plan, answer: Answer) -> m.InstallOptions:
-        """Returns the options of an install. The plan names what can't be rehearsed and a release that has failed
-        here; the operator consents to both by typing the version."""
+    def _consent(self, plan: m.Plan) -> m.InstallOptions:
+        """Returns the options that the operator consents to by typing the version; the dialog names their reasons."""
         release = self._app.node.release(plan.to_vsn)
-        return m.InstallOptions(
-            wait=answer.wait,
-            reason=answer.reason,
-            unrehearsed=unrehearsed_count(plan) > 0,
-            again=release is not None and release.failed is not None,
-        )
+        failed = release is not None and release.failed is not None
+        return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)
 
     def _key(self, action_id: str) -> str:
         return key_of(action_id, self._app.dashboard.keymap)
 
-    def _install_question(self, plan: m.Plan, verb: str) -> Question:
+    def _install_question(self, plan: m.Plan, verb: str, consent: m.InstallOptions) -> Question:
         app = self._app
         subject = replace(app.subject(app.selected()), vsn=plan.to_vsn)
         lines: list[Line] = [
@@ -206,7 +202,7 @@ class ActionHandlers:
             title=plan_title(plan),
             lines=tuple(lines),
             verb=verb.capitalize(),
-            command_line=lambda answer: command_line_of(verb, replace(subject, options=self._options(plan, answer))),
+            command_line=lambda answer: command_line_of(verb, replace(subject, options=_with_answer(consent, answer))),
             typed=plan.to_vsn,
             wait=DEFAULT_WAIT_SECONDS,
             reason=f"{verb} to {plan.to_vsn}",
@@ -272,14 +268,13 @@ class ActionHandlers:
 
     def _rollback_question(self, plan: m.Plan) -> Question:
         subject = self._app.subject(self._app.selected())
-        options = m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0)
+        consent = m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0)
         return replace(
-            self._install_question(plan, "downgrade"),
+            self._install_question(plan, "downgrade", consent),
             title=f"Roll back from {plan.from_vsn} to {plan.to_vsn}",
             verb="Roll back",
             command_line=lambda answer: command_line_of(
-                "rollback",
-                replace(subject, options=msgspec.structs.replace(options, wait=answer.wait, reason=answer.reason)),
+                "rollback", replace(subject, options=_with_answer(consent, answer))
             ),
             reason=f"roll back to {plan.to_vsn}",
         )
@@ -355,3 +350,7 @@ class ActionHandlers:
 
     async def _quit(self) -> None:
         self._app.exit()
+
+
+def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:
+    return msgspec.structs.replace(consent, wait=answer.wait, reason=answer.reason)
