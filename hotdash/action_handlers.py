@@ -1,4 +1,7 @@
-"""What the actions do: ask, freeze what is asked about, tell the node, and show what the node answers."""
+"""Handlers of the actions: they ask for confirmation, send a request to the node, and show its answer.
+
+The subject of a request is fixed before the question is shown, so it can't change under the dialog.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hotdash.actions import BY_ID, twin_of
+import msgspec
+
+from hotdash.actions import BY_ID, command_line_of, help_of, key_of
 from hotdash.model.operation_lines import outcome_words
 from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from hotdash.model.process_details import process_lines
 from hotdash.model.process_tree import title_of
-from hotdash.model.rehearsal_lines import unknown
-from hotdash.model.styled_text import Line, line, say
+from hotdash.model.rehearsal_lines import unrehearsed_count
+from hotdash.model.styled_text import Line, line, span
 from hotdash.model.units import age
-from hotdash.model.view_state import ARMED_FOR
-from hotdash.screens.confirm import Confirm, Question
+from hotdash.model.view_state import ARMED_SECONDS
+from hotdash.screens.confirm import Answer, ConfirmDialog, Question
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
-from hotdash.screens.stage import Stage
+from hotdash.screens.stage import StageDialog
 from hotdash.views.releases import Releases
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
@@ -28,18 +33,18 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
-WAIT = 15.0
-"""Seconds that an install is offered to wait for a safe moment: a state machine may move on between plan and order."""
+DEFAULT_WAIT_SECONDS = 15.0
+"""Default of "Wait at most": a state machine may change its state between the plan and the install."""
 
 
-class Deeds:
-    """One method for each action that is more than opening a view. They run in a worker and may await dialogs."""
+class ActionHandlers:
+    """One method for each action except opening a view. They run in a worker and may await dialogs."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
-        self._deeds: dict[str, Callable[[], Awaitable[None]]] = {
-            "restart": lambda: self._touch("restart"),
-            "kill": lambda: self._touch("kill"),
+        self._handlers: dict[str, Callable[[], Awaitable[None]]] = {
+            "restart": lambda: self._end_process("restart"),
+            "kill": lambda: self._end_process("kill"),
             "stage": self._stage,
             "plan": self._plan,
             "upgrade": lambda: self._install("up"),
@@ -59,32 +64,34 @@ class Deeds:
             "quit": self._quit,
         }
 
-    async def do(self, action_id: str) -> None:
-        """Do it; a refusal becomes a sentence on the screen."""
+    async def run(self, action_id: str) -> None:
+        """Run the handler of an action; a refusal becomes a toast."""
         try:
-            await self._deeds[action_id]()
+            await self._handlers[action_id]()
         except Refused as refusal:
-            self._app.say(refusal.sentence, bad=True)
+            self._app.show_toast(refusal.sentence, bad=True)
         finally:
-            self._app.busy()
+            self._app.set_busy()
 
-    def ask_after(self, operation: str) -> None:
-        """What became of an operation: events were missed, or told only a part of it."""
-        self._app.run_worker(self._ask_after(operation), name="operation", exit_on_error=False)
+    def refresh_operation(self, operation: str) -> None:
+        """Read an operation from the node: its events were missed, or held only a part of it."""
+        self._app.run_worker(self._refresh_operation(operation), name="operation", exit_on_error=False)
 
-    async def _ask_after(self, operation: str) -> None:
+    async def _refresh_operation(self, operation: str) -> None:
         try:
-            self._app.hear(await self._app.link.request(methods.OPERATION, m.GetOperation(operation=operation)))
+            self._app.add_operation(
+                await self._app.link.request(methods.OPERATION, m.GetOperation(operation=operation))
+            )
         except Refused as refusal:
-            self._app.say(f"Operation {operation}: its outcome is unknown. {refusal.sentence}", bad=True)
+            self._app.show_toast(f"The outcome of operation {operation} is unknown. {refusal.sentence}", bad=True)
 
     # -------------------------------------------------------------- one process
 
-    async def _touch(self, verb: str) -> None:
+    async def _end_process(self, verb: str) -> None:
         selected = self._app.selected()
         process = self._app.node.process(selected.process) if selected.process is not None else None
         if selected.process is None or process is None:
-            self._app.say("Select a process in the overview first.", bad=True)
+            self._app.show_toast("Select a process in the overview first.", bad=True)
             return
         key = selected.process
         subject = self._app.subject(selected)
@@ -92,20 +99,20 @@ class Deeds:
         question = Question(
             title=BY_ID[verb].title.replace("the selected process", title_of(process)),
             lines=(
-                line(say("on ", "fact"), say(self._app.node.name, "strong"), say(f"  boot {key.boot_id}", "fact")),
-                *process_lines(process, self._app.picture.node_now)[:3],
+                line(span("on ", "muted"), span(self._app.node.name, "strong"), span(f"  boot {key.boot_id}", "muted")),
+                *process_lines(process, self._app.view_state.node_now)[:3],
                 (),
-                line(say(BY_ID[verb].help)),
+                line(span(help_of(BY_ID[verb], self._app.dashboard.keymap))),
             ),
             verb=verb.capitalize(),
-            twin=lambda answer: twin_of(verb, replace(subject, reason=answer.reason)),
+            command_line=lambda answer: command_line_of(verb, subject),
             typed=title_of(process) if verb == "kill" and supervisor else None,
         )
-        if await self._app.push_screen_wait(Confirm(question)) is None:
+        if await self._app.push_screen_wait(ConfirmDialog(question)) is None:
             return
         method = methods.RESTART_PROCESS if verb == "restart" else methods.KILL_PROCESS
         await self._app.link.request(method, m.Target(pid=key.pid, boot_id=key.boot_id))
-        self._app.say(f"The node has taken the order to {verb} {title_of(process)} <{key.pid}>.")
+        self._app.show_toast(f"The node has accepted: {verb} {title_of(process)} <{key.pid}>.")
         self._app.link.refresh()
 
     # -------------------------------------------------------------- releases
@@ -113,158 +120,162 @@ class Deeds:
     async def _stage(self) -> None:
         app = self._app
         subject = app.subject(app.selected())
-        dialog = Stage(
-            app.node.name, app.link.stage, lambda path: twin_of("stage", replace(subject, path=path or None))
+        dialog = StageDialog(
+            app.node.name, app.link.stage, lambda path: command_line_of("stage", replace(subject, path=path or None))
         )
         release = await app.push_screen_wait(dialog)
         if release is not None:
-            app.say(f"{release.name} {release.vsn} is {release.status} on {app.node.name}.")
+            app.show_toast(f"{release.name} {release.vsn} is {release.status} on {app.node.name}.")
             app.link.refresh()
             app.open_view("releases")
-            app.main.query_one(Releases).select(release.vsn)
+            app.main_screen.query_one(Releases).select(release.vsn)
 
     async def _plan(self) -> None:
-        vsn = self._wanted_release("plan")
+        vsn = self._selected_release("plan")
         if vsn is not None:
-            plan = await self._made_plan(vsn)
-            if isinstance(self._app.top, PlanScreen):
+            plan = await self._fetch_plan(vsn)
+            if isinstance(self._app.top_screen, PlanScreen):
                 self._app.pop_screen()
             await self._app.push_screen(PlanScreen(plan))
 
-    def _wanted_release(self, verb: str) -> str | None:
+    def _selected_release(self, verb: str) -> str | None:
         vsn = self._app.selected().vsn
         if vsn is None:
             self._app.open_view("releases")
-            self._app.say(f"Select the release to {verb}.")
+            self._app.show_toast(f"Select the release to {verb}.")
         return vsn
 
-    async def _made_plan(self, vsn: str) -> m.Plan:
-        self._app.busy(f"The node plans the way to {vsn} …")
+    async def _fetch_plan(self, vsn: str) -> m.Plan:
+        self._app.set_busy(f"Planning the way to {vsn} …")
         plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
-        self._app.busy()
+        self._app.set_busy()
         return plan
 
     async def _install(self, direction: m.Direction) -> None:
         app = self._app
         verb = "upgrade" if direction == "up" else "downgrade"
-        vsn = self._wanted_release(f"{verb} to")
+        vsn = self._selected_release(f"{verb} to")
         if vsn is None:
             return
-        plan = await self._made_plan(vsn)
+        plan = await self._fetch_plan(vsn)
         if plan.nothing_to_do:
-            app.say(f"{app.node.name} runs {vsn} already: nothing to do.")
+            app.show_toast(f"{app.node.name} already runs {vsn}: nothing to do.")
             return
         if plan.direction != direction:
-            key = "D" if direction == "up" else "U"
-            app.say(f"From {plan.from_vsn} to {vsn} is the way {plan.direction}: {key}.", bad=True)
+            other = "upgrade" if plan.direction == "up" else "downgrade"
+            article = "an" if plan.direction == "up" else "a"
+            app.show_toast(f"{vsn} is {article} {other} from {plan.from_vsn}; press {self._key(other)}.", bad=True)
             return
         if hard_blockers(plan):
-            if not isinstance(app.top, PlanScreen):
+            if not isinstance(app.top_screen, PlanScreen):
                 await app.push_screen(PlanScreen(plan))
-            app.say(f"Not possible now: {hard_blockers(plan)[0].reason}", bad=True)
+            app.show_toast(f"Not possible now: {hard_blockers(plan)[0].reason}", bad=True)
             return
-        answer = await app.push_screen_wait(Confirm(self._question(plan, verb)))
+        consent = self._consent(plan)
+        answer = await app.push_screen_wait(ConfirmDialog(self._install_question(plan, verb, consent)))
         if answer is None:
             return
-        asked = m.Install(
-            vsn=vsn,
-            direction=direction,
-            plan_id=plan.id,
-            wait=answer.wait,
-            reason=answer.reason,
-            unrehearsed=unknown(plan) > 0,
-            again=self._failed_before(vsn),
-        )
-        started = await app.link.request(methods.INSTALL, asked)
+        options = msgspec.structs.asdict(_with_answer(consent, answer))
+        request = m.Install(vsn=vsn, direction=direction, plan_id=plan.id, **options)
+        started = await app.link.request(methods.INSTALL, request)
         await self._follow(started.operation)
 
-    def _failed_before(self, vsn: str) -> bool:
-        """Whether the release has failed here; the plan says so, and typing its version is the word to try it again."""
-        release = self._app.node.release(vsn)
-        return release is not None and release.failed is not None
+    def _consent(self, plan: m.Plan) -> m.InstallOptions:
+        """Returns the options that the operator consents to by typing the version; the dialog names their reasons."""
+        release = self._app.node.release(plan.to_vsn)
+        failed = release is not None and release.failed is not None
+        return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)
 
-    def _question(self, plan: m.Plan, verb: str) -> Question:
+    def _key(self, action_id: str) -> str:
+        return key_of(action_id, self._app.dashboard.keymap)
+
+    def _install_question(self, plan: m.Plan, verb: str, consent: m.InstallOptions) -> Question:
         app = self._app
-        subject = replace(
-            app.subject(app.selected()),
-            vsn=plan.to_vsn,
-            unrehearsed=unknown(plan) > 0,
-            again=self._failed_before(plan.to_vsn),
-        )
+        subject = replace(app.subject(app.selected()), vsn=plan.to_vsn)
         lines: list[Line] = [
-            line(say("on ", "fact"), say(app.node.name, "strong"), say(f"   plan {plan_id(plan)}", "fact")),
+            line(span("on ", "muted"), span(app.node.name, "strong"), span(f"   plan {plan_id(plan)}", "muted")),
             *summary(plan),
-            *(line(say("! ", "warn"), say(text, "warn")) for text in plan.warnings),
-            *(line(say("◷ ", "warn"), say(blocker.reason, "warn")) for blocker in transient_blockers(plan)),
+            *(line(span("! ", "warn"), span(text, "warn")) for text in plan.warnings),
+            *(line(span("◷ ", "warn"), span(blocker.reason, "warn")) for blocker in transient_blockers(plan)),
         ]
         return Question(
             title=plan_title(plan),
             lines=tuple(lines),
             verb=verb.capitalize(),
-            twin=lambda answer: twin_of(verb, replace(subject, wait=answer.wait, reason=answer.reason)),
+            command_line=lambda answer: command_line_of(verb, replace(subject, options=_with_answer(consent, answer))),
             typed=plan.to_vsn,
-            wait=WAIT,
+            wait=DEFAULT_WAIT_SECONDS,
             reason=f"{verb} to {plan.to_vsn}",
         )
 
     async def _follow(self, operation: str) -> None:
-        """Show the operation at once; what it comes to, the node's events tell."""
-        if isinstance(self._app.top, PlanScreen):
+        """Open the operation's screen at once; the node's events update it."""
+        if isinstance(self._app.top_screen, PlanScreen):
             self._app.pop_screen()
         await self._app.push_screen(OperationScreen(operation))
-        await self._ask_after(operation)
+        await self._refresh_operation(operation)
 
     async def _commit(self) -> None:
         app = self._app
         running = app.node.running()
         if running is None or running.probation_until is None:
-            app.say("There is nothing to commit: what runs is permanent.")
+            app.show_toast("There is nothing to commit: the running release is permanent.")
             return
         subject = app.subject(app.selected())
-        left = running.probation_until - app.picture.node_now
+        left = running.probation_until - app.view_state.node_now
+
+        def equivalent(answer: Answer) -> str:
+            return command_line_of("commit", replace(subject, options=m.InstallOptions(reason=answer.reason)))
+
         question = Question(
             title=f"Make {running.vsn} permanent",
             lines=(
-                line(say("on ", "fact"), say(app.node.name, "strong")),
-                line(say(running.vsn, "strong"), " is on probation for another ", say(age(left), "warn"), "."),
-                line("From now on the node boots it, and does not go back by itself."),
+                line(span("on ", "muted"), span(app.node.name, "strong")),
+                line(span(running.vsn, "strong"), " is on probation for another ", span(age(left), "warn"), "."),
+                line("From now on the node boots it and does not go back by itself."),
             ),
             verb="Commit",
-            twin=lambda answer: twin_of("commit", replace(subject, reason=answer.reason)),
+            command_line=equivalent,
             typed=running.vsn,
             reason=f"commit {running.vsn}",
         )
-        answer = await app.push_screen_wait(Confirm(question))
+        answer = await app.push_screen_wait(ConfirmDialog(question))
         if answer is not None:
             operation = await app.link.request(methods.COMMIT, m.Commit(reason=answer.reason))
-            app.hear(operation)
-            app.say(f"{app.node.name}: {outcome_words(operation).text}.")
+            app.add_operation(operation)
+            app.show_toast(f"{app.node.name}: {outcome_words(operation).text}.")
             app.link.refresh()
 
     async def _rollback(self) -> None:
         app = self._app
         snapshot = app.node.snapshot
         if snapshot is None or snapshot.info.vsn == snapshot.info.permanent:
-            app.say("There is nothing to roll back: what runs is permanent. D goes to an older release.")
+            app.show_toast(
+                "There is nothing to roll back: the running release is permanent. "
+                f"{self._key('downgrade')} goes to an older release."
+            )
             return
-        plan = await self._made_plan(snapshot.info.permanent)
+        plan = await self._fetch_plan(snapshot.info.permanent)
         if hard_blockers(plan):
             await app.push_screen(PlanScreen(plan))
-            app.say(f"Not possible now: {hard_blockers(plan)[0].reason}", bad=True)
+            app.show_toast(f"Not possible now: {hard_blockers(plan)[0].reason}", bad=True)
             return
-        answer = await app.push_screen_wait(Confirm(self._rollback_question(plan)))
+        answer = await app.push_screen_wait(ConfirmDialog(self._rollback_question(plan)))
         if answer is not None:
-            asked = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unknown(plan) > 0)
-            started = await app.link.request(methods.ROLLBACK, asked)
+            request = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unrehearsed_count(plan) > 0)
+            started = await app.link.request(methods.ROLLBACK, request)
             await self._follow(started.operation)
 
     def _rollback_question(self, plan: m.Plan) -> Question:
-        subject = replace(self._app.subject(self._app.selected()), unrehearsed=unknown(plan) > 0)
+        subject = self._app.subject(self._app.selected())
+        consent = m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0)
         return replace(
-            self._question(plan, "downgrade"),
+            self._install_question(plan, "downgrade", consent),
             title=f"Roll back from {plan.from_vsn} to {plan.to_vsn}",
             verb="Roll back",
-            twin=lambda answer: twin_of("rollback", replace(subject, wait=answer.wait, reason=answer.reason)),
+            command_line=lambda answer: command_line_of(
+                "rollback", replace(subject, options=_with_answer(consent, answer))
+            ),
             reason=f"roll back to {plan.to_vsn}",
         )
 
@@ -272,37 +283,38 @@ class Deeds:
 
     async def _arm(self) -> None:
         app = self._app
-        if app.picture.armed:
+        if app.view_state.armed:
             app.arm(False)
             return
         info = app.node.snapshot.info if app.node.snapshot is not None else None
         if info is not None and info.role == "viewer":
             raise Refused(
-                "This cookie may only look; ask the node's owner for `bin/<name> cookie`.", ExitCode.NOT_ALLOWED
+                "This cookie has the role viewer; ask the node's owner for that of `bin/<name> cookie`.",
+                ExitCode.NOT_ALLOWED,
             )
         question = Question(
             title=f"Arm {app.node.name}",
             lines=(
-                line("For ", say(age(ARMED_FOR), "strong"), " the operator's keys are allowed on this node."),
-                line("Each of them still asks before it does anything; the node writes down who did what."),
+                line("The operator's keys are allowed on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
+                line("Each of them still asks for confirmation; the node's audit records every change."),
             ),
             verb="Arm",
-            twin=lambda answer: "",
+            command_line=lambda answer: "",
         )
-        if await app.push_screen_wait(Confirm(question)) is not None:
+        if await app.push_screen_wait(ConfirmDialog(question)) is not None:
             app.arm(True)
 
     async def _copy(self) -> None:
-        twin = self._app.twin()
-        self._app.copy_to_clipboard(twin)
-        self._app.say(f"Copied: {twin}")
+        command_line = self._app.command_line()
+        self._app.copy_to_clipboard(command_line)
+        self._app.show_toast(f"Copied: {command_line}")
 
     async def _filter(self) -> None:
-        if self._app.top is self._app.main:
-            self._app.main.open_filter()
+        if self._app.top_screen is self._app.main_screen:
+            self._app.main_screen.open_filter()
 
     async def _pause(self) -> None:
-        self._app.hold()
+        self._app.toggle_pause()
 
     async def _refresh(self) -> None:
         self._app.link.refresh()
@@ -311,30 +323,34 @@ class Deeds:
         self._app.search_themes()
 
     async def _help(self) -> None:
-        self._app.help()
+        self._app.show_help()
 
     async def _palette(self) -> None:
         self._app.action_command_palette()
 
     async def _back(self) -> None:
-        if self._app.top is self._app.main:
-            self._app.main.clear_filter()
+        if self._app.top_screen is self._app.main_screen:
+            self._app.main_screen.clear_filter()
         else:
             self._app.pop_screen()
 
     async def _leave(self) -> None:
-        if self._app.top is not self._app.main:
+        if self._app.top_screen is not self._app.main_screen:
             self._app.pop_screen()
             return
         question = Question(
             title="Quit hotdash",
-            lines=(line("The node goes on, and so does an operation that runs."),),
+            lines=(line("The node continues, and so does a running operation."),),
             verb="Quit",
-            twin=lambda answer: "",
+            command_line=lambda answer: "",
             harmful=False,
         )
-        if await self._app.push_screen_wait(Confirm(question)) is not None:
+        if await self._app.push_screen_wait(ConfirmDialog(question)) is not None:
             self._app.exit()
 
     async def _quit(self) -> None:
         self._app.exit()
+
+
+def _with_answer(consent: m.InstallOptions, answer: Answer) -> m.InstallOptions:
+    return msgspec.structs.replace(consent, wait=answer.wait, reason=answer.reason)

@@ -1,25 +1,26 @@
-"""The one registry of what an operator can do.
+"""The registry of the operator's actions.
 
-Key map, footer, help, palette and the command-line twin of everything come from these rows. An action's id is what a
-keymap file names; `role` decides whether the dashboard has to be armed, and the node checks it again.
+Keymap, footer, help, palette and the equivalent command lines come from these rows. A keymap file names actions by
+their id. `role` decides whether the dashboard has to be armed; the node checks it again.
 """
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from node_runtime.protocol.messages import Role
+from node_runtime.protocol import messages as m
 
 Danger = Literal["none", "recoverable", "release"]
 Group = Literal["Views", "Processes", "Releases", "Dashboard"]
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """What an action is about, as a command line names it. `node` is what a person types to reach it."""
+class CommandSubject:
+    """The arguments of a command line that is equivalent to an action. `node` is what a person types to reach it."""
 
     node: str
     cookie_file: str | None = None
@@ -27,15 +28,15 @@ class Subject:
     vsn: str | None = None
     path: str | None = None
     operation: str | None = None
-    wait: float = 0.0
-    unrehearsed: bool = False
-    reason: str | None = None
-    again: bool = False
+    options: m.InstallOptions = field(default_factory=m.InstallOptions)
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """`keys` are Textual's names, the first one is shown; `views` are those whose footer offers it."""
+    """One action. `keys` are Textual's names, the first one is shown; the footers of `views` show the action.
+
+    In `help`, `{id}` stands for the key of the action with that id, see `help_of`.
+    """
 
     id: str
     keys: str
@@ -44,45 +45,53 @@ class Action:
     help: str
     group: Group
     danger: Danger = "none"
-    role: Role = "viewer"
+    role: m.Role = "viewer"
     views: tuple[str, ...] = ()
-    twin: Callable[[Subject], str] | None = None
+    command_line: Callable[[CommandSubject], str] | None = None
 
 
-def command(verb: str, subject: Subject, *words: str) -> str:
-    """The command line that does `verb` on the subject's node, quoted for a shell."""
+def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
+    """Returns the command line that does `verb` on the subject's node, quoted for a shell."""
     options = ["--cookie-file", subject.cookie_file] if subject.cookie_file else []
     return shlex.join(["hotdash", verb, subject.node, *words, *options])
 
 
-def _install(verb: str) -> Callable[[Subject], str]:
-    return lambda subject: command(verb, subject, subject.vsn or "VSN", "--yes", *_how(subject))
+def _install(verb: str) -> Callable[[CommandSubject], str]:
+    return lambda subject: build_command_line(
+        verb, subject, subject.vsn or "VSN", "--yes", *_option_words(subject.options)
+    )
 
 
-def _how(subject: Subject) -> list[str]:
-    wait = ["--wait", f"{subject.wait:g}"] if subject.wait else []
-    again = ["--again"] if subject.again else []
-    return [*wait, *again, *(["--unrehearsed"] if subject.unrehearsed else []), *_reason(subject)]
+def _option_words(options: m.InstallOptions) -> list[str]:
+    wait = ["--wait", f"{options.wait:g}"] if options.wait else []
+    again = ["--again"] if options.again else []
+    return [*wait, *again, *(["--unrehearsed"] if options.unrehearsed else []), *_reason_words(options)]
 
 
-def _reason(subject: Subject) -> list[str]:
-    return ["--reason", subject.reason] if subject.reason else []
+def _reason_words(options: m.InstallOptions) -> list[str]:
+    return ["--reason", options.reason] if options.reason else []
 
 
-def _process(verb: str) -> Callable[[Subject], str]:
-    return lambda subject: command(verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes")
+def _process(verb: str) -> Callable[[CommandSubject], str]:
+    return lambda subject: build_command_line(
+        verb, subject, str(subject.pid if subject.pid is not None else "PID"), "--yes"
+    )
 
 
-def _rollback(subject: Subject) -> str:
-    return command("rollback", subject, "--yes", *_how(subject))
+def _rollback(subject: CommandSubject) -> str:
+    return build_command_line("rollback", subject, "--yes", *_option_words(subject.options))
 
 
-def _results(subject: Subject) -> str:
-    return command("results", subject, *([subject.operation] if subject.operation else ["--all"]))
+def _results(subject: CommandSubject) -> str:
+    return build_command_line("results", subject, *([subject.operation] if subject.operation else ["--all"]))
 
 
-def _overview(subject: Subject) -> str:
-    return command("tree", subject) if subject.pid is None else command("state", subject, str(subject.pid))
+def _overview(subject: CommandSubject) -> str:
+    return (
+        build_command_line("tree", subject)
+        if subject.pid is None
+        else build_command_line("state", subject, str(subject.pid))
+    )
 
 
 VIEWS = ("overview", "modules", "releases", "upgrades", "events")
@@ -90,91 +99,91 @@ VIEWS = ("overview", "modules", "releases", "upgrades", "events")
 ACTIONS: tuple[Action, ...] = (
     Action(
         "view_overview", "1", "Overview", "Overview",
-        "The supervision tree, and the live state of the selected process.", "Views", twin=_overview,
+        "The supervision tree, and the live state of the selected process.", "Views", command_line=_overview,
     ),
     Action(
         "view_modules", "4", "Modules", "Modules",
-        "Every module with its current and its old version, and who still runs the old one.", "Views",
-        twin=lambda subject: command("modules", subject),
+        "Every module with its current and old version, and the processes that run the old one.", "Views",
+        command_line=lambda subject: build_command_line("modules", subject),
     ),
     Action(
         "view_releases", "5", "Releases", "Releases",
-        "The releases in the node's directory: stage, plan, upgrade, commit, go back.", "Views",
-        twin=lambda subject: command("releases", subject),
+        "The releases in the node's directory: stage, plan, upgrade, commit, roll back.", "Views",
+        command_line=lambda subject: build_command_line("releases", subject),
     ),
     Action(
         "view_upgrades", "6", "Upgrades", "Upgrades",
-        "What was done to this node, phase by phase and process by process.", "Views", twin=_results,
+        "The operations on this node, by phase and by process.", "Views", command_line=_results,
     ),
     Action(
         "view_events", "7", "Events", "Events",
-        "What the node reports, newest last.", "Views",
-        twin=lambda subject: command("events", subject),
+        "The events that the node reports, newest last.", "Views",
+        command_line=lambda subject: build_command_line("events", subject),
     ),
     Action(
         "restart", "R", "restart", "Restart the selected process",
         "Ends the process; its supervisor starts it again. Its state is lost.", "Processes",
-        danger="recoverable", role="operator", views=("overview",), twin=_process("restart"),
+        danger="recoverable", role="operator", views=("overview",), command_line=_process("restart"),
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
-        "Ends the process at once, without its terminate. A supervisor takes everything below it along.", "Processes",
-        danger="recoverable", role="operator", views=("overview",), twin=_process("kill"),
+        "Ends the process at once, without its terminate. With a supervisor, everything below it ends.", "Processes",
+        danger="recoverable", role="operator", views=("overview",), command_line=_process("kill"),
     ),
     Action(
         "stage", "S", "stage", "Stage a release",
         "Uploads a release's tarball; the node verifies and unpacks it. Nothing that runs is touched.", "Releases",
         danger="recoverable", role="operator", views=("releases",),
-        twin=lambda subject: command("stage", subject, subject.path or "TARBALL"),
+        command_line=lambda subject: build_command_line("stage", subject, subject.path or "TARBALL"),
     ),
     Action(
         "plan", "p", "plan", "Plan the selected release",
-        "What going to the selected release would do to this node now. Nothing is touched.", "Releases",
-        views=("releases",), twin=lambda subject: command("plan", subject, subject.vsn or "VSN"),
+        "Shows what going to the selected release would do to this node now. Nothing is touched.", "Releases",
+        views=("releases",), command_line=lambda subject: build_command_line("plan", subject, subject.vsn or "VSN"),
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
-        "Replaces the running code by a newer release's, while it runs.", "Releases",
-        danger="release", role="operator", views=("releases", "plan"), twin=_install("upgrade"),
+        "Replaces the running code with that of a newer release, while it runs.", "Releases",
+        danger="release", role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
     ),
     Action(
         "downgrade", "D", "downgrade", "Downgrade to the selected release",
         "Goes back to an older release by its way down, while it runs.", "Releases",
-        danger="release", role="operator", views=("releases", "plan"), twin=_install("downgrade"),
+        danger="release", role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
     ),
     Action(
         "commit", "P", "commit", "Make the current release permanent",
         "Ends the probation: from now on the node boots this release.", "Releases",
         danger="release", role="operator", views=("releases", "upgrades", "operation"),
-        twin=lambda subject: command("commit", subject, *_reason(subject)),
+        command_line=lambda subject: build_command_line("commit", subject, *_reason_words(subject.options)),
     ),
     Action(
         "rollback", "X", "roll back", "Roll back to the permanent release",
-        "Runs the current release's own way down, on the states as they are now.", "Releases",
-        danger="release", role="operator", views=("releases", "upgrades", "operation"), twin=_rollback,
+        "Runs the current release's way down, on the states as they are now.", "Releases",
+        danger="release", role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
     ),
     Action(
-        "arm", "exclamation_mark", "arm", "Arm, or go back to read-only",
+        "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
         "Allows the operator's actions for a while. The header turns red. The node enforces the rights.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
-        "Keeps the rows that hold every word; in the tree their ancestors too. Esc clears it.", "Dashboard",
+        "Keeps the rows that hold every word; in the tree their ancestors too. {back} clears it.", "Dashboard",
         views=VIEWS,
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
-        "Puts the command that shows or does the same without a screen into the clipboard.", "Dashboard",
+        "Copies the equivalent hotdash command to the clipboard.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(
-        "pause", "z", "pause", "Hold the picture still, or let it go on",
-        "The node is watched on; the screen just does not move.", "Dashboard", views=("events",),
+        "pause", "z", "pause", "Pause the display, or resume it",
+        "The connection stays open; only the screen stops changing.", "Dashboard", views=("events",),
     ),
     Action(
-        "refresh", "ctrl+r", "refresh", "Ask the node for a new picture now",
-        "Also ends the wait before the next attempt when the node was lost.", "Dashboard",
+        "refresh", "ctrl+r", "refresh", "Read the node's state now",
+        "Also reconnects at once when the connection was lost.", "Dashboard",
     ),
     Action(
         "theme", "T", "theme", "Change the theme", "Light, dark, and the terminal's own colours.", "Dashboard",
@@ -188,11 +197,11 @@ ACTIONS: tuple[Action, ...] = (
         views=VIEWS,
     ),
     Action(
-        "back", "escape", "back", "Back", "Closes what is open, or clears the filter. It never quits.", "Dashboard",
+        "back", "escape", "back", "Back", "Closes the screen or clears the filter. It never quits.", "Dashboard",
         views=("plan", "operation"),
     ),
     Action("leave", "q", "leave", "Back, and from a view: quit", "Asks before it quits.", "Dashboard"),
-    Action("quit", "ctrl+q", "quit", "Quit", "The node goes on, and so does an operation that runs.", "Dashboard",
+    Action("quit", "ctrl+q", "quit", "Quit", "The node continues, and so does a running operation.", "Dashboard",
            views=VIEWS),
 )  # fmt: skip
 
@@ -205,7 +214,7 @@ _KEY_NAMES = {
 
 
 def key_name(key: str) -> str:
-    """A key as people read it: `ctrl+r` is `^r`."""
+    """Returns a key as it is shown to people: `ctrl+r` is `^r`."""
     key = key.strip()
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
@@ -213,16 +222,26 @@ def key_name(key: str) -> str:
 
 
 def shown_keys(action: Action, keymap: dict[str, str]) -> list[str]:
-    """The keys that run an action now, the first one first; `keymap` holds what was remapped."""
+    """Returns the keys that run an action, the main one first. `keymap` holds the remapped keys."""
     return [key_name(key) for key in keymap.get(action.id, action.keys).split(",")]
 
 
+def key_of(action_id: str, keymap: dict[str, str]) -> str:
+    """Returns the main key of an action, for a sentence."""
+    return shown_keys(BY_ID[action_id], keymap)[0]
+
+
+def help_of(action: Action, keymap: dict[str, str]) -> str:
+    """Returns the help of an action, with the keys that it names as they are mapped."""
+    return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
+
+
 def footer_actions(view: str) -> list[Action]:
-    """What the footer of a view offers."""
+    """Returns the actions in the footer of a view."""
     return [action for action in ACTIONS if view in action.views]
 
 
-def twin_of(action_id: str, subject: Subject) -> str:
-    """The command line that does the same; empty for what only concerns the screen."""
+def command_line_of(action_id: str, subject: CommandSubject) -> str:
+    """Returns the equivalent command line; empty for an action that only concerns the screen."""
     action = BY_ID[action_id]
-    return action.twin(subject) if action.twin is not None else ""
+    return action.command_line(subject) if action.command_line is not None else ""

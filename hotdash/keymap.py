@@ -1,4 +1,4 @@
-"""The operator's own keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, a line for each action, `upgrade = "ctrl+u"`."""
+"""Remapped keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, one line per action, `upgrade = "ctrl+u"`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 
 def keymap_path() -> Path:
-    """Where the operator's keys stand, if there are any."""
+    """Returns the path of the keymap file, which need not exist."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "hotdash" / "keys.toml"
 
 
 def read_keymap(path: Path) -> dict[str, str]:
-    """Key by action id; empty without a file. Raises Refused for what is no action or no key."""
+    """Returns keys by action id; empty without a file. Raises Refused for an unknown action or an invalid key."""
     try:
         keys = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -27,8 +27,9 @@ def read_keymap(path: Path) -> dict[str, str]:
     for name, key in keys.items():
         if name not in BY_ID:
             raise Refused(
-                f"{path} names {name!r}, which is no action; '?' in the dashboard lists them.", ExitCode.USAGE
+                f"{path} names {name!r}, which is not an action; the actions are {', '.join(BY_ID)}.",
+                ExitCode.USAGE,
             )
         if not isinstance(key, str) or not key:
-            raise Refused(f"{path} gives {name!r} no key; write for example {name} = 'ctrl+u'.", ExitCode.USAGE)
+            raise Refused(f"{path} has no key for {name!r}; write for example {name} = 'ctrl+u'.", ExitCode.USAGE)
     return keys

@@ -1,4 +1,4 @@
-"""What the link tells the dashboard: one immutable message for each thing that is heard."""
+"""Messages from the node link to the dashboard."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from node_runtime.protocol import messages as m
 
 @dataclass
 class ConnectionChanged(Message):
-    """The node was found, or lost, or is tried again."""
+    """The connection was made or lost, or is being retried."""
 
     connection: Connection
 
 
 @dataclass
-class SnapshotTaken(Message):
-    """A whole new picture; only the newest counts."""
+class SnapshotReceived(Message):
+    """A new snapshot arrived; only the newest counts."""
 
     snapshot: m.Snapshot
 
     def can_replace(self, message: Message) -> bool:
-        return isinstance(message, SnapshotTaken)
+        return isinstance(message, SnapshotReceived)
 
 
 @dataclass
-class EventSeen(Message):
-    """Something happened on the node."""
+class EventReceived(Message):
+    """The node reported an event."""
 
     event: m.Event
 
 
 @dataclass
-class PastRead(Message):
-    """What happened before the dashboard looked."""
+class HistoryReceived(Message):
+    """The past events and operations arrived."""
 
     events: tuple[m.Event, ...]
     operations: tuple[m.Operation, ...]
 
 
 @dataclass
-class StateSeen(Message):
-    """The live state of the selected process, or the sentence with which the node refused it."""
+class StateReceived(Message):
+    """The live state of the selected process arrived, or the sentence with which the node refused it."""
 
     key: ProcessKey
     state: m.StateView | None

@@ -1,4 +1,4 @@
-"""The terminal that a command runs on: whether one is there, and when it goes away."""
+"""The terminal that a command runs on: its presence and its end."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import threading
 
 
 def usable() -> bool:
-    """Whether stdin and stdout are a terminal that can be drawn on."""
+    """Returns whether stdin and stdout are a terminal that can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
-def end_with_it() -> None:
-    """Have this process get SIGHUP when its terminal goes away.
+def exit_with_terminal() -> None:
+    """Send this process SIGHUP when its terminal goes away.
 
-    The kernel tells only the terminal's first process, and a shell hands it on; but make, for one, waits for its
-    children instead. What then still reads from the terminal finds nothing there, again and again.
+    The kernel signals only the session leader. A shell forwards the signal, but make, for one, waits for its children
+    instead; a child that then reads from the terminal gets end-of-file in an endless loop.
     """
     threading.Thread(target=_watch, args=(sys.stdin.fileno(),), name="terminal", daemon=True).start()
 
 
 def _watch(terminal: int) -> None:
     poll = select.poll()
-    poll.register(terminal, 0)  # nothing but its end
+    poll.register(terminal, 0)  # only the hang-up is of interest
     poll.poll()
     os.kill(os.getpid(), signal.SIGHUP)

@@ -1,4 +1,4 @@
-"""hotdash's own themes; Textual's others can be chosen beside them."""
+"""The themes of hotdash, in addition to those of Textual."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from hotdash.app import HotdashApp
-from hotdash.demo.demo_node import Stage
+from hotdash.demo.demo_node import DemoFolder
 from hotdash.demo.walkthrough import wait_for_colour
 from node_runtime.protocol.run_directory import locate
 
@@ -96,9 +96,9 @@ async def confirm(pilot: Pilot[None], vsn: str) -> None:
     button.press()
 
 
-async def small(stage: Stage) -> None:
+async def small(demo: DemoFolder) -> None:
     """The smallest terminal that is looked after."""
-    app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
+    app = HotdashApp(locate(demo.node), page=demo.url, keymap={})
     async with app.run_test(size=SMALL) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
@@ -106,9 +106,9 @@ async def small(stage: Stage) -> None:
         take(pilot, "overview-80x24")
 
 
-async def first_look(stage: Stage) -> None:
+async def first_look(demo: DemoFolder) -> None:
     """As it opens: read-only."""
-    app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
+    app = HotdashApp(locate(demo.node), page=demo.url, keymap={})
     async with app.run_test(size=WIDE) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
@@ -116,17 +116,17 @@ async def first_look(stage: Stage) -> None:
         take(pilot, "overview")
 
 
-async def tour(stage: Stage) -> None:
+async def tour(demo: DemoFolder) -> None:
     """From the first plan to the results of the second upgrade."""
-    second, third = (project.vsn for project in stage.projects[1:3])
-    app = HotdashApp(locate(stage.node), page=stage.url, keymap={}, read_only=False)
+    second, third = (project.vsn for project in demo.projects[1:3])
+    app = HotdashApp(locate(demo.node), page=demo.url, keymap={}, read_only=False)
     async with app.run_test(size=WIDE) as pilot:
         await select_release(pilot, second)
-        await asyncio.to_thread(wait_for_colour, stage, "lime")
+        await asyncio.to_thread(wait_for_colour, demo, "lime")
         await press(pilot, "p", "point of no return", "which")
         take(pilot, "plan")
         await pilot.press("escape")
-        await asyncio.to_thread(wait_for_colour, stage, "olive")
+        await asyncio.to_thread(wait_for_colour, demo, "olive")
         await press(pilot, "U", f"Type {second}")
         take(pilot, "confirm")
         await confirm(pilot, second)
@@ -137,7 +137,7 @@ async def tour(stage: Stage) -> None:
         await select_release(pilot, second)
         take(pilot, "releases")
         await select_release(pilot, third)
-        await asyncio.to_thread(wait_for_colour, stage, "red")
+        await asyncio.to_thread(wait_for_colour, demo, "red")
         await press(pilot, "p", "point of no return", "code_change")
         take(pilot, "rehearsal")
         await press(pilot, "escape", "can go")
@@ -152,18 +152,18 @@ async def tour(stage: Stage) -> None:
 
 
 def main() -> None:
-    with Stage(None, 0) as stage:
-        os.environ["NODE_RUNTIME_RUN_DIR"] = str(stage.run_directory)
-        for project in stage.projects:
-            stage.must("node-runtime", "build", project.folder, "--output", ".")
-        stage.must("node-runtime", "install", stage.projects[0].tarball, stage.node_folder)
-        stage.write_overrides()
-        stage.must(stage.script, "start")
-        for project in stage.projects[1:]:
-            stage.must("hotdash", "stage", stage.node, project.tarball)
-        asyncio.run(small(stage))
-        asyncio.run(first_look(stage))
-        asyncio.run(tour(stage))
+    with DemoFolder(None, 0) as demo:
+        os.environ["NODE_RUNTIME_RUN_DIR"] = str(demo.run_directory)
+        for project in demo.projects:
+            demo.run_checked("node-runtime", "build", project.folder, "--output", ".")
+        demo.run_checked("node-runtime", "install", demo.projects[0].tarball, demo.node_folder)
+        demo.write_overrides()
+        demo.run_checked(demo.script, "start")
+        for project in demo.projects[1:]:
+            demo.run_checked("hotdash", "stage", demo.node, project.tarball)
+        asyncio.run(small(demo))
+        asyncio.run(first_look(demo))
+        asyncio.run(tour(demo))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The `hotdash` command: a dashboard for a node, and the same deeds as verbs that scripts can use.
+"""The `hotdash` command: the dashboard of a node, and the same actions as verbs for scripts.
 
 stdout is output, stderr is for people. Exit codes are those of `node_runtime.protocol.exit_codes.ExitCode`.
 """
@@ -12,10 +12,12 @@ from contextlib import suppress
 
 import click
 
-from hotdash.model.styled_text import plain
+from hotdash.model.styled_text import sanitize
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import connect, inspect, operate
+from . import commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
+
+VERB_MODULES = (connect, inspect, stage, plan, upgrade, commit, rollback, remove, process)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,8 +29,9 @@ def hotdash() -> None:
     """
 
 
-for verb in (*connect.VERBS, *inspect.VERBS, *operate.VERBS):
-    hotdash.add_command(verb)
+for module in VERB_MODULES:
+    for verb in module.VERBS:
+        hotdash.add_command(verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,24 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         hotdash.main(args=arguments, prog_name="hotdash", standalone_mode=False)
     except Refused as refusal:
-        click.echo(plain(refusal.sentence), err=True)
+        click.echo(sanitize(refusal.sentence), err=True)
         sys.exit(refusal.code)
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped; what was asked of the node so far goes on there.", err=True)
+        click.echo("Interrupted; requests that the node has accepted continue there.", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
-        _give_up_stdout()
-        if isinstance(error, BrokenPipeError):  # whoever read it has seen enough
+        _discard_stdout()
+        if isinstance(error, BrokenPipeError):  # the reader has closed the pipe
             sys.exit(ExitCode.OK)
         about = f"{error.filename}: " if error.filename else ""
-        click.echo(plain(f"hotdash can't go on: {about}{error.strerror or error}."), err=True)
+        click.echo(sanitize(f"hotdash failed: {about}{error.strerror or error}."), err=True)
         sys.exit(ExitCode.REFUSED)
 
 
-def _give_up_stdout() -> None:
-    """What is still to be written goes nowhere: trying it again at exit would only fail again."""
+def _discard_stdout() -> None:
+    """Discard buffered output: writing it at exit would only fail again."""
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

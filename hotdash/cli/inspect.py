@@ -1,4 +1,4 @@
-"""Verbs that look and change nothing."""
+"""Verbs that inspect a node and change nothing."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 
 from . import tables
-from .output import output_option, show
-from .session import find_process, node_options, with_client
+from .options import node_options, output_option
+from .output import show
+from .session import find_process, with_client
 
 
 async def _snapshot(client: Client) -> m.Snapshot:
@@ -23,10 +24,10 @@ async def _snapshot(client: Client) -> m.Snapshot:
 @node_options
 @output_option
 def status(node: str, cookie_file: Path | None, output: str) -> None:
-    """Say what NODE is, which release it runs, and how it feels."""
+    """Show what NODE is, which release it runs, and its load and health."""
     snapshot = with_client(node, cookie_file, _snapshot)
-    facts = {"info": snapshot.info, "vitals": snapshot.vitals, "operation": snapshot.operation}
-    show(facts, output, lambda: tables.status(snapshot))
+    fields = {"info": snapshot.info, "vitals": snapshot.vitals, "operation": snapshot.operation}
+    show(fields, output, lambda: tables.status(snapshot))
 
 
 @click.command()
@@ -35,8 +36,8 @@ def status(node: str, cookie_file: Path | None, output: str) -> None:
 def tree(node: str, cookie_file: Path | None, output: str) -> None:
     """Draw the supervision tree."""
     snapshot = with_client(node, cookie_file, _snapshot)
-    facts = {"applications": snapshot.applications, "processes": snapshot.processes, "children": snapshot.children}
-    show(facts, output, lambda: tables.tree(snapshot))
+    fields = {"applications": snapshot.applications, "processes": snapshot.processes, "children": snapshot.children}
+    show(fields, output, lambda: tables.tree(snapshot))
 
 
 @click.command()
@@ -53,13 +54,13 @@ def ps(node: str, cookie_file: Path | None, output: str) -> None:
 @click.argument("process", metavar="PID|NAME")
 @output_option
 def state(node: str, cookie_file: Path | None, process: str, output: str) -> None:
-    """Show the live state of one process. Looking sends it no message."""
+    """Show the live state of one process. The process gets no message."""
 
-    async def look(client: Client) -> m.StateView:
+    async def read_state(client: Client) -> m.StateView:
         target = find_process(await _snapshot(client), process)
         return await client.request(methods.STATE, m.GetState(pid=target.pid))
 
-    view = with_client(node, cookie_file, look)
+    view = with_client(node, cookie_file, read_state)
     show(view, output, lambda: tables.state(view))
 
 
@@ -84,15 +85,13 @@ def releases(node: str, cookie_file: Path | None, output: str) -> None:
 @click.command()
 @node_options
 @click.argument("operation", required=False)
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many operations to list."
-)
-@click.option("--all", "everything", is_flag=True, help="List the operations instead of one's results.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number listed.")
+@click.option("--all", "everything", is_flag=True, help="List the operations instead of the results of one.")
 @output_option
 def results(
     node: str, cookie_file: Path | None, operation: str | None, limit: int, everything: bool, output: str
 ) -> None:
-    """Show what an upgrade did to each process: OPERATION's, or the newest one's."""
+    """Show what OPERATION, or the newest operation, did to each process."""
     if everything:
         listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.Limit(limit=limit)))
         show(listed.operations, output, lambda: tables.operations(listed.operations))
@@ -104,13 +103,13 @@ def results(
 
 @click.command()
 @node_options
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many to show.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what happens from now on, until interrupted.")
+@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The maximum number shown.")
+@click.option("--follow", "-f", is_flag=True, help="Then print new events until interrupted.")
 @output_option
 def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output: str) -> None:
     """Show the newest events."""
 
-    async def look(client: Client) -> None:
+    async def print_events(client: Client) -> None:
         past = await client.request(methods.EVENTS, m.Limit(limit=limit))
         show(past.events, output, lambda: tables.events(past.events))
         if follow:
@@ -118,15 +117,15 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
                 if isinstance(event, m.Event) and event.kind != "vitals":
                     show(event, output, lambda event=event: tables.event_line(event))  # type: ignore[misc]  # bound now
 
-    with_client(node, cookie_file, look)
+    with_client(node, cookie_file, print_events)
 
 
 @click.command()
 @node_options
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many to show.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number shown.")
 @output_option
 def audit(node: str, cookie_file: Path | None, limit: int, output: str) -> None:
-    """Show who asked for what."""
+    """Show the audit: the changes that were requested, and by whom."""
     found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.Limit(limit=limit)))
     show(found.entries, output, lambda: tables.audit(found.entries))
 

@@ -1,7 +1,7 @@
-"""How verbs print: tables for people, JSON for scripts.
+"""Output of the verbs: tables for people, JSON for scripts.
 
-JSON has every field of the struct, also those that hold their default, so that a script never has to guess
-whether a key is there.
+JSON has every field of a struct, also those with their default value, so a script never has to check whether a key
+is present.
 """
 
 from __future__ import annotations
@@ -9,54 +9,39 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
 
 import click
 import msgspec
 from rich.console import Console, RenderableType
 
-ENDLESS = 1_000_000
-"""Columns: more than anything takes."""
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+UNLIMITED_WIDTH = 1_000_000
+"""Columns, for output that is not folded."""
 
 
-def output_option(command: Command) -> Command:
-    """The `-o table|json` option."""
-    return click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-        help="What to print.",
-    )(command)
-
-
-def plain(value: object) -> object:
-    """`value` as builtins, with every field of every struct."""
+def to_builtins(value: object) -> object:
+    """Returns `value` as builtins, with every field of every struct."""
     if isinstance(value, msgspec.Struct):
-        return {field: plain(getattr(value, field)) for field in value.__struct_fields__}
+        return {field: to_builtins(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [to_builtins(item) for item in value]
     return value
 
 
-def put(printed: RenderableType) -> None:
-    """Print to stdout: as wide as the terminal, or as COLUMNS says; else a row is a line, however long."""
+def print_table(renderable: RenderableType) -> None:
+    """Print to stdout, as wide as the terminal or COLUMNS. Without both, a row is one line of any length."""
     if sys.stdout.isatty():
-        Console(highlight=False, emoji=False).print(printed)
+        Console(highlight=False, emoji=False).print(renderable)
         return
     columns = os.environ.get("COLUMNS", "")
-    console = Console(highlight=False, emoji=False, width=int(columns) if columns.isdecimal() else ENDLESS)
+    console = Console(highlight=False, emoji=False, width=int(columns) if columns.isdecimal() else UNLIMITED_WIDTH)
     with console.capture() as captured:
-        console.print(printed)
+        console.print(renderable)
     click.echo("\n".join(line.rstrip(" ") for line in captured.get().splitlines()))
 
 
 def show(value: object, output: str, table: Callable[[], RenderableType]) -> None:
-    """Print `value` as JSON, or what `table` makes of it."""
+    """Print `value` as JSON, or the renderable that `table` returns."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(plain(value)), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(to_builtins(value)), indent=2).decode())
     else:
-        put(table())
+        print_table(table())

@@ -1,4 +1,4 @@
-"""What is told on stderr while a verb waits for the node."""
+"""Progress of a rehearsal on stderr, while a verb waits for the node."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from typing import Final
 
 import click
 
-from hotdash.model.styled_text import plain
+from hotdash.model.styled_text import sanitize
 from node_runtime.protocol.client import Client, Missed
 
-WONDERING: Final = 0.5
-"""Seconds after which somebody who waits wonders."""
-AGAIN: Final = 0.05
+QUIET_SECONDS: Final = 0.5
+"""Seconds before the first progress line; a short rehearsal prints none."""
+CANCEL_RETRY_SECONDS: Final = 0.05
+"""Seconds after which an unanswered cancellation is repeated."""
 
 
 @asynccontextmanager
-async def told_of_rehearsals(client: Client) -> AsyncIterator[None]:
-    """Say meanwhile how far the node is with a rehearsal, if that takes long."""
-    teller = asyncio.create_task(_tell(client))
+async def reporting_rehearsals(client: Client) -> AsyncIterator[None]:
+    """Report on stderr how far the node is with a rehearsal, if that takes long."""
+    reporter = asyncio.create_task(_report(client))
     try:
         yield
     finally:
-        while not teller.done():  # wait_for of Python 3.11 forgets a cancellation that comes with its result
-            teller.cancel()
-            await asyncio.wait([teller], timeout=AGAIN)
-        if not teller.cancelled():
-            teller.exception()  # the verb itself says what became of the node
+        while not reporter.done():  # wait_for of Python 3.11 loses a cancellation that arrives with its result
+            reporter.cancel()
+            await asyncio.wait([reporter], timeout=CANCEL_RETRY_SECONDS)
+        if not reporter.cancelled():
+            reporter.exception()  # the verb itself reports a lost node
 
 
-async def _tell(client: Client) -> None:
+async def _report(client: Client) -> None:
     began = time.monotonic()
     async with aclosing(client.events()) as events:
         async for event in events:
-            if isinstance(event, Missed) or event.kind != "rehearsal" or time.monotonic() < began + WONDERING:
+            if isinstance(event, Missed) or event.kind != "rehearsal" or time.monotonic() < began + QUIET_SECONDS:
                 continue
-            click.echo(plain(event.text), err=True)
+            click.echo(sanitize(event.text), err=True)

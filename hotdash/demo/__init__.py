@@ -1,4 +1,4 @@
-"""`hotdash demo`: fil built, booted and upgraded in private folders, as a dashboard or as a played story."""
+"""`hotdash demo`: fil in private folders, as a dashboard or as a printed walkthrough."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from pathlib import Path
 
 from hotdash import terminal
 
-from .demo_node import Stage
-from .walkthrough import play_story
+from .demo_node import DemoFolder
+from .walkthrough import play_walkthrough
 
 
 def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
-    """Open the dashboard on a private fil; without a usable terminal, or with `play`, tell the story as text."""
+    """Open the dashboard on a private fil; without a usable terminal, or with `play`, print the walkthrough."""
     if play or not terminal.usable():
-        with Stage(examples, port if port is not None else 0) as stage:
-            play_story(stage)
+        with DemoFolder(examples, port if port is not None else 0) as demo:
+            play_walkthrough(demo)
     else:
-        with Stage(examples, port) as stage:
-            terminal.end_with_it()
-            code = _open_dashboard(stage)
+        with DemoFolder(examples, port) as demo:
+            terminal.exit_with_terminal()
+            code = _open_dashboard(demo)
         sys.exit(code)
 
 
-def _open_dashboard(stage: Stage) -> int:
-    first, *others = stage.projects
-    print(f"Building {', '.join(project.vsn for project in stage.projects)} …")
-    for project in stage.projects:
-        stage.must("node-runtime", "build", project.folder, "--output", ".")
-    stage.must("node-runtime", "install", first.tarball, stage.node_folder)
-    stage.write_overrides()
-    stage.must(stage.script, "start")
+def _open_dashboard(demo: DemoFolder) -> int:
+    first, *others = demo.projects
+    print(f"Building {', '.join(project.vsn for project in demo.projects)} …")
+    for project in demo.projects:
+        demo.run_checked("node-runtime", "build", project.folder, "--output", ".")
+    demo.run_checked("node-runtime", "install", first.tarball, demo.node_folder)
+    demo.write_overrides()
+    demo.run_checked(demo.script, "start")
     for project in others:
-        stage.must("hotdash", "stage", stage.node, project.tarball)
-    return stage.show(sys.executable, "-m", "hotdash", "connect", stage.node, "--page", stage.url)
+        demo.run_checked("hotdash", "stage", demo.node, project.tarball)
+    return demo.show(sys.executable, "-m", "hotdash", "connect", demo.node, "--page", demo.url)

@@ -1,6 +1,6 @@
-"""Where a demonstration plays: copies of the example, a node, and a run directory in one private folder.
+"""The private folder of a demonstration: copies of the example, a node, and a run directory.
 
-When it is over, however it ends, the node is stopped and the folder is gone.
+However the demonstration ends, the node is stopped and the folder is removed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from typing import NoReturn, Self
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-START_LIMIT = 120.0
-"""Seconds that a command may take."""
-END_LIMIT = 5.0
-"""Seconds that the dashboard has to give the terminal back."""
+COMMAND_LIMIT_SECONDS = 120.0
+"""The most time that a command may take."""
+END_LIMIT_SECONDS = 5.0
+"""The time that the dashboard has to restore the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One version of the example: its folder (seen from the stage), and what its release.toml says."""
+    """One version of the example: its folder in the demo folder, and the name and version of its release."""
 
     folder: str
     name: str
@@ -38,23 +38,23 @@ class Project:
 
     @property
     def tarball(self) -> str:
-        """The file that `node-runtime build` makes of it."""
+        """The name of the file that `node-runtime build` makes."""
         return f"{self.name}-{self.vsn}.tar.gz"
 
 
 def bundled_examples() -> Path:
-    """fil's versions: inside the installed package, or beside it in a checkout."""
+    """Returns the folder of fil's versions: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "examples" / "fil", package.parent / "examples" / "fil"):
         if folder.is_dir():
             return folder
-    raise Refused("The examples are not beside hotdash; name a folder of fil's versions with --examples.")
+    raise Refused("The examples were not found beside hotdash; name a folder of fil's versions with --examples.")
 
 
-class Stage:
-    """A private folder with everything in it, and the environment that the commands run in.
+class DemoFolder:
+    """A private folder for the demonstration, and the environment of its commands.
 
-    `port` None leaves the release's own configuration as it is; 0 takes a free port.
+    With `port` None the release's configuration applies; 0 takes a free port.
     """
 
     def __init__(self, examples: Path | None, port: int | None) -> None:
@@ -64,7 +64,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            self._handlers[number] = signal.signal(number, _leave)
+            self._handlers[number] = signal.signal(number, _exit_on_signal)
         self.folder = Path(tempfile.mkdtemp(prefix="hotdash-demo-"))
         try:
             self._prepare()
@@ -77,9 +77,11 @@ class Stage:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clean()
-        if isinstance(error, SystemExit):  # a signal; the terminal may be gone with it
+        if isinstance(error, SystemExit):  # by a signal; the terminal may be gone
             with suppress(OSError):
-                print("The demonstration was stopped; its node and its folders are gone.", file=sys.stderr, flush=True)
+                print(
+                    "The demonstration was stopped; its node and its folders were removed.", file=sys.stderr, flush=True
+                )
 
     def _prepare(self) -> None:
         for source in sorted(self._examples.iterdir()):
@@ -103,20 +105,20 @@ class Stage:
         self.environment = {
             **os.environ,
             "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
-            "TMPDIR": str(temporary),  # so that what a command leaves that is killed goes, too
+            "TMPDIR": str(temporary),  # so the files of a killed command are removed too
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **columns(),
             "PYTHONUNBUFFERED": "1",
         }
 
     def write_overrides(self) -> None:
-        """Put the web page's port where no release touches it: etc/sys.toml of the node's folder."""
+        """Write the web page's port to etc/sys.toml of the node's folder, which no release overwrites."""
         overrides = self.folder / self.node_folder / "etc" / "sys.toml"
         overrides.parent.mkdir(parents=True, exist_ok=True)
         overrides.write_text(f"[{self.projects[0].name}]\nhttp_port = {self.port}\n")
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a user would in this folder."""
+        """Run a command in this folder, as a user would."""
         return subprocess.run(
             words,
             cwd=self.folder,
@@ -125,31 +127,31 @@ class Stage:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=START_LIMIT,
+            timeout=COMMAND_LIMIT_SECONDS,
             check=False,
         )
 
-    def must(self, *words: str) -> str:
-        """Run a command that has to succeed; its own sentence becomes the refusal when it does not."""
+    def run_checked(self, *words: str) -> str:
+        """Run a command and return its output. Raises Refused with the command's last line when it fails."""
         done = self.run(*words)
         if done.returncode != 0:
-            said = done.stdout.strip().splitlines()
-            last = said[-1] if said else f"{' '.join(words)} ended with {done.returncode} and said nothing."
+            printed = done.stdout.strip().splitlines()
+            last = printed[-1] if printed else f"{' '.join(words)} ended with {done.returncode} and no output."
             raise Refused(last, ExitCode(done.returncode) if done.returncode in set(ExitCode) else ExitCode.REFUSED)
         return done.stdout
 
     def show(self, *words: str) -> int:
-        """Run a command on this process's own terminal, and answer its exit code; what ends this process ends it first.
+        """Run a command on this process's terminal and return its exit code; if this process ends, it ends the command.
 
-        The terminal belongs to a process of its own so that its end needs nobody's help: when the terminal goes away,
-        the kernel ends the one, and the other still cleans up.
+        The command is a separate process, so it needs no help to end: when the terminal goes away, the kernel ends
+        it, and this process still cleans up.
         """
         environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
         shown = subprocess.Popen(words, env=environment)
         try:
             return shown.wait()
         finally:
-            _end(shown)
+            _terminate(shown)
 
     def _clean(self) -> None:
         for number in self._handlers:
@@ -164,31 +166,31 @@ class Stage:
 
 
 def read_project(folder: Path) -> Project:
-    """What a project's release.toml says of it."""
+    """Returns the project described by a folder's release.toml."""
     release = _toml(folder / "release.toml")
     return Project(folder.name, str(release["name"]), str(release["vsn"]))
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """Returns a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def columns() -> dict[str, str]:
-    """What commands are told of the terminal that their output is shown on, if there is one."""
+    """Returns COLUMNS for commands whose output is shown on a terminal, if there is one."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 
 def check_port(port: int) -> None:
-    """Refused when nobody could listen on this port of the loopback interface: better said before all is built."""
+    """Raise Refused if this port of the loopback interface is not available, before anything is built."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            why = "is in use" if error.errno == errno.EADDRINUSE else f"can't be had ({error.strerror})"
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available ({error.strerror})"
             raise Refused(f"Port {port} {why} on 127.0.0.1; `hotdash demo --port 0` takes a free one.") from None
 
 
@@ -196,15 +198,15 @@ def _toml(path: Path) -> dict[str, dict[str, object]]:
     return tomllib.loads(path.read_text()) if path.is_file() else {}
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and end it if it doesn't."""
+def _terminate(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM, then SIGKILL after END_LIMIT_SECONDS."""
     process.terminate()
     try:
-        process.wait(END_LIMIT)
+        process.wait(END_LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)

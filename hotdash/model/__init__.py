@@ -1,1 +1,1 @@
-"""What the dashboard knows, as immutable values: no screen and no socket in here."""
+"""The dashboard's knowledge as immutable values, without screens and sockets."""

@@ -1,4 +1,4 @@
-"""Everything the dashboard knows of its node, as one immutable value, and how it follows from what is heard."""
+"""The dashboard's knowledge of its node as one immutable value, updated by the node's messages."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from node_runtime.protocol import messages as m
 from .connection import Connection
 from .selection import ProcessKey
 from .units import age
-from .vitals import History
+from .vitals import VitalsHistory
 
-LOG_KEPT = 500
-OPERATIONS_KEPT = 50
-_TAKE_OVER = ("installed", "committed", "reverted")
+MAX_LOG_EVENTS = 500
+MAX_OPERATIONS = 50
+_RELEASE_CHANGES = ("installed", "committed", "reverted")
 
 
 @dataclass(frozen=True, slots=True)
-class Restart:
-    """The node was found to have booted anew; `at` is when that was noticed."""
+class NodeRestart:
+    """A restart of the node; `at` is when it was noticed, `before` describes the earlier boot."""
 
     at: float
     before: m.NodeInfo
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of the state of one process: `before` is the look before this one, `refused` why there is none."""
+class StateSample:
+    """The state of one process: `before` is the sample before `view`, `refused` says why there is none."""
 
     key: ProcessKey
     view: m.StateView | None = None
@@ -38,41 +38,41 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """What is known of the node called `name`. `heard` is the local time of its last word; 0 is never."""
+    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 is never."""
 
     name: str
     connection: Connection = field(default_factory=Connection)
-    heard: float = 0.0
+    last_heard: float = 0.0
     snapshot: m.Snapshot | None = None
-    history: History = field(default_factory=History)
+    history: VitalsHistory = field(default_factory=VitalsHistory)
     log: tuple[m.Event, ...] = ()
     operations: tuple[m.Operation, ...] = ()
-    look: Look | None = None
-    restart: Restart | None = None
+    sample: StateSample | None = None
+    restart: NodeRestart | None = None
 
-    # -------------------------------------------------------------- what is heard
+    # -------------------------------------------------------------- updates
 
     def with_connection(self, connection: Connection) -> NodeView:
-        """The connection changed; the picture stays."""
+        """Returns the view with another connection state and the same snapshot."""
         return replace(self, connection=connection)
 
     def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
-        """A new picture. Another boot than before is remembered as a restart, and its vitals begin anew."""
+        """Returns the view with a new snapshot. Another boot is stored as a restart, and its vitals begin anew."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
-            restart, history = Restart(now, self.snapshot.info), History()
+            restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
         view = replace(
             self,
             snapshot=snapshot,
-            heard=now,
+            last_heard=now,
             restart=restart,
             history=history.add(snapshot.vitals),
         )
         return view.with_operation(snapshot.operation) if snapshot.operation is not None else view
 
     def with_event(self, event: m.Event, now: float) -> NodeView:
-        """Something happened. Vitals go into the history, operations to their kind, the rest into the log."""
-        view = replace(self, heard=now)
+        """Returns the view after an event, which is added to the vitals, the operations or the log."""
+        view = replace(self, last_heard=now)
         if event.vitals is not None:
             view = replace(view, history=view.history.add(event.vitals))
             if view.snapshot is not None and view.snapshot.info.boot_id == event.boot_id:
@@ -82,13 +82,13 @@ class NodeView:
         return view.with_log((event,)) if event.kind != "vitals" else view
 
     def with_log(self, events: tuple[m.Event, ...]) -> NodeView:
-        """With more of the node's log; what is known already is not repeated."""
+        """Returns the view with more of the node's log; known events are not repeated."""
         merged = {(event.boot_id, event.seq): event for event in (*self.log, *events) if event.text}
         ordered = sorted(merged.values(), key=lambda event: (event.at, event.seq))
-        return replace(self, log=tuple(ordered[-LOG_KEPT:]))
+        return replace(self, log=tuple(ordered[-MAX_LOG_EVENTS:]))
 
     def with_operation(self, operation: m.Operation) -> NodeView:
-        """A newer picture of an operation, or a new operation; an ended one is never reopened by a late message."""
+        """Returns the view with a new or updated operation; a late message never reopens an ended one."""
         known = {known.id: known for known in self.operations}
         before = known.get(operation.id)
         if before is None or before.ended is None or operation.ended is not None:
@@ -96,70 +96,70 @@ class NodeView:
                 operation = msgspec.structs.replace(operation, results=before.results)
             known[operation.id] = operation
         ordered = sorted(known.values(), key=lambda one: one.started)
-        taken = [index for index, one in enumerate(ordered) if one.outcome in _TAKE_OVER]
-        for index in taken[:-1]:
+        release_changes = [index for index, one in enumerate(ordered) if one.outcome in _RELEASE_CHANGES]
+        for index in release_changes[:-1]:
             ordered[index] = msgspec.structs.replace(ordered[index], probation_until=None)
-        return replace(self, operations=tuple(ordered[-OPERATIONS_KEPT:]))
+        return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
     def with_state(self, key: ProcessKey, view: m.StateView) -> NodeView:
-        """The state of the selected process; the one before is kept to show what moves."""
-        before = self.look.view if self.look is not None and self.look.key == key else None
-        return replace(self, look=Look(key, view, before))
+        """Returns the view with a state of the selected process; the state before it is kept to show the changes."""
+        before = self.sample.view if self.sample is not None and self.sample.key == key else None
+        return replace(self, sample=StateSample(key, view, before))
 
     def without_state(self, key: ProcessKey, sentence: str) -> NodeView:
-        """The node did not tell the state, and why; what it told before of the same process stays."""
-        last = self.look if self.look is not None and self.look.key == key else Look(key)
-        return replace(self, look=replace(last, refused=sentence))
+        """Returns the view with the node's refusal to send a state; an earlier sample of the same process stays."""
+        last = self.sample if self.sample is not None and self.sample.key == key else StateSample(key)
+        return replace(self, sample=replace(last, refused=sentence))
 
-    # -------------------------------------------------------------- what is asked
+    # -------------------------------------------------------------- queries
 
     def fresh(self, now: float) -> bool:
-        """Whether the picture may be taken for the present."""
-        return self.connection.fresh(self.heard, now)
+        """Returns whether the snapshot shows the present."""
+        return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
-        """The node's own clock, by its last vitals, so that a skewed clock doesn't bend its deadlines."""
-        if not self.history.taken:
+        """Returns the node's time, from its last vitals, so a skewed local clock does not shift its deadlines."""
+        if not self.history.samples:
             return now
-        return self.history.taken[-1].at + max(0.0, now - self.heard)
+        return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
     def process(self, key: ProcessKey) -> m.ProcessInfo | None:
-        """The live process with this identity, if it is in the picture."""
+        """Returns the live process with this identity, if the snapshot has it."""
         if self.snapshot is None or self.snapshot.info.boot_id != key.boot_id:
             return None
         return next((process for process in self.snapshot.processes if process.pid == key.pid), None)
 
     def operation(self, operation_id: str | None) -> m.Operation | None:
-        """The operation with this id."""
+        """Returns the operation with this id, if known."""
         return next((one for one in self.operations if one.id == operation_id), None)
 
     def unfinished(self) -> tuple[m.Operation, ...]:
-        """Operations of which no end has been reported."""
+        """Returns the operations whose end has not been reported."""
         return tuple(one for one in self.operations if one.ended is None)
 
     def release(self, vsn: str) -> m.ReleaseInfo | None:
-        """The release with this version."""
+        """Returns the release with this version, if known."""
         if self.snapshot is None:
             return None
         return next((release for release in self.snapshot.releases if release.vsn == vsn), None)
 
     def running(self) -> m.ReleaseInfo | None:
-        """The release that runs."""
+        """Returns the running release, if known."""
         return self.release(self.snapshot.info.vsn) if self.snapshot is not None else None
 
     def draining(self) -> tuple[m.ModuleInfo, ...]:
-        """The modules of which an old version is still loaded."""
+        """Returns the modules whose old version is still loaded."""
         return tuple(module for module in self.snapshot.modules if module.old_vsn) if self.snapshot else ()
 
     def notice(self, now: float) -> str:
-        """The one sentence above everything else that an operator must not miss; empty when there is none."""
+        """Returns the sentence for the top of the screen, most urgent first; empty without one."""
         if self.connection.state == "lost":
             retry = self.connection.retry_at
-            again = f" Trying again in {age(retry - now)}." if retry is not None and retry - now >= 1 else ""
-            kept = f" What you see is {age(now - self.heard)} old." if self.snapshot is not None else ""
-            return f"{self.connection.sentence}{kept}{again}"
+            retrying = f" Reconnecting in {age(retry - now)}." if retry is not None and retry - now >= 1 else ""
+            kept = f" The display is {age(now - self.last_heard)} old." if self.snapshot is not None else ""
+            return f"{self.connection.sentence}{kept}{retrying}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
-            return f"{self.name} has been silent for {age(now - self.heard)}; what you see is as old."
+            return f"{self.name} has been silent for {age(now - self.last_heard)}; the display is as old."
         if self.snapshot is not None and self.snapshot.blocked is not None:
             return self.snapshot.blocked
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:

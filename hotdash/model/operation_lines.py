@@ -1,10 +1,10 @@
-"""An operation as people follow it: its phases, its outcome as the node reported it, its results."""
+"""An operation as styled lines: its phases, its outcome as the node reported it, its results."""
 
 from __future__ import annotations
 
 from node_runtime.protocol import messages as m
 
-from .styled_text import Line, Span, Tone, line, say
+from .styled_text import Line, Span, Tone, line, span
 from .units import age, countdown, duration, plural
 
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
@@ -14,70 +14,72 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "aborted": ("aborted: nothing was touched", "bad"),
     "put back": ("failed and was put back: {from_} runs on", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
-    "partly put back": ("failed and could only partly be put back", "bad"),
-    "partly reverted": ("went back only a part of the way to {to}", "bad"),
+    "partly put back": ("failed and was only partly put back", "bad"),
+    "partly reverted": ("went back only part of the way to {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
     "committed": ("✔", "ok"),
     "reverted": ("↩", "ok"),
 }
-VERDICTS: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
-"""The tone of a health's verdict."""
+VERDICT_TONES: dict[str, Tone] = {"good": "ok", "bad": "bad", "unknown": "warn"}
+"""The tone of a health verdict."""
 RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "put back": "warn"}
 
 
 def outcome_mark(operation: m.Operation) -> Span:
-    """One character for how it went."""
+    """Returns one character for the outcome."""
     if operation.outcome is None:
         return Span("◌", "warn")
     return Span(*_MARKS.get(operation.outcome, ("✖", "bad")))
 
 
 def outcome_words(operation: m.Operation) -> Span:
-    """What the node reported; while it has reported nothing, just that."""
+    """Returns the outcome that the node reported, or the phase while it has reported none."""
     if operation.outcome is None:
-        return say(f"running: {operation.phase}", "warn")
+        return span(f"running: {operation.phase}", "warn")
     if operation.outcome == "installed" and operation.probation_until is None:
-        return say(f"{operation.to_vsn} was installed", "ok")
+        return span(f"{operation.to_vsn} was installed", "ok")
     words, tone = _OUTCOMES[operation.outcome]
-    return say(words.format(to=operation.to_vsn, from_=operation.from_vsn), tone)
+    return span(words.format(to=operation.to_vsn, from_=operation.from_vsn), tone)
 
 
 def headline(operation: m.Operation) -> Line:
-    """What was asked, by whom."""
+    """Returns what was requested, and by whom."""
     verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
     way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
-    return line(say(verb, "strong"), " ", say(way, "name"), say(f"  by {operation.who}", "fact"))
+    return line(span(verb, "strong"), " ", span(way, "name"), span(f"  by {operation.who}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """The verdict, and what follows from it. Without a word from the node there is none."""
+    """Returns the outcome and its consequences. Without a report from the node it is unknown."""
     if operation.outcome is None and not fresh:
-        return [line(say("The outcome is unknown: the node is not answering; it is asked again when it does.", "bad"))]
+        return [
+            line(span("The outcome is unknown: the node does not answer; it is read again on reconnection.", "bad"))
+        ]
     first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]
     if operation.outcome is None:
-        first.append(say(f"  for {age(node_now - operation.started)}", "fact"))
+        first.append(span(f"  for {age(node_now - operation.started)}", "muted"))
     elif operation.ended is not None:
-        first.append(say(f"  after {duration(operation.ended - operation.started)}", "fact"))
+        first.append(span(f"  after {duration(operation.ended - operation.started)}", "muted"))
     if operation.pause is not None:
-        first.append(say(f"  processes paused for {duration(operation.pause)}", "fact"))
+        first.append(span(f"  processes paused for {duration(operation.pause)}", "muted"))
     lines: list[Line] = [tuple(first)]
     if operation.error:
-        lines.append((Span("  "), say(operation.error, "bad")))
+        lines.append((Span("  "), span(operation.error, "bad")))
     if operation.outcome == "installed" and operation.probation_until is not None:
         left = operation.probation_until - node_now
         if left > 0:
             lines.append(
-                line(say(f"  Unless it is committed, the node goes back by itself in {countdown(left)}.", "warn"))
+                line(span(f"  Unless it is committed, the node goes back by itself in {countdown(left)}.", "warn"))
             )
     return lines
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
-    """The phases that the node has reported, one short line each."""
+    """Returns the phases that the node has reported, one short line each."""
     if not operation.steps:
-        return [line(say("No phase reported yet.", "fact"))]
+        return [line(span("No phase reported yet.", "muted"))]
     width = max(len(step.phase) for step in operation.steps)
     return [_phase(step, operation, node_now, width) for step in operation.steps]
 
@@ -88,25 +90,25 @@ def _phase(step: m.Step, operation: m.Operation, node_now: float, width: int) ->
         failed = operation.outcome in ("aborted", "put back", "partly put back")
         last = step is operation.steps[-1]
         mark = Span("✖ ", "bad") if failed and last else Span("✔ ", "ok")
-        return (mark, say(name), say(f"  {duration(step.seconds):>7}", "fact"))
+        return (mark, span(name), span(f"  {duration(step.seconds):>7}", "muted"))
     if operation.ended is not None:
-        return (Span("· ", "fact"), say(name))
+        return (Span("· ", "muted"), span(name))
     taken = duration(max(0.0, node_now - step.started))
-    return (Span("◌ ", "warn"), say(name, "warn"), say(f"  {taken:>7}", "fact"))
+    return (Span("◌ ", "warn"), span(name, "warn"), span(f"  {taken:>7}", "muted"))
 
 
-def tally(operation: m.Operation) -> Line:
-    """The results in numbers."""
+def result_counts(operation: m.Operation) -> Line:
+    """Returns the number of results per outcome."""
     results = operation.results
     if not results:
         empty = "No process was touched." if operation.ended is not None else "No result has been reported yet."
-        return line(say(empty, "fact"))
+        return line(span(empty, "muted"))
     number = max(operation.touched, len(results))
-    spans: list[Span] = [say(plural(number, "process", "processes"), "strong")]
+    spans: list[Span] = [span(plural(number, "process", "processes"), "strong")]
     if number > len(results):
-        spans.append(say(f", of {len(results)} this tells", "fact"))
+        spans.append(span(f", {len(results)} of them listed", "muted"))
     for outcome, tone in RESULT_TONES.items():
         number = sum(1 for result in results if result.outcome == outcome)
         if number:
-            spans += [Span("  "), say(f"{number} {outcome}", tone)]
+            spans += [Span("  "), span(f"{number} {outcome}", tone)]
     return tuple(spans)

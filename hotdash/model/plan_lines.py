@@ -1,4 +1,4 @@
-"""A plan as lines to read before anything is touched."""
+"""A plan as styled lines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections import Counter
 
 from node_runtime.protocol import messages as m
 
-from .rehearsal_lines import rehearsal_lines, unknown
-from .styled_text import Line, Span, Tone, line, plain, say
+from .rehearsal_lines import rehearsal_lines, unrehearsed_count
+from .styled_text import Line, Span, Tone, line, sanitize, span
 from .units import duration, plural
 
 _ACTIONS: dict[str, tuple[str, Tone]] = {
@@ -21,58 +21,58 @@ _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
     "added": ("new", "ok"),
     "replaced": ("another specification from its next start on", "warn"),
     "removed": ("gone from the specification", "bad"),
-    "left out": ("temporary, and ended already", "fact"),
+    "left out": ("temporary, and ended already", "muted"),
 }
 _MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
-_LISTED = 12
+_MAX_LISTED = 12
 
 
 def plan_title(plan: m.Plan) -> str:
-    """What the plan is about, in a few words."""
+    """Returns the title of the plan."""
     verb = "Upgrade" if plan.direction == "up" else "Downgrade"
     return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
 
 
 def plan_id(plan: m.Plan) -> str:
-    """Enough of the plan's id to tell it from another one."""
+    """Returns the plan's id, shortened for display."""
     return plan.id[:12]
 
 
 def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """The blockers that waiting does not remove."""
+    """Returns the blockers that waiting does not remove."""
     return tuple(blocker for blocker in plan.blockers if not blocker.transient)
 
 
 def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """The blockers that may pass by themselves."""
+    """Returns the blockers that may pass by themselves."""
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
 def possible(plan: m.Plan) -> bool:
-    """Whether it makes sense to ask for it: there is something to do, and at most something to wait for."""
+    """Returns whether the plan can be installed: it changes something and has no hard blockers."""
     return not plan.nothing_to_do and not hard_blockers(plan)
 
 
 def verdict(plan: m.Plan) -> Span:
-    """The plan in one sentence."""
+    """Returns the verdict on the plan in one sentence."""
     if plan.nothing_to_do:
-        return say(f"Nothing to do: the node runs {plan.to_vsn} already.", "ok")
+        return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
-        return say(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
-    if unknown(plan):
-        return say("Possible, but not everything could be rehearsed: it has to be wanted all the same.", "warn")
+        return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
+    if unrehearsed_count(plan):
+        return span("Possible, but not everything could be rehearsed: it needs explicit consent.", "warn")
     if plan.blockers:
-        return say("Possible when the moment is right: see what to wait for.", "warn")
-    return say("Possible. Nothing has been touched yet.", "ok")
+        return span("Possible once the blockers below have passed.", "warn")
+    return span("Possible. Nothing has been touched yet.", "ok")
 
 
 def summary(plan: m.Plan) -> list[Line]:
-    """What happens, in a few lines, for a dialog."""
+    """Returns the effects of the plan in a few lines, for a dialog."""
     lines = [
         line(
-            say(plural(len(plan.modules), "module"), "strong"),
+            span(plural(len(plan.modules), "module"), "strong"),
             " get new code: " if plan.modules else ".",
-            say(
+            span(
                 ", ".join(module.name for module in plan.modules[:4]) + (" …" if len(plan.modules) > 4 else ""), "name"
             ),
         )
@@ -80,27 +80,27 @@ def summary(plan: m.Plan) -> list[Line]:
     for action, (words, tone) in _ACTIONS.items():
         touched = [process for process in plan.processes if process.action == action]
         if touched:
-            lines.append(line(say(plural(len(touched), "process", "processes"), "strong"), ": ", say(words, tone)))
+            lines.append(line(span(plural(len(touched), "process", "processes"), "strong"), ": ", span(words, tone)))
     if plan.rehearsal is not None and plan.rehearsal.reached:
         lines.append(
-            line(say("Rehearsed on a copy of the node; suspended for about "), say(_pause(plan), "strong"), ".")
+            line(span("Rehearsed on a copy of the node; suspended for about "), span(_pause(plan), "strong"), ".")
         )
-    if unknown(plan):
-        number = plural(unknown(plan), "process", "processes")
-        lines.append(line(say(f"{number} can't be rehearsed: how it goes is known when it is done.", "bad")))
-    lines += [line(say(text, "bad")) for text in plan.irreversible]
-    back = "It can be taken back by its own way down." if plan.way_back else "There is no way back but a restart."
-    lines.append(line(say(back, "fact" if plan.way_back else "bad")))
+    if unrehearsed_count(plan):
+        number = plural(unrehearsed_count(plan), "process", "processes")
+        lines.append(line(span(f"{number} can't be rehearsed: the result is only known after the install.", "bad")))
+    lines += [line(span(text, "bad")) for text in plan.irreversible]
+    back = "It can be rolled back by its own way down." if plan.way_back else "The only way back is a restart."
+    lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
 
 
 def plan_lines(plan: m.Plan) -> list[Line]:
-    """The whole plan, section by section; a section that would be empty is left out."""
+    """Returns the whole plan by section, without the empty ones."""
     lines: list[Line] = [(verdict(plan),)]
     lines += _blockers(plan)
     if plan.nothing_to_do:
         return lines
-    lines += _section("Warnings", [line(say("  ! ", "warn"), say(text)) for text in plan.warnings])
+    lines += _section("Warnings", [line(span("  ! ", "warn"), span(text)) for text in plan.warnings])
     lines += _section(f"Modules  {len(plan.modules)}", [_module(module, plan) for module in plan.modules])
     lines += _section(f"Processes  {len(plan.processes)}", _processes(plan))
     lines += _section("Children", [_child(child) for child in plan.children])
@@ -108,21 +108,21 @@ def plan_lines(plan: m.Plan) -> list[Line]:
         lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
     lines += _section(
-        "What a failed install can't put back", [line("  ", say(one, "bad")) for one in plan.irreversible]
+        "What a failed install can't put back", [line("  ", span(one, "bad")) for one in plan.irreversible]
     )
     lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
     back = (
-        say("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
+        span("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
         if plan.way_back
-        else say("None. Going back means a restart into the permanent release.", "bad")
+        else span("None. The only way back is a restart into the permanent release.", "bad")
     )
     lines += _section("Way back", [(Span("  "), back)])
-    lines += [(), line(say(f"plan {plan_id(plan)}, made at generation {plan.generation}", "fact"))]
+    lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
     return lines
 
 
 def _section(title: str, body: list[Line]) -> list[Line]:
-    return [(), (say(title, "strong"),), *body] if body else []
+    return [(), (span(title, "strong"),), *body] if body else []
 
 
 def _blockers(plan: m.Plan) -> list[Line]:
@@ -131,41 +131,43 @@ def _blockers(plan: m.Plan) -> list[Line]:
         tone: Tone = "warn" if blocker.transient else "bad"
         mark = Span("◷ " if blocker.transient else "✖ ", tone)
         about = f"  <{blocker.pid}>" if blocker.pid is not None else ""
-        body.append((Span("  "), mark, say(blocker.reason, tone), say(about, "fact")))
+        body.append((Span("  "), mark, span(blocker.reason, tone), span(about, "muted")))
         if blocker.remedy:
-            body.append((Span("    → "), say(blocker.remedy)))
-    return _section("What stands in the way", body)
+            body.append((Span("    → "), span(blocker.remedy)))
+    return _section("Blockers", body)
 
 
 def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
-    width = min(max(len(plain(one.name)) for one in plan.modules), 40)
+    width = min(max(len(sanitize(one.name)) for one in plan.modules), 40)
     versions = " → ".join(vsn for vsn in (module.old_vsn, module.new_vsn) if vsn) or "no version"
     return (
         Span("  "),
-        say(plain(module.name).ljust(width) + "  ", "name"),
-        say(module.action.ljust(7), _MODULE_ACTIONS[module.action]),
-        say(versions),
-        say(f"  {module.application}", "fact"),
-        say(f"  imports {', '.join(module.needs)}" if module.needs else "", "fact"),
+        span(sanitize(module.name).ljust(width) + "  ", "name"),
+        span(module.action.ljust(7), _MODULE_ACTIONS[module.action]),
+        span(versions),
+        span(f"  {module.application}", "muted"),
+        span(f"  imports {', '.join(module.needs)}" if module.needs else "", "muted"),
     )
 
 
 def _processes(plan: m.Plan) -> list[Line]:
     if not plan.processes:
-        return [line(say("  None is touched.", "fact"))]
+        return [line(span("  None is touched.", "muted"))]
     lines: list[Line] = []
     for action, (words, tone) in _ACTIONS.items():
         touched = [process for process in plan.processes if process.action == action]
         if not touched:
             continue
-        number = say(plural(len(touched), "process", "processes"), tone)
-        lines.append((Span("  "), number, say(f", {words}"), say(f"  {_kinds(touched)}", "fact")))
-        lines += [_process(one) for one in touched[:_LISTED]]
-        if len(touched) > _LISTED:
-            lines.append(line(say(f"    and {len(touched) - _LISTED} more", "fact")))
+        number = span(plural(len(touched), "process", "processes"), tone)
+        lines.append((Span("  "), number, span(f", {words}"), span(f"  {_kinds(touched)}", "muted")))
+        lines += [_process(one) for one in touched[:_MAX_LISTED]]
+        if len(touched) > _MAX_LISTED:
+            lines.append(line(span(f"    and {len(touched) - _MAX_LISTED} more", "muted")))
     if plan.pause:
         lines.append(
-            line(say("  Suspended for about "), say(_pause(plan), "strong"), say(", once their callbacks have ended."))
+            line(
+                span("  Suspended for about "), span(_pause(plan), "strong"), span(", once their callbacks have ended.")
+            )
         )
     return lines
 
@@ -176,7 +178,7 @@ def _kinds(processes: list[m.PlannedProcess]) -> str:
 
 def _process(one: m.PlannedProcess) -> Line:
     step = f"  by instruction {one.step}" if one.step is not None else ""
-    return (Span("    "), say(one.name or one.module, "name"), say(f"  <{one.pid}>{step}", "fact"))
+    return (Span("    "), span(one.name or one.module, "name"), span(f"  <{one.pid}>{step}", "muted"))
 
 
 def _child(child: m.PlannedChild) -> Line:
@@ -188,7 +190,7 @@ def _child(child: m.PlannedChild) -> Line:
     if child.unread:
         step = ", but from its supervisor's next start on"
     whose = child.supervisor_name or f"<{child.supervisor}>"
-    return (Span("  "), say(child.id, "name"), say(f" of {whose}  ", "fact"), say(words, tone), say(step))
+    return (Span("  "), span(child.id, "name"), span(f" of {whose}  ", "muted"), span(words, tone), span(step))
 
 
 def _pause(plan: m.Plan) -> str:
@@ -196,18 +198,18 @@ def _pause(plan: m.Plan) -> str:
 
 
 def _instructions(plan: m.Plan) -> list[Line]:
-    but = ", but for what can't be" if plan.irreversible else ""
-    means = say(f"  a failure above ends it, one below is put back{but}", "fact")
-    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), means)
+    exception = ", except the irreversible" if plan.irreversible else ""
+    meaning = span(f"  a failure above aborts, one below is put back{exception}", "muted")
+    bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), meaning)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):
         if number == plan.point_of_no_return:
             lines.append(bar)
-        lines.append((say(f"{number + 1:4} ", "fact"), say(instruction)))
+        lines.append((span(f"{number + 1:4} ", "muted"), span(instruction)))
     if plan.point_of_no_return == len(plan.instructions) and plan.instructions:
         lines.append(bar)
     return lines
 
 
 def _setting(name: str, before: str, after: str) -> Line:
-    return (Span("  "), say(name, "name"), Span("  "), say(before, "bad"), Span(" → ", "fact"), say(after, "ok"))
+    return (Span("  "), span(name, "name"), Span("  "), span(before, "bad"), Span(" → ", "muted"), span(after, "ok"))

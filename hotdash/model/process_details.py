@@ -1,4 +1,4 @@
-"""What is told of one process beside its state."""
+"""Details of one process except its state, as styled lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from node_runtime.protocol import messages as m
 
 from .process_tree import title_of
-from .styled_text import Line, Span, Tone, line, say
+from .styled_text import Line, Span, Tone, line, span
 from .units import age, count, plural
 
 _STATUS: dict[str, tuple[str, Tone]] = {
@@ -17,69 +17,71 @@ _STATUS: dict[str, tuple[str, Tone]] = {
     "zombie": ("✖", "bad"),
 }
 _HASH = re.compile(r"[0-9a-f]{12,}")
-CROWDED = 100
-"""So many messages in a mailbox are worth a look."""
+MAILBOX_WARNING_LENGTH = 100
+"""Mailbox length from which the number is shown as a warning."""
 
 
 def status_mark(process: m.ProcessInfo) -> Span:
-    """One character for how a process is."""
+    """Returns one character for the status of a process."""
     return Span(*_STATUS[process.status])
 
 
 def status_words(process: m.ProcessInfo) -> Span:
-    """How a process is, in a word."""
+    """Returns the status of a process in a word."""
     return Span(process.status, _STATUS[process.status][1])
 
 
 def kind_words(process: m.ProcessInfo) -> Span:
-    """What a process is; a state machine's state and a supervisor's strategy say more than its kind."""
+    """Returns a state machine's state, a supervisor's strategy, or else the kind of the process."""
     if process.state_name is not None:
-        return say(process.state_name, "strong")
+        return span(process.state_name, "strong")
     if process.kind == "supervisor":
-        return say(process.strategy or "supervisor", "fact")
-    return say(process.kind, "fact")
+        return span(process.strategy or "supervisor", "muted")
+    return span(process.kind, "muted")
 
 
 def mailbox_words(process: m.ProcessInfo) -> Span:
-    """The messages that wait, and nothing when none does."""
+    """Returns the number of waiting messages; empty for none."""
     if not process.mailbox:
         return Span("")
-    return Span(count(process.mailbox), "warn" if process.mailbox >= CROWDED else "plain")
+    return Span(count(process.mailbox), "warn" if process.mailbox >= MAILBOX_WARNING_LENGTH else "plain")
 
 
 def process_lines(process: m.ProcessInfo, node_now: float) -> list[Line]:
-    """Identity first, then what it runs, then how it stands."""
-    kind = [say(process.kind)]
+    """Returns the identity, status, code, mailbox and relations of a process."""
+    kind = [span(process.kind)]
     if process.state_name is not None:
-        kind += [say(" in state "), say(process.state_name, "strong")]
+        kind += [span(" in state "), span(process.state_name, "strong")]
     lived = age(node_now - process.started).replace(" ", "\xa0")
     lines = [
-        line(status_mark(process), " ", say(title_of(process), "name"), say(f"  <{process.pid}>", "fact")),
+        line(status_mark(process), " ", span(title_of(process), "name"), span(f"  <{process.pid}>", "muted")),
         line(
             *kind,
             ", ",
             status_words(process),
-            say(f"  up\xa0{lived}", "fact"),
+            span(f"  up\xa0{lived}", "muted"),
         ),
-        line(say("runs ", "fact"), say(_callback(process)), " ", say(process.vsn, "strong")),
+        line(span("runs ", "muted"), span(_callback(process)), " ", span(process.vsn, "strong")),
     ]
     if process.strategy is not None:
-        lines.append(line(say("strategy ", "fact"), say(process.strategy), say(f"  {process.intensity or ''}", "fact")))
+        lines.append(
+            line(span("strategy ", "muted"), span(process.strategy), span(f"  {process.intensity or ''}", "muted"))
+        )
     lines.append(
         line(
-            say("mailbox\xa0", "fact"),
-            say(count(process.mailbox), "warn" if process.mailbox >= CROWDED else "plain"),
-            say("  handled\xa0", "fact"),
-            say(count(process.messages)),
-            say("  restarts\xa0", "fact"),
-            say(count(process.restarts), "warn" if process.restarts else "plain"),
+            span("mailbox\xa0", "muted"),
+            span(count(process.mailbox), "warn" if process.mailbox >= MAILBOX_WARNING_LENGTH else "plain"),
+            span("  handled\xa0", "muted"),
+            span(count(process.messages)),
+            span("  restarts\xa0", "muted"),
+            span(count(process.restarts), "warn" if process.restarts else "plain"),
         )
     )
     relations = [(name, pids) for name, pids in (("links", process.links), ("monitors", process.monitors)) if pids]
     if relations:
         spans: list[Span] = []
         for name, pids in relations:
-            spans += [say(f"{name} ", "fact"), say(_pids(pids)), say("  ")]
+            spans += [span(f"{name} ", "muted"), span(_pids(pids)), span("  ")]
         lines.append(tuple(spans))
     return lines
 
@@ -91,31 +93,31 @@ def _callback(process: m.ProcessInfo) -> str:
 
 
 def short_vsn(vsn: str) -> str:
-    """A version; of one that is only a hash of a module's content, as much as tells it from another."""
+    """Returns a version; the hash of a module's content is shortened to 7 digits."""
     return vsn[:7] if _HASH.fullmatch(vsn) else vsn
 
 
 def version(vsn: str, app_vsn: str | None) -> Line:
-    """A module's version; one that is only a hash is told by its application's version, too."""
+    """Returns a module's version; a hash is preceded by the version of its application."""
     if app_vsn is None or not _HASH.fullmatch(vsn):
-        return (say(vsn, "strong"),)
-    return (say(app_vsn, "strong"), say(f" {short_vsn(vsn)}", "fact"))
+        return (span(vsn, "strong"),)
+    return (span(app_vsn, "strong"), span(f" {short_vsn(vsn)}", "muted"))
 
 
-def vacancy_lines(child: m.ChildInfo) -> list[Line]:
-    """A child specification whose process does not live."""
+def missing_child_lines(child: m.ChildInfo) -> list[Line]:
+    """Returns the lines of a child specification without a live process."""
     words = "is being restarted" if child.status == "restarting" else "is not running"
     return [
-        line(say("○ ", "warn"), say(child.child_id, "name"), say(f"  {child.kind}", "fact")),
-        line(say(f"This child of <{child.supervisor}> {words}.", "warn")),
+        line(span("○ ", "warn"), span(child.child_id, "name"), span(f"  {child.kind}", "muted")),
+        line(span(f"This child of <{child.supervisor}> {words}.", "warn")),
     ]
 
 
 def application_lines(application: m.ApplicationInfo, members: int) -> list[Line]:
-    """An application."""
+    """Returns the lines of an application with its number of processes."""
     return [
-        line(say(application.name, "name"), " ", say(application.vsn, "strong"), say("  application", "fact")),
-        line(say(plural(members, "process", "processes"), "fact")),
+        line(span(application.name, "name"), " ", span(application.vsn, "strong"), span("  application", "muted")),
+        line(span(plural(members, "process", "processes"), "muted")),
     ]
 
 

@@ -1,7 +1,7 @@
 """The supervision tree of a snapshot, filtered and flattened into rows.
 
-A node's key is its identity; its place is the path of names to it. Selection goes by key, so it never lands on
-another process; what is expanded goes by place, so it outlives a restart.
+A node's key is its identity; its path is made of names. The selection uses the key, so it never moves to another
+process. Collapsed nodes are stored by path, so they stay collapsed over a restart.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from node_runtime.protocol import messages as m
 
 from .selection import ChildKey, FoldKey, GroupKey, Key, ProcessKey
 
-SIBLINGS = 50
-"""So many siblings are shown; the rest is folded into one row."""
+MAX_SIBLINGS = 50
+"""Siblings beyond this number are folded into one row."""
 
 UNSUPERVISED = "not supervised"
 
@@ -25,18 +25,18 @@ class TreeNode:
     """An application, a process, or a child specification without a process."""
 
     key: Key
-    place: str
+    path: str
     title: str
     process: m.ProcessInfo | None = None
     child: m.ChildInfo | None = None
     application: m.ApplicationInfo | None = None
     children: tuple[TreeNode, ...] = ()
-    hit: bool = False
+    matched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """One visible line: `guides` is drawn before the title; `hidden` counts what a fold stands for."""
+    """One visible line: `guides` is drawn before the title; `hidden` is the number of rows that a fold hides."""
 
     node: TreeNode
     guides: str
@@ -45,90 +45,90 @@ class TreeRow:
 
 
 def build_tree(snapshot: m.Snapshot) -> tuple[TreeNode, ...]:
-    """Application by application; then, in a group of its own, what no application reaches."""
-    return _Builder(snapshot).roots()
+    """Returns the applications, then a group of the processes that no application reaches."""
+    return _TreeBuilder(snapshot).roots()
 
 
-class _Builder:
+class _TreeBuilder:
     def __init__(self, snapshot: m.Snapshot) -> None:
-        self.boot = snapshot.info.boot_id
+        self.boot_id = snapshot.info.boot_id
         self.applications = snapshot.applications
         self.processes = {process.pid: process for process in snapshot.processes}
-        self.offspring: dict[int, list[m.ProcessInfo]] = defaultdict(list)
-        self.vacant: dict[int, list[m.ChildInfo]] = defaultdict(list)
-        self.placed: set[int] = set()
+        self.children_of: dict[int, list[m.ProcessInfo]] = defaultdict(list)
+        self.missing: dict[int, list[m.ChildInfo]] = defaultdict(list)
+        self.visited: set[int] = set()
         for process in sorted(snapshot.processes, key=lambda p: p.pid):
             if process.parent in self.processes:
-                self.offspring[process.parent].append(process)
+                self.children_of[process.parent].append(process)
         for child in snapshot.children:
-            self.vacant[child.supervisor].append(child)
+            self.missing[child.supervisor].append(child)
 
     def roots(self) -> tuple[TreeNode, ...]:
         roots = [self._application(application) for application in self.applications]
-        lost = sorted(self.processes.values(), key=lambda p: (p.parent in self.processes, p.pid))
-        nodes = tuple(self._process(p, UNSUPERVISED) for p in lost if p.pid not in self.placed)
+        unreached = sorted(self.processes.values(), key=lambda p: (p.parent in self.processes, p.pid))
+        nodes = tuple(self._process(p, UNSUPERVISED) for p in unreached if p.pid not in self.visited)
         if nodes:
             roots.append(TreeNode(GroupKey(""), UNSUPERVISED, UNSUPERVISED, children=nodes))
         return tuple(roots)
 
     def _application(self, application: m.ApplicationInfo) -> TreeNode:
         top = self.processes.get(application.top) if application.top is not None else None
-        tops = [top] if top is not None else []
-        tops += [
+        top_processes = [top] if top is not None else []
+        top_processes += [
             p
             for p in self.processes.values()
             if p.application == application.name and p.parent not in self.processes and p is not top
         ]
-        nodes = tuple(self._process(p, application.name) for p in tops)
+        nodes = tuple(self._process(p, application.name) for p in top_processes)
         key = GroupKey(application.name)
         return TreeNode(key, application.name, application.name, application=application, children=nodes)
 
-    def _process(self, process: m.ProcessInfo, above: str) -> TreeNode:
-        self.placed.add(process.pid)
-        place = f"{above}/{process.child_id or process.name or process.pid}"
-        below = [self._process(p, place) for p in self.offspring[process.pid] if p.pid not in self.placed]
-        below += [self._vacancy(child, place) for child in self.vacant[process.pid]]
-        key = ProcessKey(self.boot, process.pid)
-        return TreeNode(key, place, title_of(process), process=process, children=tuple(below))
+    def _process(self, process: m.ProcessInfo, parent_path: str) -> TreeNode:
+        self.visited.add(process.pid)
+        path = f"{parent_path}/{process.child_id or process.name or process.pid}"
+        below = [self._process(p, path) for p in self.children_of[process.pid] if p.pid not in self.visited]
+        below += [self._missing_child(child, path) for child in self.missing[process.pid]]
+        key = ProcessKey(self.boot_id, process.pid)
+        return TreeNode(key, path, title_of(process), process=process, children=tuple(below))
 
-    def _vacancy(self, child: m.ChildInfo, above: str) -> TreeNode:
-        key = ChildKey(self.boot, child.supervisor, child.child_id)
-        return TreeNode(key, f"{above}/{child.child_id}", child.child_id, child=child)
+    def _missing_child(self, child: m.ChildInfo, parent_path: str) -> TreeNode:
+        key = ChildKey(self.boot_id, child.supervisor, child.child_id)
+        return TreeNode(key, f"{parent_path}/{child.child_id}", child.child_id, child=child)
 
 
 def title_of(process: m.ProcessInfo) -> str:
-    """What a process is called: its registered name, else its child id, else what it is, else its module."""
+    """Returns the registered name of a process, else its child id, else its role, else its module."""
     if process.kind == "application" and process.name is None:
         return "application master"
     return process.name or process.child_id or process.module
 
 
 def walk(nodes: Sequence[TreeNode]) -> Iterator[TreeNode]:
-    """Every node, parents first."""
+    """Yields every node, parents first."""
     for node in nodes:
         yield node
         yield from walk(node.children)
 
 
 def find(nodes: Sequence[TreeNode], key: Key) -> TreeNode | None:
-    """The node with this key, if it is there."""
+    """Returns the node with this key, if there is one."""
     return next((node for node in walk(nodes) if node.key == key), None)
 
 
 def filter_tree(nodes: Sequence[TreeNode], wanted: str) -> tuple[TreeNode, ...]:
-    """The nodes that hold every word of `wanted`, with all their ancestors; hits are marked."""
+    """Returns the nodes that hold every word of `wanted`, marked as matched, with all their ancestors."""
     words = wanted.lower().split()
     if not words:
         return tuple(nodes)
-    return tuple(_kept(nodes, words))
+    return tuple(_matching(nodes, words))
 
 
-def _kept(nodes: Sequence[TreeNode], words: list[str]) -> Iterator[TreeNode]:
+def _matching(nodes: Sequence[TreeNode], words: list[str]) -> Iterator[TreeNode]:
     for node in nodes:
-        below = tuple(_kept(node.children, words))
-        hit = all(word in _searched(node) for word in words)
-        if hit or below:
-            yield replace(node, children=below, hit=hit)
+        below = tuple(_matching(node.children, words))
+        matched = all(word in _searched(node) for word in words)
+        if matched or below:
+            yield replace(node, children=below, matched=matched)
 
 
 def _searched(node: TreeNode) -> str:
@@ -142,21 +142,21 @@ def _searched(node: TreeNode) -> str:
 def flatten(
     roots: Sequence[TreeNode], collapsed: frozenset[str] = frozenset(), unfolded: frozenset[str] = frozenset()
 ) -> list[TreeRow]:
-    """The visible rows: what is collapsed is hidden, and long rows of siblings are folded."""
+    """Returns the visible rows: collapsed nodes hide their children, and long lists of siblings are folded."""
     return [row for node in roots for row in _rows(node, "", "", collapsed, unfolded)]
 
 
 def _rows(node: TreeNode, lead: str, below: str, collapsed: frozenset[str], unfolded: frozenset[str]) -> list[TreeRow]:
-    expanded = node.place not in collapsed
+    expanded = node.path not in collapsed
     rows = [TreeRow(node, lead, expanded)]
     if not expanded:
         return rows
-    shown = node.children if node.place in unfolded else node.children[:SIBLINGS]
+    shown = node.children if node.path in unfolded else node.children[:MAX_SIBLINGS]
     hidden = len(node.children) - len(shown)
     for index, child in enumerate(shown):
         last = index == len(shown) - 1 and not hidden
         rows += _rows(child, below + ("└ " if last else "├ "), below + ("  " if last else "│ "), collapsed, unfolded)
     if hidden:
-        fold = TreeNode(FoldKey(node.place), node.place, f"+{hidden} more")
+        fold = TreeNode(FoldKey(node.path), node.path, f"+{hidden} more")
         rows.append(TreeRow(fold, below + "└ ", False, hidden))
     return rows

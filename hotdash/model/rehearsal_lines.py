@@ -1,20 +1,21 @@
-"""A rehearsal as lines to read: how many went well, and what those did that didn't."""
+"""A rehearsal as styled lines: the counts, the failures, and an example."""
 
 from __future__ import annotations
 
 from node_runtime.protocol import messages as m
 
-from .styled_text import Line, Span, Tone, line, say
+from .styled_text import Line, Span, Tone, line, span
 from .term_lines import diff_lines
 from .units import duration, plural
 
-LISTED = 12
-_TRACE = 3
-_DIFFERENCE = 8
+MAX_LISTED = 12
+"""The most failed processes, and calls, that are listed."""
+_MAX_TRACE_LINES = 3
+_MAX_DIFF_LINES = 8
 
 
-def unknown(plan: m.Plan) -> int:
-    """Of how many processes nobody can say how their code_change would go."""
+def unrehearsed_count(plan: m.Plan) -> int:
+    """Returns the number of processes whose code_change could not be rehearsed."""
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
         return 0
@@ -22,56 +23,62 @@ def unknown(plan: m.Plan) -> int:
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
-    """The verdict, those that did not go well, and one of those that did."""
+    """Returns the counts, the processes with a problem, and one process that went well."""
     lines = [_verdict(rehearsal)] if rehearsal.processes else []
     if rehearsal.error:
-        lines.append(line(say(f"  It ended early: {rehearsal.error}.", "bad")))
+        lines.append(line(span(f"  It ended early: {rehearsal.error}.", "bad")))
     troubled = [one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False]
-    for one in troubled[:LISTED]:
-        lines += _troubled(one)
-    for call in rehearsal.calls[:LISTED]:
+    for one in troubled[:MAX_LISTED]:
+        lines += _problem_lines(one)
+    for call in rehearsal.calls[:MAX_LISTED]:
         lines += _call(call)
-    more = rehearsal.failed + rehearsal.unrehearsed + rehearsal.not_given_back - len(troubled[:LISTED])
+    more = rehearsal.failed + rehearsal.unrehearsed + rehearsal.not_given_back - len(troubled[:MAX_LISTED])
     if more > 0:
-        lines.append(line(say(f"    and {more} more", "fact")))
+        lines.append(line(span(f"    and {more} more", "muted")))
     example = next((one for one in rehearsal.results if one.outcome == "ok" and one.after is not None), None)
     if example is not None and example.after is not None:
         lines.append(
-            line(say("  for example ", "fact"), say(_name(example), "name"), say(f"  <{example.pid}>", "fact"))
+            line(span("  for example ", "muted"), span(_name(example), "name"), span(f"  <{example.pid}>", "muted"))
         )
-        lines += [(Span("    "), *one) for one in diff_lines(example.before, example.after)[:_DIFFERENCE]]
+        lines += [(Span("    "), *one) for one in diff_lines(example.before, example.after)[:_MAX_DIFF_LINES]]
     return lines
 
 
 def _verdict(rehearsal: m.Rehearsal) -> Line:
     tried = plural(rehearsal.reached, "process", "processes")
     whole = tried if rehearsal.reached == rehearsal.processes else f"{rehearsal.reached} of {rehearsal.processes}"
-    spans = [say(f"  {whole} tried on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
+    spans = [span(f"  {whole} tried on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
     counts: list[tuple[int, str, Tone]] = [
         (rehearsal.failed, "would fail", "bad"),
         (rehearsal.unrehearsed, "can't be tried", "warn"),
-        (rehearsal.not_given_back, "don't come back by the way down", "warn"),
+        (rehearsal.not_given_back, "don't return to their state by the way down", "warn"),
     ]
-    said = [say(f"{number} {words}", tone) for number, words, tone in counts if number]
-    return line(*spans, *(said or [say("all went well", "ok")]))
+    said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
+    return line(*spans, *(said or [span("all went well", "ok")]))
 
 
-def _troubled(one: m.Rehearsed) -> list[Line]:
+def _problem_lines(one: m.Rehearsed) -> list[Line]:
     bad = one.outcome not in ("ok", "unrehearsed")
     mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
     tone: Tone = "bad" if bad else "warn"
-    head = (Span("  "), mark, say(_name(one), "name"), say(f"  <{one.pid}>  ", "fact"), say(one.message or "", tone))
-    return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
+    head = (
+        Span("  "),
+        mark,
+        span(_name(one), "name"),
+        span(f"  <{one.pid}>  ", "muted"),
+        span(one.message or "", tone),
+    )
+    return [head, *((Span("      "), span(frame, "muted")) for frame in one.trace[-_MAX_TRACE_LINES:])]
 
 
 def _call(one: m.RehearsedCall) -> list[Line]:
     bad = one.outcome != "unrehearsed"
     mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
     head = (
-        Span("  "), mark, say(one.function, "name"), say(f"  instruction {one.step}  ", "fact"),
-        say(one.message, "bad" if bad else "warn"),
+        Span("  "), mark, span(one.function, "name"), span(f"  instruction {one.step}  ", "muted"),
+        span(one.message, "bad" if bad else "warn"),
     )  # fmt: skip
-    return [head, *((Span("      "), say(frame, "fact")) for frame in one.trace[-_TRACE:])]
+    return [head, *((Span("      "), span(frame, "muted")) for frame in one.trace[-_MAX_TRACE_LINES:])]
 
 
 def _name(one: m.Rehearsed) -> str:

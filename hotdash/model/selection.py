@@ -1,4 +1,4 @@
-"""What a selection holds on to: the thing itself, never the row that it happens to stand in."""
+"""Keys of a selection: they identify the selected object, never its row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ProcessKey:
-    """One process for ever: a pid is never used twice within a boot."""
+    """One process: a pid is never reused within a boot."""
 
     boot_id: str
     pid: int
@@ -15,7 +15,7 @@ class ProcessKey:
 
 @dataclass(frozen=True, slots=True)
 class ChildKey:
-    """A child specification that has no process."""
+    """A child specification without a process."""
 
     boot_id: str
     supervisor: int
@@ -24,16 +24,16 @@ class ChildKey:
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
-    """An application, or the processes that belong to none."""
+    """An application, or the processes without one."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class FoldKey:
-    """The row that stands for the siblings which are folded away at a place of the tree."""
+    """The row in place of the folded siblings below a path of the tree."""
 
-    place: str
+    path: str
 
 
 Key = ProcessKey | ChildKey | GroupKey | FoldKey

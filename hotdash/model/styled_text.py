@@ -1,7 +1,7 @@
-"""Text for a screen, with a meaning instead of a colour.
+"""Text for a screen, with tones instead of colours.
 
-Everything that a node sends passes through `plain` on its way to a screen, so it is data: no markup is
-read in it, and no control character of it reaches the terminal.
+Everything that a node sends passes through `sanitize`, so it is data: it is never parsed as markup, and none of its
+control characters reaches the terminal.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-Tone = Literal["plain", "name", "fact", "ok", "warn", "bad", "strong"]
+Tone = Literal["plain", "name", "muted", "ok", "warn", "bad", "strong"]
 
 _WORD = re.compile(r" *[^ ]+| +$")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -29,41 +29,41 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 
 
-def plain(text: str) -> str:
-    r"""`text` with every character that a terminal might obey spelt out: ESC becomes `\x1b`, a new line `\n`."""
+def sanitize(text: str) -> str:
+    r"""Returns `text` with control and format characters escaped: ESC becomes `\x1b`, a new line `\n`."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_spelt(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
-def say(text: str, tone: Tone = "plain") -> Span:
-    """A span of text that may come from anywhere."""
-    return Span(plain(text), tone)
+def span(text: str, tone: Tone = "plain") -> Span:
+    """Returns a span of sanitized text."""
+    return Span(sanitize(text), tone)
 
 
 def line(*parts: str | Span) -> Line:
-    """A line of spans; a bare string is in the plain tone."""
-    return tuple(say(part) if isinstance(part, str) else part for part in parts)
+    """Returns a line of spans; a bare string is in the plain tone."""
+    return tuple(span(part) if isinstance(part, str) else part for part in parts)
 
 
 def text_of(spans: Line) -> str:
-    """The characters of a line."""
+    """Returns the characters of a line."""
     return "".join(span.text for span in spans)
 
 
-def _spelt(character: str) -> str:
+def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
 def width_of(spans: Line) -> int:
-    """How many cells a line takes."""
+    """Returns the width of a line in cells."""
     return sum(cell_len(span.text) for span in spans)
 
 
 def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
-    """A line folded at words to at most `width` cells.
+    """Returns a line folded at words to at most `width` cells.
 
-    What follows stands at the column `hang`, or is indented a bit more than the line itself.
+    Continuation lines start at the column `hang`, or two cells deeper than the line itself.
     """
     if width_of(spans) <= width or width < 8:
         return [spans]
@@ -75,7 +75,7 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
     for word in _words(spans, width - indent):
         if used + width_of(word) > width and current:
             folded.append(tuple(current))
-            word = (Span(word[0].text.lstrip(" "), word[0].tone), *word[1:])  # noqa: PLW2901  # its blanks are the fold
+            word = (Span(word[0].text.lstrip(" "), word[0].tone), *word[1:])  # noqa: PLW2901  # the fold replaces its blanks
             current, used = [Span(" " * indent)], indent
         current += word
         used += width_of(word)
@@ -83,9 +83,9 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
 
 
 def _words(spans: Line, longest: int) -> Iterator[Line]:
-    """Each word with the blanks before it, in pieces when it is longer than `longest` cells.
+    """Yields each word with the blanks before it, in pieces when it is longer than `longest` cells.
 
-    A word may go over several spans; a no-break space does not end it.
+    A word may extend over several spans; a no-break space does not end it.
     """
     word: list[Span] = []
     for span in spans:

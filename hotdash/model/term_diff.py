@@ -1,4 +1,4 @@
-"""What differs between two pictures of a state."""
+"""The differences of two states of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from node_runtime.protocol.messages import Term
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference at a path of labels. `before` is None for what was added, `after` for what was removed."""
+    """One difference at a path of labels. `before` is None for an added part, `after` for a removed one."""
 
     kind: Literal["added", "removed", "changed"]
     path: tuple[str, ...]
@@ -20,7 +20,7 @@ class Change:
 
 
 def diff(before: Term, after: Term) -> tuple[Change, ...]:
-    """The differences, each as deep down as it can be named, in the order of the newer picture."""
+    """Returns the differences, each at the deepest path possible, in the order of the newer state."""
     return tuple(_changes((), before, after))
 
 
@@ -44,12 +44,12 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Whether a value is told by its parts; an empty container is, by none."""
+    """Returns whether a value is described by its parts; an empty container has none."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 
 def _parts(term: Term) -> dict[str, Term]:
-    """The parts by label; labels that occur twice (keys with the same short form) are numbered."""
+    """Returns the parts by label; repeated labels (keys with the same short form) are numbered."""
     parts: dict[str, Term] = {}
     for label, part in term.items:
         unique, number = label, 2

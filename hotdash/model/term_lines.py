@@ -1,4 +1,4 @@
-"""A value of the node, and the difference of two, as lines to read."""
+"""A value of the node, and the difference of two, as styled lines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.term_text import short
 
-from .styled_text import Line, Span, Tone, line, plain, say
+from .styled_text import Line, Span, Tone, line, sanitize, span
 from .term_diff import Change, diff
 
 _INDENT = "  "
@@ -18,51 +18,51 @@ _MARKS: dict[str, Span] = {
 }
 
 
-def term_lines(term: Term, fresh: frozenset[tuple[str, ...]] = frozenset()) -> list[Line]:
-    """The whole value, a line for each part; the parts at the paths of `fresh` stand out."""
-    return list(_lines(term, None, (), fresh))
+def term_lines(term: Term, changed: frozenset[tuple[str, ...]] = frozenset()) -> list[Line]:
+    """Returns the whole value, a line for each part; the parts at the paths of `changed` are highlighted."""
+    return list(_lines(term, None, (), changed))
 
 
-def _lines(term: Term, label: str | None, path: tuple[str, ...], fresh: frozenset[tuple[str, ...]]) -> Iterator[Line]:
+def _lines(term: Term, label: str | None, path: tuple[str, ...], changed: frozenset[tuple[str, ...]]) -> Iterator[Line]:
     indent = _INDENT * len(path)
-    head = (Span(indent), say(label, "name"), Span("  ")) if label is not None else (Span(indent),)
+    head = (Span(indent), span(label, "name"), Span("  ")) if label is not None else (Span(indent),)
     if term.items:
-        yield (*head, say(term.type, "fact"))
+        yield (*head, span(term.type, "muted"))
     else:
-        tone: Tone = "warn" if path in fresh else "strong"
+        tone: Tone = "warn" if path in changed else "strong"
         value = term.text or f"empty {term.type}"
-        shown = (say(value, tone),) if term.text else (say(value, "fact"),)
-        yield (*head, *shown) if _speaks_for_itself(term) else (*head, *shown, Span("  "), say(term.type, "fact"))
+        shown = (span(value, tone),) if term.text else (span(value, "muted"),)
+        yield (*head, *shown) if _type_is_obvious(term) else (*head, *shown, Span("  "), span(term.type, "muted"))
     for name, part in term.items:
-        yield from _lines(part, name, (*path, name), fresh)
+        yield from _lines(part, name, (*path, name), changed)
     if term.cut:
-        yield (Span(indent + _INDENT), Span(f"… {term.cut} more left out", "fact"))
+        yield (Span(indent + _INDENT), Span(f"… {term.cut} more left out", "muted"))
 
 
-def _speaks_for_itself(term: Term) -> bool:
-    """A value whose short form already tells its type."""
+def _type_is_obvious(term: Term) -> bool:
+    """Returns whether the short form of a value implies its type."""
     return term.type in ("int", "str", "bool", "NoneType", "float") or not term.text
 
 
 def diff_lines(before: Term, after: Term) -> list[Line]:
-    """What was added, removed and changed; one line says so when nothing was."""
+    """Returns the added, removed and changed parts, or one line that there is no difference."""
     changes = diff(before, after)
     if not changes:
-        return [line(say("No difference: the state after is the state before.", "fact"))]
+        return [line(span("No difference: the state after is the state before.", "muted"))]
     width = max(len(_path(change)) for change in changes)
     return [_change_line(change, min(width, 24)) for change in changes]
 
 
 def _path(change: Change) -> str:
-    return plain(".".join(change.path)) or "the state"
+    return sanitize(".".join(change.path)) or "the state"
 
 
 def _change_line(change: Change, width: int) -> Line:
     head = (_MARKS[change.kind], Span(_path(change).ljust(width) + "  ", "name"))
     if change.before is None and change.after is not None:
-        return (*head, say(short(change.after), "ok"))
+        return (*head, span(short(change.after), "ok"))
     if change.after is None and change.before is not None:
-        return (*head, say(short(change.before), "bad"))
+        return (*head, span(short(change.before), "bad"))
     assert change.before is not None
     assert change.after is not None
-    return (*head, say(short(change.before), "bad"), Span(" → ", "fact"), say(short(change.after), "ok"))
+    return (*head, span(short(change.before), "bad"), Span(" → ", "muted"), span(short(change.after), "ok"))

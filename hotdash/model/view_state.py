@@ -1,4 +1,4 @@
-"""What a screen is drawn from: the node, the desk that it stands on, and the time."""
+"""The state that a screen is drawn from: the node, the dashboard, and the time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from .node_view import NodeView
 from .selection import ProcessKey
 
-ARMED_FOR = 15 * 60.0
-"""Seconds for which the operator's actions stay allowed."""
+ARMED_SECONDS = 15 * 60.0
+"""Seconds for which arming allows the operator's actions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """The dashboard's own condition.
+class DashboardState:
+    """The state of the dashboard itself.
 
-    `busy` says what it is waiting for, `cost` what it costs this machine, `page` is where the node's users look.
+    `busy` says what it is waiting for, `cost` is its CPU and memory use, `page` is the URL of the page that the node
+    serves.
     """
 
     view: str = "overview"
@@ -27,37 +28,37 @@ class Desk:
     keymap: dict[str, str] = field(default_factory=dict)
 
     def armed(self, now: float) -> bool:
-        """Whether the operator's actions are allowed."""
+        """Returns whether the operator's actions are allowed."""
         return self.armed_until is not None and now < self.armed_until
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One moment. `now` is the local time."""
+class ViewState:
+    """Everything that a screen draws, at the local time `now`."""
 
     node: NodeView
-    desk: Desk
+    dashboard: DashboardState
     now: float
 
     @property
     def armed(self) -> bool:
-        """Whether the operator's actions are allowed."""
-        return self.desk.armed(self.now)
+        """Returns whether the operator's actions are allowed."""
+        return self.dashboard.armed(self.now)
 
     @property
     def fresh(self) -> bool:
-        """Whether the node may be taken to be as drawn."""
+        """Whether the screen shows the present."""
         return self.node.fresh(self.now)
 
     @property
     def node_now(self) -> float:
-        """The node's clock."""
+        """The time on the node's clock."""
         return self.node.node_now(self.now)
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """What an action would be about, by identity."""
+class Selection:
+    """The objects that an action would apply to, by identity."""
 
     process: ProcessKey | None = None
     vsn: str | None = None
@@ -65,8 +66,8 @@ class Selected:
 
 
 @dataclass(frozen=True, slots=True)
-class Wants:
-    """What the open view needs: `pictures` that move by themselves, and the state of one process."""
+class DataNeeds:
+    """The data that the open view needs: `snapshots` every second, and the state of one process."""
 
-    pictures: bool = True
+    snapshots: bool = True
     process: ProcessKey | None = None

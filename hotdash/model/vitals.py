@@ -1,4 +1,4 @@
-"""The node's vitals over the last minutes, drawn as sparklines."""
+"""The node's vitals over the last minutes, as sparklines."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from node_runtime.protocol.messages import Vitals
 from .styled_text import Line, Span, Tone
 from .units import count, duration, size
 
-KEPT = 240
+MAX_VITALS = 240
+"""Samples in a history, one a second."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class VitalsHistory:
     """The newest vitals, oldest first, at most `KEPT`."""
 
-    taken: tuple[Vitals, ...] = ()
+    samples: tuple[Vitals, ...] = ()
 
-    def add(self, vitals: Vitals) -> History:
-        """With one more; the same moment is not counted twice."""
-        if self.taken and vitals.at <= self.taken[-1].at:
+    def add(self, vitals: Vitals) -> VitalsHistory:
+        """Returns the history with one more sample; the same moment is not counted twice."""
+        if self.samples and vitals.at <= self.samples[-1].at:
             return self
-        return History((*self.taken[-KEPT + 1 :], vitals))
+        return VitalsHistory((*self.samples[-MAX_VITALS + 1 :], vitals))
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One of the vitals: what it is called, how it reads, and when it is worth a look."""
+    """One of the vitals: its title, its format, and the value from which it is shown as a warning."""
 
     title: str
     field: str
-    floor: float
-    """The least difference that fills the sparkline, so that noise stays low."""
+    min_range: float
+    """The least range that fills the sparkline, so noise stays low."""
     warn: float = float("inf")
-    level: bool = False
-    """Drawn from its least value on, not from zero."""
+    from_minimum: bool = False
+    """Whether the sparkline starts at the least value instead of zero."""
 
     def value(self, vitals: Vitals) -> float:
         return float(getattr(vitals, self.field))
@@ -47,8 +48,10 @@ class Gauge:
         tone: Tone = "warn" if number >= self.warn else "strong"
         return Span(_READINGS[self.field](number), tone)
 
-    def spark(self, history: History, width: int) -> str:
-        return spark([self.value(vitals) for vitals in history.taken], width, self.floor, level=self.level)
+    def sparkline(self, history: VitalsHistory, width: int) -> str:
+        return sparkline(
+            [self.value(vitals) for vitals in history.samples], width, self.min_range, from_minimum=self.from_minimum
+        )
 
 
 _READINGS = {
@@ -63,34 +66,37 @@ _READINGS = {
 
 GAUGES = (
     Gauge("cpu", "cpu_percent", 10.0, 80.0),
-    Gauge("memory", "rss", 4e6, level=True),
+    Gauge("memory", "rss", 4e6, from_minimum=True),
     Gauge("loop lag", "loop_lag", 0.005, 0.1),
     Gauge("messages", "messages_per_second", 10.0),
     Gauge("queued", "queued", 8.0, 1000.0),
-    Gauge("processes", "processes", 8.0, level=True),
-    Gauge("restarts", "restarts", 3.0, level=True),
+    Gauge("processes", "processes", 8.0, from_minimum=True),
+    Gauge("restarts", "restarts", 3.0, from_minimum=True),
 )
 
 
-def spark(values: Sequence[float], width: int, floor: float = 1.0, *, level: bool = False) -> str:
-    """The newest `width` values as bars, right aligned; the tallest stands for the largest, or for `floor`."""
+def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, from_minimum: bool = False) -> str:
+    """Returns the newest `width` values as bars, right aligned, scaled to their range or to `min_range`."""
     newest = values[-width:] if width > 0 else []
-    ground = min(newest, default=0.0) if level else 0.0
-    top = max((*(value - ground for value in newest), floor))
-    heights = (int((max(value, ground) - ground) / top * len(_BARS)) for value in newest)
+    lowest = min(newest, default=0.0) if from_minimum else 0.0
+    top = max((*(value - lowest for value in newest), min_range))
+    heights = (int((max(value, lowest) - lowest) / top * len(_BARS)) for value in newest)
     return "".join(_BARS[min(len(_BARS) - 1, height)] for height in heights).rjust(width)
 
 
-def gauge_lines(history: History, cells: int, cell_width: int) -> tuple[Line, Line]:
-    """Two lines, readings above sparklines, for the first `cells` gauges."""
-    if not history.taken:
-        return ((Span("no vitals yet", "fact"),), ())
-    newest = history.taken[-1]
+def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Line, Line]:
+    """Returns two lines, readings above sparklines, for the first `cells` gauges."""
+    if not history.samples:
+        return ((Span("no vitals yet", "muted"),), ())
+    newest = history.samples[-1]
     above: list[Span] = []
     below: list[Span] = []
     for gauge in GAUGES[:cells]:
         reading = gauge.reading(newest)
         gap = cell_width - len(gauge.title) - len(reading.text) - 2
-        above += (Span(gauge.title, "fact"), Span(" " * max(gap, 1)), reading, Span("  "))
-        below += (Span(gauge.spark(history, cell_width - 2), "ok" if reading.tone != "warn" else "warn"), Span("  "))
+        above += (Span(gauge.title, "muted"), Span(" " * max(gap, 1)), reading, Span("  "))
+        below += (
+            Span(gauge.sparkline(history, cell_width - 2), "ok" if reading.tone != "warn" else "warn"),
+            Span("  "),
+        )
     return tuple(above), tuple(below)

@@ -1,1 +1,1 @@
-"""Views, dialogs, and the screens that hold them."""
+"""The full screens and the dialogs."""

@@ -1,4 +1,4 @@
-"""The question before anything is changed. Its default is to do nothing."""
+"""The confirmation dialog before any change. Its default is to do nothing."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from textual.screen import ModalScreen
 from textual.validation import Number
 from textual.widgets import Button, Input, Label
 
-from hotdash.model.styled_text import Line, line, say
-from hotdash.widgets.bars import Facts
+from hotdash.model.styled_text import Line, line, span
+from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.painting import content
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yes, with what was filled in."""
+    """Consent, with the values of the fields."""
 
     wait: float = 0.0
     reason: str | None = None
@@ -30,29 +30,29 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. All of it is frozen when it is asked: the target can't change under the dialog.
+    """The content of a dialog. It is fixed before the dialog opens, so the target can't change under it.
 
-    `typed` has to be typed before `verb` can be pressed; `wait`, in seconds, offers to wait for a safe moment, and
-    `reason` to tell why; both are what the fields begin with; `twin` gives the command line that does the same.
+    The operator has to type `typed` before the button `verb` is enabled. `wait`, in seconds, and `reason` are the
+    initial values of two fields, each absent if None. `command_line` returns the equivalent command line.
     """
 
     title: str
     lines: tuple[Line, ...]
     verb: str
-    twin: Callable[[Answer], str]
+    command_line: Callable[[Answer], str]
     typed: str | None = None
     wait: float | None = None
     reason: str | None = None
     harmful: bool = True
 
 
-class Confirm(ModalScreen[Answer | None]):
-    """Shows a Question; ends with an Answer, or with None for no."""
+class ConfirmDialog(ModalScreen[Answer | None]):
+    """Shows a Question; returns an Answer, or None when cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "dismiss_none", "Cancel")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
     DEFAULT_CSS = """
-    Confirm {
+    ConfirmDialog {
         align: center middle;
         & > Vertical {
             width: 76; max-width: 96%; height: auto; max-height: 96%; overflow-y: auto;
@@ -60,18 +60,18 @@ class Confirm(ModalScreen[Answer | None]):
             border-title-color: $foreground; border-title-style: bold;
         }
         &.-harmful > Vertical { border: round $error; }
-        & Facts { padding: 1 0; }
+        & StaticLines { padding: 1 0; }
         & .field { height: 1; margin-bottom: 1; }
         & .field Label { width: 26; color: $foreground 60%; }
         & .field Input { width: 1fr; background: $foreground 10%; }
         & #buttons { height: 3; align-horizontal: right; }
         & #buttons Button { margin-left: 2; }
-        & #twin { color: $foreground 60%; padding: 0 0 1 0; }
+        & #command-line { color: $foreground 60%; padding: 0 0 1 0; }
     }
-    Confirm.-low {
-        & Facts { padding: 0; }
+    ConfirmDialog.-low {
+        & StaticLines { padding: 0; }
         & .field { margin-bottom: 0; }
-        & #twin { padding: 1 0; }
+        & #command-line { padding: 1 0; }
     }
     """
 
@@ -83,28 +83,28 @@ class Confirm(ModalScreen[Answer | None]):
     def compose(self) -> ComposeResult:
         question = self._question
         with Vertical() as box:
-            box.border_title = content(line(say(question.title)))
-            yield Facts()
+            box.border_title = content(line(span(question.title)))
+            yield StaticLines()
             if question.wait is not None:
                 seconds = Input(f"{question.wait:g}", id="wait", validators=[Number(0)], compact=True)
                 yield from _field("Wait at most, in seconds", seconds)
             if question.reason is not None:
                 yield from _field("Reason, for the audit", Input(question.reason, id="reason", compact=True))
             if question.typed is not None:
-                label = f"Type {question.typed} to go on"
+                label = f"Type {question.typed} to proceed"
                 yield from _field(label, Input(id="typed", compact=True))
-            yield Facts(id="twin")
+            yield StaticLines(id="command-line")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", flat=True)
                 yield Button(question.verb, id="do", variant="error" if question.harmful else "primary", flat=True)
 
     def on_mount(self) -> None:
-        self.query_one(Facts).show(list(self._question.lines))
+        self.query_one(StaticLines).show(list(self._question.lines))
         self._check()
         self.query_one("#typed" if self._question.typed is not None else "#cancel").focus()
 
     def _answer(self) -> Answer | None:
-        """What is filled in; None while something is wrong."""
+        """Returns the values of the fields; None while one is invalid."""
         fields = {field.id: field.value.strip() for field in self.query(Input)}
         try:
             wait = float(fields.get("wait") or 0)
@@ -112,37 +112,39 @@ class Confirm(ModalScreen[Answer | None]):
             return None
         return Answer(wait, fields.get("reason") or None) if 0 <= wait < math.inf else None
 
-    def _allowed(self) -> bool:
-        """Whether what has to be typed is typed."""
+    def _typed_correctly(self) -> bool:
+        """Returns whether the required text is typed."""
         typed = self._question.typed
         return typed is None or self.query_one("#typed", Input).value.strip() == typed
 
     @on(Input.Changed)
     def _check(self) -> None:
         answer = self._answer()
-        self.query_one("#do", Button).disabled = answer is None or not self._allowed()
-        twin = self._question.twin(answer or Answer())
-        self.query_one("#twin", Facts).show([line(say(f"$ {twin}", "fact"))] if twin else [])
+        self.query_one("#do", Button).disabled = answer is None or not self._typed_correctly()
+        command_line = self._question.command_line(answer or Answer())
+        self.query_one("#command-line", StaticLines).show(
+            [line(span(f"$ {command_line}", "muted"))] if command_line else []
+        )
 
     @on(Input.Submitted)
-    def _filled_in(self) -> None:
-        """Enter in a field only goes to the button; the deed needs another enter."""
+    def _focus_button(self) -> None:
+        """Enter in a field only focuses the button; confirming needs another enter."""
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
 
     @on(Button.Pressed, "#do")
-    def _do(self) -> None:
+    def _accept(self) -> None:
         answer = self._answer()
-        if answer is not None and self._allowed():
+        if answer is not None and self._typed_correctly():
             self.dismiss(answer)
 
     @on(Button.Pressed, "#cancel")
-    def action_dismiss_none(self) -> None:
-        """No."""
+    def action_cancel(self) -> None:
+        """Close without an answer."""
         self.dismiss(None)
 
 
 def _field(label: str, field: Input) -> ComposeResult:
     with Horizontal(classes="field"):
-        yield Label(content(line(say(label))))
+        yield Label(content(line(span(label))))
         yield field

@@ -1,4 +1,4 @@
-"""Every key, from the registry."""
+"""The help dialog: every key, from the registry of actions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from hotdash.actions import ACTIONS, shown_keys
-from hotdash.model.styled_text import Line, Span, Tone, line, say
-from hotdash.widgets.text_lines import Lines
+from hotdash.actions import ACTIONS, help_of, shown_keys
+from hotdash.model.styled_text import Line, Span, Tone, line, span
+from hotdash.widgets.text_lines import ScrollingLines
 
 _MOVING = (
-    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u a screenful."),
+    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u by a screen."),
     ("enter", "Open: the state, the plan, the operation, the difference."),
     ("tab", "Go to the next panel."),
     ("space ← →", "Open and close in the tree; * opens all."),
@@ -22,29 +22,29 @@ _MOVING = (
 _RULES = (
     (
         "change",
-        "Nothing is changed before the dashboard is armed and a dialog is confirmed; its default is to do nothing.",
+        "Every change needs the armed dashboard and a confirmed dialog, whose default is to do nothing.",
     ),
-    ("selection", "A selection is a process for ever: when it ends, nothing else takes its place."),
-    ("outcome", "An outcome is shown when the node has reported it, and not before."),
+    ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
+    ("outcome", "An outcome is shown only after the node has reported it."),
 )
 _TEXT_AT = 21
-"""The column at which every explanation stands."""
+"""The column of the explanations."""
 
 
-class Help(ModalScreen[None]):
-    """Closes with esc, or with the key that opened it."""
+class HelpDialog(ModalScreen[None]):
+    """Closes with escape, and with the default keys of help and leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
 
     DEFAULT_CSS = """
-    Help {
+    HelpDialog {
         align: center middle;
         & > Vertical {
             width: 92; max-width: 96%; height: 90%;
             background: $surface; border: round $primary; padding: 0 1;
             border-title-color: $foreground; border-title-style: bold;
         }
-        & Lines { height: 1fr; padding: 0 1; }
+        & ScrollingLines { height: 1fr; padding: 0 1; }
     }
     """
 
@@ -56,30 +56,37 @@ class Help(ModalScreen[None]):
         with Vertical() as box:
             box.border_title = "Keys"
             box.border_subtitle = "esc closes"
-            yield Lines(hang=_TEXT_AT)
+            yield ScrollingLines(hang=_TEXT_AT)
 
     def on_mount(self) -> None:
-        lines = self.query_one(Lines)
+        lines = self.query_one(ScrollingLines)
         lines.show(help_lines(self._keymap))
         lines.focus()
 
 
 def help_lines(keymap: dict[str, str]) -> list[Line]:
-    """The whole registry, group by group."""
+    """Returns the whole registry by group."""
     lines: list[Line] = []
     for group in dict.fromkeys(action.group for action in ACTIONS):
-        lines += [line(say(group, "strong"))]
+        lines += [line(span(group, "strong"))]
         for action in ACTIONS:
             if action.group == group:
                 keys = " ".join(shown_keys(action, keymap)).ljust(6)
                 armed = Span("! ", "bad") if action.role == "operator" else Span("  ")
-                lines.append((say(f"  {keys}", "name"), armed, say(action.label.ljust(11)), say(action.help, "fact")))
+                lines.append(
+                    (
+                        span(f"  {keys}", "name"),
+                        armed,
+                        span(action.label.ljust(11)),
+                        span(help_of(action, keymap), "muted"),
+                    )
+                )
         lines.append(())
-    lines += [_row("  !", "marks what needs the dashboard to be armed.", "bad"), ()]
-    lines += [line(say("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _MOVING)]
-    lines += [(), line(say("Rules", "strong")), *(_row(f"  {about}", rule) for about, rule in _RULES)]
+    lines += [_row("  !", "marks the actions that need the dashboard to be armed.", "bad"), ()]
+    lines += [line(span("Moving", "strong")), *(_row(f"  {keys}", what) for keys, what in _MOVING)]
+    lines += [(), line(span("Rules", "strong")), *(_row(f"  {about}", rule) for about, rule in _RULES)]
     return lines
 
 
 def _row(key: str, text: str, tone: Tone = "name") -> Line:
-    return line(say(key.ljust(_TEXT_AT), tone), say(text))
+    return line(span(key.ljust(_TEXT_AT), tone), span(text))

@@ -1,4 +1,4 @@
-"""The screen that holds the numbered views."""
+"""The main screen, with the numbered views."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Input
 
-from hotdash.model.view_state import Picture, Selected, Wants
+from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.views.base import NodeScreen, View
 from hotdash.views.events import Events
 from hotdash.views.modules import Modules
@@ -17,17 +17,17 @@ from hotdash.views.overview import Overview
 from hotdash.views.releases import Releases
 from hotdash.views.upgrades import Upgrades
 from hotdash.widgets.bars import Tabs, VitalsBar
-from hotdash.widgets.painting import Painted
+from hotdash.widgets.painting import LineScrollView
 
 
 class FilterInput(Input):
-    """What a view is filtered by; esc throws it away, enter keeps it."""
+    """The filter field of a view; escape discards the filter, enter keeps it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "screen.clear_filter", show=False)]
 
 
 class MainScreen(NodeScreen):
-    """Tabs, vitals, one view, and the filter while it is used. Only the open view is drawn."""
+    """Tabs, vitals, the open view, and the filter field while in use. Only the open view is drawn."""
 
     DEFAULT_CSS = """
     MainScreen {
@@ -40,7 +40,7 @@ class MainScreen(NodeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._picture: Picture | None = None
+        self._view_state: ViewState | None = None
 
     def body(self) -> ComposeResult:
         yield Tabs()
@@ -69,29 +69,29 @@ class MainScreen(NodeScreen):
         self._focus()
 
     def _focus(self) -> None:
-        self.view.query(Painted).first().focus()
+        self.view.query(LineScrollView).first().focus()
 
-    def show(self, picture: Picture) -> None:
-        self.keys_of = picture.desk.view
-        super().show(picture)
+    def show(self, view_state: ViewState) -> None:
+        self.footer_name = view_state.dashboard.view
+        super().show(view_state)
 
-    def draw(self, picture: Picture) -> None:
-        self._picture = picture
-        self.set_class(picture.node.snapshot is not None and not picture.fresh, "-stale")
-        self.query_one(Tabs).show(picture)
-        self.query_one(VitalsBar).show(picture)
-        self.view.show(picture)
+    def draw(self, view_state: ViewState) -> None:
+        self._view_state = view_state
+        self.set_class(view_state.node.snapshot is not None and not view_state.fresh, "-stale")
+        self.query_one(Tabs).show(view_state)
+        self.query_one(VitalsBar).show(view_state)
+        self.view.show(view_state)
 
-    def selected(self) -> Selected:
+    def selected(self) -> Selection:
         return self.view.selected()
 
-    def wants(self) -> Wants:
-        return self.view.wants()
+    def needs(self) -> DataNeeds:
+        return self.view.needs()
 
     # -------------------------------------------------------------- the filter
 
     def open_filter(self) -> None:
-        """Let the operator type."""
+        """Open the filter field."""
         self._show_filter(open_it=True)
         self.query_one("#filter").focus()
 
@@ -104,8 +104,8 @@ class MainScreen(NodeScreen):
     @on(Input.Changed, "#filter")
     def _filter(self, changed: Input.Changed) -> None:
         self.view.filtered = changed.value.strip()
-        if self._picture is not None:
-            self.view.show(self._picture)
+        if self._view_state is not None:
+            self.view.show(self._view_state)
 
     @on(Input.Submitted, "#filter")
     def _filtered(self) -> None:
@@ -117,13 +117,13 @@ class MainScreen(NodeScreen):
         self.clear_filter()
 
     def clear_filter(self) -> bool:
-        """Show everything again; whether there was a filter, or its field was open."""
+        """Show everything again; returns whether there was a filter or an open field."""
         field = self.query_one("#filter", Input)
         if not field.has_class("-shown"):
             return False
         self.view.filtered = ""
         self._show_filter(open_it=False)
         self._focus()
-        if self._picture is not None:
-            self.view.show(self._picture)
+        if self._view_state is not None:
+            self.view.show(self._view_state)
         return True

@@ -1,24 +1,24 @@
-"""One operation on a screen of its own, while it runs and after."""
+"""The screen of one operation, during and after its run."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.view_state import Picture, Selected
+from hotdash.model.view_state import Selection, ViewState
 from hotdash.views.base import NodeScreen
 from hotdash.views.upgrades import OperationPanel
 from hotdash.widgets.table import Table
 
 
 class OperationScreen(NodeScreen):
-    """Draws what the node has told of the operation; it goes on when this screen is closed."""
+    """Draws the operation as the node reports it. Closing the screen does not stop the operation."""
 
     DEFAULT_CSS = """
     OperationScreen OperationPanel { padding-top: 1; }
     OperationScreen.-low OperationPanel { padding-top: 0; }
     """
 
-    keys_of = "operation"
+    footer_name = "operation"
 
     def __init__(self, operation: str) -> None:
         super().__init__()
@@ -30,8 +30,8 @@ class OperationScreen(NodeScreen):
     def on_mount(self) -> None:
         self.query_one("#results", Table).focus()
 
-    def draw(self, picture: Picture) -> None:
-        self.query_one(OperationPanel).show(picture.node.operation(self.operation), picture)
+    def draw(self, view_state: ViewState) -> None:
+        self.query_one(OperationPanel).show(view_state.node.operation(self.operation), view_state)
 
-    def selected(self) -> Selected:
-        return Selected(operation=self.operation)
+    def selected(self) -> Selection:
+        return Selection(operation=self.operation)

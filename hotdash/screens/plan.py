@@ -1,50 +1,54 @@
-"""The plan of an upgrade or a downgrade, before anything is touched."""
+"""The screen of a plan, before anything is touched."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
+from hotdash.actions import key_of
 from hotdash.model.plan_lines import plan_lines, plan_title
-from hotdash.model.styled_text import line, say
-from hotdash.model.view_state import Picture, Selected
+from hotdash.model.styled_text import line, span
+from hotdash.model.view_state import Selection, ViewState
 from hotdash.views.base import NodeScreen
-from hotdash.widgets.bars import Facts
-from hotdash.widgets.text_lines import Lines
+from hotdash.widgets.bars import StaticLines
+from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 
 
 class PlanScreen(NodeScreen):
-    """Reads like a page; U or D on it asks for the deed, P and X belong to what runs."""
+    """Shows one plan as text; its footer offers the upgrade and the downgrade."""
 
     DEFAULT_CSS = """
     PlanScreen {
-        & > Facts { padding: 1 1; }
-        & > Lines { height: 1fr; padding: 0 1; }
-        &.-low > Facts { padding: 0 1; }
+        & > StaticLines { padding: 1 1; }
+        & > ScrollingLines { height: 1fr; padding: 0 1; }
+        &.-low > StaticLines { padding: 0 1; }
     }
     """
 
-    keys_of = "plan"
+    footer_name = "plan"
 
     def __init__(self, plan: m.Plan) -> None:
         super().__init__()
         self.plan = plan
 
     def body(self) -> ComposeResult:
-        yield Facts()
-        yield Lines(id="plan")
+        yield StaticLines()
+        yield ScrollingLines(id="plan")
 
     def on_mount(self) -> None:
         self.query_one("#plan").focus()
 
-    def draw(self, picture: Picture) -> None:
-        """A plan does not move; only what the node did since is said."""
-        snapshot = picture.node.snapshot
-        head = [line(say(plan_title(self.plan), "strong"), say(f"  on {picture.node.name}", "fact"))]
+    def draw(self, view_state: ViewState) -> None:
+        """Draw the plan, which is fixed, and a warning if the node has changed since."""
+        snapshot = view_state.node.snapshot
+        head = [line(span(plan_title(self.plan), "strong"), span(f"  on {view_state.node.name}", "muted"))]
         if snapshot is not None and snapshot.info.generation != self.plan.generation:
-            head.append(line(say("The node has changed since this plan was made: make it again with p.", "warn")))
-        self.query_one(Facts).show(head)
-        self.query_one("#plan", Lines).show(plan_lines(self.plan))
+            key = key_of("plan", view_state.dashboard.keymap)
+            head.append(
+                line(span(f"The node has changed since this plan was made; press {key} to plan again.", "warn"))
+            )
+        self.query_one(StaticLines).show(head)
+        self.query_one("#plan", ScrollingLines).show(plan_lines(self.plan))
 
-    def selected(self) -> Selected:
-        return Selected(vsn=self.plan.to_vsn)
+    def selected(self) -> Selection:
+        return Selection(vsn=self.plan.to_vsn)

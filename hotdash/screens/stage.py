@@ -1,4 +1,4 @@
-"""Ask for a release's tarball and upload it."""
+"""The dialog that asks for a release's tarball and uploads it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from textual.screen import ModalScreen
 from textual.suggester import Suggester
 from textual.widgets import Button, Input, ProgressBar
 
-from hotdash.model.styled_text import line, say
+from hotdash.model.styled_text import line, span
 from hotdash.model.units import size
-from hotdash.widgets.bars import Facts
+from hotdash.widgets.bars import StaticLines
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 
-Upload = Callable[[Path, Callable[[int, int], None]], Awaitable[m.ReleaseInfo]]
+UploadFunction = Callable[[Path, Callable[[int, int], None]], Awaitable[m.ReleaseInfo]]
 
 
 class TarballSuggester(Suggester):
-    """Completes a path by what is there: folders, and files that may be releases."""
+    """Completes a path with the existing folders and tarballs."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
@@ -47,80 +47,83 @@ def _completed(value: str) -> str | None:
     return head + slash + names[0] if names and start else None
 
 
-class Stage(ModalScreen[m.ReleaseInfo | None]):
-    """Ends with the release that the node has verified and unpacked, or with None."""
+class StageDialog(ModalScreen[m.ReleaseInfo | None]):
+    """Returns the release that the node has verified and unpacked, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
     DEFAULT_CSS = """
-    Stage {
+    StageDialog {
         align: center middle;
         & > Vertical {
             width: 76; max-width: 96%; height: auto; max-height: 96%;
             background: $surface; border: round $primary; padding: 0 2;
             border-title-color: $foreground; border-title-style: bold;
         }
-        & Facts { padding: 1 0; }
+        & StaticLines { padding: 1 0; }
         & Input { background: $foreground 10%; }
         & ProgressBar { margin-top: 1; width: 100%; }
         & Bar { width: 1fr; }
-        & #told { padding: 1 0 0 0; }
-        & #twin { padding: 0; }
+        & #status { padding: 1 0 0 0; }
+        & #command-line { padding: 0; }
         & #buttons { height: 3; align-horizontal: right; }
         & #buttons Button { margin-left: 2; }
     }
     """
 
-    def __init__(self, node: str, upload: Upload, twin: Callable[[str], str], path: str = "") -> None:
+    def __init__(self, node: str, upload: UploadFunction, command_line: Callable[[str], str], path: str = "") -> None:
         super().__init__()
         self._node = node
         self._upload = upload
-        self._twin = twin
+        self._command_line = command_line
         self._path = path
-        self._release: m.ReleaseInfo | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical() as box:
             box.border_title = "Stage a release"
-            yield Facts(id="about")
+            yield StaticLines(id="about")
             yield Input(
-                self._path, placeholder="path of the tarball that node-runtime build made",
+                self._path, placeholder="path of a tarball from node-runtime build",
                 suggester=TarballSuggester(), compact=True,
             )  # fmt: skip
             yield ProgressBar(show_eta=False)
-            yield Facts(id="told")
-            yield Facts(id="twin")
+            yield StaticLines(id="status")
+            yield StaticLines(id="command-line")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", flat=True)
                 yield Button("Upload", id="do", variant="primary", flat=True)
 
     def on_mount(self) -> None:
         about = "The node verifies and unpacks it. Nothing that runs is touched."
-        self.query_one("#about", Facts).show([line("To ", say(self._node, "name"), say(f". {about}"))])
+        self.query_one("#about", StaticLines).show([line("To ", span(self._node, "name"), span(f". {about}"))])
         self.query_one(ProgressBar).display = False
         self._changed()
 
     @on(Input.Changed)
     def _changed(self) -> None:
         path = self.query_one(Input).value.strip()
-        self.query_one("#twin", Facts).show([line(say(f"$ {self._twin(path)}", "fact"))])
+        self.query_one("#command-line", StaticLines).show([line(span(f"$ {self._command_line(path)}", "muted"))])
         self.query_one("#do", Button).disabled = not path
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#do")
-    def _begin(self) -> None:
+    def _start(self) -> None:
         path = Path(self.query_one(Input).value.strip()).expanduser()
         if path.is_file():
-            self._go(path)
+            self._run_upload(path)
         else:
-            self.query_one("#told", Facts).show([line(say(f"There is no file {path}.", "bad"))])
+            self.query_one("#status", StaticLines).show([line(span(f"There is no file {path}.", "bad"))])
 
     @work(exclusive=True, group="upload", exit_on_error=False)
-    async def _go(self, path: Path) -> None:
-        bar, told, do = self.query_one(ProgressBar), self.query_one("#told", Facts), self.query_one("#do", Button)
+    async def _run_upload(self, path: Path) -> None:
+        bar, status, do = (
+            self.query_one(ProgressBar),
+            self.query_one("#status", StaticLines),
+            self.query_one("#do", Button),
+        )
         do.disabled = True
         bar.display = True
-        told.show([line(say("sending …", "fact"))])
+        status.show([line(span("sending …", "muted"))])
 
         def progress(sent: int, whole: int) -> None:
             bar.update(total=whole, progress=sent)
@@ -129,18 +132,18 @@ class Stage(ModalScreen[m.ReleaseInfo | None]):
                 if sent == whole
                 else f"sending … {size(sent)} of {size(whole)}"
             )
-            told.show([line(say(done, "fact"))])
+            status.show([line(span(done, "muted"))])
 
         try:
             release = await self._upload(path, progress)
         except Refused as refusal:
-            told.show([line(say(refusal.sentence, "bad"))])
+            status.show([line(span(refusal.sentence, "bad"))])
             do.disabled = False
             return
         self.dismiss(release)
 
     @on(Button.Pressed, "#cancel")
     def action_cancel(self) -> None:
-        """Close; what was sent so far the node throws away."""
+        """Close; the node discards an incomplete upload."""
         self.workers.cancel_node(self)
         self.dismiss(None)

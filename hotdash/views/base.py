@@ -1,4 +1,4 @@
-"""What views and full screens have in common: they are shown a picture, and say what an action would be about."""
+"""Base classes of the views and the full screens."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
 
-from hotdash.model.view_state import Picture, Selected, Wants
+from hotdash.model.view_state import DataNeeds, Selection, ViewState
 from hotdash.widgets.bars import KeyBar, Notice
 from hotdash.widgets.header import Header
 
 
 class View(Vertical):
-    """One of the numbered views. `filtered` is what the operator typed after the slash."""
+    """One of the numbered views. `filtered` is the text of the filter."""
 
     DEFAULT_CSS = """
     View { height: 1fr; }
@@ -20,27 +20,27 @@ class View(Vertical):
 
     filtered: str = ""
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
         raise NotImplementedError
 
-    def selected(self) -> Selected:
-        """What an action would be about."""
-        return Selected()
+    def selected(self) -> Selection:
+        """Returns the selection that an action would apply to."""
+        return Selection()
 
-    def wants(self) -> Wants:
-        """What the node has to be asked for while this is open."""
-        return Wants(pictures=False)
+    def needs(self) -> DataNeeds:
+        """Returns the data to read from the node while this is open."""
+        return DataNeeds(snapshots=False)
 
 
 class NodeScreen(Screen[None]):
-    """A full screen with the header above and the keys below."""
+    """A full screen with the header above and the keys below. `footer_name` selects the keys."""
 
     DEFAULT_CSS = """
     NodeScreen { background: $background; }
     """
 
-    keys_of = ""
+    footer_name = ""
 
     def compose(self) -> ComposeResult:
         yield Header()
@@ -49,24 +49,24 @@ class NodeScreen(Screen[None]):
         yield KeyBar()
 
     def body(self) -> ComposeResult:
-        """What stands between header and keys."""
+        """Yields the widgets between header and keys."""
         raise NotImplementedError
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
-        self.query_one(Header).show(picture)
-        self.query_one(Notice).show(picture)
-        self.query_one(KeyBar).show(picture, self.keys_of)
-        self.draw(picture)
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
+        self.query_one(Header).show(view_state)
+        self.query_one(Notice).show(view_state)
+        self.query_one(KeyBar).show(view_state, self.footer_name)
+        self.draw(view_state)
 
-    def draw(self, picture: Picture) -> None:
-        """Draw what is the screen's own."""
+    def draw(self, view_state: ViewState) -> None:
+        """Draw the body."""
         raise NotImplementedError
 
-    def selected(self) -> Selected:
-        """What an action would be about."""
-        return Selected()
+    def selected(self) -> Selection:
+        """Returns the selection that an action would apply to."""
+        return Selection()
 
-    def wants(self) -> Wants:
-        """What the node has to be asked for while this is open."""
-        return Wants(pictures=False)
+    def needs(self) -> DataNeeds:
+        """Returns the data to read from the node while this is open."""
+        return DataNeeds(snapshots=False)

@@ -1,14 +1,14 @@
-"""View 7: what the node reports, newest last."""
+"""View 7: the events that the node reports, newest last."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.styled_text import Line, Span, Tone, line, say
+from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.model.units import moment
-from hotdash.model.view_state import Picture
-from hotdash.widgets.bars import Facts
-from hotdash.widgets.text_lines import Lines
+from hotdash.model.view_state import ViewState
+from hotdash.widgets.bars import StaticLines
+from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 
 from .base import View
@@ -17,37 +17,37 @@ _TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name
 
 
 class Events(View):
-    """A log that stays at its end while it is there."""
+    """The event log. While scrolled to its end, it follows new events."""
 
     DEFAULT_CSS = """
-    Events Lines { height: 1fr; padding: 0 1; }
+    Events ScrollingLines { height: 1fr; padding: 0 1; }
     """
 
     def __init__(self) -> None:
         super().__init__(id="events")
 
     def compose(self) -> ComposeResult:
-        yield Facts()
-        yield Lines(tail=True)
+        yield StaticLines()
+        yield ScrollingLines(tail=True)
 
-    def show(self, picture: Picture) -> None:
+    def show(self, view_state: ViewState) -> None:
         words = self.filtered.lower().split()
-        log = picture.node.log
+        log = view_state.node.log
         kept = [event for event in log if all(word in f"{event.kind} {event.text}".lower() for word in words)]
-        what = f"{len(kept)} of {len(log)} events" if words else f"{len(log)} events"
-        self.query_one(Facts).show([line(say(what, "fact"))])
+        summary = f"{len(kept)} of {len(log)} events" if words else f"{len(log)} events"
+        self.query_one(StaticLines).show([line(span(summary, "muted"))])
         if kept:
-            lines = [_line(event, picture.now) for event in kept]
+            lines = [_line(event, view_state.now) for event in kept]
         else:
-            lines = [line(say("Nothing matches the filter." if log else "Nothing has happened yet.", "fact"))]
-        self.query_one(Lines).show(lines)
+            lines = [line(span("Nothing matches the filter." if log else "Nothing has happened yet.", "muted"))]
+        self.query_one(ScrollingLines).show(lines)
 
 
 def _line(event: m.Event, now: float) -> Line:
     return (
-        say(moment(event.at, now), "fact"),
+        span(moment(event.at, now), "muted"),
         Span("  "),
-        say(event.kind.ljust(9), _TONES.get(event.kind, "plain")),
+        span(event.kind.ljust(9), _TONES.get(event.kind, "plain")),
         Span("  "),
-        say(event.text),
+        span(event.text),
     )

@@ -1,56 +1,57 @@
-"""View 5: the releases in the node's directory, and what can be done with the selected one."""
+"""View 5: the releases in the node's directory, and the actions on the selected one."""
 
 from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.model.operation_lines import VERDICTS
-from hotdash.model.styled_text import Line, Span, Tone, line, say
+from hotdash.actions import key_of
+from hotdash.model.operation_lines import VERDICT_TONES
+from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.model.units import age, countdown, moment, plural
-from hotdash.model.view_state import Picture, Selected
+from hotdash.model.view_state import Selection, ViewState
 from hotdash.widgets.table import Column, Row, Table
-from hotdash.widgets.text_lines import Lines
+from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 
 from .base import View
 
 _COLUMNS = (
-    Column("", least=1, most=1),
-    Column("release", least=14, most=40, grow=True),
-    Column("status", least=9, most=30),
-    Column("can go", most=16, rank=1),
-    Column("applications", most=40, rank=3),
-    Column("staged", most=16, rank=2, right=True),
+    Column("", min_width=1, max_width=1),
+    Column("release", min_width=14, max_width=40, grow=True),
+    Column("status", min_width=9, max_width=30),
+    Column("can go", max_width=16, drop_order=1),
+    Column("applications", max_width=40, drop_order=3),
+    Column("staged", max_width=16, drop_order=2, align_right=True),
 )
-_TONES: dict[str, Tone] = {"unpacked": "plain", "current": "warn", "permanent": "ok", "old": "fact"}
+_TONES: dict[str, Tone] = {"unpacked": "plain", "current": "warn", "permanent": "ok", "old": "muted"}
 
 
 class Releases(View):
-    """The table above, what the selected release is and offers below."""
+    """The table above; the selected release and its actions below."""
 
     DEFAULT_CSS = """
     Releases {
         & Table { height: 1fr; }
-        & Lines { height: 9; padding: 0 1; border-top: solid $foreground 20%; }
+        & ScrollingLines { height: 9; padding: 0 1; border-top: solid $foreground 20%; }
     }
-    .-low Releases Lines { height: 7; }
+    .-low Releases ScrollingLines { height: 7; }
     """
 
     def __init__(self) -> None:
         super().__init__(id="releases")
-        self._picture: Picture | None = None
+        self._view_state: ViewState | None = None
 
     def compose(self) -> ComposeResult:
-        yield Table(_COLUMNS, empty="The node has not told of any release yet.")
-        yield Lines()
+        yield Table(_COLUMNS, empty="The node has not reported any releases yet.")
+        yield ScrollingLines()
 
-    def show(self, picture: Picture) -> None:
-        self._picture = picture
-        releases = picture.node.snapshot.releases if picture.node.snapshot is not None else ()
+    def show(self, view_state: ViewState) -> None:
+        self._view_state = view_state
+        releases = view_state.node.snapshot.releases if view_state.node.snapshot is not None else ()
         words = self.filtered.lower().split()
         kept = [one for one in releases if all(word in f"{one.name} {one.vsn} {one.status}".lower() for word in words)]
         empty = "Nothing matches the filter." if words and releases else None
-        self.query_one(Table).show([Row(one.vsn, _cells(one, picture)) for one in kept], empty)
+        self.query_one(Table).show([Row(one.vsn, _cells(one, view_state)) for one in kept], empty)
         self._show_release()
 
     def select(self, vsn: str) -> None:
@@ -58,95 +59,108 @@ class Releases(View):
         self.query_one(Table).select(vsn)
 
     def _show_release(self) -> None:
-        if self._picture is None or self._picture.node.snapshot is None:
+        if self._view_state is None or self._view_state.node.snapshot is None:
             return
-        release = self._picture.node.release(str(self.query_one(Table).key))
-        lines = _release_lines(release, self._picture) if release is not None else []
-        self.query_one(Lines).show(lines)
+        release = self._view_state.node.release(str(self.query_one(Table).key))
+        lines = _release_lines(release, self._view_state) if release is not None else []
+        self.query_one(ScrollingLines).show(lines)
 
-    def on_table_moved(self) -> None:
+    def on_table_cursor_moved(self) -> None:
         """Show the release under the cursor."""
         self._show_release()
 
-    async def on_table_chosen(self) -> None:
+    async def on_table_row_chosen(self) -> None:
         """Enter makes the plan."""
         await self.run_action("app.act('plan')")
 
-    def selected(self) -> Selected:
+    def selected(self) -> Selection:
         table = self.query_one(Table)
-        return Selected(vsn=str(table.key)) if table.present else Selected()
+        return Selection(vsn=str(table.key)) if table.cursor_on_row else Selection()
 
 
-def _runs(release: m.ReleaseInfo, picture: Picture) -> bool:
-    snapshot = picture.node.snapshot
+def _runs(release: m.ReleaseInfo, view_state: ViewState) -> bool:
+    snapshot = view_state.node.snapshot
     return snapshot is not None and snapshot.info.vsn == release.vsn
 
 
-def _cells(release: m.ReleaseInfo, picture: Picture) -> tuple[Line, ...]:
-    status: Line = (say(release.status, _TONES[release.status]),)
+def _cells(release: m.ReleaseInfo, view_state: ViewState) -> tuple[Line, ...]:
+    status: Line = (span(release.status, _TONES[release.status]),)
     if release.damaged or release.failed:
-        status = (*status, say(", damaged" if release.damaged else ", failed", "bad"))
+        status = (*status, span(", damaged" if release.damaged else ", failed", "bad"))
     if release.probation_until is not None:
-        left = countdown(release.probation_until - picture.node_now)
-        status = (say("current", "warn"), say(f", on probation {left}", "warn"))
+        left = countdown(release.probation_until - view_state.node_now)
+        status = (span("current", "warn"), span(f", on probation {left}", "warn"))
     apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
     return (
-        (Span("▶", "ok") if _runs(release, picture) else Span(" "),),
-        (say(release.name, "name"), Span(" "), say(release.vsn, "strong")),
+        (Span("▶", "ok") if _runs(release, view_state) else Span(" "),),
+        (span(release.name, "name"), Span(" "), span(release.vsn, "strong")),
         status,
-        (say(_ways(release, picture)),),
-        (say(apps, "fact"),),
-        (say(moment(release.staged, picture.now), "fact"),),
+        (span(_ways(release, view_state)),),
+        (span(apps, "muted"),),
+        (span(moment(release.staged, view_state.now), "muted"),),
     )
 
 
-def _ways(release: m.ReleaseInfo, picture: Picture) -> str:
-    if _runs(release, picture):
+def _ways(release: m.ReleaseInfo, view_state: ViewState) -> str:
+    if _runs(release, view_state):
         return "runs"
     return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no way"
 
 
-def _release_lines(release: m.ReleaseInfo, picture: Picture) -> list[Line]:
+def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     head = line(
-        say(release.name, "name"), " ", say(release.vsn, "strong"), say(f"  {release.status}", _TONES[release.status])
+        span(release.name, "name"),
+        " ",
+        span(release.vsn, "strong"),
+        span(f"  {release.status}", _TONES[release.status]),
     )
-    apps = line(say("applications  ", "fact"), say(", ".join(f"{name} {vsn}" for name, vsn in release.apps) or "none"))
+    apps = line(
+        span("applications  ", "muted"), span(", ".join(f"{name} {vsn}" for name, vsn in release.apps) or "none")
+    )
     if release.damaged:
-        return [head, apps, (), line(say(release.damaged, "bad"))]
-    failed = [line(say(f"It failed here: {release.failed}", "bad"))] if release.failed else []
-    return [head, apps, *(failed or [()]), *_advice(release, picture)]
+        return [head, apps, (), line(span(release.damaged, "bad"))]
+    failed = [line(span(f"It failed here: {release.failed}", "bad"))] if release.failed else []
+    return [head, apps, *(failed or [()]), *_advice(release, view_state)]
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:
-    """How the release does that is on probation."""
+    """Returns the health of the release on probation."""
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
-    tone = VERDICTS[health.verdict]
-    return [line("Its health is ", say(health.verdict, tone), f": {health.finding}.", say(counted, "fact"))]
+    tone = VERDICT_TONES[health.verdict]
+    return [line("Its health is ", span(health.verdict, tone), f": {health.finding}.", span(counted, "muted"))]
 
 
-def _advice(release: m.ReleaseInfo, picture: Picture) -> list[Line]:
-    """What the selected release offers, in the words of its keys."""
+def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
+    """Returns the actions on the selected release, with their keys."""
+    keymap = view_state.dashboard.keymap
+
+    def key(action_id: str) -> Span:
+        return span(key_of(action_id, keymap), "name")
+
     if release.probation_until is not None:
-        left = release.probation_until - picture.node_now
+        left = release.probation_until - view_state.node_now
         return [
-            line(say(f"On probation: the node goes back by itself in {age(left)} unless it is committed.", "warn")),
+            line(span(f"On probation: the node goes back by itself in {age(left)} unless it is committed.", "warn")),
             *_health_lines(release.health),
-            line(say("P", "name"), " makes it permanent, ", say("X", "name"), " goes back now."),
+            line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now."),
         ]
-    if _runs(release, picture):
+    if _runs(release, view_state):
         others = (
-            [one for one in picture.node.snapshot.releases if one.vsn != release.vsn] if picture.node.snapshot else []
+            [one for one in view_state.node.snapshot.releases if one.vsn != release.vsn]
+            if view_state.node.snapshot
+            else []
         )
-        first = line(say("This release runs, and the node boots it.", "ok"))
+        first = line(span("This release is running, and the node boots it.", "ok"))
         if others:
             return [first]
-        return [first, line("It is the only one here. ", say("S", "name"), " stages another one.")]
+        return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
     if not (release.up or release.down):
-        return [line(say("There is no way from the running release to this one; p tells why.", "warn"))]
-    key, verb = ("U", "upgrades to it") if release.up else ("D", "downgrades to it")
+        warning = f"There is no way from the running release to this one; {key_of('plan', keymap)} shows why."
+        return [line(span(warning, "warn"))]
+    verb = "upgrade" if release.up else "downgrade"
     return [
-        line(say("p", "name"), " shows what it would do to every module and process; nothing is touched."),
-        line(say(key, "name"), f" {verb} while the node runs."),
+        line(key("plan"), " shows what it would do to every module and process; nothing is touched."),
+        line(key(verb), f" {verb}s to it while the node runs."),
     ]

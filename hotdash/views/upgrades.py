@@ -1,4 +1,4 @@
-"""View 6: what was done to this node; and the panel that shows one operation, here and while it runs."""
+"""View 6: the operations on this node. Also the panel of one operation, used here and on its own screen."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from hotdash.model.operation_lines import (
     outcome_mark,
     outcome_words,
     phase_lines,
-    tally,
+    result_counts,
 )
 from hotdash.model.process_details import short_vsn
-from hotdash.model.styled_text import Line, line, say
+from hotdash.model.styled_text import Line, line, span
 from hotdash.model.term_lines import diff_lines
 from hotdash.model.units import duration, moment
-from hotdash.model.view_state import Picture, Selected
-from hotdash.widgets.bars import Facts
+from hotdash.model.view_state import Selection, ViewState
+from hotdash.widgets.bars import StaticLines
 from hotdash.widgets.table import Column, Row, Table
-from hotdash.widgets.text_lines import Lines
+from hotdash.widgets.text_lines import ScrollingLines
 from node_runtime.protocol import messages as m
 
 from .base import View
 
 _RESULTS = (
-    Column("process", least=12, most=40, grow=True),
-    Column("pid", rank=3, right=True),
-    Column("action", rank=2),
-    Column("version", most=30, rank=1),
-    Column("took", right=True, rank=4),
-    Column("outcome", least=3),
+    Column("process", min_width=12, max_width=40, grow=True),
+    Column("pid", drop_order=3, align_right=True),
+    Column("action", drop_order=2),
+    Column("version", max_width=30, drop_order=1),
+    Column("took", align_right=True, drop_order=4),
+    Column("outcome", min_width=3),
 )
 _HISTORY = (
-    Column("", most=1),
-    Column("operation", least=18, most=50, grow=True),
-    Column("outcome", most=48),
-    Column("by", most=24, rank=2),
-    Column("when", rank=1, right=True),
+    Column("", max_width=1),
+    Column("operation", min_width=18, max_width=50, grow=True),
+    Column("outcome", max_width=48),
+    Column("by", max_width=24, drop_order=2),
+    Column("when", drop_order=1, align_right=True),
 )
 
 
 class OperationPanel(Vertical):
-    """Phases on the left; on the right the results, and what the selected one changed."""
+    """Phases on the left; on the right the results, and the state difference of the selected one."""
 
     DEFAULT_CSS = """
     OperationPanel {
         height: 1fr;
-        & > Facts { padding: 0 1 1 1; }
+        & > StaticLines { padding: 0 1 1 1; }
         & > Horizontal { height: 1fr; }
         & #phases { width: 30; padding: 0 1; }
         & #results-side { width: 1fr; border-left: vkey $foreground 20%; }
@@ -58,7 +58,7 @@ class OperationPanel(Vertical):
         &.-none > *, &.-no-results #results, &.-no-results #difference { display: none; }
     }
     .-low OperationPanel {
-        & > Facts { padding: 0 1; }
+        & > StaticLines { padding: 0 1; }
         & #difference { height: 1fr; }
     }
     .-narrow OperationPanel #phases { width: 24; }
@@ -69,26 +69,26 @@ class OperationPanel(Vertical):
         self._operation: m.Operation | None = None
 
     def compose(self) -> ComposeResult:
-        yield Facts(id="verdict")
+        yield StaticLines(id="verdict")
         with Horizontal():
-            yield Lines(id="phases")
+            yield ScrollingLines(id="phases")
             with Vertical(id="results-side"):
-                yield Facts(id="tally")
+                yield StaticLines(id="tally")
                 yield Table(_RESULTS, id="results", empty="")
-                yield Lines(id="difference")
+                yield ScrollingLines(id="difference")
 
-    def show(self, operation: m.Operation | None, picture: Picture, *, titled: bool = True) -> None:
-        """Draw this operation as the node has told of it."""
+    def show(self, operation: m.Operation | None, view_state: ViewState, *, titled: bool = True) -> None:
+        """Draw this operation as the node has reported it."""
         self._operation = operation
         self.set_class(operation is None, "-none")
         self.set_class(operation is None or not operation.results, "-no-results")
         if operation is None:
             return
-        verdict = outcome_lines(operation, picture.fresh, picture.node_now)
+        verdict = outcome_lines(operation, view_state.fresh, view_state.node_now)
         head = [headline(operation)] if titled else []
-        self.query_one("#verdict", Facts).show([*head, *verdict])
-        self.query_one("#phases", Lines).show(phase_lines(operation, picture.node_now))
-        self.query_one("#tally", Facts).show([tally(operation)])
+        self.query_one("#verdict", StaticLines).show([*head, *verdict])
+        self.query_one("#phases", ScrollingLines).show(phase_lines(operation, view_state.node_now))
+        self.query_one("#tally", StaticLines).show([result_counts(operation)])
         self.query_one("#results", Table).show([Row(result.pid, _result(result)) for result in operation.results])
         self._show_difference()
 
@@ -96,34 +96,34 @@ class OperationPanel(Vertical):
         results = self._operation.results if self._operation is not None else ()
         key = self.query_one("#results", Table).key
         result = next((one for one in results if one.pid == key), None)
-        self.query_one("#difference", Lines).show(_difference(result) if result is not None else [])
+        self.query_one("#difference", ScrollingLines).show(_difference(result) if result is not None else [])
 
-    def on_table_moved(self, moved: Table.Moved) -> None:
-        """Show what the selected result changed."""
+    def on_table_cursor_moved(self, moved: Table.CursorMoved) -> None:
+        """Show the state difference of the selected result."""
         moved.stop()
         self._show_difference()
 
-    def on_table_chosen(self, chosen: Table.Chosen) -> None:
-        """Enter goes to the difference."""
+    def on_table_row_chosen(self, chosen: Table.RowChosen) -> None:
+        """Enter focuses the difference."""
         chosen.stop()
-        self.query_one("#difference", Lines).focus()
+        self.query_one("#difference", ScrollingLines).focus()
 
 
 def _result(result: m.ProcessResult) -> tuple[Line, ...]:
     versions = dict.fromkeys((short_vsn(result.old_vsn), short_vsn(result.new_vsn)))
     return (
-        (say(result.name or result.module, "name"),),
-        (say(f"<{result.pid}>", "fact"),),
-        (say(result.action),),
-        (say(" → ".join(versions)),),
-        (say(duration(result.seconds), "fact"),),
-        (say(result.outcome, RESULT_TONES[result.outcome]),),
+        (span(result.name or result.module, "name"),),
+        (span(f"<{result.pid}>", "muted"),),
+        (span(result.action),),
+        (span(" → ".join(versions)),),
+        (span(duration(result.seconds), "muted"),),
+        (span(result.outcome, RESULT_TONES[result.outcome]),),
     )
 
 
 def _difference(result: m.ProcessResult) -> list[Line]:
-    head = line(say(result.name or result.module, "name"), say(f" <{result.pid}>  state before → after", "fact"))
-    reason = [line(say(result.reason, "bad"))] if result.reason else []
+    head = line(span(result.name or result.module, "name"), span(f" <{result.pid}>  state before → after", "muted"))
+    reason = [line(span(result.reason, "bad"))] if result.reason else []
     return [head, *reason, *diff_lines(result.before, result.after)]
 
 
@@ -140,7 +140,7 @@ class Upgrades(View):
 
     def __init__(self) -> None:
         super().__init__(id="upgrades")
-        self._picture: Picture | None = None
+        self._view_state: ViewState | None = None
 
     def compose(self) -> ComposeResult:
         yield Table(_HISTORY, id="history", empty="Nothing has been installed, committed or rolled back yet.")
@@ -150,32 +150,32 @@ class Upgrades(View):
     def history(self) -> Table:
         return self.query_one("#history", Table)
 
-    def show(self, picture: Picture) -> None:
-        self._picture = picture
+    def show(self, view_state: ViewState) -> None:
+        self._view_state = view_state
         words = self.filtered.lower().split()
         newest_first = [
-            one for one in reversed(picture.node.operations) if all(word in _searched(one) for word in words)
+            one for one in reversed(view_state.node.operations) if all(word in _searched(one) for word in words)
         ]
-        empty = "Nothing matches the filter." if words and picture.node.operations else None
-        self.history.show([Row(one.id, _history(one, picture)) for one in newest_first], empty)
+        empty = "Nothing matches the filter." if words and view_state.node.operations else None
+        self.history.show([Row(one.id, _history(one, view_state)) for one in newest_first], empty)
         self._show_operation()
 
     def _show_operation(self) -> None:
-        if self._picture is not None:
+        if self._view_state is not None:
             key = self.history.key
-            operation = self._picture.node.operation(str(key)) if key is not None else None
-            self.query_one(OperationPanel).show(operation, self._picture, titled=False)
+            operation = self._view_state.node.operation(str(key)) if key is not None else None
+            self.query_one(OperationPanel).show(operation, self._view_state, titled=False)
 
-    def on_table_moved(self) -> None:
+    def on_table_cursor_moved(self) -> None:
         """Show the operation under the cursor."""
         self._show_operation()
 
-    async def on_table_chosen(self) -> None:
-        """Enter opens the operation on a screen of its own."""
+    async def on_table_row_chosen(self) -> None:
+        """Enter opens the operation on its own screen."""
         await self.run_action("app.open_operation")
 
-    def selected(self) -> Selected:
-        return Selected(operation=str(self.history.key)) if self.history.present else Selected()
+    def selected(self) -> Selection:
+        return Selection(operation=str(self.history.key)) if self.history.cursor_on_row else Selection()
 
 
 def _searched(operation: m.Operation) -> str:
@@ -183,12 +183,12 @@ def _searched(operation: m.Operation) -> str:
     return " ".join(part for part in parts if part).lower()
 
 
-def _history(operation: m.Operation, picture: Picture) -> tuple[Line, ...]:
+def _history(operation: m.Operation, view_state: ViewState) -> tuple[Line, ...]:
     way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return (
         (outcome_mark(operation),),
-        (say(operation.kind.ljust(8)), say(way, "name")),
+        (span(operation.kind.ljust(8)), span(way, "name")),
         (outcome_words(operation),),
-        (say(operation.who, "fact"),),
-        (say(moment(operation.started, picture.now), "fact"),),
+        (span(operation.who, "muted"),),
+        (span(moment(operation.started, view_state.now), "muted"),),
     )

@@ -1,4 +1,4 @@
-"""The thin bars: the views, the notice, the vitals, and the keys at the bottom."""
+"""The bars of a screen: view tabs, notice, vitals, and the keys at the bottom."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from textual.style import Style
 from textual.widget import Widget
 
 from hotdash.actions import ACTIONS, footer_actions, shown_keys
-from hotdash.model.styled_text import Line, plain, say, wrap
-from hotdash.model.view_state import Picture
-from hotdash.model.vitals import GAUGES, History, gauge_lines
+from hotdash.model.styled_text import Line, sanitize, span, wrap
+from hotdash.model.view_state import ViewState
+from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
 
 from .painting import content
 
 
-class Links(Widget):
-    """A bar whose parts can be clicked; they look like keys, not like links of a web page."""
+class ClickableBar(Widget):
+    """A bar with clickable parts, which are not styled as web links."""
 
     def on_mount(self) -> None:
         self.auto_links = False
 
 
-class Tabs(Links):
-    """The views with their keys; the one that is open stands out."""
+class Tabs(ClickableBar):
+    """The views with their keys; the open one is highlighted."""
 
     DEFAULT_CSS = """
     Tabs { height: 1; padding: 0 1; background: $surface; }
@@ -34,24 +34,30 @@ class Tabs(Links):
     tabs: reactive[tuple[tuple[str, str, str, bool, str], ...]] = reactive(())
     page: reactive[str] = reactive("")
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
-        keymap = picture.desk.keymap
-        self.page = plain(picture.desk.page)
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
+        keymap = view_state.dashboard.keymap
+        self.page = sanitize(view_state.dashboard.page)
         self.tabs = tuple(
-            (action.id, shown_keys(action, keymap)[0], action.label, view == picture.desk.view, _flag(view, picture))
+            (
+                action.id,
+                shown_keys(action, keymap)[0],
+                action.label,
+                view == view_state.dashboard.view,
+                _badge(view, view_state),
+            )
             for action in ACTIONS
             if action.id.startswith("view_")
             for view in (action.id.removeprefix("view_"),)
         )
 
     def render(self) -> RenderResult:
-        ground = "reverse" if self.app.native_ansi_color else "on $primary 30%"
+        highlight = "reverse" if self.app.native_ansi_color else "on $primary 30%"
         parts: list[Content] = []
-        for action_id, key, label, is_open, flag in self.tabs:
+        for action_id, key, label, is_open, badge in self.tabs:
             tab = Content.assemble(
-                (f" {key} {label} ", f"bold $text-primary {ground}" if is_open else "$foreground 70%"),
-                (f"{flag} " if flag else "", f"bold $text-warning {ground}" if is_open else "bold $text-warning"),
+                (f" {key} {label} ", f"bold $text-primary {highlight}" if is_open else "$foreground 70%"),
+                (f"{badge} " if badge else "", f"bold $text-warning {highlight}" if is_open else "bold $text-warning"),
             )
             parts.append(tab.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
         tabs = Content(" ").join(parts)
@@ -59,17 +65,17 @@ class Tabs(Links):
         return Content.assemble(tabs, " " * gap, (self.page, "$foreground 60%")) if self.page and gap > 1 else tabs
 
 
-def _flag(view: str, picture: Picture) -> str:
-    """What waits in a view for somebody to look."""
-    if view == "modules" and picture.node.draining():
-        return f"{len(picture.node.draining())} old"
-    if view == "upgrades" and picture.node.unfinished():
+def _badge(view: str, view_state: ViewState) -> str:
+    """Returns the badge of a view with something to look at."""
+    if view == "modules" and view_state.node.draining():
+        return f"{len(view_state.node.draining())} old"
+    if view == "upgrades" and view_state.node.unfinished():
         return "◌"
     return ""
 
 
 class Notice(Widget):
-    """The one sentence that must not be missed; no line at all when there is none."""
+    """The most urgent sentence; takes no line without one."""
 
     DEFAULT_CSS = """
     Notice {
@@ -86,29 +92,29 @@ class Notice(Widget):
 
     sentence: reactive[str] = reactive("", layout=True)
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
-        self.sentence = picture.node.notice(picture.now) or picture.desk.busy
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
+        self.sentence = view_state.node.notice(view_state.now) or view_state.dashboard.busy
         self.set_class(bool(self.sentence), "-shown")
-        self.set_class(picture.node.connection.state == "lost", "-lost")
+        self.set_class(view_state.node.connection.state == "lost", "-lost")
 
     def render(self) -> RenderResult:
-        return content((say(self.sentence),))
+        return content((span(self.sentence),))
 
 
 class VitalsBar(Widget):
-    """What the node costs and how it feels, now and over the last minutes."""
+    """The vitals of the node, now and over the last minutes."""
 
     DEFAULT_CSS = """
     VitalsBar { height: 3; padding: 0 1 1 1; }
     .-low VitalsBar { height: 2; padding: 0 1; }
     """
 
-    history: reactive[History] = reactive(History())
+    history: reactive[VitalsHistory] = reactive(VitalsHistory())
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
-        self.history = picture.node.history
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
+        self.history = view_state.node.history
 
     def render(self) -> RenderResult:
         width = self.content_size.width
@@ -116,8 +122,8 @@ class VitalsBar(Widget):
         return content(*gauge_lines(self.history, cells, width // cells))
 
 
-class KeyBar(Links):
-    """The keys that a view offers; what is not allowed now is dim."""
+class KeyBar(ClickableBar):
+    """The keys of a view; those that are not allowed now are dim."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; padding: 0 1; background: $panel; }
@@ -125,49 +131,54 @@ class KeyBar(Links):
 
     keys: reactive[tuple[tuple[str, str, str, bool], ...]] = reactive(())
 
-    def show(self, picture: Picture, view: str) -> None:
+    def show(self, view_state: ViewState, view: str) -> None:
         """Draw the keys of `view`."""
         self.keys = tuple(
-            (action.id, shown_keys(action, picture.desk.keymap)[0], self._label(action.id, action.label, picture), ok)
+            (
+                action.id,
+                shown_keys(action, view_state.dashboard.keymap)[0],
+                self._label(action.id, action.label, view_state),
+                ok,
+            )
             for action in footer_actions(view)
-            for ok in (action.role == "viewer" or picture.armed,)
+            for ok in (action.role == "viewer" or view_state.armed,)
         )
 
     @staticmethod
-    def _label(action_id: str, label: str, picture: Picture) -> str:
-        if action_id == "arm" and picture.armed:
+    def _label(action_id: str, label: str, view_state: ViewState) -> str:
+        if action_id == "arm" and view_state.armed:
             return "disarm"
-        if action_id == "pause" and picture.desk.paused:
-            return "go on"
+        if action_id == "pause" and view_state.dashboard.paused:
+            return "resume"
         return label
 
     def render(self) -> RenderResult:
         parts: list[Content] = []
-        for action_id, key, label, allowed in self._fitting(self.content_size.width):
+        for action_id, key, label, allowed in self._keys_that_fit(self.content_size.width):
             styles = ("bold $text-primary", "$foreground") if allowed else ("$foreground 45%", "$foreground 45%")
             part = Content.assemble((key, styles[0]), (f" {label}", styles[1]))
             parts.append(part.stylize(Style.from_meta({"@click": f"app.act('{action_id}')"})))
         return Content("  ").join(parts)
 
-    def _fitting(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """What there is room for: the last ones go first, and help, which tells the others, never."""
+    def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
+        """Returns the keys that fit: the last ones are dropped first, help never, as it lists the others."""
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]
         return keys
 
 
-class Facts(Widget):
-    """A few lines above a panel that take as much room as they need."""
+class StaticLines(Widget):
+    """A few lines of text that take as much height as they need."""
 
     DEFAULT_CSS = """
-    Facts { height: auto; padding: 0 1; }
+    StaticLines { height: auto; padding: 0 1; }
     """
 
     lines: reactive[tuple[Line, ...]] = reactive((), layout=True)
 
     def show(self, lines: list[Line]) -> None:
-        """Draw these lines instead; without any there is no room taken."""
+        """Draw these lines instead; without lines the widget takes no height."""
         self.display = bool(lines)
         self.lines = tuple(lines)
 

@@ -1,4 +1,4 @@
-"""The top of every screen: whose picture this is, whether it is true, and whether a key can change something."""
+"""The top line of every screen: node, release, connection and rights."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from textual.app import RenderResult
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from hotdash.model.operation_lines import VERDICTS
-from hotdash.model.styled_text import Line, Span, line, say, width_of
+from hotdash.model.operation_lines import VERDICT_TONES
+from hotdash.model.styled_text import Line, Span, line, span, width_of
 from hotdash.model.units import age, countdown
-from hotdash.model.view_state import Picture
+from hotdash.model.view_state import ViewState
 
 from .painting import content
 
 
 class Header(Widget):
-    """Node, release and its status on the left; connection, rights and own cost on the right. Red while armed."""
+    """Node, release and status on the left; connection, rights and own cost on the right. Red while armed."""
 
     DEFAULT_CSS = """
     Header {
@@ -29,10 +29,10 @@ class Header(Widget):
 
     lines: reactive[tuple[Line, Line]] = reactive(((), ()))
 
-    def show(self, picture: Picture) -> None:
-        """Draw another moment."""
-        self.set_class(picture.armed, "-armed")
-        self.lines = (left_part(picture), right_part(picture, wide=self.size.width >= 110))
+    def show(self, view_state: ViewState) -> None:
+        """Draw the state."""
+        self.set_class(view_state.armed, "-armed")
+        self.lines = (left_part(view_state), right_part(view_state, wide=self.size.width >= 110))
 
     def render(self) -> RenderResult:
         left, right = self.lines
@@ -40,43 +40,47 @@ class Header(Widget):
         return content((*left, Span(" " * max(gap, 1)), *right))
 
 
-def left_part(picture: Picture) -> Line:
-    """Node, release, status."""
-    snapshot = picture.node.snapshot
-    name = say(picture.node.name, "strong")
+def left_part(view_state: ViewState) -> Line:
+    """Returns node, release and status."""
+    snapshot = view_state.node.snapshot
+    name = span(view_state.node.name, "strong")
     if snapshot is None:
         return line(name)
     info = snapshot.info
-    return line(name, "  ", say(info.release, "name"), " ", say(info.vsn, "strong"), "  ", *status(picture))
+    return line(
+        name, "  ", span(info.release, "name"), " ", span(info.vsn, "strong"), "  ", *release_status(view_state)
+    )
 
 
-def status(picture: Picture) -> Line:
-    """What the running release is: permanent, or on probation with what is left of it."""
-    running = picture.node.running()
+def release_status(view_state: ViewState) -> Line:
+    """Returns the status of the running release, with the time left on probation."""
+    running = view_state.node.running()
     if running is None:
         return ()
     if running.probation_until is not None:
-        left = running.probation_until - picture.node_now
+        left = running.probation_until - view_state.node_now
         health = running.health
-        known = health is not None and health.verdict != "unknown"
-        doing = (say(f" {health.verdict}", VERDICTS[health.verdict]),) if health is not None and known else ()
-        return (say(f"◆ on probation {countdown(left)}", "warn"), *doing)
+        has_verdict = health is not None and health.verdict != "unknown"
+        verdict = (
+            (span(f" {health.verdict}", VERDICT_TONES[health.verdict]),) if health is not None and has_verdict else ()
+        )
+        return (span(f"◆ on probation {countdown(left)}", "warn"), *verdict)
     if running.status == "permanent":
-        return (say("permanent", "ok"),)
-    return (say(running.status, "warn"),)
+        return (span("permanent", "ok"),)
+    return (span(running.status, "warn"),)
 
 
-def right_part(picture: Picture, *, wide: bool) -> Line:
-    """Connection and rights, and what the dashboard itself costs where there is room."""
-    words, tone = picture.node.connection.badge(picture.node.heard, picture.now)
-    spans = [say(words, tone), Span("  ")]
-    if wide and picture.desk.cost:
-        spans = [say(picture.desk.cost, "fact"), Span("   "), *spans]
-    if picture.desk.paused:
-        spans = [say("PAUSED", "warn"), Span("  "), *spans]
-    until = picture.desk.armed_until
-    if until is not None and picture.armed:
-        spans.append(say(f"ARMED {age(until - picture.now)}", "strong"))
+def right_part(view_state: ViewState, *, wide: bool) -> Line:
+    """Returns connection and rights; if `wide`, also the dashboard's CPU and memory use."""
+    words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
+    spans = [span(words, tone), Span("  ")]
+    if wide and view_state.dashboard.cost:
+        spans = [span(view_state.dashboard.cost, "muted"), Span("   "), *spans]
+    if view_state.dashboard.paused:
+        spans = [span("PAUSED", "warn"), Span("  "), *spans]
+    until = view_state.dashboard.armed_until
+    if until is not None and view_state.armed:
+        spans.append(span(f"ARMED {age(until - view_state.now)}", "strong"))
     else:
-        spans.append(say("READ-ONLY", "ok"))
+        spans.append(span("READ-ONLY", "ok"))
     return tuple(spans)

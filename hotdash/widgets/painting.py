@@ -1,4 +1,4 @@
-"""From tones to the theme's colours: the only place where a meaning becomes a look."""
+"""The mapping from tones to the theme's colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hotdash.model.styled_text import Line, Tone
 _STYLES: dict[Tone, str] = {
     "plain": "",
     "name": "$text-primary",
-    "fact": "$foreground 60%",
+    "muted": "$foreground 60%",
     "ok": "$text-success",
     "warn": "$text-warning",
     "bad": "$text-error",
@@ -25,23 +25,23 @@ _STYLES: dict[Tone, str] = {
 
 
 def content(*lines: Line) -> Content:
-    """Lines for a widget that is given its text; nothing in them is read as markup."""
+    """Returns lines as Textual content, never parsed as markup."""
     return Content("\n").join(Content.assemble(*((span.text, _STYLES[span.tone]) for span in line)) for line in lines)
 
 
-class Painted(ScrollView, can_focus=True):
-    """A scrolled widget that draws its lines itself, in the theme's colours."""
+class LineScrollView(ScrollView, can_focus=True):
+    """A scrolling widget that draws lines in the theme's colours."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in get_args(Tone)}
 
     DEFAULT_CSS = """
-    Painted {
+    LineScrollView {
         background: transparent;
         color: $foreground;
         scrollbar-size-vertical: 1;
         overflow-x: hidden;
         & > .tone--name { color: $text-primary; }
-        & > .tone--fact { color: $foreground 60%; }
+        & > .tone--muted { color: $foreground 60%; }
         & > .tone--ok { color: $text-success; }
         & > .tone--warn { color: $text-warning; }
         & > .tone--bad { color: $text-error; }
@@ -49,24 +49,24 @@ class Painted(ScrollView, can_focus=True):
     }
     """
 
-    def paint(self, line: Line, width: int, ground: Style) -> list[Segment]:
-        """The line in exactly `width` cells on the background of `ground`; what doesn't fit ends in an ellipsis."""
+    def paint(self, line: Line, width: int, background: Style) -> list[Segment]:
+        """Returns the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""
         segments: list[Segment] = []
         left = width
         for span in line:
-            style = self._tone(span.tone) + Style(bgcolor=ground.bgcolor)
+            style = self._tone(span.tone) + Style(bgcolor=background.bgcolor)
             cells = cell_len(span.text)
             if cells > left:
                 segments.append(Segment(set_cell_size(span.text, max(left - 1, 0)) + "…" * (left > 0), style))
                 return segments
             segments.append(Segment(span.text, style))
             left -= cells
-        segments.append(Segment(" " * left, ground))
+        segments.append(Segment(" " * left, background))
         return segments
 
-    def strip(self, line: Line, width: int, ground: Style) -> Strip:
-        """The line as what Textual draws."""
-        return Strip(self.paint(line, width, ground), width)
+    def strip(self, line: Line, width: int, background: Style) -> Strip:
+        """Returns the line as a strip for Textual."""
+        return Strip(self.paint(line, width, background), width)
 
     def _tone(self, tone: Tone) -> Style:
         return self.get_component_rich_style(f"tone--{tone}")

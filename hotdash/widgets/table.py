@@ -1,7 +1,7 @@
-"""A table, or a tree, whose cursor holds on to a thing and never to a row.
+"""A table, or a tree, whose cursor follows the key of a row and not its position.
 
-Rows are drawn line by line, so that their number does not matter. When a refresh moves the chosen row the cursor goes
-with it and stays at the same height of the screen; when the row is gone the cursor is nowhere, until it is moved.
+Only visible rows are drawn, so their number does not matter. When a refresh moves the selected row, the cursor moves
+with it and stays at the same height of the screen. When the row is gone, no row is selected until the cursor moves.
 """
 
 from __future__ import annotations
@@ -18,38 +18,39 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
-from hotdash.model.styled_text import Line, Span, say, width_of
+from hotdash.model.styled_text import Line, Span, span, width_of
 
-from .painting import Painted
+from .painting import LineScrollView
 
 _GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """As wide as its content, from `least` to `most` cells. A higher `rank` is dropped earlier where room is short.
+    """A column as wide as its content, from `min_width` to `max_width` cells.
 
-    A column that grows takes the room that is left up to `most`, more only for content, and gives it up first.
+    Where room is short, columns with a higher `drop_order` are dropped first. A column with `grow` takes the room that
+    is left, up to `max_width` or its content, and is the first to shrink.
     """
 
     title: str
-    least: int = 1
-    most: int = 40
-    rank: int = 0
-    right: bool = False
+    min_width: int = 1
+    max_width: int = 40
+    drop_order: int = 0
+    align_right: bool = False
     grow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing, by its key, and its cells."""
+    """The key of a row and its cells."""
 
     key: Hashable
     cells: tuple[Line, ...]
 
 
-class Table(Painted):
-    """A list of rows with a cursor."""
+class Table(LineScrollView):
+    """Rows with a cursor."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor", "table--cursor-blurred"}
 
@@ -72,8 +73,8 @@ class Table(Painted):
         Binding("enter", "choose", show=False),
     ]
 
-    class Moved(Message):
-        """The cursor is on another thing; `key` is None when the table is empty."""
+    class CursorMoved(Message):
+        """The cursor is on another row; `key` is None when the table is empty."""
 
         def __init__(self, table: Table, key: Hashable | None) -> None:
             super().__init__()
@@ -84,7 +85,7 @@ class Table(Painted):
         def control(self) -> Table:
             return self.table
 
-    class Chosen(Moved):
+    class RowChosen(CursorMoved):
         """Enter, or a click on the row under the cursor."""
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, empty: str = "Nothing here.") -> None:
@@ -93,16 +94,16 @@ class Table(Painted):
         self.key: Hashable | None = None
         self._rows: tuple[Row, ...] = ()
         self._index: dict[Hashable, int] = {}
-        self._at = 0
-        self._empty: Line = (say(empty, "fact"),)
+        self._cursor_row = 0
+        self._empty: Line = (span(empty, "muted"),)
         self._widths: list[tuple[int, int]] = []
 
     # -------------------------------------------------------------- content
 
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
-        """Draw these rows instead; the cursor stays on its thing."""
+        """Draw these rows instead; the cursor stays on its key."""
         if empty is not None:
-            self._empty = (say(empty, "fact"),)
+            self._empty = (span(empty, "muted"),)
         if tuple(rows) == self._rows and rows:
             return
         self._rows = tuple(rows)
@@ -110,26 +111,26 @@ class Table(Painted):
         self._measure()
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + 1)
         if self.key is None and self._rows:
-            self._go(0)
+            self._move_cursor(0)
         elif self.key in self._index:
-            moved = self._index[self.key] - self._at
-            self._at += moved
+            moved = self._index[self.key] - self._cursor_row
+            self._cursor_row += moved
             if moved and self.scroll_offset.y:
                 self.scroll_to(y=self.scroll_offset.y + moved, animate=False, immediate=True)
         self.refresh()
 
     @property
-    def present(self) -> bool:
-        """Whether the cursor's thing is still there."""
+    def cursor_on_row(self) -> bool:
+        """Whether the row under the cursor still exists."""
         return self.key in self._index
 
     def select(self, key: Hashable) -> None:
-        """Put the cursor on this thing, now or as soon as it appears."""
+        """Put the cursor on this key, now or as soon as its row appears."""
         if key in self._index:
-            self._go(self._index[key])
+            self._move_cursor(self._index[key])
         elif key != self.key:
             self.key = key
-            self.post_message(self.Moved(self, key))
+            self.post_message(self.CursorMoved(self, key))
 
     def on_resize(self) -> None:
         self._measure()
@@ -137,102 +138,107 @@ class Table(Painted):
         self._scroll_to_cursor()
 
     def _measure(self) -> None:
-        """Give each column its width: [(column number, width)], in the order of the columns."""
+        """Compute the shown columns: [(column number, width)], in the order of the columns."""
         room = self.scrollable_content_region.width - 2
-        wanted = {
+        widths = {
             number: min(
-                column.most, max(column.least, len(column.title), *(width_of(r.cells[number]) for r in self._rows))
+                column.max_width,
+                max(column.min_width, len(column.title), *(width_of(r.cells[number]) for r in self._rows)),
             )
             if self._rows
-            else max(column.least, len(column.title))
+            else max(column.min_width, len(column.title))
             for number, column in enumerate(self.columns)
         }
-        while len(wanted) > 1 and sum(self._need(n, w) + _GAP for n, w in wanted.items()) - _GAP > room:
-            wanted.pop(max(wanted, key=lambda number: (self.columns[number].rank, number)))
-        grow = next((number for number in wanted if self.columns[number].grow), None)
+        while len(widths) > 1 and sum(self._required_width(n, w) + _GAP for n, w in widths.items()) - _GAP > room:
+            widths.pop(max(widths, key=lambda number: (self.columns[number].drop_order, number)))
+        grow = next((number for number in widths if self.columns[number].grow), None)
         if grow is not None:
-            others = sum(width + _GAP for number, width in wanted.items() if number != grow)
+            others = sum(width + _GAP for number, width in widths.items() if number != grow)
             column, longest = self.columns[grow], max((width_of(row.cells[grow]) for row in self._rows), default=0)
-            wanted[grow] = max(column.least, min(max(column.most, longest), room - others))
-        self._widths = list(wanted.items())
+            widths[grow] = max(column.min_width, min(max(column.max_width, longest), room - others))
+        self._widths = list(widths.items())
 
-    def _need(self, number: int, width: int) -> int:
-        return self.columns[number].least if self.columns[number].grow else width
+    def _required_width(self, number: int, width: int) -> int:
+        return self.columns[number].min_width if self.columns[number].grow else width
 
     # -------------------------------------------------------------- drawing
 
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
-        ground = self.rich_style
+        background = self.rich_style
         index = y - 1 + self.scroll_offset.y
         if y == 0:
-            titles = tuple((Span(column.title, "fact"),) for column in self.columns)
-            return Strip([Segment(" ", ground), *self._cells(titles, ground)]).adjust_cell_length(width, ground)
+            titles = tuple((Span(column.title, "muted"),) for column in self.columns)
+            return Strip([Segment(" ", background), *self._cells(titles, background)]).adjust_cell_length(
+                width, background
+            )
         if not self._rows and y == 1:
-            return self.strip((Span(" "), *self._empty), width, ground)
+            return self.strip((Span(" "), *self._empty), width, background)
         if index >= len(self._rows):
-            return self.strip((), width, ground)
+            return self.strip((), width, background)
         row = self._rows[index]
         if row.key == self.key:
-            return self._cursor_strip(row, width, ground)
-        return Strip([Segment(" ", ground), *self._cells(row.cells, ground)]).adjust_cell_length(width, ground)
+            return self._cursor_strip(row, width, background)
+        return Strip([Segment(" ", background), *self._cells(row.cells, background)]).adjust_cell_length(
+            width, background
+        )
 
-    def _cursor_strip(self, row: Row, width: int, ground: Style) -> Strip:
-        look = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
-        ground = ground + Style(bgcolor=look.bgcolor)
-        marker = Segment("▌" if self.has_focus else "▏", self._tone("name") + Style(bgcolor=look.bgcolor))
-        strip = Strip([marker, *self._cells(row.cells, ground)]).adjust_cell_length(width, ground)
-        return strip.apply_style(Style(reverse=look.reverse, underline=look.underline))
+    def _cursor_strip(self, row: Row, width: int, background: Style) -> Strip:
+        cursor_style = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
+        background = background + Style(bgcolor=cursor_style.bgcolor)
+        marker = Segment("▌" if self.has_focus else "▏", self._tone("name") + Style(bgcolor=cursor_style.bgcolor))
+        strip = Strip([marker, *self._cells(row.cells, background)]).adjust_cell_length(width, background)
+        return strip.apply_style(Style(reverse=cursor_style.reverse, underline=cursor_style.underline))
 
-    def _cells(self, cells: Sequence[Line], ground: Style) -> list[Segment]:
+    def _cells(self, cells: Sequence[Line], background: Style) -> list[Segment]:
         segments: list[Segment] = []
-        for place, (number, width) in enumerate(self._widths):
+        for position, (number, width) in enumerate(self._widths):
             cell = cells[number]
-            if self.columns[number].right:
+            if self.columns[number].align_right:
                 cell = (Span(" " * max(0, width - width_of(cell))), *cell)
-            segments += self.paint(cell, width, ground)
-            if place < len(self._widths) - 1:
-                segments.append(Segment(" " * _GAP, ground))
+            segments += self.paint(cell, width, background)
+            if position < len(self._widths) - 1:
+                segments.append(Segment(" " * _GAP, background))
         return segments
 
     # -------------------------------------------------------------- moving
 
-    def _go(self, index: int) -> None:
-        self._at = max(0, min(index, len(self._rows) - 1))
-        key = self._rows[self._at].key
+    def _move_cursor(self, index: int) -> None:
+        self._cursor_row = max(0, min(index, len(self._rows) - 1))
+        key = self._rows[self._cursor_row].key
         if key != self.key:
             self.key = key
-            self.post_message(self.Moved(self, key))
+            self.post_message(self.CursorMoved(self, key))
         self._scroll_to_cursor()
         self.refresh()
 
     def _scroll_to_cursor(self) -> None:
         height = self.scrollable_content_region.height - 1
         top = self.scroll_offset.y
-        if self._at < top:
-            self.scroll_to(y=self._at, animate=False, immediate=True)
-        elif self._at >= top + height:
-            self.scroll_to(y=self._at - height + 1, animate=False, immediate=True)
+        if self._cursor_row < top:
+            self.scroll_to(y=self._cursor_row, animate=False, immediate=True)
+        elif self._cursor_row >= top + height:
+            self.scroll_to(y=self._cursor_row - height + 1, animate=False, immediate=True)
 
     def action_move(self, by: int) -> None:
-        """One row up or down; from a thing that is gone, to the row where it was."""
+        """Move one row up or down; from a row that is gone, to its former position."""
         if self._rows:
-            self._go(self._at + (by if self.present else 0))
+            self._move_cursor(self._cursor_row + (by if self.cursor_on_row else 0))
 
     def action_page(self, by: int) -> None:
-        """A screenful up or down."""
+        """Move one screen up or down."""
         if self._rows:
-            self._go(self._at + by * max(1, self.scrollable_content_region.height - 2))
+            self._move_cursor(self._cursor_row + by * max(1, self.scrollable_content_region.height - 2))
 
     def action_edge(self, by: int) -> None:
-        """To the first or the last row."""
+        """Move to the first or the last row."""
         if self._rows:
-            self._go(0 if by < 0 else len(self._rows) - 1)
+            self._move_cursor(0 if by < 0 else len(self._rows) - 1)
 
     def action_choose(self) -> None:
-        """Open what the cursor is on."""
-        if self.present:
-            self.post_message(self.Chosen(self, self.key))
+        """Choose the row under the cursor."""
+        if self.cursor_on_row:
+            self.post_message(self.RowChosen(self, self.key))
 
     def on_click(self, event: events.Click) -> None:
         """The first click moves the cursor, a click on the cursor chooses."""
@@ -243,7 +249,7 @@ class Table(Painted):
         if self._rows[index].key == self.key:
             self.action_choose()
         else:
-            self._go(index)
+            self._move_cursor(index)
 
     def watch_has_focus(self, _value: bool) -> None:
         self.refresh()

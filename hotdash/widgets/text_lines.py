@@ -1,4 +1,4 @@
-"""Lines to read: a plan, a state, a difference, a log."""
+"""Scrolling text: a plan, a state, a difference, a log."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from textual.strip import Strip
 
 from hotdash.model.styled_text import Line, wrap
 
-from .painting import Painted
+from .painting import LineScrollView
 
 
-class Lines(Painted):
-    """A scrolled text of lines; long ones are folded. With `tail` it stays at its end while it is there.
+class ScrollingLines(LineScrollView):
+    """Scrolling text with folded lines. With `tail`, it follows new lines while scrolled to the end.
 
-    `hang` is the column at which a folded line goes on.
+    `hang` is the column of the continuation lines.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -39,7 +39,7 @@ class Lines(Painted):
         self._folded: list[Line] = []
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Draw these lines instead; the place that is read stays."""
+        """Draw these lines instead; the scroll position stays."""
         given = tuple(lines)
         if given != self._given:
             self._given = given

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import sys
 from pathlib import Path
 
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import PING
 from node_runtime.protocol.run_directory import alive, locate, read_record
 
@@ -33,7 +33,7 @@ async def _ping(directory: Path, node: str) -> None:
     record = read_record(node)
     if record is None or not alive(record) or Path(record.directory) != directory:
         raise Refused(f"{node} is being started; try again in a moment.", ExitCode.UNREACHABLE)
-    async with Client.connect(locate(node), user=getpass.getuser(), client_name="ping") as client:
+    async with Client.connect(locate(node), user=local_user(), client_name="ping") as client:
         await client.request(PING)
     print("pong")
 

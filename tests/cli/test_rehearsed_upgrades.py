@@ -63,7 +63,7 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         assert "calls the runtime" in node.hotdash("plan", NAME, "2.0").stdout
         refused = node.hotdash("upgrade", NAME, "2.0", "--yes", code=1)
         assert refused.stderr == (
-            "The code_change of 1 process can't be rehearsed; say --unrehearsed to go all the same.\n"
+            "The code_change of 1 process can't be rehearsed; pass --unrehearsed to proceed anyway.\n"
         )
         done = json.loads(node.hotdash("upgrade", NAME, "2.0", "--yes", "--unrehearsed", "-o", "json").stdout)
         assert done["outcome"] == "installed"
@@ -73,7 +73,7 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
         node.hotdash("rollback", NAME, "--yes", "--unrehearsed")
 
         said, code = typed(node, "yes", "upgrade", NAME, "2.0")
-        assert "upgrade tiny@127.0.0.1 from 1.0 to 2.0: type 2.0 to go on: yes" in said
+        assert "upgrade tiny@127.0.0.1 from 1.0 to 2.0: type 2.0 to proceed: yes" in said
         assert said.endswith("Nothing was done.")
         assert code == 2
         said, code = typed(node, "2.0", "upgrade", NAME, "2.0")
@@ -95,7 +95,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
             except OSError:  # nobody has the other end any more
                 break
             said += part
-            if said.endswith(b"to go on: "):
+            if said.endswith(b"to proceed: "):
                 os.write(ours, f"{words}\n".encode())
     os.close(ours)
     return said.decode().replace("\r\n", "\n").strip(), hotdash.returncode
@@ -110,4 +110,4 @@ def test_who_waits_for_a_long_rehearsal_is_told_how_far_it_is(tmp_path: Path) ->
         plan = node.hotdash("plan", NAME, "2.0")
         assert plan.stderr == "rehearsal for release 2.0: 1 of 1 process\n"
         bar = next(line for line in plan.stdout.splitlines() if "point of no return" in line)
-        assert bar.endswith("a failure above ends it, one below is put back")
+        assert bar.endswith("a failure above aborts, one below is put back")

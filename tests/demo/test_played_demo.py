@@ -121,7 +121,7 @@ def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
         demo.send_signal(signal.SIGINT)
         _, said = demo.communicate(timeout=60)
     assert demo.returncode == 128 + signal.SIGINT
-    assert said == "The demonstration was stopped; its node and its folders are gone.\n"
+    assert said == "The demonstration was stopped; its node and its folders were removed.\n"
     nothing_is_left(tmp_path)
 
 
@@ -152,5 +152,5 @@ def test_a_demo_that_can_not_print_is_one_sentence_and_leaves_nothing(tmp_path: 
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "hotdash can't go on: No space left on device.\n"
+    assert done.stderr == "hotdash failed: No space left on device.\n"
     nothing_is_left(tmp_path)

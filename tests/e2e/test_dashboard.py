@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from hotdash.app import HotdashApp
-from hotdash.screens.confirm import Confirm
+from hotdash.screens.confirm import ConfirmDialog
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from node_runtime.protocol.run_directory import Address, locate
@@ -54,7 +54,7 @@ async def until_screen(pilot: Pilot[None], kind: type) -> None:
 async def go_to(pilot: Pilot[None], key: str, vsn: str) -> None:
     """Ask for an install of the selected release with `key`, confirm it as a person has to, see the operation."""
     await pilot.press(key)
-    await until_screen(pilot, Confirm)
+    await until_screen(pilot, ConfirmDialog)
     button = pilot.app.screen.query_one("#do", Button)
     assert button.disabled, "nothing may be done before the version is typed"
     pilot.app.screen.query_one("#typed", Input).value = vsn
@@ -80,7 +80,7 @@ async def select_release(pilot: Pilot[None], vsn: str) -> None:
 
 async def arm(pilot: Pilot[None]) -> None:
     await pilot.press("exclamation_mark")
-    await until_screen(pilot, Confirm)
+    await until_screen(pilot, ConfirmDialog)
     pilot.app.screen.query_one("#do", Button).press()
     await until_shown(pilot, "ARMED")
 

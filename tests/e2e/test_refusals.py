@@ -191,7 +191,7 @@ def test_a_full_disk_is_one_sentence(node: FilNode) -> None:
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr == "hotdash can't go on: No space left on device.\n"
+    assert done.stderr == "hotdash failed: No space left on device.\n"
 
 
 def test_control_characters_of_a_tarballs_name_do_not_reach_the_terminal(node: FilNode, tmp_path: Path) -> None:

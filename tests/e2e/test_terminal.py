@@ -119,6 +119,6 @@ def test_a_demo_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, 
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
     demo_process(port).terminate()
     terminal.until(lambda text: terminal.ended(), "the end")
-    assert "The demonstration was stopped; its node and its folders are gone." in terminal.screen()
+    assert "The demonstration was stopped; its node and its folders were removed." in terminal.screen()
     assert terminal.tmux("list-panes", "-F", "#{alternate_on}").strip() == "0"
     assert left_over(tmp_path / "scratch", port) == []

@@ -55,8 +55,8 @@ class Peer:
             "install": lambda params: self._install(params.vsn, "install", params),
             "rollback": lambda params: self._install(self.world.permanent, "revert", params),
             "commit": self._commit,
-            "restart_process": self._touch,
-            "kill_process": self._touch,
+            "restart_process": self._end_process,
+            "kill_process": self._end_process,
             "stage_begin": lambda _: m.Upload(upload="u1"),
             "stage_chunk": self._chunk,
             "stage_end": lambda _: self._staged(),
@@ -239,7 +239,7 @@ class Peer:
         self.world.operations.append(operation)
         return operation
 
-    def _touch(self, params: m.Target) -> m.Nothing:
+    def _end_process(self, params: m.Target) -> m.Nothing:
         known = any(process.pid == params.pid for process in self.world.processes)
         if params.boot_id != self.world.boot_id or not known:
             raise Refused(f"<{params.pid}> of that boot does not live any more; look again.")

@@ -66,7 +66,7 @@ def asked(peer: Peer, method: str) -> list[m.Struct]:
 async def upgrade_to_b(seen: Seen) -> None:
     """Up to the operation's screen, by the keys that an operator would press."""
     await seen.press("5", "down", "U")
-    await seen.sees("Type 1986.b to go on")
+    await seen.sees("Type 1986.b to proceed")
     await seen.type("1986.b")
     await seen.press("enter", "enter")
     await seen.sees("Install 1986.a → 1986.b")
@@ -129,7 +129,7 @@ async def test_empty_views_say_what_is_missing(opened, peer):
     peer.world.releases = peer.world.releases[:1]
     async with opened() as seen:
         await seen.press("5")
-        await seen.sees("It is the only one here. S stages another one.")
+        await seen.sees("It is the only release here. S stages another one.")
         await seen.press("6")
         await seen.sees("Nothing has been installed, committed or rolled back yet.")
         await seen.press("7")
@@ -172,7 +172,9 @@ async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened, peer
 async def test_help_lists_every_action_of_the_registry(opened):
     async with opened((120, 60)) as seen:
         await seen.press("question_mark")
-        await seen.sees("Keys", "roll back", "Ends the probation", "marks what needs the dashboard to be armed")
+        await seen.sees(
+            "Keys", "roll back", "Ends the probation", "marks the actions that need the dashboard to be armed"
+        )
 
 
 async def test_the_palette_runs_actions_by_name(opened):
@@ -201,6 +203,46 @@ async def test_keys_can_be_remapped_and_the_footer_shows_it(opened):
         await seen.sees("No old code")
 
 
+async def test_every_sentence_names_the_keys_as_they_are_remapped(opened, peer):
+    keymap = {
+        "arm": "ctrl+a", "plan": "o", "upgrade": "f5", "downgrade": "f6", "commit": "f7", "rollback": "f8",
+        "stage": "f9", "back": "ctrl+b",
+    }  # fmt: skip
+    async with opened((120, 60), keymap=keymap) as seen:
+        await seen.press("5", "down")
+        await seen.sees("o shows what it would do", "f5 upgrades to it while the node runs.")
+        await seen.press("f5")
+        await seen.hears("Read-only. ^a arms the dashboard")
+        await seen.press("o")
+        await seen.sees("Upgrade from 1986.a to 1986.b")
+        peer.world.generation += 1
+        peer.emit("module", "fil.handler loaded")
+        await seen.sees("The node has changed since this plan was made; press o to plan again.")
+        await seen.press("ctrl+b", "question_mark")
+        await seen.sees("Keys", "^b clears it.", "f7", "^a")
+        await seen.press("escape", "ctrl+a")
+        await seen.sees("Arm fil@127.0.0.1")
+        await seen.press("tab", "enter")
+        await seen.sees("ARMED")
+        await seen.press("f6")
+        await seen.hears("1986.b is an upgrade from 1986.a; press f5.")
+        await seen.press("f8")
+        await seen.hears("f6 goes to an older release.")
+        peer.world.releases = peer.world.releases[:1]
+        peer.emit("release", "the others were removed")
+        await seen.press("up")
+        await seen.sees("It is the only release here. f9 stages another one.")
+
+
+async def test_the_advice_on_probation_names_the_remapped_keys(opened, peer):
+    async with opened(read_only=False, keymap={"commit": "f7", "rollback": "f8"}) as seen:
+        await upgrade_to_b(seen)
+        while peer.advance().ended is None:
+            pass
+        await seen.press("escape", "5")
+        await seen.sees("f7 makes it permanent, f8 rolls back now.")
+
+
 async def test_the_mouse_opens_views_and_selects_rows(opened):
     async with opened() as seen:
         await seen.pilot.click("Tabs", offset=(18, 0))
@@ -215,7 +257,7 @@ async def test_a_paused_picture_stands_still(opened, peer):
         await seen.press("z")
         await seen.sees("PAUSED")
         peer.world.states[FSM] = machine("green", turns=integer(99))
-        await eventually(lambda: seen.app.node.look.view.state == peer.world.states[FSM])
+        await eventually(lambda: seen.app.node.sample.view.state == peer.world.states[FSM])
         assert "turns  41" in seen.frame()
         await seen.press("z")
         await seen.sees("turns  99")
@@ -309,7 +351,7 @@ async def test_a_viewers_cookie_cannot_arm(opened, peer):
     peer.world.role = "viewer"
     async with opened() as seen:
         await seen.press("exclamation_mark")
-        await seen.hears("This cookie may only look")
+        await seen.hears("This cookie has the role viewer")
         assert "READ-ONLY" in seen.frame()
 
 
@@ -320,10 +362,10 @@ async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opene
     async with opened() as seen:
         await seen.sees("turns  41")
         peer.stop()
-        await seen.sees("○ lost", "What you see is", "fil_color_fsm", "turns  41")
+        await seen.sees("○ lost", "The display is", "fil_color_fsm", "turns  41")
         peer.start()
         await seen.sees("● live")
-        assert "What you see is" not in seen.frame()
+        assert "The display is" not in seen.frame()
 
 
 async def test_a_silent_node_is_called_stale(opened, peer):
@@ -379,7 +421,7 @@ async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened):
 async def test_a_plan_without_changes_says_so(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "p")
-        await seen.sees("Nothing to do: the node runs 1986.a already.")
+        await seen.sees("Nothing to do: the node already runs 1986.a.")
         await seen.press("U")
         await seen.hears("nothing to do")
         assert not asked(peer, "install")
@@ -469,7 +511,7 @@ async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(op
 async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
-        await seen.sees("Type 1986.b to go on")
+        await seen.sees("Type 1986.b to proceed")
         await seen.pilot.resize_terminal(60, 15)
         await seen.type("1986.b")
         await seen.press("enter")
@@ -482,7 +524,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
 async def test_the_wrong_direction_is_not_taken(opened, peer):
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "D")
-        await seen.hears("is the way up: U")
+        await seen.hears("1986.b is an upgrade from 1986.a; press U.")
         assert not asked(peer, "install")
 
 
@@ -533,7 +575,7 @@ async def test_an_operation_that_the_node_forgot_stays_unknown(opened, peer):
         world = fil_world()
         world.boot_id = "boot-2"
         peer.restart(world)
-        await seen.hears("its outcome is unknown. This node knows of no operation op-1.")
+        await seen.hears("The outcome of operation op-1 is unknown. This node knows of no operation op-1.")
 
 
 async def test_commit_makes_the_release_permanent(opened, peer):

@@ -8,7 +8,7 @@ from fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, mach
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotdash.actions import ACTIONS, BY_ID, Subject, footer_actions, shown_keys, twin_of
+from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, footer_actions, shown_keys
 from hotdash.keymap import read_keymap
 from hotdash.model.connection import Connection
 from hotdash.model.node_view import NodeView
@@ -16,11 +16,11 @@ from hotdash.model.operation_lines import outcome_lines, outcome_words
 from hotdash.model.plan_lines import plan_lines, possible
 from hotdash.model.process_tree import TreeNode, build_tree, filter_tree, flatten, walk
 from hotdash.model.selection import ChildKey, FoldKey, ProcessKey
-from hotdash.model.styled_text import line, plain, say, text_of, width_of, wrap
+from hotdash.model.styled_text import line, sanitize, span, text_of, width_of, wrap
 from hotdash.model.term_diff import diff
 from hotdash.model.term_lines import diff_lines, term_lines
 from hotdash.model.units import age, count, countdown, duration, size
-from hotdash.model.vitals import History, spark
+from hotdash.model.vitals import VitalsHistory, sparkline
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 
@@ -72,13 +72,13 @@ def test_a_restarted_process_has_a_new_identity_and_keeps_its_place() -> None:
     world.change(FSM, pid=31)
     after = {node.title: node for node in walk(build_tree(world.snapshot(2, 7000)))}["fil_color_fsm"]
     assert before.key != after.key
-    assert before.place == after.place
+    assert before.path == after.path
 
 
 def test_a_filter_keeps_ancestors_and_marks_hits() -> None:
     kept = filter_tree(build_tree(snapshot()), "OLIVE fsm")
     assert titles(kept) == ["fil", "fil_sup", "fil_color_fsm"]
-    assert [node.title for node in walk(kept) if node.hit] == ["fil_color_fsm"]
+    assert [node.title for node in walk(kept) if node.matched] == ["fil_color_fsm"]
 
 
 def test_long_rows_of_siblings_are_folded_and_can_be_unfolded() -> None:
@@ -147,18 +147,18 @@ def test_a_state_is_told_part_by_part() -> None:
 
 
 def test_control_characters_and_reversals_are_spelt_out() -> None:
-    assert plain("a\x1b[31m\n\u202e\x85") == "a\\x1b[31m\\n\\u202e\\x85"
-    assert plain("größer → 漢字 ✔") == "größer → 漢字 ✔"
+    assert sanitize("a\x1b[31m\n\u202e\x85") == "a\\x1b[31m\\n\\u202e\\x85"
+    assert sanitize("größer → 漢字 ✔") == "größer → 漢字 ✔"
 
 
 @given(st.text())
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
-    assert all(character >= " " and not "\x7f" <= character <= "\x9f" for character in plain(text))
+    assert all(character >= " " and not "\x7f" <= character <= "\x9f" for character in sanitize(text))
 
 
 @given(st.lists(st.text(alphabet="ab 漢", max_size=30), max_size=4), st.integers(8, 40))
 def test_folded_lines_fit_and_lose_nothing_but_blanks(texts: list[str], width: int) -> None:
-    spans = line(*(say(text) for text in texts))
+    spans = line(*(span(text) for text in texts))
     folded = wrap(spans, width)
     assert all(width_of(part) <= width for part in folded)
     joined = "".join(text_of(part) for part in folded)
@@ -180,9 +180,9 @@ def test_numbers_read_as_people_say_them(told: str, expected: str) -> None:
 
 
 def test_sparklines_are_right_aligned_and_scaled() -> None:
-    assert spark([0, 5, 10], 5, floor=10) == "  ▁▅█"
-    assert spark([48.0, 48.0], 2, floor=4, level=True) == "▁▁"
-    assert spark([], 3) == "   "
+    assert sparkline([0, 5, 10], 5, min_range=10) == "  ▁▅█"
+    assert sparkline([48.0, 48.0], 2, min_range=4, from_minimum=True) == "▁▁"
+    assert sparkline([], 3) == "   "
 
 
 # ------------------------------------------------------------------ what is heard
@@ -198,7 +198,7 @@ def test_another_boot_is_a_restart_and_begins_a_new_history() -> None:
     after = view().with_snapshot(world.snapshot(1, 7000), 110.0)
     assert after.restart is not None
     assert after.restart.before.vsn == "1986.a"
-    assert len(after.history.taken) == 1
+    assert len(after.history.samples) == 1
     assert "was restarted" in after.notice(111.0)
     assert after.notice(200.0) == "" or "silent" in after.notice(200.0)
     assert after.process(ProcessKey("boot-1", FSM)) is None
@@ -208,14 +208,14 @@ def test_a_state_belongs_to_one_process_of_one_boot() -> None:
     before, after = ProcessKey("boot-1", FSM), ProcessKey("boot-2", FSM)
     seen = m.StateView(process=fil_world().process(FSM), state=machine("olive"), at=0.0)
     known = view().with_state(before, seen).with_state(before, seen)
-    assert known.look is not None
-    assert known.look.before == seen
+    assert known.sample is not None
+    assert known.sample.before == seen
     other = known.with_state(after, seen)
-    assert other.look is not None
-    assert other.look.before is None
+    assert other.sample is not None
+    assert other.sample.before is None
     refused = known.without_state(after, "gone")
-    assert refused.look is not None
-    assert refused.look.view is None
+    assert refused.sample is not None
+    assert refused.sample.view is None
 
 
 def test_silence_makes_a_picture_stale_and_a_lost_node_keeps_it() -> None:
@@ -224,7 +224,7 @@ def test_silence_makes_a_picture_stale_and_a_lost_node_keeps_it() -> None:
     assert not known.fresh(104.0)
     assert "silent for 4 s" in known.notice(104.0)
     lost = known.with_connection(Connection("lost", 105.0, "fil@127.0.0.1 is gone.", 112.0))
-    assert lost.notice(110.0) == "fil@127.0.0.1 is gone. What you see is 10 s old. Trying again in 2 s."
+    assert lost.notice(110.0) == "fil@127.0.0.1 is gone. The display is 10 s old. Reconnecting in 2 s."
     assert lost.snapshot is known.snapshot
 
 
@@ -287,7 +287,7 @@ def test_only_the_install_that_runs_is_on_probation() -> None:
 
 def test_a_history_counts_no_moment_twice() -> None:
     vitals = snapshot().vitals
-    assert len(History().add(vitals).add(vitals).taken) == 1
+    assert len(VitalsHistory().add(vitals).add(vitals).samples) == 1
 
 
 # ------------------------------------------------------------------ plans
@@ -323,15 +323,18 @@ def test_what_changes_a_node_needs_a_shifted_key_and_the_operators_role() -> Non
             assert action.role == "operator"
             assert len(action.keys) == 1
             assert action.keys.isupper()
-            assert action.twin is not None
+            assert action.command_line is not None
 
 
 def test_command_lines_are_quoted_for_a_shell() -> None:
-    subject = Subject("fil@127.0.0.1", vsn="1986.b", wait=10, reason="it is time")
-    assert twin_of("upgrade", subject) == "hotdash upgrade fil@127.0.0.1 1986.b --yes --wait 10 --reason 'it is time'"
-    remote = Subject("fil@example:9100", "/keys/my fil", pid=12)
-    assert twin_of("kill", remote) == "hotdash kill fil@example:9100 12 --yes --cookie-file '/keys/my fil'"
-    assert twin_of("theme", subject) == ""
+    subject = CommandSubject("fil@127.0.0.1", vsn="1986.b", options=m.InstallOptions(wait=10, reason="it is time"))
+    assert (
+        command_line_of("upgrade", subject)
+        == "hotdash upgrade fil@127.0.0.1 1986.b --yes --wait 10 --reason 'it is time'"
+    )
+    remote = CommandSubject("fil@example:9100", "/keys/my fil", pid=12)
+    assert command_line_of("kill", remote) == "hotdash kill fil@example:9100 12 --yes --cookie-file '/keys/my fil'"
+    assert command_line_of("theme", subject) == ""
 
 
 def test_the_footer_and_the_help_show_remapped_keys() -> None:
@@ -347,7 +350,7 @@ def test_a_keymap_names_actions_or_is_refused(tmp_path) -> None:
     path.write_text("upgrade = 'ctrl+u'")
     assert read_keymap(path) == {"upgrade": "ctrl+u"}
     path.write_text("explode = 'x'")
-    with pytest.raises(Refused, match="no action"):
+    with pytest.raises(Refused, match="not an action"):
         read_keymap(path)
     path.write_text("upgrade = 3")
     with pytest.raises(Refused, match="no key"):

@@ -1,4 +1,4 @@
-"""What the verbs print for people, as rich renderables. What a node says is data here, never markup."""
+"""Tables that the verbs print, as rich renderables. Text from a node is data here, never markup."""
 
 from .layout import text
 from .node import modules, nodes, processes, releases, state, status, tree

@@ -1,4 +1,4 @@
-"""The forms that all printed tables share: the model's lines in colour, columns, facts."""
+"""Building blocks of the printed tables: the model's lines in colour, columns, key-value pairs."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from hotdash.model.styled_text import Line, Tone, plain, wrap
+from hotdash.model.styled_text import Line, Tone, sanitize, wrap
 
 STYLES: dict[Tone, str] = {
     "plain": "",
     "name": "cyan",
-    "fact": "dim",
+    "muted": "dim",
     "ok": "green",
     "warn": "yellow",
     "bad": "red",
@@ -31,7 +31,7 @@ STATUS_TONES: dict[str, Tone] = {
     "permanent": "ok",
     "current": "warn",
     "unpacked": "name",
-    "old": "fact",
+    "old": "muted",
     "installed": "ok",
     "committed": "ok",
     "reverted": "warn",
@@ -46,23 +46,23 @@ STATUS_TONES: dict[str, Tone] = {
 
 
 def text(words: str, tone: Tone = "plain") -> Text:
-    """Words from anywhere, in a tone: never markup, never a control character."""
-    return Text(plain(words), style=STYLES[tone])
+    """Returns any text in a tone: never markup, never a control character."""
+    return Text(sanitize(words), style=STYLES[tone])
 
 
 def status_text(word: str) -> Text:
-    """A status or an outcome in its tone."""
+    """Returns a status or an outcome in its tone."""
     return text(word, STATUS_TONES.get(word, "plain"))
 
 
 def line_text(line: Line) -> Text:
-    """One line of the model."""
+    """Returns one line of the model as rich text."""
     return Text.assemble(*((span.text, STYLES[span.tone]) for span in line))
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
-    """A line of the model, folded as the dashboard does it: what follows is indented."""
+class FoldedLine:
+    """A line of the model, folded as in the dashboard: continuation lines are indented."""
 
     line: Line
 
@@ -71,31 +71,31 @@ class Folded:
 
 
 def block(lines: Iterable[Line]) -> Group:
-    """Lines of the model, below each other."""
-    return Group(*(Folded(line) for line in lines))
+    """Returns lines of the model, one below the other."""
+    return Group(*(FoldedLine(line) for line in lines))
 
 
 def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
-    """A table with one thin rule under its head. Where it is too wide its longest columns are folded."""
+    """Returns a table with a thin rule under its head. If it is too wide, its longest columns are folded."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
     return table
 
 
-def facts(*pairs: tuple[str, Text | str]) -> Table:
-    """Names and values, two columns without rules."""
+def key_values(*pairs: tuple[str, Text | str]) -> Table:
+    """Returns names and values in two columns without rules."""
     table = Table.grid(padding=(0, 2))
     for name, value in pairs:
-        table.add_row(text(name, "fact"), value if isinstance(value, Text) else text(value))
+        table.add_row(text(name, "muted"), value if isinstance(value, Text) else text(value))
     return table
 
 
 def pid(number: int | None) -> str:
-    """A pid as people write it."""
+    """Returns a pid as it is written for people: <12>."""
     return "" if number is None else f"<{number}>"
 
 
 def now() -> float:
-    """The present, for ages."""
+    """Returns the Unix time, for ages."""
     return time.time()

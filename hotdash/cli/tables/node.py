@@ -1,4 +1,4 @@
-"""Tables of what a node has: itself, its tree, processes, states, modules, releases."""
+"""Tables of a node: its status, tree, processes, states, modules and releases."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 from rich.tree import Tree
 
-from hotdash.model.operation_lines import VERDICTS
+from hotdash.model.operation_lines import VERDICT_TONES
 from hotdash.model.process_tree import TreeNode, build_tree, title_of
 from hotdash.model.term_lines import term_lines
 from hotdash.model.units import age, clock, duration, moment, plural, size
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeRecord
 
-from .layout import block, columns, facts, now, pid, status_text, text
+from .layout import block, columns, key_values, now, pid, status_text, text
 
 
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
-    """The nodes of this machine."""
+    """Returns the table of the nodes on this machine."""
     if not records:
         return text("No node runs here. 'bin/<name> start' in a release's folder starts one.")
     table = columns("node", "release", "pid", "started", "directory")
@@ -30,11 +30,11 @@ def nodes(records: Sequence[NodeRecord]) -> RenderableType:
 
 
 def status(snapshot: m.Snapshot) -> RenderableType:
-    """What the node is and how it feels."""
+    """Returns the identity, release, load and health of the node."""
     info, vitals = snapshot.info, snapshot.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
     messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
-    return facts(
+    return key_values(
         ("node", text(info.name, "name")),
         ("release", Text.assemble(text(f"{info.release} "), text(info.vsn, "strong"), text(f" ({current})"))),
         ("up", f"{age(vitals.uptime)}, since {moment(info.started, now())}"),
@@ -45,52 +45,52 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("directory", info.directory),
         ("operation", _operation(snapshot.operation)),
         *_health(snapshot),
-        *(("trouble", text(line, "bad")) for line in _troubles(snapshot.releases)),
+        *(("trouble", text(line, "bad")) for line in _problems(snapshot.releases)),
     )
 
 
 def _operation(operation: m.Operation | None) -> str:
     if operation is None or operation.ended is not None:
-        return "none under way"
+        return "none running"
     return f"{operation.kind} of {operation.to_vsn} by {operation.who}: {operation.phase}"
 
 
 def tree(snapshot: m.Snapshot) -> RenderableType:
-    """The supervision tree, applications first."""
+    """Returns the supervision tree, applications first."""
     root = Tree(text(snapshot.info.name, "strong"), guide_style="dim")
-    _hang(root, build_tree(snapshot))
+    _add_children(root, build_tree(snapshot))
     return root
 
 
-def _hang(at: Tree, nodes_below: Iterable[TreeNode]) -> None:
-    for node in nodes_below:
-        _hang(at.add(_label(node)), node.children)
+def _add_children(parent: Tree, children: Iterable[TreeNode]) -> None:
+    for node in children:
+        _add_children(parent.add(_label(node)), node.children)
 
 
 def _label(node: TreeNode) -> Text:
     if node.process is not None:
         return _process_label(node.process)
     if node.child is not None:
-        return Text.assemble(text(node.title, "fact"), " ", text(node.child.status, "warn"))
+        return Text.assemble(text(node.title, "muted"), " ", text(node.child.status, "warn"))
     vsn = f" {node.application.vsn}" if node.application is not None else ""
-    return Text.assemble(text(node.title, "strong"), text(vsn, "fact"))
+    return Text.assemble(text(node.title, "strong"), text(vsn, "muted"))
 
 
 def _process_label(process: m.ProcessInfo) -> Text:
-    label = Text.assemble(text(title_of(process), "name"), text(f" {pid(process.pid)} ", "fact"), text(process.kind))
+    label = Text.assemble(text(title_of(process), "name"), text(f" {pid(process.pid)} ", "muted"), text(process.kind))
     if process.strategy:
-        label.append(text(f" {process.strategy} {process.intensity or ''}".rstrip(), "fact"))
+        label.append(text(f" {process.strategy} {process.intensity or ''}".rstrip(), "muted"))
     if process.state_name:
         label.append(text(f" {process.state_name}", "strong"))
     if process.module:
-        label.append(text(f"  {process.module} {process.vsn}", "fact"))
+        label.append(text(f"  {process.module} {process.vsn}", "muted"))
     if process.status not in ("idle", "running"):
         label.append(text(f" {process.status}", "bad"))
     return label
 
 
 def processes(snapshot: m.Snapshot) -> RenderableType:
-    """The live processes."""
+    """Returns the table of the live processes."""
     table = columns("pid", "name", "kind", "module", "status", "mail", "handled", right=("mail", "handled"))
     for process in snapshot.processes:
         table.add_row(
@@ -106,22 +106,22 @@ def processes(snapshot: m.Snapshot) -> RenderableType:
 
 
 def state(view: m.StateView) -> RenderableType:
-    """One process's live state."""
+    """Returns the live state of one process."""
     process = view.process
     head = Text.assemble(
         text(title_of(process), "name"),
-        text(f" {pid(process.pid)} {process.kind}, {process.module} {process.vsn}, {process.status}", "fact"),
+        text(f" {pid(process.pid)} {process.kind}, {process.module} {process.vsn}, {process.status}", "muted"),
     )
     parts: list[RenderableType] = [head]
     if process.state_name:
-        parts.append(Text.assemble(text("stands in ", "fact"), text(process.state_name, "strong")))
+        parts.append(Text.assemble(text("in state ", "muted"), text(process.state_name, "strong")))
     parts.append(block(term_lines(view.state)))
-    parts += [text(f"  at {line}", "fact") for line in view.stack]
+    parts += [text(f"  at {line}", "muted") for line in view.stack]
     return Group(*parts)
 
 
 def modules(snapshot: m.Snapshot) -> RenderableType:
-    """The managed modules and their two versions."""
+    """Returns the table of the managed modules with their current and old versions."""
     table = columns("module", "application", "current", "old", "processes", "run old code", right=("processes",))
     for module in snapshot.modules:
         old = "" if module.old_vsn is None else f"{module.old_vsn} ({module.old_app_vsn})"
@@ -129,7 +129,7 @@ def modules(snapshot: m.Snapshot) -> RenderableType:
             text(module.name, "name"),
             text(f"{module.application} {module.app_vsn}"),
             text(module.vsn),
-            text(old, "fact"),
+            text(old, "muted"),
             str(module.processes or ""),
             text(" ".join(pid(number) for number in module.old_pids), "warn"),
         )
@@ -137,33 +137,33 @@ def modules(snapshot: m.Snapshot) -> RenderableType:
 
 
 def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
-    """The releases and their states."""
+    """Returns the table of the releases."""
     table = columns("release", "vsn", "status", "from here", "applications", "staged")
     for release in listed:
         ways = " ".join(way for way, there in (("up", release.up), ("down", release.down)) if there)
         status = status_text(release.status)
         if release.probation_until:
-            status.append(text(f" until {clock(release.probation_until)}", "fact"))
+            status.append(text(f" until {clock(release.probation_until)}", "muted"))
         if release.damaged or release.failed:
             status.append(text(", damaged" if release.damaged else ", failed", "bad"))
         apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
         staged = moment(release.staged, now())
         table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged)
-    return Group(table, *(text(line, "bad") for line in _troubles(listed)))
+    return Group(table, *(text(line, "bad") for line in _problems(listed)))
 
 
 def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
-    """How the release on probation does."""
+    """Yields the health of the release on probation."""
     for release in snapshot.releases:
         if (health := release.health) is not None:
             deadline = f"; goes back at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
-            facts = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
-            yield "health", Text.assemble(text(health.verdict, VERDICTS[health.verdict]), text(facts))
+            details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
+            yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))
 
 
-def _troubles(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
-    """What an operator has to know of releases that are damaged or have failed."""
+def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
+    """Yields a sentence for each release that is damaged or has failed."""
     for release in listed:
         if release.damaged:
             yield release.damaged

@@ -1,4 +1,4 @@
-"""How operations are printed: phases, results per process, history, events, audit."""
+"""Tables of operations: phases, results per process, history, events, audit."""
 
 from __future__ import annotations
 
@@ -16,37 +16,35 @@ from hotdash.model.units import clock, duration, moment
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.term_text import short
 
-from .layout import Folded, block, columns, line_text, now, pid, status_text, text
+from .layout import FoldedLine, block, columns, line_text, now, pid, status_text, text
 
 _HASH = re.compile("[0-9a-f]{12}")
 
 
 def step(done: m.Step) -> RenderableType:
-    """One phase, as it is reported."""
-    return Text.assemble(text(clock(done.started), "fact"), "  ", text(done.phase))
+    """Returns one phase, as the node reports it."""
+    return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
 
 def results(operation: m.Operation) -> RenderableType:
-    """One operation with what it did to each process."""
+    """Returns one operation with its result for each process."""
     return Group(*_result_parts(operation))
 
 
 def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
-    at = now()
-    yield Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "fact"))
-    yield block(outcome_lines(operation, True, at))
+    time_now = now()
+    yield Text.assemble(line_text(headline(operation)), text(f"  {operation.id}", "muted"))
+    yield block(outcome_lines(operation, True, time_now))
     if operation.rehearsal is not None and (operation.rehearsal.results or operation.rehearsal.calls):
         yield Text.assemble("\n", text("Rehearsal", "strong"))
         yield block(rehearsal_lines(operation.rehearsal))
     if operation.reason:
-        yield text(f"reason: {operation.reason}", "fact")
+        yield text(f"reason: {operation.reason}", "muted")
     if operation.results:
         yield Text()
         yield _table(operation)
         if operation.touched > len(operation.results):
-            yield text(
-                f"and {operation.touched - len(operation.results):,} more processes of which nothing else is kept"
-            )
+            yield text(f"and {operation.touched - len(operation.results):,} more processes, without a stored result")
     for result in operation.results:
         yield from _difference(result)
 
@@ -59,35 +57,35 @@ def _table(operation: m.Operation) -> RenderableType:
             text(result.name or "", "name"),
             text(result.module),
             result.action,
-            text(_few(result.old_vsn)),
-            text(_few(result.new_vsn)),
+            text(_short_version(result.old_vsn)),
+            text(_short_version(result.new_vsn)),
             status_text(result.outcome),
             duration(result.seconds),
         )
     return table
 
 
-def _few(vsn: str) -> str:
-    """A version that is said; of one that is a hash as much as tells it from others."""
+def _short_version(vsn: str) -> str:
+    """Returns a version; a hash is shortened to 8 digits."""
     return vsn[:8] if _HASH.fullmatch(vsn) else vsn
 
 
 def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:
     if result.before == result.after and result.reason is None and result.action == "load":
         return
-    yield Text.assemble("\n", text(result.name or result.module, "name"), text(f" {pid(result.pid)}", "fact"))
+    yield Text.assemble("\n", text(result.name or result.module, "name"), text(f" {pid(result.pid)}", "muted"))
     if result.reason:
         yield text(f"  {result.reason}", "bad")
-    yield Text.assemble(text("  before  ", "fact"), text(short(result.before)))
-    yield Text.assemble(text("  after   ", "fact"), text(short(result.after)))
+    yield Text.assemble(text("  before  ", "muted"), text(short(result.before)))
+    yield Text.assemble(text("  after   ", "muted"), text(short(result.after)))
     for line in diff_lines(result.before, result.after):
-        yield Folded((Span("    "), *line))
+        yield FoldedLine((Span("    "), *line))
 
 
 def operations(listed: Sequence[m.Operation]) -> RenderableType:
-    """Past operations, newest last."""
+    """Returns the table of past operations, newest last."""
     if not listed:
-        return text("No operation yet: this node runs what it was started with.")
+        return text("No operations yet: the node runs the release that it was started with.")
     table = columns("operation", "when", "kind", "from", "to", "outcome", "pause", "by", right=("pause",))
     for operation in listed:
         table.add_row(
@@ -104,18 +102,18 @@ def operations(listed: Sequence[m.Operation]) -> RenderableType:
 
 
 def event_line(event: m.Event) -> RenderableType:
-    """One event."""
-    return Text.assemble(text(clock(event.at), "fact"), "  ", text(f"{event.kind:<9} ", "name"), text(event.text))
+    """Returns one event as a line."""
+    return Text.assemble(text(clock(event.at), "muted"), "  ", text(f"{event.kind:<9} ", "name"), text(event.text))
 
 
 def events(listed: Sequence[m.Event]) -> RenderableType:
-    """The newest events, without the vitals of each second."""
+    """Returns the newest events, without the vitals of each second."""
     lines = [event_line(event) for event in listed if event.kind != "vitals"]
     return Group(*lines) if lines else text("Nothing has happened yet.")
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Who asked for what."""
+    """Returns the table of requested changes."""
     if not entries:
         return text("Nobody has changed anything.")
     table = columns("when", "who", "role", "asked", "subject", "outcome", "reason")

@@ -1,4 +1,4 @@
-"""How a plan is printed: as the dashboard shows it."""
+"""A plan, printed as the dashboard shows it."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from .layout import block, text
 
 
 def plan(made: m.Plan) -> RenderableType:
-    """The whole plan."""
+    """Returns the whole plan."""
     return Group(text(plan_title(made), "strong"), block(plan_lines(made)))

@@ -59,20 +59,25 @@ class MakePlan(Struct, frozen=True):
     vsn: str
 
 
-class Install(Struct, frozen=True):
-    """Go to `vsn`. `plan_id`, if given, must still be valid. `wait` is the time limit for transient blockers.
+class InstallOptions(Struct, frozen=True, kw_only=True):
+    """The operator's choices for an install, shared by the command line, the dashboard and `Install`.
 
-    `unrehearsed`: proceed although the code_change of some process can't be rehearsed. `again`: proceed although that
-    release has failed on this node.
+    `wait` is how many seconds transient blockers may take. `unrehearsed` proceeds although some code_change
+    can't be rehearsed. `again` proceeds although the release has failed on this node. `reason` is for the audit.
     """
 
-    vsn: str
-    direction: Direction | None = None
-    plan_id: str | None = None
     wait: float = 0.0
     reason: str | None = None
     unrehearsed: bool = False
     again: bool = False
+
+
+class Install(InstallOptions, frozen=True):
+    """Installs `vsn`. The plan with the id `plan_id`, if given, must still be valid."""
+
+    vsn: str
+    direction: Direction | None = None
+    plan_id: str | None = None
 
 
 class Started(Struct, frozen=True):

@@ -1,0 +1,55 @@
+"""`hotdash commit`: make the current release permanent."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+import click
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client, Missed
+
+from . import tables
+from .operation_outcome import follow_operation, show_outcome
+from .options import node_options, output_option, reason_option
+from .output import print_table
+from .session import with_client
+
+
+@click.command()
+@node_options
+@reason_option
+@output_option
+def commit(node: str, cookie_file: Path | None, reason: str | None, output: str) -> None:
+    """Make the current release permanent: the node boots it from now on."""
+    done = with_client(node, cookie_file, lambda client: client.request(methods.COMMIT, m.Commit(reason=reason)))
+    show_outcome(done, output, wanted=("committed",))
+
+
+async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
+    """Wait until the health of `vsn` is good, and commit it.
+
+    Returns the commit, or the operation that went back if the node left the release instead.
+    """
+    printed = ""
+    async with aclosing(client.events()) as events:
+        async for event in events:
+            if not isinstance(event, Missed) and event.kind not in ("release", "operation", "vitals"):
+                continue
+            listed = (await client.request(methods.RELEASES)).releases
+            release = next((one for one in listed if one.vsn == vsn), None)
+            health = release.health if release is not None else None
+            if health is None or health.verdict == "bad":
+                break
+            if health.verdict == "good":
+                return await client.request(methods.COMMIT, m.Commit(reason=reason))
+            if health.finding != printed and output == "table":
+                print_table(tables.text(f"on probation: {health.finding}", "muted"))
+            printed = health.finding
+    newest = (await client.request(methods.OPERATIONS, m.Limit(limit=1))).operations[-1]
+    return await follow_operation(client, newest.id, output)
+
+
+VERBS = (commit,)

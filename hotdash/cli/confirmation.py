@@ -1,0 +1,52 @@
+"""Confirmation of a change, on the terminal or by `--yes`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from hotdash.model.rehearsal_lines import unrehearsed_count
+from hotdash.model.units import plural
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+from . import tables
+from .output import print_table
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask `question` unless `yes`. Raises Refused when the operator declines, or when there is no terminal."""
+    if yes:
+        return
+    _check_terminal()
+    if not click.confirm(question, default=False):
+        raise Refused("Nothing was done.", ExitCode.USAGE)
+
+
+def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, unrehearsed: bool) -> bool:
+    """Ask whether to run the plan; returns whether to proceed with processes that can't be rehearsed.
+
+    Where something can't be rehearsed or undone, the operator has to type the release's version.
+    """
+    unsure = unrehearsed_count(plan) > 0 and not unrehearsed
+    if yes and unsure:
+        number = plural(unrehearsed_count(plan), "process", "processes")
+        raise Refused(f"The code_change of {number} can't be rehearsed; pass --unrehearsed to proceed anyway.")
+    if yes:
+        return unrehearsed
+    print_table(tables.plan(plan))
+    question = f"{direction}grade {node} from {plan.from_vsn} to {plan.to_vsn}"
+    if not unsure and not plan.irreversible:
+        confirm(f"{question}?", yes)
+    else:
+        _check_terminal()
+        typed = click.prompt(f"{question}: type {plan.to_vsn} to proceed", default="", show_default=False)
+        if typed.strip() != plan.to_vsn:
+            raise Refused("Nothing was done.", ExitCode.USAGE)
+    return unrehearsed or unsure
+
+
+def _check_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Refused("There is no terminal to confirm on; pass --yes to proceed without confirmation.", ExitCode.USAGE)

@@ -1,0 +1,68 @@
+"""Following an operation to its end, and the exit code of its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+from . import tables
+from .output import print_table, show
+from .rehearsal_progress import reporting_rehearsals
+
+OUTCOME_CODES = {
+    "installed": ExitCode.OK,
+    "committed": ExitCode.OK,
+    "reverted": ExitCode.CHANGED_OTHERWISE,
+    "aborted": ExitCode.REFUSED,
+    "put back": ExitCode.REFUSED,
+    "restarted": ExitCode.CHANGED_OTHERWISE,
+    "partly put back": ExitCode.CHANGED_OTHERWISE,
+    "partly reverted": ExitCode.CHANGED_OTHERWISE,
+}
+
+OUTCOME_SENTENCES = {
+    "aborted": "Nothing was changed.",
+    "put back": "It was put back: the node runs what it ran before.",
+    "partly put back": "It was only partly put back: check the result of each process.",
+    "partly reverted": "The node was only partly reverted: roll back again, or go on from the current release.",
+    "reverted": "The node went back to what it ran before.",
+    "restarted": "The node was restarted from its permanent release.",
+}
+"""The line on stderr after an unwanted outcome; its reason is on stdout, with the operation."""
+
+
+async def follow_operation(client: Client, operation: str, output: str) -> m.Operation:
+    """Print the phases as the node reports them; returns the operation when it has ended."""
+    printed = 0
+    last: m.Operation | None = None
+    results_command = f"'hotdash results {client.address.name} {operation}'"
+    try:
+        async with reporting_rehearsals(client):
+            async for last in client.follow(operation):
+                for step in last.steps[printed:] if output == "table" else ():
+                    print_table(tables.step(step))
+                printed = len(last.steps)
+    except asyncio.CancelledError:  # asyncio.run turns Ctrl-C into a cancellation
+        raise Refused(
+            f"Operation {operation} continues on the node; {results_command} shows its outcome.",
+            ExitCode.UNKNOWN_OUTCOME,
+            operation,
+        ) from None
+    if last is None or last.outcome is None:
+        raise Refused(
+            f"The outcome is unknown; run {results_command} to ask again.", ExitCode.UNKNOWN_OUTCOME, operation
+        )
+    return last
+
+
+def show_outcome(operation: m.Operation, output: str, *, wanted: tuple[str, ...]) -> None:
+    """Print the operation. Raises Refused with the outcome's exit code unless the outcome is one of `wanted`."""
+    show(operation, output, lambda: tables.results(operation))
+    if operation.outcome in wanted:
+        return
+    code = OUTCOME_CODES.get(operation.outcome or "", ExitCode.UNKNOWN_OUTCOME)
+    sentence = OUTCOME_SENTENCES.get(str(operation.outcome), f"It ended as {operation.outcome}.")
+    raise Refused(sentence, code, operation.id)

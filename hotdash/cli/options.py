@@ -1,0 +1,96 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from node_runtime.protocol import messages as m
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def node_options(command: Command) -> Command:
+    """The NODE argument and `--cookie-file`, the same for every verb."""
+    command = click.option(
+        "--cookie-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="HOTDASH_COOKIE_FILE",
+        help="The node's cookie; a node of the same user on this machine needs none.",
+    )(command)
+    return click.argument("node")(command)
+
+
+def output_option(command: Command) -> Command:
+    """The `-o table|json` option."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="The output format.",
+    )(command)
+
+
+def reason_option(command: Command) -> Command:
+    """`--reason TEXT`, for the node's audit."""
+    return click.option("--reason", help="The reason, for the node's audit.")(command)
+
+
+def yes_option(command: Command) -> Command:
+    """`--yes`: proceed without confirmation."""
+    return click.option("--yes", is_flag=True, help="Do not ask for confirmation.")(command)
+
+
+class Seconds(click.FloatRange):
+    """A finite number of seconds: neither nan nor inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if not math.isfinite(seconds):
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return seconds
+
+
+def wait_option(command: Command) -> Command:
+    """`--wait SECONDS` for a safe moment."""
+    return click.option(
+        "--wait",
+        type=Seconds(min=0),
+        default=0.0,
+        metavar="SECONDS",
+        help="Wait at most this long for a safe moment.",
+    )(command)
+
+
+def unrehearsed_option(command: Command) -> Command:
+    """`--unrehearsed`: proceed although a rehearsal can't cover everything."""
+    return click.option(
+        "--unrehearsed", is_flag=True, help="Proceed although the code_change of some processes can't be rehearsed."
+    )(command)
+
+
+def again_option(command: Command) -> Command:
+    """`--again`: retry a release that failed."""
+    return click.option("--again", is_flag=True, help="Retry a release that has failed on this node.")(command)
+
+
+def install_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--wait`, `--again`, `--unrehearsed` and `--reason`; `command` gets them as one argument `options`."""
+
+    @wait_option
+    @again_option
+    @unrehearsed_option
+    @reason_option
+    @functools.wraps(command)
+    def collect(*, wait: float, again: bool, unrehearsed: bool, reason: str | None, **others: Any) -> None:
+        options = m.InstallOptions(wait=wait, again=again, unrehearsed=unrehearsed, reason=reason)
+        command(options=options, **others)
+
+    return collect

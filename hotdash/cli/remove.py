@@ -1,0 +1,28 @@
+"""`hotdash remove`: delete a release."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+
+from . import tables
+from .options import node_options, output_option
+from .output import show
+from .session import with_client
+
+
+@click.command()
+@node_options
+@click.argument("vsn")
+@output_option
+def remove(node: str, cookie_file: Path | None, vsn: str, output: str) -> None:
+    """Delete release VSN from the node's directory. The current and the permanent release can't be removed."""
+    left = with_client(node, cookie_file, lambda client: client.request(methods.REMOVE, m.Vsn(vsn=vsn)))
+    show(left.releases, output, lambda: tables.releases(left.releases))
+
+
+VERBS = (remove,)

@@ -1,0 +1,90 @@
+"""`hotdash upgrade` and `hotdash downgrade`: install a release while the node runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+from .commit import commit_when_healthy
+from .confirmation import confirm_plan
+from .operation_outcome import follow_operation, show_outcome
+from .options import install_options, node_options, output_option, yes_option
+from .output import show
+from .plan import make_plan
+from .session import with_client
+
+
+def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Command:
+    @click.command(verb, help=about)
+    @node_options
+    @click.argument("vsn")
+    @yes_option
+    @click.option("--commit", is_flag=True, help="Stay until the release's health is good, then make it permanent.")
+    @install_options
+    @output_option
+    def install_verb(
+        node: str,
+        cookie_file: Path | None,
+        vsn: str,
+        yes: bool,
+        commit: bool,
+        options: m.InstallOptions,
+        output: str,
+    ) -> None:
+        request = m.Install(vsn=vsn, direction=direction, **msgspec.structs.asdict(options))
+        done = with_client(
+            node, cookie_file, lambda client: _install(client, node, request, yes=yes, commit=commit, output=output)
+        )
+        if done is not None:
+            show_outcome(done, output, wanted=("installed", "committed"))
+
+    return install_verb
+
+
+upgrade = _install_verb("upgrade", "up", "Upgrade to VSN while NODE runs; it is on probation until committed.")
+downgrade = _install_verb("downgrade", "down", "Downgrade to VSN while NODE runs, by the release's own way down.")
+
+
+async def _install(
+    client: Client, node: str, request: m.Install, *, yes: bool, commit: bool, output: str
+) -> m.Operation | None:
+    """Plan, confirm, install and follow; returns None when there is nothing to do."""
+    plan = await make_plan(client, request.vsn)
+    done: m.Operation | None = None
+    if not plan.nothing_to_do:
+        _check(plan, request, node)
+        direction = request.direction or plan.direction
+        consent = confirm_plan(plan, node, direction, yes=yes, unrehearsed=request.unrehearsed)
+        planned = msgspec.structs.replace(request, plan_id=plan.id, unrehearsed=consent)
+        started = await client.request(methods.INSTALL, planned)
+        done = await follow_operation(client, started.operation, output)
+    elif not commit or client.info.vsn == client.info.permanent:
+        show(plan, output, lambda: f"{node} already runs {request.vsn}: nothing to do.")
+        return None
+    if commit and (done is None or done.outcome == "installed"):
+        return await commit_when_healthy(client, request.vsn, request.reason, output)
+    return done
+
+
+def _check(plan: m.Plan, request: m.Install, node: str) -> None:
+    """Raise Refused for a plan in the other direction, or with blockers that waiting does not remove."""
+    if plan.direction != request.direction:
+        verb = f"{plan.direction}grade"
+        raise Refused(
+            f"Going from {plan.from_vsn} to {plan.to_vsn} is {'an' if plan.direction == 'up' else 'a'} {verb}; "
+            f"run 'hotdash {verb} {node} {plan.to_vsn}'.",
+            ExitCode.USAGE,
+        )
+    for blocker in plan.blockers:
+        if not (blocker.transient and request.wait):
+            raise Refused(f"{blocker.reason}: {blocker.remedy}.")
+
+
+VERBS = (upgrade, downgrade)
