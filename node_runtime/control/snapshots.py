@@ -66,7 +66,7 @@ class Observer:
         Each process is shown as it is in one moment. One that begins meanwhile isn't in the picture, nor is one that
         ends: so nobody is in it without his parent.
         """
-        modules = self._code.facts()
+        modules = self._code.loaded_modules()
         old = {module.name: frozenset(module.old_pids) for module in modules}
         masters = self._masters()
         processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]
