@@ -60,7 +60,7 @@ class Processes(Protocol):
     """The access to the node's processes that the code server needs."""
 
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
-        """Yield the pid and the coroutine of each process that has one; zombies too, because they keep their version."""
+        """Yield the pid and the coroutine of each process that has one; zombies too: they keep their version."""
 
     def loop_activity(self) -> Turn:
         """Return the present activity of the event loop."""

@@ -18,11 +18,11 @@ from typing import Final
 
 from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
 
-LOOK: Final = 0.1
+CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
-GRACE: Final = 1.0
+INTERRUPT_GRACE_SECONDS: Final = 1.0
 """Seconds that a child has to interrupt itself before it is killed."""
-LARGEST: Final = 64 << 20
+MAX_REPORT_BYTES: Final = 64 << 20
 """Bytes that a child may send in all."""
 
 NOBODY: Final = 0
@@ -107,7 +107,7 @@ async def _receive_all(reader: int, receive: Callable[[bytes], None], marker: Pl
             return
         received += len(part)
         buffer.extend(part)
-        if (not part or received > LARGEST) and not ended.done():
+        if (not part or received > MAX_REPORT_BYTES) and not ended.done():
             ended.set_result(None)
         while len(buffer) >= _SIZE.size:
             end = _SIZE.size + _SIZE.unpack_from(buffer)[0]
@@ -121,9 +121,9 @@ async def _receive_all(reader: int, receive: Callable[[bytes], None], marker: Pl
     try:
         while not ended.done():
             number, seconds = marker.read()
-            if time.monotonic() > deadline or (number != NOBODY and seconds > limits.each + GRACE):
+            if time.monotonic() > deadline or (number != NOBODY and seconds > limits.each + INTERRUPT_GRACE_SECONDS):
                 return False
-            await asyncio.wait([ended], timeout=LOOK)
+            await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
     finally:
         loop.remove_reader(reader)
     return True
