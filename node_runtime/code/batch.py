@@ -1,4 +1,4 @@
-"""A set of new versions, executed and invisible: it can become current at once, and be undone exactly."""
+"""A set of executed but invisible new versions, which become current together and can be reverted exactly."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """What `CodeServer.prepare` returns. `commit` and `revert` switch each module by one assignment, and can't fail
-    once they have begun; on the event loop nothing runs in between.
+    """The result of `CodeServer.prepare`.
+
+    `commit` and `revert` switch each module by one assignment, and can't fail once they have begun. No other code of
+    the event loop runs in between.
     """
 
     def __init__(
@@ -35,201 +37,225 @@ class Batch:
         table: ModuleTable,
         versions: list[tuple[Hot, Version]],
         deleted: list[Hot],
-        handed: Mapping[str, Namespace],
+        carry_values: Mapping[str, Namespace],
         findings: Findings,
     ) -> None:
         self._table = table
         self._versions = versions
         self._deleted = deleted
-        # Weak, since this may never be committed: nothing else of it keeps the versions that it would replace.
-        self._basis = {hot.name: weakref.ref(hot.current) for hot in self._hots() if hot.current is not None}
-        names = ((hot.name, carried_names(version.namespace)) for hot, version in versions)
-        self._carried = {module: carried for module, carried in names if carried}
-        self._handed = handed
+        # Weak, because the batch may never be committed: nothing in it keeps the versions that it would replace.
+        self._replaced = {
+            managed.name: weakref.ref(managed.current) for managed in self._managed() if managed.current is not None
+        }
+        names = ((managed.name, carried_names(version.namespace)) for managed, version in versions)
+        self._carry_names = {module: carried for module, carried in names if carried}
+        self._carry_values = carry_values
         self._findings = findings
         self._journal = Journal()
-        self._copies = Journal()
-        self._moves: Moves = {}
-        self._back = frozenset(hot.name for hot, version in versions if version is hot.old)
-        self._looks = list(_looks(version for hot, version in versions if hot.name not in self._back))
-        self._as_of = table.changes
-        self._remember_imports()
-        self._remember_faces()
+        self._import_journal = Journal()
+        self._namespace_changes: Moves = {}
+        self._taken_back = frozenset(managed.name for managed, version in versions if version is managed.old)
+        self._reused_attributes = list(
+            _attributes_of(version for managed, version in versions if managed.name not in self._taken_back)
+        )
+        self._change_count = table.change_count
+        self._record_live_imports()
+        self._record_reused_attributes()
         self.status: Literal["prepared", "committed", "reverted", "discarded"] = "prepared"
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that get another version, in the order in which they were asked for."""
-        return tuple(hot.name for hot, _ in self._versions)
+        """The modules that get another version, in the order in which they were requested."""
+        return tuple(managed.name for managed, _ in self._versions)
 
     @property
     def deleted(self) -> tuple[str, ...]:
-        """The modules that go."""
-        return tuple(hot.name for hot in self._deleted)
+        """The modules that the batch deletes."""
+        return tuple(managed.name for managed in self._deleted)
 
     def version(self, module: str) -> Version:
-        """The version that the batch has of a module. Raises KeyError."""
-        return {hot.name: version for hot, version in self._versions}[module]
+        """Return the new version of a module. Raises KeyError."""
+        return {managed.name: version for managed, version in self._versions}[module]
 
     def namespace(self, module: str) -> Namespace:
-        """The new version's namespace, before and after the commit. Raises KeyError."""
+        """Return the new version's namespace, before or after the commit. Raises KeyError."""
         return self.version(module).namespace
 
     def vanished(self) -> list[str]:
-        """Names that modules outside the batch import and that won't be there: "m.name imported by importer"."""
+        """Return names that modules outside the batch import and that would be missing: "m.name imported by m2"."""
         self._expect("prepared")
-        new = {hot.name: version.namespace for hot, version in self._versions}
+        new = {managed.name: version.namespace for managed, version in self._versions}
         return vanished(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
-        """What this load can't do or can't undo, each a sentence for people, as seen when it was prepared."""
+        """Return what this load can't do or can't undo, in sentences for the operator. Found when it was prepared."""
         return self._findings.warnings
 
     def dependents(self) -> tuple[Dependent, ...]:
-        """Classes of modules outside the batch that are built upon classes that it replaces."""
+        """Return the classes of modules outside the batch that depend on classes that it replaces."""
         return self._findings.dependents
 
     def commit(self) -> None:
-        """Make all versions current. Raises CodeError, before anything is changed, if the batch is stale."""
+        """Make all versions current. Raises CodeError before any change if the batch is stale."""
         self._expect("prepared")
-        for name, basis in self._basis.items():
+        for name, replaced in self._replaced.items():
             current = self._table.modules[name].current
-            if current is None or current is not basis():
-                raise CodeError(f"{name} was loaded anew since this was prepared: prepare it again.")
-        self._moves = {
-            hot.name: (hot.current.namespace, version.namespace)
-            for hot, version in self._versions
-            if hot.current is not None
+            if current is None or current is not replaced():
+                raise CodeError(f"{name} was loaded again after this batch was prepared: prepare it again.")
+        self._namespace_changes = {
+            managed.name: (managed.current.namespace, version.namespace)
+            for managed, version in self._versions
+            if managed.current is not None
         }
-        overtaken = self._table.changes != self._as_of
-        if overtaken:
-            self._remember_leaving()
-        stale = overtaken or self._back
-        for hot, version in self._versions:
-            self._enter(hot, version)
-        self._journal.put_all(self._table.sources, {hot.name: version.unit.source for hot, version in self._versions})
-        self._journal.wear(
-            [*self._looks, *_looks(version for hot, version in self._versions if hot.name in self._back)]
+        others_loaded = self._table.change_count != self._change_count
+        if others_loaded:
+            self._record_leaving_imports()
+        stale = others_loaded or self._taken_back
+        for managed, version in self._versions:
+            self._make_current(managed, version)
+        self._journal.put_all(
+            self._table.sources, {managed.name: version.unit.source for managed, version in self._versions}
         )
-        for hot in self._deleted:
-            self._remove(hot)
+        self._journal.set_class_attributes(
+            [
+                *self._reused_attributes,
+                *_attributes_of(version for managed, version in self._versions if managed.name in self._taken_back),
+            ]
+        )
+        for managed in self._deleted:
+            self._remove(managed)
         if stale:
-            refresh([version for _, version in self._versions], self._table.view, self._copies)
-        rebind(self._table, self._moves, self._copies)
+            refresh([version for _, version in self._versions], self._table.namespace, self._import_journal)
+        rebind(self._table, self._namespace_changes, self._import_journal)
         self._bind_children(self._journal)
-        self._table.committed(self)
-        self._as_of = self._table.changes
-        self._handed, self._looks = {}, []
+        self._table.remember_batch(self)
+        self._change_count = self._table.change_count
+        self._carry_values, self._reused_attributes = {}, []
         self.status = "committed"
 
     def revert(self) -> None:
-        """Undo the commit: the versions before it are current and old again, and its own are dropped.
+        """Undo the commit: restore the previous current and old versions, and drop the new ones.
 
-        Raises CodeError, before anything is changed, if a module has got another version since.
+        Raises CodeError before any change if another version of a module was loaded after the commit.
         """
         self._expect("committed")
-        for hot, version in [*self._versions, *((hot, None) for hot in self._deleted)]:
-            if hot.current is not version:
-                raise CodeError(f"{hot.name} was loaded anew since this was committed: revert that first.")
+        for managed, version in [*self._versions, *((managed, None) for managed in self._deleted)]:
+            if managed.current is not version:
+                raise CodeError(
+                    f"{managed.name} was loaded again after this batch was committed: revert that load first."
+                )
         self._journal.undo()
-        # Modules that were loaded since the commit have copies of names of the versions that go. They are found by way
-        # of the importers between, so these come back before what is left of their copies is undone.
+        # Modules that were loaded after the commit have copies of names of the versions that are dropped. They are
+        # found through the importers in between, which are restored before the rest of the copies is undone.
         afterwards = Journal()
-        if self._table.changes != self._as_of:
-            back = [hot.current for hot in self._hots() if hot.current is not None]
-            refresh(back, self._table.view, afterwards)
-        rebind(self._table, {name: (new, old) for name, (old, new) in self._moves.items()}, afterwards)
-        self._copies.undo()
+        if self._table.change_count != self._change_count:
+            back = [managed.current for managed in self._managed() if managed.current is not None]
+            refresh(back, self._table.namespace, afterwards)
+        rebind(self._table, {name: (new, old) for name, (old, new) in self._namespace_changes.items()}, afterwards)
+        self._import_journal.undo()
         self._bind_children(afterwards)
-        self._table.changes += 1
+        self._table.change_count += 1
         self._drop("reverted")
 
     def discard(self) -> None:
-        """Give up a batch that was not committed."""
+        """Drop a batch that was not committed."""
         self._expect("prepared")
         self._drop("discarded")
 
     def references(self) -> Iterator[object]:
-        """The objects of versions that it keeps for `revert`, once for each reference to them."""
+        """Yield the objects of versions that the batch keeps for `revert`, once for each reference to them."""
         for _, version in self._versions:
             yield version
-        for namespaces in self._moves.values():
+        for namespaces in self._namespace_changes.values():
             yield from namespaces
         yield from self._journal.references()
-        yield from self._copies.references()
+        yield from self._import_journal.references()
 
     def _expect(self, status: str) -> None:
         if self.status != status:
             raise CodeError(f"This batch is {self.status}, not {status}: prepare the modules again.")
 
     def _drop(self, status: Literal["reverted", "discarded"]) -> None:
-        self._versions, self._deleted, self._basis, self._moves, self._handed, self._looks = [], [], {}, {}, {}, []
+        (
+            self._versions,
+            self._deleted,
+            self._replaced,
+            self._namespace_changes,
+            self._carry_values,
+            self._reused_attributes,
+        ) = [], [], {}, {}, {}, []
         self.status = status
 
-    def _hots(self) -> Iterator[Hot]:
-        yield from (hot for hot, _ in self._versions)
+    def _managed(self) -> Iterator[Hot]:
+        yield from (managed for managed, _ in self._versions)
         yield from self._deleted
 
-    # ------------------------------------------------------------ what can be done before the commit
+    # ------------------------------------------------------------ prepared before the commit
 
-    def _remember_imports(self) -> None:
-        """Which names of the new versions, and of those that leave, have to follow what they were imported from."""
-        new: dict[str, Namespace | None] = {hot.name: version.namespace for hot, version in self._versions}
-        new.update((hot.name, None) for hot in self._deleted)
-        for hot, version in self._versions:
-            if hot.name not in self._back:  # which have known since they became old
-                version.live = live_imports(version, lambda name: new[name] if name in new else self._table.view(name))
-        self._remember_leaving()
+    def _record_live_imports(self) -> None:
+        """Record which names of the new and the replaced versions must follow the module they were imported from."""
+        new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
+        new.update((managed.name, None) for managed in self._deleted)
+        for managed, version in self._versions:
+            if managed.name not in self._taken_back:  # those recorded it when they became old
+                version.live_imports = live_imports(
+                    version, lambda name: new[name] if name in new else self._table.namespace(name)
+                )
+        self._record_leaving_imports()
 
-    def _remember_leaving(self) -> None:
-        for hot in self._hots():
-            if hot.current is not None:
-                hot.current.live = live_imports(hot.current, self._table.view)
+    def _record_leaving_imports(self) -> None:
+        for managed in self._managed():
+            if managed.current is not None:
+                managed.current.live_imports = live_imports(managed.current, self._table.namespace)
 
-    def _remember_faces(self) -> None:
-        """A version that leaves keeps the functions of the classes that it shares, for its return."""
-        for hot, version in self._versions:
-            before = hot.current
-            for cls, face in version.faces.items():
+    def _record_reused_attributes(self) -> None:
+        """Record, in each replaced version, the attributes that it gave to classes that it shares, for a revert."""
+        for managed, version in self._versions:
+            before = managed.current
+            for cls, attributes in version.reused_classes.items():
                 if before is not None and before.namespace.get(cls.__name__) is cls:
-                    worn = {name: vars(cls)[name] for name in face}
-                    before.faces[cls] = worn | before.faces.get(cls, {})
+                    shown = {name: vars(cls)[name] for name in attributes}
+                    before.reused_classes[cls] = shown | before.reused_classes.get(cls, {})
 
     # ------------------------------------------------------------ switching
 
-    def _enter(self, hot: Hot, version: Version) -> None:
-        before = hot.current
-        old = before if before is not None or hot.old is version else hot.old
-        typing_overloads.show(hot.name, before, version, self._journal)
-        self._journal.versions(hot, version, old, version.namespace)
-        if sys.modules.get(hot.name) is not hot.module:
-            self._journal.put(sys.modules, hot.name, cast("ModuleType", hot.module))
-        if before is not None and (hot.name in self._carried or hot.name in self._handed):
-            self._carry(hot.name, version.namespace, before.namespace)
+    def _make_current(self, managed: Hot, version: Version) -> None:
+        before = managed.current
+        old = before if before is not None or managed.old is version else managed.old
+        typing_overloads.show(managed.name, before, version, self._journal)
+        self._journal.set_versions(managed, version, old, version.namespace)
+        if sys.modules.get(managed.name) is not managed.module:
+            self._journal.put(sys.modules, managed.name, cast("ModuleType", managed.module))
+        if before is not None and (managed.name in self._carry_names or managed.name in self._carry_values):
+            self._carry(managed.name, version.namespace, before.namespace)
 
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
-        """What `__carry__` lists may have been bound anew since this was prepared."""
-        for name in self._carried.get(module, ()):
+        """Take over the names that `__carry__` lists; they may have been rebound after the batch was prepared."""
+        for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:
                 self._journal.put(namespace, name, before[name])
-        for name, value in self._handed.get(module, {}).items():
+        for name, value in self._carry_values.get(module, {}).items():
             self._journal.put(namespace, name, value)
 
-    def _remove(self, hot: Hot) -> None:
-        typing_overloads.show(hot.name, hot.current, None, self._journal)
-        self._journal.versions(hot, None, hot.current or hot.old, {"__name__": hot.name})
-        self._journal.drop(self._table.sources, hot.name)
-        if sys.modules.get(hot.name) is hot.module:
-            self._journal.drop(sys.modules, hot.name)
-        parent, _, child = hot.name.rpartition(".")
+    def _remove(self, managed: Hot) -> None:
+        typing_overloads.show(managed.name, managed.current, None, self._journal)
+        self._journal.set_versions(managed, None, managed.current or managed.old, {"__name__": managed.name})
+        self._journal.remove(self._table.sources, managed.name)
+        if sys.modules.get(managed.name) is managed.module:
+            self._journal.remove(sys.modules, managed.name)
+        parent, _, child = managed.name.rpartition(".")
         package = sys.modules.get(parent)
-        if package is not None and package.__dict__.get(child) is hot.module:
-            self._journal.drop(package.__dict__, child)
+        if package is not None and package.__dict__.get(child) is managed.module:
+            self._journal.remove(package.__dict__, child)
 
     def _bind_children(self, journal: Journal) -> None:
-        """Submodules that were loaded after a package's version was executed are attributes of it all the same."""
-        packages = {hot.name for hot, version in self._versions if version.unit.source.is_package}
-        packages |= {hot.name.rpartition(".")[0] for hot, _ in self._versions if hot.name not in self._moves} - {""}
+        """Bind the submodules that were loaded after the version of their package was executed."""
+        packages = {managed.name for managed, version in self._versions if version.unit.source.is_package}
+        packages |= {
+            managed.name.rpartition(".")[0]
+            for managed, _ in self._versions
+            if managed.name not in self._namespace_changes
+        } - {""}
         if not packages:
             return
         for package, child, module in loaded_children(packages):
@@ -237,8 +263,8 @@ class Batch:
                 journal.put(sys.modules[package].__dict__, child, module)
 
 
-def _looks(versions: Iterable[Version]) -> Iterator[Look]:
+def _attributes_of(versions: Iterable[Version]) -> Iterator[Look]:
     for version in versions:
-        for cls, face in version.faces.items():
-            for name, value in face.items():
+        for cls, attributes in version.reused_classes.items():
+            for name, value in attributes.items():
                 yield cls, name, value

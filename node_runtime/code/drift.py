@@ -1,7 +1,7 @@
-"""Loaded code beside the files that an import would read now, and beside what a release says.
+"""Compares loaded code with the files that an import would read now, and with a release's manifest.
 
-Follows code:modified_modules/0 and code:module_status/1. An upgrade doesn't load an unchanged module anew, so its
-file may since stand in another release's directory: where it was loaded from says nothing.
+Follows code:modified_modules/0 and code:module_status/1. An upgrade doesn't reload an unchanged module, so its file
+may have moved to another release's directory: the path that it was loaded from is not compared.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Status = Literal["not_loaded", "loaded", "modified", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A module whose loaded code isn't what a file or a release has. The sums are sha256 in hexadecimal digits.
+    """A module whose loaded code differs from its file or from the release. The sums are sha256 in hexadecimal digits.
 
-    `on_disk` is None if the file is gone, `released` if nothing was said of the module.
+    `on_disk` is None if the file is gone, `released` is None if the release does not list the module.
     """
 
     module: str
@@ -41,28 +41,28 @@ class Drift:
 
 
 def status(version: Version | None, source: Source | None) -> Status:
-    """Loaded and as the file has it, `modified`, or `removed` with its file."""
+    """Return whether a module is not loaded, loaded as its file has it, `modified`, or `removed` with its file."""
     if version is None:
         return "not_loaded"
-    on_disk = _sum(source)
+    on_disk = _sha256(source)
     return "removed" if on_disk is None else "loaded" if on_disk == version.sha256 else "modified"
 
 
 def find_drift(table: ModuleTable, released: Mapping[str, str]) -> list[Drift]:
-    """The modules that run other code than their file has, or than `released` says. Reads every file."""
+    """Return the modules whose loaded code differs from their file or from `released`. Reads every file."""
     found = []
-    for hot in list(table.modules.values()):
-        version, source = hot.current, table.sources.get(hot.name)
+    for managed in list(table.modules.values()):
+        version, source = managed.current, table.sources.get(managed.name)
         if version is None:
             continue
-        loaded, on_disk, wanted = version.sha256, _sum(source), released.get(hot.name)
+        loaded, on_disk, wanted = version.sha256, _sha256(source), released.get(managed.name)
         if on_disk != loaded or wanted not in (None, loaded):
             path = version.path if source is None else source.path
-            found.append(Drift(hot.name, path, loaded, on_disk, wanted))
+            found.append(Drift(managed.name, path, loaded, on_disk, wanted))
     return sorted(found, key=lambda drift: drift.module)
 
 
-def _sum(source: Source | None) -> str | None:
+def _sha256(source: Source | None) -> str | None:
     try:
         return None if source is None else hashlib.sha256(source.read()).hexdigest()
     except OSError:

@@ -1,8 +1,8 @@
-"""Bringing `from module import name` up to date in the importers, and finding the names that would be lost.
+"""Rebinds the names of from-imports when a module is switched, and finds the imported names that would be missing.
 
-A from-import copies a binding. When a module is switched, every *current* version of a managed module that holds
-such a copy, under the name that its import statement gave it and still the very object of the version that was
-current, gets the new object. Copies that went further (defaults, containers, bases, decorators) are not followed.
+`from module import name` copies a binding. When a module is switched, such a copy gets the new object if it is in the
+*current* version of a managed module, has the name that the import statement gave it, and still is the object of the
+replaced version. Further copies (defaults, containers, bases, decorators) are not followed.
 """
 
 from __future__ import annotations
@@ -23,69 +23,69 @@ if TYPE_CHECKING:
     from .version import Link, Links, Version
 
 Moves = dict[str, tuple["Namespace", "Namespace"]]
-"""Module to its namespace before and after a change."""
+"""Maps a module to its namespace before and after a change."""
 
 View = Callable[[str], "Namespace | None"]
-"""Module to the namespace that is its current one, from somebody's point of view; None if it isn't loaded."""
+"""Returns the namespace that counts as a module's current one; None if the module isn't loaded."""
 
-_SHARED = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
-"""What equal constants of two modules may be one object of."""
+_INTERNED_TYPES = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
+"""Types of constants for which equal values in two modules may be the same object."""
 
 
 def public(namespace: Namespace) -> list[str]:
-    """What a star import takes."""
+    """Return the names that a star import takes."""
     listed = namespace.get("__all__")
     return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
 
 
 def is_exported(namespace: Namespace, name: str) -> bool:
-    """Whether a star import takes the name."""
+    """Return whether a star import takes the name."""
     listed = namespace.get("__all__")
     return not name.startswith("_") if listed is None else name in listed
 
 
 def exported(namespace: Namespace) -> set[str]:
-    """The public names that are there: `__all__` may list more, which `__getattr__` makes up."""
+    """Return the public names that are bound: `__all__` may list more, which `__getattr__` provides."""
     return {name for name in public(namespace) if name in namespace}
 
 
-def _pairs(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
-    """The names that an import statement copies: there, here."""
+def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
+    """Yield the names that an import statement copies: there, here."""
     if entry.name == "*":
         yield from ((name, name) for name in public(namespace))
     elif entry.name is not None:
         yield entry.name, entry.alias
 
 
-def _is_copy(version: Version, alias: str, theirs: Any) -> bool:
-    """The name in `version` still is what it imported, and not the same constant that it bound itself."""
-    if version.namespace.get(alias, ABSENT) is not theirs:
+def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
+    """Return whether the name still has the imported object, and not an equal constant that the module bound itself."""
+    if version.namespace.get(alias, ABSENT) is not imported:
         return False
-    return alias not in version.imports.own or not isinstance(theirs, _SHARED)
+    return alias not in version.imports.own or not isinstance(imported, _INTERNED_TYPES)
 
 
 def rebind(table: ModuleTable, moves: Moves, journal: Journal) -> None:
-    """Bring the importers' current versions up to date, and then those who import from the importers.
+    """Rebind the names in the importers' current versions, then in modules that import from the importers.
 
-    What moves together was executed together, so it has the right names of each other.
+    The modules of a batch were executed together, so they already have the right names of each other.
     """
     together = moves
     while moves:
         further: Moves = {}
-        for hot in list(table.modules.values()):
-            if moves is together and hot.name in together:
+        for managed in list(table.modules.values()):
+            if moves is together and managed.name in together:
                 continue
-            version = hot.current
+            version = managed.current
             if version is None or moves.keys().isdisjoint(version.imports.modules):
                 continue
             before = _rebind_one(version, moves, journal)
             if before is not None:
-                further[hot.name] = before, version.namespace
+                further[managed.name] = before, version.namespace
         moves = further
 
 
 def _rebind_one(version: Version, moves: Moves, journal: Journal) -> Namespace | None:
-    """Returns the namespace as it was before, None if nothing had to be changed."""
+    """Return a copy of the namespace from before; None if nothing had to be changed."""
     changes: Namespace = {}
     for entry in version.imports.entries:
         if entry.bound and entry.module in moves:
@@ -93,23 +93,23 @@ def _rebind_one(version: Version, moves: Moves, journal: Journal) -> Namespace |
             changes.update(_changes(version, entry, was, now))
     before = dict(version.namespace) if changes else None
     for alias, value in changes.items():
-        journal.copy(version.namespace, alias, value)
+        journal.rebind(version.namespace, alias, value)
     return before
 
 
 def _changes(version: Version, entry: Import, was: Namespace, now: Namespace) -> Iterator[tuple[str, Any]]:
     namespace = version.namespace
     star = entry.name == "*"
-    for name, alias in _pairs(entry, now):
+    for name, alias in _copied_names(entry, now):
         if name not in now:
             continue
-        mine = namespace.get(alias, ABSENT)
+        present = namespace.get(alias, ABSENT)
         appeared = star and _may_appear(version, alias)
-        if appeared or (_is_copy(version, alias, was.get(name, version)) and mine is not now[name]):
+        if appeared or (_still_has_import(version, alias, was.get(name, version)) and present is not now[name]):
             yield alias, now[name]
     if star:
         for name in exported(was).difference(exported(now)):
-            if _is_copy(version, name, was[name]) and _may_vanish(version, name):
+            if _still_has_import(version, name, was[name]) and _may_vanish(version, name):
                 yield name, ABSENT
 
 
@@ -118,9 +118,9 @@ def _may_appear(version: Version, name: str) -> bool:
 
 
 def _may_vanish(version: Version, name: str) -> bool:
-    """Nobody needs what a star import took if the code doesn't read it, and an old version shouldn't be kept by it.
+    """Return whether a name that a star import took can be removed, so that it doesn't keep an old version.
 
-    A submodule may be bound in a new version of its package later than other names.
+    It can if the code doesn't read it. A submodule stays: it may be bound later in the new version of its package.
     """
     return (
         name not in version.imports.names
@@ -130,34 +130,34 @@ def _may_vanish(version: Version, name: str) -> bool:
 
 
 def _imports_by_name(version: Version, alias: str) -> bool:
-    """A star import isn't all that gives the module this name."""
+    """Return whether an import other than a star import binds this name."""
     return any(entry.bound and entry.alias == alias and entry.name is not None for entry in version.imports.entries)
 
 
 def live_imports(version: Version, view: View) -> Links:
-    """Which copies of `version` are, at this moment, the imported ones. `view` gives the namespaces it imports from."""
+    """Return the names of `version` that now have the imported objects. `view` gives the namespaces imported from."""
     found = []
     for entry in version.imports.entries:
-        theirs = view(entry.module) if entry.bound else None
-        if theirs is None:
+        imported = view(entry.module) if entry.bound else None
+        if imported is None:
             continue
         star = entry.name == "*"
         if star:
             found.append((entry.module, "*", "*"))
         found += [
             (entry.module, "*" if star else name, alias)
-            for name, alias in _pairs(entry, theirs)
-            if _is_copy(version, alias, theirs.get(name, version))
+            for name, alias in _copied_names(entry, imported)
+            if _still_has_import(version, alias, imported.get(name, version))
         ]
     return tuple(found)
 
 
 def refresh(versions: Collection[Version], view: View, journal: Journal) -> None:
-    """Bring the copies of versions that become current up to date: others may have been loaded in the meantime.
+    """Update the imported names of versions that become current: other modules may have been loaded in the meantime.
 
-    One of them may import from another what this has imported itself, so it takes rounds.
+    One of them may import a name that another one imported itself, so this takes several rounds.
     """
-    links = [(version, list(version.live)) for version in versions]
+    links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:
         if not sum(_refresh_one(version, live, view, journal) for version, live in links):
             break
@@ -167,52 +167,54 @@ def _refresh_one(version: Version, live: list[Link], view: View, journal: Journa
     _take_new_names(version, live, view)
     stale = {
         alias: value
-        for alias, value in dict(_meant(version, live, view)).items()
+        for alias, value in dict(_present_values(version, live, view)).items()
         if value is not version.namespace.get(alias, ABSENT)
     }
     for alias, value in stale.items():
-        journal.copy(version.namespace, alias, value)
+        journal.rebind(version.namespace, alias, value)
     return bool(stale)
 
 
 def _take_new_names(version: Version, live: list[Link], view: View) -> None:
-    """What star imports find for the first time has to follow from now on, for it may be out of date itself."""
+    """Add the names that star imports find for the first time: they may be out of date, too."""
     for module in [module for module, _, alias in live if alias == "*"]:
         names = exported(view(module) or {})
         live += ((module, "*", name) for name in names if _may_appear(version, name))
 
 
-def _meant(version: Version, live: Iterable[Link], view: View) -> Iterator[tuple[str, Any]]:
-    """The names that a version has imported, and what they mean now."""
+def _present_values(version: Version, live: Iterable[Link], view: View) -> Iterator[tuple[str, Any]]:
+    """Yield the imported names of a version with their present values."""
     for module, name, alias in live:
-        theirs = view(module)
-        if theirs is None or alias == "*":
+        imported = view(module)
+        if imported is None or alias == "*":
             continue
         if name != "*":
-            if name in theirs:
-                yield alias, theirs[name]
-        elif alias in theirs and is_exported(theirs, alias):
-            yield alias, theirs[alias]
+            if name in imported:
+                yield alias, imported[name]
+        elif alias in imported and is_exported(imported, alias):
+            yield alias, imported[alias]
         elif alias in version.namespace and _may_vanish(version, alias):
             yield alias, ABSENT
 
 
 def vanished(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
-    """The names that modules outside the batch import and that will be gone: "module.name imported by importer"."""
-    gone = set()
-    for hot in list(table.modules.values()):
-        version = hot.current
-        if version is None or hot.name in new or hot.name in deleted:
+    """Return names that modules outside the batch import and that will be missing: "m.name imported by importer"."""
+    missing = set()
+    for managed in list(table.modules.values()):
+        version = managed.current
+        if version is None or managed.name in new or managed.name in deleted:
             continue
         for entry in version.imports.entries:
             if entry.module in deleted:
-                gone.add(f"{entry.module} imported by {hot.name}")
+                missing.add(f"{entry.module} imported by {managed.name}")
             elif entry.module in new:
-                gone.update(f"{name} imported by {hot.name}" for name in _lost(table, version, entry, new, deleted))
-    return sorted(gone)
+                missing.update(
+                    f"{name} imported by {managed.name}" for name in _missing_names(table, version, entry, new, deleted)
+                )
+    return sorted(missing)
 
 
-def _lost(
+def _missing_names(
     table: ModuleTable, version: Version, entry: Import, new: Mapping[str, Namespace], deleted: frozenset[str]
 ) -> Iterator[str]:
     source = table.modules[entry.module].current
@@ -221,12 +223,12 @@ def _lost(
         return
     star = entry.name == "*"
     there = exported(now) if star else now.keys()
-    for name, alias in _pairs(entry, source.namespace):
+    for name, alias in _copied_names(entry, source.namespace):
         full = f"{entry.module}.{name}"
-        theirs = source.namespace.get(name, ABSENT)
-        if theirs is ABSENT or name in there or (full in table.sources and full not in deleted):
+        imported = source.namespace.get(name, ABSENT)
+        if imported is ABSENT or name in there or (full in table.sources and full not in deleted):
             continue
-        if entry.bound and version.namespace.get(alias, ABSENT) is not theirs:
+        if entry.bound and version.namespace.get(alias, ABSENT) is not imported:
             continue
         if not star or (alias in version.imports.names and not _imports_by_name(version, alias)):
             yield full

@@ -1,11 +1,11 @@
-"""What a module imports, read from its compiled code.
+"""Reads the imports of a module from its compiled code.
 
-The imports that bind a name at the module's level are the ones that a commit brings up to date in importers
-(as Erlang's -import does by itself). Those inside functions and classes run later, or bind elsewhere; they
-are listed so that a plan can tell which of them would fail.
+A commit rebinds the imports that bind a name at the module's level (in Erlang, -import needs no such step). Imports
+inside functions and classes run later or bind a name elsewhere; they are listed so that a plan can report which of
+them would fail.
 
-A syntax tree would say the same, but Python 3.11 can't make two at once: its depth count is shared by all threads,
-so a traceback that is formatted while a module is prepared could end in a SystemError (python/cpython#106905).
+A syntax tree has the same information, but Python 3.11 can't make two at once: all threads share its depth count, so
+a traceback that is formatted while a module is prepared could end in a SystemError (python/cpython#106905).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Import:
 class Imports:
     """All imports of one version.
 
-    `names` are the global names its code reads (kept for star imports only), `own` those that its body binds in another
-    way than by an import, too, or deletes.
+    `names` are the global names that its code reads (recorded only if it has star imports). `own` are the names that
+    its body deletes, or also binds by something other than an import.
     """
 
     entries: tuple[Import, ...]
@@ -47,7 +47,7 @@ class Imports:
 
 
 def read_imports(code: CodeType, package: str) -> Imports:
-    """The imports of a module; relative ones are resolved against `package`."""
+    """Return the imports of a module; relative ones are resolved against `package`."""
     entries = tuple(_entries(code, package, bound=True))
     starred = any(entry.name == "*" for entry in entries)
     names = frozenset(_globals_read(code)) if starred else frozenset()
@@ -63,7 +63,7 @@ def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
 
 
 def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
-    """An import is: load the level, load the names or None, IMPORT_NAME, and for each name IMPORT_FROM and a store."""
+    """An import loads the level, then the names or None; IMPORT_NAME follows, then IMPORT_FROM and a store per name."""
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for at, step in enumerate(steps):
         if step.opname != "IMPORT_NAME":
@@ -97,7 +97,7 @@ def _absolute(module: str, level: int, package: str) -> str:
     try:
         return resolve_name("." * level + module, package)
     except ImportError:
-        return ""  # the module's body will raise the same, with its line
+        return ""  # the body of the module raises the same error, with its line
 
 
 def _globals_read(code: CodeType) -> Iterator[str]:
@@ -109,5 +109,5 @@ def _globals_read(code: CodeType) -> Iterator[str]:
 
 
 def inner_code(code: CodeType) -> Iterator[CodeType]:
-    """The code of the functions and classes that stand directly in `code`."""
+    """Return the code of the functions and classes that `code` itself defines."""
     return (constant for constant in code.co_consts if isinstance(constant, CodeType))

@@ -1,9 +1,9 @@
-"""The stable object that stands in `sys.modules` for a managed module, whatever version is current.
+"""The stable object of a managed module in `sys.modules`, which always shows the current version.
 
-A plain object keeps its attributes in a dict that can be assigned, which a `types.ModuleType` can't. So the
-namespace of a version is simply made the object's `__dict__`: one pointer, and every `module.name` means the
-new version from then on. Attribute access stays the interpreter's own: no `__getattr__`, no
-`__getattribute__`, which would make each qualified call several times as expensive.
+The `__dict__` of a plain object can be assigned, that of a `types.ModuleType` can't. So a switch assigns the
+namespace of a version to the object's `__dict__`: one pointer changes, and every `module.name` means the new version
+from then on. Attribute access stays the interpreter's own. A `__getattr__` or `__getattribute__` would make each
+qualified call several times as expensive.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Namespace = dict[str, Any]
 if TYPE_CHECKING:
 
     class _Plain(ModuleType):
-        """To the type checker it is a module; that it isn't one is a matter of this file."""
+        """A module, for the type checker only."""
 
         __dict__: Namespace
 else:
@@ -24,13 +24,13 @@ else:
 
 
 class HotModule(_Plain):
-    """Says that it is a module: `inspect.ismodule` and `isinstance(m, types.ModuleType)` are true."""
+    """A plain object that passes for a module: `inspect.ismodule` and `isinstance(m, types.ModuleType)` are true."""
 
     def __init__(self, name: str) -> None:
         self.__dict__ = {"__name__": name}
 
-    @property  # type: ignore[misc]  # object.__class__ can be assigned; what a module says of itself can't
-    def __class__(self) -> type[ModuleType]:  # type: ignore[override]  # it says less than the truth, on purpose
+    @property  # type: ignore[misc]  # object.__class__ can be assigned, this property can't
+    def __class__(self) -> type[ModuleType]:  # type: ignore[override]  # less than the real type, on purpose
         return ModuleType
 
     def __repr__(self) -> str:
@@ -46,8 +46,8 @@ class HotModule(_Plain):
         raise TypeError(f"cannot pickle module {self.__dict__.get('__name__', '?')!r}")
 
 
-class DynamicModule(HotModule):
-    """A module whose current version defines a module-level `__getattr__` (PEP 562); only those pay for it."""
+class ModuleWithGetattr(HotModule):
+    """A module whose current version defines `__getattr__` (PEP 562); other modules don't pay for the look-up."""
 
     def __getattr__(self, name: str) -> Any:
         hook = self.__dict__.get("__getattr__")
@@ -60,17 +60,17 @@ _set_type = object.__dict__["__class__"].__set__
 
 
 def retype(module: HotModule, cls: type[HotModule]) -> None:
-    """Make `cls` the real type of `module`; its answer to `__class__` stays `ModuleType`."""
+    """Make `cls` the real type of `module`; its `__class__` remains `ModuleType`."""
     if type(module) is not cls:
         _set_type(module, cls)
 
 
 def conform(module: HotModule) -> None:
     """Give `module` the type that its namespace needs."""
-    retype(module, DynamicModule if "__getattr__" in module.__dict__ else HotModule)
+    retype(module, ModuleWithGetattr if "__getattr__" in module.__dict__ else HotModule)
 
 
 def switch(module: HotModule, namespace: Namespace) -> None:
-    """Make `namespace` what `module.name` means from now on."""
+    """Make `namespace` the one that `module.name` is looked up in from now on."""
     module.__dict__ = namespace
     conform(module)

@@ -1,4 +1,4 @@
-"""The code server: which modules are managed, their versions, and who still runs an old one."""
+"""The code server: the managed modules, their versions, and what still runs an old version."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .loading.staging import Stage
 from .module_table import ModuleTable, with_parents
 from .old.old_versions import OldVersions
 from .old.process_adapter import LiveProcesses
-from .old.reachability import collect_young
 from .version import Hot, Source, Unit, Version, compile_unit
+from .young_garbage import collect_young
 
 if TYPE_CHECKING:
     import os
@@ -30,9 +30,9 @@ _installed: CodeServer | None = None
 
 
 def current() -> CodeServer:
-    """The server that is installed. Raises RuntimeError if there is none."""
+    """Return the installed server. Raises RuntimeError if there is none."""
     if _installed is None:
-        raise RuntimeError("no code server is installed: CodeServer().install()")
+        raise RuntimeError("no code server is installed: call CodeServer().install()")
     return _installed
 
 
@@ -46,86 +46,88 @@ class CodeServer:
 
     @property
     def modules(self) -> dict[str, Hot]:
-        """Each module that was ever wanted; it is loaded if it has a `current` version."""
+        """Every module that was ever requested; it is loaded if it has a `current` version."""
         return self._table.modules
 
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Say where the first import of each module of an application finds it. Replaces what was said before.
+        """Set the files in which first imports find the modules of an application. Replaces its previous list.
 
-        Loaded modules stay what they are. A parent that is not listed becomes a package without a body.
+        Loaded modules don't change. A parent that is not listed becomes a package without a body.
         """
         self._table.put_application(name, vsn, modules)
 
     def install(self) -> None:
-        """Take part in imports, before everybody else, and be `current()`. Raises CodeError if another server does."""
-        global _installed  # noqa: PLW0603  # sys.meta_path is one, too
+        """Add the finder as the first one, and become `current()`. Raises CodeError if another server is installed."""
+        global _installed  # noqa: PLW0603  # sys.meta_path is global, too
         if _installed is not None:
             raise CodeError("Another code server is installed: uninstall it first.")
         sys.meta_path.insert(0, self._finder)
         _installed = self
 
     def uninstall(self) -> None:
-        """Take the finder and the managed modules out of the import system again."""
+        """Remove the finder and the managed modules from the import system."""
         global _installed  # noqa: PLW0603
         if _installed is not self:
             return
         sys.meta_path.remove(self._finder)
-        for hot in list(self._table.modules.values()):
-            if sys.modules.get(hot.name) is hot.module:
-                del sys.modules[hot.name]
+        for managed in list(self._table.modules.values()):
+            if sys.modules.get(managed.name) is managed.module:
+                del sys.modules[managed.name]
         _installed = None
 
     # ------------------------------------------------------------ loading
 
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
-        """Compile and execute new versions, visible to nobody else.
+        """Compile and execute new versions without making them visible.
 
-        A source that equals the old version, while that is still loaded, is not executed: the old version is
-        taken back. Any other old version must be free: nothing holds it, else OldVersionHeld, which names who runs it.
-        Raises LoadFailed, naming module, file and line, if a source can't be read or compiled or its body raises, and
-        CodeError if another batch is committed or reverted meanwhile: what a body has seen would be of two times.
+        If a source equals the old version and that is still loaded, the old version is taken back and not executed.
+        Raises OldVersionHeld, with the processes that run it, if something holds any other old version. Raises
+        LoadFailed, with module, file and line, if a source can't be read or compiled or its body raises. Raises
+        CodeError if another batch is committed or reverted meanwhile: the bodies may have seen both states.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
             reason = load_hazards.refusal(source)
             if reason is not None:
                 raise CodeError(reason)
-        gone = [self._table.hot(name) for name in deleted]
+        gone = [self._table.managed(name) for name in deleted]
         units = [self._compile(source) for source in asked]
         kept = {unit.source.module: self._equal_old(unit) for unit in units}
-        self._old.check_free([*(hot.name for hot in gone), *(name for name, old in kept.items() if old is None)])
-        with Stage(self._table, [hot.name for hot in gone]) as stage:
-            as_of = self._table.changes
+        self._old.check_free(
+            [*(managed.name for managed in gone), *(name for name, old in kept.items() if old is None)]
+        )
+        with Stage(self._table, [managed.name for managed in gone]) as stage:
+            as_of = self._table.change_count
             for unit in units:
-                hot = self._table.hot(unit.source.module)
-                old = kept[hot.name]
+                managed = self._table.managed(unit.source.module)
+                old = kept[managed.name]
                 if old is None:
                     stage.add(unit)
                 else:
-                    stage.take_back(hot, old)
+                    stage.take_back(managed, old)
             for each in in_order(stage.staged.values()):
                 try:
                     stage.run(each)
-                except BaseException as error:  # whatever it is, a module's body has raised it
+                except BaseException as error:  # any exception that a module's body has raised
                     raise stage.explain(error, each.unit.source) from error
             staged = list(stage.staged.values())
-        if self._table.changes != as_of:
+        if self._table.change_count != as_of:
             raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
-        versions = [(each.hot, each.version) for each in staged if each.version is not None]
-        handed = {each.hot.name: each.handed for each in staged if each.handed}
-        batch = Batch(self._table, versions, gone, handed, load_hazards.find(self._table, staged, gone))
-        collect_young()  # now, and not in the middle of the commit
+        versions = [(each.managed, each.version) for each in staged if each.version is not None]
+        carried = {each.managed.name: each.carried_values for each in staged if each.carried_values}
+        batch = Batch(self._table, versions, gone, carried, load_hazards.find(self._table, staged, gone))
+        collect_young()  # now, so that it doesn't happen during the commit
         return batch
 
     def _equal_old(self, unit: Unit) -> Version | None:
-        old = self._table.hot(unit.source.module).old
+        old = self._table.managed(unit.source.module).old
         return old if old is not None and old.sha256 == unit.sha256 else None
 
     def _compile(self, source: Source) -> Unit:
-        hot = self._table.hot(source.module)
-        loaded = tuple(version for version in (hot.current, hot.old) if version is not None)
+        managed = self._table.managed(source.module)
+        loaded = tuple(version for version in (managed.current, managed.old) if version is not None)
         try:
             return compile_unit(source, source.read(), loaded)
         except (OSError, SyntaxError, ValueError) as error:
@@ -135,20 +137,20 @@ class CodeServer:
     # ------------------------------------------------------------ old versions
 
     def running_old(self, module: str) -> list[int]:
-        """The processes that run the old version: a callback right now, or a frame suspended at an `await`."""
-        who = self._old.running([module]).get(module)
-        return [] if who is None else who.pids
+        """Return the processes that run the old version, in a callback or in a frame suspended at an `await`."""
+        found = self._old.running([module]).get(module)
+        return [] if found is None else found.pids
 
     def check_process_code(self, pid: int, module: str) -> bool:
-        """Whether a process runs the old version. Follows erlang:check_process_code/2."""
+        """Return whether a process runs the old version. Follows erlang:check_process_code/2."""
         return pid in self.running_old(module)
 
     def held_old(self, module: str) -> bool:
-        """Whether anything outside of the old version still reaches it: who runs it, but also a function in a list."""
+        """Return whether anything outside of the old version reaches it: a frame, but also a function in a list."""
         return bool(self._old.held([module]))
 
     async def holders(self, module: str) -> list[str]:
-        """Who runs and what holds the old version, each a clause for people. A forked child looks through the heap."""
+        """Return what runs and what holds the old version, as clauses. A forked child searches the heap."""
         return await self._old.holders(module)
 
     def soft_purge(self, module: str) -> bool:
@@ -160,15 +162,15 @@ class CodeServer:
         return self._old.drop_free(list(self._table.modules))
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version, and drop it; returns whom it killed. Follows code:purge/1.
+        """Kill the processes that run the old version, and drop it; return the killed pids. Follows code:purge/1.
 
-        A frame that doesn't end at once, of a killed process or of a thread, keeps the version until it does. Functions
-        that somebody has kept go on working: a fun of purged code fails in OTP, but there is no such thing in Python.
+        A frame that doesn't end at once, of a killed process or of a thread, keeps the version until it ends. Functions
+        that are kept elsewhere continue to work; in OTP, a fun of purged code fails.
         """
         return self._old.purge(module)
 
     def delete(self, module: str) -> bool:
-        """Make the current version old and leave none current; False if there is none. Follows code:delete/1.
+        """Make the current version old and leave none current; return False if there is none. Follows code:delete/1.
 
         Raises OldVersionHeld.
         """
@@ -180,32 +182,32 @@ class CodeServer:
     # ------------------------------------------------------------ for observers
 
     def versions(self, module: str) -> tuple[Version | None, Version | None]:
-        """The current and the old version of a module; (None, None) if it isn't loaded."""
-        hot = self._table.modules.get(module)
-        return (None, None) if hot is None else (hot.current, self._old.of(hot))
+        """Return the current and the old version of a module; (None, None) if it isn't loaded."""
+        managed = self._table.modules.get(module)
+        return (None, None) if managed is None else (managed.current, self._old.of(managed))
 
     def module_status(self, module: str) -> Status:
-        """Whether a module is loaded, and as its file has it. Reads the file. Follows code:module_status/1."""
+        """Compare a module with its file, which it reads. Follows code:module_status/1."""
         return status(self.versions(module)[0], self._table.sources.get(module))
 
     def modified(self, released: Mapping[str, str] | None = None) -> list[Drift]:
-        """The loaded modules that run other code than their files have, or than a release's manifest says.
+        """Return the loaded modules whose code differs from their files or from a release's manifest.
 
         `released` has the sha256 of each module of the release. Reads every file: call it in a thread.
         Follows code:modified_modules/0.
         """
         return find_drift(self._table, released or {})
 
-    def facts(self) -> tuple[ModuleInfo, ...]:
-        """Every loaded module, by name; `processes`, which this layer doesn't know, is 0."""
+    def loaded_modules(self) -> tuple[ModuleInfo, ...]:
+        """Return a summary of each loaded module, sorted by name. `processes` is 0: this layer doesn't know it."""
         running = self._old.running(list(self._table.modules))
         listed = []
-        for hot in list(self._table.modules.values()):
-            version, old = hot.current, hot.old
+        for managed in list(self._table.modules.values()):
+            version, old = managed.current, managed.old
             if version is None:
                 continue
             info = ModuleInfo(
-                name=hot.name,
+                name=managed.name,
                 application=version.app,
                 app_vsn=version.app_vsn,
                 vsn=version.vsn,
@@ -215,7 +217,7 @@ class CodeServer:
                 old_vsn=None if old is None else old.vsn,
                 old_app_vsn=None if old is None else old.app_vsn,
                 old_path=None if old is None else old.path,
-                old_pids=tuple(int(pid) for pid in running[hot.name].pids) if hot.name in running else (),
+                old_pids=tuple(int(pid) for pid in running[managed.name].pids) if managed.name in running else (),
             )
             listed.append(info)
         return tuple(sorted(listed, key=lambda info: info.name))

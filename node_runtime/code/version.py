@@ -1,4 +1,4 @@
-"""A version of a module: the bytes it was compiled from, and the one namespace that is its functions' globals."""
+"""A version of a module: the source that it was compiled from, and the namespace that its functions have as globals."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 Link = tuple[str, str, str]
 Links = tuple[Link, ...]
-"""Imported names: module, name there, name here. A star import is "*", "*", and what it has taken is "*", name here."""
+"""Imported names: module, name there, name here. A star import is "*", "*"; a name that it took is "*", name here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a version of a module comes from. A `path` that is a directory is a package without a body."""
+    """The file that a version of a module is read from. A `path` that is a directory is a package without a body."""
 
     module: str
     path: str
@@ -38,18 +38,18 @@ class Source:
 
     @property
     def search(self) -> list[str] | None:
-        """The `__path__` of a package, None for a plain module."""
+        """The `__path__` of a package; None for a plain module."""
         if not self.is_package:
             return None
         return [os.path.dirname(self.path) if self.path.endswith(".py") else self.path]
 
     @property
     def package(self) -> str:
-        """The `__package__`: what relative imports start from."""
+        """The `__package__`, which relative imports start from."""
         return self.module if self.is_package else self.module.rpartition(".")[0]
 
     def read(self) -> bytes:
-        """The source text. Raises OSError."""
+        """Return the source text. Raises OSError."""
         if not self.path.endswith(".py"):
             return b""
         with open(self.path, "rb") as file:
@@ -58,7 +58,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A source read, hashed and compiled, in that order, from the same bytes: ready to be executed."""
+    """A source that was read once, hashed and compiled from the same bytes, and can be executed."""
 
     source: Source
     data: bytes
@@ -72,19 +72,20 @@ class Unit:
 class Version:
     """One executed version.
 
-    `begun` numbers the modules in the order in which their first bodies began; later versions have their first one's.
-    `live` says, while it isn't current, which of its imported names still were the imported ones. `faces` has classes
-    that it shares with another version, and what they look like while it is current. `purged` says that it goes as soon
-    as the last frame in it has ended. `overloads` has what `typing` keeps of it while it is current.
+    `execution_index` numbers the modules in the order of their first execution; later versions keep the number of the
+    first. `live_imports` are the names that still had the imported objects when the version stopped being current.
+    `reused_classes` has the classes that it shares with another version, each with its attributes while this version
+    is current. A `purged` version is dropped as soon as the last frame in it has ended. `overloads` has the entries
+    that `typing` keeps for it while it is current.
     """
 
     unit: Unit
     namespace: Namespace
-    begun: int
+    execution_index: int
     loaded: float = field(default_factory=time.time)
-    live: Links = ()
+    live_imports: Links = ()
     purged: bool = False
-    faces: dict[type, Face] = field(default_factory=dict)
+    reused_classes: dict[type, Face] = field(default_factory=dict)
     overloads: Overloads = field(default_factory=dict)
 
     @property
@@ -116,7 +117,7 @@ class Version:
 
 @dataclass(slots=True, eq=False)
 class Hot:
-    """A managed module: its stable object, its current version and, at most, one old version."""
+    """A managed module: its stable object, its current version and at most one old version."""
 
     name: str
     module: HotModule
@@ -125,11 +126,11 @@ class Hot:
 
 
 def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) -> Unit:
-    """Compile `data`. `others` are the versions of the module that are loaded. Raises SyntaxError or ValueError.
+    """Compile `data`. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
 
-    Code is named by its plain file, which is what debuggers and coverage want; releases have a directory for
-    each version. Only a file that was edited in place, beneath a loaded version, gets a name with its hash,
-    so that neither version shows the other's lines.
+    The code's file name is the plain path, as debuggers and coverage expect; each release has a directory of its own.
+    Only a file that was edited in place, while a version of it was loaded, gets its hash appended, so that neither
+    version shows the other's lines.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     file = source.path

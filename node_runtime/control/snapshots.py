@@ -69,7 +69,7 @@ class Observer:
         Each process is read in one slice. Processes that start or end meanwhile are not in the snapshot, so that no
         process is in it without its parent.
         """
-        modules = self._code.facts()
+        modules = self._code.loaded_modules()
         old = {module.name: frozenset(module.old_pids) for module in modules}
         masters = self._masters()
         processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]

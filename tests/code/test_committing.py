@@ -194,7 +194,7 @@ def test_a_batch_that_others_have_overtaken_is_refused(app):
 
     stale = app.prepare(a="X = 2\n", b="X = 2\n")
     app.load(b="X = 3\n")
-    with pytest.raises(CodeError, match="b was loaded anew"):
+    with pytest.raises(CodeError, match="b was loaded again"):
         stale.commit()
     assert (a.X, b.X) == (1, 3)
 

@@ -103,8 +103,11 @@ def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(ap
 @pytest.mark.parametrize(
     ("hook", "said"),
     [
-        ("def __on_load__(old):\n    return False\n", "__on_load__ returned False: it accepts by returning None, and"),
-        ("async def __on_load__(old): ...\n", "__on_load__ is async, and nobody awaits it: make it a plain function"),
+        (
+            "def __on_load__(old):\n    return False\n",
+            "__on_load__ returned False: it must return None to accept the load, or raise",
+        ),
+        ("async def __on_load__(old): ...\n", "__on_load__ is async, but is not awaited: make it a plain function"),
         ("__on_load__ = 7\n", "__on_load__ is 7: make it a function of the old namespace"),
     ],
 )

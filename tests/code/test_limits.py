@@ -71,7 +71,7 @@ def test_the_main_program_is_refused(app, tmp_path):
 
 def test_a_c_extension_is_refused(app, tmp_path, monkeypatch):
     file = str(tmp_path / f"fast{importlib.machinery.EXTENSION_SUFFIXES[0]}")
-    with pytest.raises(CodeError, match="fast is a C extension, of which a process can have only one"):
+    with pytest.raises(CodeError, match="fast is a C extension, and a process can load only one version"):
         app.server.prepare([Source("fast", file, "shop", "2.0")])
     loaded = types.ModuleType("fast")
     loaded.__file__ = file
@@ -101,8 +101,8 @@ def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app):
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
     imported(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "a:A is announced to outside:Base: what that remembers has the old class and the new one.",
-        "a:B is announced to outside:Meta: what that remembers has the old class and the new one.",
+        "a:A calls outside:Base when it is defined: if that keeps classes, it has the old class and the new one.",
+        "a:B calls outside:Meta when it is defined: if that keeps classes, it has the old class and the new one.",
     )
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 
@@ -125,12 +125,12 @@ def test_registrations_with_generic_functions_are_named(app):
     registering = "import a, outside\n@outside.show.register\ndef show_thing(thing: a.Thing): ...\n"
     imported(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
     assert warnings(app, a=a.format(n=2)) == (
-        "outside.show has an implementation for a:Thing, and not for the new class.",
-        "a registers with outside.show while its body runs: at once, and for good.",
+        "outside.show has an implementation for the old a:Thing, but not for the new one.",
+        "a registers with outside.show as soon as its body runs; a revert does not undo this.",
     )
     assert warnings(app, outside=outside.format(n=2)) == (
-        "a has registered with outside.show, which is made anew without it.",
-        "registering has registered with outside.show, which is made anew without it.",
+        "a has registered with outside.show, which the load recreates without it.",
+        "registering has registered with outside.show, which the load recreates without it.",
     )
 
 
@@ -142,7 +142,7 @@ def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(ap
         registering="import a, outside\noutside.Reader.register(a.File)\n",
     )
     assert warnings(app, a="import outside\nclass File:\n    x = 2\noutside.Writer.register(File)\n") == (
-        "a:File is registered with outside:Reader, and the new class isn't.",
+        "a:File is registered with outside:Reader, but the new class isn't.",
     )
     assert issubclass(a.File, sys.modules["outside"].Reader)
 
@@ -153,8 +153,8 @@ def test_exit_functions_and_signal_handlers_are_named(app):
     try:
         batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
         assert batch.warnings() == (
-            "a registers with atexit while its body runs: it stays, even if this is undone.",
-            "SIGUSR2 is handled by a, and stays with the version that goes.",
+            "a registers with atexit as soon as its body runs; a revert does not undo this.",
+            "SIGUSR2 is still handled by the replaced version of a.",
         )
         atexit.unregister(batch.namespace("a")["at_exit"])
     finally:
@@ -182,11 +182,11 @@ def prometheus(monkeypatch):
 def test_metrics_that_register_themselves_are_named_with_the_remedy(app):
     body = "from prometheus_client import Counter\nREQUESTS = Counter('requests')\nX = {n}\n"
     (a,) = imported(app, a=body.format(n=1))
-    with pytest.raises(LoadFailed, match=r"name them in `__carry__ = \['REQUESTS'\]`"):
+    with pytest.raises(LoadFailed, match=r"list them in `__carry__ = \['REQUESTS'\]`"):
         app.prepare(a=body.format(n=2))
     loose = "from prometheus_client import Counter\nREQUESTS = Counter('requests', unique=False)\n"
     assert warnings(app, a=loose) == (
-        "a.REQUESTS is a metric and made anew: name it in `__carry__` to go on counting.",
+        "a.REQUESTS is a metric and is recreated: list it in `__carry__` to keep its value.",
     )
     requests = a.REQUESTS
     carrying = """
@@ -208,9 +208,9 @@ def test_what_was_patched_from_outside_is_named(app, monkeypatch):
     monkeypatch.setattr(a, "X", 7)
     monkeypatch.setattr(b, "hold", a.g)
     assert warnings(app, a=body.format(n=2)) == (
-        "a.f has been replaced from outside, which the new version does not keep.",
-        "a.extra has been set from outside, and the new version does not have it.",
-        "b.hold stays with the version of a that goes, until b is loaded.",
+        "a.f was replaced by other code; the new version does not have the replacement.",
+        "a.extra was set by other code; the new version does not have it.",
+        "b.hold uses the replaced version of a until b is loaded again.",
     )
 
 
@@ -222,8 +222,8 @@ def test_what_a_decorator_made_elsewhere_is_named(app):
         a="from decorators import logged\nlogging = logged\n@logged\ndef f(): ...\n",
     )
     assert warnings(app, decorators=decorators.format(n=2)) == (
-        "a.logging stays with the version of decorators that goes, until a is loaded.",
-        "a.f stays with the version of decorators that goes, until a is loaded.",
+        "a.logging uses the replaced version of decorators until a is loaded again.",
+        "a.f uses the replaced version of decorators until a is loaded again.",
     )
 
 
@@ -238,8 +238,8 @@ def test_carried_objects_that_keep_the_old_version_are_named(app):
     """
     imported(app, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "a.cache is carried over, and keeps code of the version that goes.",
-        "a.hook is carried over, and keeps code of the version that goes.",
+        "a.cache is carried over and keeps the replaced version in memory.",
+        "a.hook is carried over and keeps the replaced version in memory.",
     )
 
 
@@ -345,13 +345,13 @@ REGISTERING = """
 def test_registries_that_decorators_fill_are_named(app):
     imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
-        "a registers with registry.COMMANDS while its body runs: at once, and for good.",
-        "a registers with registry.HOOKS while its body runs: at once, and for good.",
-        "registry.HOOKS keeps code of the version of a that goes.",
-        "a registers with registry.App.KNOWN while its body runs: at once, and for good.",
-        "registry.App.KNOWN keeps code of the version of a that goes.",
-        "a registers with registry.app while its body runs: at once, and for good.",
-        "registry.app keeps code of the version of a that goes.",
+        "a registers with registry.COMMANDS as soon as its body runs; a revert does not undo this.",
+        "a registers with registry.HOOKS as soon as its body runs; a revert does not undo this.",
+        "registry.HOOKS keeps the replaced version of a in memory.",
+        "a registers with registry.App.KNOWN as soon as its body runs; a revert does not undo this.",
+        "registry.App.KNOWN keeps the replaced version of a in memory.",
+        "a registers with registry.app as soon as its body runs; a revert does not undo this.",
+        "registry.app keeps the replaced version of a in memory.",
     )
 
 
@@ -359,15 +359,15 @@ def test_registries_that_are_made_anew_without_those_who_registered_are_named(ap
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     imported(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
-        "a has registered with registry.COMMANDS, which is made anew without it.",
-        "a has registered with registry.HOOKS, which is made anew without it.",
-        "a has registered with registry.App.KNOWN, which is made anew without it.",
-        "a has registered with registry.app, which is made anew without it.",
+        "a has registered with registry.COMMANDS, which the load recreates without it.",
+        "a has registered with registry.HOOKS, which the load recreates without it.",
+        "a has registered with registry.App.KNOWN, which the load recreates without it.",
+        "a has registered with registry.app, which the load recreates without it.",
     )
     carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
     assert warnings(app, registry=carrying.format(n=3)) == (
-        "registry.app is carried over, and keeps code of the version that goes.",
-        "registry.App is carried over, and keeps code of the version that goes.",
+        "registry.app is carried over and keeps the replaced version in memory.",
+        "registry.App is carried over and keeps the replaced version in memory.",
     )
 
 
@@ -389,7 +389,7 @@ def test_log_handlers_and_filters_that_a_body_adds_are_named(app):
     try:
         imported(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
         assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
-            "a adds to the logger 'shop.orders' while its body runs: it stays, even if this is undone.",
+            "a adds to the logger 'shop.orders' when its body runs; a revert does not undo this.",
         )
         guarded = adding.replace("log.add", "if not log.handlers: log.add")
         assert warnings(app, a=guarded.format(n=3)) == ()

@@ -114,7 +114,7 @@ async def test_the_processes_that_run_the_old_version_are_known(app, node):
     new = spawn(a.wait, gate)
     await eventually(lambda: node.processes[new].task.get_coro().cr_await is not None)
     assert app.server.running_old("a") == [old]
-    (facts,) = app.server.facts()
+    (facts,) = app.server.loaded_modules()
     assert facts.old_pids == (old,)
     assert not app.server.soft_purge("a")
     gate.set()
@@ -187,7 +187,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     assert not is_alive(pid)
     await asyncio.sleep(0)
     assert app.server.running_old("a") == [pid]
-    assert app.server.facts()[0].old_pids == (pid,)
+    assert app.server.loaded_modules()[0].old_pids == (pid,)
     assert app.server.versions("a")[1] is not None
     assert not app.server.soft_purge("a")
     assert app.server.purge("a") == []
@@ -195,7 +195,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
         app.prepare(a="X = 3\n")
     gate.set()
     await eventually(lambda: app.server.versions("a")[1] is None)
-    assert app.server.facts()[0].old_vsn is None
+    assert app.server.loaded_modules()[0].old_vsn is None
 
 
 FOREIGN = """
@@ -401,7 +401,7 @@ def test_whatever_reaches_the_old_version_holds_it(app, kind):
     app.load(a=HELD.format(n=2))
     assert app.server.held_old("a")
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that nobody runs, but something holds"):
+    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but something holds"):
         app.prepare(a=HELD.format(n=3))
     del held
     gc.collect()
@@ -732,7 +732,7 @@ def test_a_version_says_what_it_is(app):
     import pkg  # noqa: F401
 
     app.load(a="X = 1\n")
-    info, package = app.server.facts()
+    info, package = app.server.loaded_modules()
     version, old = app.server.versions("a")
     assert version is not None
     assert (info.vsn, info.old_vsn, old.vsn) == (version.sha256[:12], "7", "7")

@@ -93,7 +93,7 @@ def test_a_batch_that_was_overtaken_keeps_no_version(app):
     gc.collect()
 
     assert first() is None
-    with pytest.raises(CodeError, match="mid was loaded anew"):
+    with pytest.raises(CodeError, match="mid was loaded again"):
         overtaken.commit()
 
 
@@ -120,7 +120,7 @@ def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app):
     overtaken = app.prepare(low=low(1))
     app.server.delete("low")
     assert app.server.purge("low") == []
-    with pytest.raises(CodeError, match="low was loaded anew"):
+    with pytest.raises(CodeError, match="low was loaded again"):
         overtaken.commit()
     assert not hasattr(module, "value")
 

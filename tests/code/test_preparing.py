@@ -228,7 +228,7 @@ def test_importlib_in_a_body_is_refused_for_a_name_that_is_not_loaded(app):
     app.boot(a="", unloaded="X = 1\n")
     import a  # noqa: F401
 
-    with pytest.raises(LoadFailed, match="an import statement can reach it"):
+    with pytest.raises(LoadFailed, match="import it by an import statement"):
         app.prepare(a="import importlib\nimportlib.import_module('unloaded')\n")
     assert "unloaded" not in sys.modules
     assert importlib.import_module("unloaded").X == 1

@@ -252,7 +252,7 @@ class Histories(RuleBasedStateMachine):
         if step is None or step.batch.status != "prepared":
             return None
         if any(basis not in (None, self.known[module].current) for module, basis in step.basis.items()):
-            with pytest.raises(CodeError, match="was loaded anew"):
+            with pytest.raises(CodeError, match="was loaded again"):
                 step.batch.commit()
             step.batch.discard()
             return None
@@ -278,7 +278,7 @@ class Histories(RuleBasedStateMachine):
             return
         after = {**step.new, **dict.fromkeys(step.deleted)}
         if any(self.known[module].current != number for module, number in after.items()):
-            with pytest.raises(CodeError, match="was loaded anew"):
+            with pytest.raises(CodeError, match="was loaded again"):
                 step.batch.revert()
             return
         step.batch.revert()

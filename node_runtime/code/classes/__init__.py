@@ -1,1 +1,1 @@
-"""Comparing the definitions of two versions of a module, and reusing unchanged classes."""
+"""Compares the definitions of two versions of a module, and reuses unchanged classes."""

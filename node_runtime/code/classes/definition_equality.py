@@ -1,7 +1,7 @@
-"""Whether what a module's body made anew is what the version before has, compared as compiled and built, not as text.
+"""Compares the definitions that two versions of a module have under one name, as compiled and built, not as text.
 
-Two things are alike if no code could tell one from the other but by identity. That needs the names that a
-function reads to mean the same in both versions. So it is asked while the body runs, about what stands above.
+Two objects are equal if code can tell them apart by identity only. For functions, this requires that the names that
+they read mean the same in both versions. So definitions are compared while the body runs, with those further up.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 
 
 class Likeness(enum.Enum):
-    """Which of the two has to stay, if they are alike: the one that knows the class, or the one that knows the code."""
+    """Whether two objects are equal and, if so, which must be kept: the one with the class or the one with the code."""
 
     DIFFERENT = enum.auto()
-    EITHER = enum.auto()
-    OLD = enum.auto()
-    NEW = enum.auto()
+    KEEP_EITHER = enum.auto()
+    KEEP_OLD = enum.auto()
+    KEEP_NEW = enum.auto()
 
 
-DIFFERENT, EITHER, OLD, NEW = Likeness
+DIFFERENT, KEEP_EITHER, KEEP_OLD, KEEP_NEW = Likeness
 
-_ALIASES: Any = (type(list[int]), type(typing.List[int]), UnionType)  # noqa: UP006  # typing's own are of another type
-_PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
+_GENERIC_ALIASES: Any = (type(list[int]), type(typing.List[int]), UnionType)  # noqa: UP006  # typing's aliases have another type
+_PLAIN_TYPES = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 _DESCRIPTORS: Any = (MemberDescriptorType, GetSetDescriptorType, type(vars(namedtuple("_Any", "field"))["field"]))
 _DataclassParams: Any = type(vars(dataclasses.dataclass(type("_Any", (), {})))["__dataclass_params__"])
 _ACCESSORS = ("fget", "fset", "fdel")
-_MADE_OF: dict[Any, Iterable[str]] = {
+_COMPARED_ATTRIBUTES: dict[Any, Iterable[str]] = {
     staticmethod: ("__func__",),
     classmethod: ("__func__",),
     property: (*_ACCESSORS, "__doc__"),
@@ -57,16 +57,16 @@ _MADE_OF: dict[Any, Iterable[str]] = {
     dataclasses.InitVar: dataclasses.InitVar.__slots__,
     _DataclassParams: _DataclassParams.__slots__,
 }
-_CODE = (
+_COMPARED_CODE_ATTRIBUTES = (
     "co_name", "co_qualname", "co_flags", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_varnames",
     "co_freevars", "co_cellvars", "co_names", "co_code", "co_exceptiontable",
 )  # fmt: skip
 
 
 def same_code(old: CodeType, new: CodeType) -> bool:
-    """The same instructions on the same constants; where they stand in the file doesn't matter."""
+    """Return whether the instructions and constants are the same, regardless of line numbers."""
     return (
-        all(getattr(old, name) == getattr(new, name) for name in _CODE)
+        all(getattr(old, name) == getattr(new, name) for name in _COMPARED_CODE_ATTRIBUTES)
         and len(old.co_consts) == len(new.co_consts)
         and all(
             same_code(one, other)
@@ -78,25 +78,25 @@ def same_code(old: CodeType, new: CodeType) -> bool:
 
 
 def is_plain(value: object) -> bool:
-    """A number, a text or the like, or a tuple or frozen set of them: nobody can change it."""
+    """Return whether a value is an immutable constant, such as a number or a string, or a tuple of constants."""
     return same_plain(value, value)
 
 
 def same_plain(old: object, new: object) -> bool:
-    """Equal numbers, texts and the like, of one type, and tuples and frozen sets of them."""
+    """Return whether two constants are equal and of one type: numbers, strings, tuples and frozen sets of them."""
     if type(old) is not type(new):
         return False
     if isinstance(old, tuple) and isinstance(new, tuple):
         return len(old) == len(new) and all(map(same_plain, old, new))
     if isinstance(old, frozenset):
-        return old == new and all(type(item) in _PLAIN for item in old)
-    return type(old) in _PLAIN and repr(old) == repr(new)
+        return old == new and all(type(item) in _PLAIN_TYPES for item in old)
+    return type(old) in _PLAIN_TYPES and repr(old) == repr(new)
 
 
 class Comparison:
-    """Compares what two versions of a module have under one name; `pair` are the classes that it is about.
+    """Compares the classes in `pair`, which two versions of a module have under one name.
 
-    `cells` are those cells of the new functions that hold the new class, each with what it should hold instead.
+    `cells` are the cells of new functions that hold the new class, each with the object that has to replace it.
     """
 
     def __init__(self, old: Namespace, new: Namespace, definitions: Definitions, pair: tuple[type, type]) -> None:
@@ -104,108 +104,111 @@ class Comparison:
         self._old = old
         self._new = new
         self._definitions = definitions
-        self._pair = pair
-        self._known: dict[tuple[int, int], Likeness] = {}
+        self._classes = pair
+        self._results: dict[tuple[int, int], Likeness] = {}
 
-    def likeness(self, old: Any, new: Any) -> Likeness:
-        """How alike two values are. What this doesn't know is different, unless it is one object."""
+    def compare(self, old: Any, new: Any) -> Likeness:
+        """Compare two values. Values of unknown types are different, unless they are the same object."""
         if old is new or same_plain(old, new):
-            return EITHER
-        if old is self._pair[0] and new is self._pair[1]:
-            return OLD
-        if self._twins(old, new):
-            return NEW
+            return KEEP_EITHER
+        if old is self._classes[0] and new is self._classes[1]:
+            return KEEP_OLD
+        if self._are_slots_originals(old, new):
+            return KEEP_NEW
         if type(old) is not type(new):
-            return OLD if self._members(old, new) else DIFFERENT
-        return self._functions(old, new) if isinstance(old, FunctionType) else self._built(old, new)
+            return KEEP_OLD if self._is_same_member(old, new) else DIFFERENT
+        return self._compare_functions(old, new) if isinstance(old, FunctionType) else self._compare_values(old, new)
 
-    def all(self, *pairs: tuple[Any, Any]) -> Likeness:
-        """The likeness of things that are made of such pairs."""
-        found = {self.likeness(old, new) for old, new in pairs}
-        if DIFFERENT in found or {OLD, NEW} <= found:
+    def compare_all(self, *pairs: tuple[Any, Any]) -> Likeness:
+        """Compare two objects that consist of these pairs of parts."""
+        found = {self.compare(old, new) for old, new in pairs}
+        if DIFFERENT in found or {KEEP_OLD, KEEP_NEW} <= found:
             return DIFFERENT
-        return OLD if OLD in found else NEW if NEW in found else EITHER
+        return KEEP_OLD if KEEP_OLD in found else KEEP_NEW if KEEP_NEW in found else KEEP_EITHER
 
-    def _built(self, old: Any, new: Any) -> Likeness:
-        if isinstance(old, (*_ALIASES, typing.ForwardRef, set)):
-            return EITHER if old == new else DIFFERENT
+    def _compare_values(self, old: Any, new: Any) -> Likeness:
+        if isinstance(old, (*_GENERIC_ALIASES, typing.ForwardRef, set)):
+            return KEEP_EITHER if old == new else DIFFERENT
         if isinstance(old, enum.property):
-            # It may hold the member of its name as well, so the old one stays.
+            # It may also hold the member of its name, so the old one is kept.
             return (
-                OLD
-                if self.all(*((getattr(old, name), getattr(new, name)) for name in _ACCESSORS)) is EITHER
+                KEEP_OLD
+                if self.compare_all(*((getattr(old, name), getattr(new, name)) for name in _ACCESSORS)) is KEEP_EITHER
                 else DIFFERENT
             )
         if isinstance(old, _DESCRIPTORS):
-            return OLD
+            return KEEP_OLD
         parts = _parts(old, new)
-        return DIFFERENT if parts is None else self.all(*parts)
+        return DIFFERENT if parts is None else self.compare_all(*parts)
 
-    def _members(self, old: Any, new: Any) -> bool:
-        """Members of the enumeration, which is compared member by member elsewhere."""
-        return (type(old), type(new)) == self._pair and isinstance(old, enum.Enum) and old.name == new.name
+    def _is_same_member(self, old: Any, new: Any) -> bool:
+        """Return whether both are the same member of the enumeration, which is compared by `class_reuse`."""
+        return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
-    def _twins(self, old: Any, new: Any) -> bool:
-        """`dataclass(slots=True)` makes a second class; functions that it made before know the first one."""
+    def _are_slots_originals(self, old: Any, new: Any) -> bool:
+        """Return whether both are the first class of `dataclass(slots=True)`, which makes a second one.
+
+        Functions that it made before refer to the first class.
+        """
         return all(
             isinstance(twin, type)
             and (twin.__module__, twin.__qualname__) == (cls.__module__, cls.__qualname__)
             and "__dataclass_fields__" in vars(twin)
             and "__slots__" in vars(cls)
-            for twin, cls in zip((old, new), self._pair, strict=True)
+            for twin, cls in zip((old, new), self._classes, strict=True)
         )
 
     # ------------------------------------------------------------ functions
 
-    def _functions(self, old: FunctionType, new: FunctionType) -> Likeness:
+    def _compare_functions(self, old: FunctionType, new: FunctionType) -> Likeness:
         pair = (id(old), id(new))
-        if pair not in self._known:
-            self._known[pair] = EITHER  # functions that call each other are alike if nothing else differs
-            self._known[pair] = self._compared_functions(old, new)
-        return self._known[pair]
+        if pair not in self._results:
+            self._results[pair] = KEEP_EITHER  # recursive functions are equal if nothing else differs
+            self._results[pair] = self._compare_function_parts(old, new)
+        return self._results[pair]
 
-    def _compared_functions(self, old: FunctionType, new: FunctionType) -> Likeness:
-        if not (same_code(old.__code__, new.__code__) and self._reaches_the_same(old, new)):
+    def _compare_function_parts(self, old: FunctionType, new: FunctionType) -> Likeness:
+        if not (same_code(old.__code__, new.__code__) and self._reads_same_globals(old, new)):
             return DIFFERENT
-        found = self.all(
+        found = self.compare_all(
             (old.__defaults__, new.__defaults__),
             (old.__kwdefaults__, new.__kwdefaults__),
             (old.__dict__, new.__dict__),
             (_annotations(old), _annotations(new)),
-            *self._cells(old.__closure__ or (), new.__closure__ or ()),
+            *self._closure_pairs(old.__closure__ or (), new.__closure__ or ()),
         )
-        if found in (DIFFERENT, OLD):
+        if found in (DIFFERENT, KEEP_OLD):
             return DIFFERENT
-        return NEW if new.__globals__ is self._new else found
+        return KEEP_NEW if new.__globals__ is self._new else found
 
-    def _cells(self, old: Iterable[CellType], new: Iterable[CellType]) -> Iterable[tuple[Any, Any]]:
+    def _closure_pairs(self, old: Iterable[CellType], new: Iterable[CellType]) -> Iterable[tuple[Any, Any]]:
         for was, now in zip(old, new, strict=True):
             try:
                 before, after = was.cell_contents, now.cell_contents
             except ValueError:
-                yield was, now  # an empty one: nothing is known of it
+                yield was, now  # an empty cell can't be compared
                 continue
-            if self.likeness(before, after) is OLD:
+            if self.compare(before, after) is KEEP_OLD:
                 self.cells.append((now, before))
             else:
                 yield before, after
 
-    def _reaches_the_same(self, old: FunctionType, new: FunctionType) -> bool:
+    def _reads_same_globals(self, old: FunctionType, new: FunctionType) -> bool:
         if old.__globals__ is new.__globals__:
             return True
-        ours = old.__globals__ is self._old and new.__globals__ is self._new
-        if not ours and (old.__globals__ is self._old or new.__globals__ is self._new):
+        own = old.__globals__ is self._old and new.__globals__ is self._new
+        if not own and (old.__globals__ is self._old or new.__globals__ is self._new):
             return False
-        unchanged = self._name_unchanged if ours else functools.partial(_same_in, old.__globals__, new.__globals__)
+        unchanged = self._name_unchanged if own else functools.partial(_same_in, old.__globals__, new.__globals__)
         changed = {name for name in names_mentioned(new.__code__) if not unchanged(name)}
         return not changed or changed.isdisjoint(names_reached(new.__code__))
 
     def _name_unchanged(self, name: str) -> bool:
-        """A name of the module means the same in both versions, and nothing further down in the body binds it."""
+        """Return whether a name means the same in both versions and is not bound again further down in the body."""
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:
             return name not in self._new  # a builtin
-        if name == self._pair[1].__name__:
+        if name == self._classes[1].__name__:
             return times == 1
         if times > 1 or name not in self._old or name not in self._new:
             return False
@@ -216,16 +219,16 @@ class Comparison:
             or (
                 isinstance(old, FunctionType)
                 and isinstance(new, FunctionType)
-                and self._functions(old, new) is not DIFFERENT
+                and self._compare_functions(old, new) is not DIFFERENT
             )
         )
 
 
 def _parts(old: Any, new: Any) -> list[tuple[Any, Any]] | None:
-    """What decides whether two values of one type are alike; None if that isn't known, or their sizes differ."""
+    """Return the parts to compare of two values of one type; None if the type is unknown or their sizes differ."""
     kind = type(old)
-    if kind in _MADE_OF:
-        return [(getattr(old, name), getattr(new, name)) for name in _MADE_OF[kind]]
+    if kind in _COMPARED_ATTRIBUTES:
+        return [(getattr(old, name), getattr(new, name)) for name in _COMPARED_ATTRIBUTES[kind]]
     if kind in (list, tuple) and len(old) == len(new):
         return list(zip(old, new, strict=True))
     if kind in (dict, MappingProxyType) and list(old) == list(new):
@@ -239,5 +242,5 @@ def _same_in(old: Namespace, new: Namespace, name: str) -> bool:
 
 
 def _annotations(function: FunctionType) -> object:
-    """From Python 3.14 on they are made by a function when they are asked for, and may then fail."""
+    """Return the annotations; from Python 3.14 on, the function that evaluates them, because evaluating may fail."""
     return function.__annotate__ if hasattr(function, "__annotate__") else function.__annotations__

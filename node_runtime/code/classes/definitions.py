@@ -1,7 +1,7 @@
-"""How a module's names come about, read from its compiled code.
+"""Reads from compiled code how a module defines its names.
 
-What a class *is* can be seen on the class. What was done with it besides, by a decorator that also registers it,
-say, can't; nor whether a name will be bound once more further down. That is all that is read here.
+A class shows its own definition. It doesn't show other effects of its decorators, such as a registration, nor whether
+its name is bound again further down. Only these are read here.
 """
 
 from __future__ import annotations
@@ -17,73 +17,73 @@ from node_runtime.code.imports import inner_code
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Chain = tuple[str, ...]
+DottedName = tuple[str, ...]
 """A dotted name, in parts."""
 
 _STORES = frozenset({"STORE_NAME", "STORE_GLOBAL", "DELETE_NAME", "DELETE_GLOBAL"})
 _READS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_CHANGES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
-_CHANGING_METHODS = frozenset({
+_MUTATIONS = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
+_MUTATING_METHODS = frozenset({
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
     "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort", "subtract",
     "symmetric_difference_update", "update",
 })  # fmt: skip
-_MADE = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
+_FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """`bound` says how many statements bind a global name, functions' `global` ones among them.
+    """`bound` counts the statements that bind a global name, including `global` ones in functions.
 
-    `makers` has the names that are bound to a class by a `class` statement, with the dotted names in its decorators,
-    and those bound to what a call returned, with the name that was called. `altered` are names whose attributes the
-    body assigns. `functions` has what an undecorated `def` or a lambda gives.
+    `makers` maps a name that a `class` statement binds to the dotted names in its decorators, and a name that is bound
+    to the result of a call to the name of the callable. `attribute_targets` are names whose attributes the body
+    assigns. `functions` has the code of each undecorated `def` and each lambda.
     """
 
     bound: Mapping[str, int]
-    makers: Mapping[str, tuple[Chain, ...]]
-    altered: frozenset[str]
+    makers: Mapping[str, tuple[DottedName, ...]]
+    attribute_targets: frozenset[str]
     functions: Mapping[str, CodeType]
 
 
 def read_definitions(code: CodeType) -> Definitions:
-    """Read a module's code."""
+    """Read the definitions of a module."""
     steps = _steps(code)
     bound = Counter(step.argval for step in steps if step.opname in _STORES)
     for inner in inner_code(code):
         bound.update(_stored_globally(inner))
     makers = {**dict(_called(steps)), **dict(_classes(steps))}
-    altered = frozenset(_altered(steps))
-    return Definitions(bound, makers, altered, dict(_functions(steps)))
+    attribute_targets = frozenset(_attribute_targets(steps))
+    return Definitions(bound, makers, attribute_targets, dict(_functions(steps)))
 
 
 def changing_reads(code: CodeType) -> frozenset[int]:
-    """Where a body reads a name in order to change its object: the offsets of these instructions.
+    """Return the offsets of the instructions that read a name in order to mutate its object.
 
-    `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have their place where the
-    name has its own, and so has all that goes deeper, such as `name[key].append(value)`.
+    `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have the same position in
+    the source as the name itself, and so have longer expressions, such as `name[key].append(value)`.
     """
     steps = _steps(code)
-    changed = {_place(step) for step in steps if _is_change(step)}
-    return frozenset(step.offset for step in steps if step.opname == "LOAD_NAME" and _place(step) in changed)
+    changed = {_position(step) for step in steps if _is_mutation(step)}
+    return frozenset(step.offset for step in steps if step.opname == "LOAD_NAME" and _position(step) in changed)
 
 
 def names_mentioned(code: CodeType) -> set[str]:
-    """The names that a function may read or write globally, and those of attributes; its inner functions' too."""
+    """Return all global and attribute names in a function and its inner functions."""
     return set(code.co_names).union(*map(names_mentioned, inner_code(code)))
 
 
 def names_reached(code: CodeType) -> set[str]:
-    """The global names that a function reads or writes, its inner functions' too."""
+    """Return the global names that a function and its inner functions read or write."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname in _READS | _STORES}
     return names.union(*map(names_reached, inner_code(code)))
 
 
-def resolve(chain: Chain, namespace: Mapping[str, Any]) -> Any:
-    """What a dotted name means in a module, None if that can't be said."""
-    found = namespace.get(chain[0])
-    for name in chain[1:]:
+def resolve(dotted_name: DottedName, namespace: Mapping[str, Any]) -> Any:
+    """Return the value of a dotted name in a module; None if it can't be resolved."""
+    found = namespace.get(dotted_name[0])
+    for name in dotted_name[1:]:
         found = getattr(found, name, None)
     return found
 
@@ -100,36 +100,36 @@ def _stored_globally(code: CodeType) -> Iterator[str]:
         yield from _stored_globally(inner)
 
 
-def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[Chain, ...]]]:
-    """A class's code begins at the line of its first decorator, and nothing else stands on its lines before it."""
+def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
+    """Yield classes with their decorators. A class's code begins at the line of its first decorator."""
     for at, step in enumerate(steps):
         if step.opname != "LOAD_BUILD_CLASS":
             continue
         body = next(after.argval for after in steps[at:] if isinstance(after.argval, CodeType))
         name = next((after.argval for after in steps[at:] if after.opname in _STORES), None)
         if name is not None:
-            yield name, tuple(_chains(_from(steps, at, (body.co_firstlineno, 0))))
+            yield name, tuple(_dotted_names(_instructions_from(steps, at, (body.co_firstlineno, 0))))
 
 
-def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[Chain, ...]]]:
-    """In `name = call(...)` the call has the place of the whole expression, and what is called is loaded first."""
+def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
+    """Yield names with their callables. In `name = f(...)` the call has the expression's position; `f` comes first."""
     for at, step in enumerate(steps):
         before = steps[at - 1]
         if step.opname not in _STORES or not before.opname.startswith("CALL"):
             continue
-        chains = list(_chains(_from(steps, at, _place(before))))
+        chains = list(_dotted_names(_instructions_from(steps, at, _position(before))))
         if chains:
             yield step.argval, (chains[0],)
 
 
 def _functions(steps: list[dis.Instruction]) -> Iterator[tuple[str, CodeType]]:
     for at, step in enumerate(steps):
-        if step.opname == "STORE_NAME" and steps[at - 1].opname in _MADE:
+        if step.opname == "STORE_NAME" and steps[at - 1].opname in _FUNCTION_MAKERS:
             yield step.argval, next(made.argval for made in reversed(steps[:at]) if isinstance(made.argval, CodeType))
 
 
-def _altered(steps: list[dis.Instruction]) -> Iterator[str]:
-    """In `name.a.b = value` the object is loaded last."""
+def _attribute_targets(steps: list[dis.Instruction]) -> Iterator[str]:
+    """Yield the names whose attributes are assigned. In `name.a.b = value` the object is loaded last."""
     for at, step in enumerate(steps):
         if step.opname in ("STORE_ATTR", "DELETE_ATTR"):
             target = next(before for before in reversed(steps[:at]) if before.opname not in _ATTRIBUTES)
@@ -137,28 +137,28 @@ def _altered(steps: list[dis.Instruction]) -> Iterator[str]:
                 yield target.argval
 
 
-def _is_change(step: dis.Instruction) -> bool:
+def _is_mutation(step: dis.Instruction) -> bool:
     return (
-        step.opname in _CHANGES
-        or (step.opname in _ATTRIBUTES and step.argval in _CHANGING_METHODS)
+        step.opname in _MUTATIONS
+        or (step.opname in _ATTRIBUTES and step.argval in _MUTATING_METHODS)
         or (step.opname == "BINARY_OP" and step.argrepr.endswith("="))
     )
 
 
-def _place(step: dis.Instruction) -> tuple[int, int]:
-    place = step.positions
-    return (0, 0) if place is None else (place.lineno or 0, place.col_offset or 0)
+def _position(step: dis.Instruction) -> tuple[int, int]:
+    position = step.positions
+    return (0, 0) if position is None else (position.lineno or 0, position.col_offset or 0)
 
 
-def _from(steps: list[dis.Instruction], end: int, place: tuple[int, int]) -> list[dis.Instruction]:
-    """The instructions just before `end` that stand at `place` in the source or behind it."""
+def _instructions_from(steps: list[dis.Instruction], end: int, position: tuple[int, int]) -> list[dis.Instruction]:
+    """Return the instructions just before `end` whose source position is `position` or later."""
     begin = end
-    while begin and _place(steps[begin - 1]) >= place:
+    while begin and _position(steps[begin - 1]) >= position:
         begin -= 1
     return steps[begin:end]
 
 
-def _chains(steps: list[dis.Instruction]) -> Iterator[Chain]:
+def _dotted_names(steps: list[dis.Instruction]) -> Iterator[DottedName]:
     chain: list[str] = []
     for step in steps:
         if step.opname in _READS:

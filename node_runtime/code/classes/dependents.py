@@ -1,7 +1,7 @@
-"""Classes that the batch replaces and that modules outside of it are built upon.
+"""Finds classes outside the batch that depend on classes that it replaces.
 
-A from-import is brought up to date by a commit; a base, a type parameter and an annotation are not. Whoever has one
-would go on with the old class, and two classes of one name would meet.
+A commit rebinds a from-import, but not a base class, a type parameter or an annotation. A class with one of these would
+go on with the old class, and instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """`module:name` uses a class of the batch in a way that a commit doesn't follow; `on` is "module:Class"."""
+    """A class, `module:name`, that depends on a replaced class in a way that a commit can't rebind.
+
+    `on` is the replaced class, "module:Class".
+    """
 
     module: str
     name: str
@@ -36,38 +39,38 @@ class Dependent:
 
 
 def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]:
-    """The classes that a module defines at its top."""
+    """Yield the classes that a module defines at its top."""
     for name, value in list(namespace.items()):
         if isinstance(value, type) and (value.__module__, value.__qualname__) == (module, name):
             yield name, value
 
 
 def replaced_classes(versions: Iterable[tuple[Hot, Version]]) -> dict[type, tuple[str, type | None]]:
-    """The classes of the current versions that don't stay: "module:Class", and the class that takes the name."""
+    """Return the classes that the load replaces, each with its "module:Class" and the class that gets the name."""
     replaced = {}
-    for hot, version in versions:
-        for name, cls in own_classes(hot.name, hot.current.namespace if hot.current is not None else {}):
+    for managed, version in versions:
+        for name, cls in own_classes(managed.name, managed.current.namespace if managed.current is not None else {}):
             after = version.namespace.get(name)
             if after is not cls:
-                replaced[cls] = f"{hot.name}:{name}", after if isinstance(after, type) else None
+                replaced[cls] = f"{managed.name}:{name}", after if isinstance(after, type) else None
     return replaced
 
 
 def find_dependents(
     table: ModuleTable, replaced: Mapping[type, tuple[str, object]], batch: set[str]
 ) -> list[Dependent]:
-    """Who outside of the modules in `batch` is built upon a replaced class."""
+    """Return the classes outside of the modules in `batch` that depend on a replaced class."""
     if not replaced:
         return []
     found = []
-    for hot in list(table.modules.values()):
-        if hot.current is None or hot.name in batch:
+    for managed in list(table.modules.values()):
+        if managed.current is None or managed.name in batch:
             continue
-        namespace = hot.current.namespace
-        for name, cls in own_classes(hot.name, namespace):
+        namespace = managed.current.namespace
+        for name, cls in own_classes(managed.name, namespace):
             for how, used in _uses(cls, namespace):
                 if used in replaced:
-                    found.append(Dependent(hot.name, name, how, replaced[used][0]))
+                    found.append(Dependent(managed.name, name, how, replaced[used][0]))
     return list(dict.fromkeys(found))
 
 
@@ -79,14 +82,14 @@ def _uses(cls: type, namespace: Namespace) -> Iterator[tuple[Any, type]]:
         )
     try:
         annotations = inspect.get_annotations(cls)
-    except Exception:  # from Python 3.14 on, looking at them runs code of the module
+    except Exception:  # from Python 3.14 on, reading them runs code of the module
         annotations = {}
     for annotation in annotations.values():
         yield from (("has a field of", used) for used in _named(annotation, namespace))
 
 
 def _named(annotation: Any, namespace: Namespace) -> Iterator[type]:
-    """The classes that an annotation names."""
+    """Yield the classes that an annotation names."""
     if isinstance(annotation, typing.ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):

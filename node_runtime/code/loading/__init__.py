@@ -1,1 +1,1 @@
-"""Executing new versions of modules without making them visible, and finding what that can't undo."""
+"""Executes new versions of modules invisibly, and finds effects of a load that a revert can't undo."""

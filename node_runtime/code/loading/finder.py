@@ -1,8 +1,8 @@
-"""How the import system finds the applications' modules, and how it loads each for the first time.
+"""The finder and the loader of the applications' modules, for their first import.
 
-A first import is an ordinary import: the module stands in `sys.modules` while its body runs, and its import
-lock is held. Only what is different from a plain file is here: the stable object, and source that is
-compiled from the bytes that were hashed, without any `__pycache__`.
+A first import is an ordinary import: the module is in `sys.modules` while its body runs, and its import lock is held.
+Two things differ from a plain file: the module is a stable object, and the source is compiled from the bytes that were
+hashed, without any `__pycache__`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from node_runtime.code.module import HotModule, Namespace, conform, switch
 from node_runtime.code.module_table import loaded_children
-from node_runtime.code.old.reachability import collect_young
 from node_runtime.code.version import Source, Unit, Version, compile_unit
+from node_runtime.code.young_garbage import collect_young
 
 from . import linecache_entries
 from .module_exec import execute
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Loader(SourceFileLoader):
-    """Loads one version of one module, and afterwards answers for its source, even when the file is gone."""
+    """Loads one version of one module, and keeps its source available even when the file is gone."""
 
     def __init__(self, table: ModuleTable, source: Source, unit: Unit | None = None) -> None:
         # The base class takes a package's directory, for importlib.resources, from its file.
@@ -42,27 +42,27 @@ class Loader(SourceFileLoader):
             linecache_entries.show(unit.file, len(unit.data), self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        hot = self._table.hot(spec.name)
-        if hot.current is not None:
-            raise ImportError(f"{spec.name} is loaded and managed: the code server loads its other versions")
+        managed = self._table.managed(spec.name)
+        if managed.current is not None:
+            raise ImportError(f"{spec.name} is loaded and managed: only the code server loads another version of it")
         if self._table.preparing_thread == threading.get_ident():
             raise ImportError(
-                f"{spec.name} is not loaded yet: while modules are being prepared, an import statement can "
-                f"reach it, importlib.import_module can't"
+                f"{spec.name} is not loaded yet: while modules are being prepared, import it by an import statement, "
+                f"not by importlib.import_module"
             )
-        switch(hot.module, {})
-        return hot.module
+        switch(managed.module, {})
+        return managed.module
 
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, HotModule)
-        begun = next(self._table.beginnings)
+        execution_index = next(self._table.execution_counter)
         self._unit = unit = compile_unit(self._source, self._source.read())
         linecache_entries.show(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
         execute(unit, namespace, None)
-        hot = self._table.hot(unit.source.module)
-        hot.current = Version(unit, namespace, begun)
-        self._table.executed(namespace)
+        managed = self._table.managed(unit.source.module)
+        managed.current = Version(unit, namespace, execution_index)
+        self._table.remember_namespace(namespace)
         collect_young()
         conform(module)
 
@@ -77,7 +77,7 @@ class Loader(SourceFileLoader):
 
 
 class Finder:
-    """The entry in `sys.meta_path`. It knows modules by their names only; what it doesn't list is not its."""
+    """The entry in `sys.meta_path`. It finds only the modules that the table lists by name."""
 
     def __init__(self, table: ModuleTable) -> None:
         self._table = table
@@ -93,7 +93,7 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Nobody else may load source that lies in a managed package and isn't listed: a deleted module's, say."""
+        """Keep other finders from loading unlisted source in a managed package, such as a deleted module's."""
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:
             return None
@@ -106,7 +106,7 @@ class Finder:
 
 
 def make_spec(table: ModuleTable, source: Source, unit: Unit | None = None) -> ModuleSpec:
-    """The import system's description of a source."""
+    """Return the import system's description of a source."""
     loader = Loader(table, source, unit)
     search = source.search
     spec = spec_from_file_location(source.module, source.path, loader=loader, submodule_search_locations=search)
@@ -115,7 +115,7 @@ def make_spec(table: ModuleTable, source: Source, unit: Unit | None = None) -> M
 
 
 def fresh_namespace(table: ModuleTable, unit: Unit) -> Namespace:
-    """A namespace with what the import system puts into a module before its body runs."""
+    """Return a namespace with the attributes that the import system sets before a body runs."""
     spec = make_spec(table, unit.source, unit)
     namespace: dict[str, Any] = {
         "__name__": spec.name,

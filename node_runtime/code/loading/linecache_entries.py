@@ -1,7 +1,7 @@
-"""The lines that tracebacks, `inspect` and `pdb` show of a version: of the text that it was compiled from.
+"""Makes tracebacks, `inspect` and `pdb` show the source that a version was compiled from.
 
-They ask `linecache`, which would read the file, and read it again when it has changed since. So each version puts an
-entry there that makes the lines from its own text, when somebody wants them, and that is good for as long as it lives.
+They ask `linecache`, which would read the file, and read it again after a change. So each version adds an entry there
+that makes the lines from its own source on request, and that stays valid as long as the version lives.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from .finder import Loader
 
 
-class Entry(tuple[Any, ...]):
-    """As `linecache` has them: size, time, lines, file. Without a time it isn't compared with the file."""
+class LinecacheEntry(tuple[Any, ...]):
+    """An entry as in `linecache`: size, time, lines, file. Without a time it isn't compared with the file."""
 
-    def __new__(cls, file: str, size: int, loader: Loader) -> Entry:
+    def __new__(cls, file: str, size: int, loader: Loader) -> LinecacheEntry:
         entry = super().__new__(cls, (size, None, [], file))
         entry._loader = weakref.ref(loader)
         return entry
@@ -37,5 +37,5 @@ class Entry(tuple[Any, ...]):
 
 
 def show(file: str, size: int, loader: Loader) -> None:
-    """Let `file` be what `loader` has loaded."""
-    linecache.cache[file] = Entry(file, size, loader)
+    """Make `linecache` show the source of `loader` for `file`."""
+    linecache.cache[file] = LinecacheEntry(file, size, loader)

@@ -1,4 +1,4 @@
-"""Which handlers and filters the loggers have: a body that adds one adds it once more each time."""
+"""Lists the handlers and filters of all loggers, to find bodies that add one at each load."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 
 
 def log_listeners() -> dict[int, str]:
-    """The loggers' names, by the identities of the handlers and filters that each has."""
+    """Return a dict from the identity of each handler and filter to the name of its logger."""
     known = [logging.root, *list(logging.root.manager.loggerDict.values())]
     loggers = [logger for logger in known if isinstance(logger, logging.Logger)]
     return {id(listener): logger.name for logger in loggers for listener in (*logger.handlers, *logger.filters)}

@@ -1,8 +1,8 @@
-"""Executing a new version's body with what it takes over from the version before: unchanged classes and `__carry__`.
+"""Executes the body of a new version, which takes over unchanged classes and `__carry__` names from the previous one.
 
-What is taken over has to be there before the next line of the body runs, or bases, defaults and registries made
-further down would know the wrong object. A module's own names are stored in the mapping of local names that `exec`
-is given; so that mapping is where the old object takes the place of the new one.
+An object that is taken over has to be bound before the next line of the body runs. Otherwise bases, defaults and
+registries further down would refer to the wrong object. `exec` stores a module's names in the mapping of local names
+that it is given, so that mapping replaces the new object by the old one.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ ON_LOAD = "__on_load__"
 
 
 def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[type, Face]:
-    """Run a body and then its `__on_load__`. `before` is the version that it follows.
+    """Run a body and then its `__on_load__`. `before` is the version that it replaces.
 
-    Returns the classes that were carried over, each with its face in this version.
+    Returns the classes that were reused, each with its attributes in this version.
     """
-    if before is None or not _has_something(unit, before):
+    if before is None or not _may_take_over(unit, before):
         exec(unit.code, namespace)
-        faces: dict[type, Face] = {}
+        reused: dict[type, Face] = {}
     else:
-        body = Body(unit, namespace, before)
+        body = BodyNames(unit, namespace, before)
         exec(unit.code, namespace, body)
-        faces = body.faces
+        reused = body.reused_classes
     forget_frames(namespace)
-    carried_names(namespace)  # refused here, if it makes no sense, and not when a batch or a later version needs it
+    carried_names(namespace)  # raises here if it is invalid, and not when a batch or a later version reads it
     if before is not None:
         namespace.update(handed_over(namespace, before.namespace))
     announce(namespace, before)
-    return faces
+    return reused
 
 
 def forget_frames(namespace: Namespace) -> None:
-    """Take the tracebacks from exceptions that the body has caught and kept.
+    """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    They have the body's frame, and by way of its callers' ones everything that had to do with this load: also the
-    version before, which would never be free, and nor would any after it.
+    They refer to the body's frame and, through its callers' frames, to everything that took part in this load: also to
+    the previous version, which could then never be dropped, nor could any later one.
     """
     caught = [
         value
@@ -64,8 +64,8 @@ def forget_frames(namespace: Namespace) -> None:
         if id(error) not in seen:
             seen.add(id(error))
             error.__traceback__ = None
-            behind = (error.__cause__, error.__context__, *getattr(error, "exceptions", ()))
-            caught += [other for other in behind if isinstance(other, BaseException)]
+            related = (error.__cause__, error.__context__, *getattr(error, "exceptions", ()))
+            caught += [other for other in related if isinstance(other, BaseException)]
 
 
 def announce(namespace: Namespace, before: Version | None) -> None:
@@ -78,13 +78,13 @@ def announce(namespace: Namespace, before: Version | None) -> None:
     answer = hook(None if before is None else before.namespace)
     if inspect.iscoroutine(answer):
         answer.close()
-        raise TypeError(f"{ON_LOAD} is async, and nobody awaits it: make it a plain function")
+        raise TypeError(f"{ON_LOAD} is async, but is not awaited: make it a plain function")
     if answer is not None:
-        raise TypeError(f"{ON_LOAD} returned {answer!r}: it accepts by returning None, and refuses by raising")
+        raise TypeError(f"{ON_LOAD} returned {answer!r}: it must return None to accept the load, or raise to refuse it")
 
 
 def carried_names(namespace: Namespace) -> tuple[str, ...]:
-    """The names that `__carry__` lists. Raises TypeError if it is neither a list of names nor a function."""
+    """Return the names that `__carry__` lists. Raises TypeError if it is neither a list of names nor a function."""
     wanted = namespace.get(CARRY, ())
     if callable(wanted):
         return ()
@@ -94,25 +94,25 @@ def carried_names(namespace: Namespace) -> tuple[str, ...]:
 
 
 def handed_over(namespace: Namespace, old: Namespace) -> dict[str, Any]:
-    """What a `__carry__` function makes of the old namespace."""
+    """Return the names and values that a `__carry__` function makes from the old namespace."""
     make = namespace.get(CARRY)
     if not callable(make):
         return {}
     made = make(old)
     if not isinstance(made, dict) or not all(isinstance(name, str) for name in made):
-        raise TypeError(f"{CARRY} returned {made!r}: it returns a dict of names and values")
+        raise TypeError(f"{CARRY} returned {made!r}: it must return a dict of names and values")
     return made
 
 
-class Body(MutableMapping[str, Any]):
-    """The local names of a body: they are the namespace's, but for what is carried over.
+class BodyNames(MutableMapping[str, Any]):
+    """The local names of a body: those of the namespace, except for objects that are taken over.
 
-    `_own` has what the body itself made under carried names. Where it goes on to fill that, it gets it, and not the
-    object that is in use: whether the load will be committed isn't known yet.
+    `_own` has the objects that the body itself made under carried names. Where the body goes on to mutate such an
+    object it gets this one, not the carried one: that one is in use, and the load may never be committed.
     """
 
     def __init__(self, unit: Unit, namespace: Namespace, before: Version) -> None:
-        self.faces: dict[type, Face] = {}
+        self.reused_classes: dict[type, Face] = {}
         self._unit = unit
         self._namespace = namespace
         self._before = before.namespace
@@ -124,14 +124,14 @@ class Body(MutableMapping[str, Any]):
         return read_definitions(self._unit.code)
 
     @cached_property
-    def _changing(self) -> frozenset[int]:
+    def _mutating_reads(self) -> frozenset[int]:
         return changing_reads(self._unit.code)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in self._carried:
             self._own[name] = value
             return
-        self._namespace[name] = self._chosen(name, value)
+        self._namespace[name] = self._reused_or_new(name, value)
         if name == CARRY:
             listed = frozenset(carried_names(self._namespace)) & self._before.keys()
             self._own.update((new, self._namespace[new]) for new in (listed - self._carried) & self._namespace.keys())
@@ -139,19 +139,19 @@ class Body(MutableMapping[str, Any]):
             self._namespace.update((carried, self._before[carried]) for carried in listed)
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._carried and not is_plain(self._namespace[name]) and self._is_about_to_change():
+        if name in self._carried and not is_plain(self._namespace[name]) and self._is_about_to_mutate():
             if name not in self._own:
                 raise TypeError(
                     f"{name!r} is carried over and in use, and this line would change it before the load is committed: "
-                    f"do it only where the body makes {name!r}, or let a function {CARRY} return what it is to be"
+                    f"change it only where the body makes {name!r}, or return the new value from a function {CARRY}"
                 )
             return self._own[name]
         return self._namespace[name]
 
-    def _is_about_to_change(self) -> bool:
-        """The body reads a name in order to change its object."""
+    def _is_about_to_mutate(self) -> bool:
+        """Return whether the body reads the name in order to mutate its object."""
         reading = sys._getframe(2)
-        return reading.f_code is self._unit.code and reading.f_lasti in self._changing
+        return reading.f_code is self._unit.code and reading.f_lasti in self._mutating_reads
 
     def __delitem__(self, name: str) -> None:
         del self._namespace[name]
@@ -162,19 +162,19 @@ class Body(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(self._namespace)
 
-    def _chosen(self, name: str, value: Any) -> Any:
+    def _reused_or_new(self, name: str, value: Any) -> Any:
         old, module = self._before.get(name), self._unit.source.module
         if old is value or not (is_candidate(value, module, name) and is_candidate(old, module, name)):
             return value
-        face = unchanged(name, (old, value), (self._before, self._namespace), self._definitions)
-        if face is None:
+        attributes = unchanged(name, (old, value), (self._before, self._namespace), self._definitions)
+        if attributes is None:
             return value
-        self.faces[old] = face
+        self.reused_classes[old] = attributes
         return old
 
 
-def _has_something(unit: Unit, before: Version) -> bool:
-    """Most modules have nothing to take over, and run as any other does."""
+def _may_take_over(unit: Unit, before: Version) -> bool:
+    """Return whether a body may take something over; most modules don't, and run without `BodyNames`."""
     return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
 
 

@@ -1,23 +1,22 @@
-"""Executing new versions in full, while everybody else goes on with the current ones.
+"""Executes new versions in full, while all other code goes on with the current ones.
 
-One rule: *in the preparing thread, and only there, the batch is already the truth.* Two things make it so, both
-for the moment that the bodies take to run:
+Invariant: *the preparing thread, and only that thread, sees the batch as if it were current.* Two means ensure it, both
+only while the bodies run:
 
-- The stable objects of the batch get the type `StagedModule`, which answers the preparing thread from the new
-  namespaces, and all others as ever. So whatever looks a module up, an import statement, `importlib`, `typing`
-  or `dataclasses` through `sys.modules[cls.__module__].__dict__`, finds the new version, and what it binds is
-  the stable object itself: nothing has to be replaced afterwards, wherever the name was stored. A module runs
-  when it is first looked at, which gives the order that imports would give, circular ones included.
-- `builtins.__import__` is wrapped, for names that `sys.modules` doesn't have and must not get yet: modules that
-  are new, and managed ones that nobody has imported so far. The latter join the batch, for a body that was
-  executed against new versions must not become public before they do. For those who ask `sys.modules` itself,
-  it is a `ModulesView` meanwhile.
+- The stable objects of the batch get the type `StagedModule`. It serves the preparing thread from the new namespaces
+  and all other threads as before. So every look-up of a module finds the new version: an import statement,
+  `importlib`, or `typing` and `dataclasses` through `sys.modules[cls.__module__].__dict__`. What a look-up binds is
+  the stable object itself, so nothing has to be replaced afterwards. A body runs at the first access to its module,
+  which gives the order that imports would give, circular ones included.
+- `builtins.__import__` is wrapped, for names that `sys.modules` doesn't have and must not get yet: new modules, and
+  managed modules that have not been imported so far. The latter join the batch, because a body that was executed
+  against new versions must not become visible before they do. `sys.modules` is replaced by a `ModulesView` meanwhile.
 
-A private `__import__` in each namespace's `__builtins__` was the other way. It would have stayed with the functions
-for ever, with a copy of the builtins that misses whatever is later put into the real ones.
+Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it for good, with a copy
+of the builtins that lacks whatever is added to the real ones later.
 
-Limits: a thread that a body starts sees the current versions, and `importlib.import_module` of a name that
-`sys.modules` lacks is refused in a body, unless it has been executed by then.
+Limits: a thread that a body starts sees the current versions. In a body, `importlib.import_module` refuses a name that
+`sys.modules` lacks, unless that module has been executed by then.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from node_runtime.code.errors import CodeError, LoadFailed
 from node_runtime.code.module import HotModule, Namespace, conform, retype
-from node_runtime.code.old.reachability import collect_young
 from node_runtime.code.version import Hot, Source, Unit, Version, compile_unit
+from node_runtime.code.young_garbage import collect_young
 
 from . import typing_overloads
 from .finder import fresh_namespace
@@ -78,29 +77,29 @@ class StagedModule(HotModule):
 
 @dataclass(slots=True, eq=False)
 class Staged:
-    """A version on its way: `version` is there once its body has run; `joined` is true for one nobody asked for.
+    """A version that is being prepared; `version` is set once its body has run.
 
-    `handed` is what a version that is taken back takes over, once it is committed, from the one that is current.
-    `exit_functions` says how many functions were registered with atexit meanwhile, `loggers` which ones have got
-    handlers or filters.
+    `implicit` is true if an import added it to the batch. `carried_values` are what an old version that is taken back
+    gets from the current one at the commit. `exit_functions` is the number of functions that the body registered with
+    atexit, `loggers` names the loggers that it gave handlers or filters.
     """
 
-    hot: Hot
+    managed: Hot
     namespace: Namespace
     unit: Unit
-    joined: bool = False
+    implicit: bool = False
     taken_back: bool = False
     running: bool = False
     done: bool = False
     version: Version | None = None
-    handed: Namespace = field(default_factory=dict)
+    carried_values: Namespace = field(default_factory=dict)
     exit_functions: int = 0
     loggers: tuple[str, ...] = ()
     error: BaseException | None = None
 
 
 class Stage:
-    """A context manager that executes units within the one rule above. Others wait until it has ended."""
+    """A context manager in which units are executed under the invariant above. One at a time: others wait for it."""
 
     def __init__(self, table: ModuleTable, deleted: Iterable[str]) -> None:
         self.thread = threading.get_ident()
@@ -109,65 +108,65 @@ class Stage:
         self._deleted = frozenset(deleted)
         self._namespaces: dict[HotModule, Staged] = {}
         self._new_children: dict[HotModule, Namespace] = {}
-        self._original: Callable[..., ModuleType] = builtins.__import__
-        self._hook = self._import
-        self._modules = sys.modules
-        self._listeners = log_listeners()
+        self._original_import: Callable[..., ModuleType] = builtins.__import__
+        self._wrapper = self._import
+        self._real_modules = sys.modules
+        self._log_listeners = log_listeners()
         self._executed: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
         global _active  # noqa: PLW0603  # the interpreter's import system is one, too
         if _active is not None and _active.thread == self.thread:
-            raise CodeError("A module's body can't prepare modules: do it from a process.")
+            raise CodeError("A module's body can't prepare modules: call prepare from a process.")
         _one_at_a_time.acquire()
         _active = self
         self._table.preparing_thread = self.thread
-        self._original = builtins.__import__
-        builtins.__import__ = self._hook
-        self._modules = sys.modules
-        sys.modules = cast("dict[str, ModuleType]", ModulesView(self._modules, self._executed))
+        self._original_import = builtins.__import__
+        builtins.__import__ = self._wrapper
+        self._real_modules = sys.modules
+        sys.modules = cast("dict[str, ModuleType]", ModulesView(self._real_modules, self._executed))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         global _active  # noqa: PLW0603
-        if builtins.__import__ is self._hook:
-            builtins.__import__ = self._original
-        sys.modules = self._modules
+        if builtins.__import__ is self._wrapper:
+            builtins.__import__ = self._original_import
+        sys.modules = self._real_modules
         self._executed.clear()
         _active = self._table.preparing_thread = None
         for module in (*self._namespaces, *self._new_children):
             conform(module)
-        # Rings, which would keep the bodies' namespaces until the collector comes by.
-        del self._hook
+        # Break cycles, which would keep the bodies' namespaces until the next collection.
+        del self._wrapper
         for staged in self.staged.values():
             staged.error = None
         _one_at_a_time.release()
 
-    # ------------------------------------------------------------ what is staged
+    # ------------------------------------------------------------ staging
 
-    def add(self, unit: Unit, *, joined: bool = False) -> Staged:
-        """Stage a unit; its body runs when it is first looked at, or by `run`."""
-        hot = self._table.hot(unit.source.module)
+    def add(self, unit: Unit, *, implicit: bool = False) -> Staged:
+        """Stage a unit; its body runs at the first access to the module, or by `run`."""
+        managed = self._table.managed(unit.source.module)
         namespace = fresh_namespace(self._table, unit)
         for name in self._deleted:
             parent, _, child = name.rpartition(".")
-            if parent == hot.name:
+            if parent == managed.name:
                 namespace.pop(child, None)
-        return self._enter(Staged(hot, namespace, unit, joined=joined))
+        return self._stage(Staged(managed, namespace, unit, implicit=implicit))
 
-    def take_back(self, hot: Hot, version: Version) -> Staged:
+    def take_back(self, managed: Hot, version: Version) -> Staged:
         """Stage a version that has been executed before."""
-        return self._enter(Staged(hot, version.namespace, version.unit, taken_back=True, version=version))
+        return self._stage(Staged(managed, version.namespace, version.unit, taken_back=True, version=version))
 
-    def _enter(self, staged: Staged) -> Staged:
-        self.staged[staged.hot.name] = staged
-        self._namespaces[staged.hot.module] = staged
-        retype(staged.hot.module, StagedModule)
+    def _stage(self, staged: Staged) -> Staged:
+        self.staged[staged.managed.name] = staged
+        self._namespaces[staged.managed.module] = staged
+        retype(staged.managed.module, StagedModule)
         return staged
 
     def run(self, staged: Staged) -> None:
-        """Execute the body and its hooks once, after its parents'. Raises what they raised, each time."""
-        parent = self.staged.get(staged.hot.name.rpartition(".")[0])
+        """Execute the body and its hooks once, after its parents' bodies. Raises their error, each time."""
+        parent = self.staged.get(staged.managed.name.rpartition(".")[0])
         if parent is not None:
             self.run(parent)
         if staged.error is not None:
@@ -185,49 +184,51 @@ class Stage:
         staged.done, staged.exit_functions = True, atexit._ncallbacks() - registered
         if "logging" in staged.unit.imports.modules:
             listeners = log_listeners()
-            staged.loggers = tuple(sorted({name for key, name in listeners.items() if key not in self._listeners}))
-            self._listeners = listeners
+            staged.loggers = tuple(sorted({name for key, name in listeners.items() if key not in self._log_listeners}))
+            self._log_listeners = listeners
 
     def _run(self, staged: Staged) -> None:
-        before = staged.hot.current
+        before = staged.managed.current
         if staged.version is None:
             self._bind(staged)
-            self._executed[staged.hot.name] = staged.hot.module
-            begun = next(self._table.beginnings) if before is None else before.begun
-            with typing_overloads.collected(staged.hot.name) as own:
-                faces = execute(staged.unit, staged.namespace, before)
-            staged.version = Version(staged.unit, staged.namespace, begun, faces=faces, overloads=own)
-            self._table.executed(staged.namespace)
+            self._executed[staged.managed.name] = staged.managed.module
+            execution_index = next(self._table.execution_counter) if before is None else before.execution_index
+            with typing_overloads.collected(staged.managed.name) as own:
+                reused = execute(staged.unit, staged.namespace, before)
+            staged.version = Version(
+                staged.unit, staged.namespace, execution_index, reused_classes=reused, overloads=own
+            )
+            self._table.remember_namespace(staged.namespace)
             collect_young()
         else:
             if before is not None:
-                staged.handed = handed_over(staged.namespace, before.namespace)
+                staged.carried_values = handed_over(staged.namespace, before.namespace)
             announce(staged.namespace, before)
 
     def _bind(self, staged: Staged) -> None:
         """Make a new submodule an attribute of its parent."""
-        name, _, child = staged.hot.name.rpartition(".")
-        parent = self._modules.get(name)
+        name, _, child = staged.managed.name.rpartition(".")
+        parent = self._real_modules.get(name)
         if name in self.staged and not self.staged[name].taken_back:
-            self.staged[name].namespace[child] = staged.hot.module
+            self.staged[name].namespace[child] = staged.managed.module
         elif isinstance(parent, HotModule):
-            self._new_children.setdefault(parent, {})[child] = staged.hot.module
+            self._new_children.setdefault(parent, {})[child] = staged.managed.module
             retype(parent, StagedModule)
 
-    # ------------------------------------------------------------ what the preparing thread sees
+    # ------------------------------------------------------------ the preparing thread's view
 
     def namespace(self, module: HotModule) -> Namespace:
-        """The namespace that the preparing thread writes to."""
+        """Return the namespace that the preparing thread writes to."""
         staged = self._namespaces.get(module)
         return staged.namespace if staged is not None else object.__getattribute__(module, "__dict__")
 
     def get(self, module: HotModule, name: str) -> Any:
-        """The value of `module.name` for the preparing thread."""
+        """Return the value of `module.name` for the preparing thread."""
         added = self._new_children.get(module, {})
         if name in added:
             return added[name]
         staged = self._namespaces.get(module)
-        if staged is None or name == "__class__":  # isinstance() looks at it, and is no reason to run a body
+        if staged is None or name == "__class__":  # isinstance() reads it, and must not run a body
             return object.__getattribute__(module, name)
         self.run(staged)
         namespace = staged.namespace
@@ -239,7 +240,7 @@ class Stage:
             return object.__getattribute__(module, name)
         hook = namespace.get("__getattr__")
         if hook is None:
-            raise AttributeError(f"module {staged.hot.name!r} has no attribute {name!r}", name=name, obj=module)
+            raise AttributeError(f"module {staged.managed.name!r} has no attribute {name!r}", name=name, obj=module)
         return hook(name)
 
     def _import(
@@ -251,71 +252,71 @@ class Stage:
         level: int = 0,
     ) -> ModuleType:
         if threading.get_ident() != self.thread:
-            return self._original(name, globals, locals, fromlist, level)
+            return self._original_import(name, globals, locals, fromlist, level)
         absolute = name
         if level > 0:
             package = (globals or {}).get("__package__")
             if not package:
-                return self._original(name, globals, locals, fromlist, level)
+                return self._original_import(name, globals, locals, fromlist, level)
             absolute = resolve_name("." * level + name, package)
-        module = self._bring(absolute)
+        module = self._import_absolute(absolute)
         if module is not None:
-            for wanted in self._listed(module, fromlist):
-                self._bring_child(module, absolute, wanted)
-        if absolute in self._modules or module is None:
-            return self._original(name, globals, locals, fromlist, level)
+            for wanted in self._names_in(module, fromlist):
+                self._import_child(module, absolute, wanted)
+        if absolute in self._real_modules or module is None:
+            return self._original_import(name, globals, locals, fromlist, level)
         if fromlist:
             return module
         top = absolute.partition(".")[0]
-        return self._modules[top] if top in self._modules else self.staged[top].hot.module
+        return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
-    def _bring(self, name: str) -> ModuleType | None:
-        """Have `name` executed, its parents first; None if it is neither staged nor loaded nor managed."""
+    def _import_absolute(self, name: str) -> ModuleType | None:
+        """Return the module, executed if it is staged or managed, its parents first; None if it is unknown here."""
         parent = name.rpartition(".")[0]
         if parent:
-            self._bring(parent)
+            self._import_absolute(parent)
         if name in self._deleted:
             raise ModuleNotFoundError(f"No module named {name!r}: it is being deleted", name=name)
         if name not in self.staged:
-            if name in self._modules:
-                return self._modules[name]
+            if name in self._real_modules:
+                return self._real_modules[name]
             source = self._table.sources.get(name)
             if source is None:
                 return None
-            self.add(compile_unit(source, source.read()), joined=True)
+            self.add(compile_unit(source, source.read()), implicit=True)
         staged = self.staged[name]
         try:
             self.run(staged)
         except BaseException:
-            if staged.joined:
+            if staged.implicit:
                 self._drop(staged)
             raise
-        return staged.hot.module
+        return staged.managed.module
 
     def _drop(self, staged: Staged) -> None:
-        """Forget a module that joined and failed: the module that imported it may do without."""
-        del self.staged[staged.hot.name]
-        del self._namespaces[staged.hot.module]
-        self._executed.pop(staged.hot.name, None)
-        conform(staged.hot.module)
+        """Remove an implicit module that failed: the module that imported it may work without it."""
+        del self.staged[staged.managed.name]
+        del self._namespaces[staged.managed.module]
+        self._executed.pop(staged.managed.name, None)
+        conform(staged.managed.module)
 
-    def _listed(self, module: ModuleType, fromlist: Sequence[str] | None) -> list[str]:
+    def _names_in(self, module: ModuleType, fromlist: Sequence[str] | None) -> list[str]:
         names = [name for name in fromlist or () if name != "*"]
         if fromlist and "*" in fromlist:
             names += getattr(module, "__all__", ())
         return names
 
-    def _bring_child(self, module: ModuleType, package: str, wanted: str) -> None:
-        """Execute the submodule that a from-import means, unless the package has the name anyway."""
+    def _import_child(self, module: ModuleType, package: str, wanted: str) -> None:
+        """Execute the submodule that a from-import names, unless the package has that name already."""
         name = f"{package}.{wanted}"
-        gone = name in self._deleted and getattr(module, wanted, None) is self._table.hot(name).module
+        gone = name in self._deleted and getattr(module, wanted, None) is self._table.managed(name).module
         if gone or (hasattr(module, "__path__") and not hasattr(module, wanted)):
-            self._bring(name)
+            self._import_absolute(name)
 
     # ------------------------------------------------------------ failures
 
     def explain(self, error: BaseException, source: Source) -> LoadFailed:
-        """Name the innermost line of the batch that `error` went through."""
+        """Return an error that names the innermost line of the batch in the traceback of `error`."""
         owners = {id(staged.namespace): staged.unit.source for staged in self.staged.values()}
         line, step = 0, error.__traceback__
         while step is not None:
@@ -326,6 +327,6 @@ class Stage:
         if isinstance(error, SyntaxError) and error.filename is not None:
             files = {known.path: known for known in (source, *self._table.sources.values())}
             source, line = files.get(error.filename.partition("@")[0], source), error.lineno or line
-        before = self._table.hot(source.module).current
+        before = self._table.managed(source.module).current
         hint = advice(before.namespace) if before is not None and isinstance(error, ValueError) else ""
         return LoadFailed(source.module, source.path, line, error, hint)

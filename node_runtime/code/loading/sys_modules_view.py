@@ -1,7 +1,7 @@
-"""What `sys.modules` is while bodies are executed: the real one, and for the preparing thread the new modules too.
+"""A view of `sys.modules` in which the preparing thread also finds the new modules, while bodies are executed.
 
-`dataclasses`, `typing`, `enum` and others look for `sys.modules[cls.__module__]`. A module that is new
-must not stand there for everybody yet. The interpreter itself goes by the real dict, whatever this attribute says.
+`dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`. Other threads must not see a new module
+there yet. The interpreter itself uses the real dict, regardless of this attribute of `sys`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import ModuleType
 
 
 class ModulesView(MutableMapping[str, ModuleType]):
-    """Passes everything on to `real`; the thread that made it also finds what `added` has. Somebody may keep it."""
+    """Delegates to `real`; the thread that created the view also finds those in `added`. Other code may keep it."""
 
     def __init__(self, real: dict[str, ModuleType], added: Mapping[str, ModuleType]) -> None:
         self._real = real
@@ -37,5 +37,5 @@ class ModulesView(MutableMapping[str, ModuleType]):
         return len(self._real)
 
     def copy(self) -> dict[str, ModuleType]:
-        """As a dict's."""
+        """Return a copy of the real dict."""
         return self._real.copy()

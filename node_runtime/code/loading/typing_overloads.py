@@ -1,7 +1,7 @@
-"""What `typing.overload` remembers, apart for each version.
+"""Keeps the registry of `typing.overload` separate for each version.
 
-It keeps the functions that it decorates by module, name and line, for `typing.get_overloads`. So it would show those of
-several versions as one's, and keep each version whose lines stood elsewhere.
+`typing` registers the decorated functions by module, name and line, for `typing.get_overloads`. Without this separation
+it would mix those of several versions, and keep every version whose line numbers differ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 @contextmanager
 def collected(module: str) -> Iterator[Overloads]:
-    """Gives what a body decorates, once it has run; the module's current ones are out of sight until then."""
+    """Collect what a body registers into a dict, filled at the end. The current entries are hidden until then."""
     current, own = _registry.pop(module, None), Overloads()
     try:
         yield own
@@ -34,11 +34,11 @@ def collected(module: str) -> Iterator[Overloads]:
 
 
 def show(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
-    """Let the module's overloads be those of the version that becomes current."""
+    """Make the registry show the overloads of the version that becomes current."""
     shown = _registry.get(module)
     if leaving is not None and shown is not None:
         leaving.overloads = shown
     if entering is not None and entering.overloads:
         journal.put(_registry, module, entering.overloads)
     elif shown is not None:
-        journal.drop(_registry, module)
+        journal.remove(_registry, module)

@@ -1,8 +1,7 @@
-"""Who holds a version: a walk over the whole heap, in a forked child, which answers with sentences.
+"""Finds what holds a version, by a walk over the whole heap in a forked child.
 
-Such a walk takes seconds beside millions of objects, and nobody may change them meanwhile. A child has its own copy:
-it closes all descriptors but one pipe, runs nothing of anybody's (no finalizers, no exit handlers, no signal
-handlers), writes what it found, and is gone.
+Such a walk takes seconds with millions of objects, and none of them may change meanwhile. The child walks its own copy
+of the memory, and writes what it found as a list of pairs.
 """
 
 from __future__ import annotations
@@ -10,16 +9,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
-import select
 import signal
 import time
-import warnings
 from asyncio import Handle, Task, TimerHandle
 from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.code.batch import Batch
+from node_runtime.code.forked_child import fork_child, read_all, write_all
 from node_runtime.code.version import Hot, Version
 
 from .reachability import Graph
@@ -28,99 +25,71 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping
 
-SECONDS: Final = 20.0
-"""How long the child may look."""
-STEPS: Final = 12
-"""How far the way from a held object up to something with a name may be."""
-WIDTH: Final = 64
-"""How many ways are followed at once."""
+SEARCH_TIME_LIMIT_SECONDS: Final = 20.0
+"""Time limit of the child's search."""
+MAX_SEARCH_DEPTH: Final = 12
+"""Largest number of references between a held object and a referrer that has a name."""
+MAX_SEARCH_WIDTH: Final = 64
+"""Largest number of referrers that are followed at each depth."""
 
-ANYBODY: Final = "something without a name"
+UNNAMED_HOLDER: Final = "something without a name"
 
 _RECORDS: Final = (Batch, Version, Hot, Graph)
-_FRAMED: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
+_WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
 async def find_holders(version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> list[tuple[str, str]]:
-    """Who outside of the version reaches what of it: ("color_fsm <12>", "an instance of fil.color_fsm.Color").
+    """Return pairs of a holder outside of the version and what it holds: ("color_fsm <12>", "an instance of a.Color").
 
-    `titles` says how processes are called, by the identity of the object. Empty if nothing holds the version.
+    `titles` maps the identity of a process object to the title of the process. Empty if nothing holds the version.
     """
-    return await asyncio.to_thread(_ask_child, version, ignored, titles)
+    return await asyncio.to_thread(_search_in_child, version, ignored, titles)
 
 
-def _ask_child(version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> list[tuple[str, str]]:
-    reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: a child of a threaded program may find locks taken
-        pid = os.fork()
-    if pid == 0:
-        _be_the_child(writer, version, ignored, titles)
-    os.close(writer)
-    try:
-        answer = _read(reader, time.monotonic() + SECONDS)
-    finally:
-        os.close(reader)
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    pairs: list[list[str]] = json.loads(answer) if answer else [[ANYBODY, "it"]]
-    return [(who, what) for who, what in pairs]
-
-
-def _read(reader: int, until: float) -> bytes:
-    parts: list[bytes] = []
-    while (left := until - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
-        part = os.read(reader, 65536)
-        if not part:
-            return b"".join(parts)
-        parts.append(part)
-    return b""
-
-
-def _be_the_child(writer: int, version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> None:
-    try:
+def _search_in_child(version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> list[tuple[str, str]]:
+    def search(writer: int) -> None:
         gc.disable()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
-            signal.signal(number, signal.SIG_DFL)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
-        os.closerange(0, writer)
-        os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
-        answer = json.dumps(Search(version, ignored, titles).pairs()).encode()
-        while answer:
-            answer = answer[os.write(writer, answer) :]
+        signal.setitimer(signal.ITIMER_REAL, SEARCH_TIME_LIMIT_SECONDS)
+        write_all(writer, json.dumps(HolderSearch(version, ignored, titles).pairs()).encode())
+
+    child = fork_child(search)
+    try:
+        answer = read_all(child.reader, time.monotonic() + SEARCH_TIME_LIMIT_SECONDS)
     finally:
-        os._exit(0)
+        child.kill()
+        child.wait()
+    pairs: list[list[str]] = json.loads(answer) if answer else [[UNNAMED_HOLDER, "it"]]
+    return [(holder, held) for holder, held in pairs]
 
 
-class Search:
-    """Goes from the objects that are held up to what has a name: a process, a module's name, a class, a timer."""
+class HolderSearch:
+    """Follows referrers of held objects up to those with a name: a process, a module's name, a class, a timer."""
 
     def __init__(self, version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> None:
-        gc.unfreeze()  # what is frozen has no referrers for the collector
-        self._before = {id(thing) for thing in gc.get_objects()}
+        gc.unfreeze()  # the collector finds no referrers among frozen objects
+        self._unvisited = {id(thing) for thing in gc.get_objects()}
         self._titles = titles
         self._graph = Graph([version], ignored)
         holding = [root for root in self._graph.roots() if self._graph.reached([root])]
         self._level: list[tuple[Any, str]] = [(root, _described(root)) for root in holding]
 
     def pairs(self) -> list[tuple[str, str]]:
-        """Who holds what, as words."""
+        """Return the pairs of a holder and what it holds, in words."""
         found: dict[tuple[str, str], None] = {}
         unnamed = self._level[:1]
-        for _ in range(STEPS):
+        for _ in range(MAX_SEARCH_DEPTH):
             found.update(dict.fromkeys(self._step()))
         if unnamed and not found:
-            found[ANYBODY, unnamed[0][1]] = None
+            found[UNNAMED_HOLDER, unnamed[0][1]] = None
         return list(found)
 
     def _step(self) -> Iterator[tuple[str, str]]:
-        level, self._level = self._level[:WIDTH], []
+        level, self._level = self._level[:MAX_SEARCH_WIDTH], []
         words = {id(thing): what for thing, what in level}
         for referrer in gc.get_referrers(*(thing for thing, _ in level)) if level else ():
-            if id(referrer) not in self._before or self._graph.owns(referrer):
+            if id(referrer) not in self._unvisited or self._graph.owns(referrer):
                 continue
-            self._before.discard(id(referrer))  # each is looked at once
+            self._unvisited.discard(id(referrer))  # each is examined once
             if isinstance(referrer, _RECORDS):
                 continue
             held = next((thing for thing in gc.get_referents(referrer) if id(thing) in words), None)
@@ -129,12 +98,14 @@ class Search:
             owner = self._owner(referrer, held)
             if owner is None:
                 first = self._graph.owns(held)
-                self._level.append((referrer, self._refined(referrer, words[id(held)]) if first else words[id(held)]))
+                self._level.append(
+                    (referrer, self._most_specific(referrer, words[id(held)]) if first else words[id(held)])
+                )
             else:
                 yield owner, words[id(held)]
 
     def _owner(self, referrer: Any, held: object) -> str | None:
-        """What is to be named of a referrer; None if who refers to it has to be asked in turn."""
+        """Return the name of a referrer; None if the search has to go on with the objects that refer to it."""
         title = self._titles.get(id(referrer))
         if title is not None:
             return title
@@ -149,22 +120,22 @@ class Search:
             return f"a frame of {referrer.f_code.co_qualname}, line {referrer.f_lineno},"
         return _described(referrer) if isinstance(referrer, (type, FunctionType)) else None
 
-    def _refined(self, referrer: Any, what: str) -> str:
-        """An instance says more than its class, and a coroutine more than its function."""
-        if isinstance(referrer, (MethodType, *_FRAMED)) or self._graph.owns(type(referrer)):
+    def _most_specific(self, referrer: Any, what: str) -> str:
+        """Prefer an instance to its class, and a coroutine to its function."""
+        if isinstance(referrer, (MethodType, *_WITH_FRAME)) or self._graph.owns(type(referrer)):
             return _described(referrer)
         return what
 
 
 def _described(thing: Any) -> str:
-    """A few words for an object, found without running anybody's code."""
+    """Describe an object in a few words, without running code of its class."""
     if isinstance(thing, FunctionType):
         return f"{thing.__module__}.{thing.__qualname__}"
     if isinstance(thing, type):
         return f"class {thing.__module__}.{thing.__qualname__}"
     if isinstance(thing, MethodType):
         return f"the bound method {_described(thing.__func__)}"
-    if isinstance(thing, _FRAMED):
+    if isinstance(thing, _WITH_FRAME):
         return f"the suspended {thing.__qualname__}"
     if isinstance(thing, dict) and "__spec__" in thing:
         return f"the namespace of {thing.get('__name__')}"

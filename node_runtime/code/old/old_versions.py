@@ -1,4 +1,4 @@
-"""Old versions: who runs them, whether anything holds them, and how they go."""
+"""Old versions: what runs them, what holds them, and how they are dropped."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ if TYPE_CHECKING:
 
 
 class OldVersions:
-    """What `CodeServer` knows of the old versions in its table.
+    """The old versions in the table of the code server.
 
-    A version is run by who has a frame in it, and held by anything that reaches its namespace: who runs it, but also a
-    suspended generator, a timer, a function in somebody's list, an instance of one of its classes.
+    A process or thread runs a version if it has a frame in it. A version is held by anything that reaches its
+    namespace: a frame, but also a suspended generator, a timer, a function in a list, or an instance of its classes.
     """
 
     def __init__(self, table: ModuleTable, processes: Processes) -> None:
         self._table = table
         self._processes = processes
 
-    def of(self, hot: Hot) -> Version | None:
-        """The old version. One that was purged is gone as soon as the last frame in it is."""
-        old = hot.old
+    def of(self, managed: Hot) -> Version | None:
+        """Return the old version of a module. Drops a purged one whose last frame has ended."""
+        old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
-            hot.old = old = None
+            managed.old = old = None
         return old
 
     def running(self, modules: Iterable[str]) -> dict[str, Runners]:
-        """Who runs the old versions of these modules; a module without one is left out."""
+        """Return what runs the old versions of these modules; a module without an old version is omitted."""
         versions = self._versions(modules)
         found = self._runners(versions.values())
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
     def held(self, modules: Iterable[str]) -> list[str]:
-        """Those of the modules whose old version something outside of it reaches. A purged one is held by frames only.
+        """Return the modules whose old version something outside of it reaches. A purged one is held by frames only.
 
-        Old versions that hold only each other are not held, nor are they held by a dropped one that is garbage.
+        Old versions that only hold each other are not held, nor are those that only a dropped, garbage version holds.
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
-        held = held_namespaces(wanted, self._records(wanted)) if wanted else set()
+        held = held_namespaces(wanted, self._counted_references(wanted)) if wanted else set()
         if held:
-            everything, dropped = self._all(), self._table.dropped()
-            ignored = self._records(everything) + Counter(map(id, dropped))
+            everything, dropped = self._not_current(), self._table.dropped_namespaces()
+            ignored = self._counted_references(everything) + Counter(map(id, dropped))
             held &= held_namespaces(everything, ignored, dropped)
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
@@ -63,11 +63,11 @@ class OldVersions:
         """Raise OldVersionHeld for the first of the modules whose old version is held."""
         held = self.held(modules)
         if held:
-            who = self.running(held[:1]).get(held[0], Runners())
-            raise OldVersionHeld(held[0], who.pids, who.threads)
+            found = self.running(held[:1]).get(held[0], Runners())
+            raise OldVersionHeld(held[0], found.pids, found.threads)
 
     def drop_free(self, modules: Iterable[str]) -> list[str]:
-        """Drop the old versions that nothing holds; returns the modules whose old version is held."""
+        """Drop the old versions that nothing holds; return the modules whose old version is held."""
         versions = self._versions(modules)
         held = self.held(versions)
         for module in versions.keys() - set(held):
@@ -75,7 +75,7 @@ class OldVersions:
         return held
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version and drop it; frames that go on keep it until they end."""
+        """Kill the processes that run the old version, and drop it. Frames that survive keep it until they end."""
         version = self._versions([module]).get(module)
         if version is None:
             return []
@@ -87,14 +87,14 @@ class OldVersions:
         return killed
 
     async def holders(self, module: str) -> list[str]:
-        """Who runs and what holds the old version, as clauses for people. The event loop goes on meanwhile."""
+        """Return what runs and what holds the old version, as clauses for the operator. Doesn't block the loop."""
         version = self._versions([module]).get(module)
         if version is None:
             return []
-        who, titles = self._runners([version])[id(version.namespace)], self._processes.titles()
-        running = [titles[pid][0] for pid in who.pids if pid in titles] + [f"thread {name}" for name in who.threads]
+        found, titles = self._runners([version])[id(version.namespace)], self._processes.titles()
+        running = [titles[pid][0] for pid in found.pids if pid in titles] + [f"thread {name}" for name in found.threads]
         owners = {key: title for title, *keys in titles.values() for key in keys}
-        pairs = await find_holders(version, self._records([version]), owners)
+        pairs = await find_holders(version, self._counted_references([version]), owners)
         return [
             *(f"{runner} runs {module}" for runner in running),
             *(f"{owner} holds {what}" for owner, what in pairs if owner not in running),
@@ -103,31 +103,31 @@ class OldVersions:
     # ------------------------------------------------------------ inside
 
     def _versions(self, modules: Iterable[str]) -> dict[str, Version]:
-        hots = ((module, self._table.modules.get(module)) for module in modules)
-        found = {module: self.of(hot) for module, hot in hots if hot is not None}
+        managed_modules = ((module, self._table.modules.get(module)) for module in modules)
+        found = {module: self.of(managed) for module, managed in managed_modules if managed is not None}
         return {module: version for module, version in found.items() if version is not None}
 
-    def _all(self) -> list[Version]:
-        """All versions that aren't current: the old ones, and what batches keep for a revert."""
-        hots = list(self._table.modules.values())
-        kept = {id(hot.old): hot.old for hot in hots if hot.old is not None}
+    def _not_current(self) -> list[Version]:
+        """Return all versions that aren't current: the old ones, and those that batches keep for a revert."""
+        managed_modules = list(self._table.modules.values())
+        kept = {id(managed.old): managed.old for managed in managed_modules if managed.old is not None}
         for batch in self._table.living_batches():
             kept.update((id(thing), thing) for thing in batch.references() if isinstance(thing, Version))
-        for hot in hots:
-            kept.pop(id(hot.current), None)
+        for managed in managed_modules:
+            kept.pop(id(managed.current), None)
         return list(kept.values())
 
     def _runners(self, versions: Iterable[Version]) -> dict[int, Runners]:
         return runners(self._processes, [version.namespace for version in versions])
 
-    def _records(self, versions: Iterable[Version]) -> Counter[int]:
-        """References that hold nothing: what batches need for a revert, and what idle processes will let go of."""
+    def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
+        """Count references that hold no version: those of batches, and those that idle processes will release."""
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         namespaces = {id(version.namespace) for version in versions}
-        counted.update(id(thing) for thing in self._processes.references(namespaces))
+        counted.update(id(thing) for thing in self._processes.idle_references(namespaces))
         return counted
 
     def _drop(self, module: str, version: Version) -> None:
-        hot = self._table.modules[module]
-        if hot.old is version:
-            hot.old = None
+        managed = self._table.modules[module]
+        if managed.old is version:
+            managed.old = None

@@ -1,4 +1,4 @@
-"""The processes of this node, as the code server sees them."""
+"""Gives the code server access to the processes of this node."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.gen_server import call_now
 from node_runtime.processes import exit
-from node_runtime.processes import runtime as running_runtime
+from node_runtime.processes import runtime as installed_runtime
 
 from .running import Turn
 
@@ -20,51 +20,53 @@ if TYPE_CHECKING:
 
 
 class LiveProcesses:
-    """Follows `running.Processes`. Code can be loaded before the runtime has started: then there are none."""
+    """Implements `running.ProcessAdapter`. Before the runtime has started there are no processes."""
 
-    def suspended(self) -> Iterator[tuple[int, Any]]:
-        for process in _all():
+    def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
+        for process in _all_processes():
             if process.task is not None and not process.task.done():
                 yield process.pid, process.task.get_coro()
 
-    def turn(self) -> Turn:
-        node = _runtime()
-        if node is None:
+    def loop_activity(self) -> Turn:
+        runtime = _runtime_or_none()
+        if runtime is None:
             return Turn()
-        plain = [process.pid for process in (node.current, *reversed(node.nested)) if process is not None]
-        task = asyncio.current_task(node.loop)
-        owner = None if task is None else next((process.pid for process in _all() if process.task is task), None)
-        return Turn(node.thread, tuple(plain), owner, call_now.__code__)
+        callbacks = [process.pid for process in (runtime.current, *reversed(runtime.nested)) if process is not None]
+        task = asyncio.current_task(runtime.loop)
+        owner = (
+            None if task is None else next((process.pid for process in _all_processes() if process.task is task), None)
+        )
+        return Turn(runtime.thread, tuple(callbacks), owner, call_now.__code__)
 
-    def references(self, namespaces: Collection[int]) -> Iterator[object]:
-        for process in _all():
+    def idle_references(self, namespaces: Collection[int]) -> Iterator[object]:
+        for process in _all_processes():
             if not isinstance(process, BehaviourProcess) or id(process.namespace) not in namespaces:
                 continue
             if process.in_callback():
                 continue
             cls, code = type(process.instance), process.code
             yield from (cls, code)
-            if vars(cls).get("_shared_version") is not code:  # its own, and not the one that the class has for all
+            if vars(cls).get("_shared_version") is not code:  # its own, and not the shared one of the class
                 yield from (code.namespace, code.methods)
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
-        return {process.pid: (process.title(), id(process), id(process.task)) for process in _all()}
+        return {process.pid: (process.title(), id(process), id(process.task)) for process in _all_processes()}
 
     def kill(self, pid: int) -> bool:
-        node = _runtime()
-        alive = node is not None and pid in node.processes
+        runtime = _runtime_or_none()
+        alive = runtime is not None and pid in runtime.processes
         if alive:
-            exit(running_runtime().processes[pid].pid, "kill")
+            exit(installed_runtime().processes[pid].pid, "kill")
         return alive
 
 
-def _runtime() -> Runtime | None:
+def _runtime_or_none() -> Runtime | None:
     try:
-        return running_runtime()
+        return installed_runtime()
     except RuntimeError:
         return None
 
 
-def _all() -> tuple[Process, ...]:
-    node = _runtime()
-    return () if node is None else (*node.processes.values(), *node.zombies.values())
+def _all_processes() -> tuple[Process, ...]:
+    runtime = _runtime_or_none()
+    return () if runtime is None else (*runtime.processes.values(), *runtime.zombies.values())

@@ -1,13 +1,13 @@
-"""Whether anything outside a version's own object graph still reaches it.
+"""Determines whether anything outside a version's own object graph still reaches it.
 
 A version's namespace and what belongs to it (functions, classes, closures, descriptors, instances) refer to each
-other, so a reference count alone says nothing. But each reference that comes from inside can be counted, for
-`gc.get_referents` names it. What an object has beyond these comes from outside, and if such an object reaches the
-namespace, the version is held. The cycle collector decides in the same way; here it is restricted to one version's
-objects, so neither the size of the heap nor a frozen part of it matters.
+other, so a reference count alone is not enough. But the references from inside can be counted with
+`gc.get_referents`. Any further reference to an object comes from outside, and if such an object reaches the namespace,
+the version is held. The cycle collector decides in the same way; here the walk is restricted to one version's objects,
+so it depends neither on the size of the heap nor on its frozen part.
 
-It errs on one side only. Where the walk stops (at other modules, or when what a module refers to is too much)
-references count as coming from outside: a version may seem held that isn't, never the other way.
+The result is conservative. Where the walk stops (at other modules, or at the limit of references), references count as
+coming from outside: a version may be reported as held though it isn't, but never the reverse.
 """
 
 from __future__ import annotations
@@ -23,27 +23,28 @@ from node_runtime.code.batch import Batch
 from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
 from node_runtime.code.version import Hot, Version
+from node_runtime.code.young_garbage import collect_young
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from node_runtime.code.module import Namespace
 
-ELSEWHERE: Final = 10_000
-"""How many references are followed, for each version, through what is not plainly a part of it."""
+MAX_INDIRECT_REFERENCES: Final = 10_000
+"""References that are followed, for each version, through objects that may not be a part of it."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 _NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, Hot, Version, Batch)
-"""Other modules, and what the code server itself knows of all modules."""
+"""Other modules, and the code server's own records of all modules."""
 _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDescriptorType, MemberDescriptorType)
-"""What functions and classes are made of, besides their dicts."""
+"""Parts of functions and classes, besides their dicts."""
 
 
 class Graph:
-    """The objects of some versions, and how often they refer to each other.
+    """The objects of some versions, and the number of references between them.
 
-    `ignored` counts, by identity, the references that are known and hold nothing: the code server's own records, say.
-    `others` are namespaces of versions that were dropped: they may be garbage that the collector has not seen yet.
+    `ignored` counts, by identity, known references that hold nothing, such as those of the code server's own records.
+    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet.
     """
 
     def __init__(
@@ -56,20 +57,20 @@ class Graph:
         self._objects: list[Any] = []
         self._inside: dict[int, int] = {}
         self._own: deque[Any] = deque()
-        self._elsewhere: deque[Any] = deque()
+        self._indirect: deque[Any] = deque()
         for version in versions:
-            self._meet(version, self._own)
+            self._add(version, self._own)
         for namespace in others:
             if id(namespace) not in self._inside:
-                self._meet(namespace, self._own)
-        self._explore(ELSEWHERE * len(versions))
+                self._add(namespace, self._own)
+        self._explore(MAX_INDIRECT_REFERENCES * len(versions))
 
     def held(self) -> set[int]:
-        """The identities of the namespaces that something outside reaches."""
+        """Return the identities of the namespaces that something outside reaches."""
         return self.reached(self.roots())
 
     def reached(self, things: Iterable[Any]) -> set[int]:
-        """The identities of the namespaces that some of the graph's objects reach."""
+        """Return the identities of the namespaces that these objects of the graph reach."""
         waiting = list(things)
         reached: set[int] = set()
         while waiting:
@@ -80,10 +81,10 @@ class Graph:
         return reached & self._namespaces
 
     def roots(self) -> list[Any]:
-        """The objects that something outside refers to."""
+        """Return the objects that something outside refers to."""
         inside, ignored, records = self._inside, self._ignored, self._records
         spare = 0
-        for thing in [object()]:  # how many references a list and this loop make
+        for thing in [object()]:  # the number of references from a list and this loop
             spare = sys.getrefcount(thing)
         found = []
         for thing in self._objects:
@@ -94,24 +95,24 @@ class Graph:
         return found
 
     def owns(self, thing: object) -> bool:
-        """Whether `thing` belongs to the graph."""
+        """Return whether `thing` belongs to the graph."""
         return id(thing) in self._inside
 
     # ------------------------------------------------------------ finding the objects
 
-    def _explore(self, bound: int) -> None:
-        """All that is plainly the versions' own, then of the rest as much as the bound allows, the nearest first."""
-        while self._own or self._elsewhere:
+    def _explore(self, limit: int) -> None:
+        """Visit all objects that belong to the versions, then other objects up to the limit, the nearest first."""
+        while self._own or self._indirect:
             while self._own:
                 self._visit(self._own.popleft(), own=True)
-            if self._elsewhere:
-                thing = self._elsewhere.popleft()
-                if type(thing) not in _CONTAINERS or len(thing) < bound:
-                    bound -= self._visit(thing, own=False)
-            if bound <= 0:
-                self._elsewhere.clear()
+            if self._indirect:
+                thing = self._indirect.popleft()
+                if type(thing) not in _CONTAINERS or len(thing) < limit:
+                    limit -= self._visit(thing, own=False)
+            if limit <= 0:
+                self._indirect.clear()
 
-    def _meet(self, thing: Any, queue: deque[Any]) -> None:
+    def _add(self, thing: Any, queue: deque[Any]) -> None:
         self._inside[id(thing)] = 0
         self._objects.append(thing)
         queue.append(thing)
@@ -125,12 +126,12 @@ class Graph:
                 queue = self._queue_for(other, own, has_dict) if gc.is_tracked(other) else None
                 if queue is None:
                     continue
-                self._meet(other, queue)
+                self._add(other, queue)
             inside[key] += 1
         return len(referents)
 
     def _queue_for(self, thing: Any, of_own: bool, has_dict: bool) -> deque[Any] | None:
-        """Where an object that was met for the first time belongs; None if it isn't followed."""
+        """Return the queue for a newly found object; None if it isn't followed."""
         kind = type(thing)
         if kind is dict:
             if id(thing) in self._namespaces:
@@ -148,11 +149,11 @@ class Graph:
             return None
         else:
             own = of_own and kind in _PARTS
-        return self._own if own else self._elsewhere
+        return self._own if own else self._indirect
 
 
 def _is_known(cls: type) -> bool:
-    """The class stands under its name in its module, so it is the module's."""
+    """Return whether the class is limit to its name in its module, so that it belongs to that module."""
     module = sys.modules.get(cls.__module__)
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 
@@ -160,11 +161,12 @@ def _is_known(cls: type) -> bool:
 def held_namespaces(
     versions: Collection[Version], ignored: Counter[int], others: Collection[Namespace] = ()
 ) -> set[int]:
-    """The identities of the versions' namespaces that something outside of them reaches.
+    """Return the identities of the versions' namespaces that something outside of them reaches.
 
-    Before a version is called held, two things that hold nothing are put away: the caches of `typing`, which keep the
-    classes that were ever put into brackets, as in `GenServer[State]`, and the garbage of the youngest generations,
-    which is where the cycles of a class or an exception just dropped are. Both take a fraction of a millisecond.
+    Before it reports a version as held, it clears two kinds of references that hold nothing: the caches of `typing`,
+    which keep every class that was used as a type argument, as in `GenServer[State]`, and garbage of the youngest
+    generations, such as the cycles of a class or an exception that was just dropped. Both take a fraction of a
+    millisecond.
     """
     held = Graph(versions, ignored, others).held()
     if held:
@@ -173,12 +175,3 @@ def held_namespaces(
         collect_young()
         held = Graph(versions, ignored, others).held()
     return held
-
-
-def collect_young() -> None:
-    """Free the garbage that was made just now. It takes a fraction of a millisecond, however large the heap is.
-
-    Executing a module leaves some behind that would hold it, such as the class that `dataclass(slots=True)` replaces.
-    """
-    if gc.isenabled():
-        gc.collect(1)

@@ -1,4 +1,4 @@
-"""Who runs a version: whose frames have its namespace as their globals, right now or after the next `await`."""
+"""Finds the processes and threads that run a version: those with a frame whose globals are its namespace."""
 
 from __future__ import annotations
 
@@ -18,60 +18,61 @@ if TYPE_CHECKING:
 
     from node_runtime.code.module import Namespace
 
-_AWAITED = "async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"
-"""What stands between a frame and the generator it awaits, and shows it to the collector only."""
+_AWAITABLE_TYPE_NAMES = "async_generator_asend", "async_generator_athrow", "anext_awaitable", "coroutine_wrapper"
+"""Types between a frame and the generator that it awaits; only the garbage collector shows their contents."""
 
 _MANAGERS: Any = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
-_ENDED = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
-_TIME_LIMIT = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
-"""It waits for a task of its own; from Python 3.12 on it awaits what it is given."""
+_ENDS_WITH_FRAME = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
+_WAIT_FOR_CODE = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
+"""`asyncio.wait_for` waits for a task of its own; from Python 3.12 on it awaits its argument."""
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the event loop does right now: its thread, whose task it runs, and whose plain callbacks.
+    """The present activity of the event loop: its thread, and the pids of the processes whose code it runs.
 
-    `plain[0]` has the innermost callback; that `plain[1]` asked it shows in the stack as a frame of `asking`.
+    `task` is the pid whose task runs. `callbacks` are the pids whose plain callbacks run, the innermost first. Each
+    call from one callback to the next is a frame of `call_code` in the stack.
     """
 
     thread: int = 0
-    plain: tuple[int, ...] = ()
+    callbacks: tuple[int, ...] = ()
     task: int | None = None
-    asking: CodeType | None = None
+    call_code: CodeType | None = None
 
     def owners(self, frame: FrameType | None) -> Iterator[tuple[FrameType, int | None]]:
-        """The frames of the loop's thread, the innermost first, each with the process that it belongs to."""
-        waiting = list(self.plain)
+        """Yield the frames of the loop's thread, the innermost first, each with the pid that it belongs to."""
+        waiting = list(self.callbacks)
         owner = waiting.pop(0) if waiting else self.task
         while frame is not None:
-            # A plain callback has no coroutine's frame inside of it; what called it, in its own turn, is one's task.
+            # A plain callback runs no coroutine, so a coroutine's frame belongs to the task that made the call.
             if frame.f_code.co_flags & _COROUTINE:
                 owner, waiting = self.task, []
-            elif frame.f_code is self.asking and waiting:
+            elif frame.f_code is self.call_code and waiting:
                 owner = waiting.pop(0)
             yield frame, owner
             frame = frame.f_back
 
 
 class Processes(Protocol):
-    """What the code server needs of the processes of its node."""
+    """The access to the node's processes that the code server needs."""
 
-    def suspended(self) -> Iterator[tuple[int, Any]]:
-        """A pid and a coroutine for each process that has one; zombies too, for they keep the version that they run."""
+    def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
+        """Yield the pid and the coroutine of each process that has one; zombies too: they keep their version."""
 
-    def turn(self) -> Turn:
-        """What the event loop is doing."""
+    def loop_activity(self) -> Turn:
+        """Return the present activity of the event loop."""
 
-    def references(self, namespaces: Collection[int]) -> Iterable[object]:
-        """What idle processes hold of these namespaces only until their next callback, once for each reference."""
+    def idle_references(self, namespaces: Collection[int]) -> Iterable[object]:
+        """Yield objects of these namespaces that idle processes hold until their next callback, once per reference."""
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
-        """How each process and zombie is called, by pid, and the identities of its object and of its task."""
+        """Return the title of each process and zombie, by pid, and the identities of its object and of its task."""
 
     def kill(self, pid: int) -> bool:
-        """End a process; False if it has ended already. Follows erlang:exit(Pid, kill)."""
+        """Kill a process; return False if it has ended already. Follows erlang:exit(Pid, kill)."""
 
 
 @dataclass(slots=True)
@@ -86,47 +87,47 @@ class Runners:
 
 
 def runners(processes: Processes, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
-    """For each namespace, by its identity, who runs it, in order and once each."""
+    """Return the runners of each namespace, by its identity, in order and once each."""
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:
         return found
-    for pid, coroutine in processes.suspended():
+    for pid, coroutine in processes.suspended_coroutines():
         for suspended in suspended_frames(coroutine):
-            _note(found, suspended, pid)
+            _add_runner(found, suspended, pid)
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    turn = processes.turn()
+    activity = processes.loop_activity()
     frames: dict[int, Any] = sys._current_frames()
     while frames:
-        # No name may be left to this very frame: it would be garbage that refers to itself, and to all it knows.
+        # No variable may keep this function's own frame: it would be a cycle that keeps all its variables.
         thread, frame = frames.popitem()
         name = names.get(thread, str(thread))
-        if thread == turn.thread:
-            for inner, owner in turn.owners(frame):
-                _note(found, inner, name if owner is None else owner)
+        if thread == activity.thread:
+            for inner, owner in activity.owners(frame):
+                _add_runner(found, inner, name if owner is None else owner)
                 del inner
             frame = None
         while frame is not None:
-            _note(found, frame, name)
+            _add_runner(found, frame, name)
             frame = frame.f_back
     return found
 
 
-def _note(found: dict[int, Runners], frame: FrameType, owner: int | str) -> None:
-    who = found.get(id(frame.f_globals))
-    if who is None:
+def _add_runner(found: dict[int, Runners], frame: FrameType, owner: int | str) -> None:
+    entry = found.get(id(frame.f_globals))
+    if entry is None:
         return
     if isinstance(owner, str):
-        if owner not in who.threads:
-            who.threads.append(owner)
-    elif owner not in who.pids:
-        who.pids.append(owner)
+        if owner not in entry.threads:
+            entry.threads.append(owner)
+    elif owner not in entry.pids:
+        entry.pids.append(owner)
 
 
 def suspended_frames(awaiting: object) -> Iterator[FrameType]:
-    """The frames of a suspended coroutine and of all that a cancellation reaches from it.
+    """Yield the frames of a suspended coroutine and of everything that its cancellation ends.
 
-    It awaits other coroutines and tasks, and when its frames end, they end the generators that they go through, the
-    context managers that they are in, and the tasks of a group.
+    These are the coroutines and tasks that it awaits, and also the generators that its frames iterate over, the context
+    managers that they are in, and the tasks of their task groups.
     """
     waiting, seen = [awaiting], set()
     while waiting:
@@ -136,31 +137,31 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
         seen.add(id(one))
         frame: FrameType | None = None
         if isinstance(one, CoroutineType):
-            frame, further = one.cr_frame, [one.cr_await]
+            frame, following = one.cr_frame, [one.cr_await]
         elif isinstance(one, GeneratorType):
-            frame, further = one.gi_frame, [one.gi_yieldfrom]
+            frame, following = one.gi_frame, [one.gi_yieldfrom]
         elif isinstance(one, AsyncGeneratorType):
-            frame, further = one.ag_frame, [one.ag_await]
+            frame, following = one.ag_frame, [one.ag_await]
         elif isinstance(one, Task):
-            further = [one.get_coro()]
+            following = [one.get_coro()]
         elif isinstance(one, Future):
-            further = list(getattr(one, "_children", ()))  # those of asyncio.gather
+            following = list(getattr(one, "_children", ()))  # the children of asyncio.gather
         else:
-            further = _behind(one)
+            following = _wrapped_awaitables(one)
         if frame is not None:
             yield frame
-            further += _ended_with(one)
-        waiting += further
+            following += _ending_with(one)
+        waiting += following
 
 
-def _ended_with(suspended: object) -> Iterator[object]:
-    """What the end of a suspended frame ends, too, and isn't awaited by it."""
+def _ending_with(suspended: object) -> Iterator[object]:
+    """Yield the objects that end with a suspended frame though it doesn't await them."""
     for one in gc.get_referents(suspended):
         kind = type(one)
-        if kind not in _ENDED:
+        if kind not in _ENDS_WITH_FRAME:
             continue
         held: Any = one
-        if kind is MethodType:  # a `with` keeps the method that leaves it
+        if kind is MethodType:  # a `with` keeps its exit method
             held = one.__self__
             kind = type(held)
         if kind is GeneratorType or kind is AsyncGeneratorType:
@@ -169,10 +170,14 @@ def _ended_with(suspended: object) -> Iterator[object]:
             yield held.gen
         elif kind is TaskGroup:
             yield from tuple(held._tasks)
-        elif kind is Task and getattr(suspended, "cr_code", None) is _TIME_LIMIT:
+        elif kind is Task and getattr(suspended, "cr_code", None) is _WAIT_FOR_CODE:
             yield held
 
 
-def _behind(awaitable: object) -> list[Any]:
+def _wrapped_awaitables(awaitable: object) -> list[Any]:
     kinds = (CoroutineType, GeneratorType, AsyncGeneratorType, Future)
-    return [held for held in gc.get_referents(awaitable) if isinstance(held, kinds) or type(held).__name__ in _AWAITED]
+    return [
+        held
+        for held in gc.get_referents(awaitable)
+        if isinstance(held, kinds) or type(held).__name__ in _AWAITABLE_TYPE_NAMES
+    ]

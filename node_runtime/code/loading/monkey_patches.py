@@ -1,4 +1,4 @@
-"""Names of a module that are not what its body made, or that it never made: somebody has set them from outside."""
+"""Finds names of a module that other code has replaced or added (monkey patches)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replaced(version: Version) -> set[str]:
-    """Names that one `def` without decorators bound to a function, and that have another value now."""
+    """Return names that a single `def` without decorators bound to a function and that have another value now."""
     namespace = version.namespace
     made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
     suspects = {
@@ -34,7 +34,7 @@ def replaced(version: Version) -> set[str]:
 
 
 def added(version: Version) -> set[str]:
-    """Names that the module's code doesn't mention at all; a star import's can't be told from these."""
+    """Return names that the module's code doesn't mention; none if it has star imports, whose names look the same."""
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()
     module = version.unit.source.module

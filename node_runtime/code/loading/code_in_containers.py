@@ -1,4 +1,4 @@
-"""The functions and classes that a container has: a table that decorators fill, a list of listeners, an application."""
+"""Finds functions and classes in containers: tables that decorators fill, lists of listeners, application objects."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-LARGE: Final = 1_000
-"""A container with more is data."""
-BOUND: Final = 5_000
-"""How many objects are looked at, for each container."""
+MAX_CONTAINER_SIZE: Final = 1_000
+"""Entries of a container that is searched; a larger one is taken for data."""
+MAX_OBJECTS_VISITED: Final = 5_000
+"""Objects that are visited for each container."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 _WRAPPERS: Final = (MethodType, functools.partial, functools._lru_cache_wrapper, MappingProxyType, SimpleNamespace)
 
 
 def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
-    """The functions and classes that `thing` has, the nearest first; `others` are identities of what is looked at, too.
+    """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    Followed are containers, wrappers of functions, and what instances have, but not those of the standard library's
-    classes: a logger or a task leads everywhere. It runs nobody's code.
+    The search follows containers, wrappers of functions and instances, but no instances of the standard library's
+    classes, because a logger or a task leads everywhere. It skips the objects with the identities in `others`, which
+    are searched separately. It runs no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
-    while waiting and len(seen) < BOUND:
+    while waiting and len(seen) < MAX_OBJECTS_VISITED:
         holder = waiting.popleft()
         for other in gc.get_referents(holder):
             if other is type(holder) or id(other) in seen or not gc.is_tracked(other):
@@ -44,17 +45,17 @@ def _is_followed(thing: Any) -> bool:
     kind = type(thing)
     container: Any = next((base for base in _CONTAINERS if issubclass(kind, base)), None)
     if container is not None:
-        return container.__len__(thing) <= LARGE and not (kind is dict and "__spec__" in thing)
-    return issubclass(kind, _WRAPPERS) or _is_users(kind)
+        return container.__len__(thing) <= MAX_CONTAINER_SIZE and not (kind is dict and "__spec__" in thing)
+    return issubclass(kind, _WRAPPERS) or _is_application_class(kind)
 
 
-def _is_users(cls: type) -> bool:
+def _is_application_class(cls: type) -> bool:
     top = str(cls.__module__).partition(".")[0]
     return top not in sys.stdlib_module_names and top != "node_runtime"
 
 
 def holders(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What may have code of others, with its name: values at a module's top, and those that its own classes have."""
+    """Yield names and values that may refer to code of other modules: globals, and containers in its own classes."""
     module = namespace.get("__name__")
     for name, value in list(namespace.items()):
         if issubclass(type(value), type):

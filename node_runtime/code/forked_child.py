@@ -1,0 +1,199 @@
+"""Forked children that work on a copy of the node's memory and can't affect their parent.
+
+The kernel copies a page of the parent's memory where either process writes. A child has none of the parent's threads,
+so its work must not take a lock that a thread could have held at the fork. It closes all descriptors but two pipes. It
+writes its answer to one of them; through the other the kernel ends it as soon as the parent exits. It runs none of the
+parent's finalizers, exit handlers and signal handlers, and leads a process group of its own, so that the parent can
+kill whatever the child has started.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import mmap
+import os
+import resource
+import select
+import signal
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class ChildLimits:
+    """Resources of a child: seconds of processor time, and bytes of memory beyond the parent's.
+
+    A child with limits can write no file and start no process.
+    """
+
+    cpu_seconds: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForkedChild:
+    """A running child, as its parent sees it. `reader` is the read end of the pipe that the child writes to."""
+
+    pid: int
+    reader: int
+    lifeline: int
+    fork_seconds: float
+
+    def kill(self) -> None:
+        """Close the pipes, and kill the child and the processes that it started. `wait` must follow."""
+        os.close(self.reader)
+        for kill in (os.killpg, os.kill):
+            try:
+                kill(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                continue  # it does not lead a group yet, or has exited
+        os.close(self.lifeline)
+
+    def wait(self) -> None:
+        """Wait until the child has exited."""
+        os.waitpid(self.pid, 0)
+
+
+def fork_child(work: Callable[[int], None], limits: ChildLimits | None = None) -> ForkedChild:
+    """Fork, and run `work(writer)` in the child, which exits afterwards. `writer` is the write end of its pipe."""
+    reader, writer = os.pipe()
+    alive, lifeline = os.pipe()
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns: locks may be held in a threaded program
+        pid = os.fork()
+    if pid == 0:
+        _run_child(work, writer, alive, limits)
+    fork_seconds = time.perf_counter() - began
+    os.close(writer)
+    os.close(alive)
+    return ForkedChild(pid, reader, lifeline, fork_seconds)
+
+
+def write_all(writer: int, data: bytes) -> None:
+    """Write all of `data` to a descriptor. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(writer, left) :]
+
+
+def read_all(reader: int, deadline: float) -> bytes:
+    """Read a descriptor to its end; b"" if `deadline`, in seconds of the monotonic clock, passes before."""
+    parts: list[bytes] = []
+    while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
+        part = os.read(reader, 65536)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+    return b""
+
+
+def _run_child(work: Callable[[int], None], writer: int, alive: int, limits: ChildLimits | None) -> NoReturn:
+    try:
+        os.setpgid(0, 0)
+        gc.freeze()  # collections examine new objects only, and copy no page of the old ones
+        _reset_signals()
+        _close_all_but(writer, alive)
+        _exit_with_parent(alive)
+        sys.stdin = sys.stdout = sys.stderr = NullStream()
+        if limits is not None:
+            _apply(limits)
+        work(writer)
+    finally:
+        os._exit(0)
+
+
+def _close_all_but(*kept: int) -> None:
+    first = 0
+    for number in sorted(kept):
+        os.closerange(first, number)
+        first = number + 1
+    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _exit_with_parent(alive: int) -> None:
+    """Have the kernel send SIGIO, which has no handler, when the parent closes the other end of this pipe."""
+    fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    try:
+        os.read(alive, 1)
+    except BlockingIOError:
+        return
+    os._exit(0)  # the parent exited before
+
+
+def _reset_signals() -> None:
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        try:
+            signal.signal(number, signal.SIG_DFL)
+        except (OSError, ValueError):
+            continue  # the C library reserves some for itself
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _apply(limits: ChildLimits) -> None:
+    for name, soft in (
+        ("RLIMIT_CORE", 0),
+        ("RLIMIT_FSIZE", 0),  # no file grows, regardless of which code writes it
+        ("RLIMIT_NPROC", 0),
+        ("RLIMIT_CPU", int(time.process_time() + limits.cpu_seconds) + 2),  # in case the parent has exited
+        ("RLIMIT_AS", _address_space() + limits.memory),
+    ):
+        kind = getattr(resource, name, None)
+        if kind is None or (name == "RLIMIT_AS" and soft == limits.memory):
+            continue
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+    _prefer_for_oom_kill()
+
+
+def _address_space() -> int:
+    """Bytes that the process has mapped; 0 where the system doesn't report it."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
+    except OSError:
+        return 0
+
+
+def _prefer_for_oom_kill() -> None:
+    """If the machine runs out of memory, the kernel shall kill the child and not the node."""
+    try:
+        file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(file, b"1000")
+        os.close(file)
+    except OSError:
+        return
+
+
+class NullStream:
+    """The child's standard streams: discards all output, and takes no lock."""
+
+    encoding = "utf-8"
+    errors = "backslashreplace"
+
+    def write(self, text: str) -> int:
+        """Discard the text."""
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def isatty(self) -> bool:
+        """Return False."""
+        return False
+
+    def read(self, *size: Any) -> str:
+        """Return "", as at the end of a file."""
+        return ""
+
+    readline = read
