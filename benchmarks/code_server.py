@@ -25,7 +25,7 @@ from time import process_time
 from types import ModuleType
 from typing import Any, Final
 
-from node_runtime.cli.node import YOUNG
+from node_runtime.cli.node import GC_YOUNG_THRESHOLD
 from node_runtime.code import CodeServer, Source
 
 HERE: Final = Path(__file__).parent
@@ -283,7 +283,7 @@ def main() -> None:
     if options.figure is None:
         print("\n".join(table(measure(options.rounds))))
         return
-    gc.set_threshold(YOUNG, *gc.get_threshold()[1:])  # as in a node
+    gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])  # as in a node
     with tempfile.TemporaryDirectory() as directory:
         print(json.dumps(FIGURES[options.figure][0](Path(directory))))
 

@@ -25,7 +25,7 @@ from node_runtime.control import Control
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client as Operator
 from node_runtime.protocol.cookie import cookie_path, read_cookie
-from node_runtime.protocol.run_directory import Address
+from node_runtime.protocol.run_directory import NodeAddress
 
 from .pool_node import boot, write_release
 
@@ -36,7 +36,7 @@ SIZES: Final = ["10000", "100000"]
 
 async def look(port: str, cookie: str) -> None:
     """The other OS process: ask for a picture once a second, and print how long an answer took at most."""
-    address = Address(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
+    address = NodeAddress(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
     longest = 0.0
     async with Operator.connect(address, user="bench", client_name="bench") as operator:
         for _ in range(LOOKS):

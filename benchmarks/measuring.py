@@ -13,7 +13,7 @@ from sys import argv
 from time import perf_counter
 from typing import Final
 
-from node_runtime.cli.node import YOUNG
+from node_runtime.cli.node import GC_YOUNG_THRESHOLD
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 BATCH: Final = 1000
@@ -26,7 +26,7 @@ PERIOD: Final = 0.001
 
 Figures = dict[str, float]
 
-gc.set_threshold(YOUNG, *gc.get_threshold()[1:])  # as in a node, for all candidates in Python
+gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])  # as in a node, for all candidates in Python
 
 
 @dataclass

@@ -29,7 +29,7 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.planning.app_env import application_spec, register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog
@@ -103,8 +103,8 @@ def boot(root: Path, code: CodeServer) -> ReleaseHandler:
     """What a node does on its way up with release 1."""
     release = Catalog(root).release("1")
     code.install()
-    follow_sources(code, release, release)
-    application.load(spec_of(release, "pool"))
+    register_sources(code, release, release)
+    application.load(application_spec(release, "pool"))
     return ReleaseHandler(root, "1", code)
 
 

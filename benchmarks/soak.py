@@ -43,8 +43,8 @@ from node_runtime import (
     sys,
 )
 from node_runtime.behaviours.upgrade.suspend_leases import leases
-from node_runtime.cli.log_lines import TextLines
-from node_runtime.processes.log_context import say_who_logs
+from node_runtime.cli.log_lines import TextFormatter
+from node_runtime.processes.log_context import add_process_to_log_records
 from node_runtime.processes.process import Process
 
 from .measuring import resident
@@ -269,9 +269,9 @@ if __name__ == "__main__":
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--uvloop", action="store_true")
     asked = parser.parse_args()
-    say_who_logs(lambda: "soak")
+    add_process_to_log_records(lambda: "soak")
     nowhere = logging.StreamHandler(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open as long as we run
-    nowhere.setFormatter(TextLines())  # the reports are written in full, and nobody reads them
+    nowhere.setFormatter(TextFormatter())  # the reports are written in full, and nobody reads them
     logging.basicConfig(level=logging.INFO, handlers=[nowhere])
     factory = None
     if asked.uvloop:

@@ -27,7 +27,7 @@ from hotdash.screens.stage import StageDialog
 from hotdash.views.releases import Releases
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import PLAN_TIMEOUT
+from node_runtime.protocol.client import PLAN_TIMEOUT_SECONDS
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class ActionHandlers:
         if await self._app.push_screen_wait(ConfirmDialog(question)) is None:
             return
         method = methods.RESTART_PROCESS if verb == "restart" else methods.KILL_PROCESS
-        await self._app.link.request(method, m.Target(pid=key.pid, boot_id=key.boot_id))
+        await self._app.link.request(method, m.ProcessTarget(pid=key.pid, boot_id=key.boot_id))
         self._app.show_toast(f"The node has accepted: {verb} {title_of(process)} <{key.pid}>.")
         self._app.link.refresh()
 
@@ -147,7 +147,7 @@ class ActionHandlers:
 
     async def _fetch_plan(self, vsn: str) -> m.Plan:
         self._app.set_busy(f"Planning the way to {vsn} …")
-        plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
+        plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
         self._app.set_busy()
         return plan
 

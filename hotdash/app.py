@@ -31,7 +31,7 @@ from hotdash.screens.operation import OperationScreen
 from hotdash.themes import THEMES
 from hotdash.views.base import NodeScreen
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.run_directory import Address
+from node_runtime.protocol.run_directory import NodeAddress
 
 REDRAW_SECONDS = 0.5
 """Interval at which ages and countdowns are redrawn."""
@@ -57,7 +57,7 @@ class HotdashApp(App[None]):
 
     def __init__(
         self,
-        address: Address,
+        address: NodeAddress,
         *,
         read_only: bool = True,
         page: str | None = None,

@@ -32,14 +32,14 @@ class SnapshotReceived(Message):
 class EventReceived(Message):
     """The node reported an event."""
 
-    event: m.Event
+    event: m.NodeEvent
 
 
 @dataclass
 class HistoryReceived(Message):
     """The past events and operations arrived."""
 
-    events: tuple[m.Event, ...]
+    events: tuple[m.NodeEvent, ...]
     operations: tuple[m.Operation, ...]
 
 

@@ -22,14 +22,14 @@ from hotdash.model.selection import ProcessKey
 from hotdash.model.view_state import DataNeeds
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import Client, Missed
+from node_runtime.protocol.client import Client, MissedEvents
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import Method
-from node_runtime.protocol.run_directory import Address, locate, read_record
+from node_runtime.protocol.run_directory import NodeAddress, locate, read_record
 
-P = TypeVar("P", bound=m.Struct)
-R = TypeVar("R", bound=m.Struct)
+P = TypeVar("P", bound=m.WireStruct)
+R = TypeVar("R", bound=m.WireStruct)
 
 POLL_SECONDS = 1.0
 """Interval at which values that change without events are read."""
@@ -45,7 +45,7 @@ class NodeLink:
     """Watches the node at `address` and posts messages by `post`."""
 
     def __init__(
-        self, address: Address, post: Callable[[Message], object], *, delays: tuple[float, ...] = RECONNECT_DELAYS
+        self, address: NodeAddress, post: Callable[[Message], object], *, delays: tuple[float, ...] = RECONNECT_DELAYS
     ):
         self._address = address
         self._post = post
@@ -145,7 +145,7 @@ class NodeLink:
         try:
             async with aclosing(client.events()) as events:
                 async for item in events:
-                    if isinstance(item, Missed):
+                    if isinstance(item, MissedEvents):
                         await self._catch_up(client)
                         self._post_connection(Connection("live", time.time()))
                         continue
@@ -161,8 +161,8 @@ class NodeLink:
     async def _catch_up(self, client: Client) -> None:
         """Post a snapshot, and the past events and operations, in place of missed events."""
         self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
-        past = await client.request(methods.EVENTS, m.Limit(limit=200))
-        operations = await client.request(methods.OPERATIONS, m.Limit(limit=50))
+        past = await client.request(methods.EVENTS, m.ListLimit(limit=200))
+        operations = await client.request(methods.OPERATIONS, m.ListLimit(limit=50))
         self._post(HistoryReceived(past.events, operations.operations))
 
     async def _poll(self, client: Client) -> None:
@@ -191,7 +191,7 @@ class NodeLink:
             self._post(StateReceived(key, state))
 
 
-def _relocated(address: Address) -> Address:
+def _relocated(address: NodeAddress) -> NodeAddress:
     """Returns the node's present address: a local node may have come back on another port or from another directory."""
     if address.record is None:
         return address

@@ -34,7 +34,7 @@ async def start_counters(small: SmallNode, second: str, *counts: int, first: str
     return pids
 
 
-def only(plan: m.Plan) -> m.Rehearsed:
+def only(plan: m.Plan) -> m.RehearsalResult:
     """The one process of the rehearsal."""
     assert plan.rehearsal is not None
     assert (plan.rehearsal.processes, plan.rehearsal.reached, plan.rehearsal.error) == (1, 1, None)

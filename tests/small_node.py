@@ -27,7 +27,7 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.planning.app_env import application_spec, register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog
@@ -98,8 +98,8 @@ class SmallNode:
         assert known is not None
         release = Catalog(self.root).release(known.permanent)
         self.code.install()
-        follow_sources(self.code, release, release)
-        application.load(spec_of(release, "shop"))
+        register_sources(self.code, release, release)
+        application.load(application_spec(release, "shop"))
         return self.handle(known.permanent)
 
     def handle(self, vsn: str) -> ReleaseHandler:

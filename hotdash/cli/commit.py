@@ -9,7 +9,7 @@ import click
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import Client, Missed
+from node_runtime.protocol.client import Client, MissedEvents
 
 from . import tables
 from .operation_outcome import follow_operation, show_outcome
@@ -36,7 +36,7 @@ async def commit_when_healthy(client: Client, vsn: str, reason: str | None, outp
     printed = ""
     async with aclosing(client.events()) as events:
         async for event in events:
-            if not isinstance(event, Missed) and event.kind not in ("release", "operation", "vitals"):
+            if not isinstance(event, MissedEvents) and event.kind not in ("release", "operation", "vitals"):
                 continue
             listed = (await client.request(methods.RELEASES)).releases
             release = next((one for one in listed if one.vsn == vsn), None)
@@ -48,7 +48,7 @@ async def commit_when_healthy(client: Client, vsn: str, reason: str | None, outp
             if health.finding != printed and output == "table":
                 print_table(tables.text(f"on probation: {health.finding}", "muted"))
             printed = health.finding
-    newest = (await client.request(methods.OPERATIONS, m.Limit(limit=1))).operations[-1]
+    newest = (await client.request(methods.OPERATIONS, m.ListLimit(limit=1))).operations[-1]
     return await follow_operation(client, newest.id, output)
 
 

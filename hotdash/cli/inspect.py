@@ -93,7 +93,7 @@ def results(
 ) -> None:
     """Show what OPERATION, or the newest operation, did to each process."""
     if everything:
-        listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.Limit(limit=limit)))
+        listed = with_client(node, cookie_file, lambda c: c.request(methods.OPERATIONS, m.ListLimit(limit=limit)))
         show(listed.operations, output, lambda: tables.operations(listed.operations))
         return
     wanted = m.GetOperation(operation=operation)
@@ -110,11 +110,11 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
     """Show the newest events."""
 
     async def print_events(client: Client) -> None:
-        past = await client.request(methods.EVENTS, m.Limit(limit=limit))
+        past = await client.request(methods.EVENTS, m.ListLimit(limit=limit))
         show(past.events, output, lambda: tables.events(past.events))
         if follow:
             async for event in client.events():
-                if isinstance(event, m.Event) and event.kind != "vitals":
+                if isinstance(event, m.NodeEvent) and event.kind != "vitals":
                     show(event, output, lambda event=event: tables.event_line(event))  # type: ignore[misc]  # bound now
 
     with_client(node, cookie_file, print_events)
@@ -126,7 +126,7 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
 @output_option
 def audit(node: str, cookie_file: Path | None, limit: int, output: str) -> None:
     """Show the audit: the changes that were requested, and by whom."""
-    found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.Limit(limit=limit)))
+    found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.ListLimit(limit=limit)))
     show(found.entries, output, lambda: tables.audit(found.entries))
 
 

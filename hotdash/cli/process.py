@@ -45,11 +45,11 @@ def _end_process(
 ) -> None:
     method = methods.RESTART_PROCESS if verb == "restart" else methods.KILL_PROCESS
 
-    async def end(client: Client) -> m.ProcessInfo:
+    async def end(client: Client) -> m.ProcessSummary:
         snapshot = await client.request(methods.SNAPSHOT)
         target = find_process(snapshot, process)
         confirm(f"{verb} {target.name or ''} <{target.pid}> ({target.module}) on {node}?", yes)
-        await client.request(method, m.Target(pid=target.pid, boot_id=snapshot.info.boot_id, reason=reason))
+        await client.request(method, m.ProcessTarget(pid=target.pid, boot_id=snapshot.info.boot_id, reason=reason))
         return target
 
     target = with_client(node, cookie_file, end)

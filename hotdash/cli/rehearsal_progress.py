@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from hotdash.model.styled_text import sanitize
-from node_runtime.protocol.client import Client, Missed
+from node_runtime.protocol.client import Client, MissedEvents
 
 QUIET_SECONDS: Final = 0.5
 """Seconds before the first progress line; a short rehearsal prints none."""
@@ -37,6 +37,6 @@ async def _report(client: Client) -> None:
     began = time.monotonic()
     async with aclosing(client.events()) as events:
         async for event in events:
-            if isinstance(event, Missed) or event.kind != "rehearsal" or time.monotonic() < began + QUIET_SECONDS:
+            if isinstance(event, MissedEvents) or event.kind != "rehearsal" or time.monotonic() < began + QUIET_SECONDS:
                 continue
             click.echo(sanitize(event.text), err=True)

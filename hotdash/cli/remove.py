@@ -21,7 +21,7 @@ from .session import with_client
 @output_option
 def remove(node: str, cookie_file: Path | None, vsn: str, output: str) -> None:
     """Delete release VSN from the node's directory. The current and the permanent release can't be removed."""
-    left = with_client(node, cookie_file, lambda client: client.request(methods.REMOVE, m.Vsn(vsn=vsn)))
+    left = with_client(node, cookie_file, lambda client: client.request(methods.REMOVE, m.ReleaseVsn(vsn=vsn)))
     show(left.releases, output, lambda: tables.releases(left.releases))
 
 

@@ -45,7 +45,7 @@ class NodeView:
     last_heard: float = 0.0
     snapshot: m.Snapshot | None = None
     history: VitalsHistory = field(default_factory=VitalsHistory)
-    log: tuple[m.Event, ...] = ()
+    log: tuple[m.NodeEvent, ...] = ()
     operations: tuple[m.Operation, ...] = ()
     sample: StateSample | None = None
     restart: NodeRestart | None = None
@@ -70,7 +70,7 @@ class NodeView:
         )
         return view.with_operation(snapshot.operation) if snapshot.operation is not None else view
 
-    def with_event(self, event: m.Event, now: float) -> NodeView:
+    def with_event(self, event: m.NodeEvent, now: float) -> NodeView:
         """Returns the view after an event, which is added to the vitals, the operations or the log."""
         view = replace(self, last_heard=now)
         if event.vitals is not None:
@@ -81,7 +81,7 @@ class NodeView:
             view = view.with_operation(event.operation)
         return view.with_log((event,)) if event.kind != "vitals" else view
 
-    def with_log(self, events: tuple[m.Event, ...]) -> NodeView:
+    def with_log(self, events: tuple[m.NodeEvent, ...]) -> NodeView:
         """Returns the view with more of the node's log; known events are not repeated."""
         merged = {(event.boot_id, event.seq): event for event in (*self.log, *events) if event.text}
         ordered = sorted(merged.values(), key=lambda event: (event.at, event.seq))
@@ -123,7 +123,7 @@ class NodeView:
             return now
         return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
-    def process(self, key: ProcessKey) -> m.ProcessInfo | None:
+    def process(self, key: ProcessKey) -> m.ProcessSummary | None:
         """Returns the live process with this identity, if the snapshot has it."""
         if self.snapshot is None or self.snapshot.info.boot_id != key.boot_id:
             return None

@@ -84,7 +84,7 @@ def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
     return [_phase(step, operation, node_now, width) for step in operation.steps]
 
 
-def _phase(step: m.Step, operation: m.Operation, node_now: float, width: int) -> Line:
+def _phase(step: m.OperationStep, operation: m.Operation, node_now: float, width: int) -> Line:
     name = step.phase.ljust(width)
     if step.seconds is not None:
         failed = operation.outcome in ("aborted", "put back", "partly put back")

@@ -21,17 +21,17 @@ MAILBOX_WARNING_LENGTH = 100
 """Mailbox length from which the number is shown as a warning."""
 
 
-def status_mark(process: m.ProcessInfo) -> Span:
+def status_mark(process: m.ProcessSummary) -> Span:
     """Returns one character for the status of a process."""
     return Span(*_STATUS[process.status])
 
 
-def status_words(process: m.ProcessInfo) -> Span:
+def status_words(process: m.ProcessSummary) -> Span:
     """Returns the status of a process in a word."""
     return Span(process.status, _STATUS[process.status][1])
 
 
-def kind_words(process: m.ProcessInfo) -> Span:
+def kind_words(process: m.ProcessSummary) -> Span:
     """Returns a state machine's state, a supervisor's strategy, or else the kind of the process."""
     if process.state_name is not None:
         return span(process.state_name, "strong")
@@ -40,14 +40,14 @@ def kind_words(process: m.ProcessInfo) -> Span:
     return span(process.kind, "muted")
 
 
-def mailbox_words(process: m.ProcessInfo) -> Span:
+def mailbox_words(process: m.ProcessSummary) -> Span:
     """Returns the number of waiting messages; empty for none."""
     if not process.mailbox:
         return Span("")
     return Span(count(process.mailbox), "warn" if process.mailbox >= MAILBOX_WARNING_LENGTH else "plain")
 
 
-def process_lines(process: m.ProcessInfo, node_now: float) -> list[Line]:
+def process_lines(process: m.ProcessSummary, node_now: float) -> list[Line]:
     """Returns the identity, status, code, mailbox and relations of a process."""
     kind = [span(process.kind)]
     if process.state_name is not None:
@@ -86,7 +86,7 @@ def process_lines(process: m.ProcessInfo, node_now: float) -> list[Line]:
     return lines
 
 
-def _callback(process: m.ProcessInfo) -> str:
+def _callback(process: m.ProcessSummary) -> str:
     if process.callback is None or ":" in process.callback:
         return process.callback or process.module
     return f"{process.module}:{process.callback}"

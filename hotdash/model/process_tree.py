@@ -27,7 +27,7 @@ class TreeNode:
     key: Key
     path: str
     title: str
-    process: m.ProcessInfo | None = None
+    process: m.ProcessSummary | None = None
     child: m.ChildInfo | None = None
     application: m.ApplicationInfo | None = None
     children: tuple[TreeNode, ...] = ()
@@ -54,7 +54,7 @@ class _TreeBuilder:
         self.boot_id = snapshot.info.boot_id
         self.applications = snapshot.applications
         self.processes = {process.pid: process for process in snapshot.processes}
-        self.children_of: dict[int, list[m.ProcessInfo]] = defaultdict(list)
+        self.children_of: dict[int, list[m.ProcessSummary]] = defaultdict(list)
         self.missing: dict[int, list[m.ChildInfo]] = defaultdict(list)
         self.visited: set[int] = set()
         for process in sorted(snapshot.processes, key=lambda p: p.pid):
@@ -83,7 +83,7 @@ class _TreeBuilder:
         key = GroupKey(application.name)
         return TreeNode(key, application.name, application.name, application=application, children=nodes)
 
-    def _process(self, process: m.ProcessInfo, parent_path: str) -> TreeNode:
+    def _process(self, process: m.ProcessSummary, parent_path: str) -> TreeNode:
         self.visited.add(process.pid)
         path = f"{parent_path}/{process.child_id or process.name or process.pid}"
         below = [self._process(p, path) for p in self.children_of[process.pid] if p.pid not in self.visited]
@@ -96,7 +96,7 @@ class _TreeBuilder:
         return TreeNode(key, f"{parent_path}/{child.child_id}", child.child_id, child=child)
 
 
-def title_of(process: m.ProcessInfo) -> str:
+def title_of(process: m.ProcessSummary) -> str:
     """Returns the registered name of a process, else its child id, else its role, else its module."""
     if process.kind == "application" and process.name is None:
         return "application master"

@@ -57,7 +57,7 @@ def _verdict(rehearsal: m.Rehearsal) -> Line:
     return line(*spans, *(said or [span("all went well", "ok")]))
 
 
-def _problem_lines(one: m.Rehearsed) -> list[Line]:
+def _problem_lines(one: m.RehearsalResult) -> list[Line]:
     bad = one.outcome not in ("ok", "unrehearsed")
     mark = Span("✖ ", "bad") if bad else Span("! ", "warn")
     tone: Tone = "bad" if bad else "warn"
@@ -81,5 +81,5 @@ def _call(one: m.RehearsedCall) -> list[Line]:
     return [head, *((Span("      "), span(frame, "muted")) for frame in one.trace[-_MAX_TRACE_LINES:])]
 
 
-def _name(one: m.Rehearsed) -> str:
+def _name(one: m.RehearsalResult) -> str:
     return one.name or one.module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from node_runtime.protocol.messages import Term
-from node_runtime.protocol.term_text import short
+from node_runtime.protocol.term_text import term_line
 
 from .styled_text import Line, Span, Tone, line, sanitize, span
 from .term_diff import Change, diff
@@ -60,9 +60,9 @@ def _path(change: Change) -> str:
 def _change_line(change: Change, width: int) -> Line:
     head = (_MARKS[change.kind], Span(_path(change).ljust(width) + "  ", "name"))
     if change.before is None and change.after is not None:
-        return (*head, span(short(change.after), "ok"))
+        return (*head, span(term_line(change.after), "ok"))
     if change.after is None and change.before is not None:
-        return (*head, span(short(change.before), "bad"))
+        return (*head, span(term_line(change.before), "bad"))
     assert change.before is not None
     assert change.after is not None
-    return (*head, span(short(change.before), "bad"), Span(" → ", "muted"), span(short(change.after), "ok"))
+    return (*head, span(term_line(change.before), "bad"), Span(" → ", "muted"), span(term_line(change.after), "ok"))

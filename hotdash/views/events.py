@@ -43,7 +43,7 @@ class Events(View):
         self.query_one(ScrollingLines).show(lines)
 
 
-def _line(event: m.Event, now: float) -> Line:
+def _line(event: m.NodeEvent, now: float) -> Line:
     return (
         span(moment(event.at, now), "muted"),
         Span("  "),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Final, assert_never
 
-from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_cancelled
+from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason, reason_is
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import ROOT, Pid
@@ -20,17 +20,17 @@ from node_runtime.processes.primitives import exit, link, self_pid, trap_exit
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
-from node_runtime.processes.transaction import current_barrier
-from node_runtime.processes.wait_graph import end_of
+from node_runtime.processes.transaction import current_transaction
+from node_runtime.processes.wait_graph import wait_for_end
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .application_controller import AppSpec, PendingTransition, Running, StartType, applications, applications_to_change
 from .gen_server import GenServer, ServerProcess
 from .server_calls import call_within
 from .starting import resolve_in, start_process
 from .supervision.supervisor_reports import report_application
-from .upgrade.deferred_exits import park
+from .upgrade.deferred_exits import defer_exit
 
 logger: Final = logging.getLogger("node_runtime")
 CONFIG_CHANGE_SECONDS: Final = 5.0
@@ -120,7 +120,7 @@ class ApplicationMaster(GenServer[MasterState]):
         try:
             await awaitable
         except BaseException:
-            if is_cancelled():
+            if is_being_cancelled():
                 raise
             logger.exception("%s of application %s failed", callback, self.state.spec.name)
 
@@ -129,7 +129,7 @@ class ApplicationMasterProcess(ServerProcess):
     """The process of an application's master."""
 
     __slots__ = ()
-    kind: ClassVar[Kind] = "application"
+    kind: ClassVar[ProcessKind] = "application"
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
@@ -142,13 +142,13 @@ async def _end(top: Pid) -> None:
     process = runtime().processes.get(top)
     if process is not None:
         exit(top, "shutdown")
-        await end_of(process)
+        await wait_for_end(process)
 
 
 # ------------------------------------------------------------------ changes by an upgrade
 
 
-async def tell_of_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
+async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
     """Call `config_change` of each running application whose environment differs from that in `before`.
 
     Calls them one after the other, in the order of their starts; a call of more than 5 s is no longer waited for.
@@ -213,12 +213,17 @@ async def stop(name: str, timeout: float | None = None) -> None:
     if running.master is None:
         return
     end = partial(_stop, running.spec, running.master, timeout)
-    inside = current_barrier()
-    if inside is None or running.master in inside.born:
+    inside = current_transaction()
+    if inside is None or running.master in inside.started:
         await end()
     else:
         # With its present callbacks: the next instructions of the script may replace or delete them.
-        park(inside, running.master, partial(end, _callbacks(running.spec, inside.earlier)), below=running.top)
+        defer_exit(
+            inside,
+            running.master,
+            partial(end, _callbacks(running.spec, inside.previous_namespaces)),
+            below=running.top,
+        )
 
 
 async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Application | None = None) -> None:

@@ -67,7 +67,7 @@ class Applications:
 
 def applications() -> Applications:
     """Return the applications of the present runtime."""
-    return runtime().part(Applications)
+    return runtime().singleton(Applications)
 
 
 def applications_to_change() -> Applications:

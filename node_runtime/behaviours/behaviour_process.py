@@ -15,16 +15,16 @@ from typing import Any, Final
 from node_runtime.processes.errors import NO_REPLY, Exit, Ignore, Stop
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import Pid
-from node_runtime.processes.process import BUSY, DEAD, HELD, YIELDING, Item, Process, here
-from node_runtime.processes.reply_future import Awaited
+from node_runtime.processes.process import BUSY, DEAD, HELD, YIELDING, MailItem, Process, task_process
+from node_runtime.processes.reply_future import AnyReplyFuture
 from node_runtime.processes.runtime import Runtime
-from node_runtime.processes.scheduler import QUANTUM
-from node_runtime.processes.transaction import barrier, current_barrier
+from node_runtime.processes.scheduler import MAX_MESSAGES_PER_RUN
+from node_runtime.processes.transaction import current_transaction, transaction_variable
 
 from .behaviour import Behaviour
-from .callback_class import CodeInUse
-from .show.process_crash import report
-from .sys_debug import Debug
+from .callback_class import CallbackVersion
+from .show.process_crash import report_process_crash
+from .sys_debug import DebugRecorder
 from .system_messages import INIT, STOP
 from .versioned_process import VersionedProcess
 
@@ -48,11 +48,11 @@ class BehaviourProcess(VersionedProcess):
 
     # ------------------------------------------------------------------ implemented by each behaviour
 
-    def call_back(self, item: Item) -> Any:
+    def call_back(self, item: MailItem) -> Any:
         """Call the callback for `item` and return its result, a coroutine if it is async."""
         raise NotImplementedError
 
-    def conclude(self, item: Item, result: Any) -> None:
+    def conclude(self, item: MailItem, result: Any) -> None:
         """Handle the `result` that the callback for `item` has returned."""
         raise NotImplementedError
 
@@ -63,7 +63,7 @@ class BehaviourProcess(VersionedProcess):
         self.runtime.current = self
         mail, handled = self.mail, 0
         try:
-            while mail and handled < QUANTUM and self.gate is BUSY:
+            while mail and handled < MAX_MESSAGES_PER_RUN and self.gate is BUSY:
                 handled += 1
                 item = mail.popleft()
                 coroutine = self.step(item)
@@ -76,7 +76,7 @@ class BehaviourProcess(VersionedProcess):
         self.pause()
         return handled
 
-    def serve(self, item: Item, gate: str = BUSY) -> None:
+    def serve(self, item: MailItem, gate: str = BUSY) -> None:
         """Handle `item` in the caller's turn. With YIELDING, a held process handles it and is held again."""
         self.gate = gate
         self.handled += 1
@@ -91,7 +91,7 @@ class BehaviourProcess(VersionedProcess):
         else:
             self.pause()
 
-    def finish_inline_call(self, item: Item, result: Any, failure: BaseException | None) -> None:
+    def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
         """Continue after a callback for `item` that ran in the caller's turn and didn't just return an answer."""
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
@@ -102,7 +102,7 @@ class BehaviourProcess(VersionedProcess):
         else:
             self.pause()
 
-    def step(self, item: Item) -> Continuation | None:
+    def step(self, item: MailItem) -> Continuation | None:
         """Handle one piece of mail. Returns the coroutine that remains to be awaited, if any."""
         try:
             if self.code.home.__dict__ is not self.code.namespace and not self.held:
@@ -116,7 +116,7 @@ class BehaviourProcess(VersionedProcess):
         except CALLBACK_ERRORS as error:
             return self.failed(item, error)
 
-    def begin(self, item: Item) -> Any:
+    def begin(self, item: MailItem) -> Any:
         """Call the callback for `item`, whatever kind of mail it is."""
         kind = item[0]
         if kind is INIT:
@@ -127,7 +127,7 @@ class BehaviourProcess(VersionedProcess):
             raise Stop(item[1].reason)
         return self.call_back(item)
 
-    def finish(self, item: Item, result: Any) -> Continuation | None:
+    def finish(self, item: MailItem, result: Any) -> Continuation | None:
         """Handle the `result` of the callback for `item`, which has ended."""
         if self.gate is DEAD:
             self.runtime.fail(item, Exit(self.reason))
@@ -145,23 +145,23 @@ class BehaviourProcess(VersionedProcess):
     def initialised(self) -> None:
         """Called after `init` has returned."""
 
-    def continue_in_task(self, coroutine: Continuation, item: Item) -> None:
+    def continue_in_task(self, coroutine: Continuation, item: MailItem) -> None:
         """Await `coroutine` in a task, then handle the mail that has arrived."""
         self.item, self.coroutine, self.since = item, coroutine, monotonic()
-        if (inherited := current_barrier()) is None:
+        if (inherited := current_transaction()) is None:
             self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._run_in_task())
         else:
             context = self.runtime.context.copy()
-            context.run(barrier.set, inherited)
+            context.run(transaction_variable.set, inherited)
             self.task = self.runtime.create_task(self._run_in_task(), context)
 
     async def _run_in_task(self) -> None:
-        here.set(self)
+        task_process.set(self)
         while True:
             coroutine: Continuation | None
-            item: Item | None
+            item: MailItem | None
             following: Continuation | None
-            left = QUANTUM
+            left = MAX_MESSAGES_PER_RUN
             while (coroutine := self.coroutine) is not None and (item := self.item) is not None:
                 try:
                     following = self.finish(item, await coroutine)
@@ -182,7 +182,7 @@ class BehaviourProcess(VersionedProcess):
             self.spent += monotonic() - self.since
             self.since = 0.0
             self.pause()
-            if task is None or self.gate is DEAD or task.cancelling() or barrier.get() is not None:
+            if task is None or self.gate is DEAD or task.cancelling() or transaction_variable.get() is not None:
                 return
             parked = self.runtime.park(self, task)
             del task
@@ -216,7 +216,7 @@ class BehaviourProcess(VersionedProcess):
             if self.mail is not None:
                 self.runtime.make_ready(self)
         elif self.gate is DEAD and self.task is None:
-            self.runtime.bury(self)
+            self.runtime.last_frame_ended(self)
 
     def run_between(self) -> None:
         """Call the functions that waited for the end of the callback."""
@@ -229,10 +229,10 @@ class BehaviourProcess(VersionedProcess):
         """Whether a callback runs or waits at an `await`."""
         return self.gate is BUSY or self.gate is YIELDING
 
-    def record_with(self, debug: Debug | None) -> None:
+    def record_with(self, debug: DebugRecorder | None) -> None:
         """Report events to `debug` from the next message on; with None, to nobody."""
         cls, needs_call_back = type(self.instance), self.needs_call_back
-        self.code = CodeInUse.of(cls, self.module, self.qualname, debug, needs_call_back=needs_call_back)
+        self.code = CallbackVersion.of(cls, self.module, self.qualname, debug, needs_call_back=needs_call_back)
         if self.in_callback():  # the running loop may have the previous methods in a local variable
             self.between_callbacks(lambda: None)
 
@@ -245,7 +245,7 @@ class BehaviourProcess(VersionedProcess):
         self.gate = YIELDING
         self.between = [*(self.between or ()), function]
 
-    def put_first(self, items: list[Item]) -> None:
+    def put_first(self, items: list[MailItem]) -> None:
         """Handle `items` before all other mail."""
         if self.mail is None:
             self.mail = deque()
@@ -257,13 +257,13 @@ class BehaviourProcess(VersionedProcess):
         kind = self.item[0]
         return "handle_info" if kind is None else kind and str(kind)
 
-    def answered(self, future: Awaited, answer: object) -> None:
+    def answered(self, future: AnyReplyFuture, answer: object) -> None:
         if self.code.debug is not None:
             self.code.debug.answered(self, future, answer)
 
     # ------------------------------------------------------------------ the end
 
-    def failed(self, item: Item, error: BaseException) -> Continuation | None:
+    def failed(self, item: MailItem, error: BaseException) -> Continuation | None:
         """End the process, after `terminate`, because the callback for `item` raised `error`."""
         if self.gate is DEAD:
             self.runtime.fail(item, Exit(self.reason))
@@ -274,14 +274,14 @@ class BehaviourProcess(VersionedProcess):
             return None
         reason = error.reason if isinstance(error, Stop) else error
         reply = error.reply if isinstance(error, Stop) else NO_REPLY
-        report(self, reason, error, item)
+        report_process_crash(self, reason, error, item)
         if item[0] is INIT:
             self._init_failed(item, Exit(reason), reason)
             return None
         self.reason = reason
         return self._terminate(reason, reply)
 
-    def _init_failed(self, item: Item, error: Exception, reason: object) -> None:
+    def _init_failed(self, item: MailItem, error: Exception, reason: object) -> None:
         # The starter gets the error. An exit signal over the link would report the same end a second time.
         if (starter := self.runtime.processes.get(self.parent)) is not None:
             self.runtime.unlink(self, starter)
@@ -314,7 +314,7 @@ class BehaviourProcess(VersionedProcess):
     def _terminate_failed(self, error: BaseException) -> object:
         """Report the `error` that `terminate` raised, and return the reason with which the process ends."""
         reason = error.reason if isinstance(error, Stop) else error
-        report(self, reason, error, None)
+        report_process_crash(self, reason, error, None)
         return reason
 
     def _end(self, reason: object, reply: Any) -> None:
@@ -326,11 +326,11 @@ class BehaviourProcess(VersionedProcess):
                 future.set_result(None)
         self.runtime.end(self, reason, inside=True)
 
-    def take_exit(self, sender: Pid, reason: object) -> None:
+    def take_trapped_exit(self, sender: Pid, reason: object) -> None:
         if self.gate is HELD and sender == self.parent:
             self.serve((STOP, reason, None, None))
         else:
-            super().take_exit(sender, reason)
+            super().take_trapped_exit(sender, reason)
 
     def ended(self) -> None:
         super().ended()
@@ -338,7 +338,7 @@ class BehaviourProcess(VersionedProcess):
         for function in functions or ():
             function()
 
-    def buried(self) -> None:
+    def on_last_frame_ended(self) -> None:
         coroutine, self.coroutine = self.coroutine, None
         if isinstance(coroutine, CoroutineType) and coroutine.cr_code is _TERMINATE_LATER and coroutine.cr_frame:
             # Killed before it began to terminate: closing the outer coroutine wouldn't close the inner one.

@@ -6,12 +6,12 @@ from sys import modules
 from typing import Any, Final
 
 from .behaviour import Behaviour
-from .sys_debug import Debug
+from .sys_debug import DebugRecorder
 
 _NO_METHODS: Final[dict[str, Any]] = {}
 
 
-class CodeInUse:
+class CallbackVersion:
     """A version of a callback class, and the module that it was found in.
 
     `module` and `qualname` are the names by which the next version is looked up. `home` is the object in `sys.modules`,
@@ -22,7 +22,7 @@ class CodeInUse:
 
     __slots__ = ("debug", "home", "methods", "module", "namespace", "qualname")
 
-    def __init__(self, module: str, qualname: str, methods: dict[str, Any], debug: Debug | None) -> None:
+    def __init__(self, module: str, qualname: str, methods: dict[str, Any], debug: DebugRecorder | None) -> None:
         self.module = module
         self.qualname = qualname
         self.home: Any = modules[module]
@@ -32,12 +32,12 @@ class CodeInUse:
 
     @classmethod
     def of(
-        cls, version: type[Behaviour], module: str, qualname: str, debug: Debug | None, *, needs_call_back: bool
-    ) -> CodeInUse:
+        cls, version: type[Behaviour], module: str, qualname: str, debug: DebugRecorder | None, *, needs_call_back: bool
+    ) -> CallbackVersion:
         """Return the object that processes of this version share; without `methods` if requests need `call_back`."""
         if debug is not None:
             return cls(module, qualname, _NO_METHODS, debug)
-        known: CodeInUse | None = version.__dict__.get("_shared_version")
+        known: CallbackVersion | None = version.__dict__.get("_shared_version")
         if (
             known is not None
             and known.module == module

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from node_runtime.processes.pid import Pid
-from node_runtime.processes.reply_future import Awaited
+from node_runtime.processes.reply_future import AnyReplyFuture
 from node_runtime.processes.runtime import runtime
 
 S = TypeVar("S")
@@ -24,7 +24,7 @@ class From(Generic[R]):
 
     __slots__ = ("_future", "pid")
 
-    def __init__(self, pid: Pid, future: Awaited | None) -> None:
+    def __init__(self, pid: Pid, future: AnyReplyFuture | None) -> None:
         self.pid = pid
         self._future = future
 
@@ -44,7 +44,7 @@ def reply(to: From[R], answer: R) -> None:
         return
     process = node.processes.get(to.pid)
     if process is not None:
-        process.settle_debt(future)
+        process.forget_pending_reply(future)
     if not future.done():
         future.set_result(answer)
         if process is not None:

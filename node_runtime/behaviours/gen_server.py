@@ -8,28 +8,28 @@ from collections import deque
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from node_runtime.processes.crash_report import shown
+from node_runtime.processes.crash_report import bounded_repr
 from node_runtime.processes.errors import Exit
 from node_runtime.processes.messages import EXIT, TIMEOUT
 from node_runtime.processes.pid import Pid
-from node_runtime.processes.process import BUSY, DEAD, Item, SparseAttribute, operands
+from node_runtime.processes.process import BUSY, DEAD, MailItem, SparseAttribute, request_arguments
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.scheduler import QUANTUM
+from node_runtime.processes.scheduler import MAX_MESSAGES_PER_RUN
 from node_runtime.processes.timers import check_seconds
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import CALLBACK_ERRORS, BehaviourProcess
 from .deferred_reply import From
 from .starting import start_process
-from .system_messages import Tag
+from .system_messages import MailTag
 
 S = TypeVar("S")
 
-_TURN: Final = range(QUANTUM)
+_TURN: Final = range(MAX_MESSAGES_PER_RUN)
 logger: Final = logging.getLogger("node_runtime")
 
-CONTINUE: Final = Tag("handle_continue")
+CONTINUE: Final = MailTag("handle_continue")
 """Call `handle_continue` with this argument."""
 
 
@@ -51,7 +51,7 @@ class GenServer(Behaviour, Generic[S]):
 
     def handle_info(self, message: Any) -> Any:
         """Handle any message that is not a call or a cast, plain or async. Follows gen_server:handle_info/2."""
-        logger.warning("%s got a message that it doesn't handle: %s", type(self).__qualname__, shown(message))
+        logger.warning("%s got a message that it doesn't handle: %s", type(self).__qualname__, bounded_repr(message))
 
     def handle_continue(self, argument: Any) -> Any:
         """Do the work that `continue_with(argument)` has postponed, plain or async.
@@ -84,7 +84,7 @@ class ServerProcess(BehaviourProcess):
     """A server's process. Its mail is (method, args, kwargs, future), or a plain message."""
 
     __slots__ = ()
-    kind: ClassVar[Kind] = "gen_server"
+    kind: ClassVar[ProcessKind] = "gen_server"
     behaviour = GenServer
     state_attribute = GenServer.__state_attribute__
     idle_timer = SparseAttribute[asyncio.TimerHandle]()
@@ -146,13 +146,13 @@ class ServerProcess(BehaviourProcess):
             self.pause()
         return handled + extra
 
-    def call_back(self, item: Item) -> Any:
+    def call_back(self, item: MailItem) -> Any:
         name = item[0]
         if name is None:
             return self.instance.handle_info(item[1])
         method = type(self.instance).__public__.get(name)
         if method is not None:
-            args, kwargs = operands(item)
+            args, kwargs = request_arguments(item)
             return method(self.instance, *args, **kwargs)
         if name is CONTINUE:
             return self.instance.handle_continue(item[1])
@@ -161,10 +161,10 @@ class ServerProcess(BehaviourProcess):
             return _BadCall(f"{self.module}:{self.qualname} has no public method {name!r}")
         if item[3] is not None:
             self.add_pending_reply(item[3])
-        args, kwargs = operands(item)
+        args, kwargs = request_arguments(item)
         return method(self.instance, From(self.pid, item[3]), *args, **kwargs)
 
-    def conclude(self, item: Item, result: Any) -> None:
+    def conclude(self, item: MailItem, result: Any) -> None:
         future = item[3]
         if self.pending_replies is not None and future in self.pending_replies:
             return

@@ -11,35 +11,35 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, assert_never, get_args
 
-from node_runtime.processes.crash_report import shown
+from node_runtime.processes.crash_report import bounded_repr
 from node_runtime.processes.errors import NO_REPLY, Exit, Stop
 from node_runtime.processes.pid import Pid, Target
-from node_runtime.processes.process import BUSY, DEAD, Item
-from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.process import BUSY, DEAD, MailItem
+from node_runtime.processes.reply_future import ReplyFuture
 from node_runtime.processes.runtime import Runtime, runtime
-from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.scheduler import DEFAULT_CALL_SECONDS
 from node_runtime.processes.timers import check_seconds
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import BehaviourProcess
 from .deferred_reply import From, reply
-from .request import answer, ask
+from .request import send_request, wait_for_reply
 from .show.log_format import message_line
 from .starting import start_process
 from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
-from .system_messages import Tag
+from .system_messages import MailTag
 
 D = TypeVar("D")
 CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 
-REQUEST: Final = Tag("request")
+REQUEST: Final = MailTag("request")
 """A call or, without a future, a cast."""
-TIMEOUT: Final = Tag("timeout")
+TIMEOUT: Final = MailTag("timeout")
 """The timeout with this name and token has fired, unless it was set again or cancelled since."""
-ENTER: Final = Tag("enter")
+ENTER: Final = MailTag("enter")
 """The first state has been entered."""
-INSERTED: Final = Tag("inserted")
+INSERTED: Final = MailTag("inserted")
 """An event that a transition has inserted."""
 
 
@@ -136,7 +136,7 @@ class StatemProcess(BehaviourProcess):
     """A state machine's process. Its mail consists of requests, timeouts and plain messages."""
 
     __slots__ = ("own_items", "postponed", "state_name", "timers")
-    kind: ClassVar[Kind] = "gen_statem"
+    kind: ClassVar[ProcessKind] = "gen_statem"
     behaviour = GenStatem
     state_attribute = GenStatem.__state_attribute__
     needs_call_back = True
@@ -144,7 +144,7 @@ class StatemProcess(BehaviourProcess):
     def __init__(self, node: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
         super().__init__(node, parent, cls)
         self.state_name: Any = ""
-        self.postponed: list[Item] = []
+        self.postponed: list[MailItem] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
         self.own_items = 0
         """Number of items at the head of the mailbox that the machine has put there itself."""
@@ -154,7 +154,7 @@ class StatemProcess(BehaviourProcess):
 
     def take_state(self, state: Any) -> None:
         if type(state) is not tuple or len(state) not in (2, 3):
-            raise TypeError(f"{self.qualname} was given {shown(state)} as its state; pass (state, data)")
+            raise TypeError(f"{self.qualname} was given {bounded_repr(state)} as its state; pass (state, data)")
         name, data, *begin = state
         if begin:
             self._begin_with(*begin)
@@ -181,23 +181,23 @@ class StatemProcess(BehaviourProcess):
 
     # ------------------------------------------------------------------ events
 
-    def serve(self, item: Item, gate: str = BUSY) -> None:
+    def serve(self, item: MailItem, gate: str = BUSY) -> None:
         self.own_items += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
         super().serve(item, gate)
 
-    def begin(self, item: Item) -> Any:
+    def begin(self, item: MailItem) -> Any:
         if self.own_items:
             self.own_items -= 1
         return super().begin(item)
 
-    def call_back(self, item: Item) -> Any:
+    def call_back(self, item: MailItem) -> Any:
         event = self._event(item)
         return None if event is None else self._transition(event, item)
 
-    def conclude(self, item: Item, result: Any) -> None:
+    def conclude(self, item: MailItem, result: Any) -> None:
         """Do nothing: the transition has done everything."""
 
-    def _event(self, item: Item) -> Event | None:
+    def _event(self, item: MailItem) -> Event | None:
         kind, first, token, future = item
         event: Event
         if kind is None:
@@ -219,7 +219,7 @@ class StatemProcess(BehaviourProcess):
             self._cancel(name)
         return event
 
-    def _transition(self, event: Event, item: Item) -> Any:
+    def _transition(self, event: Event, item: MailItem) -> Any:
         """Handle `event` and the Enter events that follow. Returns a coroutine for the rest if a callback is async."""
         next_event: Event | None = event
         while next_event is not None:
@@ -229,7 +229,7 @@ class StatemProcess(BehaviourProcess):
             next_event = self._apply(result, next_event, item)
         return None
 
-    async def _transition_later(self, coroutine: Any, event: Event, item: Item) -> None:
+    async def _transition_later(self, coroutine: Any, event: Event, item: MailItem) -> None:
         next_event = self._apply(await coroutine, event, item)
         while next_event is not None:
             result = self._handle(next_event)
@@ -254,7 +254,7 @@ class StatemProcess(BehaviourProcess):
 
     # ------------------------------------------------------------------ transitions
 
-    def _apply(self, transition: Any, event: Event, item: Item) -> Enter | None:
+    def _apply(self, transition: Any, event: Event, item: MailItem) -> Enter | None:
         """Carry out the transition. Returns an Enter event if a state is entered and the class has `state_enter`."""
         if self.gate is DEAD:
             return None
@@ -272,7 +272,7 @@ class StatemProcess(BehaviourProcess):
         elif type(event) is Call:
             self._answer(transition, event, item)
         changed = transition.state is not None and transition.state != previous
-        retried: list[Item] = []
+        retried: list[MailItem] = []
         if changed:
             self.state_name = transition.state
             if self.debug is not None:
@@ -294,13 +294,13 @@ class StatemProcess(BehaviourProcess):
                 "nor insert events"
             )
 
-    def _answer(self, transition: Next, call: Call, item: Item) -> None:
+    def _answer(self, transition: Next, call: Call, item: MailItem) -> None:
         if transition.reply is not NO_REPLY:
             reply(call.from_, transition.reply)
         elif item[3] is not None and not item[3].done() and call.from_.pid == self.pid:
             self.add_pending_reply(item[3])
 
-    def _follow(self, transition: Next, retried: list[Item]) -> None:
+    def _follow(self, transition: Next, retried: list[MailItem]) -> None:
         """Queue what is handled next: inserted events, then postponed events, then timeouts that are due."""
         items = [_inserted(event) for event in transition.events] + retried
         if items:
@@ -319,7 +319,7 @@ class StatemProcess(BehaviourProcess):
         if after is None:
             return
         token, handle = object(), None
-        item: Item = (TIMEOUT, name, token, None)
+        item: MailItem = (TIMEOUT, name, token, None)
         if after == "same" or after <= 0:
             self.put_first([])
             assert self.mail is not None
@@ -335,7 +335,7 @@ class StatemProcess(BehaviourProcess):
             handle.cancel()
 
 
-def _inserted(event: Event) -> Item:
+def _inserted(event: Event) -> MailItem:
     if type(event) not in (Cast, Info, Internal, Call):
         raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or Call events")
     return (INSERTED, event, None, event.from_._future if type(event) is Call else None)
@@ -354,22 +354,22 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
     return await start_process(StatemProcess, cls, args, kwargs, name=name, link=False)
 
 
-async def call(target: Target, request: Any, timeout: float | None = CALL_SECONDS) -> Any:
+async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CALL_SECONDS) -> Any:
     """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits for ever.
 
     Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for an
     invalid time. Follows gen_statem:call/3.
     """
     node = runtime()
-    if timeout is not None and timeout is not CALL_SECONDS:
+    if timeout is not None and timeout is not DEFAULT_CALL_SECONDS:
         check_seconds(timeout)
     process = node.find(target)
-    item: Item = (REQUEST, request, None, Answer(node))
+    item: MailItem = (REQUEST, request, None, ReplyFuture(node))
     if process.gate is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
         node.refuse_zombie()
         process.serve(item)
-        return await answer(node, process, item, timeout)
-    return await ask(node, process, item, timeout)
+        return await wait_for_reply(node, process, item, timeout)
+    return await send_request(node, process, item, timeout)
 
 
 def cast(target: Target, message: Any) -> None:

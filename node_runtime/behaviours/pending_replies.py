@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from node_runtime.processes.errors import Exit
 from node_runtime.processes.pid import Pid
-from node_runtime.processes.process import Item, Process
-from node_runtime.processes.reply_future import Awaited
+from node_runtime.processes.process import MailItem, Process
+from node_runtime.processes.reply_future import AnyReplyFuture
 from node_runtime.processes.runtime import Runtime
 
 
-class Debtor(Process):
+class ReplyingProcess(Process):
     """Remembers the callers that still wait, so that each gets an error if the process ends without a reply."""
 
     __slots__ = ("pending_replies",)
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         super().__init__(runtime, parent)
-        self.pending_replies: dict[Awaited, None] | None = None
+        self.pending_replies: dict[AnyReplyFuture, None] | None = None
         """Calls that may be answered by `reply`, from any process."""
 
-    def add_pending_reply(self, future: Awaited) -> None:
+    def add_pending_reply(self, future: AnyReplyFuture) -> None:
         """Note that `reply` may answer the caller that waits for `future`, which gets an Exit if the process ends."""
         if self.pending_replies is None:
             self.pending_replies = {}
@@ -27,10 +27,10 @@ class Debtor(Process):
             self.pending_replies = {waiting: None for waiting in self.pending_replies if not waiting.done()}
         self.pending_replies[future] = None
 
-    def owes(self, item: Item) -> bool:
+    def has_pending_reply(self, item: MailItem) -> bool:
         return self.pending_replies is not None and item[3] in self.pending_replies
 
-    def settle_debt(self, future: Awaited) -> None:
+    def forget_pending_reply(self, future: AnyReplyFuture) -> None:
         if self.pending_replies is not None:
             self.pending_replies.pop(future, None)
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
-from node_runtime.processes.process import YIELDING, Item, Process
+from node_runtime.processes.process import YIELDING, MailItem, Process
 from node_runtime.processes.runtime import Runtime
-from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.scheduler import DEFAULT_CALL_SECONDS
 from node_runtime.processes.wait_graph import end_waiting, refuse_deadlock
 
 from .behaviour_process import BehaviourProcess
 
 
-def name_of(method: Callable[..., Any]) -> str:
+def method_name(method: Callable[..., Any]) -> str:
     """Return the method's name, which is sent. Raises TypeError for an object that is not a method."""
     try:
         return method.__name__
@@ -28,12 +28,12 @@ def not_a_method(method: object) -> TypeError:
     return TypeError(f"{method!r} is not a method; pass a method of the server's class, like Counter.add")
 
 
-def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+def send_request(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
     """Queue `item` and return a coroutine for the reply. Raises Deadlock and Exit at once, and as `wait_for_reply`."""
     if node.zombies:
         node.refuse_zombie()
     me = node.me()
-    if me is process or process.calling:
+    if me is process or process.awaited_calls:
         refuse_deadlock(me, process)
     if not isinstance(process, BehaviourProcess):
         # A coroutine never takes requests from its mailbox: a caller without a time limit would wait for ever.
@@ -45,27 +45,27 @@ def ask(node: Runtime, process: Process, item: Item, seconds: float | None) -> C
     return _wait(node, process, item, seconds, me)
 
 
-def answer(node: Runtime, process: Process, item: Item, seconds: float | None) -> Coroutine[Any, Any, Any]:
+def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
     """Wait for the reply to `item`, which the process has got. Raises Exit when it ends first, CallTimeout."""
     return _wait(node, process, item, seconds, node.me())
 
 
-async def _wait(node: Runtime, process: Process, item: Item, seconds: float | None, me: Process | None) -> Any:
+async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, me: Process | None) -> Any:
     future = item[3]
     assert future is not None
     timer = None
     if not future.done():
-        if seconds == CALL_SECONDS:
-            node.deadlines.add(future, _timeout, process, item, CALL_SECONDS)
+        if seconds == DEFAULT_CALL_SECONDS:
+            node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
         elif seconds is not None:
             timer = node.later(seconds, _expire, process, item, seconds)
     task = None
     if me is not None:  # begin_waiting, inlined
         task = asyncio.current_task(node.loop)
-        if me.calling is None:
-            me.calling = {task: (process, item)}
+        if me.awaited_calls is None:
+            me.awaited_calls = {task: (process, item)}
         else:
-            me.calling[task] = (process, item)
+            me.awaited_calls[task] = (process, item)
     failure: Exception | None = None
     result: Any = None
     try:
@@ -92,10 +92,10 @@ async def ensure_caller_alive(node: Runtime) -> None:
         raise Exit(me.reason)
 
 
-def _timeout(process: Process, item: Item, seconds: float) -> CallTimeout:
+def _timeout(process: Process, item: MailItem, seconds: float) -> CallTimeout:
     return CallTimeout(process.name or process.pid, str(item[0]), seconds)
 
 
-def _expire(process: Process, item: Item, seconds: float) -> None:
+def _expire(process: Process, item: MailItem, seconds: float) -> None:
     if item[3] is not None and not item[3].done():
         item[3].set_exception(_timeout(process, item, seconds))

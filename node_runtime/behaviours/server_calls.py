@@ -13,14 +13,14 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, overload
 from node_runtime.processes import current_runtime
 from node_runtime.processes.errors import NoProcess
 from node_runtime.processes.pid import Target
-from node_runtime.processes.process import BUSY, Item, Process
-from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.process import BUSY, MailItem, Process
+from node_runtime.processes.reply_future import ReplyFuture
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.scheduler import CALL_SECONDS
+from node_runtime.processes.scheduler import DEFAULT_CALL_SECONDS
 from node_runtime.processes.timers import check_seconds
 
 from .behaviour_process import CALLBACK_ERRORS
-from .request import answer, ask, ensure_caller_alive, name_of, not_a_method
+from .request import ensure_caller_alive, method_name, not_a_method, send_request, wait_for_reply
 
 R = TypeVar("R")
 P = ParamSpec("P")
@@ -30,7 +30,9 @@ _NO_KWARGS: Final[dict[str, Any]] = {}
 """Shared, because an empty dict for each cast in a mailbox would make the garbage collector run more often."""
 
 
-def _request(name: str, argument: Any, args: tuple[Any, ...], kwargs: dict[str, Any], answer: Answer | None) -> Item:
+def _request(
+    name: str, argument: Any, args: tuple[Any, ...], kwargs: dict[str, Any], answer: ReplyFuture | None
+) -> MailItem:
     """Return a request as a piece of mail."""
     if argument is _ABSENT:
         return (name, (), kwargs or _NO_KWARGS, answer)
@@ -74,10 +76,12 @@ async def call(  # noqa: PLR0912
         or mail is not None
         or (code := process.code).home.__dict__ is not code.namespace
         or (function := code.methods.get(name)) is None
-        or (node.inline_calls <= node.look_at and not (began := node.look()))
+        or (node.inline_credit <= node.check_clock_at and not (began := node.inline_start_time()))
     ):
-        return await ask(node, process, _request(name, argument, args, kwargs, Answer(node)), CALL_SECONDS)
-    node.inline_calls -= 1
+        return await send_request(
+            node, process, _request(name, argument, args, kwargs, ReplyFuture(node)), DEFAULT_CALL_SECONDS
+        )
+    node.inline_credit -= 1
     # The rest is BehaviourProcess.serve without a future for the answer.
     failure: BaseException | None = None
     result: Any = None
@@ -104,12 +108,12 @@ async def call(  # noqa: PLR0912
         if node.zombies:
             await ensure_caller_alive(node)
         return result
-    item = _request(name, argument, args, kwargs, Answer(node))
+    item = _request(name, argument, args, kwargs, ReplyFuture(node))
     if failure is None and type(result) is CoroutineType:
         process.continue_in_task(result, item)
     else:
         process.finish_inline_call(item, result, failure)
-    return await answer(node, process, item, CALL_SECONDS)
+    return await wait_for_reply(node, process, item, DEFAULT_CALL_SECONDS)
 
 
 @overload
@@ -137,11 +141,11 @@ async def call_within(
 
     Also raises ValueError for an invalid time. Follows gen_server:call/3.
     """
-    node, name = runtime(), name_of(method)
+    node, name = runtime(), method_name(method)
     if seconds is not None:
         check_seconds(seconds)
     process = node.find(target)
-    return await ask(node, process, (name, args, kwargs, Answer(node)), seconds)
+    return await send_request(node, process, (name, args, kwargs, ReplyFuture(node)), seconds)
 
 
 @overload
@@ -166,11 +170,11 @@ def cast(target: Target, method: Callable[..., Any], argument: Any = _ABSENT, /,
     try:
         process = known[target]
         if not (args or kwargs) and argument is not _ABSENT:
-            item: Item = (method.__name__, argument, None, None)
+            item: MailItem = (method.__name__, argument, None, None)
         else:
             item = _request(method.__name__, argument, args, kwargs, None)
     except KeyError:
-        name_of(method)
+        method_name(method)
         return
     except AttributeError:
         raise not_a_method(method) from None

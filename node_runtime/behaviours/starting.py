@@ -12,17 +12,17 @@ from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
 from node_runtime.processes.pid import ROOT, Pid, Target
-from node_runtime.processes.process import HELD, YIELDING, Item
-from node_runtime.processes.reply_future import Answer
+from node_runtime.processes.process import HELD, YIELDING, MailItem
+from node_runtime.processes.reply_future import ReplyFuture
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
-from node_runtime.processes.transaction import current_barrier
-from node_runtime.processes.wait_graph import begin_waiting, end_of, end_waiting, refuse_deadlock
+from node_runtime.processes.transaction import current_transaction
+from node_runtime.processes.wait_graph import begin_waiting, end_waiting, refuse_deadlock, wait_for_end
 
 from .behaviour import behaviour_of
 from .behaviour_process import BehaviourProcess
 from .system_messages import INIT, STOP
-from .upgrade.deferred_exits import park
+from .upgrade.deferred_exits import defer_exit
 
 
 async def start_process(
@@ -48,17 +48,17 @@ async def start_process(
             sentence += f"; start a {behaviour.__name__} with {home}.start_link"
         raise TypeError(sentence)
     node = runtime()
-    inherited = current_barrier()
-    while inherited is None and (closed := node.closed) is not None and cls.__module__ in closed.modules:
-        await closed.opened.wait()
+    inherited = current_transaction()
+    while inherited is None and (closed := node.blocked_modules) is not None and cls.__module__ in closed.modules:
+        await closed.unblocked.wait()
     parent = node.me() if link else None
     process = make(node, parent.pid if parent is not None else ROOT, cls)
-    node.born(process, name, parent)
+    node.add_process(process, name, parent)
     if inherited is not None:
         process.held = {inherited.owner}
-        inherited.born.append(process.pid)
-    future = Answer(node)
-    item: Item = (INIT, args, kwargs, future)
+        inherited.started.append(process.pid)
+    future = ReplyFuture(node)
+    item: MailItem = (INIT, args, kwargs, future)
     if process.held:
         process.serve(item, YIELDING)
     else:
@@ -93,30 +93,30 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
         raise Exit("badcall", f"{process.title()} has no callbacks to terminate with; send it an exit signal")
-    inside = current_barrier()
-    if inside is not None and process.pid not in inside.born:
-        park(inside, process.pid, partial(stop, process.pid, reason, timeout))
+    inside = current_transaction()
+    if inside is not None and process.pid not in inside.started:
+        defer_exit(inside, process.pid, partial(stop, process.pid, reason, timeout))
         return
     refuse_deadlock(node.me(), process)
-    item: Item = (STOP, reason, None, node.loop.create_future())
+    item: MailItem = (STOP, reason, None, node.loop.create_future())
     if process.gate is HELD:
         process.serve(item)
     else:
         node.post(process, item)
     try:
         async with asyncio.timeout(timeout):
-            await end_of(process, item)
+            await wait_for_end(process, item)
     except TimeoutError:
         raise CallTimeout(target, "stop", timeout or 0.0) from None
 
 
-def resolve(reference: str) -> Any:
+def resolve_reference(reference: str) -> Any:
     """Return the object that "module:name" names in the current version of the module. Raises LookupError."""
     module, colon, name = reference.partition(":")
     if not colon or not name:
         raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
     found = modules[module] if module in modules else importlib.import_module(module)
-    return attribute(module, found, name)
+    return resolve_attribute(module, found, name)
 
 
 def resolve_in(reference: str, versions: Mapping[str, Mapping[str, Any]]) -> Any:
@@ -127,11 +127,11 @@ def resolve_in(reference: str, versions: Mapping[str, Mapping[str, Any]]) -> Any
     """
     module, _, name = reference.partition(":")
     if module in versions:
-        return attribute(module, SimpleNamespace(**versions[module]), name)
-    return resolve(reference)
+        return resolve_attribute(module, SimpleNamespace(**versions[module]), name)
+    return resolve_reference(reference)
 
 
-def attribute(module: str, version: object, name: str) -> Any:
+def resolve_attribute(module: str, version: object, name: str) -> Any:
     """Return the object that a name, dotted or not, has in a version of a module. Raises LookupError."""
     found: Any = version
     for part in name.split("."):

@@ -9,11 +9,11 @@ from typing import Any, Concatenate, Final, Never, ParamSpec, TypeVar, overload
 
 from node_runtime.processes.errors import Deadlock, Exit, WouldWait
 from node_runtime.processes.pid import Target
-from node_runtime.processes.process import DEAD, HELD, Item, Process
+from node_runtime.processes.process import DEAD, HELD, MailItem, Process
 from node_runtime.processes.runtime import Runtime, runtime
 
 from .gen_server import ServerProcess
-from .request import name_of
+from .request import method_name
 
 R = TypeVar("R")
 P = ParamSpec("P")
@@ -42,22 +42,22 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     """
     node = runtime()
     node.refuse_zombie()
-    name = name_of(method)
+    name = method_name(method)
     process, me = node.find(target), node.me()
     server = _ready(node, process, me, name)
-    item: Item = (name, args, kwargs, node.loop.create_future())
+    item: MailItem = (name, args, kwargs, node.loop.create_future())
     future = item[3]
     assert future is not None
     began = monotonic()
     if me is not None:
-        node.nested.append(me)
+        node.nested_callers.append(me)
     try:
         server.serve(item)
     finally:
         elapsed = monotonic() - began
         server.spent += elapsed
         if me is not None:
-            node.nested.pop()
+            node.nested_callers.pop()
             me.spent -= elapsed
     if me is not None:
         node.refuse_zombie()
@@ -73,7 +73,7 @@ def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> Se
     """Return the server if it can answer now. Raises Deadlock, WouldWait, Exit."""
     if not isinstance(process, ServerProcess):
         raise Exit("badcall", f"{process.title()} is not a server; call_now works only with servers")
-    callers = [*node.nested, me] if me is not None else node.nested
+    callers = [*node.nested_callers, me] if me is not None else node.nested_callers
     if process in callers:
         raise Deadlock([(one.pid, one.title()) for one in callers[callers.index(process) :] if one is not None])
     if len(callers) > MAX_NESTED_CALLS:

@@ -15,17 +15,17 @@ from typing import Any, Final, TypeVar
 
 from node_runtime.processes.errors import CallTimeout, Exit, NoProcess
 from node_runtime.processes.pid import Pid, Target
-from node_runtime.processes.process import HELD, Item
+from node_runtime.processes.process import HELD, MailItem
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
 from node_runtime.processes.wait_graph import waiting_for
-from node_runtime.protocol.messages import Kind
-from node_runtime.protocol.messages import Status as ProcessStatus
+from node_runtime.protocol.messages import ProcessKind
+from node_runtime.protocol.messages import RunStatus as ProcessStatus
 
 from .behaviour import Down, Vsn, current_class
 from .behaviour_process import BehaviourProcess
 from .supervision.supervisor import SupervisorProcess
-from .sys_debug import Debug, Figures, Logged, Statistics, Trace, Watcher
+from .sys_debug import DebugFunction, DebugRecorder, Logged, MessageCounters, Statistics, TraceWriter
 from .system_messages import STOP
 from .upgrade import live_processes
 from .upgrade.suspend_leases import leases
@@ -48,7 +48,7 @@ class Status:
 
     pid: Pid
     name: str | None
-    kind: Kind
+    kind: ProcessKind
     module: str
     status: ProcessStatus
     owners: tuple[object, ...]
@@ -120,7 +120,7 @@ def terminate(target: Target, reason: object = "normal") -> None:
     """
     node = runtime()
     process = _with_callbacks(target)
-    item: Item = (STOP, reason, None, None)
+    item: MailItem = (STOP, reason, None, None)
     if process.gate is HELD:
         process.serve(item)
     else:
@@ -141,13 +141,13 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
             process.pid, f"{process.title()} is not suspended; suspend it before its code is changed"
         )
     if isinstance(process, SupervisorProcess):
-        live_processes.re_read(process.pid)
+        live_processes.reload_child_specs(process.pid)
         return
     current = current_class(process.module, process.qualname)
     if not isinstance(current, type):
         raise LookupError(f"the current version of {process.module} has no class {process.qualname}")
     change: Any = getattr(current, "code_change", None)
-    live_processes.adopt(process.pid, change(old_vsn, process.raw_state(), extra))
+    live_processes.adopt_state(process.pid, change(old_vsn, process.raw_state(), extra))
 
 
 # ------------------------------------------------------------------ inspecting
@@ -286,7 +286,7 @@ def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
     with _recording(target) as (process, debug):
         if debug.trace is not None:
             debug.trace.finish(process)
-        debug.trace = Trace(rate) if on else None
+        debug.trace = TraceWriter(rate) if on else None
 
 
 def statistics(target: Target, on: bool = True) -> None:
@@ -295,7 +295,7 @@ def statistics(target: Target, on: bool = True) -> None:
     Follows sys:statistics/2.
     """
     with _recording(target) as (process, debug):
-        debug.counters = Figures(process) if on else None
+        debug.counters = MessageCounters(process) if on else None
 
 
 def get_statistics(target: Target) -> Statistics | None:
@@ -308,7 +308,7 @@ def get_statistics(target: Target) -> Statistics | None:
     return None if debug is None or debug.counters is None else debug.counters.read(process)
 
 
-def install(target: Target, function: Watcher, state: Any = None, *, id: Hashable | None = None) -> None:
+def install(target: Target, function: DebugFunction, state: Any = None, *, id: Hashable | None = None) -> None:
     """Call `function(state, event)` for each event. It returns its next state, or DONE, which removes it.
 
     A function that raises is removed too. If the `id` is installed already, nothing changes; by default the function
@@ -336,10 +336,10 @@ def no_debug(target: Target) -> None:
 
 
 @contextmanager
-def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, Debug]]:
+def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder]]:
     """Yield the process and its recorder, and install or remove the recorder afterwards."""
     process = _with_callbacks(target)
-    debug = process.debug or Debug()
+    debug = process.debug or DebugRecorder()
     yield process, debug
     if debug.in_use() != (process.debug is not None):
         process.record_with(debug if debug.in_use() else None)

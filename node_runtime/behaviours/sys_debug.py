@@ -15,23 +15,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from node_runtime.processes.errors import CRASHES
-from node_runtime.processes.log_context import on_behalf_of
-from node_runtime.processes.process import Item, Process, operands
-from node_runtime.processes.reply_future import Awaited
+from node_runtime.processes.errors import CRASH_EXCEPTIONS
+from node_runtime.processes.log_context import logging_as
+from node_runtime.processes.process import MailItem, Process, request_arguments
+from node_runtime.processes.reply_future import AnyReplyFuture
 
 from .show.log_format import message_line, one_line
 
 if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
-EventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
+DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
 """A process took a message, answered a call, had no answer; a state machine changed its state, postponed an event."""
 
 logger: Final = logging.getLogger("node_runtime.trace")
 
 
-class Done:
+class DebugEnded:
     """The type of `DONE`."""
 
     __slots__ = ()
@@ -40,7 +40,7 @@ class Done:
         return "DONE"
 
 
-DONE: Final = Done()
+DONE: Final = DebugEnded()
 """An installed function returns it to be removed."""
 
 
@@ -51,7 +51,7 @@ class SystemEvent:
     A request's value is `(method, args, kwargs)`. `at` is in seconds since the epoch. Follows sys:system_event().
     """
 
-    kind: EventKind
+    kind: DebugEventKind
     value: Any
     at: float
 
@@ -64,7 +64,7 @@ class Logged:
     """
 
     at: float
-    kind: EventKind
+    kind: DebugEventKind
     text: str
 
 
@@ -84,11 +84,11 @@ class Statistics:
     spent: float
 
 
-Watcher: TypeAlias = Callable[[Any, SystemEvent], Any]
+DebugFunction: TypeAlias = Callable[[Any, SystemEvent], Any]
 """`function(state, event)` returns its next state, or DONE."""
 
 
-class Trace:
+class TraceWriter:
     """Writes events as log records, at most `rate` in a second, and the number of those it left out."""
 
     __slots__ = ("_left", "_left_out", "_until", "rate")
@@ -99,7 +99,7 @@ class Trace:
         self._left_out = 0
         self._until = time.monotonic() + 1.0
 
-    def write(self, process: Process, kind: EventKind, text: Callable[[], str]) -> None:
+    def write(self, process: Process, kind: DebugEventKind, text: Callable[[], str]) -> None:
         """Write one event, or count it as left out."""
         now = time.monotonic()
         if now >= self._until:
@@ -107,7 +107,7 @@ class Trace:
             self._left, self._until = self.rate, now + 1.0
         if self._left > 0:
             self._left -= 1
-            with on_behalf_of(process):
+            with logging_as(process):
                 logger.info("%s: %s %s", process.title(), kind, text())
         else:
             self._left_out += 1
@@ -115,12 +115,12 @@ class Trace:
     def finish(self, process: Process) -> None:
         """Log how many events were left out so far."""
         if self._left_out:
-            with on_behalf_of(process):
+            with logging_as(process):
                 logger.info("%s: %d events left out (limit %d a second)", process.title(), self._left_out, self.rate)
             self._left_out = 0
 
 
-class Figures:
+class MessageCounters:
     """Counts the messages of a process since this object was made."""
 
     __slots__ = ("_spent", "_started", "received", "sent")
@@ -137,31 +137,35 @@ class Figures:
         return Statistics(self._started, time.time(), self.received, self.sent, spent)
 
 
-class Debug:
+class DebugRecorder:
     """Records the events of one process."""
 
     __slots__ = ("counters", "functions", "lines", "recorded_answer", "trace")
 
     def __init__(self) -> None:
         self.lines: deque[Logged] | None = None
-        self.trace: Trace | None = None
-        self.counters: Figures | None = None
-        self.functions: dict[object, tuple[Watcher, Any]] = {}
-        self.recorded_answer: Awaited | None = None
+        self.trace: TraceWriter | None = None
+        self.counters: MessageCounters | None = None
+        self.functions: dict[object, tuple[DebugFunction, Any]] = {}
+        self.recorded_answer: AnyReplyFuture | None = None
         """The last answer that was recorded while a callback ran, so that it isn't recorded twice."""
 
     def in_use(self) -> bool:
         """Return whether anything is to be recorded."""
         return bool(self.functions) or not (self.lines is None and self.trace is None and self.counters is None)
 
-    def took(self, process: BehaviourProcess, item: Item, cls: type[Any]) -> None:
+    def took(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
         """Record that the process begins to handle a piece of mail."""
         if self.counters is not None:
             self.counters.received += 1
-        value = item[1] if item[0] is None else (item[0], *(operands(item) if isinstance(item[0], str) else item[1:3]))
+        value = (
+            item[1]
+            if item[0] is None
+            else (item[0], *(request_arguments(item) if isinstance(item[0], str) else item[1:3]))
+        )
         self.record(process, "in", value, lambda: message_line(item, cls))
 
-    def ended(self, process: BehaviourProcess, item: Item) -> None:
+    def ended(self, process: BehaviourProcess, item: MailItem) -> None:
         """Record that the callback for a piece of mail has ended."""
         future, recorded = item[3], self.recorded_answer
         self.recorded_answer = None
@@ -173,14 +177,14 @@ class Debug:
                     self.answered(process, future, future.result())
                     self.recorded_answer = None
 
-    def answered(self, process: BehaviourProcess, future: Awaited, answer: object) -> None:
+    def answered(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
         """Record that a caller has got its answer, possibly before the callback has ended."""
         self.recorded_answer = future
         if self.counters is not None:
             self.counters.sent += 1
         self.record(process, "out", answer, lambda: one_line(answer))
 
-    def record(self, process: BehaviourProcess, kind: EventKind, value: object, text: Callable[[], str]) -> None:
+    def record(self, process: BehaviourProcess, kind: DebugEventKind, value: object, text: Callable[[], str]) -> None:
         """Record an event in the log, the trace and the functions; `text()` returns it as one line."""
         if self.lines is not None:
             self.lines.append(Logged(time.time(), kind, text()))
@@ -193,7 +197,7 @@ class Debug:
         for id, (function, state) in list(self.functions.items()):
             try:
                 after = function(state, event)
-            except CRASHES:
+            except CRASH_EXCEPTIONS:
                 logger.exception("%s: the debug function %r failed and is removed", process.title(), id)
                 after = DONE
             if after is DONE:

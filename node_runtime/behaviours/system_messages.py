@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 
-class Tag:
+class MailTag:
     """Marks what a piece of mail is. No value that user code sends equals a tag."""
 
     __slots__ = ("name",)
@@ -17,7 +17,7 @@ class Tag:
         return self.name
 
 
-INIT: Final = Tag("init")
+INIT: Final = MailTag("init")
 """Run `init` with these arguments."""
-STOP: Final = Tag("stop")
+STOP: Final = MailTag("stop")
 """Terminate with this reason."""

@@ -15,12 +15,12 @@ from node_runtime.processes.pid import Pid
 from node_runtime.processes.runtime import Runtime
 
 from .behaviour import Behaviour, current_class
-from .callback_class import CodeInUse
-from .pending_replies import Debtor
-from .sys_debug import Debug
+from .callback_class import CallbackVersion
+from .pending_replies import ReplyingProcess
+from .sys_debug import DebugRecorder
 
 
-class VersionedProcess(Debtor):
+class VersionedProcess(ReplyingProcess):
     """Finds its callback class by name, and holds the state in an instance of the class."""
 
     __slots__ = ("code", "instance")
@@ -51,7 +51,7 @@ class VersionedProcess(Debtor):
         return self.code.namespace
 
     @property
-    def debug(self) -> Debug | None:
+    def debug(self) -> DebugRecorder | None:
         """The recorder that sys has installed."""
         return self.code.debug
 
@@ -72,9 +72,9 @@ class VersionedProcess(Debtor):
         """Make a fresh instance of this version of the class, without a state."""
         self._instantiate(cls, self.code.module, self.code.qualname, self.code.debug)
 
-    def _instantiate(self, cls: Any, module: str, qualname: str, debug: Debug | None) -> None:
+    def _instantiate(self, cls: Any, module: str, qualname: str, debug: DebugRecorder | None) -> None:
         self.instance: Any = object.__new__(cls)
-        self.code = CodeInUse.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
+        self.code = CallbackVersion.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
 
     def refresh(self) -> None:
         """Move to the current version of the class, with the state. Raises LookupError if it has no such class."""

@@ -34,10 +34,10 @@ def build(folder: Path, output: Path | None) -> None:
     """Build the tarball of the release in FOLDER: everything that a node needs except Python."""
     from node_runtime.releases.build.tarball import build as build_release
 
-    click.echo(build_release(folder, output or folder / "_build", *launcher()))
+    click.echo(build_release(folder, output or folder / "_build", *launcher_files()))
 
 
-def launcher() -> tuple[bytes, dict[str, bytes]]:
+def launcher_files() -> tuple[bytes, dict[str, bytes]]:
     """Return the contents of bin/<name>, and those of the other files in bin/ by their paths."""
     package = resources.files("node_runtime.cli.launcher")
     modules = {file.name: file.read_bytes() for file in package.iterdir() if file.name.endswith(".py")}

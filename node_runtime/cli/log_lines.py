@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from node_runtime.processes.log_context import say_who_logs
+from node_runtime.processes.log_context import add_process_to_log_records
 
 
-class TextLines(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """`2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`; `-` outside of processes."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ def _process_label(record: logging.LogRecord) -> str:
     return f"{name} <{pid}>" if name else f"<{pid}>"
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One JSON object a line: time, level, logger, release, pid, name, message; report and traceback if present."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -55,7 +55,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(entry, default=str, ensure_ascii=False)
 
 
-FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextLines, "json": JsonLines}
+FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFormatter, "json": JsonFormatter}
 
 
 def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
@@ -63,7 +63,7 @@ def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) ->
 
     The records of libraries such as uvicorn go there too: nothing else in the node sets up handlers.
     """
-    say_who_logs(release)
+    add_process_to_log_records(release)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[lines]())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -21,20 +21,20 @@ from typing import Any, Final
 from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control
-from node_runtime.processes.crash_report import refusal
-from node_runtime.processes.errors import CRASHES, Exit
+from node_runtime.processes.crash_report import find_refusal
+from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
 from node_runtime.processes.exit_reasons import describe_reason
-from node_runtime.processes.runtime import Runtime, said_vsn
+from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.run_directory import NodeRecord, hold_name, remove_record, run_directory, write_record
-from node_runtime.releases.build.project import BUILT_IN
+from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
+from node_runtime.releases.build.project import BUILT_IN_APPLICATIONS
 from node_runtime.releases.files.config import Configuration, read_configuration
 from node_runtime.releases.files.schemas import NodeConfig, read_release
-from node_runtime.releases.install.app_env import follow_sources, spec_of
-from node_runtime.releases.operation_history import IN_ORDER, LastLife
+from node_runtime.releases.operation_history import CLEAN_EXIT, PreviousExit
+from node_runtime.releases.planning.app_env import application_spec, register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
-from node_runtime.releases.store.catalog import Catalog, Unpacked
+from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
 
 from .directory_lock import hold_directory
 from .event_loops import check_loop, loop_factory, run
@@ -47,7 +47,7 @@ SIGNALS: Final[dict[int, Ending]] = {
     signal.SIGHUP: "restart",
 }
 
-YOUNG: Final = 10_000
+GC_YOUNG_THRESHOLD: Final = 10_000
 """How many new objects start a garbage collection. A node has many long-lived objects: Python's 700 is too few."""
 
 RECORD_RETRY_SECONDS: Final = 5.0
@@ -73,7 +73,7 @@ class Node:
         vsn: str,
         heart: int | None,
         fallback_reason: str | None = None,
-        last: LastLife = IN_ORDER,
+        last: PreviousExit = CLEAN_EXIT,
     ) -> None:
         self.directory = directory
         self.vsn = vsn
@@ -93,7 +93,7 @@ class Node:
 
     async def run(self) -> int:
         """Run until the node is stopped, restarted or fails; returns the exit code."""
-        gc.set_threshold(YOUNG, *gc.get_threshold()[1:])
+        gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
         for number, ending in SIGNALS.items():
             loop.add_signal_handler(number, self._end, ending)
@@ -105,7 +105,7 @@ class Node:
                 self._ending, self._sentence = "failed", CANCELLED
         except Refused as refused:
             self._ending, self._sentence = "failed", refused.sentence
-        except CRASHES as error:
+        except CRASH_EXCEPTIONS as error:
             logger.exception("the node failed")
             self._ending, self._sentence = "failed", f"The node failed: {type(error).__name__}: {error}"
         if self._sentence:
@@ -134,13 +134,13 @@ class Node:
             beating = asyncio.create_task(self._heart.beat(configuration.node.heart))
             stack.callback(beating.cancel)
             stack.enter_context(hold_directory(self.directory, "stop it first"))
-            stack.enter_context(hold_name(configuration.node.name))
+            stack.enter_context(hold_node_name(configuration.node.name))
             self._keep_record()
             release = Catalog(self.directory).release(self.vsn)
             runtime = await stack.enter_async_context(Runtime())
             runtime.on_halt = self._halt
             code = CodeServer()
-            follow_sources(code, release, release)
+            register_sources(code, release, release)
             code.install()
             runtime.vsn_of = partial(_vsn_of, code)
             stack.callback(code.uninstall)
@@ -181,17 +181,17 @@ class Node:
         )
         return control, handler
 
-    async def _start_applications(self, release: Unpacked, configuration: Configuration) -> None:
+    async def _start_applications(self, release: UnpackedRelease, configuration: Configuration) -> None:
         """Load all applications, then start them in the release's order, each with its start type in release.toml."""
         needed = {name for app in release.apps.values() for name in app.applications}
-        for name in sorted(BUILT_IN & needed):
+        for name in sorted(BUILT_IN_APPLICATIONS & needed):
             built_in = importlib.import_module(f"node_runtime.{name}").APPLICATION
             application.load(built_in, configuration.environment.get(name))
         starts = read_release(self.directory / "releases" / self.vsn / "release.toml").starts
         _load_modules(release, {name for name, start in starts.items() if start != "none"})
         for name in release.apps:
             if starts[name] != "none":
-                application.load(spec_of(release, name), configuration.environment.get(name))
+                application.load(application_spec(release, name), configuration.environment.get(name))
         for name in release.apps:
             start = starts[name]
             if start == "none" or start == "load":  # noqa: PLR1714  # mypy follows no `in`
@@ -202,7 +202,7 @@ class Node:
                 raise _refused(name, failed.reason) from failed
 
     def _node_record(
-        self, configuration: Configuration, release: Unpacked, host: str, ports: tuple[int, int]
+        self, configuration: Configuration, release: UnpackedRelease, host: str, ports: tuple[int, int]
     ) -> NodeRecord:
         return NodeRecord(
             name=configuration.node.name,
@@ -226,13 +226,13 @@ class Node:
             asyncio.get_running_loop().call_later(RECORD_RETRY_SECONDS, self._publish, record)
 
 
-def _load_modules(release: Unpacked, applications: set[str]) -> None:
+def _load_modules(release: UnpackedRelease, applications: set[str]) -> None:
     """Load all code at boot, as OTP's embedded mode does, so that a module that can't be loaded fails the boot."""
     for source in release.sources.values():
         if source.app in applications:
             try:
                 importlib.import_module(source.module)
-            except CRASHES as error:
+            except CRASH_EXCEPTIONS as error:
                 logger.exception("module %s can't be loaded", source.module)
                 cause = f"{type(error).__name__}: {error}"
                 raise Refused(f"Module {source.module} of {source.app} can't be loaded: {cause}.") from error
@@ -244,7 +244,7 @@ async def _stop_applications() -> None:
 
 
 def _refused(name: str, reason: object) -> Refused:
-    refused = refusal(reason)
+    refused = find_refusal(reason)
     cause = describe_reason(reason) if refused is None else refused.sentence
     return Refused(f"Application {name} did not start: {cause.rstrip('.')}.")
 
@@ -254,7 +254,7 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
     for version in code.versions(module):
         if version is not None and version.namespace is namespace:
             return version.vsn
-    return said_vsn(module, namespace)
+    return declared_vsn(module, namespace)
 
 
 def _node_config(directory: Path, vsn: str) -> NodeConfig:
@@ -276,7 +276,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--during", default="", help="The phase of the operation that ran at that time.")
     parser.add_argument("--blame", action="store_true", help="The node itself caused that end.")
     options = parser.parse_args(arguments)
-    last = LastLife(options.after, options.during, options.blame)
+    last = PreviousExit(options.after, options.during, options.blame)
     faulthandler.enable()
     node = Node(options.directory, options.vsn, options.heart, options.because, last)
     config = _node_config(options.directory, options.vsn)

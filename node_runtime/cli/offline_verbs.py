@@ -12,7 +12,7 @@ from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_coo
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import PING
-from node_runtime.protocol.run_directory import alive, locate, read_record
+from node_runtime.protocol.run_directory import is_node_alive, locate, read_record
 
 
 def main(arguments: list[str]) -> None:
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> None:
 async def _ping(directory: Path, node: str) -> None:
     """Ping the node. bin/<name> has checked that the node has a parent."""
     record = read_record(node)
-    if record is None or not alive(record) or Path(record.directory) != directory:
+    if record is None or not is_node_alive(record) or Path(record.directory) != directory:
         raise Refused(f"{node} is being started; try again in a moment.", ExitCode.UNREACHABLE)
     async with Client.connect(locate(node), user=local_user(), client_name="ping") as client:
         await client.request(PING)

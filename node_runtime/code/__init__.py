@@ -6,9 +6,19 @@ from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
 from .module import HotModule
 from .server import CodeServer, current
-from .version import Hot, Source, Version
+from .version import ManagedModule, Source, Version
 
 __all__ = [
-    "Batch", "CodeError", "CodeServer", "Dependent", "Drift", "Hot", "HotModule", "LoadFailed", "OldVersionHeld",
-    "Source", "Version", "current",
+    "Batch",
+    "CodeError",
+    "CodeServer",
+    "Dependent",
+    "Drift",
+    "HotModule",
+    "LoadFailed",
+    "ManagedModule",
+    "OldVersionHeld",
+    "Source",
+    "Version",
+    "current",
 ]  # fmt: skip

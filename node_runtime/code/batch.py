@@ -7,7 +7,7 @@ import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
 from .errors import CodeError
-from .import_rebinding import Moves, live_imports, rebind, refresh, vanished
+from .import_rebinding import NamespaceChanges, find_live_imports, missing_imports, rebind_importers, refresh_imports
 from .journal import Journal
 from .loading import typing_overloads
 from .loading.module_exec import carried_names
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
-    from .classes.class_reuse import Look
+    from .classes.class_reuse import ClassAttribute
     from .classes.dependents import Dependent
-    from .loading.load_hazards import Findings
+    from .loading.load_hazards import LoadFindings
     from .module import Namespace
     from .module_table import ModuleTable
-    from .version import Hot, Version
+    from .version import ManagedModule, Version
 
 
 class Batch:
@@ -35,10 +35,10 @@ class Batch:
     def __init__(
         self,
         table: ModuleTable,
-        versions: list[tuple[Hot, Version]],
-        deleted: list[Hot],
+        versions: list[tuple[ManagedModule, Version]],
+        deleted: list[ManagedModule],
         carry_values: Mapping[str, Namespace],
-        findings: Findings,
+        findings: LoadFindings,
     ) -> None:
         self._table = table
         self._versions = versions
@@ -53,7 +53,7 @@ class Batch:
         self._findings = findings
         self._journal = Journal()
         self._import_journal = Journal()
-        self._namespace_changes: Moves = {}
+        self._namespace_changes: NamespaceChanges = {}
         self._taken_back = frozenset(managed.name for managed, version in versions if version is managed.old)
         self._reused_attributes = list(
             _attributes_of(version for managed, version in versions if managed.name not in self._taken_back)
@@ -85,7 +85,7 @@ class Batch:
         """Return names that modules outside the batch import and that would be missing: "m.name imported by m2"."""
         self._expect("prepared")
         new = {managed.name: version.namespace for managed, version in self._versions}
-        return vanished(self._table, new, frozenset(self.deleted))
+        return missing_imports(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
         """Return what this load can't do or can't undo, in sentences for the operator. Found when it was prepared."""
@@ -125,8 +125,8 @@ class Batch:
         for managed in self._deleted:
             self._remove(managed)
         if stale:
-            refresh([version for _, version in self._versions], self._table.namespace, self._import_journal)
-        rebind(self._table, self._namespace_changes, self._import_journal)
+            refresh_imports([version for _, version in self._versions], self._table.namespace, self._import_journal)
+        rebind_importers(self._table, self._namespace_changes, self._import_journal)
         self._bind_children(self._journal)
         self._table.remember_batch(self)
         self._change_count = self._table.change_count
@@ -150,8 +150,10 @@ class Batch:
         afterwards = Journal()
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
-            refresh(back, self._table.namespace, afterwards)
-        rebind(self._table, {name: (new, old) for name, (old, new) in self._namespace_changes.items()}, afterwards)
+            refresh_imports(back, self._table.namespace, afterwards)
+        rebind_importers(
+            self._table, {name: (new, old) for name, (old, new) in self._namespace_changes.items()}, afterwards
+        )
         self._import_journal.undo()
         self._bind_children(afterwards)
         self._table.change_count += 1
@@ -186,7 +188,7 @@ class Batch:
         ) = [], [], {}, {}, {}, []
         self.status = status
 
-    def _managed(self) -> Iterator[Hot]:
+    def _managed(self) -> Iterator[ManagedModule]:
         yield from (managed for managed, _ in self._versions)
         yield from self._deleted
 
@@ -198,7 +200,7 @@ class Batch:
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
             if managed.name not in self._taken_back:  # those recorded it when they became old
-                version.live_imports = live_imports(
+                version.live_imports = find_live_imports(
                     version, lambda name: new[name] if name in new else self._table.namespace(name)
                 )
         self._record_leaving_imports()
@@ -206,7 +208,7 @@ class Batch:
     def _record_leaving_imports(self) -> None:
         for managed in self._managed():
             if managed.current is not None:
-                managed.current.live_imports = live_imports(managed.current, self._table.namespace)
+                managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
         """Record, in each replaced version, the attributes that it gave to classes that it shares, for a revert."""
@@ -219,10 +221,10 @@ class Batch:
 
     # ------------------------------------------------------------ switching
 
-    def _make_current(self, managed: Hot, version: Version) -> None:
+    def _make_current(self, managed: ManagedModule, version: Version) -> None:
         before = managed.current
         old = before if before is not None or managed.old is version else managed.old
-        typing_overloads.show(managed.name, before, version, self._journal)
+        typing_overloads.switch_overloads(managed.name, before, version, self._journal)
         self._journal.set_versions(managed, version, old, version.namespace)
         if sys.modules.get(managed.name) is not managed.module:
             self._journal.put(sys.modules, managed.name, cast("ModuleType", managed.module))
@@ -237,8 +239,8 @@ class Batch:
         for name, value in self._carry_values.get(module, {}).items():
             self._journal.put(namespace, name, value)
 
-    def _remove(self, managed: Hot) -> None:
-        typing_overloads.show(managed.name, managed.current, None, self._journal)
+    def _remove(self, managed: ManagedModule) -> None:
+        typing_overloads.switch_overloads(managed.name, managed.current, None, self._journal)
         self._journal.set_versions(managed, None, managed.current or managed.old, {"__name__": managed.name})
         self._journal.remove(self._table.sources, managed.name)
         if sys.modules.get(managed.name) is managed.module:
@@ -263,7 +265,7 @@ class Batch:
                 journal.put(sys.modules[package].__dict__, child, module)
 
 
-def _attributes_of(versions: Iterable[Version]) -> Iterator[Look]:
+def _attributes_of(versions: Iterable[Version]) -> Iterator[ClassAttribute]:
     for version in versions:
         for cls, attributes in version.reused_classes.items():
             for name, value in attributes.items():

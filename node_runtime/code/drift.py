@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .module_table import ModuleTable
     from .version import Source, Version
 
-Status = Literal["not_loaded", "loaded", "modified", "removed"]
+ModuleStatus = Literal["not_loaded", "loaded", "modified", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Drift:
         return f"{self.module} runs code that its file no longer has: {self.path}."
 
 
-def status(version: Version | None, source: Source | None) -> Status:
+def module_status(version: Version | None, source: Source | None) -> ModuleStatus:
     """Return whether a module is not loaded, loaded as its file has it, `modified`, or `removed` with its file."""
     if version is None:
         return "not_loaded"

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .module import Namespace
     from .module_table import ModuleTable
-    from .version import Link, Links, Version
+    from .version import ImportedName, ImportedNames, Version
 
-Moves = dict[str, tuple["Namespace", "Namespace"]]
+NamespaceChanges = dict[str, tuple["Namespace", "Namespace"]]
 """Maps a module to its namespace before and after a change."""
 
-View = Callable[[str], "Namespace | None"]
+NamespaceLookup = Callable[[str], "Namespace | None"]
 """Returns the namespace that counts as a module's current one; None if the module isn't loaded."""
 
 _INTERNED_TYPES = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
 """Types of constants for which equal values in two modules may be the same object."""
 
 
-def public(namespace: Namespace) -> list[str]:
+def star_import_names(namespace: Namespace) -> list[str]:
     """Return the names that a star import takes."""
     listed = namespace.get("__all__")
     return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
@@ -44,15 +44,15 @@ def is_exported(namespace: Namespace, name: str) -> bool:
     return not name.startswith("_") if listed is None else name in listed
 
 
-def exported(namespace: Namespace) -> set[str]:
+def exported_names(namespace: Namespace) -> set[str]:
     """Return the public names that are bound: `__all__` may list more, which `__getattr__` provides."""
-    return {name for name in public(namespace) if name in namespace}
+    return {name for name in star_import_names(namespace) if name in namespace}
 
 
 def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
     """Yield the names that an import statement copies: there, here."""
     if entry.name == "*":
-        yield from ((name, name) for name in public(namespace))
+        yield from ((name, name) for name in star_import_names(namespace))
     elif entry.name is not None:
         yield entry.name, entry.alias
 
@@ -64,14 +64,14 @@ def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
     return alias not in version.imports.own or not isinstance(imported, _INTERNED_TYPES)
 
 
-def rebind(table: ModuleTable, moves: Moves, journal: Journal) -> None:
+def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> None:
     """Rebind the names in the importers' current versions, then in modules that import from the importers.
 
     The modules of a batch were executed together, so they already have the right names of each other.
     """
     together = moves
     while moves:
-        further: Moves = {}
+        further: NamespaceChanges = {}
         for managed in list(table.modules.values()):
             if moves is together and managed.name in together:
                 continue
@@ -84,7 +84,7 @@ def rebind(table: ModuleTable, moves: Moves, journal: Journal) -> None:
         moves = further
 
 
-def _rebind_one(version: Version, moves: Moves, journal: Journal) -> Namespace | None:
+def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
     """Return a copy of the namespace from before; None if nothing had to be changed."""
     changes: Namespace = {}
     for entry in version.imports.entries:
@@ -108,7 +108,7 @@ def _changes(version: Version, entry: Import, was: Namespace, now: Namespace) ->
         if appeared or (_still_has_import(version, alias, was.get(name, version)) and present is not now[name]):
             yield alias, now[name]
     if star:
-        for name in exported(was).difference(exported(now)):
+        for name in exported_names(was).difference(exported_names(now)):
             if _still_has_import(version, name, was[name]) and _may_vanish(version, name):
                 yield name, ABSENT
 
@@ -134,7 +134,7 @@ def _imports_by_name(version: Version, alias: str) -> bool:
     return any(entry.bound and entry.alias == alias and entry.name is not None for entry in version.imports.entries)
 
 
-def live_imports(version: Version, view: View) -> Links:
+def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
     """Return the names of `version` that now have the imported objects. `view` gives the namespaces imported from."""
     found = []
     for entry in version.imports.entries:
@@ -152,7 +152,7 @@ def live_imports(version: Version, view: View) -> Links:
     return tuple(found)
 
 
-def refresh(versions: Collection[Version], view: View, journal: Journal) -> None:
+def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
     """Update the imported names of versions that become current: other modules may have been loaded in the meantime.
 
     One of them may import a name that another one imported itself, so this takes several rounds.
@@ -163,7 +163,7 @@ def refresh(versions: Collection[Version], view: View, journal: Journal) -> None
             break
 
 
-def _refresh_one(version: Version, live: list[Link], view: View, journal: Journal) -> bool:
+def _refresh_one(version: Version, live: list[ImportedName], view: NamespaceLookup, journal: Journal) -> bool:
     _take_new_names(version, live, view)
     stale = {
         alias: value
@@ -175,14 +175,14 @@ def _refresh_one(version: Version, live: list[Link], view: View, journal: Journa
     return bool(stale)
 
 
-def _take_new_names(version: Version, live: list[Link], view: View) -> None:
+def _take_new_names(version: Version, live: list[ImportedName], view: NamespaceLookup) -> None:
     """Add the names that star imports find for the first time: they may be out of date, too."""
     for module in [module for module, _, alias in live if alias == "*"]:
-        names = exported(view(module) or {})
+        names = exported_names(view(module) or {})
         live += ((module, "*", name) for name in names if _may_appear(version, name))
 
 
-def _present_values(version: Version, live: Iterable[Link], view: View) -> Iterator[tuple[str, Any]]:
+def _present_values(version: Version, live: Iterable[ImportedName], view: NamespaceLookup) -> Iterator[tuple[str, Any]]:
     """Yield the imported names of a version with their present values."""
     for module, name, alias in live:
         imported = view(module)
@@ -197,7 +197,7 @@ def _present_values(version: Version, live: Iterable[Link], view: View) -> Itera
             yield alias, ABSENT
 
 
-def vanished(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
+def missing_imports(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
     """Return names that modules outside the batch import and that will be missing: "m.name imported by importer"."""
     missing = set()
     for managed in list(table.modules.values()):
@@ -222,7 +222,7 @@ def _missing_names(
     if source is None or "__getattr__" in now:
         return
     star = entry.name == "*"
-    there = exported(now) if star else now.keys()
+    there = exported_names(now) if star else now.keys()
     for name, alias in _copied_names(entry, source.namespace):
         full = f"{entry.module}.{name}"
         imported = source.namespace.get(name, ABSENT)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from operator import setitem
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .classes.class_reuse import wear
-from .module import switch
+from .classes.class_reuse import set_class_attribute
+from .module import switch_namespace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 
-    from .classes.class_reuse import Look
+    from .classes.class_reuse import ClassAttribute
     from .module import Namespace
-    from .version import Hot, Version
+    from .version import ManagedModule, Version
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,16 +53,18 @@ class Journal:
         if key in mapping:
             self._undo.append((setitem, (mapping, key, mapping.pop(key))))
 
-    def set_versions(self, managed: Hot, current: Version | None, old: Version | None, namespace: Namespace) -> None:
+    def set_versions(
+        self, managed: ManagedModule, current: Version | None, old: Version | None, namespace: Namespace
+    ) -> None:
         """Set the current and the old version of a module, and the namespace of its stable object."""
         self._undo.append((_set_versions, (managed, managed.current, managed.old, managed.module.__dict__)))
         _set_versions(managed, current, old, namespace)
 
-    def set_class_attributes(self, attributes: Collection[Look]) -> None:
+    def set_class_attributes(self, attributes: Collection[ClassAttribute]) -> None:
         """Give classes that several versions share the attributes of one of these versions."""
-        self._undo += [(wear, (cls, name, cls.__dict__[name])) for cls, name, _ in attributes]
+        self._undo += [(set_class_attribute, (cls, name, cls.__dict__[name])) for cls, name, _ in attributes]
         for cls, name, value in attributes:
-            wear(cls, name, value)
+            set_class_attribute(cls, name, value)
 
     def references(self) -> Iterator[object]:
         """Yield the objects that the undo needs, once for each reference to them."""
@@ -94,8 +96,8 @@ def _set_or_remove(mapping: MutableMapping[K, V], key: K, value: V) -> None:
         mapping[key] = value
 
 
-def _set_versions(managed: Hot, current: Version | None, old: Version | None, namespace: Namespace) -> None:
+def _set_versions(managed: ManagedModule, current: Version | None, old: Version | None, namespace: Namespace) -> None:
     managed.current, managed.old = current, old
-    switch(managed.module, namespace)
+    switch_namespace(managed.module, namespace)
     if current is not None:
         current.purged = False

@@ -59,18 +59,18 @@ class ModuleWithGetattr(HotModule):
 _set_type = object.__dict__["__class__"].__set__
 
 
-def retype(module: HotModule, cls: type[HotModule]) -> None:
+def set_module_type(module: HotModule, cls: type[HotModule]) -> None:
     """Make `cls` the real type of `module`; its `__class__` remains `ModuleType`."""
     if type(module) is not cls:
         _set_type(module, cls)
 
 
-def conform(module: HotModule) -> None:
+def update_module_type(module: HotModule) -> None:
     """Give `module` the type that its namespace needs."""
-    retype(module, ModuleWithGetattr if "__getattr__" in module.__dict__ else HotModule)
+    set_module_type(module, ModuleWithGetattr if "__getattr__" in module.__dict__ else HotModule)
 
 
-def switch(module: HotModule, namespace: Namespace) -> None:
+def switch_namespace(module: HotModule, namespace: Namespace) -> None:
     """Make `namespace` the one that `module.name` is looked up in from now on."""
     module.__dict__ = namespace
-    conform(module)
+    update_module_type(module)

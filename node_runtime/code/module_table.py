@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 from .module import HotModule
-from .version import Hot, Source
+from .version import ManagedModule, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ class ModuleTable:
 
     def __init__(self) -> None:
         self.sources: dict[str, Source] = {}
-        self.modules: dict[str, Hot] = {}
+        self.modules: dict[str, ManagedModule] = {}
         self.preparing_thread: int | None = None
         self.change_count = 0
         self.execution_counter = itertools.count(1)
@@ -61,11 +61,11 @@ class ModuleTable:
         """Return the committed batches that are still kept for a revert."""
         return [batch for ref in self._batches if (batch := ref()) is not None]
 
-    def managed(self, name: str) -> Hot:
+    def managed(self, name: str) -> ManagedModule:
         """Return the entry of a module. Its stable object is made once and never replaced."""
         managed = self.modules.get(name)
         if managed is None:
-            managed = self.modules.setdefault(name, Hot(name, HotModule(name)))
+            managed = self.modules.setdefault(name, ManagedModule(name, HotModule(name)))
         return managed
 
     def namespace(self, module: str) -> Namespace | None:
@@ -95,7 +95,7 @@ def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Sourc
     complete = {source.module: source for source in sources}
     for source in list(complete.values()):
         parent, directory = source.module.rpartition(".")[0], _parent_directory(source)
-        while parent and not (parent in complete or parent in known or is_foreign(parent)):
+        while parent and not (parent in complete or parent in known or is_unmanaged(parent)):
             complete[parent] = Source(parent, directory, source.app, source.app_vsn)
             parent, directory = parent.rpartition(".")[0], os.path.dirname(directory)
     return sorted(complete.values(), key=lambda source: source.module.count("."))
@@ -109,7 +109,7 @@ def _functions(namespace: Namespace) -> Iterator[FunctionType]:
             yield from (method for method in vars(value).values() if isinstance(method, FunctionType))
 
 
-def is_foreign(name: str) -> bool:
+def is_unmanaged(name: str) -> bool:
     """Return whether a module of that name is loaded and not managed."""
     return name in sys.modules and not isinstance(sys.modules[name], HotModule)
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from node_runtime.protocol.messages import ModuleInfo
 
 from .batch import Batch
-from .drift import Drift, Status, find_drift, status
+from .drift import Drift, ModuleStatus, find_drift, module_status
 from .errors import CodeError, LoadFailed
 from .loading import load_hazards
-from .loading.execution_order import in_order
+from .loading.execution_order import in_execution_order
 from .loading.finder import Finder
 from .loading.staging import Stage
 from .module_table import ModuleTable, with_parents
 from .old.old_versions import OldVersions
-from .old.process_adapter import LiveProcesses
-from .version import Hot, Source, Unit, Version, compile_unit
+from .old.process_adapter import RuntimeProcessAdapter
+from .version import CompilationUnit, ManagedModule, Source, Version, compile_unit
 from .young_garbage import collect_young
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from .old.running import Processes
+    from .old.running import ProcessAdapter
 
 _installed: CodeServer | None = None
 
@@ -39,13 +39,13 @@ def current() -> CodeServer:
 class CodeServer:
     """Loads the applications' modules, at most two versions of each. Follows code(3) of OTP's kernel."""
 
-    def __init__(self, processes: Processes | None = None) -> None:
+    def __init__(self, processes: ProcessAdapter | None = None) -> None:
         self._table = ModuleTable()
         self._finder = Finder(self._table)
-        self._old = OldVersions(self._table, LiveProcesses() if processes is None else processes)
+        self._old = OldVersions(self._table, RuntimeProcessAdapter() if processes is None else processes)
 
     @property
-    def modules(self) -> dict[str, Hot]:
+    def modules(self) -> dict[str, ManagedModule]:
         """Every module that was ever requested; it is loaded if it has a `current` version."""
         return self._table.modules
 
@@ -89,7 +89,7 @@ class CodeServer:
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
-            reason = load_hazards.refusal(source)
+            reason = load_hazards.load_refusal(source)
             if reason is not None:
                 raise CodeError(reason)
         gone = [self._table.managed(name) for name in deleted]
@@ -107,7 +107,7 @@ class CodeServer:
                     stage.add(unit)
                 else:
                     stage.take_back(managed, old)
-            for each in in_order(stage.staged.values()):
+            for each in in_execution_order(stage.staged.values()):
                 try:
                     stage.run(each)
                 except BaseException as error:  # any exception that a module's body has raised
@@ -117,15 +117,15 @@ class CodeServer:
             raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
         versions = [(each.managed, each.version) for each in staged if each.version is not None]
         carried = {each.managed.name: each.carried_values for each in staged if each.carried_values}
-        batch = Batch(self._table, versions, gone, carried, load_hazards.find(self._table, staged, gone))
+        batch = Batch(self._table, versions, gone, carried, load_hazards.find_hazards(self._table, staged, gone))
         collect_young()  # now, so that it doesn't happen during the commit
         return batch
 
-    def _equal_old(self, unit: Unit) -> Version | None:
+    def _equal_old(self, unit: CompilationUnit) -> Version | None:
         old = self._table.managed(unit.source.module).old
         return old if old is not None and old.sha256 == unit.sha256 else None
 
-    def _compile(self, source: Source) -> Unit:
+    def _compile(self, source: Source) -> CompilationUnit:
         managed = self._table.managed(source.module)
         loaded = tuple(version for version in (managed.current, managed.old) if version is not None)
         try:
@@ -186,9 +186,9 @@ class CodeServer:
         managed = self._table.modules.get(module)
         return (None, None) if managed is None else (managed.current, self._old.of(managed))
 
-    def module_status(self, module: str) -> Status:
+    def module_status(self, module: str) -> ModuleStatus:
         """Compare a module with its file, which it reads. Follows code:module_status/1."""
-        return status(self.versions(module)[0], self._table.sources.get(module))
+        return module_status(self.versions(module)[0], self._table.sources.get(module))
 
     def modified(self, released: Mapping[str, str] | None = None) -> list[Drift]:
         """Return the loaded modules whose code differs from their files or from a release's manifest.

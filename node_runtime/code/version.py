@@ -14,12 +14,12 @@ from .module import HotModule, Namespace
 if TYPE_CHECKING:
     from types import CodeType
 
-    from .classes.class_reuse import Face
+    from .classes.class_reuse import VersionAttributes
     from .loading.typing_overloads import Overloads
 
 
-Link = tuple[str, str, str]
-Links = tuple[Link, ...]
+ImportedName = tuple[str, str, str]
+ImportedNames = tuple[ImportedName, ...]
 """Imported names: module, name there, name here. A star import is "*", "*"; a name that it took is "*", name here."""
 
 
@@ -57,7 +57,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class CompilationUnit:
     """A source that was read once, hashed and compiled from the same bytes, and can be executed."""
 
     source: Source
@@ -79,13 +79,13 @@ class Version:
     that `typing` keeps for it while it is current.
     """
 
-    unit: Unit
+    unit: CompilationUnit
     namespace: Namespace
     execution_index: int
     loaded: float = field(default_factory=time.time)
-    live_imports: Links = ()
+    live_imports: ImportedNames = ()
     purged: bool = False
-    reused_classes: dict[type, Face] = field(default_factory=dict)
+    reused_classes: dict[type, VersionAttributes] = field(default_factory=dict)
     overloads: Overloads = field(default_factory=dict)
 
     @property
@@ -116,7 +116,7 @@ class Version:
 
 
 @dataclass(slots=True, eq=False)
-class Hot:
+class ManagedModule:
     """A managed module: its stable object, its current version and at most one old version."""
 
     name: str
@@ -125,7 +125,7 @@ class Hot:
     old: Version | None = None
 
 
-def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) -> Unit:
+def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) -> CompilationUnit:
     """Compile `data`. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
 
     The code's file name is the plain path, as debuggers and coverage expect; each release has a directory of its own.
@@ -137,4 +137,4 @@ def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) 
     if any(other.unit.file == file and other.sha256 != sha256 for other in others):
         file = f"{file}@{sha256[:12]}"
     code = compile(data, file, "exec", dont_inherit=True)
-    return Unit(source, data, sha256, file, code, read_imports(code, source.package))
+    return CompilationUnit(source, data, sha256, file, code, read_imports(code, source.package))

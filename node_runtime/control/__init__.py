@@ -1,6 +1,6 @@
 """The node's control plane: authenticated requests and events over ZeroMQ, served by a thread of its own."""
 
 from .control import Control
-from .method_handlers import ReleaseHandler
+from .method_handlers import ReleaseOperations
 
-__all__ = ["Control", "ReleaseHandler"]
+__all__ = ["Control", "ReleaseOperations"]

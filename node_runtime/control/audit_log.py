@@ -19,7 +19,7 @@ MAX_TAIL_BYTES = 1 << 20
 """Bytes at the end of the file that are searched for the newest entries."""
 
 
-class Audit:
+class AuditLog:
     """The audit in the file `path`. Only one thread writes it."""
 
     def __init__(self, path: Path) -> None:

@@ -22,7 +22,7 @@ ZAP_DOMAIN: Final = b"hotdash"
 logger: Final = logging.getLogger("node_runtime.control")
 
 
-class Zap:
+class ZapHandler:
     """Answers on `socket` from the table `roles` of public keys (Z85). One per context; owned by one thread."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], roles: Mapping[bytes, Role]) -> None:

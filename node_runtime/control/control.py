@@ -18,16 +18,16 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
 
 from .access_selftest import require_refusal
-from .audit_log import Audit
-from .dispatch import Dispatch
+from .audit_log import AuditLog
+from .dispatch import Dispatcher
 from .event_log import EventLog
-from .event_source import Watch
-from .loop_bridge import Turns
-from .method_handlers import Handlers, Identity, ReleaseHandler
-from .snapshots import Observer
-from .sockets import Endpoint
+from .event_source import EventSource
+from .loop_bridge import LoopBridge
+from .method_handlers import MethodHandlers, NodeIdentity, ReleaseOperations
+from .snapshots import SnapshotReader
+from .sockets import ControlSockets
 from .uploads import Uploads
-from .vitals import Meter
+from .vitals import VitalsMeter
 
 _NEW_STATUS: Final = {"installed": "current", "reverted": "current", "committed": "permanent"}
 """The release status that follows from an operation's outcome."""
@@ -43,7 +43,7 @@ class Control:
 
     def __init__(
         self,
-        handler: ReleaseHandler,
+        handler: ReleaseOperations,
         runtime: Runtime,
         code: CodeServer,
         *,
@@ -71,7 +71,7 @@ class Control:
         Raises Refused when it can't listen there, or when an unknown key is not refused.
         """
         keys = make_keys(self._directory)
-        self._sockets = Endpoint(keys)
+        self._sockets = ControlSockets(keys)
         self._closers.append(self._sockets.stop)
         try:
             ports = self._sockets.bind(self._host, self._port)
@@ -95,17 +95,17 @@ class Control:
 
     # ------------------------------------------------------------------ inside
 
-    def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatch:
+    def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatcher:
         sockets = self._sockets
-        audit = Audit(self._directory / "var" / "audit.jsonl")
+        audit = AuditLog(self._directory / "var" / "audit.jsonl")
         uploads = Uploads(self._directory / "var" / "staging")
         events = EventLog(self._boot_id, sockets.publish)
-        meter = Meter(self._runtime, loop, self._started)
-        handlers = Handlers(
-            Identity(self._name, self._boot_id, os.getpid(), self._directory, self._started, events_port),
+        meter = VitalsMeter(self._runtime, loop, self._started)
+        handlers = MethodHandlers(
+            NodeIdentity(self._name, self._boot_id, os.getpid(), self._directory, self._started, events_port),
             self._handler,
             self._runtime,
-            Observer(self._runtime, self._code),
+            SnapshotReader(self._runtime, self._code),
             events,
             audit,
             uploads,
@@ -113,15 +113,15 @@ class Control:
             lambda text: sockets.run(lambda: events.emit("release", escape(text))),
             self._on_stop,
         )
-        bridge = Turns(loop, threading.get_ident(), sockets.run, sockets.later)
-        dispatch = Dispatch(handlers.entries(), sockets, bridge, audit, self._name)
+        bridge = LoopBridge(loop, threading.get_ident(), sockets.run, sockets.later)
+        dispatch = Dispatcher(handlers.entries(), sockets, bridge, audit, self._name)
 
         def publish_vitals() -> None:
             sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
 
         sockets.run(publish_vitals)
-        event_source = Watch(self._runtime, events, sockets.run, sockets.later)
+        event_source = EventSource(self._runtime, events, sockets.run, sockets.later)
         self._closers = [audit.close, sockets.stop, uploads.close, dispatch.close, event_source.close]
         self._closers.append(
             self._handler.subscribe(lambda operation: sockets.run(lambda: _publish(events, audit, operation)))
@@ -145,7 +145,7 @@ def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
     events.emit("release", escape(f"release {vsn} is on probation, health {health.verdict}: {health.finding}"))
 
 
-def _publish(events: EventLog, audit: Audit, operation: Operation) -> None:
+def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     """Publish the progress of an operation as an event, and write its end to the audit log."""
     progress = operation.outcome or operation.phase
     line = f"{operation.kind} of {operation.to_vsn} by {operation.who}: {progress}"

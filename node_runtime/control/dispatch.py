@@ -21,14 +21,14 @@ from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.methods import Method
-from node_runtime.protocol.wire import MAX_REPLY, Malformed, pack, unpack
+from node_runtime.protocol.wire import MAX_REPLY_BYTES, MalformedMessage, pack, unpack
 
-from .audit_log import Audit
-from .loop_bridge import Turns
-from .sockets import Endpoint, Peer
+from .audit_log import AuditLog
+from .loop_bridge import LoopBridge
+from .sockets import ControlSockets, Peer
 
-P = TypeVar("P", bound=m.Struct)
-R = TypeVar("R", bound=m.Struct)
+P = TypeVar("P", bound=m.WireStruct)
+R = TypeVar("R", bound=m.WireStruct)
 
 MAX_KNOWN_CALLERS: Final = 1000
 """Connections whose callers are remembered; the least recently used is dropped."""
@@ -52,7 +52,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[P, R]):
+class MethodEntry(Generic[P, R]):
     """One entry of the method table: the handler of `method`, and the thread that runs it.
 
     `where` is "control" for the control thread, if the handler is quick and safe beside the event loop; "loop" for the
@@ -70,11 +70,16 @@ class Entry(Generic[P, R]):
     audit_required: bool = True
 
 
-class Dispatch:
+class Dispatcher:
     """Receives requests in the control thread and replies to each exactly once."""
 
     def __init__(
-        self, entries: Iterable[Entry[Any, Any]], sockets: Endpoint, bridge: Turns, audit: Audit, name: str
+        self,
+        entries: Iterable[MethodEntry[Any, Any]],
+        sockets: ControlSockets,
+        bridge: LoopBridge,
+        audit: AuditLog,
+        name: str,
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
         self._sockets = sockets
@@ -92,7 +97,7 @@ class Dispatch:
         """Handle one request."""
         try:
             request = unpack(body, m.Request)
-        except Malformed:
+        except MalformedMessage:
             self._reply(
                 peer,
                 m.Reply(
@@ -124,12 +129,12 @@ class Dispatch:
 class _PendingRequest:
     """A request without a reply so far. Everything except the handler runs in the control thread."""
 
-    def __init__(self, dispatch: Dispatch, peer: Peer, caller: Caller, number: int) -> None:
+    def __init__(self, dispatch: Dispatcher, peer: Peer, caller: Caller, number: int) -> None:
         self._dispatch = dispatch
         self._peer = peer
         self._caller = caller
         self._number = number
-        self._entry: Entry[Any, Any] | None = None
+        self._entry: MethodEntry[Any, Any] | None = None
         self._intent: m.AuditEntry | None = None
 
     def begin(self, request: m.Request) -> None:
@@ -143,7 +148,7 @@ class _PendingRequest:
         self._entry = entry
         self._run_handler(entry, params)
 
-    def _permitted(self, name: str) -> Entry[Any, Any]:
+    def _permitted(self, name: str) -> MethodEntry[Any, Any]:
         entry = self._dispatch._entries.get(name)
         if entry is None or _ROLE_RANK[self._peer.role] < _ROLE_RANK[entry.method.role]:
             raise Refused(
@@ -153,17 +158,17 @@ class _PendingRequest:
             )
         return entry
 
-    def _params(self, entry: Entry[Any, Any], request: m.Request) -> m.Struct:
+    def _params(self, entry: MethodEntry[Any, Any], request: m.Request) -> m.WireStruct:
         try:
-            params: m.Struct = unpack(request.params, entry.method.params)
-        except Malformed as error:
+            params: m.WireStruct = unpack(request.params, entry.method.params)
+        except MalformedMessage as error:
             raise Refused(
                 f"{self._dispatch._name} can't decode the parameters of {entry.method.name!r} ({error}); "
                 f"use the hotdash that came with the node: `bin/<name> attach`."
             ) from None
         return params
 
-    def _write_intent(self, entry: Entry[Any, Any], params: m.Struct) -> None:
+    def _write_intent(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         if entry.subject is None:
             return
         intent = m.AuditEntry(
@@ -185,7 +190,7 @@ class _PendingRequest:
             logger.error("%s", error.sentence)
         self._intent = intent
 
-    def _run_handler(self, entry: Entry[Any, Any], params: m.Struct) -> None:
+    def _run_handler(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         caller, fallback = self._caller, entry.fallback
         if entry.where in ("loop", "slices"):
             in_control_thread = None if fallback is None else lambda sentence: fallback(caller, params, sentence)
@@ -197,7 +202,7 @@ class _PendingRequest:
         else:
             self._finish(*_result_of(lambda: entry.handler(caller, params)))
 
-    def _in_worker(self, entry: Entry[Any, Any], params: m.Struct) -> None:
+    def _in_worker(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         result, error = _result_of(lambda: entry.handler(self._caller, params))
         self._dispatch._sockets.run(lambda: self._finish(result, error))
 
@@ -213,9 +218,9 @@ class _PendingRequest:
             except (TypeError, ValueError, OverflowError) as unsendable:
                 error = unsendable
             else:
-                if len(packed) <= MAX_REPLY:
+                if len(packed) <= MAX_REPLY_BYTES:
                     return m.Reply(id=self._number, result=packed)
-                error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY:,}), so it was not sent.")
+                error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent.")
         if not isinstance(error, Refused):
             logger.error("a request failed", exc_info=error)
             method = self._entry.method.name if self._entry is not None else "the request"
@@ -227,7 +232,7 @@ class _PendingRequest:
             return
         if reply.failure is not None:
             outcome = f"refused: {reply.failure.sentence}"
-        elif isinstance(result, m.Started):
+        elif isinstance(result, m.OperationStarted):
             outcome = f"started operation {result.operation}"
         elif isinstance(result, m.Operation):
             outcome = result.outcome or result.phase
@@ -248,5 +253,5 @@ def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         return None, error
 
 
-def _error_reply(error: Refused) -> m.Failure:
-    return m.Failure(code=int(error.code), sentence=error.sentence, operation=error.operation)
+def _error_reply(error: Refused) -> m.ErrorReply:
+    return m.ErrorReply(code=int(error.code), sentence=error.sentence, operation=error.operation)

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from node_runtime.protocol.messages import Event, EventKind, Operation, Vitals
+from node_runtime.protocol.messages import NodeEvent, NodeEventKind, Operation, Vitals
 from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
@@ -23,13 +23,13 @@ class EventLog:
     def __init__(self, boot_id: str, publish: Callable[[bytes], None]) -> None:
         self._boot_id = boot_id
         self._publish = publish
-        self._kept: deque[Event] = deque(maxlen=MAX_KEPT_EVENTS)
+        self._kept: deque[NodeEvent] = deque(maxlen=MAX_KEPT_EVENTS)
         self.seq = 0
         """The number of the newest event; 0 before the first."""
 
     def emit(
         self,
-        kind: EventKind,
+        kind: NodeEventKind,
         text: str = "",
         *,
         vitals: Vitals | None = None,
@@ -40,7 +40,7 @@ class EventLog:
         if operation is not None and len(pack(operation)) > MAX_OPERATION_BYTES:
             rehearsal = operation.rehearsal and msgspec.structs.replace(operation.rehearsal, results=())
             operation = msgspec.structs.replace(operation, results=(), rehearsal=rehearsal)
-        event = Event(
+        event = NodeEvent(
             boot_id=self._boot_id,
             seq=self.seq + 1,
             at=time.time() if at is None else at,
@@ -54,6 +54,6 @@ class EventLog:
             self._kept.append(event)
         self._publish(pack(event))
 
-    def newest(self, limit: int) -> tuple[Event, ...]:
+    def newest(self, limit: int) -> tuple[NodeEvent, ...]:
         """Return at most `limit` events, newest last."""
         return tuple(self._kept)[-limit:] if limit > 0 else ()

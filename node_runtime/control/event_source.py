@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from node_runtime.behaviours.show.describe import Limits, describe
+from node_runtime.behaviours.show.describe import DescribeLimits, describe
 from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.messages import ProcessEvent
@@ -29,7 +29,7 @@ MAX_TEXT_LENGTH: Final = 300
 """Characters of an event's text."""
 
 
-class Watch(logging.Handler):
+class EventSource(logging.Handler):
     """Subscribes to `runtime`'s processes and to all log records of level WARNING and above, until `close`.
 
     Both arrive from any thread; `later(seconds, task)` and `run(task)` are those of the control sockets.
@@ -94,7 +94,7 @@ def _reason(reason: object) -> str:
     """Return an exit reason on one line, without running its `repr`."""
     if type(reason) is str:
         return _line(reason)
-    term = describe(reason, Limits(depth=2, parts=4, terms=20))
+    term = describe(reason, DescribeLimits(depth=2, parts=4, terms=20))
     parts = [part.text for _, part in term.items] or [term.text]
     if issubclass(type(reason), BaseException) and term.items:
         parts = [argument.text for _, argument in term.items[0][1].items]

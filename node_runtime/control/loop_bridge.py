@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
-from node_runtime.processes.errors import CRASHES
+from node_runtime.processes.errors import CRASH_EXCEPTIONS
 from node_runtime.protocol.exit_codes import Refused
 
 LOOP_TIMEOUT_SECONDS: Final = 1.0
@@ -28,7 +28,7 @@ _NEXT_SLICE: Final = object()
 ReplyCallback = Callable[[Any, BaseException | None], None]
 
 
-class Turns:
+class LoopBridge:
     """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are those of the control sockets.
 
     Call `ask` in the control thread; `done(result, error)` is called there once.
@@ -76,7 +76,7 @@ class Turns:
                 return
             try:
                 result = work()
-            except CRASHES as error:
+            except CRASH_EXCEPTIONS as error:
                 finish(None, error)
                 return
             if inspect.isawaitable(result):

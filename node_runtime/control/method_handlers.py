@@ -20,24 +20,24 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.wire import MAX_REQUEST
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES
 from node_runtime.supervisor import restart_child, terminate_child
 
-from .audit_log import Audit
-from .dispatch import Caller, Entry
+from .audit_log import AuditLog
+from .dispatch import Caller, MethodEntry
 from .event_log import EventLog
-from .snapshots import Observer, Picture
+from .snapshots import RuntimeSnapshot, SnapshotReader
 from .uploads import Uploads
-from .vitals import Meter
+from .vitals import VitalsMeter
 
 
-class Rehearsals(Protocol):
+class RehearsalEvents(Protocol):
     """Calls a listener, on the event loop, with the release, the number of rehearsed processes, and their total."""
 
     def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
 
 
-class ReleaseHandler(Protocol):
+class ReleaseOperations(Protocol):
     """The operations of the node's release handler that the control plane calls. All may raise Refused.
 
     `releases`, `operation` and `operations` are called in the control thread, while the event loop may be
@@ -48,7 +48,7 @@ class ReleaseHandler(Protocol):
     vsn: str
 
     @property
-    def rehearsals(self) -> Rehearsals: ...
+    def rehearsals(self) -> RehearsalEvents: ...
     @property
     def permanent(self) -> str: ...
     @property
@@ -67,7 +67,7 @@ class ReleaseHandler(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class NodeIdentity:
     """The node's attributes that are constant from boot to exit."""
 
     name: str
@@ -78,7 +78,7 @@ class Identity:
     events_port: int
 
 
-class Handlers:
+class MethodHandlers:
     """The methods of one node. `entries` says in which thread each method runs.
 
     `emit_release_event(text)`, from any thread, publishes an event about releases; `stop(restart)` shuts down the node.
@@ -86,14 +86,14 @@ class Handlers:
 
     def __init__(
         self,
-        identity: Identity,
-        handler: ReleaseHandler,
+        identity: NodeIdentity,
+        handler: ReleaseOperations,
         runtime: Runtime,
-        observer: Observer,
+        observer: SnapshotReader,
         events: EventLog,
-        audit: Audit,
+        audit: AuditLog,
         uploads: Uploads,
-        meter: Meter,
+        meter: VitalsMeter,
         emit_release_event: Callable[[str], None],
         stop: Callable[[bool], None],
     ) -> None:
@@ -108,30 +108,32 @@ class Handlers:
         self._emit_release_event = emit_release_event
         self._stop = stop
 
-    def entries(self) -> list[Entry[Any, Any]]:
+    def entries(self) -> list[MethodEntry[Any, Any]]:
         """Return the method table."""
         handler, uploads = self._handler, self._uploads
         return [
-            Entry(methods.HELLO, self.hello),
-            Entry(methods.PING, lambda caller, request: m.Nothing()),
-            Entry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot),
-            Entry(methods.STATE, self.state, "loop", fallback=self.torn_state),
-            Entry(methods.RELEASES, self.releases),
-            Entry(methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop"),
-            Entry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
-            Entry(methods.OPERATIONS, self.operations),
-            Entry(methods.EVENTS, lambda caller, request: m.Events(events=self._events.newest(request.limit))),
-            Entry(methods.AUDIT, lambda caller, request: m.Audit(entries=self._audit.newest(request.limit))),
-            Entry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
-            Entry(methods.STAGE_CHUNK, self.stage_chunk),
-            Entry(methods.STAGE_END, self.stage_end, "worker", lambda request: uploads.file_name(request.upload)),
-            Entry(methods.INSTALL, self.install, "loop", lambda request: request.vsn),
-            Entry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
-            Entry(methods.ROLLBACK, self.rollback, "loop", lambda request: handler.permanent, audit_required=False),
-            Entry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn),
-            Entry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
-            Entry(methods.KILL_PROCESS, self.kill_process, "loop", lambda request: f"<{request.pid}>"),
-            Entry(methods.STOP, self.stop, "loop", lambda request: "restart" if request.restart else "stop"),
+            MethodEntry(methods.HELLO, self.hello),
+            MethodEntry(methods.PING, lambda caller, request: m.Empty()),
+            MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot),
+            MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state),
+            MethodEntry(methods.RELEASES, self.releases),
+            MethodEntry(methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop"),
+            MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
+            MethodEntry(methods.OPERATIONS, self.operations),
+            MethodEntry(methods.EVENTS, lambda caller, request: m.EventList(events=self._events.newest(request.limit))),
+            MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=self._audit.newest(request.limit))),
+            MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
+            MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
+            MethodEntry(methods.STAGE_END, self.stage_end, "worker", lambda request: uploads.file_name(request.upload)),
+            MethodEntry(methods.INSTALL, self.install, "loop", lambda request: request.vsn),
+            MethodEntry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
+            MethodEntry(
+                methods.ROLLBACK, self.rollback, "loop", lambda request: handler.permanent, audit_required=False
+            ),
+            MethodEntry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn),
+            MethodEntry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
+            MethodEntry(methods.KILL_PROCESS, self.kill_process, "loop", lambda request: f"<{request.pid}>"),
+            MethodEntry(methods.STOP, self.stop, "loop", lambda request: "restart" if request.restart else "stop"),
         ]
 
     # ------------------------------------------------------------------ reading, also while the loop is blocked
@@ -161,26 +163,26 @@ class Handlers:
             generation=handler.generation,
             role=caller.role,
             events_port=identity.events_port,
-            max_message=MAX_REQUEST,
+            max_message=MAX_REQUEST_BYTES,
         )
 
-    def releases(self, caller: Caller, request: m.Nothing) -> m.Releases:
-        return m.Releases(releases=self._handler.releases())
+    def releases(self, caller: Caller, request: m.Empty) -> m.ReleaseList:
+        return m.ReleaseList(releases=self._handler.releases())
 
-    def operations(self, caller: Caller, request: m.Limit) -> m.Operations:
-        return m.Operations(operations=self._handler.operations(request.limit))
+    def operations(self, caller: Caller, request: m.ListLimit) -> m.OperationList:
+        return m.OperationList(operations=self._handler.operations(request.limit))
 
     # ------------------------------------------------------------------ reading processes
 
-    def snapshot(self, caller: Caller, request: m.Nothing) -> Generator[None, None, m.Snapshot]:
+    def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
         seq = self._events.seq  # read first: later changes come again as events
         runtime_snapshot = yield from self._observer.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 
-    def torn_snapshot(self, caller: Caller, request: m.Nothing, blocked: str) -> m.Snapshot:
+    def torn_snapshot(self, caller: Caller, request: m.Empty, blocked: str) -> m.Snapshot:
         return self._snapshot(caller, self._events.seq, self._observer.take(), blocked)
 
-    def _snapshot(self, caller: Caller, seq: int, runtime_snapshot: Picture, blocked: str | None) -> m.Snapshot:
+    def _snapshot(self, caller: Caller, seq: int, runtime_snapshot: RuntimeSnapshot, blocked: str | None) -> m.Snapshot:
         newest = self._handler.operations(1)
         return m.Snapshot(
             seq=seq,
@@ -203,9 +205,9 @@ class Handlers:
 
     # ------------------------------------------------------------------ releases
 
-    def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Nothing:
+    def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
         self._uploads.add(request)
-        return m.Nothing()
+        return m.Empty()
 
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
         tarball = self._uploads.end(request.upload)
@@ -216,23 +218,23 @@ class Handlers:
         self._emit_release_event(f"{caller.who} staged release {release.vsn}")
         return release
 
-    def install(self, caller: Caller, request: m.Install) -> m.Started:
-        return m.Started(operation=self._handler.install(request, caller.who))
+    def install(self, caller: Caller, request: m.Install) -> m.OperationStarted:
+        return m.OperationStarted(operation=self._handler.install(request, caller.who))
 
-    def rollback(self, caller: Caller, request: m.Rollback) -> m.Started:
-        return m.Started(operation=self._handler.rollback(request, caller.who))
+    def rollback(self, caller: Caller, request: m.Rollback) -> m.OperationStarted:
+        return m.OperationStarted(operation=self._handler.rollback(request, caller.who))
 
     async def commit(self, caller: Caller, request: m.Commit) -> m.Operation:
         return await self._handler.commit(request, caller.who)
 
-    async def remove(self, caller: Caller, request: m.Vsn) -> m.Releases:
+    async def remove(self, caller: Caller, request: m.ReleaseVsn) -> m.ReleaseList:
         await self._handler.remove(request.vsn)
         self._emit_release_event(f"{caller.who} removed release {request.vsn}")
-        return self.releases(caller, m.Nothing())
+        return self.releases(caller, m.Empty())
 
     # ------------------------------------------------------------------ processes
 
-    async def restart_process(self, caller: Caller, request: m.Target) -> m.Nothing:
+    async def restart_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
         process = self._process(request)
         supervisor = self._runtime.processes.get(process.parent)
         table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
@@ -243,13 +245,13 @@ class Handlers:
             raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; to end it, kill it.")
         await terminate_child(supervisor.pid, child.spec.id)
         await restart_child(supervisor.pid, child.spec.id)
-        return m.Nothing()
+        return m.Empty()
 
-    def kill_process(self, caller: Caller, request: m.Target) -> m.Nothing:
+    def kill_process(self, caller: Caller, request: m.ProcessTarget) -> m.Empty:
         self._runtime.signal(self._process(request), ROOT, "kill")
-        return m.Nothing()
+        return m.Empty()
 
-    def _process(self, request: m.Target) -> Process:
+    def _process(self, request: m.ProcessTarget) -> Process:
         if request.boot_id != self._identity.boot_id:
             raise Refused(
                 f"{self._identity.name} was restarted since, so <{request.pid}> is another process; "
@@ -262,9 +264,9 @@ class Handlers:
 
     # ------------------------------------------------------------------ the node
 
-    def stop(self, caller: Caller, request: m.StopNode) -> m.Nothing:
+    def stop(self, caller: Caller, request: m.StopNode) -> m.Empty:
         asyncio.get_running_loop().call_soon(self._stop, request.restart)
-        return m.Nothing()
+        return m.Empty()
 
 
 def _runtime_version() -> str:

@@ -16,54 +16,54 @@ import msgspec
 
 from node_runtime.behaviours.application_controller import Applications
 from node_runtime.behaviours.show.describe import describe
-from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     Child,
+    ChildTable,
     StatemProcess,
     SupervisorProcess,
-    Table,
 )
 from node_runtime.code import CodeServer
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.process import DEAD, Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessInfo, StateView, Term
+from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
 
 SLICE_SECONDS: Final = 0.002
 """How long one slice of a snapshot may occupy the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class RuntimeSnapshot:
     """The part of a snapshot that comes from the runtime."""
 
-    processes: tuple[ProcessInfo, ...]
+    processes: tuple[ProcessSummary, ...]
     children: tuple[ChildInfo, ...]
     applications: tuple[ApplicationInfo, ...]
     modules: tuple[ModuleInfo, ...]
 
 
-class Observer:
+class SnapshotReader:
     """Takes snapshots of `runtime` and its code server."""
 
     def __init__(self, runtime: Runtime, code: CodeServer) -> None:
         self._runtime = runtime
         self._code = code
 
-    def take(self) -> Picture:
+    def take(self) -> RuntimeSnapshot:
         """Take a snapshot in one go, in the control thread while the event loop is blocked."""
         slices = self.take_in_slices()
         while True:
             try:
                 next(slices)
             except StopIteration as last:
-                snapshot: Picture = last.value
+                snapshot: RuntimeSnapshot = last.value
                 return snapshot
 
-    def take_in_slices(self) -> Generator[None, None, Picture]:
+    def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
         """Take a snapshot in slices of `SLICE_SECONDS`; other callbacks may run at each `yield`.
 
         Each process is read in one slice. Processes that start or end meanwhile are not in the snapshot, so that no
@@ -74,7 +74,7 @@ class Observer:
         masters = self._masters()
         processes = [*list(self._runtime.processes.values()), *list(self._runtime.zombies.values())]
         users: dict[str, int] = {}
-        seen: list[ProcessInfo] = []
+        seen: list[ProcessSummary] = []
         children: list[ChildInfo] = []
         until = monotonic() + SLICE_SECONDS
         for process in processes:
@@ -87,7 +87,7 @@ class Observer:
             seen.append(self._process(process, masters, old))
             children += _idle_children(process)
         alive, zombies = self._runtime.processes, self._runtime.zombies
-        return Picture(
+        return RuntimeSnapshot(
             processes=tuple(one for one in seen if one.pid in alive or one.pid in zombies),
             children=tuple(one for one in children if one.supervisor in alive),
             applications=self.applications(),
@@ -102,7 +102,7 @@ class Observer:
                 vsn=escape(running.spec.vsn),
                 top=None if running.top is None else int(running.top),
             )
-            for running in list(self._runtime.part(Applications).running.values())
+            for running in list(self._runtime.singleton(Applications).running.values())
         )
 
     def state(self, pid: int, *, torn: bool) -> StateView:
@@ -120,10 +120,10 @@ class Observer:
 
     # ------------------------------------------------------------------ inside
 
-    def _process(self, process: Process, masters: dict[int, str], old: dict[str, frozenset[int]]) -> ProcessInfo:
+    def _process(self, process: Process, masters: dict[int, str], old: dict[str, frozenset[int]]) -> ProcessSummary:
         child = self._child(process)
         table = _table(process)
-        return ProcessInfo(
+        return ProcessSummary(
             pid=int(process.pid),
             name=None if process.name is None else escape(process.name),
             kind=process.kind,
@@ -152,7 +152,7 @@ class Observer:
         return None if table is None else table.by_pid.get(process.pid)
 
     def _masters(self) -> dict[int, str]:
-        running = list(self._runtime.part(Applications).running.values())
+        running = list(self._runtime.singleton(Applications).running.values())
         return {int(one.master): escape(one.spec.name) for one in running if one.master is not None}
 
     def _application(self, process: Process, masters: dict[int, str]) -> str | None:
@@ -174,11 +174,11 @@ class Observer:
         return escape(current.vsn)
 
 
-def _table(process: Process) -> Table | None:
+def _table(process: Process) -> ChildTable | None:
     """Return the state of a supervisor; None for another process or before `init` has started."""
     if not isinstance(process, SupervisorProcess):
         return None
-    table: Table | None = process.raw_state()
+    table: ChildTable | None = process.raw_state()
     return table
 
 
@@ -208,4 +208,4 @@ def _state_term(process: Process, torn: bool) -> Term:
     """Return the state for display, formatted by `format_status` unless `torn`."""
     if not isinstance(process, BehaviourProcess):
         return Term(type=process.kind, text=escape(f"{process.module}:{process.qualname}"))
-    return shown(type(process.instance), process.raw_state(), run_hook=not torn)
+    return describe_state(type(process.instance), process.raw_state(), run_hook=not torn)

@@ -26,9 +26,9 @@ import zmq
 from node_runtime.protocol.cookie import NodeKeys
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Role
-from node_runtime.protocol.wire import MAX_REQUEST, WELCOME, prepare_socket
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, prepare_socket
 
-from .authentication import ZAP_DOMAIN, Zap
+from .authentication import ZAP_DOMAIN, ZapHandler
 
 SocketTask: TypeAlias = Callable[[], None]
 
@@ -49,7 +49,7 @@ class Peer:
     address: str
 
 
-class Endpoint:
+class ControlSockets:
     """The sockets and their thread. Call `bind`, then `start`, then `stop`."""
 
     def __init__(self, keys: NodeKeys) -> None:
@@ -62,7 +62,7 @@ class Endpoint:
         for end in (self._wake, self._woken):
             end.setblocking(False)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap = Zap(self._context, keys.roles)
+        self._zap = ZapHandler(self._context, keys.roles)
         self._router = self._server(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._events = self._server(zmq.XPUB)
@@ -121,7 +121,7 @@ class Endpoint:
 
     def _server(self, kind: int) -> zmq.Socket[bytes]:
         server: zmq.Socket[Any] = self._context.socket(kind)
-        prepare_socket(server, MAX_REQUEST)
+        prepare_socket(server, MAX_REQUEST_BYTES)
         server.setsockopt(zmq.SNDHWM, MAX_QUEUED_MESSAGES)
         server.setsockopt(zmq.RCVHWM, MAX_QUEUED_MESSAGES)
         server.curve_server = True

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import StageBegin, StageChunk
-from node_runtime.protocol.wire import CHUNK
+from node_runtime.protocol.wire import UPLOAD_CHUNK_BYTES
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -78,7 +78,7 @@ class Uploads:
         with self._lock:
             upload = self._find(chunk.upload)
             end = chunk.offset + len(chunk.data)
-            if chunk.offset != upload.received or end > upload.size or len(chunk.data) > CHUNK:
+            if chunk.offset != upload.received or end > upload.size or len(chunk.data) > UPLOAD_CHUNK_BYTES:
                 self._drop(chunk.upload)
                 raise Refused("The chunks of the upload don't fit together; it was dropped, stage the tarball again.")
             try:

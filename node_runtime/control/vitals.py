@@ -17,7 +17,7 @@ MIN_RATE_SECONDS: Final = 0.5
 """The shortest interval for rates: below it CPU share and messages per second are mostly noise."""
 
 
-class Meter:
+class VitalsMeter:
     """Measures the vitals. The control thread calls `measure` once a second; `latest` is the last result."""
 
     def __init__(self, runtime: Runtime, loop: asyncio.AbstractEventLoop, started: float) -> None:

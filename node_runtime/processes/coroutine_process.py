@@ -14,16 +14,16 @@ from inspect import CORO_CREATED, getcoroutinestate
 from types import BuiltinFunctionType, CoroutineType, FunctionType, MethodType
 from typing import Any, ClassVar, Final, TypeAlias
 
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .crash_report import report_crash
 from .errors import Exit, Stop
 from .pid import Pid
-from .process import BUSY, DEAD, HELD, WAITING, Process, SparseAttribute, here
-from .reply_future import Answer
+from .process import BUSY, DEAD, HELD, WAITING, Process, SparseAttribute, task_process
+from .reply_future import ReplyFuture
 from .runtime import Runtime
-from .scheduler import QUANTUM
-from .transaction import current_barrier
+from .scheduler import MAX_MESSAGES_PER_RUN
+from .transaction import current_transaction
 
 ProcessFunction: TypeAlias = Callable[..., Awaitable[object]]
 NO_MESSAGE: Final[Any] = object()
@@ -34,14 +34,14 @@ class CoroutineProcess(Process):
     """Runs one coroutine, from the start of the process to its end."""
 
     __slots__ = ("deferred_start", "function", "mail_waiter", "messages_without_wait")
-    kind: ClassVar[Kind] = "process"
+    kind: ClassVar[ProcessKind] = "process"
     exit_requested = SparseAttribute[bool]()
     """An exit signal has requested its end; `reason` is the signal's reason, which may be None."""
 
     def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
         super().__init__(runtime, parent)
         self.function = function
-        self.mail_waiter: Answer | None = None
+        self.mail_waiter: ReplyFuture | None = None
         self.messages_without_wait = 0
         self.deferred_start: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         """The arguments for its function, if it was started inside a transaction: it starts when it is resumed."""
@@ -62,9 +62,9 @@ class CoroutineProcess(Process):
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start the coroutine; its first step runs in a later turn, inside a transaction only when it is resumed."""
-        if (inside := current_barrier()) is not None:
+        if (inside := current_transaction()) is not None:
             self.gate, self.held, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
-            inside.born.append(self.pid)
+            inside.started.append(self.pid)
         else:
             self._start_task(args, kwargs)
 
@@ -79,7 +79,7 @@ class CoroutineProcess(Process):
         self.task = self.runtime.create_task(self._run_function(args, kwargs))
 
     async def _run_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        here.set(self)
+        task_process.set(self)
         try:
             await self.function(*args, **kwargs)
             reason: object = self.reason if self.exit_requested else "normal"
@@ -112,7 +112,7 @@ class CoroutineProcess(Process):
 
     async def next_message(self, timeout: float | None) -> Any:
         """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
-        if self.messages_without_wait == QUANTUM:
+        if self.messages_without_wait == MAX_MESSAGES_PER_RUN:
             self.messages_without_wait = 0
             await asyncio.sleep(0)  # before it takes a message: a cancellation here would lose it
         message = self._take()
@@ -128,7 +128,7 @@ class CoroutineProcess(Process):
     async def _wait_for_mail(self) -> None:
         if self.mail_waiter is not None:
             raise RuntimeError(f"{self.title()} already waits in receive(); one task of a process may read its mail")
-        self.mail_waiter = Answer(self.runtime)
+        self.mail_waiter = ReplyFuture(self.runtime)
         self.gate = WAITING
         self.spent, self.since = self.busy_seconds(), 0.0
         try:
@@ -157,7 +157,7 @@ class TaskProcess(CoroutineProcess):
     """Runs asyncio code that doesn't know the runtime."""
 
     __slots__ = ()
-    kind: ClassVar[Kind] = "task"
+    kind: ClassVar[ProcessKind] = "task"
 
     def take_untrapped_exit(self, reason: object) -> None:
         coroutine = None if self.task is None else self.task.get_coro()

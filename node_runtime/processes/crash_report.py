@@ -14,11 +14,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .errors import Exit
 from .exit_reasons import describe_reason, is_orderly, reason_is
-from .log_context import on_behalf_of
+from .log_context import logging_as
 from .pid import Pid
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class CrashReport:
 
     pid: Pid
     name: str | None
-    kind: Kind
+    kind: ProcessKind
     module: str
     qualname: str
     vsn: str
@@ -60,7 +60,7 @@ def report_crash(
     A `Refused` is logged as its sentence, without a traceback: it tells an operator what to do, and no code has failed.
     """
     if not is_orderly(reason):
-        refused = refusal(reason)
+        refused = find_refusal(reason)
         reason_text = describe_reason(reason) if refused is None else refused.sentence
         report = CrashReport(
             pid=process.pid,
@@ -75,7 +75,7 @@ def report_crash(
             last_message=last_message,
             state=state,
         )
-        with on_behalf_of(process):
+        with logging_as(process):
             if refused is None:
                 frames = (type(error), error, user_frames(error.__traceback__))
                 logger.error("%s", _sentence(report), exc_info=frames, extra={"report": report})
@@ -93,7 +93,7 @@ def _sentence(report: CrashReport) -> str:
     return sentence
 
 
-def refusal(reason: object) -> Refused | None:
+def find_refusal(reason: object) -> Refused | None:
     """Return the Refused that caused an exit: the reason itself, or that of a called process or of a child."""
     while issubclass(type(reason), (Refused, Exit, tuple)):  # other types may run user code: see reason_is
         if isinstance(reason, Refused):
@@ -117,7 +117,7 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
     return found or traceback
 
 
-def shown(message: object) -> str:
+def bounded_repr(message: object) -> str:
     """Return a bounded `repr` of a message on one line; a `__repr__` that raises is named in it."""
     try:
         return _bounded.repr(message)

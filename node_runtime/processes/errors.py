@@ -22,11 +22,11 @@ class NoReply:
 NO_REPLY: Any = NoReply()
 """Means that there is no reply; None can't mean that, because it is a valid reply."""
 
-CRASHES: Final = (Exception, SystemExit, KeyboardInterrupt)
+CRASH_EXCEPTIONS: Final = (Exception, SystemExit, KeyboardInterrupt)
 """Exceptions of user code that end only the process in which they are raised, or the request that ran the code."""
 
 
-def is_cancelled() -> bool:
+def is_being_cancelled() -> bool:
     """Return whether the running task is being cancelled; otherwise a CancelledError comes from the code it called."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from node_runtime.protocol.clip import clip
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
 from .exit_reasons import describe_reason, is_orderly
 from .pid import Pid
@@ -20,7 +20,7 @@ from .pid import Pid
 if TYPE_CHECKING:
     from .process import Process
 
-KEPT: Final = 200
+MAX_ENDS_KEPT: Final = 200
 """The number of orderly ends that a runtime remembers, and of the other ends."""
 MAX_REASON_CHARS: Final = 300
 """Characters of a reason. It is kept as a text: the reason itself would keep old code and old states alive."""
@@ -34,7 +34,7 @@ class Finished(NamedTuple):
 
     pid: Pid
     name: str | None
-    kind: Kind
+    kind: ProcessKind
     module: str
     qualname: str
     parent: Pid | None
@@ -49,7 +49,7 @@ class Finished(NamedTuple):
 class ExitLog:
     """The newest ends of a runtime's processes."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = MAX_ENDS_KEPT) -> None:
         self._orderly: deque[Finished] = deque(maxlen=kept)
         self._others: deque[Finished] = deque(maxlen=kept)
 

@@ -6,11 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 
-from node_runtime.protocol.messages import Kind, Status
+from node_runtime.protocol.messages import ProcessKind, RunStatus
 
-from .exit_log import KEPT, Finished
+from .exit_log import MAX_ENDS_KEPT, Finished
 from .pid import Pid, Target
-from .process import Process, here
+from .process import Process, task_process
 from .runtime import runtime
 
 
@@ -26,8 +26,8 @@ class ProcessInfo:
 
     pid: Pid
     name: str | None
-    kind: Kind
-    status: Status
+    kind: ProcessKind
+    status: RunStatus
     module: str
     qualname: str
     parent: Pid | None
@@ -70,7 +70,7 @@ def process_info(target: Target) -> ProcessInfo:
     )
 
 
-def finished_processes(limit: int = KEPT) -> list[Finished]:
+def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
     """Return the processes that ended most recently and their reasons, the newest first, at most `limit` of them.
 
     200 orderly ends and 200 others are remembered. OTP keeps no such list.
@@ -106,7 +106,7 @@ def stray_tasks() -> list[StrayTask]:
         if task in process_tasks or _is_runtime_task(_frame_of(coroutine)[0]):
             continue
         get_context = getattr(task, "get_context", None)
-        owner = get_context().get(here) if get_context is not None else None
+        owner = get_context().get(task_process) if get_context is not None else None
         qualname = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         found.append(StrayTask(task.get_name(), qualname, owner and owner.pid, _frames(coroutine)))
     return sorted(found, key=lambda task: task.name)

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from . import current_runtime
-from .process import Process, here
+from .process import Process, task_process
 
 
-def say_who_logs(release: Callable[[], str]) -> Callable[[], None]:
+def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]:
     """Add the attributes below to every log record of this OS process; returns a function that undoes this.
 
     `pid` is the number of the process that logs, `registered` its name; both are None outside of processes.
@@ -47,11 +47,11 @@ def _logging_process() -> Process | None:
     node = current_runtime.node
     if node is not None and node.thread == threading.get_ident() and node.current is not None:
         return node.current
-    return here.get()
+    return task_process.get()
 
 
 @contextmanager
-def on_behalf_of(process: Process) -> Iterator[None]:
+def logging_as(process: Process) -> Iterator[None]:
     """Attribute the runtime's log records inside the block to `process`, whichever process is running."""
     node = process.runtime
     before, node.current = node.current, process

@@ -15,7 +15,7 @@ from .pid import ROOT, Pid, Ref, Target
 from .process import Process
 from .runtime import Runtime, runtime
 from .timers import TimerRef, check_seconds
-from .wait_graph import end_of, refuse_deadlock
+from .wait_graph import refuse_deadlock, wait_for_end
 
 P = ParamSpec("P")
 
@@ -69,7 +69,7 @@ def _spawn(
     node = runtime()
     me = node.me()
     process = process_type(node, me.pid if me is not None else ROOT, function)
-    node.born(process, link=me if link else None)
+    node.add_process(process, link=me if link else None)
     process.begin(args, kwargs)
     return process
 
@@ -281,4 +281,4 @@ async def until_ended(target: Target) -> object:
     node = runtime()
     process = node.find(target)
     refuse_deadlock(node.me(), process)
-    return await end_of(process)
+    return await wait_for_end(process)

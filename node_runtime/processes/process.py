@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeAlias, TypeVar, overload
 
-from node_runtime.protocol.messages import Kind, Status
+from node_runtime.protocol.messages import ProcessKind, RunStatus
 
 from .messages import EXIT
 from .pid import Pid, Ref
@@ -22,7 +22,7 @@ from .pid import Pid, Ref
 if TYPE_CHECKING:
     from typing import Self
 
-    from .reply_future import Awaited
+    from .reply_future import AnyReplyFuture
     from .runtime import Runtime
     from .thread_pool import ThreadWork
     from .timers import TimerRef
@@ -40,24 +40,24 @@ HELD: Final = "held"
 DEAD: Final = "dead"
 """Ended. A process with a frame that still runs is a zombie."""
 
-STATUS: Final[dict[str | None, Status]] = {
+STATUS: Final[dict[str | None, RunStatus]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
 }  # fmt: skip
 """The status that is shown for each value of `Process.gate`."""
 
-Item: TypeAlias = "tuple[Any, Any, Any, Awaited | None]"
+MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
 The operands of a request are its positional and its keyword arguments, or its only argument and None: see `operands`.
 """
 
 
-def operands(item: Item) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def request_arguments(item: MailItem) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the positional and the keyword arguments of a request."""
     return ((item[1],), {}) if item[2] is None else (item[1], item[2])
 
 
-here: ContextVar[Process | None] = ContextVar("node_runtime.process", default=None)
+task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", default=None)
 """The process whose task is running. A plain callback has no task: see `Runtime.current`."""
 
 
@@ -78,22 +78,22 @@ class SparseAttribute(Generic[T]):
     def __get__(self, process: Process | None, owner: type[Process]) -> Any:
         if process is None:
             return self
-        seldom = process.seldom  # read once: another thread may read a blocked node's processes
-        return None if seldom is None else seldom.get(self.name)
+        sparse = process.sparse  # read once: another thread may read a blocked node's processes
+        return None if sparse is None else sparse.get(self.name)
 
     def __set__(self, process: Process, value: T | None) -> None:
-        seldom = process.seldom
+        sparse = process.sparse
         if value is not None:
-            process.seldom = {self.name: value} if seldom is None else {**seldom, self.name: value}
-        elif seldom is not None and self.name in seldom:
-            process.seldom = {name: seldom[name] for name in seldom if name != self.name} or None
+            process.sparse = {self.name: value} if sparse is None else {**sparse, self.name: value}
+        elif sparse is not None and self.name in sparse:
+            process.sparse = {name: sparse[name] for name in sparse if name != self.name} or None
 
 
 class Process:
     """A process as the runtime sees it. User code holds its `pid` only."""
 
     __slots__ = (
-        "calling",
+        "awaited_calls",
         "gate",
         "handled",
         "item",
@@ -103,14 +103,14 @@ class Process:
         "parent",
         "pid",
         "runtime",
-        "seldom",
         "since",
+        "sparse",
         "spent",
         "started",
         "task",
         "trapping",
     )
-    kind: ClassVar[Kind] = "process"
+    kind: ClassVar[ProcessKind] = "process"
     reason: SparseAttribute[Any] = SparseAttribute()
     monitors: SparseAttribute[dict[Ref, Process]] = SparseAttribute()
     watchers: SparseAttribute[dict[Ref, Callable[[object], None]]] = SparseAttribute()
@@ -127,7 +127,7 @@ class Process:
         self.parent = parent
         self.name: str | None = None
         self.gate: str | None = BUSY
-        self.mail: deque[Item] | None = None
+        self.mail: deque[MailItem] | None = None
         self.trapping = False
         self.started = runtime.now()
         self.handled = 0
@@ -136,15 +136,15 @@ class Process:
         self.since = 0.0
         """When the current async callback began, on the monotonic clock; 0.0 without one."""
         # The other attributes are None until used: most processes never need them.
-        self.seldom: dict[str, Any] | None = None
+        self.sparse: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
-        self.item: Item | None = None
+        self.item: MailItem | None = None
         self.links: Process | dict[int, Process] | None = None
-        self.calling: dict[asyncio.Task[Any] | None, tuple[Process, Item]] | None = None
+        self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
         """For each of its tasks that waits for a reply: the called process and the request."""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> RunStatus:
         """The status as it is shown to people."""
         return STATUS[self.gate]
 
@@ -166,14 +166,14 @@ class Process:
         """Handle an exit signal that the process doesn't trap."""
         self.runtime.end(self, reason)
 
-    def take_exit(self, sender: Pid, reason: object) -> None:
+    def take_trapped_exit(self, sender: Pid, reason: object) -> None:
         """Handle an exit signal that the process traps."""
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def ended(self) -> None:
         """Release what only this kind of process holds; called when the process has just ended."""
 
-    def buried(self) -> None:
+    def on_last_frame_ended(self) -> None:
         """Hook: the last frame of the ended process has ended, too."""
 
     def add_link(self, other: Process) -> None:
@@ -216,22 +216,22 @@ class Process:
 
     def waits_for(self) -> Collection[Process]:
         """Return the processes whose reply or exit the current callback awaits; its other tasks don't count."""
-        asked = (self.calling or {}).get(self.task)
+        asked = (self.awaited_calls or {}).get(self.task)
         if asked is None or self.task is None or self.gate is DEAD:
             return ()
         process, item = asked
-        if process.owes(item) or (item[3] is not None and item[3].done()):
+        if process.has_pending_reply(item) or (item[3] is not None and item[3].done()):
             return ()
         return self.awaited_exits or (process,)
 
-    def owes(self, item: Item) -> bool:
+    def has_pending_reply(self, item: MailItem) -> bool:
         """Return whether the reply to `item` may come from elsewhere than the callback for it."""
         return False
 
-    def answered(self, future: Awaited, answer: object) -> None:
+    def answered(self, future: AnyReplyFuture, answer: object) -> None:
         """Hook: a pending reply of this process, `answer`, has been sent."""
 
-    def settle_debt(self, future: Awaited) -> None:
+    def forget_pending_reply(self, future: AnyReplyFuture) -> None:
         """Forget a pending reply: it has been sent."""
 
     def title(self) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:
     from .scheduler import Scheduler
 
-Awaited: TypeAlias = "Answer | asyncio.Future[Any]"
+AnyReplyFuture: TypeAlias = "ReplyFuture | asyncio.Future[Any]"
 """The future that gets a reply."""
 
 PENDING: Final[Any] = object()
@@ -23,7 +23,7 @@ FAILED: Final[Any] = object()
 CANCELLED: Final[Any] = object()
 
 
-class Answer:
+class ReplyFuture:
     """A future for one waiting task, with the part of asyncio.Future that the task and the replying side need.
 
     A task accepts any object with `_asyncio_future_blocking`, `get_loop`, `add_done_callback`, `cancel` and `result`

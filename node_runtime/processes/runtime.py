@@ -22,26 +22,26 @@ from .exit_log import ExitLog
 from .exit_reasons import reason_is
 from .messages import DOWN, ProcessEvent
 from .pid import ROOT, Pid, Ref, Target
-from .process import BUSY, DEAD, YIELDING, Process, here
+from .process import BUSY, DEAD, YIELDING, Process, task_process
 from .scheduler import Scheduler
 from .thread_pool import ProcessThreadPool, ThreadWork
 from .timers import check_seconds
-from .transaction import current_barrier
-from .wait_graph import ends_of
+from .transaction import current_transaction
+from .wait_graph import wait_for_ends
 
 T = TypeVar("T")
 logger = logging.getLogger("node_runtime")
 STOP_GRACE_SECONDS: Final = 5.0
 
 
-class Closed:
-    """Modules whose processes can't start before `opened` is set, except those that an upgrade's script starts."""
+class BlockedModules:
+    """Modules whose processes can't start before `unblocked` is set, except those that an upgrade's script starts."""
 
-    __slots__ = ("modules", "opened")
+    __slots__ = ("modules", "unblocked")
 
     def __init__(self, modules: Container[str]) -> None:
         self.modules = modules
-        self.opened = asyncio.Event()
+        self.unblocked = asyncio.Event()
 
 
 class Runtime(Scheduler):
@@ -65,9 +65,9 @@ class Runtime(Scheduler):
         """Ended processes with a frame that still runs."""
         self.exit_log = ExitLog()
         """The processes that ended most recently, with their reasons."""
-        self.vsn_of: Callable[[str, dict[str, Any]], str] = said_vsn
+        self.vsn_of: Callable[[str, dict[str, Any]], str] = declared_vsn
         """`vsn_of(module, namespace)` returns the version of the module that has this namespace, or "" if unknown."""
-        self.closed: Closed | None = None
+        self.blocked_modules: BlockedModules | None = None
         """Modules whose processes can't start until an upgrade has switched them."""
         self.on_halt: Callable[[object], None] = lambda reason: logger.critical("the node should halt: %s", reason)
         self._numbers = count(1)
@@ -115,7 +115,7 @@ class Runtime(Scheduler):
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def part(self, make: Callable[[], T]) -> T:
+    def singleton(self, make: Callable[[], T]) -> T:
         """Return this runtime's only `make()`, made at the first call; higher layers keep per-node objects so."""
         if make not in self._parts:
             self._parts[make] = make()
@@ -128,7 +128,7 @@ class Runtime(Scheduler):
         """Return the calling process, if there is one; in another thread, the process for which it works."""
         if self.current is not None and get_ident() == self.thread:
             return self.current
-        return here.get()
+        return task_process.get()
 
     def caller(self, function: str) -> Process:
         """Return the live calling process. Raises NotInProcess, or Exit if the process has ended."""
@@ -171,11 +171,11 @@ class Runtime(Scheduler):
         if not (isinstance(name, str) and name):
             raise ValueError(f"a name must be a non-empty str, not {name!r}")
         if (other := self.names.get(name)) is not None:
-            inside = current_barrier()
+            inside = current_transaction()
             if inside is None or not inside.take_name(name, other):
                 raise NameTaken(name, other.pid)
 
-    def born(self, process: Process, name: str | None = None, link: Process | None = None) -> None:
+    def add_process(self, process: Process, name: str | None = None, link: Process | None = None) -> None:
         """Add a new process to the runtime, registered as `name` and linked to `link` if they are given."""
         self.refuse_zombie()
         self.check_name_free(name)
@@ -236,12 +236,12 @@ class Runtime(Scheduler):
         finally:
             self._ended = None
 
-    def bury(self, process: Process) -> None:
+    def last_frame_ended(self, process: Process) -> None:
         """Release an ended process whose last frame has ended; threads may still work for it."""
         if not process.threads:
             self.zombies.pop(process.pid, None)
         process.task = None
-        process.buried()
+        process.on_last_frame_ended()
 
     def thread_ended(self, process: Process, work: ThreadWork) -> None:
         """Forget a thread that no longer works for the process."""
@@ -252,7 +252,7 @@ class Runtime(Scheduler):
     def _cancel_frame(self, process: Process) -> None:
         self.zombies[process.pid] = process
         if process.task is not None:
-            process.task.add_done_callback(lambda _: self.bury(process), context=self.context)
+            process.task.add_done_callback(lambda _: self.last_frame_ended(process), context=self.context)
             process.task.cancel()
 
     def _propagate_exit(self, process: Process, reason: object) -> None:
@@ -288,16 +288,16 @@ class Runtime(Scheduler):
         """
         if target.gate is DEAD:
             return
-        inside = current_barrier()
-        if inside is not None and target.pid not in inside.born:
-            inside.endings.append(partial(self._signal_later, target, sender, reason, by_link))
+        inside = current_transaction()
+        if inside is not None and target.pid not in inside.started:
+            inside.deferred_actions.append(partial(self._signal_later, target, sender, reason, by_link))
             if reason_is(reason, "kill") or not (target.trapping or reason_is(reason, "normal")):
-                inside.parked[target.pid] = target
+                inside.exiting[target.pid] = target
             return
         if not by_link and reason_is(reason, "kill"):
             self.end(target, "killed")
         elif target.trapping:
-            target.take_exit(sender, reason)
+            target.take_trapped_exit(sender, reason)
         elif not reason_is(reason, "normal") or (target.pid == sender and not by_link):
             target.take_untrapped_exit(reason)
 
@@ -362,7 +362,7 @@ class Runtime(Scheduler):
     async def _until_ended(self, processes: list[Process], seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await ends_of(processes)
+                await wait_for_ends(processes)
         except TimeoutError:
             logger.warning("some processes did not shut down within %g s; killing them", seconds)
 
@@ -384,7 +384,7 @@ class Runtime(Scheduler):
                 logger.exception("a subscriber of process events failed")
 
 
-def said_vsn(module: str, namespace: dict[str, Any]) -> str:
+def declared_vsn(module: str, namespace: dict[str, Any]) -> str:
     """Return the `__vsn__` that a module's namespace declares, or "". A code server knows the versions of all."""
     return str(namespace.get("__vsn__", ""))
 

@@ -22,11 +22,11 @@ from time import monotonic
 from typing import Any, Final
 
 from .errors import Exit, NoProcess
-from .process import DEAD, WAITING, Item, Process, here
-from .reply_future import Answer
+from .process import DEAD, WAITING, MailItem, Process, task_process
+from .reply_future import ReplyFuture
 from .timers import Deadlines, check_seconds
 
-QUANTUM: Final = 32
+MAX_MESSAGES_PER_RUN: Final = 32
 """Messages of one process that are handled before the next process runs."""
 MAX_TURN_MESSAGES: Final = 2000
 MAX_TURN_SECONDS: Final = 0.005
@@ -40,7 +40,7 @@ SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
 """Reading the clock costs a quarter of a quick call in its caller's turn. So, while calls are quick, one in 16.5 of
 them on average is measured, and counts for all. The choice is random, so that no pattern of calls can evade it."""
 QUICK_CALL_SECONDS: Final = 0.00005
-CALL_SECONDS: Final = 5.0
+DEFAULT_CALL_SECONDS: Final = 5.0
 """The default timeout of a call."""
 
 
@@ -51,22 +51,22 @@ class Scheduler:
         self.inline = inline
         self.current: Process | None = None
         """The process whose plain callback is running; None while an async callback runs."""
-        self.nested: list[Process] = []
+        self.nested_callers: list[Process] = []
         """The processes that wait in `call_now` for the running callback, the outermost first."""
         self.ready: deque[Process] = deque()
-        self.done_replies: deque[Answer] = deque()
+        self.done_replies: deque[ReplyFuture] = deque()
         """Futures whose tasks are woken when no process is ready any more, or else in the next turn."""
-        self.inline_calls = 0
+        self.inline_credit = 0
         """The remaining number of calls that may run in their caller's turn before the loop has to run."""
-        self.look_at: int = 0
-        """When `inline_calls` has fallen to this number, the next call has to read the clock, or to get credit."""
+        self.check_clock_at: int = 0
+        """When `inline_credit` has fallen to this number, the next call has to read the clock, or to get credit."""
         self._inline_until = 0.0
         self._weight = 1.0
         self.handled = 0
         """Messages that all processes have handled, without those of async bursts that still run."""
         self._armed = False
         self._loop_watched = False
-        self._parked: dict[Process, tuple[asyncio.Task[None], Answer]] = {}
+        self._parked: dict[Process, tuple[asyncio.Task[None], ReplyFuture]] = {}
         self._unpark_scheduled = False
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -74,14 +74,14 @@ class Scheduler:
         self.loop = loop
         self.thread = get_ident()
         self.context = copy_context()
-        self.context.run(here.set, None)
-        self.deadlines = Deadlines(CALL_SECONDS, loop, self.context)
+        self.context.run(task_process.set, None)
+        self.deadlines = Deadlines(DEFAULT_CALL_SECONDS, loop, self.context)
         self.done_future: asyncio.Future[None] = loop.create_future()
         self.done_future.set_result(None)
 
     # ------------------------------------------------------------------ mail
 
-    def post(self, process: Process, item: Item) -> None:
+    def post(self, process: Process, item: MailItem) -> None:
         """Put `item` into the mailbox, and make the process ready if it is idle."""
         mail = process.mail
         if mail is not None:
@@ -103,13 +103,13 @@ class Scheduler:
         if not self._armed:
             self._arm()
 
-    def wake(self, answer: Answer) -> None:
+    def wake(self, answer: ReplyFuture) -> None:
         """Queue the wake-up of the task that waits for `answer`."""
         self.done_replies.append(answer)
         if not self._armed:
             self._arm()
 
-    def fail(self, item: Item, error: Exit) -> None:
+    def fail(self, item: MailItem, error: Exit) -> None:
         """Fail the wait for the reply to `item` with `error`."""
         future = item[3]
         if future is not None and not future.done():
@@ -158,14 +158,14 @@ class Scheduler:
 
     def may_inline(self) -> bool:
         """Return whether one more call may run in its caller's turn, and take the credit for it."""
-        if self.look():
-            self.inline_calls -= 1
+        if self.inline_start_time():
+            self.inline_credit -= 1
             return True
         return False
 
-    def look(self) -> float:
+    def inline_start_time(self) -> float:
         """Return the current time if one more call may run in its caller's turn, or else 0.0."""
-        if self.inline_calls:
+        if self.inline_credit:
             now = monotonic()
             return now if now < self._inline_until else 0.0
         if self._loop_watched or not self.inline:
@@ -173,30 +173,30 @@ class Scheduler:
         self._loop_watched = True
         self.loop.call_soon(self._loop_ran, context=self.context)
         now = monotonic()
-        self.inline_calls = self.look_at = MAX_INLINE_CALLS
+        self.inline_credit = self.check_clock_at = MAX_INLINE_CALLS
         self._inline_until = now + MAX_INLINE_SECONDS
         self._weight = 1.0
         return now
 
     def charge(self, process: Process, began: float) -> None:
-        """Add the time of a finished call in its caller's turn, for which `look` has returned `began`."""
+        """Add the time of a finished call in its caller's turn, for which `inline_start_time` has returned `began`."""
         now = monotonic()
         elapsed = now - began
         process.spent += elapsed * self._weight
         if elapsed < QUICK_CALL_SECONDS and now < self._inline_until:
             self._weight = SAMPLE_WEIGHT
-            self.look_at = max(self.inline_calls - 1 - getrandbits(SAMPLE_BITS), 0)
+            self.check_clock_at = max(self.inline_credit - 1 - getrandbits(SAMPLE_BITS), 0)
         else:
             self._weight = 1.0
-            self.look_at = self.inline_calls
+            self.check_clock_at = self.inline_credit
 
     def _loop_is_due(self, now: float) -> bool:
         """Return whether the credit is used up: then the loop should run, which lets quick inline calls go on."""
-        return self._loop_watched and (not self.inline_calls or now >= self._inline_until)
+        return self._loop_watched and (not self.inline_credit or now >= self._inline_until)
 
     def _loop_ran(self) -> None:
-        self.handled += MAX_INLINE_CALLS - self.inline_calls
-        self.inline_calls = self.look_at = 0
+        self.handled += MAX_INLINE_CALLS - self.inline_credit
+        self.inline_credit = self.check_clock_at = 0
         self._inline_until = 0.0
         self._loop_watched = False
 
@@ -206,9 +206,9 @@ class Scheduler:
         """Create a task that inherits nothing of the caller's context."""
         return self.loop.create_task(coroutine, context=context or self.context.copy())
 
-    def park(self, process: Process, task: asyncio.Task[None]) -> Answer:
+    def park(self, process: Process, task: asyncio.Task[None]) -> ReplyFuture:
         """Keep an idle task for its process; the returned future gets True if the process needs the task again."""
-        needed = Answer(self)
+        needed = ReplyFuture(self)
         self._parked[process] = (task, needed)
         if not self._unpark_scheduled:
             self._unpark_scheduled = True

@@ -11,7 +11,7 @@ from threading import get_ident
 from types import FrameType
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from .process import Process, here
+from .process import Process, task_process
 
 if TYPE_CHECKING:
     from .runtime import Runtime
@@ -61,11 +61,11 @@ class ThreadWork:
     def run(self, function: Callable[[], T]) -> T:
         """Call the function on behalf of the process."""
         self.thread = get_ident()
-        token = here.set(self.process)
+        token = task_process.set(self.process)
         try:
             return function()
         finally:
-            here.reset(token)
+            task_process.reset(token)
 
     def frames(self) -> Iterator[FrameType]:
         """Return the thread's frames within the function, outermost first."""

@@ -9,7 +9,7 @@ from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from .reply_future import Awaited
+from .reply_future import AnyReplyFuture
 
 if TYPE_CHECKING:
     from .process import Process
@@ -73,10 +73,10 @@ class Deadlines:
         self.seconds = seconds
         self._loop = loop
         self._context = context
-        self._queue: deque[tuple[float, Awaited, Callable[..., Exception], tuple[Any, ...]]] = deque()
+        self._queue: deque[tuple[float, AnyReplyFuture, Callable[..., Exception], tuple[Any, ...]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, future: Awaited, error: Callable[..., Exception], *args: Any) -> None:
+    def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> None:
         """Fail `future` with `error(*args)` unless it is done in time."""
         queue = self._queue
         while queue and queue[0][1].done():

@@ -17,75 +17,75 @@ if TYPE_CHECKING:
     from .process import Process
 
 
-class Barrier:
+class Transaction:
     """The changes that one owner's script has made so far.
 
     `seconds` is the time limit for holding a process that the script reaches.
     """
 
     __slots__ = (
-        "born",
-        "earlier",
-        "endings",
-        "given",
+        "deferred_actions",
+        "ended",
+        "exiting",
         "held",
-        "inverses",
-        "kept",
-        "over",
+        "moved_names",
         "owner",
-        "parked",
+        "previous_namespaces",
+        "saved_supervisors",
         "seconds",
+        "started",
+        "undo_actions",
     )
 
     def __init__(self, owner: object, seconds: float = 5.0) -> None:
         self.owner = owner
         self.seconds = seconds
-        self.born: list[Pid] = []
+        self.started: list[Pid] = []
         """Processes that were started inside, in order."""
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
-        self.earlier: dict[str, dict[str, Any]] = {}
+        self.previous_namespaces: dict[str, dict[str, Any]] = {}
         """The previous namespaces of modules that are switched already, but that the script loads only later."""
-        self.parked: dict[int, Process] = {}
+        self.exiting: dict[int, Process] = {}
         """The processes whose exit is deferred, by pid."""
-        self.endings: list[Callable[[], Awaitable[object]]] = []
+        self.deferred_actions: list[Callable[[], Awaitable[object]]] = []
         """Deferred actions, in order."""
-        self.inverses: list[Callable[[], object]] = []
+        self.undo_actions: list[Callable[[], object]] = []
         """Functions that undo the changes, to be called in the opposite order; they can't fail."""
-        self.given: list[tuple[str, Process]] = []
+        self.moved_names: list[tuple[str, Process]] = []
         """Names of processes with a deferred exit that were given to processes started inside."""
-        self.kept: set[int] = set()
-        """The supervisors whose previous state is recorded in `inverses`."""
-        self.over = False
+        self.saved_supervisors: set[int] = set()
+        """The supervisors whose previous state is recorded in `undo_actions`."""
+        self.ended = False
         """The script has ended, although tasks that it started may still run."""
 
     def take_name(self, name: str, holder: Process) -> bool:
         """Take the name from `holder` if its exit, or that of an ancestor, is deferred; returns whether it was."""
         above: Process | None = holder
-        while above is not None and above.pid not in self.parked:
+        while above is not None and above.pid not in self.exiting:
             above = holder.runtime.processes.get(above.parent)
         if above is None:
             return False
         del holder.runtime.names[name]
         holder.name = None
-        self.given.append((name, holder))
+        self.moved_names.append((name, holder))
         return True
 
 
-barrier: ContextVar[Barrier | None] = ContextVar("node_runtime.transaction", default=None)
+transaction_variable: ContextVar[Transaction | None] = ContextVar("node_runtime.transaction", default=None)
 
 
-def current_barrier() -> Barrier | None:
+def current_transaction() -> Transaction | None:
     """Return the transaction in which the caller runs, if any."""
-    transaction = barrier.get()
-    return None if transaction is None or transaction.over else transaction
+    transaction = transaction_variable.get()
+    return None if transaction is None or transaction.ended else transaction
 
 
 @contextmanager
-def entered(transaction: Barrier) -> Iterator[Barrier]:
+def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
     """Run the block inside the transaction; it may be entered several times until it is over."""
-    token = barrier.set(transaction)
+    token = transaction_variable.set(transaction)
     try:
         yield transaction
     finally:
-        barrier.reset(token)
+        transaction_variable.reset(token)

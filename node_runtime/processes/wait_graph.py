@@ -8,28 +8,28 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from .errors import Deadlock, Exit
-from .process import DEAD, Item, Process
-from .reply_future import Awaited
+from .process import DEAD, MailItem, Process
+from .reply_future import AnyReplyFuture
 
 WaitingTask: TypeAlias = "asyncio.Task[Any] | None"
 
 
-def begin_waiting(me: Process, process: Process, item: Item) -> WaitingTask:
+def begin_waiting(me: Process, process: Process, item: MailItem) -> WaitingTask:
     """Record that the current task of `me` waits for the reply to `item`; returns the task, for `end_waiting`."""
     task = asyncio.current_task(me.runtime.loop)
-    if me.calling is None:
-        me.calling = {task: (process, item)}
+    if me.awaited_calls is None:
+        me.awaited_calls = {task: (process, item)}
     else:
-        me.calling[task] = (process, item)
+        me.awaited_calls[task] = (process, item)
     return task
 
 
 def end_waiting(me: Process, task: WaitingTask) -> None:
     """Undo `begin_waiting`."""
-    if me.calling is not None:
-        me.calling.pop(task, None)
-        if not me.calling:
-            me.calling = None
+    if me.awaited_calls is not None:
+        me.awaited_calls.pop(task, None)
+        if not me.awaited_calls:
+            me.awaited_calls = None
 
 
 def refuse_deadlock(me: Process | None, process: Process) -> None:
@@ -41,7 +41,7 @@ def refuse_deadlock(me: Process | None, process: Process) -> None:
         raise _deadlock([me, *path[:-1]])
 
 
-async def end_of(process: Process, asked: Item | None = None) -> object:
+async def wait_for_end(process: Process, asked: MailItem | None = None) -> object:
     """Wait for the end of the process, which may have got the request `asked` to end; returns its reason.
 
     If the process waits for the calling process, that wait fails with Deadlock: neither could ever continue. If it
@@ -71,7 +71,7 @@ async def end_of(process: Process, asked: Item | None = None) -> object:
     return process.reason
 
 
-async def ends_of(processes: Iterable[Process]) -> None:
+async def wait_for_ends(processes: Iterable[Process]) -> None:
     """Wait for the ends of all the processes; none of them can wait for the calling process meanwhile."""
     left = {process: None for process in processes if process.gate is not DEAD}
     me = next(iter(left)).runtime.me() if left else None
@@ -81,7 +81,7 @@ async def ends_of(processes: Iterable[Process]) -> None:
             _break_cycle(me, process)
     try:
         for process in left:
-            await end_of(process)
+            await wait_for_end(process)
     finally:
         if me is not None:
             me.awaited_exits = None
@@ -89,20 +89,20 @@ async def ends_of(processes: Iterable[Process]) -> None:
 
 def _break_cycle(me: Process, process: Process) -> None:
     # A wait for an end can't be refused like a call: a supervisor's children have to end. So a call of the cycle fails.
-    if not process.calling or not _in_callback(me):
+    if not process.awaited_calls or not _in_callback(me):
         return
     path = _wait_path(process, me)
     cycle = path[:-1]
     for index in range(len(cycle) - 1, -1, -1):
         caller, called = cycle[index], path[index + 1]
-        item = (caller.calling or {})[caller.task][1]
+        item = (caller.awaited_calls or {})[caller.task][1]
         if item[3] is not None and not item[3].done():
             _withdraw(called, item)
             item[3].set_exception(_deadlock([*cycle[index:], me, *cycle[:index]]))
             return
 
 
-def _withdraw(process: Process, item: Item) -> None:
+def _withdraw(process: Process, item: MailItem) -> None:
     """Remove a request from a mailbox, if it is still there."""
     mail = process.mail
     if mail and any(queued is item for queued in mail):
@@ -143,7 +143,7 @@ def _wait_path(start: Process, goal: Process) -> list[Process]:
 
 
 @contextmanager
-def waiting_for(process: Process, until: Awaited | None = None) -> Iterator[None]:
+def waiting_for(process: Process, until: AnyReplyFuture | None = None) -> Iterator[None]:
     """Record, inside the block, that the calling process waits for the end of a callback of `process`. Raises Deadlock.
 
     If the two processes come to wait for each other inside the block, the future `until` fails with Deadlock.

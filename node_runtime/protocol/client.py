@@ -25,14 +25,14 @@ from zmq.utils.monitor import parse_monitor_message
 from . import messages as m
 from . import methods
 from .exit_codes import ExitCode, Refused
-from .run_directory import Address, alive
+from .run_directory import NodeAddress, is_node_alive
 from .wire import (
-    CHUNK,
     HANDSHAKE_LIMIT_SECONDS,
-    MAX_REPLY,
-    MAX_REQUEST,
+    MAX_REPLY_BYTES,
+    MAX_REQUEST_BYTES,
+    UPLOAD_CHUNK_BYTES,
     WELCOME,
-    Malformed,
+    MalformedMessage,
     pack,
     prepare_socket,
     unpack,
@@ -41,14 +41,14 @@ from .wire import (
 if TYPE_CHECKING:
     from .methods import Method
 
-P = TypeVar("P", bound=m.Struct)
-R = TypeVar("R", bound=m.Struct)
+P = TypeVar("P", bound=m.WireStruct)
+R = TypeVar("R", bound=m.WireStruct)
 T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
-PLAN_TIMEOUT = 150.0
+PLAN_TIMEOUT_SECONDS = 150.0
 """A rehearsal may take 60 s by default, and another operator's plan may be made first."""
 POLL_INTERVAL_SECONDS = 1.0
 
@@ -61,7 +61,7 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class MissedEvents:
     """Marks a gap in a stream of events: earlier events may be missing, so take a new snapshot.
 
     It is the first item of every stream, and follows every gap that is found. `count` is the number of events that are
@@ -79,7 +79,7 @@ class Client:
 
     info: m.NodeInfo
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: NodeAddress) -> None:
         self._address = address
         self._context = zmq.asyncio.Context()
         self._dealer = self._socket(zmq.DEALER)
@@ -92,7 +92,7 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def connect(cls, address: Address, *, user: str, client_name: str) -> AsyncIterator[Client]:
+    async def connect(cls, address: NodeAddress, *, user: str, client_name: str) -> AsyncIterator[Client]:
         """Connect and introduce the client as `user`.
 
         Raises Refused: UNREACHABLE if no node answers there, NOT_ALLOWED if the node doesn't know the cookie, REFUSED
@@ -106,7 +106,7 @@ class Client:
             await client._close()
 
     @property
-    def address(self) -> Address:
+    def address(self) -> NodeAddress:
         """The address of the node."""
         return self._address
 
@@ -118,11 +118,11 @@ class Client:
         Raises Refused with the node's own sentence and code. Without a reply, the code is UNREACHABLE for a viewer's
         method, and UNKNOWN_OUTCOME for an operator's method, which the node may have carried out.
         """
-        packed = pack(m.Nothing() if params is None else params)
-        if len(packed) > MAX_REQUEST - 1024:
+        packed = pack(m.Empty() if params is None else params)
+        if len(packed) > MAX_REQUEST_BYTES - 1024:
             raise Refused(
                 f"The request {method.name!r} to {self._address.name} is too large: "
-                f"{len(packed)} bytes (limit {MAX_REQUEST - 1024})."
+                f"{len(packed)} bytes (limit {MAX_REQUEST_BYTES - 1024})."
             )
         request_id = next(self._ids)
         future: asyncio.Future[m.Reply] = asyncio.get_running_loop().create_future()
@@ -140,14 +140,14 @@ class Client:
             raise Refused(reply.failure.sentence, ExitCode(reply.failure.code), reply.failure.operation)
         try:
             return unpack(reply.result or b"", method.result)
-        except Malformed:
+        except MalformedMessage:
             raise self._version_error() from None
 
     async def plan(self, vsn: str) -> m.Plan:
         """Return the rehearsed plan of going to the release `vsn`. Raises Refused."""
-        return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT)
+        return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
 
-    async def events(self) -> AsyncGenerator[m.Event | Missed, None]:
+    async def events(self) -> AsyncGenerator[m.NodeEvent | MissedEvents, None]:
         """Yield the node's events from now on. The first item is a Missed: then take the snapshot to start from.
 
         Each call has its own subscription. Raises Refused (UNREACHABLE) when the connection is lost.
@@ -158,16 +158,16 @@ class Client:
             socket.subscribe(b"")
             socket.connect(f"tcp://{self._address.host}:{self.info.events_port}")
             await self._await_welcome(socket)
-            yield Missed()
+            yield MissedEvents()
             while True:
                 data = await self._unless_lost(socket.recv())
                 if data == WELCOME:  # the connection broke, and libzmq made it again
-                    yield Missed()
+                    yield MissedEvents()
                     expected = None
                     continue
                 event = self._decode_event(data)
                 if expected is not None and event.seq != expected:
-                    yield Missed(event.seq - expected)
+                    yield MissedEvents(event.seq - expected)
                 expected = event.seq + 1
                 yield event
         finally:
@@ -184,7 +184,7 @@ class Client:
                 begin = m.StageBegin(file_name=path.name, size=size, sha256=sha256)
                 upload = (await self.request(methods.STAGE_BEGIN, begin)).upload
                 sent = 0
-                while data := await asyncio.to_thread(file.read, CHUNK):
+                while data := await asyncio.to_thread(file.read, UPLOAD_CHUNK_BYTES):
                     await self.request(methods.STAGE_CHUNK, m.StageChunk(upload=upload, offset=sent, data=data))
                     sent += len(data)
                     if progress is not None:
@@ -221,7 +221,7 @@ class Client:
 
     def _socket(self, kind: int) -> zmq.asyncio.Socket:
         socket = self._context.socket(kind)
-        prepare_socket(socket, MAX_REPLY)
+        prepare_socket(socket, MAX_REPLY_BYTES)
         cookie = self._address.cookie
         socket.curve_secretkey = cookie.secret
         socket.curve_publickey = zmq.curve_public(cookie.secret)
@@ -292,7 +292,7 @@ class Client:
         while True:
             try:
                 reply = unpack(await self._dealer.recv(), m.Reply)
-            except Malformed:
+            except MalformedMessage:
                 self._lose(self._version_error())
                 return
             waiting = self._waiting.get(reply.id)  # None: the request has timed out
@@ -308,10 +308,10 @@ class Client:
                 f"answers, but its port for events, {self.info.events_port}, can't be reached"
             ) from None
 
-    def _decode_event(self, data: bytes) -> m.Event:
+    def _decode_event(self, data: bytes) -> m.NodeEvent:
         try:
-            return unpack(data, m.Event)
-        except Malformed:
+            return unpack(data, m.NodeEvent)
+        except MalformedMessage:
             raise self._version_error() from None
 
     async def _operation_states(self, operation: str) -> AsyncGenerator[m.Operation, None]:
@@ -327,7 +327,7 @@ class Client:
                         continue
                     event = upcoming.result()
                     upcoming = asyncio.ensure_future(anext(events))
-                    if isinstance(event, Missed):
+                    if isinstance(event, MissedEvents):
                         yield await self.request(methods.OPERATION, wanted)
                     elif event.operation is not None and event.operation.id == operation:
                         # The event of a large operation comes without its results, so the ended one is requested.
@@ -364,7 +364,7 @@ class Client:
         """
         record = self._address.record
         if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
-            if record is not None and not alive(record):
+            if record is not None and not is_node_alive(record):
                 return self._unreachable_error("is gone: the connection broke")
             if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
                 peer = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
@@ -382,7 +382,7 @@ class Client:
         record = self._address.record
         detail = "."
         if record is not None:
-            detail = f"; its process {record.os_pid} {'is alive' if alive(record) else 'has ended'}."
+            detail = f"; its process {record.os_pid} {'is alive' if is_node_alive(record) else 'has ended'}."
         return Refused(f"{self._address.name} {how}{detail}", ExitCode.UNREACHABLE)
 
     def _version_error(self) -> Refused:

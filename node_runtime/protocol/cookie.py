@@ -26,7 +26,7 @@ from zmq.utils import z85
 from .exit_codes import ExitCode, Refused
 from .messages import Role
 
-MAGIC = "hotdash1"
+COOKIE_PREFIX = "hotdash1"
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -40,7 +40,7 @@ class Cookie:
 
     def line(self) -> str:
         """Return the cookie as the line of text that people pass on."""
-        return f"{MAGIC}:{self.role}:{_to_text(self.secret)}:{_to_text(self.server)}"
+        return f"{COOKIE_PREFIX}:{self.role}:{_to_text(self.secret)}:{_to_text(self.server)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def read_cookie(path: Path) -> Cookie:
         ) from None
     try:
         magic, role, secret, server = text.split(":")
-        if magic != MAGIC or role not in ROLES:
+        if magic != COOKIE_PREFIX or role not in ROLES:
             raise ValueError(magic)
         return Cookie(role, secret=_to_key(secret), server=_to_key(server))
     except ValueError:

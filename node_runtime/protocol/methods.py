@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from . import messages as m
 
-P = TypeVar("P", bound=m.Struct)
-R = TypeVar("R", bound=m.Struct)
+P = TypeVar("P", bound=m.WireStruct)
+R = TypeVar("R", bound=m.WireStruct)
 
 PROTOCOL = 1
 
@@ -27,26 +27,26 @@ class Method(Generic[P, R]):
 
 
 HELLO = Method("hello", m.Hello, m.NodeInfo, "viewer")
-PING = Method("ping", m.Nothing, m.Nothing, "viewer")
-SNAPSHOT = Method("snapshot", m.Nothing, m.Snapshot, "viewer")
+PING = Method("ping", m.Empty, m.Empty, "viewer")
+SNAPSHOT = Method("snapshot", m.Empty, m.Snapshot, "viewer")
 STATE = Method("state", m.GetState, m.StateView, "viewer")
-RELEASES = Method("releases", m.Nothing, m.Releases, "viewer")
+RELEASES = Method("releases", m.Empty, m.ReleaseList, "viewer")
 PLAN = Method("plan", m.MakePlan, m.Plan, "viewer")
 OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer")
-OPERATIONS = Method("operations", m.Limit, m.Operations, "viewer")
-EVENTS = Method("events", m.Limit, m.Events, "viewer")
-AUDIT = Method("audit", m.Limit, m.Audit, "viewer")
+OPERATIONS = Method("operations", m.ListLimit, m.OperationList, "viewer")
+EVENTS = Method("events", m.ListLimit, m.EventList, "viewer")
+AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer")
 
 STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator")
-STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Nothing, "operator")
+STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator")
 STAGE_END = Method("stage_end", m.StageEnd, m.ReleaseInfo, "operator")
-INSTALL = Method("install", m.Install, m.Started, "operator")
+INSTALL = Method("install", m.Install, m.OperationStarted, "operator")
 COMMIT = Method("commit", m.Commit, m.Operation, "operator")
-ROLLBACK = Method("rollback", m.Rollback, m.Started, "operator")
-REMOVE = Method("remove", m.Vsn, m.Releases, "operator")
-RESTART_PROCESS = Method("restart_process", m.Target, m.Nothing, "operator")
-KILL_PROCESS = Method("kill_process", m.Target, m.Nothing, "operator")
-STOP = Method("stop", m.StopNode, m.Nothing, "operator")
+ROLLBACK = Method("rollback", m.Rollback, m.OperationStarted, "operator")
+REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator")
+RESTART_PROCESS = Method("restart_process", m.ProcessTarget, m.Empty, "operator")
+KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator")
+STOP = Method("stop", m.StopNode, m.Empty, "operator")
 
 METHODS = (
     HELLO, PING, SNAPSHOT, STATE, RELEASES, PLAN, OPERATION, OPERATIONS, EVENTS, AUDIT,

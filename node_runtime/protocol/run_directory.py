@@ -43,7 +43,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class NodeAddress:
     """The address and the cookie of a node's control endpoint; `record` is set only for a node of this machine."""
 
     name: str
@@ -86,7 +86,7 @@ def check_node_name(name: str) -> None:
 
 
 @contextmanager
-def hold_name(name: str) -> Iterator[None]:
+def hold_node_name(name: str) -> Iterator[None]:
     """Hold the node name `name` for this OS process. Raises Refused if another process of this user holds it."""
     check_node_name(name)
     with (run_directory() / f"{name}.lock").open("w") as lock:
@@ -132,10 +132,10 @@ def read_record(name: str) -> NodeRecord | None:
 def list_records() -> list[NodeRecord]:
     """Return the records of the nodes whose processes are alive, sorted by name."""
     found = (_read(path) for path in sorted(run_directory().glob("*.json")))
-    return [record for record in found if record is not None and alive(record)]
+    return [record for record in found if record is not None and is_node_alive(record)]
 
 
-def alive(record: NodeRecord) -> bool:
+def is_node_alive(record: NodeRecord) -> bool:
     """Return whether the process that wrote `record` still runs, and not a later process with the same pid."""
     try:
         process = psutil.Process(record.os_pid)
@@ -144,7 +144,7 @@ def alive(record: NodeRecord) -> bool:
         return False
 
 
-def locate(node: str, cookie_file: Path | None = None) -> Address:
+def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
     """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" anywhere.
 
     The cookie comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names, else, for a node of this
@@ -160,7 +160,7 @@ def locate(node: str, cookie_file: Path | None = None) -> Address:
     record = read_record(node)
     if record is None:
         raise Refused(f"No node named {node} runs here; {_running_nodes()}.", ExitCode.UNREACHABLE)
-    if not alive(record):
+    if not is_node_alive(record):
         if _parent_is_alive(record):
             raise Refused(
                 f"{node} is being started again, because its process {record.os_pid} has ended; try again in a moment.",
@@ -172,7 +172,7 @@ def locate(node: str, cookie_file: Path | None = None) -> Address:
             ExitCode.UNREACHABLE,
         )
     cookie = read_cookie(cookie_file) if cookie_file else _own_cookie(record)
-    return Address(node, record.host, record.port, cookie, record)
+    return NodeAddress(node, record.host, record.port, cookie, record)
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
@@ -187,7 +187,7 @@ def _parent_is_alive(record: NodeRecord) -> bool:
     return False
 
 
-def _locate_remote(name: str, port: str, cookie_file: Path | None) -> Address:
+def _locate_remote(name: str, port: str, cookie_file: Path | None) -> NodeAddress:
     check_node_name(name)
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         raise Refused(f"{port!r} is not a port number; write {name}:PORT.", ExitCode.USAGE)
@@ -197,7 +197,7 @@ def _locate_remote(name: str, port: str, cookie_file: Path | None) -> Address:
             f"pass the file with --cookie-file.",
             ExitCode.NOT_ALLOWED,
         )
-    return Address(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
+    return NodeAddress(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
 
 
 def _own_cookie(record: NodeRecord) -> Cookie:

@@ -9,11 +9,13 @@ from .messages import Term
 _BRACKETS: Final = {"dict": ("{", ": ", "}"), "list": ("[", "", "]"), "tuple": ("(", "", ")"), "set": ("{", "", "}")}
 
 
-def short(term: Term) -> str:
+def term_line(term: Term) -> str:
     """Return a term on one line; a container without a short form is written with its parts."""
     if term.text or not term.items:
         return term.text or f"empty {term.type}"
     begin, separator, end = _BRACKETS.get(term.type, (f"{term.type}(", "=", ")"))
-    inner = ", ".join(f"{name}{separator}{short(part)}" if separator else short(part) for name, part in term.items)
+    inner = ", ".join(
+        f"{name}{separator}{term_line(part)}" if separator else term_line(part) for name, part in term.items
+    )
     more = f", … {term.cut} more" if term.cut else ""
     return f"{begin}{inner}{more}{end}"

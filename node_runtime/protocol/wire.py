@@ -14,13 +14,13 @@ import zmq
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-MAX_REQUEST = 1 << 20
+MAX_REQUEST_BYTES = 1 << 20
 """Bytes of the largest frame that a node takes; libzmq drops a peer that sends more."""
 
-MAX_REPLY = 64 << 20
+MAX_REPLY_BYTES = 64 << 20
 """Bytes of the largest frame that a client takes: a snapshot of a hundred thousand processes fits in."""
 
-CHUNK = 256 * 1024
+UPLOAD_CHUNK_BYTES = 256 * 1024
 """Bytes of one piece of an upload."""
 
 WELCOME = b"welcome"
@@ -32,7 +32,7 @@ HANDSHAKE_LIMIT_SECONDS = 4.0
 _encoder = msgspec.msgpack.Encoder()
 
 
-class Malformed(Exception):
+class MalformedMessage(Exception):
     """Raised for bytes that can't be decoded as the declared type."""
 
 
@@ -51,7 +51,7 @@ def unpack(data: bytes, type_: type[S]) -> S:
     try:
         value: S = _decoder(type_).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Malformed(str(error)) from None
+        raise MalformedMessage(str(error)) from None
     return value
 
 

@@ -11,13 +11,13 @@ from typing import Final
 
 from node_runtime.application import Application
 from node_runtime.behaviours.application_controller import applications
-from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport
-from node_runtime.processes.errors import is_cancelled
+from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import Health, Verdict
+from node_runtime.protocol.messages import Health, HealthVerdict
 
-from .files.schemas import Probation as ProbationSettings
+from .files.schemas import ProbationSettings
 
 HEALTH_TIMEOUT_SECONDS: Final = 5.0
 """How long an application's `health` may take."""
@@ -30,7 +30,7 @@ BAD_CHECKS_IN_A_ROW: Final = 3
 HealthAnswer = tuple[bool | None, str]
 
 
-class Watching(logging.Handler):
+class HealthMonitor(logging.Handler):
     """Monitors the health from the install until `end`; calls `on_change` when the verdict or the finding changes."""
 
     def __init__(self, limits: ProbationSettings, on_change: Callable[[Health], None]) -> None:
@@ -105,12 +105,12 @@ class Watching(logging.Handler):
         if self._unhealthy_checks >= BAD_CHECKS_IN_A_ROW:
             yield unhealthy[0]
 
-    def _report(self, verdict: Verdict, finding: str) -> None:
+    def _report(self, verdict: HealthVerdict, finding: str) -> None:
         before, self.health = self.health, self._health(verdict, finding)
         if (before.verdict, before.finding) != (self.health.verdict, self.health.finding):
             self._on_change(self.health)
 
-    def _health(self, verdict: Verdict, finding: str) -> Health:
+    def _health(self, verdict: HealthVerdict, finding: str) -> Health:
         return Health(
             verdict=verdict,
             finding=finding,
@@ -129,7 +129,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
     """Call an application's health check. Returns True, False or None (unknown), and a sentence for the last two."""
     try:
-        cls = resolve(mod)
+        cls = resolve_reference(mod)
         if cls.health is Application.health:
             return True, ""
         async with asyncio.timeout(HEALTH_TIMEOUT_SECONDS):
@@ -138,7 +138,7 @@ async def _ask_application(name: str, mod: str) -> HealthAnswer:
     except TimeoutError:
         return None, f"the health of {name} is unknown: it did not answer within {HEALTH_TIMEOUT_SECONDS:g} s"
     except BaseException as error:
-        if is_cancelled():
+        if is_being_cancelled():
             raise
         return None, f"the health of {name} is unknown: {type(error).__name__}: {error}"
     if answer is None:

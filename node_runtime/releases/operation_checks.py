@@ -8,15 +8,15 @@ from __future__ import annotations
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.messages import Install, Operation
 
-from .install.app_env import environment_in_force
+from .planning.app_env import live_environment
 from .planning.transition import Transition, make_transition
 from .relup.translation import NoPath
-from .store.release_store import Shelf
+from .store.release_store import ReleaseStore
 
 
-def transition_to(vsn: str, store: Shelf, current: str) -> Transition:
+def transition_to(vsn: str, store: ReleaseStore, current: str) -> Transition:
     """Return the transition from the running release to `vsn`. Raises `Refused`."""
-    return make_transition(store.catalog, current, vsn, environment_in_force(store.catalog.release(current)))
+    return make_transition(store.catalog, current, vsn, live_environment(store.catalog.release(current)))
 
 
 def check_free(running: Operation | None, removed: str | None) -> None:
@@ -33,7 +33,7 @@ def check_free(running: Operation | None, removed: str | None) -> None:
         )
 
 
-def check_install(request: Install, store: Shelf, current: str, generation: int) -> None:
+def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
     """Refuse an install of the current release, of a failed one, in the wrong direction, or by a stale plan."""
     if request.vsn == current:
         raise Refused(f"{current} is already current.")
@@ -54,7 +54,7 @@ def check_install(request: Install, store: Shelf, current: str, generation: int)
         raise Refused("The plan is stale: the node has changed since it was made. Request a new plan.")
 
 
-def check_remove(vsn: str, store: Shelf, current: str) -> None:
+def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
     """Refuse to remove the current release, and one that a rollback would install on its way."""
     if vsn == current:
         raise Refused(f"Release {vsn} is current: install another one first.")
@@ -62,7 +62,7 @@ def check_remove(vsn: str, store: Shelf, current: str) -> None:
         raise Refused(f"A rollback from {current} to {store.permanent} goes via {vsn}: commit or roll back first.")
 
 
-def rollback_path(store: Shelf, current: str) -> list[str]:
+def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     """Return the releases to install, one after the other, to go back to the permanent one. Raises `Refused`."""
     permanent = store.permanent
     if current == permanent:

@@ -17,7 +17,7 @@ import msgspec
 
 from node_runtime.protocol.messages import Operation
 
-from .files.durable import append_whole, write_whole
+from .files.durable import append_atomically, write_atomically
 
 logger = logging.getLogger("node_runtime")
 
@@ -28,7 +28,7 @@ _TAKES_OVER = ("installed", "committed", "reverted", "partly reverted")
 
 
 @dataclass(frozen=True, slots=True)
-class LastLife:
+class PreviousExit:
     """How the node ended before this boot, as reported by its parent; empty after a clean exit, or if unknown.
 
     `phase` is the phase of the operation that was running. `own_fault`: the node was not ended from outside.
@@ -39,17 +39,17 @@ class LastLife:
     own_fault: bool = False
 
 
-IN_ORDER = LastLife()
+CLEAN_EXIT = PreviousExit()
 
 
-class History:
+class OperationHistory:
     """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory. Its methods block on the disk.
 
     It is created at boot, by default of release `permanent`; the boot has ended any probation. `last` is how the node
     ended before. A later line of the same operation replaces the earlier one.
     """
 
-    def __init__(self, directory: Path, permanent: str, booted: str = "", last: LastLife = IN_ORDER) -> None:
+    def __init__(self, directory: Path, permanent: str, booted: str = "", last: PreviousExit = CLEAN_EXIT) -> None:
         self._lines = directory / "operations.jsonl"
         self._intent = directory / "intent.json"
         directory.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ class History:
         except OSError:  # the node must boot on a full disk, too; the history in memory is right
             logger.exception("the history of operations can't be written")
 
-    def _after_boot(self, permanent: str, last: LastLife) -> None:
+    def _after_boot(self, permanent: str, last: PreviousExit) -> None:
         if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
             self._rewrite()  # a crash may have truncated the last line; appending would corrupt the next one
         self._end_probations(permanent, last)
@@ -78,7 +78,7 @@ class History:
 
     def begin(self, operation: Operation) -> None:
         """Write the intent of an operation durably, before it touches the node."""
-        write_whole(self._intent, msgspec.json.encode(operation))
+        write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:
         """Keep an ended operation and delete its intent. A new current or permanent release ends earlier probations."""
@@ -87,7 +87,7 @@ class History:
         self._keep(*past, operation)
         self._intent.unlink(missing_ok=True)  # it may reappear after a power cut, but then the line exists, too
 
-    def _end_probations(self, permanent: str, last: LastLife) -> None:
+    def _end_probations(self, permanent: str, last: PreviousExit) -> None:
         """End all probations; an install that was current and not permanent when the node ended is now "restarted"."""
         ends = [one for one in self.operations if one.outcome in (*_TAKES_OVER, "restarted")]
         for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
@@ -100,7 +100,7 @@ class History:
             self._keep(msgspec.structs.replace(_past(one), phase="restarted", outcome="restarted", error=error))
             self.lost = one.to_vsn
 
-    def _interrupted(self, begun: Operation | None, permanent: str, last: LastLife) -> Operation:
+    def _interrupted(self, begun: Operation | None, permanent: str, last: PreviousExit) -> Operation:
         """Return the end of an operation that the node did not survive; `begun` is None if the intent is unreadable."""
         now = time.time()
         if begun is None:
@@ -122,13 +122,13 @@ class History:
         lines = [msgspec.json.encode(one) + b"\n" for one in operations]
         self._sizes.update((one.id, len(line)) for one, line in zip(operations, lines, strict=True))
         self.operations = self._bounded([*self.operations, *operations])
-        size = append_whole(self._lines, b"".join(lines))
+        size = append_atomically(self._lines, b"".join(lines))
         self._line_count += len(lines)
         if self._line_count > 2 * MAX_OPERATIONS or size > 2 * MAX_HISTORY_BYTES:
             self._rewrite()
 
     def _rewrite(self) -> None:
-        write_whole(self._lines, b"".join(msgspec.json.encode(one) + b"\n" for one in self.operations))
+        write_atomically(self._lines, b"".join(msgspec.json.encode(one) + b"\n" for one in self.operations))
         self._line_count = len(self.operations)
 
     def _read(self) -> list[Operation]:

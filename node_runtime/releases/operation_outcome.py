@@ -11,15 +11,15 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Operation
 
 from .install.installation import Aborted, PutBack
-from .operation_progress import Progress
+from .operation_progress import OperationProgress
 
 logger = logging.getLogger("node_runtime")
 
-PROBATION = "probation"
+PROBATION_REQUESTER = "probation"
 """The `who` of an operation that the node begins by itself, when a probation fails."""
 
 
-def ended_by(error: BaseException, progress: Progress) -> Operation:
+def end_with_error(error: BaseException, progress: OperationProgress) -> Operation:
     """Return the ended operation for the error that stopped it."""
     if isinstance(error, PutBack):
         return progress.finish(
@@ -51,7 +51,7 @@ def partly_reverted(operation: Operation, vsn: str, probation_until: float | Non
 
 def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
     """Return the release that failed, now that `vsn` runs: one that was put back, or reverted by its probation."""
-    if operation.kind == "revert" and operation.who == PROBATION and vsn != operation.from_vsn:
+    if operation.kind == "revert" and operation.who == PROBATION_REQUESTER and vsn != operation.from_vsn:
         return operation.from_vsn
     if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:
         return operation.to_vsn if operation.to_vsn != permanent else None

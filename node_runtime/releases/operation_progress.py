@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from node_runtime.protocol.messages import Operation, ProcessResult, Rehearsal, Step
+from node_runtime.protocol.messages import Operation, OperationStep, ProcessResult, Rehearsal
 
 OperationKind = Literal["install", "commit", "revert", "fallback"]
 OperationOutcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
@@ -39,7 +39,7 @@ def new_operation(
     )
 
 
-class Progress:
+class OperationProgress:
     """The one running operation of the node.
 
     Entering a phase only records the time and calls `on_phase`, which must not block. `report` calls `listener`; it is
@@ -105,9 +105,9 @@ class Progress:
             touched=touched,
         )
 
-    def _steps(self, ended: float | None) -> tuple[Step, ...]:
+    def _steps(self, ended: float | None) -> tuple[OperationStep, ...]:
         ends = [*(started for _, started in self._phases[1:]), ended]
         return tuple(
-            Step(phase=phase, started=started, seconds=None if end is None else max(0.0, end - started))
+            OperationStep(phase=phase, started=started, seconds=None if end is None else max(0.0, end - started))
             for (phase, started), end in zip(self._phases, ends, strict=False)
         )

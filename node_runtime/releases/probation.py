@@ -11,8 +11,8 @@ from typing import Final
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health
 
-from .files.schemas import Probation as ProbationSettings
-from .health import Watching
+from .files.schemas import ProbationSettings
+from .health import HealthMonitor
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -43,7 +43,7 @@ class Probation:
         self._restart = restart
         self._bootable = bootable
         self._on_health = on_health
-        self._monitor: Watching | None = None
+        self._monitor: HealthMonitor | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._why: str | None = None
         self._failed_attempts = 0
@@ -57,7 +57,7 @@ class Probation:
     def begin(self, settings: ProbationSettings) -> None:
         """Start the deadline and the monitoring."""
         self.end()
-        self._monitor = Watching(settings, self._health_changed)
+        self._monitor = HealthMonitor(settings, self._health_changed)
         if settings.deadline > 0:
             self.until = time.time() + settings.deadline
             self._schedule_revert(settings.deadline, "it was not committed in time")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from node_runtime.behaviours.upgrade.live_processes import Specifications
+from node_runtime.behaviours.upgrade.live_processes import ChildSpecChangeCounter
 from node_runtime.code import CodeServer
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
@@ -32,18 +32,18 @@ from node_runtime.protocol.messages import (
 )
 
 from . import operation_outcome, probation
-from .install.installation import Installation, InstallOptions
+from .install.installation import Installation
 from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
-from .operation_history import IN_ORDER, History, LastLife
+from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit
 from .operation_listeners import OperationListeners
-from .operation_progress import Progress, new_operation
-from .planning.plan import make_plan, no_plan
+from .operation_progress import OperationProgress, new_operation
+from .plan import make_plan, no_plan
 from .planning.transition import Transition
 from .probation import Probation
-from .rehearsal import News
+from .rehearsal import RehearsalProgress
 from .relup.translation import NoPath
-from .store.release_store import Shelf
-from .store.verify import REMEDY
+from .store.release_store import ReleaseStore
+from .store.verify import RESTAGE_REMEDY
 
 logger = logging.getLogger("node_runtime")
 
@@ -58,22 +58,22 @@ class ReleaseHandler:
     stale: installs, commits, and changes of child specifications.
     """
 
-    def __init__(self, root: Path, vsn: str, code: CodeServer, last: LastLife = IN_ORDER) -> None:
+    def __init__(self, root: Path, vsn: str, code: CodeServer, last: PreviousExit = CLEAN_EXIT) -> None:
         self.root = root
         self.vsn = vsn
         self._changes = 1
         self._code = code
-        self._store = Shelf(root)
-        self._history = History(root / "var" / "history", self.permanent, vsn, last)
+        self._store = ReleaseStore(root)
+        self._history = OperationHistory(root / "var" / "history", self.permanent, vsn, last)
         self._mark_lost(last)
         self.on_phase: Callable[[str], None] = lambda phase: None
         """Called with each phase of the running operation when it begins, and with "" when the operation ends."""
-        self._running: Progress | None = None
+        self._running: OperationProgress | None = None
         self._removed: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._probation = Probation(self._revert, self._restart, self._store.bootable, self._health_changed)
-        self.rehearsals = News()
+        self.rehearsals = RehearsalProgress()
         self._listeners = OperationListeners()
 
     # ------------------------------------------------------------------ queries
@@ -86,7 +86,7 @@ class ReleaseHandler:
     @property
     def generation(self) -> int:
         """The number of changes to the node that make a plan stale."""
-        return self._changes + runtime().part(Specifications).changes
+        return self._changes + runtime().singleton(ChildSpecChangeCounter).changes
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
         """Return the releases in the node's directory, in the order of staging. May be called in any thread."""
@@ -111,8 +111,8 @@ class ReleaseHandler:
             reason, remedy = refused.sentence.rstrip("."), "correct this"
             if isinstance(refused, NoPath):
                 remedy = f"stage a release with such a way; {self._store.describe_reachable(self.vsn, vsn)}"
-            elif reason.endswith(REMEDY):
-                reason, remedy = reason.removesuffix(f"; {REMEDY}"), REMEDY
+            elif reason.endswith(RESTAGE_REMEDY):
+                reason, remedy = reason.removesuffix(f"; {RESTAGE_REMEDY}"), RESTAGE_REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
         on_progress = self.rehearsals.callback(vsn)
         plan = await make_plan(transition, self._code, self.generation, self._can_roll_back(vsn), on_progress)
@@ -231,7 +231,7 @@ class ReleaseHandler:
             logger.exception("the commit record could not be written")
         await self._end(progress.finish("restarted", error=why))
 
-    def _mark_lost(self, last: LastLife) -> None:
+    def _mark_lost(self, last: PreviousExit) -> None:
         """Mark the release that was on probation or being installed as failed, if the node ended by its own fault."""
         lost = self._history.lost
         if lost is not None and last.own_fault and lost in self._store.record.releases:
@@ -259,17 +259,17 @@ class ReleaseHandler:
         self._task = runtime().loop.create_task(self._carry_out(progress, path, request))
         return progress.id
 
-    def _progress(self, operation: Operation) -> Progress:
-        return Progress(operation, self._listeners.report, self.on_phase)
+    def _progress(self, operation: Operation) -> OperationProgress:
+        return OperationProgress(operation, self._listeners.report, self.on_phase)
 
-    async def _carry_out(self, progress: Progress, path: list[str], request: Install | Rollback) -> None:
+    async def _carry_out(self, progress: OperationProgress, path: list[str], request: Install | Rollback) -> None:
         durable = asyncio.create_task(self._write_intent(progress.operation))
         try:
             operation = await self._install_along(progress, path, request, durable)
         except BaseException as error:
             if self._stopping:
                 raise
-            operation = operation_outcome.ended_by(error, progress)
+            operation = operation_outcome.end_with_error(error, progress)
         await asyncio.gather(durable, return_exceptions=True)
         operation = operation_outcome.partly_reverted(operation, self.vsn, self._probation.until)
         await self._mark_failure(operation)
@@ -278,7 +278,7 @@ class ReleaseHandler:
             runtime().later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
 
     async def _install_along(
-        self, progress: Progress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
+        self, progress: OperationProgress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]
     ) -> Operation:
         """Install the releases of `path`, one after the other.
 
@@ -294,7 +294,7 @@ class ReleaseHandler:
                 transition,
                 self._code,
                 progress,
-                InstallOptions(request.wait, request.unrehearsed),
+                request,
                 rehearsing,
                 durable,
                 partial(self._switched, transition),
@@ -345,7 +345,7 @@ class ReleaseHandler:
         self._running = self._task = None
         self.on_phase("")
         self._listeners.report(operation)
-        self._probation.operation_ended(tried=operation.who == operation_outcome.PROBATION)
+        self._probation.operation_ended(tried=operation.who == operation_outcome.PROBATION_REQUESTER)
 
     # ------------------------------------------------------------------ probation
 
@@ -356,7 +356,7 @@ class ReleaseHandler:
         logger.warning("reverting %s, which is on probation: %s", self.vsn, why)
         try:
             request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=why, unrehearsed=True)
-            self.rollback(request, operation_outcome.PROBATION)
+            self.rollback(request, operation_outcome.PROBATION_REQUESTER)
         except Refused as refused:
             self._probation.restart(f"{why}, and it can't be reverted: {refused.sentence}")
 

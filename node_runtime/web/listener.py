@@ -17,11 +17,11 @@ from typing import Final
 import uvicorn
 
 from node_runtime.processes import Pid, runtime
-from node_runtime.processes.transaction import current_barrier
+from node_runtime.processes.transaction import current_transaction
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.supervisor import ChildSpec, delete_child, start_child, terminate_child
 
-from .routes import Dispatch, Route
+from .routes import Route, RoutingTable
 
 SUPERVISOR: Final = "web_sup"
 BACKLOG_LIMIT: Final = 2048
@@ -39,7 +39,7 @@ class Listener:
 
     def __init__(self, bound: socket.socket, routes: Iterable[Route]) -> None:
         self.socket = bound
-        self.table = Dispatch(routes)
+        self.table = RoutingTable(routes)
 
     async def close(self) -> None:
         """Close the socket."""
@@ -58,7 +58,7 @@ class Listeners(dict[str, Listener]):
 
 def listeners() -> Listeners:
     """Return the listeners of the running runtime."""
-    return runtime().part(Listeners)
+    return runtime().singleton(Listeners)
 
 
 # ------------------------------------------------------------------ what applications call
@@ -77,8 +77,8 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
             f"listener {name!r} is running already; stop it with web.stop_http, or change it with web.set_routes"
         )
     known[name] = listener = Listener(_bind(host, port), routes)
-    if (transaction := current_barrier()) is not None:
-        transaction.inverses.append(partial(_discard, name, listener))
+    if (transaction := current_transaction()) is not None:
+        transaction.undo_actions.append(partial(_discard, name, listener))
     spec = ChildSpec(
         name, start="node_runtime.web.listener:serve", args=(name,), shutdown=SHUTDOWN_SECONDS + 2.0, type="task"
     )
@@ -101,18 +101,18 @@ async def stop_http(name: str) -> None:
     await terminate_child(SUPERVISOR, name)
     await delete_child(SUPERVISOR, name)
     del listeners()[name]
-    if (transaction := current_barrier()) is None:
+    if (transaction := current_transaction()) is None:
         listener.socket.close()
     else:
-        transaction.inverses.append(partial(listeners().__setitem__, name, listener))
-        transaction.endings.append(listener.close)
+        transaction.undo_actions.append(partial(listeners().__setitem__, name, listener))
+        transaction.deferred_actions.append(listener.close)
 
 
 def set_routes(name: str, routes: Iterable[Route]) -> None:
     """Replace all routes of a listener, from the next request on. Raises `Refused`. Follows cowboy:set_env/3."""
     table = listeners().named(name).table
-    if (transaction := current_barrier()) is not None:
-        transaction.inverses.append(partial(table.replace, table.routes))
+    if (transaction := current_transaction()) is not None:
+        transaction.undo_actions.append(partial(table.replace, table.routes))
     table.replace(routes)
 
 

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.processes import runtime, spawn
-from node_runtime.processes.wait_graph import end_of
+from node_runtime.processes.wait_graph import wait_for_end
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -48,7 +48,7 @@ class Route:
             raise ValueError(f"the path {self.path!r} must begin with '/'")
 
 
-class Dispatch:
+class RoutingTable:
     """The ASGI application of one listener. A request uses the routes that are current when it arrives."""
 
     __slots__ = ("_current", "_earlier", "_settled")
@@ -120,7 +120,7 @@ class _RouteEndpoint:
         node = runtime()
         process = node.find(spawn(_respond, self.handler, Request(scope, receive), observed))
         try:
-            await end_of(process)
+            await wait_for_end(process)
         except asyncio.CancelledError:
             node.signal(process, process.parent, "shutdown")
             raise
@@ -131,7 +131,7 @@ class _RouteEndpoint:
 async def _respond(handler: str, request: Request, send: Send) -> None:
     """Run a request's process: look up the handler by name, call it, and send its response."""
     try:
-        response = resolve(handler)(request)
+        response = resolve_reference(handler)(request)
         if inspect.isawaitable(response):
             response = await response
         if not isinstance(response, Response):

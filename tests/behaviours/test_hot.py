@@ -103,7 +103,7 @@ async def test_new_code_reaches_a_process_at_its_next_callback_with_its_state(
     box.switch(second(box))
     assert live_processes.raw_state(pid) is state
     assert await call(pid, old.get) == (2, ["first"])
-    assert live_processes.callback(pid) == ("hot_box", "Box", box.module.__dict__)
+    assert live_processes.running_code(pid) == ("hot_box", "Box", box.module.__dict__)
 
 
 async def test_new_code_reaches_queued_mail_too(runtime: Runtime, box: TwoVersions) -> None:
@@ -308,15 +308,15 @@ async def test_adopt_gives_the_state_and_the_current_class(runtime: Runtime, box
     pid = await gen_server.start(cls(box), "old")
     await live_processes.hold(pid, owner="upgrade", timeout=1)
     before = live_processes.raw_state(pid)
-    namespace = live_processes.callback(pid)[2]
+    namespace = live_processes.running_code(pid)[2]
     box.switch(second(box))
-    assert live_processes.callback(pid)[2] is namespace
+    assert live_processes.running_code(pid)[2] is namespace
     new = ["new"]
-    live_processes.adopt(pid, new)
+    live_processes.adopt_state(pid, new)
     assert live_processes.raw_state(pid) is new
-    assert live_processes.callback(pid)[2] is box.module.__dict__
+    assert live_processes.running_code(pid)[2] is box.module.__dict__
     box.switch(namespace)
-    live_processes.adopt(pid, before)
+    live_processes.adopt_state(pid, before)
     assert live_processes.raw_state(pid) is before
     live_processes.release(pid, owner="upgrade")
     assert await call(pid, cls(box).get) == (1, ["old"])
@@ -325,7 +325,7 @@ async def test_adopt_gives_the_state_and_the_current_class(runtime: Runtime, box
 async def test_only_a_held_process_can_be_given_a_state(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
     with pytest.raises(live_processes.NotHeld, match="hold it before you give it a state"):
-        live_processes.adopt(pid, [])
+        live_processes.adopt_state(pid, [])
 
 
 async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_adopts(runtime: Runtime) -> None:
@@ -347,7 +347,7 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
         await live_processes.hold(pid, owner="upgrade", timeout=1)
         state, data = live_processes.raw_state(pid)
         assert (state, data) == ("green", ["Enter", "Call"])
-        live_processes.adopt(pid, ("lime", data))
+        live_processes.adopt_state(pid, ("lime", data))
         live_processes.release(pid, owner="upgrade")
         await gen_statem.call(pid, "second")
         assert await sys.get_state(pid) == ("lime", ["Enter", "Call", "Call"])
@@ -358,16 +358,16 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
 async def test_using_finds_the_processes_of_a_module(runtime: Runtime, box: TwoVersions) -> None:
     pids = [await gen_server.start(cls(box)) for _ in range(3)]
     other = spawn(receive)
-    assert live_processes.using("hot_box") == pids
-    assert live_processes.using("node_runtime.processes.primitives") == [other]
-    assert live_processes.using("nothing") == []
+    assert live_processes.pids_using("hot_box") == pids
+    assert live_processes.pids_using("node_runtime.processes.primitives") == [other]
+    assert live_processes.pids_using("nothing") == []
 
 
 # ------------------------------------------------------------------ what is born meanwhile
 
 
 async def test_what_is_born_inside_a_barrier_is_held_after_its_init(runtime: Runtime, box: TwoVersions) -> None:
-    with live_processes.spawn_barrier(owner="upgrade") as born:
+    with live_processes.holding_started_processes(owner="upgrade") as born:
         pid = await gen_server.start(cls(box), "inside")
     outside = await gen_server.start(cls(box))
     assert born == [pid]
@@ -378,7 +378,7 @@ async def test_what_is_born_inside_a_barrier_is_held_after_its_init(runtime: Run
 
 
 async def test_children_of_what_is_born_inside_are_held_too(runtime: Runtime, box: TwoVersions) -> None:
-    with live_processes.spawn_barrier(owner="upgrade") as born:
+    with live_processes.holding_started_processes(owner="upgrade") as born:
         await supervisor.start_link(Pair, name="pair")
     assert born == [whereis("pair"), whereis("a"), whereis("b")]
     assert {process_info(pid).status for pid in born} == {"suspended"}
@@ -402,7 +402,7 @@ async def test_inside_a_barrier_a_held_supervisor_acts_at_once(runtime: Runtime,
         supervisor.start_child("pair", supervisor.ChildSpec("c", "hot_box:start_box", ("c",)))
     )
     await asyncio.sleep(0)
-    with live_processes.spawn_barrier(owner="upgrade") as born:
+    with live_processes.holding_started_processes(owner="upgrade") as born:
         started = await supervisor.restart_child("pair", "b")
     assert born == [started]
     assert started is not None
@@ -438,14 +438,16 @@ async def test_a_supervisor_reads_its_children_again(runtime: Runtime, box: TwoV
     await live_processes.hold("sup", owner="upgrade", timeout=1)
     table = live_processes.raw_state("sup")
     boxes.load(sup("rest_for_one", child("new"), child("b", ', restart="transient"'), child("a")))
-    assert live_processes.re_read("sup") == live_processes.ReRead(added=("new",), replaced=("b",), kept=("gone",))
+    assert live_processes.reload_child_specs("sup") == live_processes.ChildSpecChanges(
+        added=("new",), replaced=("b",), kept=("gone",)
+    )
     assert {name: whereis(name) for name in before} == before
     assert [(c.id, c.status) for c in supervisor.which_children("sup")] == [
         ("new", "undefined"), ("b", "running"), ("a", "running"), ("gone", "running"),
     ]  # fmt: skip
     assert supervisor.flags("sup").strategy == "rest_for_one"
     assert supervisor.get_childspec("sup", "b").restart == "transient"
-    live_processes.adopt("sup", table)
+    live_processes.adopt_state("sup", table)
     assert [c.id for c in supervisor.which_children("sup")] == ["a", "b", "gone"]
     assert supervisor.get_childspec("sup", "b").restart == "permanent"
     assert supervisor.flags("sup").strategy == "one_for_one"
@@ -457,19 +459,19 @@ async def test_children_that_make_no_sense_change_nothing(
     boxes.load(sup("one_for_one", child("a")))
     await supervisor.start_link(boxes.module.Sup, name="sup")
     await live_processes.hold("sup", owner="upgrade", timeout=1)
-    table, namespace = live_processes.raw_state("sup"), live_processes.callback("sup")[2]
+    table, namespace = live_processes.raw_state("sup"), live_processes.running_code("sup")[2]
     for wrong in (sup("one_for_one", child("a"), child("a")), sup("nonsense"), "class Other: pass"):
         boxes.load(wrong)
         with pytest.raises((ValueError, LookupError)):
-            live_processes.re_read("sup")
+            live_processes.reload_child_specs("sup")
         assert live_processes.raw_state("sup") is table
-        assert live_processes.callback("sup")[2] is namespace
+        assert live_processes.running_code("sup")[2] is namespace
 
 
 async def test_only_a_held_supervisor_reads_again(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
     with pytest.raises(live_processes.NotHeld, match="not a suspended supervisor"):
-        live_processes.re_read("pair")
+        live_processes.reload_child_specs("pair")
 
 
 async def test_after_reading_again_a_restart_follows_the_new_specification(
@@ -479,7 +481,7 @@ async def test_after_reading_again_a_restart_follows_the_new_specification(
     await supervisor.start_link(boxes.module.Sup, name="sup")
     await live_processes.hold("sup", owner="upgrade", timeout=1)
     boxes.load(sup("one_for_one", 'ChildSpec("a", "hot_box:start_box", ("renamed",))'))
-    live_processes.re_read("sup")
+    live_processes.reload_child_specs("sup")
     live_processes.release("sup", owner="upgrade")
     exit("a", "kill")
     await eventually(lambda: whereis("renamed"))

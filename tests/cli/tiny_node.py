@@ -16,7 +16,7 @@ import pytest
 from fil_node import command, environment
 from tiny_project import write_project
 
-from node_runtime.cli.commands import launcher
+from node_runtime.cli.commands import launcher_files
 from node_runtime.releases.build.tarball import build
 from node_runtime.releases.store.unpack import unpack
 
@@ -114,7 +114,7 @@ def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: dict[str, str | None] | None = None) -> Path:
     """The tarball of the tiny project with changes."""
-    return build(write_project(folder / vsn, vsn, changes), folder, *launcher())
+    return build(write_project(folder / vsn, vsn, changes), folder, *launcher_files())
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from node_runtime.releases.files.appup_instructions import parse
-from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.files.appup_instructions import parse_instruction
+from node_runtime.releases.files.release_model import AppupEntry, AppView, ReleaseView
 from node_runtime.releases.relup.relup_json import instruction_json
 from node_runtime.releases.relup.translation import translate
 
@@ -20,7 +20,7 @@ Steps = Sequence[dict[str, Any]]
 def app(name: str, vsn: str, modules: str, up: Any = (), down: Any = (), start: Any = "permanent") -> AppView:
     """An application whose modules differ from those of any other one; a way is a pair of version and instructions."""
     contents = {module: f"{module} {next(_fresh)}" for module in modules.split()}
-    ways = [tuple(Entry(vsn, tuple(map(parse, steps))) for vsn, steps in way) for way in (up, down)]
+    ways = [tuple(AppupEntry(vsn, tuple(map(parse_instruction, steps))) for vsn, steps in way) for way in (up, down)]
     return AppView(name, vsn, contents, ways[0], ways[1], start)
 
 

@@ -180,12 +180,12 @@ async def refused(asked: Any) -> str:
     return refusal.value.reason
 
 
-async def upgraded(change: Callable[[], None], name: str = "sup") -> live_processes.ReRead:
+async def upgraded(change: Callable[[], None], name: str = "sup") -> live_processes.ChildSpecChanges:
     """What a running supervisor makes of a changed class; what it raises is raised after it runs again."""
     await live_processes.hold(name, owner="test", timeout=5)
     change()
     try:
-        return live_processes.re_read(name)
+        return live_processes.reload_child_specs(name)
     finally:
         live_processes.release(name, owner="test")
 

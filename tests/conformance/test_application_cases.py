@@ -26,7 +26,7 @@ from node_runtime import (
     trap_exit,
     whereis,
 )
-from node_runtime.behaviours.application import tell_of_changes
+from node_runtime.behaviours.application import notify_config_changes
 from node_runtime.supervisor import ChildSpec
 
 __all__ = ["clean"]
@@ -75,7 +75,7 @@ async def test_config_change(runtime: Runtime) -> None:
     assert application.get_all_env("shop") == {"colour": "red", "size": 2, "till": True}
     before = {name: application.get_all_env(name) for name in ("shop", "bank")}
     application.load(spec(Shop, "shop", colour="blue", size=1, door="open"), {"size": 2})
-    await tell_of_changes(before)
+    await notify_config_changes(before)
     assert told == [("shop", {"colour": "blue"}, {"door": "open"}, ("till",))]
 
 
@@ -88,7 +88,7 @@ async def test_config_change_that_fails(runtime: Runtime, caplog: pytest.LogCapt
     before = {name: application.get_all_env(name) for name in ("grumpy", "shop")}
     application.set_env("grumpy", "mood", "bad")
     application.set_env("shop", "door", "open")
-    await tell_of_changes(before)
+    await notify_config_changes(before)
     assert "config_change of application grumpy failed" in caplog.text
     assert told == [("shop", {}, {"door": "open"}, ())]
     assert running() == ["grumpy", "shop"]

@@ -35,7 +35,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.deferred_reply import From, deferred, reply
-from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.gen_server import continue_with, idle_timeout
 
 
@@ -355,7 +355,7 @@ async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFi
     """What the class hides is hidden in statuses, observers' views and crash reports; get_state shows all."""
     pid = await gen_server.start(Secretive)
     assert (await sys.get_status(pid)).state == {"open": "word"}
-    assert "sesame" not in str(shown(Secretive, await sys.get_state(pid)))
+    assert "sesame" not in str(describe_state(Secretive, await sys.get_state(pid)))
     assert (await sys.get_state(pid))["closed"] == "sesame"
     cast(pid, Secretive.crash)
     await until_ended(pid)

@@ -32,7 +32,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
-from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.show.state_view import describe_state
 
 
 class Machine(GenStatem[dict[str, str]]):
@@ -99,7 +99,7 @@ async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFi
     pid = await gen_statem.start(Machine)
     status = await sys.get_status(pid)
     assert "sesame" not in str(status.state)
-    assert "sesame" not in str(shown(Machine, await sys.get_state(pid)))
+    assert "sesame" not in str(describe_state(Machine, await sys.get_state(pid)))
     gen_statem.cast(pid, "crash")
     await until_ended(pid)
     assert "sesame" not in caplog.text

@@ -90,7 +90,7 @@ async def test_code_change_children(runtime: Runtime) -> None:
     await begin(child("a"), child("b"), child("gone"))
     before = {name: whereis(name) for name in ("a", "b", "gone")}
     changes = await upgraded(version(child("new"), child("b", restart="transient", shutdown=1.0), child("a")))
-    assert changes == live_processes.ReRead(added=("new",), replaced=("b",), kept=("gone",))
+    assert changes == live_processes.ChildSpecChanges(added=("new",), replaced=("b",), kept=("gone",))
     assert statuses() == {"new": "undefined", "b": "running", "a": "running", "gone": "running"}
     assert names() == ["new", "b", "a", "gone"]
     assert {name: whereis(name) for name in before} == before
@@ -140,7 +140,7 @@ async def test_code_change_ignore(runtime: Runtime) -> None:
     """supervisor_SUITE:code_change. Nothing changes."""
     await begin(child("a"))
     table = live_processes.raw_state("sup")
-    assert await upgraded(version("ignore", strategy="one_for_all")) == live_processes.ReRead()
+    assert await upgraded(version("ignore", strategy="one_for_all")) == live_processes.ChildSpecChanges()
     assert live_processes.raw_state("sup") is table
     assert (statuses(), supervisor.flags("sup").strategy) == ({"a": "running"}, "one_for_one")
 
@@ -174,10 +174,10 @@ async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None
     await begin(child("a", restart="temporary"), child("b", restart="temporary"), child("c"))
     await ended("a")
     changes = await upgraded(version(child("a", restart="temporary"), child("b", restart="temporary"), child("c")))
-    assert changes == live_processes.ReRead(left_out=("a",))
+    assert changes == live_processes.ChildSpecChanges(left_out=("a",))
     assert names() == ["b", "c"]
     changes = await upgraded(version(child("a"), child("b", restart="temporary"), child("c")))
-    assert changes == live_processes.ReRead(added=("a",))
+    assert changes == live_processes.ChildSpecChanges(added=("a",))
     assert statuses()["a"] == "undefined"
 
 
@@ -187,8 +187,8 @@ async def test_code_change_taken_back(runtime: Runtime) -> None:
     await live_processes.hold("sup", owner="test", timeout=5)
     table = live_processes.raw_state("sup")
     version(child("a", restart="transient"), child("new"), strategy="rest_for_one")()
-    live_processes.re_read("sup")
-    live_processes.adopt("sup", table)
+    live_processes.reload_child_specs("sup")
+    live_processes.adopt_state("sup", table)
     live_processes.release("sup", owner="test")
     assert statuses() == {"a": "running", "gone": "running"}
     assert supervisor.get_childspec("sup", "a").restart == "permanent"
@@ -205,7 +205,7 @@ async def test_code_change_simple(runtime: Runtime) -> None:
     await begin(instances("old"), strategy="simple_one_for_one")
     first = await supervisor.start_child("sup", [1])
     changes = await upgraded(version(instances("new", shutdown=1.0)))
-    assert changes == live_processes.ReRead(replaced=("instance",))
+    assert changes == live_processes.ChildSpecChanges(replaced=("instance",))
     second = await supervisor.start_child("sup", [2])
     assert first is not None
     assert second is not None

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import parse
-from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.files.appup_instructions import parse_instruction
+from node_runtime.releases.files.release_model import AppupEntry, AppView, ReleaseView
 from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import make_relup
 
@@ -117,7 +117,10 @@ def written(chance: random.Random, app: App, way: str, known: list[str]) -> list
 def ours(apps: list[App]) -> Any:
     def view(app: App, vsn: str, modules: list[str]) -> AppView:
         contents = {module: vsn if module in app.changed else "same" for module in modules}
-        entries = {way: (Entry("1", tuple(map(parse, steps))),) for way, steps in (("up", app.up), ("down", app.down))}
+        entries = {
+            way: (AppupEntry("1", tuple(map(parse_instruction, steps))),)
+            for way, steps in (("up", app.up), ("down", app.down))
+        }
         number = vsn if app.stays else "1"
         return AppView(app.name, number, contents, start=app.start, **entries)  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ import pytest
 from relups import SOFT, advanced, after, app, load, script, translated, update
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import parse
+from node_runtime.releases.files.appup_instructions import parse_instruction
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.translation import translate
 
@@ -174,7 +174,7 @@ def test_translate_x9_what_is_applied_in_between_survives_exactly_once(direction
 )
 def test_syntax_check_of_one_instruction(table: dict[str, Any]) -> None:
     with pytest.raises(Refused):
-        parse(table)
+        parse_instruction(table)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from node_runtime.control import Control
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import cookie_path, read_cookie
 from node_runtime.protocol.messages import Role
-from node_runtime.protocol.run_directory import Address, NodeRecord, locate, write_record
+from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, write_record
 from node_runtime.releases.files.manifest import (
     AppEntry,
     Manifest,
@@ -31,7 +31,7 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.install.app_env import follow_sources, spec_of
+from node_runtime.releases.planning.app_env import application_spec, register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog
@@ -116,8 +116,8 @@ class Node:
         """What a node does on its way up."""
         release = Catalog(self.root).release("1.0")
         self.code.install()
-        follow_sources(self.code, release, release)
-        application.load(spec_of(release, "shop"))
+        register_sources(self.code, release, release)
+        application.load(application_spec(release, "shop"))
         self.handler = ReleaseHandler(self.root, "1.0", self.code)
         self.control = self.make_control()
         self.ports = self.control.start()
@@ -152,7 +152,7 @@ class Node:
             started=time.time(),
         )
 
-    def address(self, role: Role = "operator") -> Address:
+    def address(self, role: Role = "operator") -> NodeAddress:
         """Where it is, with the cookie of `role`."""
         return replace(locate(NAME), cookie=read_cookie(cookie_path(self.root, role)))
 

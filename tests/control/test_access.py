@@ -18,7 +18,7 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.methods import METHODS, Method
-from node_runtime.protocol.run_directory import Address
+from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import pack, unpack
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ pytest_plugins = ["shop_node"]
 NAME = "shop@127.0.0.1"
 
 
-async def refusal(address: Address) -> Refused:
+async def refusal(address: NodeAddress) -> Refused:
     with pytest.raises(Refused) as caught:
         async with Client.connect(address, user="eve", client_name="test"):
             pass
@@ -64,7 +64,7 @@ async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: 
 
 
 async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(shop: Node) -> None:
-    made_up = Method("does_not_exist", m.Nothing, m.Nothing, "viewer")
+    made_up = Method("does_not_exist", m.Empty, m.Empty, "viewer")
     orders = [method for method in METHODS if method.role == "operator"]
     async with shop.client("viewer") as client:
         assert client.info.role == "viewer"
@@ -72,7 +72,7 @@ async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(
         sentences = set()
         for method in (made_up, *orders):
             with pytest.raises(Refused) as caught:
-                await client.request(replace(method, params=m.Nothing))
+                await client.request(replace(method, params=m.Empty))
             assert caught.value.code == ExitCode.NOT_ALLOWED
             sentences.add(caught.value.sentence.replace(repr(method.name), "X"))
         assert len(sentences) == 1
@@ -81,7 +81,7 @@ async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(
 async def test_an_unknown_method_is_refused_alike_for_an_operator(shop: Node) -> None:
     async with shop.client() as client:
         with pytest.raises(Refused) as caught:
-            await client.request(Method("__init__", m.Nothing, m.Nothing, "viewer"))
+            await client.request(Method("__init__", m.Empty, m.Empty, "viewer"))
         assert caught.value.code == ExitCode.NOT_ALLOWED
 
 
@@ -93,7 +93,7 @@ async def test_every_method_of_the_table_is_answered(shop: Node) -> None:
             if method in would_act:
                 continue
             try:
-                await client.request(replace(method, params=m.Nothing))
+                await client.request(replace(method, params=m.Empty))
             except Refused as refused:
                 sentences.append(refused.sentence)
     assert sentences
@@ -103,7 +103,7 @@ async def test_every_method_of_the_table_is_answered(shop: Node) -> None:
 
 
 async def test_unknown_fields_are_refused(shop: Node) -> None:
-    class Sneaky(m.Struct, frozen=True):
+    class Sneaky(m.WireStruct, frozen=True):
         pid: int
         also: str
 
@@ -128,7 +128,7 @@ async def test_garbage_frames_change_nothing(shop: Node) -> None:
     raw.connect(f"tcp://{address.host}:{address.port}")
     for frames in ([b""], [b"\xff" * 100], [b"a", b"b", b"c"], [msgspec.msgpack.encode({"id": 1})], [b"\x91" * 10_000]):
         await raw.send_multipart(frames)
-    await raw.send(pack(m.Request(id=7, method="ping", params=pack(m.Nothing()))))
+    await raw.send(pack(m.Request(id=7, method="ping", params=pack(m.Empty()))))
     replies = [unpack(await asyncio.wait_for(raw.recv(), 5), m.Reply) for _ in range(5)]
     assert [reply.id for reply in replies] == [0, 0, 0, 0, 7]
     assert replies[-1].failure is None

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
-from node_runtime.behaviours.show.describe import CYCLE, OPAQUE, REDACTED, Limits, describe
-from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.show.describe import CYCLE, OPAQUE, REDACTED, DescribeLimits, describe
+from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.processes import Pid
 from node_runtime.protocol.messages import Term
-from node_runtime.protocol.wire import MAX_REQUEST, pack
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack
 
 
 def part(term: Term, label: str) -> Term:
@@ -80,7 +80,7 @@ def test_many_values_of_the_same_classes_are_described_as_each_is_alone() -> Non
         1,
         "x",
     ]
-    kinds = Kinds()
+    kinds = ValueReaders()
     assert [describe(value, kinds=kinds) for value in values] == [describe(value) for value in values]
 
 
@@ -178,17 +178,17 @@ def test_deep_long_and_heavy_values_are_cut_and_say_how_much_is_missing() -> Non
     for _ in range(100_000):
         deep = [deep]
     assert describe(deep).items
-    assert describe(list(range(1000)), Limits(parts=10)).cut == 990
+    assert describe(list(range(1000)), DescribeLimits(parts=10)).cut == 990
     assert "5,000 in all" in describe("x" * 5000).text
     assert "int" in describe(1 << 1_000_000).text
     heavy = [{f"{i}-{j}": "y" * 900 for j in range(200)} for i in range(200)]
-    assert len(pack(describe(heavy))) < MAX_REQUEST
+    assert len(pack(describe(heavy))) < MAX_REQUEST_BYTES
     while deep:  # by hand, or the interpreter's own destructor nests as deep
         deep = deep.pop()
 
 
 def test_a_walk_ends_with_its_time() -> None:
-    assert describe([1, 2, 3], Limits(seconds=-1)).cut == 3
+    assert describe([1, 2, 3], DescribeLimits(seconds=-1)).cut == 3
 
 
 def test_names_that_sound_like_secrets_are_not_shown() -> None:

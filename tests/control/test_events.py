@@ -16,7 +16,7 @@ from node_runtime import exit, receive, spawn, whereis
 from node_runtime.control.event_log import EventLog
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import Missed
+from node_runtime.protocol.client import MissedEvents
 from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.wire import WELCOME, pack, unpack
@@ -29,21 +29,23 @@ if TYPE_CHECKING:
 pytest_plugins = ["shop_node"]
 
 
-async def first(events: AsyncIterator[m.Event | Missed], wanted: Callable[[m.Event], bool]) -> m.Event:
+async def first(
+    events: AsyncIterator[m.NodeEvent | MissedEvents], wanted: Callable[[m.NodeEvent], bool]
+) -> m.NodeEvent:
     async with asyncio.timeout(10):
         async for item in events:
-            if isinstance(item, m.Event) and wanted(item):
+            if isinstance(item, m.NodeEvent) and wanted(item):
                 return item
     pytest.fail("the events ended")
 
 
 async def test_a_stream_begins_with_the_moment_for_a_snapshot_and_goes_on_without_a_gap(shop: Node) -> None:
     async with shop.client("viewer") as client, aclosing(client.events()) as events:
-        assert await anext(events) == Missed()
+        assert await anext(events) == MissedEvents()
         snapshot = await client.request(methods.SNAPSHOT)
         seen = [await anext(events) for _ in range(3)]
-        assert all(isinstance(item, m.Event) for item in seen)
-        numbers = [item.seq for item in seen if isinstance(item, m.Event)]
+        assert all(isinstance(item, m.NodeEvent) for item in seen)
+        numbers = [item.seq for item in seen if isinstance(item, m.NodeEvent)]
         assert numbers == list(range(numbers[0], numbers[0] + 3))
         assert numbers[0] <= snapshot.seq + 1
 
@@ -67,7 +69,7 @@ async def test_births_ends_and_log_records_are_told(shop: Node) -> None:
         logging.getLogger("shop").warning("low on \x1b[31mcoins")
         told = await first(events, lambda event: event.kind == "log" and "low" in event.text)
         assert told.text == "warning: low on \\x1b[31mcoins"
-        kept = (await client.request(methods.EVENTS, m.Limit(limit=500))).events
+        kept = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
     assert ended in kept
     assert told in kept
     assert all(event.kind != "vitals" for event in kept)
@@ -85,7 +87,7 @@ async def test_processes_without_a_name_that_come_and_go_are_not_told(shop: Node
         assert pid is not None
         exit(pid, "kill")
         await first(events, lambda event: event.kind == "process" and "ended" in event.text)
-        kept = (await client.request(methods.EVENTS, m.Limit(limit=500))).events
+        kept = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
     told = {event.text.split()[0] for event in kept if event.kind == "process"}
     assert "till" in told
     assert told <= {"till", "lamp", "shop_sup"}
@@ -138,12 +140,12 @@ async def test_a_gap_in_the_numbers_is_told_with_its_size(shop: Node) -> None:
         async with aclosing(client.events()) as events:
             begun = asyncio.ensure_future(anext(events))
             await leaky.recv()
-            assert await begun == Missed()
+            assert await begun == MissedEvents()
             for seq in (1, 2, 7):
-                await leaky.send(pack(m.Event(boot_id="b", seq=seq, at=0.0, kind="log")))
+                await leaky.send(pack(m.NodeEvent(boot_id="b", seq=seq, at=0.0, kind="log")))
             items = [await anext(events) for _ in range(4)]
     context.destroy(linger=0)
-    assert [item.count if isinstance(item, Missed) else item.seq for item in items] == [1, 2, 4, 7]
+    assert [item.count if isinstance(item, MissedEvents) else item.seq for item in items] == [1, 2, 4, 7]
 
 
 def test_only_the_newest_events_are_kept_and_large_operations_travel_without_results() -> None:
@@ -163,7 +165,7 @@ def test_only_the_newest_events_are_kept_and_large_operations_travel_without_res
         id="x", kind="install", from_vsn="1", to_vsn="2", who="ann", started=0.0, phase="p", results=(result,) * 500
     )
     log.emit("operation", "done", operation=large)
-    event = unpack(sent[-1], m.Event)
+    event = unpack(sent[-1], m.NodeEvent)
     assert event.operation is not None
     assert event.operation.results == ()
     assert event.seq == len(sent) == 601

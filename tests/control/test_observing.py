@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["shop_node"]
 
 
-async def process(client: Client, name: str) -> m.ProcessInfo:
+async def process(client: Client, name: str) -> m.ProcessSummary:
     snapshot = await client.request(methods.SNAPSHOT)
     return next(one for one in snapshot.processes if one.name == name)
 
@@ -133,7 +133,7 @@ class Outside(threading.Thread):
             with suppress(Refused):
                 await client.request(methods.OPERATION)
             try:
-                await client.request(methods.KILL_PROCESS, m.Target(pid=target.pid, boot_id=boot))
+                await client.request(methods.KILL_PROCESS, m.ProcessTarget(pid=target.pid, boot_id=boot))
             except Refused as refused:
                 self.seen["kill"] = refused
 

@@ -16,7 +16,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.wire import CHUNK
+from node_runtime.protocol.wire import UPLOAD_CHUNK_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ async def begin(client: Client, data: bytes, **changed: Any) -> str:
     return (await client.request(methods.STAGE_BEGIN, m.StageBegin(**asked))).upload
 
 
-async def refused(client: Client, method: Any, params: m.Struct) -> Refused:
+async def refused(client: Client, method: Any, params: m.WireStruct) -> Refused:
     with pytest.raises(Refused) as caught:
         await client.request(method, params)
     return caught.value
@@ -54,7 +54,7 @@ async def test_a_corrupt_tarball_is_refused_in_one_sentence_and_leaves_nothing(s
             await client.stage(tarball, lambda done, size: sent.append((done, size)))
     assert caught.value.code == ExitCode.REFUSED
     size = tarball.stat().st_size
-    assert sent == [(CHUNK, size), (2 * CHUNK, size), (size, size)]
+    assert sent == [(UPLOAD_CHUNK_BYTES, size), (2 * UPLOAD_CHUNK_BYTES, size), (size, size)]
     assert list((shop.root / "var" / "staging").iterdir()) == []
     intent, outcome = audit_lines(shop)
     assert (intent["method"], intent["subject"], intent["phase"]) == ("stage_end", "bad.tar.gz", "intent")
@@ -120,7 +120,7 @@ async def test_an_unknown_version_is_refused_and_changes_nothing(shop: Node) -> 
         for method, params in (
             (methods.PLAN, m.MakePlan(vsn="9.9")),
             (methods.INSTALL, m.Install(vsn="9.9", reason="try")),
-            (methods.REMOVE, m.Vsn(vsn="9.9")),
+            (methods.REMOVE, m.ReleaseVsn(vsn="9.9")),
         ):
             error = await refused(client, method, params)
             assert error.code == ExitCode.REFUSED
@@ -152,7 +152,7 @@ async def test_an_upgrade_is_followed_to_its_end_committed_and_kept_in_the_audit
         assert till.old_vsn is not None
         committed = await client.request(methods.COMMIT, m.Commit())
         assert committed.outcome == "committed"
-        texts = [event.text for event in (await client.request(methods.EVENTS, m.Limit(limit=500))).events]
+        texts = [event.text for event in (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events]
     assert "release 1.1 is now current" in texts
     assert "release 1.1 is now permanent" in texts
     lines = [(line["method"], line["phase"], line.get("outcome")) for line in audit_lines(shop)]
@@ -198,9 +198,9 @@ async def test_a_rollback_is_followed_to_its_end(shop: Node) -> None:
 
 async def test_a_release_is_removed_once(shop: Node) -> None:
     async with shop.client() as client:
-        left = await client.request(methods.REMOVE, m.Vsn(vsn="1.1"))
+        left = await client.request(methods.REMOVE, m.ReleaseVsn(vsn="1.1"))
         assert [one.vsn for one in left.releases] == ["1.0"]
-        assert "1.1" in (await refused(client, methods.REMOVE, m.Vsn(vsn="1.1"))).sentence
+        assert "1.1" in (await refused(client, methods.REMOVE, m.ReleaseVsn(vsn="1.1"))).sentence
 
 
 async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) -> None:
@@ -212,7 +212,7 @@ async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) ->
 async def test_an_operation_that_never_was_is_refused(shop: Node) -> None:
     async with shop.client() as client:
         assert "nope" in (await refused(client, methods.OPERATION, m.GetOperation(operation="nope"))).sentence
-        assert (await client.request(methods.OPERATIONS, m.Limit())).operations == ()
+        assert (await client.request(methods.OPERATIONS, m.ListLimit())).operations == ()
 
 
 # ------------------------------------------------------------------ processes
@@ -222,9 +222,9 @@ async def test_a_process_is_restarted_by_its_supervisor(shop: Node) -> None:
     pid = whereis("till")
     assert pid is not None
     async with shop.client() as client:
-        await client.request(methods.RESTART_PROCESS, m.Target(pid=int(pid), boot_id=BOOT, reason="stuck"))
+        await client.request(methods.RESTART_PROCESS, m.ProcessTarget(pid=int(pid), boot_id=BOOT, reason="stuck"))
         snapshot = await client.request(methods.SNAPSHOT)
-        entries = (await client.request(methods.AUDIT, m.Limit())).entries
+        entries = (await client.request(methods.AUDIT, m.ListLimit())).entries
     now = next(one for one in snapshot.processes if one.name == "till")
     assert now.pid != pid
     assert now.child_id == "till"
@@ -238,7 +238,7 @@ async def test_a_process_is_killed_and_comes_back_as_after_a_crash(shop: Node) -
     pid = whereis("till")
     assert pid is not None
     async with shop.client() as client:
-        await client.request(methods.KILL_PROCESS, m.Target(pid=int(pid), boot_id=BOOT))
+        await client.request(methods.KILL_PROCESS, m.ProcessTarget(pid=int(pid), boot_id=BOOT))
     await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
 
 
@@ -248,7 +248,7 @@ async def test_what_no_supervisor_restarts_is_refused(shop: Node) -> None:
         guest = next(one for one in snapshot.processes if one.child_id == "guest")
         master = next(one for one in snapshot.processes if one.kind == "application")
         for target, why in ((guest, "temporary"), (master, "no supervisor")):
-            asked = m.Target(pid=target.pid, boot_id=BOOT)
+            asked = m.ProcessTarget(pid=target.pid, boot_id=BOOT)
             assert why in (await refused(client, methods.RESTART_PROCESS, asked)).sentence
 
 
@@ -256,9 +256,9 @@ async def test_a_process_of_another_boot_or_a_dead_one_is_never_touched(shop: No
     pid = whereis("till")
     assert pid is not None
     async with shop.client() as client:
-        other = m.Target(pid=int(pid), boot_id="another")
+        other = m.ProcessTarget(pid=int(pid), boot_id="another")
         assert "was restarted since" in (await refused(client, methods.KILL_PROCESS, other)).sentence
-        dead = m.Target(pid=999, boot_id=BOOT)
+        dead = m.ProcessTarget(pid=999, boot_id=BOOT)
         assert "<999> has ended" in (await refused(client, methods.KILL_PROCESS, dead)).sentence
     assert whereis("till") == pid
 
@@ -291,7 +291,7 @@ async def test_the_audit_goes_on_after_a_line_that_a_crash_has_cut(shop: Node) -
     shop.ports = shop.control.start()
     async with Client.connect(replace(shop.address(), port=shop.ports[0]), user="bob", client_name="test") as client:
         await refused(client, methods.INSTALL, m.Install(vsn="9.9"))
-        entries = (await client.request(methods.AUDIT, m.Limit(limit=1))).entries
+        entries = (await client.request(methods.AUDIT, m.ListLimit(limit=1))).entries
     assert [(one.who, one.phase) for one in entries] == [("bob", "outcome")]
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import Project, read_project
-from node_runtime.releases.files.appup_instructions import INSTRUCTIONS
-from node_runtime.releases.files.schemas import App, Appup, NodeConfig, Probation, Release, Templates
+from node_runtime.releases.files.appup_instructions import INSTRUCTION_OPTIONS
+from node_runtime.releases.files.schemas import App, Appup, NodeConfig, ProbationSettings, Release, Templates
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def default(field: Any) -> str:
         ("`[templates]`", "key of `templates`", Templates),
         ("## release.toml", "key", Release),
         ("## node.toml", "key", NodeConfig),
-        ("`[probation]`", "key of `probation`", Probation),
+        ("`[probation]`", "key of `probation`", ProbationSettings),
     ],
 )
 def test_a_table_of_keys_says_what_the_model_says(section: str, key: str, model: type) -> None:
@@ -107,7 +107,7 @@ def test_the_keys_of_an_appup_are_those_of_the_page() -> None:
 def test_the_instructions_have_the_options_that_the_page_names() -> None:
     rows = table(PAGE, "instruction | its options")
     told = {name: tuple(re.findall(r"`(\w+)`", options)) for name, options in rows.items()}
-    assert told == INSTRUCTIONS
+    assert told == INSTRUCTION_OPTIONS
 
 
 @pytest.mark.parametrize(("path", "text", "sentence"), MISTAKES)

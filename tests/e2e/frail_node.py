@@ -31,8 +31,8 @@ from node_runtime.protocol.run_directory import locate
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 60.0
-P = TypeVar("P", bound=m.Struct)
-R = TypeVar("R", bound=m.Struct)
+P = TypeVar("P", bound=m.WireStruct)
+R = TypeVar("R", bound=m.WireStruct)
 
 SERVER = """
 import asyncio
@@ -131,11 +131,11 @@ class FrailNode:
         async with Client.connect(locate(NAME), user="test", client_name="test") as client:
             return await client.request(method, params)
 
-    def done(self, method: Method[P, m.Started], params: P) -> m.Operation:
+    def done(self, method: Method[P, m.OperationStarted], params: P) -> m.Operation:
         """The operation that was asked for, when it has ended."""
         return asyncio.run(self._followed(method, params))
 
-    async def _followed(self, method: Method[P, m.Started], params: P) -> m.Operation:
+    async def _followed(self, method: Method[P, m.OperationStarted], params: P) -> m.Operation:
         async with Client.connect(locate(NAME), user="test", client_name="test") as client:
             started = await client.request(method, params)
             return [one async for one in client.follow(started.operation)][-1]
@@ -146,7 +146,7 @@ class FrailNode:
 
     def holds(self) -> bool:
         """Whether an install has come as far as to hold processes. There may have been none yet at all."""
-        known = self.ask(methods.OPERATIONS, m.Limit()).operations
+        known = self.ask(methods.OPERATIONS, m.ListLimit()).operations
         return bool(known) and known[-1].phase == "holding"
 
     def statuses(self) -> dict[str, str]:

@@ -16,11 +16,11 @@ from hotdash.app import HotdashApp
 from hotdash.screens.confirm import ConfirmDialog
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
-from node_runtime.protocol.run_directory import Address, locate
+from node_runtime.protocol.run_directory import NodeAddress, locate
 
 
 @contextmanager
-def address_of(node: FilNode) -> Iterator[Address]:
+def address_of(node: FilNode) -> Iterator[NodeAddress]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.run_directory))
         yield locate(node.name)

@@ -73,7 +73,7 @@ def test_during_a_plan(frail: FrailNode) -> None:
         frail.kill("node_pid")
         assert ended(client) == 3
     check(frail)
-    assert frail.ask(methods.OPERATIONS, m.Limit()).operations == ()
+    assert frail.ask(methods.OPERATIONS, m.ListLimit()).operations == ()
     retry(frail)
 
 
@@ -127,7 +127,7 @@ def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frai
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0", again=True)).outcome == "installed"
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
-    frail.ask(methods.REMOVE, m.Vsn(vsn="2.0"))
+    frail.ask(methods.REMOVE, m.ReleaseVsn(vsn="2.0"))
     frail.tiny("unpack", frail_tarballs["2.0"])
 
 

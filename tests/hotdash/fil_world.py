@@ -41,7 +41,7 @@ class World:
     role: m.Role = "operator"
     generation: int = 4
     started: float = field(default_factory=lambda: time.time() - 3725)
-    processes: list[m.ProcessInfo] = field(default_factory=list)
+    processes: list[m.ProcessSummary] = field(default_factory=list)
     children: list[m.ChildInfo] = field(default_factory=list)
     modules: list[m.ModuleInfo] = field(default_factory=list)
     releases: list[m.ReleaseInfo] = field(default_factory=list)
@@ -77,7 +77,7 @@ class World:
             modules=tuple(self.modules), releases=tuple(self.releases), operation=running[-1] if running else None,
         )  # fmt: skip
 
-    def process(self, pid: int) -> m.ProcessInfo:
+    def process(self, pid: int) -> m.ProcessSummary:
         return next(process for process in self.processes if process.pid == pid)
 
     def change(self, pid: int, /, **fields: object) -> None:
@@ -91,12 +91,12 @@ class World:
         self.processes = [process for process in self.processes if process.pid != pid]
 
 
-def a_process(pid: int, name: str | None, kind: m.Kind, parent: int | None, **more: object) -> m.ProcessInfo:
+def a_process(pid: int, name: str | None, kind: m.ProcessKind, parent: int | None, **more: object) -> m.ProcessSummary:
     fields: dict[str, object] = {
         "module": f"fil.{name}" if name else "fil.color_fsm", "vsn": "1986.a", "status": "idle",
         "started": time.time() - 3700, "application": "fil", "links": () if parent is None else (parent,),
     } | more  # fmt: skip
-    return m.ProcessInfo(pid=pid, name=name, kind=kind, parent=parent, **fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
+    return m.ProcessSummary(pid=pid, name=name, kind=kind, parent=parent, **fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
 
 
 def a_module(name: str, vsn: str = "1986.a", **more: object) -> m.ModuleInfo:

@@ -21,8 +21,8 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.run_directory import Address, NodeRecord, locate, remove_record, write_record
-from node_runtime.protocol.wire import MAX_REQUEST, WELCOME, pack, prepare_socket, unpack
+from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, pack, prepare_socket, unpack
 
 
 class Peer:
@@ -42,16 +42,16 @@ class Peer:
         self._tasks: list[asyncio.Task[None]] = []
         self._ports = (0, 0)
         self._seq = 0
-        self._kept: list[m.Event] = []
+        self._kept: list[m.NodeEvent] = []
         self._methods = {method.name: method for method in methods.METHODS}
-        self._answers: dict[str, Callable[[Any], m.Struct]] = {
+        self._answers: dict[str, Callable[[Any], m.WireStruct]] = {
             "hello": lambda _: self.world.info(self._ports[1]),
             "snapshot": lambda _: self.world.snapshot(self._seq, self._ports[1]),
             "state": self._state,
             "plan": lambda params: self._plan(params.vsn),
             "operation": lambda params: self._operation(params.operation),
-            "operations": lambda _: m.Operations(operations=tuple(self.world.operations)),
-            "events": lambda params: m.Events(events=tuple(self._kept[-params.limit :])),
+            "operations": lambda _: m.OperationList(operations=tuple(self.world.operations)),
+            "events": lambda params: m.EventList(events=tuple(self._kept[-params.limit :])),
             "install": lambda params: self._install(params.vsn, "install", params),
             "rollback": lambda params: self._install(self.world.permanent, "revert", params),
             "commit": self._commit,
@@ -64,7 +64,7 @@ class Peer:
 
     # -------------------------------------------------------------- life
 
-    def start(self) -> Address:
+    def start(self) -> NodeAddress:
         """Serve, and say so in the run directory."""
         self._context = zmq.asyncio.Context()
         self._router, port = self._socket(zmq.ROUTER)
@@ -94,7 +94,7 @@ class Peer:
     def _socket(self, kind: int) -> tuple[zmq.asyncio.Socket, int]:
         assert self._context is not None
         socket = self._context.socket(kind)
-        prepare_socket(socket, MAX_REQUEST)
+        prepare_socket(socket, MAX_REQUEST_BYTES)
         socket.curve_server = True
         socket.curve_secretkey = self._keys.secret
         return socket, socket.bind_to_random_port("tcp://127.0.0.1")
@@ -108,11 +108,15 @@ class Peer:
     # -------------------------------------------------------------- what a test makes it say
 
     def emit(
-        self, kind: m.EventKind, text: str = "", operation: m.Operation | None = None, vitals: m.Vitals | None = None
+        self,
+        kind: m.NodeEventKind,
+        text: str = "",
+        operation: m.Operation | None = None,
+        vitals: m.Vitals | None = None,
     ) -> None:
         """Say that something happened."""
         self._seq += 1
-        event = m.Event(
+        event = m.NodeEvent(
             boot_id=self.world.boot_id, seq=self._seq, at=time.time(), kind=kind, text=text, vitals=vitals,
             operation=operation,
         )  # fmt: skip
@@ -133,7 +137,7 @@ class Peer:
             steps[-1] = msgspec.structs.replace(steps[-1], seconds=now - steps[-1].started)
         if len(steps) < len(PHASES):
             phase = PHASES[len(steps)]
-            steps.append(m.Step(phase=phase, started=now))
+            steps.append(m.OperationStep(phase=phase, started=now))
             operation = msgspec.structs.replace(operation, phase=phase, steps=tuple(steps))
         else:
             operation = self._ended(msgspec.structs.replace(operation, steps=tuple(steps), ended=now))
@@ -192,7 +196,7 @@ class Peer:
                     raise Refused(self.refuse[request.method])
                 reply = m.Reply(id=request.id, result=pack(self._answers[request.method](params)))
             except Refused as refusal:
-                reply = m.Reply(id=request.id, failure=m.Failure(code=int(refusal.code), sentence=refusal.sentence))
+                reply = m.Reply(id=request.id, failure=m.ErrorReply(code=int(refusal.code), sentence=refusal.sentence))
             await self._router.send_multipart([routing_id, pack(reply)])
 
     def _state(self, params: m.GetState) -> m.StateView:
@@ -213,14 +217,14 @@ class Peer:
                 return operation
         raise Refused(f"This node knows of no operation {wanted}.")
 
-    def _install(self, vsn: str, kind: Any, params: Any) -> m.Started:
+    def _install(self, vsn: str, kind: Any, params: Any) -> m.OperationStarted:
         operation = m.Operation(
             id=f"op-{len(self.world.operations) + 1}", kind=kind, from_vsn=self.world.vsn, to_vsn=vsn,
             who="alice@example", started=time.time(), phase="starting", reason=params.reason,
         )  # fmt: skip
         self.world.operations.append(operation)
         self.emit("operation", f"{kind} {vsn}: starting", operation)
-        return m.Started(operation=operation.id)
+        return m.OperationStarted(operation=operation.id)
 
     def _commit(self, params: m.Commit) -> m.Operation:
         now = time.time()
@@ -239,15 +243,15 @@ class Peer:
         self.world.operations.append(operation)
         return operation
 
-    def _end_process(self, params: m.Target) -> m.Nothing:
+    def _end_process(self, params: m.ProcessTarget) -> m.Empty:
         known = any(process.pid == params.pid for process in self.world.processes)
         if params.boot_id != self.world.boot_id or not known:
             raise Refused(f"<{params.pid}> of that boot does not live any more; look again.")
-        return m.Nothing()
+        return m.Empty()
 
-    def _chunk(self, params: m.StageChunk) -> m.Nothing:
+    def _chunk(self, params: m.StageChunk) -> m.Empty:
         self.uploaded[params.offset :] = params.data
-        return m.Nothing()
+        return m.Empty()
 
     def _staged(self) -> m.ReleaseInfo:
         release = a_release("1986.d", "unpacked", up=True)

@@ -59,7 +59,7 @@ WAITING = m.Blocker(
 STUCK = m.Blocker(reason="fil.extra is used by a module outside the set", remedy="add it to the appup")
 
 
-def asked(peer: Peer, method: str) -> list[m.Struct]:
+def asked(peer: Peer, method: str) -> list[m.WireStruct]:
     return [params for name, params in peer.asked if name == method]
 
 
@@ -303,7 +303,7 @@ async def test_a_dialog_acts_on_the_process_that_it_named(opened, peer):
         await eventually(lambda: seen.app.node.process(ProcessKey("boot-1", FSM)) is None)
         await seen.press("tab", "enter")
         await seen.hears("<12> of that boot does not live any more")
-        assert asked(peer, "restart_process") == [m.Target(pid=FSM, boot_id="boot-1")]
+        assert asked(peer, "restart_process") == [m.ProcessTarget(pid=FSM, boot_id="boot-1")]
 
 
 async def test_enter_at_once_and_esc_do_nothing(opened, peer):
@@ -466,12 +466,12 @@ def rehearsal(**more: object) -> m.Rehearsal:
     return m.Rehearsal(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
 
 
-def tried(**more: object) -> m.Rehearsed:
+def tried(**more: object) -> m.RehearsalResult:
     fields: dict[str, object] = {
         "pid": FSM, "name": "fil_color_fsm", "module": "fil.color_fsm", "seconds": 0.0004,
         "before": machine("lime", turns=integer(41)),
     } | more  # fmt: skip
-    return m.Rehearsed(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
+    return m.RehearsalResult(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
 
 
 async def test_a_plan_shows_what_the_rehearsal_found(opened, peer):

@@ -232,7 +232,7 @@ def test_vitals_of_another_boot_do_not_touch_the_picture() -> None:
     known = view()
     assert known.snapshot is not None
     vitals = msgspec.structs.replace(known.snapshot.vitals, at=known.snapshot.vitals.at + 1, queued=99)
-    event = m.Event(boot_id="boot-9", seq=2, at=0, kind="vitals", vitals=vitals)
+    event = m.NodeEvent(boot_id="boot-9", seq=2, at=0, kind="vitals", vitals=vitals)
     assert known.with_event(event, 101.0).snapshot == known.snapshot
     same = msgspec.structs.replace(event, boot_id="boot-1")
     heard = known.with_event(same, 101.0)
@@ -241,7 +241,7 @@ def test_vitals_of_another_boot_do_not_touch_the_picture() -> None:
 
 
 def test_the_log_is_in_order_and_says_nothing_twice() -> None:
-    events = [m.Event(boot_id="b", seq=seq, at=float(seq), kind="log", text=str(seq)) for seq in (1, 2, 3)]
+    events = [m.NodeEvent(boot_id="b", seq=seq, at=float(seq), kind="log", text=str(seq)) for seq in (1, 2, 3)]
     known = view().with_event(events[2], 101.0).with_log(tuple(events)).with_event(events[1], 102.0)
     assert [event.text for event in known.log] == ["1", "2", "3"]
 

@@ -7,8 +7,8 @@ import logging
 from typing import Any
 
 from node_runtime import GenServer, Runtime, cast, gen_server, until_ended
-from node_runtime.cli.log_lines import JsonLines, TextLines
-from node_runtime.processes.log_context import say_who_logs
+from node_runtime.cli.log_lines import JsonFormatter, TextFormatter
+from node_runtime.processes.log_context import add_process_to_log_records
 
 
 class Shop(GenServer[int]):
@@ -33,7 +33,7 @@ class Lines(logging.Handler):
 async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
     """What a server that says something and crashes leaves in the log, and its pid."""
     handler = Lines(formatter)
-    undo = say_who_logs(lambda: "1986.a")
+    undo = add_process_to_log_records(lambda: "1986.a")
     logging.getLogger().addHandler(handler)
     try:
         pid = await gen_server.start(Shop, name="shop")
@@ -47,7 +47,7 @@ async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
 
 
 async def test_a_text_line_says_when_what_and_who(runtime: Runtime) -> None:
-    pid, lines = await lines_of(TextLines())
+    pid, lines = await lines_of(TextFormatter())
     said, crash, outside = lines
     assert said.endswith(f" WARNING 1986.a shop <{pid}> shop: it falls")
     assert f" ERROR 1986.a shop <{pid}> node_runtime: gen_server shop <{pid}>" in crash
@@ -56,7 +56,7 @@ async def test_a_text_line_says_when_what_and_who(runtime: Runtime) -> None:
 
 
 async def test_a_json_line_has_the_report_as_data(runtime: Runtime) -> None:
-    pid, lines = await lines_of(JsonLines())
+    pid, lines = await lines_of(JsonFormatter())
     said, crash, outside = (json.loads(line) for line in lines)
     assert (said["pid"], said["name"], said["release"], said["message"]) == (pid, "shop", "1986.a", "it falls")
     report: dict[str, Any] = crash["report"]

@@ -12,7 +12,7 @@ import pytest
 from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, spawn
-from node_runtime.processes.log_context import say_who_logs
+from node_runtime.processes.log_context import add_process_to_log_records
 
 logger = logging.getLogger("shop")
 
@@ -45,7 +45,7 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[dict[str, Any]]:
         def __missing__(self, message: str) -> Any:
             return next(record for record in caplog.records if message in record.getMessage())
 
-    undo = say_who_logs(lambda: "1986.a")
+    undo = add_process_to_log_records(lambda: "1986.a")
     yield ByMessage()
     undo()
 

@@ -34,7 +34,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.processes.exit_log import KEPT
+from node_runtime.processes.exit_log import MAX_ENDS_KEPT
 
 
 class Worker(GenServer[int]):
@@ -154,10 +154,10 @@ async def test_orderly_ends_do_not_push_the_others_out(runtime: Runtime) -> None
         raise Stop(reason)
 
     await until_ended(spawn(end, "trouble"))
-    for _ in range(KEPT + 10):
+    for _ in range(MAX_ENDS_KEPT + 10):
         await until_ended(spawn(end, "normal"))
-    ended = finished_processes(2 * KEPT)
-    assert len(ended) == KEPT + 1
+    ended = finished_processes(2 * MAX_ENDS_KEPT)
+    assert len(ended) == MAX_ENDS_KEPT + 1
     assert [one.reason for one in ended if not one.orderly] == ["trouble"]
 
 
@@ -211,7 +211,7 @@ async def test_coroutines_that_are_born_inside_a_barrier_begin_when_they_are_rel
     async def begin(word: str) -> None:
         log.append(word)
 
-    with live_processes.spawn_barrier(owner="upgrade") as born:
+    with live_processes.holding_started_processes(owner="upgrade") as born:
         one, two = spawn(begin, "one"), spawn_task(begin, "two")
     outside = spawn(begin, "outside")
     assert born == [one, two]
@@ -226,7 +226,7 @@ async def test_coroutines_that_are_born_inside_a_barrier_begin_when_they_are_rel
 
 @pytest.mark.parametrize("reason", ["shutdown", "kill"])
 async def test_one_that_has_not_begun_may_be_ended(runtime: Runtime, reason: str) -> None:
-    with live_processes.spawn_barrier(owner="upgrade") as born:
+    with live_processes.holding_started_processes(owner="upgrade") as born:
         spawn(receive)
         spawn_task(asyncio.sleep, 60)
     for pid in born:

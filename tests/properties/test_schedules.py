@@ -254,5 +254,5 @@ def _waits_only_for_ends(runtime: Runtime, schedule: Schedule) -> bool:
     """Every call has been answered; only ends of live processes are still waited for."""
     pending = [one for one in schedule.waiting if not one.done()]
     return all("_end_of" in repr(one) for one in pending) and not any(
-        process.calling for process in runtime.processes.values()
+        process.awaited_calls for process in runtime.processes.values()
     )

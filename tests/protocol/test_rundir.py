@@ -13,7 +13,7 @@ from node_runtime.protocol.cookie import cookie_path, make_keys
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.run_directory import (
     NodeRecord,
-    hold_name,
+    hold_node_name,
     list_records,
     locate,
     read_record,
@@ -115,17 +115,17 @@ def test_a_later_process_with_the_same_number_is_not_the_node(tmp_path: Path) ->
 
 
 def test_a_name_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with hold_name(NAME):
+    with hold_node_name(NAME):
         write_record(record(tmp_path))
-        with pytest.raises(Refused, match=f"{NAME} runs already as process {os.getpid()}"), hold_name(NAME):
+        with pytest.raises(Refused, match=f"{NAME} runs already as process {os.getpid()}"), hold_node_name(NAME):
             pass
-    with hold_name(NAME):
+    with hold_node_name(NAME):
         pass
 
 
 @pytest.mark.parametrize("name", ["fil", "../x@host", "a b@host", "fil@", "@host", "fil@host/../x"])
 def test_what_is_no_name_is_refused(name: str) -> None:
-    with pytest.raises(Refused) as caught, hold_name(name):
+    with pytest.raises(Refused) as caught, hold_node_name(name):
         pass
     assert caught.value.code == ExitCode.USAGE
 

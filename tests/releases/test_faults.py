@@ -120,7 +120,7 @@ def picture(small: SmallNode) -> dict[str, Any]:
     for pid, process in node.processes.items():
         state = live_processes.raw_state(pid)
         data = (state[0], Identical(state[1])) if process.kind == "gen_statem" else Identical(state)
-        states[pid] = process.name, process.status, data, Identical(live_processes.callback(pid)[2])
+        states[pid] = process.name, process.status, data, Identical(live_processes.running_code(pid)[2])
     modules = {name: Identical(module.__dict__) for name, module in sys.modules.items() if name.startswith("shop")}
     running = [(one.spec.name, one.spec.vsn, one.type, one.master, one.top) for one in application.which_applications()]
     return {

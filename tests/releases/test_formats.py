@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.config import read_configuration
 from node_runtime.releases.files.schemas import NodeConfig, read_app, read_appup, read_environment, read_release
-from node_runtime.releases.files.toml import read
+from node_runtime.releases.files.toml import read_toml
 from node_runtime.releases.files.toml_positions import line_of
 
 
@@ -26,7 +26,7 @@ def written(tmp_path: Path, text: str, name: str = "file.toml") -> Path:
 
 def sentence_about(path: Path, kind: type) -> str:
     with pytest.raises(Refused) as refused:
-        read(path, kind)
+        read_toml(path, kind)
     assert str(path) in refused.value.sentence
     return refused.value.sentence
 

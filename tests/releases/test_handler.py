@@ -15,7 +15,7 @@ from node_runtime import call, gen_server, process_info
 from node_runtime.code import Source
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.releases.operation_history import History
+from node_runtime.releases.operation_history import OperationHistory
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 
@@ -196,7 +196,7 @@ async def test_the_history_survives_and_an_operation_that_the_node_did_not_survi
     done = await small.go("2")
     history = small.root / "var" / "history"
     lost = m.Operation(id="lost", kind="install", from_vsn="2", to_vsn="3", who="bob", started=1.0, phase="begun")
-    History(history, "1").begin(lost)
+    OperationHistory(history, "1").begin(lost)
 
     booted = ReleaseHandler(small.root, "1", small.code)
 
@@ -212,7 +212,7 @@ async def test_an_intent_that_a_power_cut_brings_back_is_no_second_operation(sma
     write_two(small)
     done = await small.go("2")
     begun = msgspec.structs.replace(done, phase="begun", outcome=None, ended=None)
-    History(small.root / "var" / "history", "1").begin(begun)
+    OperationHistory(small.root / "var" / "history", "1").begin(begun)
 
     for _ in range(2):
         (told,) = ReleaseHandler(small.root, "1", small.code).operations()
@@ -242,7 +242,7 @@ async def test_a_line_that_a_crash_has_cut_off_costs_no_other_line(small: SmallN
 
 async def test_what_takes_too_much_loses_the_results_of_the_oldest(small: SmallNode) -> None:
     write_two(small)
-    history = History(small.root / "var" / "history", "1")
+    history = OperationHistory(small.root / "var" / "history", "1")
     large = m.ProcessResult(
         pid=1, name=None, module="shop.counter", action="load", old_vsn="1", new_vsn="2", outcome="ok", seconds=0.0,
         before=m.Term(type="str", text="x" * 1_000_000), after=m.Term(type="str", text="y"),
@@ -257,7 +257,7 @@ async def test_what_takes_too_much_loses_the_results_of_the_oldest(small: SmallN
     assert len(history.operations) == 20
     assert [bool(one.results) for one in history.operations] == [False] * 12 + [True] * 8
     assert (small.root / "var/history/operations.jsonl").stat().st_size < 20 << 20
-    assert History(small.root / "var" / "history", "1").operations == history.operations
+    assert OperationHistory(small.root / "var" / "history", "1").operations == history.operations
 
 
 async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:

@@ -245,7 +245,7 @@ async def test_an_async_callback_answers_from_its_own_version_through_up_and_dow
 
     assert (await small.go("2")).outcome == "installed"
     new = asyncio.create_task(ask("two", "wait", second))
-    await eventually(lambda: live_processes.callback("two")[2]["__vsn__"] == "c2")
+    await eventually(lambda: live_processes.running_code("two")[2]["__vsn__"] == "c2")
     assert (await small.go("1")).outcome == "installed"
     first.set_result(None)
     second.set_result(None)

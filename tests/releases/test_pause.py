@@ -77,7 +77,7 @@ async def test_who_is_born_meanwhile_has_the_code_that_stays(
     assert process_info("one").status == "suspended"
     gates.opened.set()
     assert (await small.operation).outcome == outcome
-    assert live_processes.callback(await born)[2]["__vsn__"] == vsn
+    assert live_processes.running_code(await born)[2]["__vsn__"] == vsn
     assert live_processes.raw_state(await born) == {"count": 0}
     assert await asked == 1
 
@@ -89,7 +89,7 @@ async def test_one_that_dies_meanwhile_is_done(small: SmallNode) -> None:
     operation = await small.operation
     assert (operation.outcome, operation.error) == ("installed", None)
     assert sorted((result.name, result.outcome) for result in operation.results) == [("one", "died"), ("two", "ok")]
-    assert is_alive(live_processes.using("shop.counter")[0])
+    assert is_alive(live_processes.pids_using("shop.counter")[0])
 
 
 async def test_pauses_are_told_for_each_process_and_in_all(small: SmallNode) -> None:
@@ -105,6 +105,6 @@ async def test_a_node_that_stops_in_the_middle_leaves_nobody_held(small: SmallNo
     gates = await in_the_middle(small)
     await small.handler.stop()
     await eventually(lambda: process_info("one").status == "idle", what="the resume")
-    assert live_processes.callback("one")[2]["__vsn__"] == "c1"
+    assert live_processes.running_code("one")[2]["__vsn__"] == "c1"
     small.operation.cancel()
     gates.opened.set()

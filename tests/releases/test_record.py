@@ -17,7 +17,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def statuses(known: commit_record.Record | None) -> dict[str, str]:
+def statuses(known: commit_record.CommitRecord | None) -> dict[str, str]:
     assert known is not None
     return {vsn: held.status for vsn, held in known.releases.items()}
 

@@ -13,7 +13,7 @@ from conftest import eventually
 
 PARENT = """
 import asyncio, os, sys
-from node_runtime.releases.rehearsal.forked import Bounds, Place, run_in_a_copy
+from node_runtime.releases.rehearsal.forked import ProgressMarker, RehearsalLimits, run_in_forked_copy
 
 def work(tell):
     tell(str(os.getpid()).encode())
@@ -22,7 +22,7 @@ def work(tell):
 def hear(message):
     print(message.decode(), flush=True)
 
-asyncio.run(run_in_a_copy(work, hear, Place(), Bounds(seconds=600.0, each=600.0, memory=1 << 30)))
+asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), RehearsalLimits(seconds=600.0, each=600.0, memory=1 << 30)))
 """
 
 

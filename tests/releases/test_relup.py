@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import parse
-from node_runtime.releases.files.release_model import AppView, Entry, ReleaseView
+from node_runtime.releases.files.appup_instructions import parse_instruction
+from node_runtime.releases.files.release_model import AppupEntry, AppView, ReleaseView
 from node_runtime.releases.relup.relup_json import instruction_json, relup_json
 from node_runtime.releases.relup.translation import NoPath, make_relup, translate
 
@@ -19,7 +19,9 @@ SOFT = ["soft_purge", "soft_purge"]
 def app(name: str, vsn: str, modules: dict[str, str] | str, up: Any = (), down: Any = ()) -> AppView:
     """An application; `modules` in short is words, each a module whose content is the version."""
     hashes = dict.fromkeys(modules.split(), vsn) if isinstance(modules, str) else modules
-    ways = [tuple(Entry(other, tuple(map(parse, steps))) for other, steps in way) for way in (up, down)]
+    ways = [
+        tuple(AppupEntry(other, tuple(map(parse_instruction, steps))) for other, steps in way) for way in (up, down)
+    ]
     return AppView(name, vsn, hashes, ways[0], ways[1])
 
 
@@ -190,7 +192,7 @@ def test_delete_that_depends_on_add_that_depends_on_load() -> None:
 )
 def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
-        parse(table)
+        parse_instruction(table)
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def _label(node: TreeNode) -> Text:
     return Text.assemble(text(node.title, "strong"), text(vsn, "muted"))
 
 
-def _process_label(process: m.ProcessInfo) -> Text:
+def _process_label(process: m.ProcessSummary) -> Text:
     label = Text.assemble(text(title_of(process), "name"), text(f" {pid(process.pid)} ", "muted"), text(process.kind))
     if process.strategy:
         label.append(text(f" {process.strategy} {process.intensity or ''}".rstrip(), "muted"))

@@ -14,14 +14,14 @@ from hotdash.model.styled_text import Span
 from hotdash.model.term_lines import diff_lines
 from hotdash.model.units import clock, duration, moment
 from node_runtime.protocol import messages as m
-from node_runtime.protocol.term_text import short
+from node_runtime.protocol.term_text import term_line
 
 from .layout import FoldedLine, block, columns, line_text, now, pid, status_text, text
 
 _HASH = re.compile("[0-9a-f]{12}")
 
 
-def step(done: m.Step) -> RenderableType:
+def step(done: m.OperationStep) -> RenderableType:
     """Returns one phase, as the node reports it."""
     return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
@@ -76,8 +76,8 @@ def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:
     yield Text.assemble("\n", text(result.name or result.module, "name"), text(f" {pid(result.pid)}", "muted"))
     if result.reason:
         yield text(f"  {result.reason}", "bad")
-    yield Text.assemble(text("  before  ", "muted"), text(short(result.before)))
-    yield Text.assemble(text("  after   ", "muted"), text(short(result.after)))
+    yield Text.assemble(text("  before  ", "muted"), text(term_line(result.before)))
+    yield Text.assemble(text("  after   ", "muted"), text(term_line(result.after)))
     for line in diff_lines(result.before, result.after):
         yield FoldedLine((Span("    "), *line))
 
@@ -101,12 +101,12 @@ def operations(listed: Sequence[m.Operation]) -> RenderableType:
     return table
 
 
-def event_line(event: m.Event) -> RenderableType:
+def event_line(event: m.NodeEvent) -> RenderableType:
     """Returns one event as a line."""
     return Text.assemble(text(clock(event.at), "muted"), "  ", text(f"{event.kind:<9} ", "name"), text(event.text))
 
 
-def events(listed: Sequence[m.Event]) -> RenderableType:
+def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
     """Returns the newest events, without the vitals of each second."""
     lines = [event_line(event) for event in listed if event.kind != "vitals"]
     return Group(*lines) if lines else text("Nothing has happened yet.")

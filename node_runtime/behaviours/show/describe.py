@@ -15,18 +15,18 @@ from typing import Final
 
 from node_runtime.protocol.messages import Term
 
-from .time_budget import Budget
-from .value_readers import CUT, OPAQUE, Kinds, escape, label
+from .time_budget import TimeBudget
+from .value_readers import ELLIPSIS, OPAQUE, ValueReaders, escape, label
 
 REDACTED: Final = "‹redacted›"
 CYCLE: Final = "‹cycle›"
 _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "frozenset": "frozenset()"}
 
-SECRET: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.IGNORECASE)
+SECRET_NAME: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.IGNORECASE)
 
 
 @dataclass(slots=True)
-class Limits:
+class DescribeLimits:
     """How much of a value is shown: `depth` of nesting, `parts` of one container, `terms` and `size` (in characters)
     of everything together, `text` (characters) of one string, and `seconds` for the walk."""
 
@@ -38,26 +38,26 @@ class Limits:
     seconds: float = 0.05
 
 
-def describe(value: object, limits: Limits | None = None, kinds: Kinds | None = None) -> Term:
+def describe(value: object, limits: DescribeLimits | None = None, kinds: ValueReaders | None = None) -> Term:
     """Return `value` as a Term. Never raises, never calls into the value's classes.
 
     Parts whose name matches a secret's ("password", "secret", "token", "key", "cookie", "credential") are redacted.
     A caller that describes many values of the same classes in a row passes the same `kinds` for all of them.
     """
-    return _Describer(limits or Limits(), kinds or Kinds()).term(value, 0)
+    return _Describer(limits or DescribeLimits(), kinds or ValueReaders()).term(value, 0)
 
 
 @dataclass(slots=True)
 class _Describer:
-    limits: Limits
-    kinds: Kinds
+    limits: DescribeLimits
+    kinds: ValueReaders
     terms: int = 0
     size: int = 0
     path: set[int] = field(default_factory=set)
-    budget: Budget = field(init=False)
+    budget: TimeBudget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(self.limits.seconds)
+        self.budget = TimeBudget(self.limits.seconds)
 
     def term(self, value: object, depth: int) -> Term:
         """Return `value` and its parts as a Term."""
@@ -73,7 +73,7 @@ class _Describer:
         if parts is None:
             return Term(type=kind.name, text=OPAQUE)
         if depth >= self.limits.depth:
-            return Term(type=kind.name, text=CUT, cut=length)
+            return Term(type=kind.name, text=ELLIPSIS, cut=length)
         self.path.add(id(value))
         items = self._items(parts, depth)
         self.path.discard(id(value))
@@ -100,7 +100,7 @@ class _Describer:
         if type(name) is str and (known := self.kinds.labels.get(name)) is not None:
             return known
         shown = label(name, self.kinds)
-        labelled = shown, type(name) is not int and SECRET.search(shown) is not None
+        labelled = shown, type(name) is not int and SECRET_NAME.search(shown) is not None
         if type(name) is str:
             self.kinds.labels[name] = labelled
         return labelled

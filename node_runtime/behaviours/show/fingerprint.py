@@ -12,10 +12,10 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .describe import Limits, describe
-from .stdlib_probes import inside, is_followed, is_held
-from .time_budget import Budget
-from .value_readers import Kind, Kinds, Parts
+from .describe import DescribeLimits, describe
+from .stdlib_probes import is_followed, is_held_lock, probe_contents
+from .time_budget import TimeBudget
+from .value_readers import LabelledParts, ValueReader, ValueReaders
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 """By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
@@ -24,7 +24,7 @@ _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
 """Descriptors that read a class's name and module without its metaclass."""
 _NAME: Final = vars(type)["__qualname__"]
-_SHALLOW: Final = Limits(depth=0)
+_SHALLOW: Final = DescribeLimits(depth=0)
 _OWN_PACKAGE: Final = __name__.partition(".")[0]
 
 
@@ -38,7 +38,7 @@ class Fingerprint:
     value: object
     marks: list[object]
     alive: list[object]
-    kinds: Kinds
+    kinds: ValueReaders
     alone: bool
     held: bool
 
@@ -49,27 +49,27 @@ class Fingerprint:
 
 
 def fingerprint(
-    value: object, *, seconds: float, max_parts: int = 20_000, kinds: Kinds | None = None, alone: bool = False
+    value: object, *, seconds: float, max_parts: int = 20_000, kinds: ValueReaders | None = None, alone: bool = False
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
     A caller that records many values of the same classes passes the same `kinds` for all of them. `alone`: until the
     comparison only the code under test runs, in this thread and in all others.
     """
-    walk = _Fingerprinter(max_parts, Budget(seconds), kinds or Kinds(), alone)
+    walk = _Fingerprinter(max_parts, TimeBudget(seconds), kinds or ValueReaders(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.record(value) else None
 
 
-def alike(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
+def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
     """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
     Classes are compared by name, so that a value of a class's next version can equal one of this version. Of the
     objects that are not inspected, only those with a text are compared.
     """
-    budget = Budget(seconds)
+    budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
-    kinds = Kinds()
+    kinds = ValueReaders()
     for _ in range(max_parts):
         if not waiting:
             return True
@@ -86,7 +86,7 @@ def alike(one: object, other: object, *, seconds: float, max_parts: int = 20_000
     return None
 
 
-def _compared(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
+def _compared(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the pairs of parts of two values that remain to be compared; None if the values differ already."""
     kind = type(left)
     if _name_of(kind) != _name_of(type(right)):
@@ -102,7 +102,7 @@ def _name_of(kind: type[Any]) -> tuple[object, object]:
     return (_MODULE.__get__(kind), _NAME.__get__(kind))
 
 
-def _pairs(left: object, right: object, kinds: Kinds) -> list[tuple[object, object]] | None:
+def _pairs(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the parts of two values of one class, pair by pair; None if they differ in number or names."""
     length, parts = _all_parts(kinds.of(type(left)), left)
     length_right, parts_right = _all_parts(kinds.of(type(right)), right)
@@ -128,7 +128,7 @@ def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Fingerprinter:
-    def __init__(self, max_parts: int, budget: Budget | None, kinds: Kinds, alone: bool) -> None:
+    def __init__(self, max_parts: int, budget: TimeBudget | None, kinds: ValueReaders, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
         self.kinds = kinds
@@ -173,15 +173,15 @@ class _Fingerprinter:
         return True
 
     def _probe(self, one: object, waiting: list[object]) -> None:
-        found = inside(one)
+        found = probe_contents(one)
         if found is not None:
             mark, parts = found
             self.marks.append(mark)
             waiting += parts
-            self.held = self.held or is_held(one)
+            self.held = self.held or is_held_lock(one)
 
 
-def _all_parts(kind: Kind, value: Any) -> Parts:
+def _all_parts(kind: ValueReader, value: Any) -> LabelledParts:
     """Return the number of a value's parts and the labelled parts, with the attributes of a container."""
     if kind.attributes is None:
         return kind.parts(value)
@@ -192,7 +192,7 @@ def _all_parts(kind: Kind, value: Any) -> Parts:
     return length + count, [*(parts or ()), *(attributes or ())]
 
 
-def _is_open(kind: Kind, alone: bool) -> bool:
+def _is_open(kind: ValueReader, alone: bool) -> bool:
     """Return whether the parts of this class's values are inspected."""
     root = kind.package
     if root is None or root == _OWN_PACKAGE:

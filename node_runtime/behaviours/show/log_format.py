@@ -6,39 +6,39 @@ from types import FunctionType
 from typing import Any, Final
 
 from node_runtime.behaviours.deferred_reply import is_deferred
-from node_runtime.processes.process import Item, operands
+from node_runtime.processes.process import MailItem, request_arguments
 from node_runtime.protocol.clip import clip
-from node_runtime.protocol.term_text import short
+from node_runtime.protocol.term_text import term_line
 
-from .describe import REDACTED, SECRET, Limits, describe
+from .describe import REDACTED, SECRET_NAME, DescribeLimits, describe
 
 MAX_LINE_LENGTH: Final = 500
 """Characters of one value."""
 
 
-def limits() -> Limits:
+def line_limits() -> DescribeLimits:
     """Return the limits of a value that is shown on one line."""
-    return Limits(depth=5, parts=12, terms=80, size=4000, text=120, seconds=0.005)
+    return DescribeLimits(depth=5, parts=12, terms=80, size=4000, text=120, seconds=0.005)
 
 
 def one_line(value: object) -> str:
     """Return `value` on one line, redacted as `describe` does."""
-    return cut(short(describe(value, limits())))
+    return truncate(term_line(describe(value, line_limits())))
 
 
-def cut(text: str) -> str:
+def truncate(text: str) -> str:
     """Return at most `MAX_LINE_LENGTH` characters of the text."""
     return clip(text, MAX_LINE_LENGTH)
 
 
-def message_line(item: Item, cls: type[Any]) -> str:
+def message_line(item: MailItem, cls: type[Any]) -> str:
     """Return a message to a `cls` on one line. A request is written as a call: parameter names identify secrets."""
     tag, first, second, _ = item
     if tag is None:
         return one_line(first)
     if isinstance(tag, str):
-        return cut(f"{tag}({', '.join(_arguments(getattr(cls, tag, None), *operands(item)))})")
-    return cut(f"{tag} {one_line(first)}") if second is None else cut(f"{tag} {one_line((first, second))}")
+        return truncate(f"{tag}({', '.join(_arguments(getattr(cls, tag, None), *request_arguments(item)))})")
+    return truncate(f"{tag} {one_line(first)}") if second is None else truncate(f"{tag} {one_line((first, second))}")
 
 
 def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
@@ -52,4 +52,4 @@ def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
 
 
 def _argument(name: str, value: object) -> str:
-    return REDACTED if SECRET.search(name) else one_line(value)
+    return REDACTED if SECRET_NAME.search(name) else one_line(value)

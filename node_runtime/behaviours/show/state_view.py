@@ -5,18 +5,18 @@ from __future__ import annotations
 from msgspec import structs
 
 from node_runtime.behaviours.behaviour import Behaviour, behaviour_of
-from node_runtime.processes.errors import CRASHES
+from node_runtime.processes.errors import CRASH_EXCEPTIONS
 from node_runtime.protocol.messages import Term
 
-from .describe import Limits, describe
-from .value_readers import Kinds, escape
+from .describe import DescribeLimits, describe
+from .value_readers import ValueReaders, escape
 
 
-def shown(
+def describe_state(
     cls: type[Behaviour],
     state: object,
-    limits: Limits | None = None,
-    kinds: Kinds | None = None,
+    limits: DescribeLimits | None = None,
+    kinds: ValueReaders | None = None,
     *,
     run_hook: bool = True,
 ) -> Term:
@@ -38,7 +38,12 @@ def shown(
 
 
 def _value(
-    cls: type[Behaviour], attribute: str, value: object, limits: Limits | None, kinds: Kinds | None, run_hook: bool
+    cls: type[Behaviour],
+    attribute: str,
+    value: object,
+    limits: DescribeLimits | None,
+    kinds: ValueReaders | None,
+    run_hook: bool,
 ) -> Term:
     if getattr(cls, "format_status", None) is getattr(behaviour_of(cls), "format_status", None):  # no hook of its own
         return describe(value, limits, kinds)
@@ -48,5 +53,5 @@ def _value(
     setattr(instance, attribute, value)
     try:
         return describe(instance.format_status(), limits, kinds)  # type: ignore[attr-defined]  # checked above
-    except CRASHES as error:
+    except CRASH_EXCEPTIONS as error:
         return Term(type="state", text=escape(f"‹its format_status raised {type(error).__name__}›"))

@@ -43,7 +43,7 @@ def is_followed(kind: type[Any], root: str) -> bool:
     return root in _FOLLOWED and not issubclass(kind, _UNBOUNDED)
 
 
-def inside(value: Any) -> ProbeResult | None:
+def probe_contents(value: Any) -> ProbeResult | None:
     """Return the contents of an object that are not among its attributes; None for a class without a probe.
 
     A mark of None means that the contents can't be read, because the object is closed.
@@ -60,7 +60,7 @@ def inside(value: Any) -> ProbeResult | None:
         return None, ()
 
 
-def is_held(value: Any) -> bool:
+def is_held_lock(value: Any) -> bool:
     """Return whether this is a lock that is held."""
     if type(value) is _thread.RLock:
         return repr(value).startswith("<locked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter, thread_time
 
 
-class Budget:
+class TimeBudget:
     """A limit of `seconds` of work from now on. `is_over` is cheap: it reads the thread's clock only when due."""
 
     __slots__ = ("_next_check", "_until")

@@ -22,15 +22,15 @@ from typing import Any, Final, TypeAlias, TypeGuard
 from node_runtime.processes.pid import Pid, Ref
 
 OPAQUE: Final = "‹opaque›"
-CUT: Final = "…"
+ELLIPSIS: Final = "…"
 
-Writer: TypeAlias = Callable[[Any, int], str]
+TextWriter: TypeAlias = Callable[[Any, int], str]
 """Returns the text of a value without parts, cut to that many characters."""
-Parts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
+LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 """The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 
 
-class Kinds:
+class ValueReaders:
     """A cache of readers by class, for a few values in a row. It keeps the classes alive, so drop it afterwards.
 
     `labels` caches the names of parts: the text that is shown, and whether the name matches a secret's.
@@ -40,17 +40,17 @@ class Kinds:
 
     def __init__(self) -> None:
         self.labels: dict[str, tuple[str, bool]] = {}
-        self._known: dict[int, Kind] = {}
+        self._known: dict[int, ValueReader] = {}
 
-    def of(self, cls: type) -> Kind:
+    def of(self, cls: type) -> ValueReader:
         """Return the reader of the values of `cls`."""
         known = self._known.get(id(cls))  # by identity: a metaclass may run code when a class is hashed
         if known is None:
-            known = self._known[id(cls)] = Kind(cls)
+            known = self._known[id(cls)] = ValueReader(cls)
         return known
 
 
-class Kind:
+class ValueReader:
     """The reader of the values of one class. `write` is None for values that have parts.
 
     `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
@@ -65,11 +65,11 @@ class Kind:
         self.name = type_name(cls)
         self.package = module.partition(".")[0] if type(module) is str else None
         self.write = _writer(cls)
-        self._read: Callable[[Any], Parts] | None = None
+        self._read: Callable[[Any], LabelledParts] | None = None
         extended = issubclass(cls, _WITH_ITEMS) and not any(cls is exact for exact in _WITH_ITEMS)
         self.attributes = _attributes(cls) if extended and (_slots(cls) or _dict_descriptor(cls) is not None) else None
 
-    def parts(self, value: Any) -> Parts:
+    def parts(self, value: Any) -> LabelledParts:
         """Return the number of parts of `value` and the labelled parts; None for a value that can't be inspected."""
         if self._read is None:
             self._read = _reader(self.cls)
@@ -87,7 +87,7 @@ def _str(value: Any, max_length: int) -> str:
     return str(value)
 
 
-_WRITTEN_BY_REPR: Final[dict[type, Writer]] = {
+_WRITTEN_BY_REPR: Final[dict[type, TextWriter]] = {
     type(None): _repr,
     bool: _repr,
     float: _repr,
@@ -111,7 +111,7 @@ _CODE_OBJECTS: Final = (
 )
 
 
-def _writer(kind: type) -> Writer | None:
+def _writer(kind: type) -> TextWriter | None:
     """Return the text writer of a class whose values have no parts; None for every other class."""
     # A class with a metaclass of its own may run code when it is hashed or compared.
     if type(kind) is type and (write := _WRITTEN_BY_REPR.get(kind)) is not None:
@@ -139,7 +139,7 @@ def _bytearray_text(value: bytearray, max_length: int) -> str:
 
 
 def _quoted(shown: str | bytes, length: int, max_length: int) -> str:
-    return repr(shown) + (f"{CUT} ({length:,} in all)" if length > max_length else "")
+    return repr(shown) + (f"{ELLIPSIS} ({length:,} in all)" if length > max_length else "")
 
 
 def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str:
@@ -172,7 +172,7 @@ def _module_text(value: types.ModuleType, max_length: int) -> str:
     return _short_text(_raw_dict(value).get("__name__"))
 
 
-_LEAVES: Final[tuple[tuple[type | tuple[type, ...], Writer], ...]] = (
+_LEAVES: Final[tuple[tuple[type | tuple[type, ...], TextWriter], ...]] = (
     (int, _int_text),
     (str, _str_text),
     (bytes, _bytes_text),
@@ -195,7 +195,7 @@ def _enum_text(value: enum.Enum, max_length: int) -> str:
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 
 
-def _reader(kind: type) -> Callable[[Any], Parts]:
+def _reader(kind: type) -> Callable[[Any], LabelledParts]:
     """Return the function that reads the parts of a class's values."""
     if issubclass(kind, tuple):
         names = _field_names(kind)
@@ -219,13 +219,13 @@ def _reader(kind: type) -> Callable[[Any], Parts]:
     return _attributes(kind)
 
 
-def _attributes(kind: type) -> Callable[[Any], Parts]:
+def _attributes(kind: type) -> Callable[[Any], LabelledParts]:
     """Return a function that reads slots and instance attributes by name; its parts are None without either."""
     slots, own = _slots(kind), _dict_descriptor(kind)
     has_none = not slots and own is None
     is_exception = issubclass(kind, BaseException)
 
-    def read(value: Any) -> Parts:
+    def read(value: Any) -> LabelledParts:
         set_slots: dict[object, object] = {}
         for name, get in slots:
             try:
@@ -313,7 +313,7 @@ def type_name(kind: type) -> str:
 # ------------------------------------------------------------------ text
 
 
-def label(name: object, kinds: Kinds) -> str:
+def label(name: object, kinds: ValueReaders) -> str:
     """Return the label of a part: an attribute's name, or a key."""
     if type(name) is str:
         return _short_text(name)

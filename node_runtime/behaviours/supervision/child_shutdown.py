@@ -11,13 +11,13 @@ from node_runtime.processes.exit_reasons import is_orderly, reason_is
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD, Process
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.wait_graph import ends_of
+from node_runtime.processes.wait_graph import wait_for_ends
 
 from .child_spec import ChildSpec
 from .supervisor_reports import report_child
 
 
-async def shut_down(
+async def shut_down_children(
     supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], gone: Mapping[int, object]
 ) -> None:
     """End the processes, all of which are children by `spec`, and kill those that still run after its time limit.
@@ -39,7 +39,7 @@ async def shut_down(
         if any(process.gate is not DEAD for process in processes):
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await ends_of(processes)
+                    await wait_for_ends(processes)
     for process in processes:
         if process.gate is DEAD:
             _report_end(supervisor, spec, process.pid, process.reason)

@@ -114,7 +114,7 @@ class Child:
         return self.retry_state
 
 
-class Specifications:
+class ChildSpecChangeCounter:
     """Counts the changes of a node's child specifications since it started.
 
     The specification of a temporary child ends with the child, so adding or deleting one doesn't count.
@@ -129,7 +129,7 @@ class Specifications:
 
 
 @dataclass(slots=True)
-class Table:
+class ChildTable:
     """The state of every supervisor.
 
     `children` are in start order. A simple_one_for_one supervisor has a `template` instead, and its instances are only
@@ -149,7 +149,7 @@ class Table:
     """The ids that `children()` has returned. Others in `children` were added later."""
 
     @classmethod
-    def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table:
+    def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildTable:
         """Return the table that the class defines, without starting a child. Raises ValueError for invalid values."""
         name = type(supervisor).__qualname__
         try:
@@ -167,7 +167,7 @@ class Table:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
 
-    def _filled(self, specs: list[ChildSpec]) -> Table:
+    def _filled(self, specs: list[ChildSpec]) -> ChildTable:
         if has_template(self.flags.strategy):
             if len(specs) != 1:
                 raise ValueError(f"a {self.flags.strategy} supervisor has one child specification, not {len(specs)}")
@@ -202,7 +202,7 @@ class Table:
             outline["more"] = len(self.children) - MAX_OUTLINED_CHILDREN
         return outline
 
-    def copied(self) -> Table:
+    def copied(self) -> ChildTable:
         """Return a copy of the table that shares the Child objects."""
         return replace(
             self, children=dict(self.children), by_pid=dict(self.by_pid), restarts=list(self.restarts), named=self.named

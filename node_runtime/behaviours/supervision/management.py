@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from node_runtime.behaviours.request import answer, ask
+from node_runtime.behaviours.request import send_request, wait_for_reply
 from node_runtime.behaviours.starting import start_process
-from node_runtime.behaviours.upgrade.deferred_exits import keep
+from node_runtime.behaviours.upgrade.deferred_exits import record_supervisor_state
 from node_runtime.behaviours.upgrade.holding import hold
 from node_runtime.processes.errors import Exit
 from node_runtime.processes.pid import Pid, Target
-from node_runtime.processes.process import HELD, YIELDING, Item
+from node_runtime.processes.process import HELD, YIELDING, MailItem
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import Barrier, current_barrier
+from node_runtime.processes.transaction import Transaction, current_transaction
 
 from .child_spec import ChildSpec, ChildType
-from .child_table import Child, Flags, Table
+from .child_table import Child, ChildTable, Flags
 from .supervisor import ChildRefused, Supervisor, SupervisorProcess
 
 
@@ -148,16 +148,16 @@ def flags(supervisor: Target) -> Flags:
     return table_of(supervisor).flags
 
 
-def table_of(supervisor: Target) -> Table:
+def table_of(supervisor: Target) -> ChildTable:
     """Return a supervisor's live state, for reading; an empty one before its `init` has begun.
 
     Raises NoProcess, Exit if the process is not a supervisor.
     """
     table = _find(supervisor).raw_state()
-    return table if table is not None else Table(Flags("one_for_one", 0, 1.0), (), {})
+    return table if table is not None else ChildTable(Flags("one_for_one", 0, 1.0), (), {})
 
 
-def _children(table: Table) -> list[Child]:
+def _children(table: ChildTable) -> list[Child]:
     return list((table.children if table.template is None else table.by_pid).values())
 
 
@@ -180,26 +180,26 @@ def _find(supervisor: Target) -> SupervisorProcess:
 async def _request(supervisor: Target, request: str, argument: Any) -> Any:
     node = runtime()
     process = _find(supervisor)
-    item: Item = (request, (argument,), {}, node.loop.create_future())
-    inside = current_barrier()
+    item: MailItem = (request, (argument,), {}, node.loop.create_future())
+    inside = current_transaction()
     if inside is not None:
         await _prepared(inside, process, argument)
         process.serve(item, YIELDING)
-        outcome = await answer(node, process, item, None)
+        outcome = await wait_for_reply(node, process, item, None)
     else:
-        outcome = await ask(node, process, item, None)
+        outcome = await send_request(node, process, item, None)
     if isinstance(outcome, ChildRefused):
         raise outcome
     return outcome
 
 
-async def _prepared(inside: Barrier, process: SupervisorProcess, argument: Any) -> None:
+async def _prepared(inside: Transaction, process: SupervisorProcess, argument: Any) -> None:
     """Hold a supervisor that an upgrade's script changes, and keep its state so that the changes can be put back."""
     if process.gate is not HELD or inside.owner not in (process.held or ()):
         await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
         inside.held.append(process.pid)
-    if process.pid not in inside.kept:
-        keep(inside, process)
+    if process.pid not in inside.saved_supervisors:
+        record_supervisor_state(inside, process)
         process.take_state(process.raw_state().copied())
     if isinstance(argument, str | int):
         process.raw_state().separate(argument)

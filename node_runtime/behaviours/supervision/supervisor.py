@@ -15,22 +15,22 @@ from types import CoroutineType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, assert_never
 
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
-from node_runtime.behaviours.starting import resolve
-from node_runtime.behaviours.upgrade.deferred_exits import park
+from node_runtime.behaviours.starting import resolve_reference
+from node_runtime.behaviours.upgrade.deferred_exits import defer_exit
 from node_runtime.processes.errors import Ignore, NameTaken, Stop
 from node_runtime.processes.exit_reasons import describe_reason, is_orderly
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.primitives import link, self_pid, spawn_task, trap_exit
-from node_runtime.processes.process import Item
+from node_runtime.processes.process import MailItem
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import current_barrier
+from node_runtime.processes.transaction import current_transaction
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Kind
+from node_runtime.protocol.messages import ProcessKind
 
-from .child_shutdown import shut_down
+from .child_shutdown import shut_down_children
 from .child_spec import ChildSpec
-from .child_table import AutoShutdown, BackOff, Child, Specifications, Table
+from .child_table import AutoShutdown, BackOff, Child, ChildSpecChangeCounter, ChildTable
 from .restart_strategy import RestartStrategy, stopped_for_restart
 from .supervisor_reports import report_child, report_started, wants_progress
 
@@ -63,7 +63,7 @@ class ChildRefused(Refused):
         self.failure = failure
 
 
-class Supervisor(GenServer[Table]):
+class Supervisor(GenServer[ChildTable]):
     """Subclasses set the flags and return the children. It makes at most `intensity` restarts in `period` seconds.
 
     Child specs name start functions; `children` gets the arguments of `start_link`. When a child ends:
@@ -97,14 +97,14 @@ class Supervisor(GenServer[Table]):
 
     @classmethod
     def __outline__(cls, raw_state: object) -> dict[str, object] | None:
-        return raw_state.outline() if type(raw_state) is Table else None
+        return raw_state.outline() if type(raw_state) is ChildTable else None
 
     # ------------------------------------------------------------------ callbacks of the server
 
-    async def init(self, *args: Any, **kwargs: Any) -> Table:
+    async def init(self, *args: Any, **kwargs: Any) -> ChildTable:
         """Start the children in order; when one fails, stop those before it."""
         trap_exit()
-        self.state = table = Table.of(self, args, kwargs)
+        self.state = table = ChildTable.of(self, args, kwargs)
         for child in list(table.children.values()):
             failure = await self._start(child)
             if failure is not None:
@@ -129,7 +129,7 @@ class Supervisor(GenServer[Table]):
             return
         instances = [child.pid for child in self.state.by_pid.values() if child.pid is not None]
         self.state.by_pid.clear()
-        await shut_down(self._title(), self_pid(), template, instances, self.state.gone)
+        await shut_down_children(self._title(), self_pid(), template, instances, self.state.gone)
 
     # ------------------------------------------------------------------ requests; they return a refusal
 
@@ -153,7 +153,7 @@ class Supervisor(GenServer[Table]):
         if failure is not None:
             del self.state.children[spec.id]
             return _start_failed(child, failure)
-        runtime().part(Specifications).changed(spec)
+        runtime().singleton(ChildSpecChangeCounter).changed(spec)
         return child.pid
 
     async def terminate_child(self, key: str | int) -> ChildRefused | None:
@@ -182,7 +182,7 @@ class Supervisor(GenServer[Table]):
         child = self._idle_child(id)
         if isinstance(child, ChildRefused):
             return child
-        runtime().part(Specifications).changed(child.spec)
+        runtime().singleton(ChildSpecChangeCounter).changed(child.spec)
         del self.state.children[id]
         return None
 
@@ -253,7 +253,7 @@ class Supervisor(GenServer[Table]):
         child.restarting = True
         if isinstance(key, int):
             self.state.by_pid[key] = child
-        item: Item = ("_try_again", (key,), {}, None)
+        item: MailItem = ("_try_again", (key,), {}, None)
         if seconds:
             child.ensure_retry_state().retry = node.later(seconds, node.post, me, item)
         else:
@@ -274,7 +274,7 @@ class Supervisor(GenServer[Table]):
         spec = child.spec
         args = spec.args if child.args is None else child.args
         try:
-            function = resolve(spec.start)
+            function = resolve_reference(spec.start)
             pid: Any
             match spec.type:
                 case "task":
@@ -311,12 +311,12 @@ class Supervisor(GenServer[Table]):
             return
         gone = {pid: gone[pid]} if pid in gone else {}
         self.state.ended(child)
-        end = partial(shut_down, self._title(), self_pid(), child.spec, [pid], gone)
-        inside = current_barrier()
-        if inside is None or pid in inside.born:
+        end = partial(shut_down_children, self._title(), self_pid(), child.spec, [pid], gone)
+        inside = current_transaction()
+        if inside is None or pid in inside.started:
             await end()
         else:
-            park(inside, pid, end)
+            defer_exit(inside, pid, end)
 
     # ------------------------------------------------------------------ messages
 
@@ -336,14 +336,14 @@ class SupervisorProcess(ServerProcess):
     """A supervisor's process. Observers read its children without sending a message."""
 
     __slots__ = ()
-    kind: ClassVar[Kind] = "supervisor"
+    kind: ClassVar[ProcessKind] = "supervisor"
     behaviour = Supervisor
 
-    def take_exit(self, sender: Pid, reason: object) -> None:
-        table: Table | None = self.raw_state()
+    def take_trapped_exit(self, sender: Pid, reason: object) -> None:
+        table: ChildTable | None = self.raw_state()
         if table is not None and sender in table.by_pid:
             table.gone[sender] = reason
-        super().take_exit(sender, reason)
+        super().take_trapped_exit(sender, reason)
 
 
 def _key_text(key: str | int) -> str:

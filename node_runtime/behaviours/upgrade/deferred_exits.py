@@ -15,15 +15,15 @@ from functools import partial
 from typing import Final
 
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.supervision.child_table import Table
-from node_runtime.processes.errors import NoProcess, is_cancelled
+from node_runtime.behaviours.supervision.child_table import ChildTable
+from node_runtime.processes.errors import NoProcess, is_being_cancelled
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD, Process
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import Barrier
-from node_runtime.processes.wait_graph import ends_of
+from node_runtime.processes.transaction import Transaction
+from node_runtime.processes.wait_graph import wait_for_ends
 
-from .holding import NotHeld, hold, hold_soon, release
+from .holding import NotHeld, hold, hold_when_idle, release
 
 logger: Final = logging.getLogger("node_runtime")
 EXIT_TIMEOUT_SECONDS: Final = 60.0
@@ -39,25 +39,27 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 # ------------------------------------------------------------------ while the script runs
 
 
-def park(transaction: Barrier, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None) -> None:
+def defer_exit(
+    transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
+) -> None:
     """Defer the exit of a process. Until then the tree below `below`, by default below the process, is held."""
     node = runtime()
     process = node.processes.get(pid)
     if process is None:
         return
-    transaction.parked[pid] = process
+    transaction.exiting[pid] = process
     held = [process for process in _tree(pid if below is None else below) if isinstance(process, BehaviourProcess)]
     for process in held:
-        hold_soon(process, transaction)
-    transaction.inverses.append(partial(_release_all, transaction, [process.pid for process in held]))
-    transaction.endings.append(partial(_hold_and_exit, transaction, held, end))
+        hold_when_idle(process, transaction)
+    transaction.undo_actions.append(partial(_release_all, transaction, [process.pid for process in held]))
+    transaction.deferred_actions.append(partial(_hold_and_exit, transaction, held, end))
 
 
-def keep(transaction: Barrier, process: BehaviourProcess) -> None:
+def record_supervisor_state(transaction: Transaction, process: BehaviourProcess) -> None:
     """Record a supervisor's state before the script changes it for the first time; then the state may be replaced."""
-    if process.pid in transaction.kept:
+    if process.pid in transaction.saved_supervisors:
         return
-    transaction.kept.add(process.pid)
+    transaction.saved_supervisors.add(process.pid)
     instance, code, state = process.instance, process.code, process.raw_state()
 
     def restore() -> None:
@@ -65,7 +67,7 @@ def keep(transaction: Barrier, process: BehaviourProcess) -> None:
             process.instance, process.code = instance, code
             process.take_state(state)
 
-    transaction.inverses.append(restore)
+    transaction.undo_actions.append(restore)
 
 
 def _tree(pid: Pid) -> Iterator[Process]:
@@ -75,12 +77,12 @@ def _tree(pid: Pid) -> Iterator[Process]:
         return
     yield process
     state = process.raw_state() if isinstance(process, BehaviourProcess) else None
-    for child in list(state.by_pid.values()) if isinstance(state, Table) else ():
+    for child in list(state.by_pid.values()) if isinstance(state, ChildTable) else ():
         if child.pid is not None:
             yield from _tree(child.pid)
 
 
-def _release_all(transaction: Barrier, pids: Iterable[Pid]) -> None:
+def _release_all(transaction: Transaction, pids: Iterable[Pid]) -> None:
     for pid in pids:
         release(pid, owner=transaction)
 
@@ -88,12 +90,12 @@ def _release_all(transaction: Barrier, pids: Iterable[Pid]) -> None:
 # ------------------------------------------------------------------ after the script has succeeded
 
 
-async def carry_out(transaction: Barrier) -> None:
+async def run_deferred_exits(transaction: Transaction) -> None:
     """Run the deferred exits in the order of the script. A failure is logged: it can't be undone any more.
 
     An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
-    for end in transaction.endings:
+    for end in transaction.deferred_actions:
         ending = asyncio.ensure_future(_run_exit(end))
         done, _ = await asyncio.wait([ending], timeout=EXIT_TIMEOUT_SECONDS)
         if not done:
@@ -109,13 +111,13 @@ async def _run_exit(end: Callable[[], Awaitable[object]]) -> None:
     try:
         await end()
     except BaseException:
-        if is_cancelled():
+        if is_being_cancelled():
             raise
         logger.exception("an exit that an upgrade had deferred failed")
 
 
 async def _hold_and_exit(
-    transaction: Barrier, held: list[BehaviourProcess], end: Callable[[], Awaitable[object]]
+    transaction: Transaction, held: list[BehaviourProcess], end: Callable[[], Awaitable[object]]
 ) -> None:
     for process in held:
         if process.in_callback():
@@ -127,24 +129,24 @@ async def _hold_and_exit(
 # ------------------------------------------------------------------ after the script has failed
 
 
-def take_back(transaction: Barrier) -> None:
+def put_back_processes(transaction: Transaction) -> None:
     """Restore everything as it was before the script, in this turn. Can't fail.
 
     The processes that the script has started are unlinked from the others; `end_started_processes` ends them. Pending
     calls to a name that one of them had go to the process that gets the name back.
     """
     node = runtime()
-    born = set(transaction.born)
-    for pid in transaction.born:
+    born = set(transaction.started)
+    for pid in transaction.started:
         process = node.processes.get(pid)
         for other in process.linked() if process is not None else ():
             if process is not None and other.pid not in born:
                 node.unlink(process, other)
-    for name, holder in reversed(transaction.given):
+    for name, holder in reversed(transaction.moved_names):
         _give_name_back(name, holder)
-    for inverse in reversed(transaction.inverses):
+    for inverse in reversed(transaction.undo_actions):
         inverse()
-    for pid in transaction.born:
+    for pid in transaction.started:
         process = node.processes.get(pid)
         if process is not None and process.name is not None:
             node.unregister(process.name)
@@ -167,17 +169,17 @@ def _give_name_back(name: str, holder: Process) -> None:
         node.post(holder, item)
 
 
-async def end_born(transaction: Barrier) -> None:
+async def end_started_processes(transaction: Transaction) -> None:
     """Shut down the processes that a failed script has started, the last one first; kill those that take too long."""
     node = runtime()
-    born = [node.processes[pid] for pid in reversed(transaction.born) if pid in node.processes]
+    born = [node.processes[pid] for pid in reversed(transaction.started) if pid in node.processes]
     pids = {process.pid for process in born}
     roots = [process for process in born if process.parent not in pids]
     for process in roots:
         node.signal(process, process.parent, "shutdown")
     with suppress(TimeoutError):
         async with asyncio.timeout(SHUTDOWN_TIMEOUT_SECONDS):
-            await ends_of(born)
+            await wait_for_ends(born)
     for process in born:
         if process.gate is not DEAD:
             node.signal(process, process.parent, "kill")

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime.behaviours.callback_class import CallbackVersion
 from node_runtime.processes.errors import NoProcess
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.pid import Pid, Target
@@ -70,7 +70,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
 
 def _answer_calls_of(process: Process) -> None:
     # If it waits for a process that is held already, that one has to answer: otherwise neither callback ends.
-    for callee, item in list((process.calling or {}).values()):
+    for callee, item in list((process.awaited_calls or {}).values()):
         if not isinstance(callee, BehaviourProcess) or not callee.held_with(process) or not callee.mail:
             continue
         others = deque(queued for queued in callee.mail if queued is not item)
@@ -79,7 +79,7 @@ def _answer_calls_of(process: Process) -> None:
             callee.serve(item, YIELDING)
 
 
-def hold_soon(process: BehaviourProcess, owner: object) -> None:
+def hold_when_idle(process: BehaviourProcess, owner: object) -> None:
     """Suspend the process now if it is idle, else when its callback ends, without waiting for that."""
     process.held = {*(process.held or ()), owner}
     if process.gate is None:
@@ -119,7 +119,7 @@ class Hold:
 
     def __init__(self, owner: object) -> None:
         self.owner = owner
-        self.groups: dict[CodeInUse, list[BehaviourProcess]] = {}
+        self.groups: dict[CallbackVersion, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.held_later: dict[Pid, float] = {}
         self._only_held: dict[str, Any] = {"held": frozenset((owner,))}
@@ -129,7 +129,7 @@ class Hold:
         """Hold the idle processes that run one of the modules; return those that are in a callback."""
         busy: list[BehaviourProcess] = []
         groups, only_held = self.groups, self._only_held
-        wanted: dict[CodeInUse, list[BehaviourProcess] | None] = dict(groups)
+        wanted: dict[CallbackVersion, list[BehaviourProcess] | None] = dict(groups)
         for process in runtime().processes.values():
             if not isinstance(process, BehaviourProcess):
                 continue
@@ -141,13 +141,13 @@ class Hold:
             if group is None:
                 continue
             gate = process.gate
-            if gate is None and process.seldom is None:
+            if gate is None and process.sparse is None:
                 process.gate = HELD
-                process.seldom = only_held
+                process.sparse = only_held
             elif gate is None or gate is HELD:
                 if process.held is not None and self.owner in process.held:
                     continue
-                hold_soon(process, self.owner)
+                hold_when_idle(process, self.owner)
             else:
                 busy.append(process)
                 continue
@@ -173,7 +173,7 @@ class Hold:
             if process.gate is not DEAD
         ]
 
-    def release(self, *, but: Container[CodeInUse] = ()) -> None:
+    def release(self, *, but: Container[CallbackVersion] = ()) -> None:
         """End the suspend of all groups except `but`, in one turn. Can't fail."""
         for code, group in self.groups.items():
             if code not in but:
@@ -181,13 +181,13 @@ class Hold:
                     self._release(process)
 
     def resume_as(
-        self, code: CodeInUse, version: type[Any], processes: list[BehaviourProcess], states: list[Any]
+        self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess], states: list[Any]
     ) -> None:
         """Give each process of the group `code` an instance of `version` and its new state, and resume it.
 
         Can't fail.
         """
-        group: CodeInUse | None = None
+        group: CallbackVersion | None = None
         new, only_held = object.__new__, self._only_held
         for process, state in zip(processes, states, strict=True):
             gate = process.gate
@@ -202,14 +202,14 @@ class Hold:
                 made.state = state
                 process.instance = made
                 process.code = group
-                if process.seldom is only_held and gate is HELD and process.mail is None:
-                    process.seldom = process.gate = None
+                if process.sparse is only_held and gate is HELD and process.mail is None:
+                    process.sparse = process.gate = None
                     continue
             self._release(process)
 
     def _release(self, process: BehaviourProcess) -> None:
-        if process.seldom is self._only_held and process.gate is HELD and process.mail is None:
-            process.seldom = None
+        if process.sparse is self._only_held and process.gate is HELD and process.mail is None:
+            process.sparse = None
             process.gate = None
         else:
             release(process.pid, owner=self.owner)

@@ -12,45 +12,45 @@ from typing import Any
 
 from node_runtime.behaviours.behaviour import Behaviour
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
-from node_runtime.behaviours.callback_class import CodeInUse
+from node_runtime.behaviours.callback_class import CallbackVersion
 from node_runtime.behaviours.gen_statem import StatemProcess
-from node_runtime.behaviours.supervision.child_table import Child, Specifications, Table
+from node_runtime.behaviours.supervision.child_table import Child, ChildSpecChangeCounter, ChildTable
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 from node_runtime.processes.coroutine_process import CoroutineProcess
 from node_runtime.processes.pid import Pid, Target
 from node_runtime.processes.process import HELD
 from node_runtime.processes.runtime import runtime
-from node_runtime.processes.transaction import Barrier, current_barrier, entered
+from node_runtime.processes.transaction import Transaction, current_transaction, inside_transaction
 
-from .deferred_exits import carry_out, end_born, keep, take_back
+from .deferred_exits import end_started_processes, put_back_processes, record_supervisor_state, run_deferred_exits
 from .holding import Hold, NotHeld, hold, raw_states, release
-from .supervisor_code_change import ReRead, take_new_class
+from .supervisor_code_change import ChildSpecChanges, adopt_current_class
 
 __all__ = [
     "Behaviour",
     "BehaviourProcess",
+    "CallbackVersion",
     "Child",
-    "CodeInUse",
+    "ChildSpecChangeCounter",
+    "ChildSpecChanges",
+    "ChildTable",
     "Hold",
     "NotHeld",
-    "ReRead",
-    "Specifications",
     "StatemProcess",
     "SupervisorProcess",
-    "Table",
-    "adopt",
-    "callback",
-    "carry_out",
-    "end_born",
+    "adopt_current_class",
+    "adopt_state",
+    "end_started_processes",
     "hold",
+    "holding_started_processes",
+    "pids_using",
+    "put_back_processes",
     "raw_state",
     "raw_states",
-    "re_read",
     "release",
-    "spawn_barrier",
-    "take_back",
-    "take_new_class",
-    "using",
+    "reload_child_specs",
+    "run_deferred_exits",
+    "running_code",
 ]
 
 
@@ -60,7 +60,7 @@ def raw_state(target: Target) -> Any:
     return process.raw_state() if isinstance(process, BehaviourProcess) else None
 
 
-def adopt(target: Target, state: Any) -> None:
+def adopt_state(target: Target, state: Any) -> None:
     """Give a held process `state` and a fresh instance of the current class. Raises NotHeld, LookupError."""
     process = runtime().find(target)
     if not isinstance(process, BehaviourProcess) or process.gate is not HELD:
@@ -69,7 +69,7 @@ def adopt(target: Target, state: Any) -> None:
     process.take_state(state)
 
 
-def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
+def running_code(target: Target) -> tuple[str, str, dict[str, Any]]:
     """Return `(module, qualname, namespace)` of the code that the process runs: a callback class or a coroutine."""
     process = runtime().find(target)
     if isinstance(process, BehaviourProcess):
@@ -78,12 +78,12 @@ def callback(target: Target) -> tuple[str, str, dict[str, Any]]:
     return process.module, process.qualname, getattr(process.function, "__globals__", {})
 
 
-def using(module: str) -> list[Pid]:
+def pids_using(module: str) -> list[Pid]:
     """Return the pids of the live processes whose callback module, or whose coroutine's module, is `module`."""
     return [process.pid for process in runtime().processes.values() if process.module == module]
 
 
-def re_read(target: Target) -> ReRead:
+def reload_child_specs(target: Target) -> ChildSpecChanges:
     """Give a held supervisor the flags and child specifications of its current class. Running children continue.
 
     Children that the class no longer names are `kept`, at the end of the start order. Instances under a
@@ -95,22 +95,22 @@ def re_read(target: Target) -> ReRead:
     process = runtime().find(target)
     if not isinstance(process, SupervisorProcess) or process.gate is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not a suspended supervisor")
-    transaction = current_barrier()
+    transaction = current_transaction()
     if transaction is not None:
-        keep(transaction, process)
-    return take_new_class(process)
+        record_supervisor_state(transaction, process)
+    return adopt_current_class(process)
 
 
 @contextmanager
-def spawn_barrier(*, owner: object) -> Iterator[list[Pid]]:
+def holding_started_processes(*, owner: object) -> Iterator[list[Pid]]:
     """Hold the processes with callbacks that are started inside, for `owner`, after their `init`; yields their pids.
 
     A coroutine that is spawned inside begins when it is released. Children that an `init` starts count as started
     inside. Supervisor functions that are called inside act at once on a held supervisor.
     """
-    transaction = Barrier(owner)
+    transaction = Transaction(owner)
     try:
-        with entered(transaction):
-            yield transaction.born
+        with inside_transaction(transaction):
+            yield transaction.started
     finally:
-        transaction.over = True
+        transaction.ended = True

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from node_runtime.behaviours.behaviour import current_class
-from node_runtime.behaviours.supervision.child_table import Table, forget_arguments
+from node_runtime.behaviours.supervision.child_table import ChildTable, forget_arguments
 from node_runtime.behaviours.supervision.supervisor import Supervisor, SupervisorProcess
 from node_runtime.processes.errors import Ignore
 
 
 @dataclass(frozen=True, slots=True)
-class ReRead:
+class ChildSpecChanges:
     """The changes that `children()` of the current version makes, by child id.
 
     `added` children are not started. `replaced` children get their new specification at their next start. `kept`
@@ -25,18 +25,18 @@ class ReRead:
     left_out: tuple[str, ...] = ()
 
 
-def take_new_class(process: SupervisorProcess) -> ReRead:
+def adopt_current_class(process: SupervisorProcess) -> ChildSpecChanges:
     """Replace the supervisor's table by that of its current class; see `live_processes.reload_child_specs`."""
-    before: Table = process.raw_state()
+    before: ChildTable = process.raw_state()
     cls = current_class(process.module, process.qualname)
     if not isinstance(cls, type):
         raise LookupError(f"the current version of {process.module} has no class {process.qualname}")
     instance: Supervisor = object.__new__(cls)
     try:
-        after = Table.of(instance, before.args, before.kwargs)
+        after = ChildTable.of(instance, before.args, before.kwargs)
     except Ignore:
         process.refresh()
-        return ReRead()
+        return ChildSpecChanges()
     if (before.template is None) is not (after.template is None):
         raise ValueError(
             f"{process.title()} is {before.flags.strategy} and can't become {after.flags.strategy} while it runs; "
@@ -49,7 +49,7 @@ def take_new_class(process: SupervisorProcess) -> ReRead:
     return changes
 
 
-def _move_children(before: Table, after: Table) -> ReRead:
+def _move_children(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     """Move the running children of `before` to `after`."""
     named = tuple(after.children)
     had = frozenset(before.named)
@@ -64,7 +64,7 @@ def _move_children(before: Table, after: Table) -> ReRead:
             after.by_pid[taken.pid] = taken
             if spec.restart == "temporary":
                 forget_arguments(taken)
-    return ReRead(
+    return ChildSpecChanges(
         added=tuple(id for id in named if id not in before.children and id not in left_out),
         replaced=tuple(i for i in named if i in before.children and before.children[i].spec != after.children[i].spec),
         kept=tuple(id for id in before.children if id not in named),
@@ -72,7 +72,7 @@ def _move_children(before: Table, after: Table) -> ReRead:
     )
 
 
-def _move_instances(before: Table, after: Table) -> ReRead:
+def _move_instances(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     """Move the running instances of `before` to `after`."""
     assert before.template is not None
     assert after.template is not None
@@ -84,4 +84,4 @@ def _move_instances(before: Table, after: Table) -> ReRead:
         after.by_pid[key] = taken = replace(child, spec=spec)
         if spec.restart == "temporary":
             forget_arguments(taken)
-    return ReRead(replaced=(spec.id,) if old_spec != after.template else ())
+    return ChildSpecChanges(replaced=(spec.id,) if old_spec != after.template else ())

@@ -63,4 +63,4 @@ class Leases:
 
 def leases() -> Leases:
     """Return the leases of the running runtime."""
-    return runtime().part(Leases)
+    return runtime().singleton(Leases)

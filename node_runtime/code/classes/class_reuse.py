@@ -12,15 +12,15 @@ import enum
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from .definition_equality import DIFFERENT, KEEP_NEW, Comparison, same_plain
-from .definitions import Definitions, resolve
+from .definition_equality import DIFFERENT, KEEP_NEW, DefinitionComparison, same_plain
+from .definitions import Definitions, resolve_dotted_name
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
 
-Face = dict[str, Any]
+VersionAttributes = dict[str, Any]
 """The attributes of a class that belong to one version."""
-Look = tuple[type, str, Any]
+ClassAttribute = tuple[type, str, Any]
 """A class with the name and the value of one such attribute."""
 
 _PURE_MODULES = frozenset({"dataclasses", "enum", "functools", "typing", "typing_extensions", "collections"})
@@ -36,7 +36,7 @@ _NOT_COMPARED = frozenset({
 _LINE_NUMBER = "__firstlineno__"
 
 
-def is_candidate(cls: object, module: str, name: str) -> TypeGuard[type]:
+def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
     """Return whether `cls` is of a kind that can be reused, defined at the top of `module` under `name`.
 
     The kinds are: dataclass, enumeration, exception, named tuple.
@@ -53,9 +53,9 @@ def is_candidate(cls: object, module: str, name: str) -> TypeGuard[type]:
     )
 
 
-def unchanged(
+def reusable_attributes(
     name: str, classes: tuple[type, type], namespaces: tuple[Namespace, Namespace], definitions: Definitions
-) -> Face | None:
+) -> VersionAttributes | None:
     """Return the new attributes of the old class if the new class has the same definition; else None.
 
     `classes` and `namespaces` are the old and the new ones.
@@ -69,7 +69,7 @@ def unchanged(
         or not _is_made_by_standard_library(name, namespaces[1], definitions)
     ):
         return None
-    comparison = Comparison(*namespaces, definitions, classes)
+    comparison = DefinitionComparison(*namespaces, definitions, classes)
     attributes = _new_attributes(old, new, comparison)
     if attributes is not None:
         for cell, content in comparison.cells:
@@ -77,11 +77,11 @@ def unchanged(
     return attributes
 
 
-wear: Callable[[type, str, Any], None] = type.__setattr__
+set_class_attribute: Callable[[type, str, Any], None] = type.__setattr__
 """Sets an attribute of a class, even if its metaclass refuses assignments."""
 
 
-def _new_attributes(old: type, new: type, comparison: Comparison) -> Face | None:
+def _new_attributes(old: type, new: type, comparison: DefinitionComparison) -> VersionAttributes | None:
     before, after = _compared_attributes(old), _compared_attributes(new)
     if before.keys() != after.keys() or not _same_members(old, new, comparison):
         return None
@@ -100,7 +100,7 @@ def _compared_attributes(cls: type) -> dict[str, Any]:
     return {name: value for name, value in vars(cls).items() if name not in _NOT_COMPARED and name != _LINE_NUMBER}
 
 
-def _same_members(old: type, new: type, comparison: Comparison) -> bool:
+def _same_members(old: type, new: type, comparison: DefinitionComparison) -> bool:
     if not (issubclass(old, enum.Enum) and issubclass(new, enum.Enum)):
         return True
     before, after = old.__members__, new.__members__
@@ -129,5 +129,5 @@ def _is_made_by_standard_library(name: str, namespace: Namespace, definitions: D
     """Return whether only decorators and factories of the standard library were applied to the class."""
     if name not in definitions.makers:
         return False
-    made = (resolve(chain, namespace) for chain in definitions.makers[name])
+    made = (resolve_dotted_name(chain, namespace) for chain in definitions.makers[name])
     return all(same_plain(value, value) or getattr(value, "__module__", None) in _PURE_MODULES for value in made)

@@ -21,7 +21,7 @@ from types import (
 )
 from typing import TYPE_CHECKING, Any
 
-from .definitions import names_mentioned, names_reached
+from .definitions import global_names_used, names_mentioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .definitions import Definitions
 
 
-class Likeness(enum.Enum):
+class Equality(enum.Enum):
     """Whether two objects are equal and, if so, which must be kept: the one with the class or the one with the code."""
 
     DIFFERENT = enum.auto()
@@ -41,7 +41,7 @@ class Likeness(enum.Enum):
     KEEP_NEW = enum.auto()
 
 
-DIFFERENT, KEEP_EITHER, KEEP_OLD, KEEP_NEW = Likeness
+DIFFERENT, KEEP_EITHER, KEEP_OLD, KEEP_NEW = Equality
 
 _GENERIC_ALIASES: Any = (type(list[int]), type(typing.List[int]), UnionType)  # noqa: UP006  # typing's aliases have another type
 _PLAIN_TYPES = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
@@ -93,7 +93,7 @@ def same_plain(old: object, new: object) -> bool:
     return type(old) in _PLAIN_TYPES and repr(old) == repr(new)
 
 
-class Comparison:
+class DefinitionComparison:
     """Compares the classes in `pair`, which two versions of a module have under one name.
 
     `cells` are the cells of new functions that hold the new class, each with the object that has to replace it.
@@ -105,9 +105,9 @@ class Comparison:
         self._new = new
         self._definitions = definitions
         self._classes = pair
-        self._results: dict[tuple[int, int], Likeness] = {}
+        self._results: dict[tuple[int, int], Equality] = {}
 
-    def compare(self, old: Any, new: Any) -> Likeness:
+    def compare(self, old: Any, new: Any) -> Equality:
         """Compare two values. Values of unknown types are different, unless they are the same object."""
         if old is new or same_plain(old, new):
             return KEEP_EITHER
@@ -119,14 +119,14 @@ class Comparison:
             return KEEP_OLD if self._is_same_member(old, new) else DIFFERENT
         return self._compare_functions(old, new) if isinstance(old, FunctionType) else self._compare_values(old, new)
 
-    def compare_all(self, *pairs: tuple[Any, Any]) -> Likeness:
+    def compare_all(self, *pairs: tuple[Any, Any]) -> Equality:
         """Compare two objects that consist of these pairs of parts."""
         found = {self.compare(old, new) for old, new in pairs}
         if DIFFERENT in found or {KEEP_OLD, KEEP_NEW} <= found:
             return DIFFERENT
         return KEEP_OLD if KEEP_OLD in found else KEEP_NEW if KEEP_NEW in found else KEEP_EITHER
 
-    def _compare_values(self, old: Any, new: Any) -> Likeness:
+    def _compare_values(self, old: Any, new: Any) -> Equality:
         if isinstance(old, (*_GENERIC_ALIASES, typing.ForwardRef, set)):
             return KEEP_EITHER if old == new else DIFFERENT
         if isinstance(old, enum.property):
@@ -160,14 +160,14 @@ class Comparison:
 
     # ------------------------------------------------------------ functions
 
-    def _compare_functions(self, old: FunctionType, new: FunctionType) -> Likeness:
+    def _compare_functions(self, old: FunctionType, new: FunctionType) -> Equality:
         pair = (id(old), id(new))
         if pair not in self._results:
             self._results[pair] = KEEP_EITHER  # recursive functions are equal if nothing else differs
             self._results[pair] = self._compare_function_parts(old, new)
         return self._results[pair]
 
-    def _compare_function_parts(self, old: FunctionType, new: FunctionType) -> Likeness:
+    def _compare_function_parts(self, old: FunctionType, new: FunctionType) -> Equality:
         if not (same_code(old.__code__, new.__code__) and self._reads_same_globals(old, new)):
             return DIFFERENT
         found = self.compare_all(
@@ -201,7 +201,7 @@ class Comparison:
             return False
         unchanged = self._name_unchanged if own else functools.partial(_same_in, old.__globals__, new.__globals__)
         changed = {name for name in names_mentioned(new.__code__) if not unchanged(name)}
-        return not changed or changed.isdisjoint(names_reached(new.__code__))
+        return not changed or changed.isdisjoint(global_names_used(new.__code__))
 
     def _name_unchanged(self, name: str) -> bool:
         """Return whether a name means the same in both versions and is not bound again further down in the body."""

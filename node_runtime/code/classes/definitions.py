@@ -58,7 +58,7 @@ def read_definitions(code: CodeType) -> Definitions:
     return Definitions(bound, makers, attribute_targets, dict(_functions(steps)))
 
 
-def changing_reads(code: CodeType) -> frozenset[int]:
+def mutating_reads(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions that read a name in order to mutate its object.
 
     `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have the same position in
@@ -74,13 +74,13 @@ def names_mentioned(code: CodeType) -> set[str]:
     return set(code.co_names).union(*map(names_mentioned, inner_code(code)))
 
 
-def names_reached(code: CodeType) -> set[str]:
+def global_names_used(code: CodeType) -> set[str]:
     """Return the global names that a function and its inner functions read or write."""
     names = {step.argval for step in dis.get_instructions(code) if step.opname in _READS | _STORES}
-    return names.union(*map(names_reached, inner_code(code)))
+    return names.union(*map(global_names_used, inner_code(code)))
 
 
-def resolve(dotted_name: DottedName, namespace: Mapping[str, Any]) -> Any:
+def resolve_dotted_name(dotted_name: DottedName, namespace: Mapping[str, Any]) -> Any:
     """Return the value of a dotted name in a module; None if it can't be resolved."""
     found = namespace.get(dotted_name[0])
     for name in dotted_name[1:]:

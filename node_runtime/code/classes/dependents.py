@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import Hot, Version
+    from node_runtime.code.version import ManagedModule, Version
 
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
@@ -45,7 +45,7 @@ def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]
             yield name, value
 
 
-def replaced_classes(versions: Iterable[tuple[Hot, Version]]) -> dict[type, tuple[str, type | None]]:
+def replaced_classes(versions: Iterable[tuple[ManagedModule, Version]]) -> dict[type, tuple[str, type | None]]:
     """Return the classes that the load replaces, each with its "module:Class" and the class that gets the name."""
     replaced = {}
     for managed, version in versions:

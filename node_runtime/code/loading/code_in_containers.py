@@ -54,7 +54,7 @@ def _is_application_class(cls: type) -> bool:
     return top not in sys.stdlib_module_names and top != "node_runtime"
 
 
-def holders(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def named_containers(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield names and values that may refer to code of other modules: globals, and containers in its own classes."""
     module = namespace.get("__name__")
     for name, value in list(namespace.items()):

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from .staging import Staged
+    from .staging import StagedVersion
 
 
-def in_order(staged: Collection[Staged]) -> list[Staged]:
+def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
     """Return the order in which to start the bodies; the caller skips those that an import has run by then."""
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None
@@ -26,7 +26,7 @@ def in_order(staged: Collection[Staged]) -> list[Staged]:
     return [*known, *_as_imported(known, new)] if new else known
 
 
-def _as_imported(known: list[Staged], new: dict[str, Staged]) -> Iterator[Staged]:
+def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> Iterator[StagedVersion]:
     """Yield the modules that loaded modules import, then those that no module imports, then the remaining ones."""
     imported = {name for each in new.values() for name in _imported(each) if name != each.managed.name}
     first = [name for each in known for name in _imported(each)]
@@ -38,7 +38,7 @@ def _as_imported(known: list[Staged], new: dict[str, Staged]) -> Iterator[Staged
             waiting += reversed(_imported(each))
 
 
-def _imported(staged: Staged) -> list[str]:
+def _imported(staged: StagedVersion) -> list[str]:
     """Return the modules that the import statements name, in their order; an imported name may be a submodule."""
     entries = staged.unit.imports.entries
     return [name for entry in entries for name in (entry.module, f"{entry.module}.{entry.name}")]

@@ -13,13 +13,13 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, Sou
 from importlib.util import decode_source, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-from node_runtime.code.module import HotModule, Namespace, conform, switch
+from node_runtime.code.module import HotModule, Namespace, switch_namespace, update_module_type
 from node_runtime.code.module_table import loaded_children
-from node_runtime.code.version import Source, Unit, Version, compile_unit
+from node_runtime.code.version import CompilationUnit, Source, Version, compile_unit
 from node_runtime.code.young_garbage import collect_young
 
 from . import linecache_entries
-from .module_exec import execute
+from .module_exec import execute_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class Loader(SourceFileLoader):
     """Loads one version of one module, and keeps its source available even when the file is gone."""
 
-    def __init__(self, table: ModuleTable, source: Source, unit: Unit | None = None) -> None:
+    def __init__(self, table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> None:
         # The base class takes a package's directory, for importlib.resources, from its file.
         bodiless = not source.path.endswith(".py")
         super().__init__(source.module, os.path.join(source.path, "__init__.py") if bodiless else source.path)
@@ -39,7 +39,7 @@ class Loader(SourceFileLoader):
         self._source = source
         self._unit = unit
         if unit is not None:
-            linecache_entries.show(unit.file, len(unit.data), self)
+            linecache_entries.show_source(unit.file, len(unit.data), self)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         managed = self._table.managed(spec.name)
@@ -50,21 +50,21 @@ class Loader(SourceFileLoader):
                 f"{spec.name} is not loaded yet: while modules are being prepared, import it by an import statement, "
                 f"not by importlib.import_module"
             )
-        switch(managed.module, {})
+        switch_namespace(managed.module, {})
         return managed.module
 
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, HotModule)
         execution_index = next(self._table.execution_counter)
         self._unit = unit = compile_unit(self._source, self._source.read())
-        linecache_entries.show(unit.file, len(unit.data), self)
+        linecache_entries.show_source(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
-        execute(unit, namespace, None)
+        execute_body(unit, namespace, None)
         managed = self._table.managed(unit.source.module)
         managed.current = Version(unit, namespace, execution_index)
         self._table.remember_namespace(namespace)
         collect_young()
-        conform(module)
+        update_module_type(module)
 
     def get_code(self, fullname: str) -> CodeType:
         return self._unit.code if self._unit is not None else compile_unit(self._source, self._source.read()).code
@@ -105,7 +105,7 @@ class Finder:
         )
 
 
-def make_spec(table: ModuleTable, source: Source, unit: Unit | None = None) -> ModuleSpec:
+def make_spec(table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> ModuleSpec:
     """Return the import system's description of a source."""
     loader = Loader(table, source, unit)
     search = source.search
@@ -114,7 +114,7 @@ def make_spec(table: ModuleTable, source: Source, unit: Unit | None = None) -> M
     return spec
 
 
-def fresh_namespace(table: ModuleTable, unit: Unit) -> Namespace:
+def fresh_namespace(table: ModuleTable, unit: CompilationUnit) -> Namespace:
     """Return a namespace with the attributes that the import system sets before a body runs."""
     spec = make_spec(table, unit.source, unit)
     namespace: dict[str, Any] = {

@@ -36,6 +36,6 @@ class LinecacheEntry(tuple[Any, ...]):
         return lines
 
 
-def show(file: str, size: int, loader: Loader) -> None:
+def show_source(file: str, size: int, loader: Loader) -> None:
     """Make `linecache` show the source of `loader` for `file`."""
     linecache.cache[file] = LinecacheEntry(file, size, loader)

@@ -16,51 +16,51 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from node_runtime.code.classes.dependents import Dependent, find_dependents, own_classes, replaced_classes
-from node_runtime.code.module_table import is_foreign
+from node_runtime.code.module_table import is_unmanaged
 
-from .code_in_containers import code_in, holders
+from .code_in_containers import code_in, named_containers
 from .module_exec import carried_names
-from .monkey_patches import added, replaced
+from .monkey_patches import added_names, replaced_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from node_runtime.code.module import Namespace
     from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import Hot, Source, Version
+    from node_runtime.code.version import ManagedModule, Source, Version
 
-    from .staging import Staged
+    from .staging import StagedVersion
 
 _METRICS = ("prometheus_client",)
 """Libraries whose metrics register themselves under a unique name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class LoadFindings:
     """The findings for the plan: `warnings` in sentences for the operator, `dependents` as blockers."""
 
     warnings: tuple[str, ...] = ()
     dependents: tuple[Dependent, ...] = ()
 
 
-def refusal(source: Source) -> str | None:
+def load_refusal(source: Source) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can."""
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":
         return "__main__ is the program that was started: restart the node to run another one."
-    if source.path.endswith(tuple(EXTENSION_SUFFIXES)) or (is_foreign(source.module) and not file.endswith(".py")):
+    if source.path.endswith(tuple(EXTENSION_SUFFIXES)) or (is_unmanaged(source.module) and not file.endswith(".py")):
         return (
             f"{source.module} is a C extension, and a process can load only one version of it: "
             f"restart the node to load it."
         )
-    if is_foreign(source.module):
+    if is_unmanaged(source.module):
         return (
             f"{source.module} was imported from {file} before the code server managed it: restart the node to load it."
         )
     return None
 
 
-def advice(namespace: Namespace) -> str:
+def failure_advice(namespace: Namespace) -> str:
     """Return advice for a body that failed, if the previous version suggests any; else ""."""
     metrics = sorted(name for name, value in list(namespace.items()) if _is_metric(value))
     if not metrics:
@@ -71,7 +71,7 @@ def advice(namespace: Namespace) -> str:
     )
 
 
-def find(table: ModuleTable, staged: list[Staged], deleted: list[Hot]) -> Findings:
+def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[ManagedModule]) -> LoadFindings:
     """Check all limits for a batch."""
     versions = [(each.managed, each.version) for each in staged if each.version is not None]
     finder = _HazardFinder(
@@ -90,15 +90,15 @@ def find(table: ModuleTable, staged: list[Staged], deleted: list[Hot]) -> Findin
         *finder.registries(),
         *finder.recreated_registries(),
     ]
-    return Findings(tuple(dict.fromkeys(warnings)), tuple(find_dependents(table, finder.replaced, finder.batch)))
+    return LoadFindings(tuple(dict.fromkeys(warnings)), tuple(find_dependents(table, finder.replaced, finder.batch)))
 
 
-def _exit_functions(staged: Staged) -> Iterator[str]:
+def _exit_functions(staged: StagedVersion) -> Iterator[str]:
     if staged.exit_functions and "atexit" in staged.unit.imports.modules:
         yield f"{staged.managed.name} registers with atexit as soon as its body runs; a revert does not undo this."
 
 
-def _loggers(staged: Staged) -> Iterator[str]:
+def _loggers(staged: StagedVersion) -> Iterator[str]:
     for name in staged.loggers:
         yield f"{staged.managed.name} adds to the logger {name!r} when its body runs; a revert does not undo this."
 
@@ -110,7 +110,7 @@ def _is_metric(value: object) -> bool:
 class _HazardFinder:
     """Compares a batch with all loaded code. `_old` and `_new` map the identity of a namespace to its module."""
 
-    def __init__(self, table: ModuleTable, versions: list[tuple[Hot, Version]], batch: set[str]) -> None:
+    def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]) -> None:
         self.batch = batch
         self.replaced = replaced_classes(versions)
         self._reported: set[str] = set()
@@ -198,9 +198,9 @@ class _HazardFinder:
     def patches(self) -> Iterator[str]:
         """Attributes that other code has set on a module: they are lost with the version."""
         for module, before, version in self._loaded:
-            for name in sorted(replaced(before) - set(carried_names(version.namespace))):
+            for name in sorted(replaced_names(before) - set(carried_names(version.namespace))):
                 yield f"{module}.{name} was replaced by other code; the new version does not have the replacement."
-            for name in sorted(added(before) - version.namespace.keys()):
+            for name in sorted(added_names(before) - version.namespace.keys()):
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
@@ -231,7 +231,9 @@ class _HazardFinder:
         old = self._old | {
             id(cls): title.partition(":")[0] for cls, (title, _) in self.replaced.items() if title not in self._reported
         }
-        found = [(module, *holder) for module, version in self._outside for holder in holders(version.namespace)]
+        found = [
+            (module, *holder) for module, version in self._outside for holder in named_containers(version.namespace)
+        ]
         named = {id(holder) for _, _, holder in found}
         for module, name, holder in found:
             keys = [_origin_key(thing) for thing in code_in(holder, named)]
@@ -246,8 +248,8 @@ class _HazardFinder:
         for module, version in self._outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))
         for module, before, version in self._loaded:
-            recreated = dict(holders(version.namespace))
-            for name, holder in holders(before.namespace):
+            recreated = dict(named_containers(version.namespace))
+            for name, holder in named_containers(before.namespace):
                 if recreated.get(name) is not holder:
                     has = {_origin_key(thing) for thing in code_in(recreated.get(name))}
                     lost = [key for thing in code_in(holder) if (key := _origin_key(thing)) not in has]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 
-def log_listeners() -> dict[int, str]:
+def log_handlers() -> dict[int, str]:
     """Return a dict from the identity of each handler and filter to the name of its logger."""
     known = [logging.root, *list(logging.root.manager.loggerDict.values())]
     loggers = [logger for logger in known if isinstance(logger, logging.Logger)]

@@ -13,26 +13,26 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from node_runtime.code.classes.class_reuse import Face, is_candidate, unchanged
+from node_runtime.code.classes.class_reuse import VersionAttributes, is_reusable_kind, reusable_attributes
 from node_runtime.code.classes.definition_equality import is_plain
-from node_runtime.code.classes.definitions import Definitions, changing_reads, read_definitions
+from node_runtime.code.classes.definitions import Definitions, mutating_reads, read_definitions
 
 if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
-    from node_runtime.code.version import Unit, Version
+    from node_runtime.code.version import CompilationUnit, Version
 
 CARRY = "__carry__"
 ON_LOAD = "__on_load__"
 
 
-def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[type, Face]:
+def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | None) -> dict[type, VersionAttributes]:
     """Run a body and then its `__on_load__`. `before` is the version that it replaces.
 
     Returns the classes that were reused, each with its attributes in this version.
     """
     if before is None or not _may_take_over(unit, before):
         exec(unit.code, namespace)
-        reused: dict[type, Face] = {}
+        reused: dict[type, VersionAttributes] = {}
     else:
         body = BodyNames(unit, namespace, before)
         exec(unit.code, namespace, body)
@@ -40,8 +40,8 @@ def execute(unit: Unit, namespace: Namespace, before: Version | None) -> dict[ty
     forget_frames(namespace)
     carried_names(namespace)  # raises here if it is invalid, and not when a batch or a later version reads it
     if before is not None:
-        namespace.update(handed_over(namespace, before.namespace))
-    announce(namespace, before)
+        namespace.update(call_carry_function(namespace, before.namespace))
+    call_on_load(namespace, before)
     return reused
 
 
@@ -68,7 +68,7 @@ def forget_frames(namespace: Namespace) -> None:
             caught += [other for other in related if isinstance(other, BaseException)]
 
 
-def announce(namespace: Namespace, before: Version | None) -> None:
+def call_on_load(namespace: Namespace, before: Version | None) -> None:
     """Call `__on_load__(old_namespace)`; raising refuses the load. Follows the -on_load attribute of Erlang."""
     hook = namespace.get(ON_LOAD)
     if hook is None:
@@ -93,7 +93,7 @@ def carried_names(namespace: Namespace) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def handed_over(namespace: Namespace, old: Namespace) -> dict[str, Any]:
+def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
     """Return the names and values that a `__carry__` function makes from the old namespace."""
     make = namespace.get(CARRY)
     if not callable(make):
@@ -111,8 +111,8 @@ class BodyNames(MutableMapping[str, Any]):
     object it gets this one, not the carried one: that one is in use, and the load may never be committed.
     """
 
-    def __init__(self, unit: Unit, namespace: Namespace, before: Version) -> None:
-        self.reused_classes: dict[type, Face] = {}
+    def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:
+        self.reused_classes: dict[type, VersionAttributes] = {}
         self._unit = unit
         self._namespace = namespace
         self._before = before.namespace
@@ -125,7 +125,7 @@ class BodyNames(MutableMapping[str, Any]):
 
     @cached_property
     def _mutating_reads(self) -> frozenset[int]:
-        return changing_reads(self._unit.code)
+        return mutating_reads(self._unit.code)
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in self._carried:
@@ -164,19 +164,19 @@ class BodyNames(MutableMapping[str, Any]):
 
     def _reused_or_new(self, name: str, value: Any) -> Any:
         old, module = self._before.get(name), self._unit.source.module
-        if old is value or not (is_candidate(value, module, name) and is_candidate(old, module, name)):
+        if old is value or not (is_reusable_kind(value, module, name) and is_reusable_kind(old, module, name)):
             return value
-        attributes = unchanged(name, (old, value), (self._before, self._namespace), self._definitions)
+        attributes = reusable_attributes(name, (old, value), (self._before, self._namespace), self._definitions)
         if attributes is None:
             return value
         self.reused_classes[old] = attributes
         return old
 
 
-def _may_take_over(unit: Unit, before: Version) -> bool:
+def _may_take_over(unit: CompilationUnit, before: Version) -> bool:
     """Return whether a body may take something over; most modules don't, and run without `BodyNames`."""
     return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
 
 
 def _any_candidate(module: str, names: Iterable[tuple[str, Any]]) -> bool:
-    return any(is_candidate(value, module, name) for name, value in list(names))
+    return any(is_reusable_kind(value, module, name) for name, value in list(names))

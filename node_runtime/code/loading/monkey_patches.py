@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from node_runtime.code.version import Version
 
 
-def replaced(version: Version) -> set[str]:
+def replaced_names(version: Version) -> set[str]:
     """Return names that a single `def` without decorators bound to a function and that have another value now."""
     namespace = version.namespace
     made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
@@ -33,7 +33,7 @@ def replaced(version: Version) -> set[str]:
     }
 
 
-def added(version: Version) -> set[str]:
+def added_names(version: Version) -> set[str]:
     """Return names that the module's code doesn't mention; none if it has star imports, whose names look the same."""
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()

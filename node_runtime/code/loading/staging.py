@@ -30,15 +30,15 @@ from importlib.util import resolve_name
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from node_runtime.code.errors import CodeError, LoadFailed
-from node_runtime.code.module import HotModule, Namespace, conform, retype
-from node_runtime.code.version import Hot, Source, Unit, Version, compile_unit
+from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
+from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_unit
 from node_runtime.code.young_garbage import collect_young
 
 from . import typing_overloads
 from .finder import fresh_namespace
-from .load_hazards import advice
-from .log_handlers import log_listeners
-from .module_exec import announce, execute, handed_over
+from .load_hazards import failure_advice
+from .log_handlers import log_handlers
+from .module_exec import call_carry_function, call_on_load, execute_body
 from .sys_modules_view import ModulesView
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class StagedModule(HotModule):
 
 
 @dataclass(slots=True, eq=False)
-class Staged:
+class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
     `implicit` is true if an import added it to the batch. `carried_values` are what an old version that is taken back
@@ -84,9 +84,9 @@ class Staged:
     atexit, `loggers` names the loggers that it gave handlers or filters.
     """
 
-    managed: Hot
+    managed: ManagedModule
     namespace: Namespace
-    unit: Unit
+    unit: CompilationUnit
     implicit: bool = False
     taken_back: bool = False
     running: bool = False
@@ -103,15 +103,15 @@ class Stage:
 
     def __init__(self, table: ModuleTable, deleted: Iterable[str]) -> None:
         self.thread = threading.get_ident()
-        self.staged: dict[str, Staged] = {}
+        self.staged: dict[str, StagedVersion] = {}
         self._table = table
         self._deleted = frozenset(deleted)
-        self._namespaces: dict[HotModule, Staged] = {}
+        self._namespaces: dict[HotModule, StagedVersion] = {}
         self._new_children: dict[HotModule, Namespace] = {}
         self._original_import: Callable[..., ModuleType] = builtins.__import__
         self._wrapper = self._import
         self._real_modules = sys.modules
-        self._log_listeners = log_listeners()
+        self._log_listeners = log_handlers()
         self._executed: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
@@ -135,7 +135,7 @@ class Stage:
         self._executed.clear()
         _active = self._table.preparing_thread = None
         for module in (*self._namespaces, *self._new_children):
-            conform(module)
+            update_module_type(module)
         # Break cycles, which would keep the bodies' namespaces until the next collection.
         del self._wrapper
         for staged in self.staged.values():
@@ -144,7 +144,7 @@ class Stage:
 
     # ------------------------------------------------------------ staging
 
-    def add(self, unit: Unit, *, implicit: bool = False) -> Staged:
+    def add(self, unit: CompilationUnit, *, implicit: bool = False) -> StagedVersion:
         """Stage a unit; its body runs at the first access to the module, or by `run`."""
         managed = self._table.managed(unit.source.module)
         namespace = fresh_namespace(self._table, unit)
@@ -152,19 +152,19 @@ class Stage:
             parent, _, child = name.rpartition(".")
             if parent == managed.name:
                 namespace.pop(child, None)
-        return self._stage(Staged(managed, namespace, unit, implicit=implicit))
+        return self._stage(StagedVersion(managed, namespace, unit, implicit=implicit))
 
-    def take_back(self, managed: Hot, version: Version) -> Staged:
+    def take_back(self, managed: ManagedModule, version: Version) -> StagedVersion:
         """Stage a version that has been executed before."""
-        return self._stage(Staged(managed, version.namespace, version.unit, taken_back=True, version=version))
+        return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 
-    def _stage(self, staged: Staged) -> Staged:
+    def _stage(self, staged: StagedVersion) -> StagedVersion:
         self.staged[staged.managed.name] = staged
         self._namespaces[staged.managed.module] = staged
-        retype(staged.managed.module, StagedModule)
+        set_module_type(staged.managed.module, StagedModule)
         return staged
 
-    def run(self, staged: Staged) -> None:
+    def run(self, staged: StagedVersion) -> None:
         """Execute the body and its hooks once, after its parents' bodies. Raises their error, each time."""
         parent = self.staged.get(staged.managed.name.rpartition(".")[0])
         if parent is not None:
@@ -183,18 +183,18 @@ class Stage:
             staged.running = False
         staged.done, staged.exit_functions = True, atexit._ncallbacks() - registered
         if "logging" in staged.unit.imports.modules:
-            listeners = log_listeners()
+            listeners = log_handlers()
             staged.loggers = tuple(sorted({name for key, name in listeners.items() if key not in self._log_listeners}))
             self._log_listeners = listeners
 
-    def _run(self, staged: Staged) -> None:
+    def _run(self, staged: StagedVersion) -> None:
         before = staged.managed.current
         if staged.version is None:
             self._bind(staged)
             self._executed[staged.managed.name] = staged.managed.module
             execution_index = next(self._table.execution_counter) if before is None else before.execution_index
-            with typing_overloads.collected(staged.managed.name) as own:
-                reused = execute(staged.unit, staged.namespace, before)
+            with typing_overloads.collect_overloads(staged.managed.name) as own:
+                reused = execute_body(staged.unit, staged.namespace, before)
             staged.version = Version(
                 staged.unit, staged.namespace, execution_index, reused_classes=reused, overloads=own
             )
@@ -202,10 +202,10 @@ class Stage:
             collect_young()
         else:
             if before is not None:
-                staged.carried_values = handed_over(staged.namespace, before.namespace)
-            announce(staged.namespace, before)
+                staged.carried_values = call_carry_function(staged.namespace, before.namespace)
+            call_on_load(staged.namespace, before)
 
-    def _bind(self, staged: Staged) -> None:
+    def _bind(self, staged: StagedVersion) -> None:
         """Make a new submodule an attribute of its parent."""
         name, _, child = staged.managed.name.rpartition(".")
         parent = self._real_modules.get(name)
@@ -213,7 +213,7 @@ class Stage:
             self.staged[name].namespace[child] = staged.managed.module
         elif isinstance(parent, HotModule):
             self._new_children.setdefault(parent, {})[child] = staged.managed.module
-            retype(parent, StagedModule)
+            set_module_type(parent, StagedModule)
 
     # ------------------------------------------------------------ the preparing thread's view
 
@@ -293,12 +293,12 @@ class Stage:
             raise
         return staged.managed.module
 
-    def _drop(self, staged: Staged) -> None:
+    def _drop(self, staged: StagedVersion) -> None:
         """Remove an implicit module that failed: the module that imported it may work without it."""
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
         self._executed.pop(staged.managed.name, None)
-        conform(staged.managed.module)
+        update_module_type(staged.managed.module)
 
     def _names_in(self, module: ModuleType, fromlist: Sequence[str] | None) -> list[str]:
         names = [name for name in fromlist or () if name != "*"]
@@ -328,5 +328,5 @@ class Stage:
             files = {known.path: known for known in (source, *self._table.sources.values())}
             source, line = files.get(error.filename.partition("@")[0], source), error.lineno or line
         before = self._table.managed(source.module).current
-        hint = advice(before.namespace) if before is not None and isinstance(error, ValueError) else ""
+        hint = failure_advice(before.namespace) if before is not None and isinstance(error, ValueError) else ""
         return LoadFailed(source.module, source.path, line, error, hint)

@@ -22,7 +22,7 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 
 @contextmanager
-def collected(module: str) -> Iterator[Overloads]:
+def collect_overloads(module: str) -> Iterator[Overloads]:
     """Collect what a body registers into a dict, filled at the end. The current entries are hidden until then."""
     current, own = _registry.pop(module, None), Overloads()
     try:
@@ -33,7 +33,7 @@ def collected(module: str) -> Iterator[Overloads]:
             _registry[module] = current
 
 
-def show(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
+def switch_overloads(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
     """Make the registry show the overloads of the version that becomes current."""
     shown = _registry.get(module)
     if leaving is not None and shown is not None:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.code.batch import Batch
 from node_runtime.code.forked_child import fork_child, read_all, write_all
-from node_runtime.code.version import Hot, Version
+from node_runtime.code.version import ManagedModule, Version
 
-from .reachability import Graph
+from .reachability import ReferenceGraph
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -34,7 +34,7 @@ MAX_SEARCH_WIDTH: Final = 64
 
 UNNAMED_HOLDER: Final = "something without a name"
 
-_RECORDS: Final = (Batch, Version, Hot, Graph)
+_RECORDS: Final = (Batch, Version, ManagedModule, ReferenceGraph)
 _WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 
@@ -69,7 +69,7 @@ class HolderSearch:
         gc.unfreeze()  # the collector finds no referrers among frozen objects
         self._unvisited = {id(thing) for thing in gc.get_objects()}
         self._titles = titles
-        self._graph = Graph([version], ignored)
+        self._graph = ReferenceGraph([version], ignored)
         holding = [root for root in self._graph.roots() if self._graph.reached([root])]
         self._level: list[tuple[Any, str]] = [(root, _described(root)) for root in holding]
 

@@ -10,15 +10,15 @@ from node_runtime.code.version import Version
 
 from .holders import find_holders
 from .reachability import held_namespaces
-from .running import Runners, runners
+from .running import Runners, find_runners
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from node_runtime.code.module_table import ModuleTable
-    from node_runtime.code.version import Hot
+    from node_runtime.code.version import ManagedModule
 
-    from .running import Processes
+    from .running import ProcessAdapter
 
 
 class OldVersions:
@@ -28,11 +28,11 @@ class OldVersions:
     namespace: a frame, but also a suspended generator, a timer, a function in a list, or an instance of its classes.
     """
 
-    def __init__(self, table: ModuleTable, processes: Processes) -> None:
+    def __init__(self, table: ModuleTable, processes: ProcessAdapter) -> None:
         self._table = table
         self._processes = processes
 
-    def of(self, managed: Hot) -> Version | None:
+    def of(self, managed: ManagedModule) -> Version | None:
         """Return the old version of a module. Drops a purged one whose last frame has ended."""
         old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
@@ -118,7 +118,7 @@ class OldVersions:
         return list(kept.values())
 
     def _runners(self, versions: Iterable[Version]) -> dict[int, Runners]:
-        return runners(self._processes, [version.namespace for version in versions])
+        return find_runners(self._processes, [version.namespace for version in versions])
 
     def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
         """Count references that hold no version: those of batches, and those that idle processes will release."""

@@ -10,7 +10,7 @@ from node_runtime.gen_server import call_now
 from node_runtime.processes import exit
 from node_runtime.processes import runtime as installed_runtime
 
-from .running import Turn
+from .running import LoopActivity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from node_runtime.processes.process import Process
 
 
-class LiveProcesses:
+class RuntimeProcessAdapter:
     """Implements `running.ProcessAdapter`. Before the runtime has started there are no processes."""
 
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
@@ -27,16 +27,18 @@ class LiveProcesses:
             if process.task is not None and not process.task.done():
                 yield process.pid, process.task.get_coro()
 
-    def loop_activity(self) -> Turn:
+    def loop_activity(self) -> LoopActivity:
         runtime = _runtime_or_none()
         if runtime is None:
-            return Turn()
-        callbacks = [process.pid for process in (runtime.current, *reversed(runtime.nested)) if process is not None]
+            return LoopActivity()
+        callbacks = [
+            process.pid for process in (runtime.current, *reversed(runtime.nested_callers)) if process is not None
+        ]
         task = asyncio.current_task(runtime.loop)
         owner = (
             None if task is None else next((process.pid for process in _all_processes() if process.task is task), None)
         )
-        return Turn(runtime.thread, tuple(callbacks), owner, call_now.__code__)
+        return LoopActivity(runtime.thread, tuple(callbacks), owner, call_now.__code__)
 
     def idle_references(self, namespaces: Collection[int]) -> Iterator[object]:
         for process in _all_processes():

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from node_runtime.code.batch import Batch
 from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
-from node_runtime.code.version import Hot, Version
+from node_runtime.code.version import ManagedModule, Version
 from node_runtime.code.young_garbage import collect_young
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ MAX_INDIRECT_REFERENCES: Final = 10_000
 """References that are followed, for each version, through objects that may not be a part of it."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
-_NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, Hot, Version, Batch)
+_NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch)
 """Other modules, and the code server's own records of all modules."""
 _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDescriptorType, MemberDescriptorType)
 """Parts of functions and classes, besides their dicts."""
 
 
-class Graph:
+class ReferenceGraph:
     """The objects of some versions, and the number of references between them.
 
     `ignored` counts, by identity, known references that hold nothing, such as those of the code server's own records.
@@ -168,10 +168,10 @@ def held_namespaces(
     generations, such as the cycles of a class or an exception that was just dropped. Both take a fraction of a
     millisecond.
     """
-    held = Graph(versions, ignored, others).held()
+    held = ReferenceGraph(versions, ignored, others).held()
     if held:
         for clear in getattr(typing, "_cleanups", ()):
             clear()
         collect_young()
-        held = Graph(versions, ignored, others).held()
+        held = ReferenceGraph(versions, ignored, others).held()
     return held

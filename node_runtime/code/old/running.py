@@ -30,7 +30,7 @@ _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class LoopActivity:
     """The present activity of the event loop: its thread, and the pids of the processes whose code it runs.
 
     `task` is the pid whose task runs. `callbacks` are the pids whose plain callbacks run, the innermost first. Each
@@ -56,13 +56,13 @@ class Turn:
             frame = frame.f_back
 
 
-class Processes(Protocol):
+class ProcessAdapter(Protocol):
     """The access to the node's processes that the code server needs."""
 
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
         """Yield the pid and the coroutine of each process that has one; zombies too: they keep their version."""
 
-    def loop_activity(self) -> Turn:
+    def loop_activity(self) -> LoopActivity:
         """Return the present activity of the event loop."""
 
     def idle_references(self, namespaces: Collection[int]) -> Iterable[object]:
@@ -86,7 +86,7 @@ class Runners:
         return bool(self.pids or self.threads)
 
 
-def runners(processes: Processes, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
+def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
     """Return the runners of each namespace, by its identity, in order and once each."""
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from .operations import Operation
-from .struct import Kind, ReleaseStatus, Role, Status, Struct, Verdict
+from .struct import HealthVerdict, ProcessKind, ReleaseStatus, Role, RunStatus, WireStruct
 from .term import Term
 
 
-class NodeInfo(Struct, frozen=True):
+class NodeInfo(WireStruct, frozen=True):
     """The identity, the release and the protocol parameters of the node, and the role of the caller."""
 
     name: str
@@ -28,7 +28,7 @@ class NodeInfo(Struct, frozen=True):
     max_message: int
 
 
-class Vitals(Struct, frozen=True):
+class Vitals(WireStruct, frozen=True):
     """The load and the resource usage of the node, measured by psutil and the event loop once a second."""
 
     at: float
@@ -44,15 +44,15 @@ class Vitals(Struct, frozen=True):
     uptime: float
 
 
-class ProcessInfo(Struct, frozen=True):
+class ProcessSummary(WireStruct, frozen=True):
     """One live process. `pid` together with the node's `boot_id` identifies it forever."""
 
     pid: int
     name: str | None
-    kind: Kind
+    kind: ProcessKind
     module: str
     vsn: str
-    status: Status
+    status: RunStatus
     parent: int | None
     started: float
     mailbox: int = 0
@@ -68,16 +68,16 @@ class ProcessInfo(Struct, frozen=True):
     intensity: str | None = None
 
 
-class ChildInfo(Struct, frozen=True):
+class ChildInfo(WireStruct, frozen=True):
     """A child specification of a supervisor whose process is not running."""
 
     supervisor: int
     child_id: str
-    kind: Kind
+    kind: ProcessKind
     status: Literal["undefined", "restarting"]
 
 
-class ApplicationInfo(Struct, frozen=True):
+class ApplicationInfo(WireStruct, frozen=True):
     """A started application; `top` is its top supervisor."""
 
     name: str
@@ -85,7 +85,7 @@ class ApplicationInfo(Struct, frozen=True):
     top: int | None
 
 
-class ModuleInfo(Struct, frozen=True):
+class ModuleInfo(WireStruct, frozen=True):
     """A managed module: its current version and, while something may still run it, its old one."""
 
     name: str
@@ -102,14 +102,14 @@ class ModuleInfo(Struct, frozen=True):
     old_pids: tuple[int, ...] = ()
 
 
-class Health(Struct, frozen=True):
+class Health(WireStruct, frozen=True):
     """The health of the release on probation since it was installed; `finding` is the reason, as a clause.
 
     `verdict`: "good" after the trouble-free time that node.toml requires, "bad" if more went wrong than it allows (then
     the node reverts by itself), and "unknown" until then. `lag` is the largest delay of the event loop.
     """
 
-    verdict: Verdict
+    verdict: HealthVerdict
     finding: str
     restarts: int
     errors: int
@@ -117,7 +117,7 @@ class Health(Struct, frozen=True):
     at: float
 
 
-class ReleaseInfo(Struct, frozen=True):
+class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while it is current and not committed.
 
     `failed` is a sentence that describes its last failure on this node. `damaged` describes the damage to its files and
@@ -137,7 +137,7 @@ class ReleaseInfo(Struct, frozen=True):
     damaged: str | None = None
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(WireStruct, frozen=True):
     """The state of the whole node at event number `seq`.
 
     `blocked` is set if the event loop didn't answer in time: a sentence that names the code in which it is blocked. The
@@ -147,7 +147,7 @@ class Snapshot(Struct, frozen=True):
     seq: int
     info: NodeInfo
     vitals: Vitals
-    processes: tuple[ProcessInfo, ...]
+    processes: tuple[ProcessSummary, ...]
     children: tuple[ChildInfo, ...]
     applications: tuple[ApplicationInfo, ...]
     modules: tuple[ModuleInfo, ...]
@@ -156,20 +156,20 @@ class Snapshot(Struct, frozen=True):
     blocked: str | None = None
 
 
-class StateView(Struct, frozen=True):
+class StateView(WireStruct, frozen=True):
     """The live state of one process; `stack` has the positions of its suspended frames. For `blocked` see Snapshot."""
 
-    process: ProcessInfo
+    process: ProcessSummary
     state: Term
     at: float
     stack: tuple[str, ...] = ()
     blocked: str | None = None
 
 
-EventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log"]
+NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log"]
 
 
-class Event(Struct, frozen=True):
+class NodeEvent(WireStruct, frozen=True):
     """An event of the node. `seq` grows by one within a `boot_id`; after a gap the client takes a new snapshot.
 
     `text` is one line for people. "vitals" and "operation" events carry the new value (a large operation comes without
@@ -180,7 +180,7 @@ class Event(Struct, frozen=True):
     boot_id: str
     seq: int
     at: float
-    kind: EventKind
+    kind: NodeEventKind
     text: str = ""
     vitals: Vitals | None = None
     operation: Operation | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from .plans import Rehearsal
-from .struct import Role, Struct
+from .struct import Role, WireStruct
 from .term import Term
 
 
-class ProcessResult(Struct, frozen=True):
+class ProcessResult(WireStruct, frozen=True):
     """The result of an install for one process, with its state before and after; `seconds` is the time it was held."""
 
     pid: int
@@ -25,7 +25,7 @@ class ProcessResult(Struct, frozen=True):
     reason: str | None = None
 
 
-class Step(Struct, frozen=True):
+class OperationStep(WireStruct, frozen=True):
     """One phase of an operation; `seconds` is its duration once it has ended."""
 
     phase: str
@@ -33,7 +33,7 @@ class Step(Struct, frozen=True):
     seconds: float | None = None
 
 
-class Operation(Struct, frozen=True):
+class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
 
     A "fallback" is an operation of the parent: the permanent release did not boot, and the one that did took its place.
@@ -70,13 +70,13 @@ class Operation(Struct, frozen=True):
     error: str | None = None
     pause: float | None = None
     probation_until: float | None = None
-    steps: tuple[Step, ...] = ()
+    steps: tuple[OperationStep, ...] = ()
     results: tuple[ProcessResult, ...] = ()
     touched: int = 0
     rehearsal: Rehearsal | None = None
 
 
-class AuditEntry(Struct, frozen=True):
+class AuditEntry(WireStruct, frozen=True):
     """One line of the node's audit log: the intent is written before the act, the outcome after it."""
 
     at: float

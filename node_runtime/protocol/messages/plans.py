@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .struct import Direction, Kind, Struct
+from .struct import Direction, ProcessKind, WireStruct
 from .term import Term
 
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
@@ -14,7 +14,7 @@ RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutat
 """
 
 
-class Blocker(Struct, frozen=True):
+class Blocker(WireStruct, frozen=True):
     """A reason why a plan can't be carried out now. `transient` ones may disappear without action: see `--wait`."""
 
     reason: str
@@ -23,7 +23,7 @@ class Blocker(Struct, frozen=True):
     transient: bool = False
 
 
-class PlannedProcess(Struct, frozen=True):
+class PlannedProcess(WireStruct, frozen=True):
     """A live process in a plan.
 
     `action`: "load" (new code at its next message), "migrate" (suspended, code_change), "suspend" (suspended,
@@ -34,11 +34,11 @@ class PlannedProcess(Struct, frozen=True):
     name: str | None
     module: str
     action: Literal["load", "suspend", "migrate", "stop", "kill"]
-    kind: Kind = "gen_server"
+    kind: ProcessKind = "gen_server"
     step: int | None = None
 
 
-class PlannedModule(Struct, frozen=True):
+class PlannedModule(WireStruct, frozen=True):
     """A module in a plan. `needs`: the modules of the plan that its new version imports."""
 
     name: str
@@ -52,7 +52,7 @@ class PlannedModule(Struct, frozen=True):
 ChildChange = Literal["added", "replaced", "removed", "left out"]
 
 
-class PlannedChild(Struct, frozen=True):
+class PlannedChild(WireStruct, frozen=True):
     """The change of one child of a supervisor that reads its child specifications again.
 
     `change`: "added" (without being started), "replaced" (another specification from its next start on), "removed" (not
@@ -69,7 +69,7 @@ class PlannedChild(Struct, frozen=True):
     unread: bool = False
 
 
-class Rehearsed(Struct, frozen=True):
+class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state. `message` and `trace` describe a failure.
 
     `given_back`: whether the way down turned the new state into the same old state again; None if unknown.
@@ -87,7 +87,7 @@ class Rehearsed(Struct, frozen=True):
     given_back: bool | None = None
 
 
-class RehearsedCall(Struct, frozen=True):
+class RehearsedCall(WireStruct, frozen=True):
     """The failure, in the copy of the node, of a function that instruction `step` applies.
 
     "unrehearsed": it, or a step before it, needs the real node; `message` names the reason.
@@ -100,7 +100,7 @@ class RehearsedCall(Struct, frozen=True):
     trace: tuple[str, ...] = ()
 
 
-class Rehearsal(Struct, frozen=True):
+class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
     `stopped` is how long the node stood still while the copy was made, `pause` the total time of all code_changes,
@@ -119,13 +119,13 @@ class Rehearsal(Struct, frozen=True):
     failed: int = 0
     unrehearsed: int = 0
     not_given_back: int = 0
-    results: tuple[Rehearsed, ...] = ()
+    results: tuple[RehearsalResult, ...] = ()
     error: str | None = None
     calls: tuple[RehearsedCall, ...] = ()
     around: float = 0.0
 
 
-class Plan(Struct, frozen=True):
+class Plan(WireStruct, frozen=True):
     """The effects of an upgrade or a downgrade on this node now.
 
     `point_of_no_return`: the number of `instructions` before it. `configuration`: (parameter, before, after).

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from .node import Event, ReleaseInfo
+from .node import NodeEvent, ReleaseInfo
 from .operations import AuditEntry, Operation
-from .struct import Direction, Struct
+from .struct import Direction, WireStruct
 
 
-class Nothing(Struct, frozen=True):
+class Empty(WireStruct, frozen=True):
     """No parameters, or no result."""
 
 
-class Hello(Struct, frozen=True):
+class Hello(WireStruct, frozen=True):
     """The first request of a client: its protocol version, the program's name and the user's name."""
 
     protocol: int
@@ -19,13 +19,13 @@ class Hello(Struct, frozen=True):
     user: str
 
 
-class GetState(Struct, frozen=True):
+class GetState(WireStruct, frozen=True):
     """Request the state of one process."""
 
     pid: int
 
 
-class StageBegin(Struct, frozen=True):
+class StageBegin(WireStruct, frozen=True):
     """Open an upload of `size` bytes that hash to `sha256`."""
 
     file_name: str
@@ -33,7 +33,7 @@ class StageBegin(Struct, frozen=True):
     sha256: str
 
 
-class StageChunk(Struct, frozen=True):
+class StageChunk(WireStruct, frozen=True):
     """The bytes of an upload from `offset` on."""
 
     upload: str
@@ -41,25 +41,25 @@ class StageChunk(Struct, frozen=True):
     data: bytes
 
 
-class StageEnd(Struct, frozen=True):
+class StageEnd(WireStruct, frozen=True):
     """Close an upload: verify and unpack the tarball."""
 
     upload: str
 
 
-class Upload(Struct, frozen=True):
+class Upload(WireStruct, frozen=True):
     """An open upload."""
 
     upload: str
 
 
-class MakePlan(Struct, frozen=True):
+class MakePlan(WireStruct, frozen=True):
     """Request a plan of going to `vsn`."""
 
     vsn: str
 
 
-class InstallOptions(Struct, frozen=True, kw_only=True):
+class InstallOptions(WireStruct, frozen=True, kw_only=True):
     """The operator's choices for an install, shared by the command line, the dashboard and `Install`.
 
     `wait` is how many seconds transient blockers may take. `unrehearsed` proceeds although some code_change
@@ -80,31 +80,31 @@ class Install(InstallOptions, frozen=True):
     plan_id: str | None = None
 
 
-class Started(Struct, frozen=True):
+class OperationStarted(WireStruct, frozen=True):
     """The id of the operation that was started; follow it by events or by the method `operation`."""
 
     operation: str
 
 
-class GetOperation(Struct, frozen=True):
+class GetOperation(WireStruct, frozen=True):
     """Request one operation by its id, or the newest one."""
 
     operation: str | None = None
 
 
-class Vsn(Struct, frozen=True):
+class ReleaseVsn(WireStruct, frozen=True):
     """The version of one release."""
 
     vsn: str
 
 
-class Commit(Struct, frozen=True):
+class Commit(WireStruct, frozen=True):
     """Make the current release permanent."""
 
     reason: str | None = None
 
 
-class Rollback(Struct, frozen=True):
+class Rollback(WireStruct, frozen=True):
     """Go back from the current release to the permanent one by its own way down. For the fields see Install."""
 
     wait: float = 0.0
@@ -112,7 +112,7 @@ class Rollback(Struct, frozen=True):
     unrehearsed: bool = False
 
 
-class Target(Struct, frozen=True):
+class ProcessTarget(WireStruct, frozen=True):
     """A process, by its identity. The node refuses if the pid and the boot id do not name a live process."""
 
     pid: int
@@ -120,44 +120,44 @@ class Target(Struct, frozen=True):
     reason: str | None = None
 
 
-class Limit(Struct, frozen=True):
+class ListLimit(WireStruct, frozen=True):
     """The maximum number of items; the result has the newest ones, newest last."""
 
     limit: int = 100
 
 
-class StopNode(Struct, frozen=True):
+class StopNode(WireStruct, frozen=True):
     """Shut the node down; with `restart`, the parent starts the permanent release again."""
 
     restart: bool = False
     reason: str | None = None
 
 
-class Releases(Struct, frozen=True):
+class ReleaseList(WireStruct, frozen=True):
     """The releases of the node's directory."""
 
     releases: tuple[ReleaseInfo, ...]
 
 
-class Operations(Struct, frozen=True):
+class OperationList(WireStruct, frozen=True):
     """Past and running operations, newest last."""
 
     operations: tuple[Operation, ...]
 
 
-class Audit(Struct, frozen=True):
+class AuditList(WireStruct, frozen=True):
     """The newest entries of the audit log, newest last."""
 
     entries: tuple[AuditEntry, ...]
 
 
-class Events(Struct, frozen=True):
+class EventList(WireStruct, frozen=True):
     """The newest events, newest last."""
 
-    events: tuple[Event, ...]
+    events: tuple[NodeEvent, ...]
 
 
-class Request(Struct, frozen=True):
+class Request(WireStruct, frozen=True):
     """The envelope of a request: its id, the name of the method, and the method's parameters, packed."""
 
     id: int
@@ -165,7 +165,7 @@ class Request(Struct, frozen=True):
     params: bytes
 
 
-class Failure(Struct, frozen=True):
+class ErrorReply(WireStruct, frozen=True):
     """A refusal: `code` is the exit code of the command line; `sentence` names the cause and the remedy."""
 
     code: int
@@ -173,9 +173,9 @@ class Failure(Struct, frozen=True):
     operation: str | None = None
 
 
-class Reply(Struct, frozen=True):
+class Reply(WireStruct, frozen=True):
     """The envelope of a reply: either `result`, packed, or `failure`."""
 
     id: int
     result: bytes | None = None
-    failure: Failure | None = None
+    failure: ErrorReply | None = None

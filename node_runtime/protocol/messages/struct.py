@@ -7,12 +7,12 @@ from typing import Literal
 import msgspec
 
 Role = Literal["viewer", "operator"]
-Kind = Literal["gen_server", "gen_statem", "supervisor", "application", "process", "task"]
-Status = Literal["idle", "running", "suspended", "zombie"]
+ProcessKind = Literal["gen_server", "gen_statem", "supervisor", "application", "process", "task"]
+RunStatus = Literal["idle", "running", "suspended", "zombie"]
 ReleaseStatus = Literal["unpacked", "current", "permanent", "old"]
-Verdict = Literal["good", "bad", "unknown"]
+HealthVerdict = Literal["good", "bad", "unknown"]
 Direction = Literal["up", "down"]
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class WireStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """The base class of every wire struct."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .struct import Struct
+from .struct import WireStruct
 
 
-class Term(Struct, frozen=True):
+class Term(WireStruct, frozen=True):
     """A description of a Python value: data to be shown, never code to be run.
 
     `text` is the short form; `items` are the labelled parts of a container or an object; `cut` is the number of parts

@@ -19,9 +19,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.toml import wrong
+from node_runtime.releases.files.toml import refusal_at
 
-OURS = "hotdash"
+OWN_DISTRIBUTION = "hotdash"
 """The distribution that contains node_runtime."""
 
 _NODE_REQUIREMENTS = ("jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
@@ -46,7 +46,7 @@ class Distribution:
 def own_requirements() -> list[Requirement]:
     """Return the requirements of node_runtime in a node and of the operator's commands of bin/<name>."""
     needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
-    declared = (Requirement(line) for line in metadata.requires(OURS) or ())
+    declared = (Requirement(line) for line in metadata.requires(OWN_DISTRIBUTION) or ())
     return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
 
 
@@ -58,13 +58,13 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
             parsed.append(Requirement(line))
         except InvalidRequirement as error:
             message = str(error).splitlines()[0]
-            raise wrong(
+            raise refusal_at(
                 where, ("requirements", number), f"{line!r} is not a valid requirement (PEP 508): {message}"
             ) from None
     return parsed
 
 
-def closure(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
+def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
     """Return the transitive closure of `requirements`, sorted by name. pip downloads missing ones below `downloads`."""
     found: dict[str, metadata.Distribution] = {}
     seen: set[tuple[str, str]] = set()

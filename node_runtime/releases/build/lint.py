@@ -26,7 +26,7 @@ from node_runtime.releases.files.relup_instructions import (
     SyncNodes,
 )
 from node_runtime.releases.files.schemas import App, Appup
-from node_runtime.releases.files.toml import wrong
+from node_runtime.releases.files.toml import refusal_at
 
 RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
 """Packages that no application may contain: the node has imported them already, or finds them first."""
@@ -61,13 +61,13 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
     `modules` are those of this version. Those of the other version are known only when the two are compared.
     """
     if appup.vsn != app.vsn:
-        raise wrong(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
+        raise refusal_at(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
     for way, entries in (("up", appup.up), ("down", appup.down)):
         for which, entry in enumerate(entries):
             bars = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
                 place = (way, which, "instructions", bars[1])
-                raise wrong(path, place, "a way may have one point_of_no_return, not several")
+                raise refusal_at(path, place, "a way may have one point_of_no_return, not several")
     # An upgrade ends in this version, a downgrade begins in it.
     for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for which, entry in enumerate(entries):
@@ -77,9 +77,9 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
                     continue
                 place = (way, which, "instructions", number)
                 if change.action == absent and change.module in modules:
-                    raise wrong(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
+                    raise refusal_at(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
                 if change.action != absent and change.module not in modules:
-                    raise wrong(path, place, f"{app.name} {app.vsn} has no module {change.module}")
+                    raise refusal_at(path, place, f"{app.name} {app.vsn} has no module {change.module}")
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.appup_instructions import StartType
-from node_runtime.releases.files.manifest import is_plain, sha256
+from node_runtime.releases.files.appup_instructions import ReleaseStartType
+from node_runtime.releases.files.manifest import is_safe_path, sha256
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.schemas import (
     App,
@@ -19,12 +19,12 @@ from node_runtime.releases.files.schemas import (
     read_environment,
     read_release,
 )
-from node_runtime.releases.files.toml import read, wrong
+from node_runtime.releases.files.toml import read_toml, refusal_at
 
 from . import lint
 from .templates import compile_templates
 
-BUILT_IN = frozenset({"web"})
+BUILT_IN_APPLICATIONS = frozenset({"web"})
 """Applications that node_runtime contains."""
 
 CONFIG_FILES = ("node.toml", "sys.toml")
@@ -44,7 +44,7 @@ class AppSource:
         """Its path in the node directory."""
         return f"lib/{self.app.name}-{self.app.vsn}"
 
-    def view(self, start: StartType) -> AppView:
+    def view(self, start: ReleaseStartType) -> AppView:
         """Return the application as planning needs it."""
         modules = {module: sha256(self.files[path]) for module, path in self.modules.items()}
         appup = self.appup or Appup(vsn=self.app.vsn)
@@ -71,11 +71,11 @@ def read_project(folder: Path) -> Project:
     for number, name in enumerate(release.starts):
         if not (folder / "apps" / name / "app.toml").is_file():
             sentence = f"there is no application {name}: apps/{name}/app.toml is missing"
-            if name in BUILT_IN:
+            if name in BUILT_IN_APPLICATIONS:
                 sentence = (
                     f"{name} is built into every node: list it only in the app.toml of the applications that need it"
                 )
-            raise wrong(folder / "release.toml", ("apps", number), sentence)
+            raise refusal_at(folder / "release.toml", ("apps", number), sentence)
     sources = {name: _read_app(folder / "apps" / name, name) for name in release.starts}
     lint.check_owners({name: source.modules for name, source in sources.items()})
     return Project(release, tuple(_in_start_order(folder, sources)), _read_config(folder, release))
@@ -84,7 +84,7 @@ def read_project(folder: Path) -> Project:
 def _read_app(folder: Path, name: str) -> AppSource:
     app = read_app(folder / "app.toml")
     if app.name != name:
-        raise wrong(folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}")
+        raise refusal_at(folder / "app.toml", ("name",), f"the name is {app.name}, but the folder is {name}")
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for part in ("app.toml", "appup.toml", "src", "priv")
@@ -97,13 +97,13 @@ def _read_app(folder: Path, name: str) -> AppSource:
                     f"{folder}/src/{module} exists, and a template compiles to the same path; rename one of them."
                 )
     for path in files:
-        if not is_plain(path):
+        if not is_safe_path(path):
             raise Refused(f"{folder}: {path!r} is not an allowed path for a release's file.")
     modules = {_module(path): path for path in sorted(files) if path.startswith("src/") and path.endswith(".py")}
     for path in modules.values():
         lint.check_syntax(folder / path, files[path])
     if app.mod is not None and app.mod.partition(":")[0] not in modules:
-        raise wrong(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
+        raise refusal_at(folder / "app.toml", ("mod",), f"{app.name} has no module {app.mod.partition(':')[0]}")
     appup = read_appup(folder / "appup.toml") if "appup.toml" in files else None
     if appup:
         lint.check_appup(folder / "appup.toml", app, appup, modules)
@@ -129,12 +129,12 @@ def _module(path: str) -> str:
 
 def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
     """Return the contents of the files of config/ after checking them; node.toml is required."""
-    read(folder / "config" / "node.toml", NodeConfig)
-    known = {*release.starts, *BUILT_IN}
+    read_toml(folder / "config" / "node.toml", NodeConfig)
+    known = {*release.starts, *BUILT_IN_APPLICATIONS}
     for name in read_environment(folder / "config" / "sys.toml"):
         if name not in known:
             sentence = f"{name} is not an application of the release; known applications: {', '.join(sorted(known))}"
-            raise wrong(folder / "config" / "sys.toml", (name,), sentence)
+            raise refusal_at(folder / "config" / "sys.toml", (name,), sentence)
     written = {
         path.name: path.read_bytes() for path in (folder / "config" / name for name in CONFIG_FILES) if path.exists()
     }
@@ -153,8 +153,8 @@ def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSour
         for needed in sources[name].app.applications:
             if needed in sources:
                 visit(needed, (*path, name))
-            elif needed not in BUILT_IN:
-                raise wrong(
+            elif needed not in BUILT_IN_APPLICATIONS:
+                raise refusal_at(
                     folder / "apps" / name / "app.toml",
                     ("applications", sources[name].app.applications.index(needed)),
                     f"{name} needs the application {needed}, which {folder / 'release.toml'} doesn't have",

@@ -25,7 +25,7 @@ from node_runtime.releases.files.manifest import (
     this_python,
 )
 
-from .distributions import OURS, closure, own_requirements, parse_requirements
+from .distributions import OWN_DISTRIBUTION, own_requirements, parse_requirements, resolve_distributions
 from .project import AppSource, Project, read_project
 
 # A node's script needs only the command line of hotdash, not the dashboard.
@@ -41,16 +41,16 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
     release = project.release
     requirements = parse_requirements(release.requirements, folder / "release.toml")
     with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
-        third_party = closure([*requirements, *own_requirements()], Path(downloads))
+        third_party = resolve_distributions([*requirements, *own_requirements()], Path(downloads))
         files = {
             f"{distribution.directory}/{path}": file.read_bytes()
             for distribution in third_party
             for path, file in distribution.files.items()
         }
-    version = metadata.version(OURS)
+    version = metadata.version(OWN_DISTRIBUTION)
     own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
     # For importlib.metadata.version in the node.
-    metadata_text = metadata.distribution(OURS).read_text("METADATA") or ""
+    metadata_text = metadata.distribution(OWN_DISTRIBUTION).read_text("METADATA") or ""
     files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = metadata_text.encode()
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}

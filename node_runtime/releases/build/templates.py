@@ -12,7 +12,7 @@ from jinja2 import meta
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import Templates
-from node_runtime.releases.files.toml import wrong
+from node_runtime.releases.files.toml import refusal_at
 
 # Jinja2's generated code reads a global `environment`; it was compiled with autoescape.
 _MODULE_END = '''
@@ -34,7 +34,7 @@ def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
     folder = app / templates.source
     if not folder.is_dir() or not folder.resolve().is_relative_to(app.resolve()):
         sentence = f"{templates.source} is not a folder of the application"
-        raise wrong(app / "app.toml", ("templates", "source"), sentence)
+        raise refusal_at(app / "app.toml", ("templates", "source"), sentence)
     package = templates.package.replace(".", "/")
     return {
         f"{package}/{path.name.removesuffix(templates.extension)}{templates.suffix}.py": compile_template(path)

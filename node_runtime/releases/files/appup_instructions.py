@@ -39,7 +39,7 @@ from .relup_instructions import (
     SyncNodes,
 )
 
-StartType = Literal["permanent", "transient", "temporary", "load", "none"]
+ReleaseStartType = Literal["permanent", "transient", "temporary", "load", "none"]
 
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -68,13 +68,13 @@ class ApplicationChange:
 
     action: Literal["add", "remove", "restart"]
     application: str
-    start: StartType | None = None
+    start: ReleaseStartType | None = None
 
 
 AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstruction
 
 
-def parse(table: Mapping[str, Any]) -> AppupInstruction:
+def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
     """Return the instruction in `table`. Raises `Refused` with what is wrong and what was expected."""
     name = next((key for key in _READERS if key in table), None)
     if name is None:
@@ -187,7 +187,9 @@ def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_Inst
     def read(reader: _InstructionReader) -> ApplicationChange:
         start = None
         if "start" in reader.table:
-            start = cast("StartType", reader.one_of("start", "permanent", "transient", "temporary", "load", "none"))
+            start = cast(
+                "ReleaseStartType", reader.one_of("start", "permanent", "transient", "temporary", "load", "none")
+            )
         return ApplicationChange(action, reader.text(reader.name), start)
 
     return read
@@ -296,7 +298,7 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupI
 }
 
 
-INSTRUCTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
+INSTRUCTION_OPTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
 """The key of each instruction, and the options that may be beside it."""
 
 

@@ -53,6 +53,6 @@ def _merge_environments(base: Environment, override: Environment) -> Environment
     return {name: {**base.get(name, {}), **override.get(name, {})} for name in sorted({*base, *override})}
 
 
-def environment_of(app: App, environment: Environment) -> dict[str, Any]:
+def application_environment(app: App, environment: Environment) -> dict[str, Any]:
     """Return the parameters of one application: its defaults, overridden by the environment."""
     return {**app.env, **environment.get(app.name, {})}

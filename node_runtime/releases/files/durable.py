@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Replace the content of `path` in one step; a reader sees the old bytes or the new ones."""
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -24,7 +24,7 @@ def write_whole(path: Path, data: bytes) -> None:
     sync_directory(path.parent)
 
 
-def append_whole(path: Path, data: bytes) -> int:
+def append_atomically(path: Path, data: bytes) -> int:
     """Append `data` to `path` and return its new size in bytes; append nothing if the disk lacks room for all of it."""
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)

@@ -12,15 +12,15 @@ import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 
-from .names import Name, Vsn
+from .names import Name, VsnString
 from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS, MAX_TOTAL_BYTES
 
 
-class Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ManifestStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of the structs that are stored as JSON."""
 
 
-class FileEntry(Struct, frozen=True):
+class FileEntry(ManifestStruct, frozen=True):
     """A file: its size in bytes, hash and mode (executable or not)."""
 
     size: int
@@ -28,18 +28,18 @@ class FileEntry(Struct, frozen=True):
     mode: Literal[0o644, 0o755] = 0o644
 
 
-class ModuleEntry(Struct, frozen=True):
+class ModuleEntry(ManifestStruct, frozen=True):
     """A managed module: the path of its source in the node directory, and the hash of that source."""
 
     path: str
     sha256: str
 
 
-class AppEntry(Struct, frozen=True):
+class AppEntry(ManifestStruct, frozen=True):
     """An application of the release."""
 
     name: Name
-    vsn: Vsn
+    vsn: VsnString
     modules: dict[str, ModuleEntry]
 
     @property
@@ -48,11 +48,11 @@ class AppEntry(Struct, frozen=True):
         return f"lib/{self.name}-{self.vsn}"
 
 
-class Manifest(Struct, frozen=True):
+class Manifest(ManifestStruct, frozen=True):
     """A release. `apps` are in start order; `path` lists the folders that third-party code needs on sys.path."""
 
     name: Name
-    vsn: Vsn
+    vsn: VsnString
     python: str
     platform: str
     path: tuple[str, ...]
@@ -88,7 +88,7 @@ def decode_manifest(data: bytes) -> Manifest:
         raise ValueError(f"it lists more than {MAX_FILES} files or {MAX_TOTAL_BYTES >> 30} GiB")
     own_folder = f"releases/{manifest.vsn}/"
     for path in manifest.files:
-        allowed = is_plain(path) and path.startswith(("lib/", "bin/", own_folder))
+        allowed = is_safe_path(path) and path.startswith(("lib/", "bin/", own_folder))
         if not allowed or path == manifest_path(manifest.vsn):
             raise ValueError(f"it lists {path!r}, which is not an allowed path for a release's file")
     folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
@@ -97,12 +97,12 @@ def decode_manifest(data: bytes) -> Manifest:
             raise ValueError(f"its sys.path has {path!r}, which is not one of its folders in lib/")
     for app in manifest.apps:
         for name, module in app.modules.items():
-            if not is_plain(module.path) or not module.path.startswith(f"{app.directory}/"):
+            if not is_safe_path(module.path) or not module.path.startswith(f"{app.directory}/"):
                 raise ValueError(f"it has module {name} in {module.path!r}, which is not in {app.directory}")
     return manifest
 
 
-def is_plain(path: str) -> bool:
+def is_safe_path(path: str) -> bool:
     """Return whether `path` is relative, canonical, printable and within the limits."""
     parts = path.split("/")
     return (

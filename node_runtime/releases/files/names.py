@@ -13,14 +13,14 @@ _CALLBACK = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z"
 _NODE = r"^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,128}\Z"
 _ADDRESS = r"^[^:\s]+:([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\Z"
 
-Vsn: TypeAlias = Annotated[str, Meta(pattern=_VSN)]
+VsnString: TypeAlias = Annotated[str, Meta(pattern=_VSN)]
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
 Module: TypeAlias = Annotated[str, Meta(pattern=_MODULE)]
 Callback: TypeAlias = Annotated[str, Meta(pattern=_CALLBACK)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE)]
-Address: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
+ListenAddress: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
 
-EXPECTED = {
+PATTERN_DESCRIPTIONS = {
     _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 in all",
     _NAME: "a name: a lowercase letter, then lowercase letters, digits or '_', at most 64 in all",
     _MODULE: "a module, written package.module",

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .appup_instructions import AppupInstruction, StartType
+from .appup_instructions import AppupInstruction, ReleaseStartType
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AppupEntry:
     """One entry of an appup: the other version, or a regular expression for it, and the instructions."""
 
     vsn: str | re.Pattern[str]
@@ -31,9 +31,9 @@ class AppView:
     name: str
     vsn: str
     modules: Mapping[str, str]
-    up: tuple[Entry, ...] = ()
-    down: tuple[Entry, ...] = ()
-    start: StartType = "permanent"
+    up: tuple[AppupEntry, ...] = ()
+    down: tuple[AppupEntry, ...] = ()
+    start: ReleaseStartType = "permanent"
 
 
 @dataclass(frozen=True, slots=True)

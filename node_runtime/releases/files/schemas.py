@@ -15,8 +15,8 @@ from msgspec import Meta
 
 from node_runtime.protocol.exit_codes import Refused
 
-from .appup_instructions import StartType, parse
-from .names import Address, Callback, Module, Name, NodeName, Vsn
+from .appup_instructions import ReleaseStartType, parse_instruction
+from .names import Callback, ListenAddress, Module, Name, NodeName, VsnString
 from .probation_defaults import (
     DEFAULT_DEADLINE_SECONDS,
     DEFAULT_HEALTHY_SECONDS,
@@ -24,9 +24,9 @@ from .probation_defaults import (
     DEFAULT_MAX_LAG_SECONDS,
     DEFAULT_MAX_RESTARTS,
 )
-from .release_model import Entry
-from .toml import convert, read, read_table, wrong
-from .toml_positions import Place
+from .release_model import AppupEntry
+from .toml import convert, read_table, read_toml, refusal_at
+from .toml_positions import TomlPath
 
 MAX_SECONDS = 100_000_000
 """The longest duration in a file: three years. A key that can be unlimited has another value for that."""
@@ -52,7 +52,7 @@ class App(TomlStruct, frozen=True):
     """An application. Without `mod` it is a library: it has code and nothing to start."""
 
     name: Name
-    vsn: Vsn
+    vsn: VsnString
     description: str = ""
     applications: tuple[Name, ...] = ()
     mod: Callback | None = None
@@ -65,19 +65,19 @@ class AppStart(TomlStruct, frozen=True):
     """An application of a release and its start type; see OTP's application:start/2."""
 
     name: Name
-    start: StartType = "permanent"
+    start: ReleaseStartType = "permanent"
 
 
 class Release(TomlStruct, frozen=True):
     """A release: the applications of a node, and the third-party code that they require (PEP 508)."""
 
     name: Name
-    vsn: Vsn
+    vsn: VsnString
     apps: tuple[Name | AppStart, ...]
     requirements: tuple[str, ...] = ()
 
     @property
-    def starts(self) -> dict[str, StartType]:
+    def starts(self) -> dict[str, ReleaseStartType]:
         """Application name to start type, in the file's order."""
         return {
             app.name: app.start for app in (AppStart(name=app) if isinstance(app, str) else app for app in self.apps)
@@ -87,12 +87,12 @@ class Release(TomlStruct, frozen=True):
 class Appup(TomlStruct, frozen=True):
     """The upgrades of an application to `vsn` from older versions, and the downgrades, in the file's order."""
 
-    vsn: Vsn
-    up: tuple[Entry, ...] = ()
-    down: tuple[Entry, ...] = ()
+    vsn: VsnString
+    up: tuple[AppupEntry, ...] = ()
+    down: tuple[AppupEntry, ...] = ()
 
 
-class Probation(TomlStruct, frozen=True):
+class ProbationSettings(TomlStruct, frozen=True):
     """How an installed release is monitored until its commit. Durations are seconds.
 
     At the `deadline` the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
@@ -116,8 +116,8 @@ class NodeConfig(TomlStruct, frozen=True):
     """
 
     name: NodeName
-    listen: Address = "127.0.0.1:0"
-    probation: Probation = Probation()
+    listen: ListenAddress = "127.0.0.1:0"
+    probation: ProbationSettings = ProbationSettings()
     heart: Annotated[float, Meta(ge=1, le=MAX_SECONDS)] = 60.0
     rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 60.0
     code_change: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0
@@ -127,17 +127,17 @@ class NodeConfig(TomlStruct, frozen=True):
 
 def read_app(path: Path) -> App:
     """Read app.toml. Raises `Refused`."""
-    return read(path, App)
+    return read_toml(path, App)
 
 
 def read_release(path: Path) -> Release:
     """Read release.toml. Raises `Refused`."""
-    release = read(path, Release)
+    release = read_toml(path, Release)
     listed: set[str] = set()
     for number, app in enumerate(release.apps):
         name = app if isinstance(app, str) else app.name
         if name in listed:
-            raise wrong(path, ("apps", number), f"{name} is listed twice")
+            raise refusal_at(path, ("apps", number), f"{name} is listed twice")
         listed.add(name)
     return release
 
@@ -154,24 +154,24 @@ class _VsnPattern(TomlStruct, frozen=True):
 
 
 class _UpTable(TomlStruct, frozen=True):
-    vsn: Vsn | _VsnPattern = msgspec.field(name="from")
+    vsn: VsnString | _VsnPattern = msgspec.field(name="from")
     instructions: list[dict[str, Any]]
 
 
 class _DownTable(TomlStruct, frozen=True):
-    vsn: Vsn | _VsnPattern = msgspec.field(name="to")
+    vsn: VsnString | _VsnPattern = msgspec.field(name="to")
     instructions: list[dict[str, Any]]
 
 
 class _AppupFile(TomlStruct, frozen=True):
-    vsn: Vsn
+    vsn: VsnString
     up: list[_UpTable] = []
     down: list[_DownTable] = []
 
 
 def read_appup(path: Path) -> Appup:
     """Read appup.toml. Raises `Refused`."""
-    file = read(path, _AppupFile)
+    file = read_toml(path, _AppupFile)
     return Appup(
         vsn=file.vsn,
         up=tuple(_entry(path, ("up", number), table) for number, table in enumerate(file.up)),
@@ -179,18 +179,18 @@ def read_appup(path: Path) -> Appup:
     )
 
 
-def _entry(path: Path, key_path: Place, table: _UpTable | _DownTable) -> Entry:
+def _entry(path: Path, key_path: TomlPath, table: _UpTable | _DownTable) -> AppupEntry:
     instructions = []
     for number, instruction in enumerate(table.instructions):
         try:
-            instructions.append(parse(instruction))
+            instructions.append(parse_instruction(instruction))
         except Refused as refusal:
-            raise wrong(path, (*key_path, "instructions", number), refusal.sentence) from None
+            raise refusal_at(path, (*key_path, "instructions", number), refusal.sentence) from None
     if isinstance(table.vsn, str):
-        return Entry(table.vsn, tuple(instructions))
+        return AppupEntry(table.vsn, tuple(instructions))
     try:
-        return Entry(re.compile(table.vsn.regex), tuple(instructions))
+        return AppupEntry(re.compile(table.vsn.regex), tuple(instructions))
     except re.error as error:
         key = "from" if isinstance(table, _UpTable) else "to"
         sentence = f"{table.vsn.regex!r} is not a regular expression: {error}"
-        raise wrong(path, (*key_path, key, "regex"), sentence) from None
+        raise refusal_at(path, (*key_path, key, "regex"), sentence) from None

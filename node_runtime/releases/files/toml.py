@@ -11,8 +11,8 @@ import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 
-from .toml_positions import Place, line_of
-from .validation_errors import mistakes
+from .toml_positions import TomlPath, line_of
+from .validation_errors import find_errors
 
 T = TypeVar("T")
 MAX_DEPTH = 50
@@ -48,7 +48,7 @@ def read_text(path: Path) -> str:
         raise Refused(f"{path} can't be read: {error.strerror}.") from None
 
 
-def read(path: Path, kind: type[T]) -> T:
+def read_toml(path: Path, kind: type[T]) -> T:
     """Read the file as a `kind`. Raises `Refused`."""
     return convert(path, read_table(path), kind)
 
@@ -58,17 +58,17 @@ def convert(path: Path, data: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        key_path, sentence = next(mistakes(msgspec.inspect.type_info(kind), data), ((), str(error)))
-        raise wrong(path, key_path, sentence) from None
+        key_path, sentence = next(find_errors(msgspec.inspect.type_info(kind), data), ((), str(error)))
+        raise refusal_at(path, key_path, sentence) from None
 
 
-def wrong(path: Path, key_path: Place, sentence: str) -> Refused:
+def refusal_at(path: Path, key_path: TomlPath, sentence: str) -> Refused:
     """Return the refusal of the value at `key_path` in a TOML file, with its line. `sentence` has no full stop."""
     end = "" if sentence.endswith((".", "?")) else "."
     return Refused(f"{path}, line {line_of(read_text(path), key_path)}: {sentence}{end}")
 
 
-def _check_depth(path: Path, text: str, value: object, key_path: Place) -> None:
+def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> None:
     """Refuse data nested so deeply that recursive readers of it would fail."""
     if len(key_path) > MAX_DEPTH:
         raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
@@ -77,7 +77,7 @@ def _check_depth(path: Path, text: str, value: object, key_path: Place) -> None:
         _check_depth(path, text, part, (*key_path, name))
 
 
-def _refuse_cookie(path: Path, text: str, value: object, key_path: Place) -> None:
+def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:
     """Refuse a cookie: this file is built into the release and copied, so its cookie would be no secret."""
     if isinstance(value, dict):
         if "cookie" in value:

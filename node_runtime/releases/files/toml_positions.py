@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-Place: TypeAlias = tuple[str | int, ...]
+TomlPath: TypeAlias = tuple[str | int, ...]
 """The path to a value: keys of tables and indices of arrays, from the top of the file."""
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -14,7 +14,7 @@ _SCALAR = re.compile(r"\d{4}-\d\d-\d\d \d\d:[^\s,\]}#]+|[^\s,\]}#]+")
 _KEY = re.compile(r'[ \t]*(?:(?P<bare>[A-Za-z0-9_-]+)|"(?P<basic>(?:\\.|[^"\\])*)"|\'(?P<literal>[^\']*)\')[ \t]*')
 
 
-def line_of(text: str, key_path: Place) -> int:
+def line_of(text: str, key_path: TomlPath) -> int:
     """Return the line, from 1, of the value at `key_path` in valid TOML; if absent, of the nearest enclosing value."""
     found = _Scanner(text).lines()
     while key_path and key_path not in found:
@@ -28,11 +28,11 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._offset = 0
-        self._lines: dict[Place, int] = {}
-        self._last_index: dict[Place, int] = {}
+        self._lines: dict[TomlPath, int] = {}
+        self._last_index: dict[TomlPath, int] = {}
 
-    def lines(self) -> dict[Place, int]:
-        base: Place = ()
+    def lines(self) -> dict[TomlPath, int]:
+        base: TomlPath = ()
         self._skip_blank()
         while self._offset < len(self._text):
             if self._accept("[["):
@@ -50,16 +50,16 @@ class _Scanner:
             self._skip_blank()
         return self._lines
 
-    def _resolve(self, key_path: Place) -> Place:
+    def _resolve(self, key_path: TomlPath) -> TomlPath:
         """Resolve the path in a table's header: in an array of tables it means the newest table."""
-        resolved: Place = ()
+        resolved: TomlPath = ()
         for part in key_path[:-1]:
             resolved = (*resolved, part)
             if resolved in self._last_index:
                 resolved = (*resolved, self._last_index[resolved])
         return (*resolved, key_path[-1])
 
-    def _pair(self, base: Place) -> None:
+    def _pair(self, base: TomlPath) -> None:
         line, key_path = self._line(), base
         for part in self._key():
             key_path = (*key_path, part)
@@ -68,7 +68,7 @@ class _Scanner:
         self._skip_blank()
         self._value(key_path)
 
-    def _value(self, key_path: Place) -> None:
+    def _value(self, key_path: TomlPath) -> None:
         self._lines[key_path] = self._line()
         if self._accept("["):
             self._skip_blank()
@@ -90,7 +90,7 @@ class _Scanner:
         self._accept(",")
         self._skip_blank()
 
-    def _key(self) -> Place:
+    def _key(self) -> TomlPath:
         parts: list[str] = []
         while match := _KEY.match(self._text, self._offset):
             self._offset = match.end()

@@ -13,16 +13,16 @@ from typing import Any
 
 from msgspec import inspect
 
-from node_runtime.behaviours.show.describe import REDACTED, SECRET
+from node_runtime.behaviours.show.describe import REDACTED, SECRET_NAME
 
-from .names import EXPECTED
-from .toml_positions import Place
+from .names import PATTERN_DESCRIPTIONS
+from .toml_positions import TomlPath
 
 MAX_SHOWN_CHARACTERS = 60
 """A longer wrong value is cut in the sentence."""
 
 
-def mistakes(kind: inspect.Type, data: Any, key_path: Place = ()) -> Iterator[tuple[Place, str]]:
+def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Iterator[tuple[TomlPath, str]]:
     """Yield the key path and sentence, without its full stop, of each value in `data` that does not match `kind`."""
     match kind:
         case inspect.StructType() if isinstance(data, dict):
@@ -31,18 +31,18 @@ def mistakes(kind: inspect.Type, data: Any, key_path: Place = ()) -> Iterator[tu
             for key, value in data.items():
                 if not _matches(kind.key_type, key):
                     yield (*key_path, key), f"the key `{key}` must be {_expected(kind.key_type)}"
-                yield from mistakes(kind.value_type, value, (*key_path, key))
+                yield from find_errors(kind.value_type, value, (*key_path, key))
         case inspect.ListType() | inspect.VarTupleType() if isinstance(data, list):
             for number, item in enumerate(data):
-                yield from mistakes(kind.item_type, item, (*key_path, number))
+                yield from find_errors(kind.item_type, item, (*key_path, number))
         case inspect.UnionType() if isinstance(data, dict) and (struct := _struct_of(kind)):
-            yield from mistakes(struct, data, key_path)
+            yield from find_errors(struct, data, key_path)
         case _ if not _matches(kind, data):
             expected = f"{_expected(kind)}{_upper_bound(kind, data)}"
             yield key_path, f"{_dotted(key_path)} must be {expected}, not {_shown(key_path, data)}"
 
 
-def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: Place) -> Iterator[tuple[Place, str]]:
+def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: TomlPath) -> Iterator[tuple[TomlPath, str]]:
     fields = {field.encode_name: field for field in kind.fields}
     for key in data:
         if key not in fields:
@@ -51,7 +51,7 @@ def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: Place) -> 
             yield (*key_path, key), f"unknown key `{key}`; {remedy}"
     for key, field in fields.items():
         if key in data:
-            yield from mistakes(field.type, data[key], (*key_path, key))
+            yield from find_errors(field.type, data[key], (*key_path, key))
         elif field.required:
             yield key_path, f"the key `{key}` is missing; it must be {_expected(field.type)}"
 
@@ -97,7 +97,7 @@ def _expected(kind: inspect.Type) -> str:
         case inspect.LiteralType():
             words = " or ".join(f'"{value}"' for value in kind.values)
         case inspect.StrType():
-            words = "a string" if kind.pattern is None else EXPECTED[kind.pattern]
+            words = "a string" if kind.pattern is None else PATTERN_DESCRIPTIONS[kind.pattern]
         case inspect.FloatType() | inspect.IntType():
             words = "a number" if isinstance(kind, inspect.FloatType) else "a whole number"
             words = words if kind.ge is None else f"{words} of at least {kind.ge:g}"
@@ -122,14 +122,14 @@ def _struct_of(kind: inspect.UnionType) -> inspect.StructType | None:
     return next((one for one in kind.types if isinstance(one, inspect.StructType)), None)
 
 
-def _dotted(key_path: Place) -> str:
+def _dotted(key_path: TomlPath) -> str:
     """Return the path as written in messages: `apps[1].start`."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key_path)
     return name.removeprefix(".") or "the file"
 
 
-def _shown(key_path: Place, data: Any) -> str:
-    if any(isinstance(part, str) and SECRET.search(part) for part in key_path):
+def _shown(key_path: TomlPath, data: Any) -> str:
+    if any(isinstance(part, str) and SECRET_NAME.search(part) for part in key_path):
         return REDACTED
     text = json.dumps(data, default=str, ensure_ascii=False)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else f"{text[: MAX_SHOWN_CHARACTERS - 1]}…"

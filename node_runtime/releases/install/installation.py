@@ -18,17 +18,17 @@ from dataclasses import dataclass
 
 from node_runtime.behaviours.upgrade.live_processes import Hold
 from node_runtime.code import Batch, CodeServer, OldVersionHeld
-from node_runtime.processes.errors import is_cancelled
+from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Blocker, ProcessResult
+from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
-from node_runtime.releases.operation_progress import Progress
+from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
 
-from .results import Pause, make_results, touched
-from .switch import Switch, Unready
+from .results import Pause, count_affected, make_results
+from .switch import ConditionNotMet, Switch
 
 logger = logging.getLogger("node_runtime")
 
@@ -69,17 +69,6 @@ class PutBack(Exception):
         self.incomplete = incomplete
 
 
-@dataclass(frozen=True, slots=True)
-class InstallOptions:
-    """The operator's choices. `wait`: how many seconds the install waits for transient blockers to pass.
-
-    `unrehearsed`: go on although the code_change of some processes can't be rehearsed.
-    """
-
-    wait: float
-    unrehearsed: bool
-
-
 class Installation:
     """One run through a transition. Nothing is changed before the operation's intent is `durable`.
 
@@ -91,9 +80,9 @@ class Installation:
         self,
         transition: Transition,
         code: CodeServer,
-        progress: Progress,
-        options: InstallOptions,
-        on_rehearsal: rehearsal.Hear,
+        progress: OperationProgress,
+        options: Install | Rollback,
+        on_rehearsal: rehearsal.ProgressCallback,
         durable: Awaitable[None],
         on_resumed: Callable[[], None],
     ) -> None:
@@ -134,11 +123,11 @@ class Installation:
                 raise Aborted(refused.sentence) from refused
 
     async def _install(self, batch: Batch) -> Installed:
-        lasting = conditions.lasting(self.transition, batch)
+        lasting = conditions.lasting_blockers(self.transition, batch)
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:
-            unready = list(conditions.unready_states(self.transition, batch))
+            unready = list(conditions.unready_state_machines(self.transition, batch))
             if not unready:
                 await self._rehearse(batch)
                 result = await self._switch(batch)
@@ -199,11 +188,11 @@ class Installation:
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(pause.seconds, results, touched(switch, pause))
+            return Installed(pause.seconds, results, count_affected(switch, pause))
         exact = switch.put_back_failed is None
-        if is_cancelled():
+        if is_being_cancelled():
             raise failure
-        if isinstance(failure, Unready) and exact:
+        if isinstance(failure, ConditionNotMet) and exact:
             return failure.blockers
         raise self._failed(switch, failure, pause, results) from failure
 
@@ -215,7 +204,7 @@ class Installation:
                 await switch.surroundings.notify()
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
-            if is_cancelled():
+            if is_being_cancelled():
                 raise
             logger.exception("operation %s: collecting the results of its processes failed", self.progress.id)
             return ()
@@ -239,7 +228,7 @@ class Installation:
             return Aborted(sentence)
         if self._options.unrehearsed and (unchecked := switch.unchecked()):
             sentence = f"{sentence}; {unchecked}"
-        return PutBack(sentence, pause.seconds, results, touched(switch, pause), switch.put_back_failed)
+        return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
 
 
 async def let_others_run() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from node_runtime import Down, Vsn
-from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CodeInUse
+from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CallbackVersion
 from node_runtime.gen_statem import GenStatem, has_state
 from node_runtime.releases.planning import conditions
 
@@ -25,7 +25,7 @@ class Migration:
     """
 
     module: str
-    code: CodeInUse
+    code: CallbackVersion
     target: type[Behaviour]
     processes: list[BehaviourProcess]
     states: list[Any]
@@ -72,7 +72,7 @@ class Migration:
 
     def _blame(self, process: BehaviourProcess, error: BaseException) -> str:
         self.failed = process, error
-        note = f"code_change of {conditions.title(process)} ({self.module})"
+        note = f"code_change of {conditions.process_label(process)} ({self.module})"
         error.add_note(note)
         return note
 

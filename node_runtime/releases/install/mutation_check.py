@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
-from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 MAX_STATES = 32
@@ -19,14 +19,14 @@ MAX_PARTS = 300
 FINGERPRINT_SECONDS = 0.05
 
 
-class Noted:
+class MutationCheck:
     """The fingerprints of the first few states, taken before code_change got them."""
 
     def __init__(self) -> None:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
         self._unknown: list[BehaviourProcess] = []
         self._given = 0
-        self._kinds = Kinds()
+        self._kinds = ValueReaders()
 
     def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
         """Take the fingerprints of states that code_change is about to get."""

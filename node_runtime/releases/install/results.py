@@ -12,20 +12,20 @@ from itertools import chain
 from time import perf_counter, time
 from typing import Any, Literal, NamedTuple
 
-from node_runtime.behaviours.show.describe import Limits
-from node_runtime.behaviours.show.state_view import shown
-from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.show.describe import DescribeLimits
+from node_runtime.behaviours.show.state_view import describe_state
+from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ProcessResult, Term
 from node_runtime.releases.planning import conditions
 
-from .switch import CHANGED, Switch
+from .switch import MUTATED_REASON, Switch
 
 MAX_RESULTS = 100
 """How many processes of an operation have a result of their own."""
 SLICE_SECONDS = 0.0003
-STATE_LIMITS = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
+STATE_LIMITS = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
 MUTATED = Term(type="state", text="‹changed by its code_change›")
 
 
@@ -61,7 +61,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     blamed = {process.pid for process in switch.spoilt}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
-    kinds = Kinds()
+    kinds = ValueReaders()
     for one in chain(_held(switch, blamed) if blamed else (), _held(switch), _loaded(switch, pause)):
         if len(results) >= MAX_RESULTS:
             break
@@ -73,7 +73,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     return tuple(results.values())
 
 
-def touched(switch: Switch, pause: Pause) -> int:
+def count_affected(switch: Switch, pause: Pause) -> int:
     """Return how many processes the switch has affected, whether they are among the results or not."""
     held = sum(len(group) for group in switch.hold.groups.values())
     return held + sum(1 for _ in _loaded(switch, pause))
@@ -106,13 +106,13 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
     began = time() - (perf_counter() - pause.began)
     for module in switch.transition.loaded:
         if module not in switch.transition.suspended:
-            for process in conditions.users(module):
+            for process in conditions.callback_processes(module):
                 if process.started <= began:
                     state, cls = process.raw_state(), type(process.instance)
                     yield _Affected(process, module, "load", state, state, cls, cls)
 
 
-def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: Kinds) -> ProcessResult:
+def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: ValueReaders) -> ProcessResult:
     process = one.process
     mutated = process in switch.spoilt
     reason = None
@@ -120,7 +120,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
         error = switch.failed[1]
         reason = f"{type(error).__name__}: {error}"
     if mutated:
-        reason = CHANGED if reason is None else f"{reason}; {CHANGED}"
+        reason = MUTATED_REASON if reason is None else f"{reason}; {MUTATED_REASON}"
     outcome: Literal["ok", "failed", "died", "put back"] = "put back" if put_back else "ok"
     if reason is not None:
         outcome = "failed"
@@ -149,5 +149,5 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     )
 
 
-def _render(cls: type[Behaviour] | None, state: Any, kinds: Kinds) -> Term:
-    return shown(cls or Behaviour, state, STATE_LIMITS, kinds)
+def _render(cls: type[Behaviour] | None, state: Any, kinds: ValueReaders) -> Term:
+    return describe_state(cls or Behaviour, state, STATE_LIMITS, kinds)

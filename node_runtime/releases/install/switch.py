@@ -19,20 +19,20 @@ from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
     BehaviourProcess,
+    CallbackVersion,
     Child,
-    CodeInUse,
+    ChildTable,
     Hold,
-    Table,
     raw_states,
     release,
 )
 from node_runtime.code import Batch, CodeServer
-from node_runtime.processes.errors import is_cancelled
+from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
-from node_runtime.processes.runtime import Closed, runtime
-from node_runtime.processes.transaction import Barrier, entered
+from node_runtime.processes.runtime import BlockedModules, runtime
+from node_runtime.processes.transaction import Transaction, inside_transaction
 from node_runtime.protocol.messages import Blocker, Direction
 from node_runtime.releases.files.relup_instructions import (
     Apply,
@@ -51,24 +51,24 @@ from node_runtime.releases.files.relup_instructions import (
     SuspendProcesses,
     SyncNodes,
 )
-from node_runtime.releases.operation_progress import Progress
+from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning.app_env import ApplicationSnapshot, register_sources
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
 from node_runtime.supervisor import restart_child, start_child, terminate_child
 
-from .app_env import Surroundings, follow_sources
 from .migration import Migration
-from .mutation_check import Noted
+from .mutation_check import MutationCheck
 
 logger = logging.getLogger("node_runtime")
 
 MAX_PROCESSES_NAMED = 3
 """How many processes one sentence names."""
-CHANGED = "its code_change changed the state that it was given"
+MUTATED_REASON = "its code_change changed the state that it was given"
 
 
-class Unready(Exception):
+class ConditionNotMet(Exception):
     """A condition that was met when all processes had been suspended is not met any more."""
 
     def __init__(self, blockers: list[Blocker]) -> None:
@@ -82,7 +82,9 @@ class Switch:
     `run` is followed by `resume`, or by `put_back` if it raised; then, in later turns, by `end`, which may take long.
     """
 
-    def __init__(self, transition: Transition, batch: Batch, code: CodeServer, hold: Hold, progress: Progress) -> None:
+    def __init__(
+        self, transition: Transition, batch: Batch, code: CodeServer, hold: Hold, progress: OperationProgress
+    ) -> None:
         self.transition = transition
         self.batch = batch
         self.code = code
@@ -90,16 +92,16 @@ class Switch:
         self.progress = progress
         self.past_bar = False
         self.put_back_failed: str | None = None
-        self.migrations: dict[CodeInUse, Migration] = {}
+        self.migrations: dict[CallbackVersion, Migration] = {}
         self.re_read: dict[int, Any] = {}
         """The earlier state of each supervisor that has read its child specifications again, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
         """The version of each loaded module before and after."""
-        self.noted = Noted()
+        self.noted = MutationCheck()
         self.spoilt: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
-        self.surroundings = Surroundings()
-        self._transaction = Barrier(progress.id, transition.hold_seconds)
+        self.surroundings = ApplicationSnapshot()
+        self._transaction = Transaction(progress.id, transition.hold_seconds)
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
@@ -117,8 +119,10 @@ class Switch:
             self._old_namespaces[module] = current.namespace if current is not None else {}
             self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
         self.surroundings.adopt(self.transition.target, self.transition.configuration)
-        runtime().closed = Closed({*self.transition.loaded, *self.transition.suspended, *self.transition.removed})
-        with entered(self._transaction):
+        runtime().blocked_modules = BlockedModules(
+            {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
+        )
+        with inside_transaction(self._transaction):
             for number, step in enumerate(self.transition.script, 1):
                 try:
                     await self._do(step)
@@ -126,7 +130,7 @@ class Switch:
                     if self.failed is None:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
-        follow_sources(self.code, self.transition.left, self.transition.target)
+        register_sources(self.code, self.transition.left, self.transition.target)
 
     async def _do(self, step: RelupInstruction) -> None:
         match step:
@@ -145,7 +149,7 @@ class Switch:
             case StartProcesses():
                 await self._start(step.modules)
             case Purge():
-                self._transaction.endings += [partial(self._purge, module) for module in step.modules]
+                self._transaction.deferred_actions += [partial(self._purge, module) for module in step.modules]
             case LoadObjectCode() | SuspendProcesses():
                 pass  # done before the script runs
             case ResumeProcesses():
@@ -158,20 +162,20 @@ class Switch:
     def _switch(self, step: Load | Remove) -> None:
         self._commit()
         self._loaded.add(step.module)
-        self._transaction.earlier.pop(step.module, None)
+        self._transaction.previous_namespaces.pop(step.module, None)
         if step.post_purge == "brutal_purge":
             self._purged_brutally.add(step.module)
 
     def _commit(self) -> None:
         if self._committed:
             return
-        unready = list(conditions.unready_states(self.transition, self.batch))
+        unready = list(conditions.unready_state_machines(self.transition, self.batch))
         if unready:
-            raise Unready(unready)
+            raise ConditionNotMet(unready)
         self.progress.enter("loading")
         self.batch.commit()
         self._committed = True
-        self._transaction.earlier.update(
+        self._transaction.previous_namespaces.update(
             (module, running) for module, running in self._old_namespaces.items() if running
         )
 
@@ -187,7 +191,7 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.gate is not DEAD]
-                if parked := self._transaction.parked:
+                if parked := self._transaction.exiting:
                     alive = [process for process in alive if process.pid not in parked]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
@@ -195,7 +199,7 @@ class Switch:
                     self._make_states(code, alive, module, direction, extra)
 
     def _make_states(
-        self, code: CodeInUse, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
+        self, code: CallbackVersion, processes: list[BehaviourProcess], module: str, direction: Direction, extra: Any
     ) -> None:
         """Make new states for all processes of a class.
 
@@ -223,7 +227,7 @@ class Switch:
             self.failed = migration.failed
             raise
 
-    def _class(self, namespace: dict[str, Any], code: CodeInUse) -> type[Behaviour]:
+    def _class(self, namespace: dict[str, Any], code: CallbackVersion) -> type[Behaviour]:
         cls = conditions.class_in(namespace, code.qualname)
         if cls is None:
             raise LookupError(f"{code.module} has no class {code.qualname}")
@@ -233,10 +237,10 @@ class Switch:
         for process in supervisors:
             self.re_read[process.pid] = process.raw_state()
             try:
-                live_processes.re_read(process.pid)
+                live_processes.reload_child_specs(process.pid)
             except Exception as error:
                 self.failed = process, error
-                error.add_note(f"code_change of {conditions.title(process)} ({module})")
+                error.add_note(f"code_change of {conditions.process_label(process)} ({module})")
                 raise
 
     # ------------------------------------------------------------------ functions and children
@@ -249,7 +253,7 @@ class Switch:
 
     def _function(self, reference: str) -> Callable[..., Any]:
         """Find a function in the version of its module that the script has reached: all modules switch at once."""
-        found: Callable[..., Any] = resolve_in(reference, self._transaction.earlier)
+        found: Callable[..., Any] = resolve_in(reference, self._transaction.previous_namespaces)
         return found
 
     async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
@@ -290,25 +294,25 @@ class Switch:
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
         self._resume_all(self.migrations)
 
-    def _resume_all(self, resumed: Iterable[CodeInUse] = ()) -> None:
+    def _resume_all(self, resumed: Iterable[CallbackVersion] = ()) -> None:
         self.hold.release(but=frozenset(resumed))
-        for pid in (*self._transaction.born, *self._transaction.held):
+        for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
-        self._transaction.over = True
-        closed, runtime().closed = runtime().closed, None
+        self._transaction.ended = True
+        closed, runtime().blocked_modules = runtime().blocked_modules, None
         if closed is not None:
-            closed.opened.set()
+            closed.unblocked.set()
 
     async def put_back(self) -> None:
         """Undo all that `run` has done and resume all processes. `put_back_failed` says what could not be undone."""
         failed: list[str] = []
         try:
-            with entered(self._transaction):
+            with inside_transaction(self._transaction):
                 for reference, undo, args in reversed(self._undos):
                     try:
                         await self._call(undo, args)
                     except BaseException as error:
-                        if is_cancelled():
+                        if is_being_cancelled():
                             raise
                         failed.append(f"{reference}: {describe_reason(error)}")
         finally:  # also if the node stops meanwhile: no process may stay suspended
@@ -318,7 +322,7 @@ class Switch:
         for what, back in (
             ("the code", self.batch.revert if self._committed else None),
             ("the environment", self.surroundings.put_back),
-            ("the processes", partial(live_processes.take_back, self._transaction)),
+            ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the states", self._find_mutated_states),
         ):
             try:
@@ -328,18 +332,22 @@ class Switch:
                 logger.exception("%s could not be put back", what)
                 failed.append(f"{what}: {describe_reason(error)}")
         if self.spoilt:
-            failed.append(f"{names(self.spoilt)}: {CHANGED}")
+            failed.append(f"{names(self.spoilt)}: {MUTATED_REASON}")
         self.put_back_failed = "; ".join(failed) or None
-        self._transaction.born, born = [], self._transaction.born
+        self._transaction.started, born = [], self._transaction.started
         self._resume_all()
-        self._transaction.born = born
+        self._transaction.started = born
 
     def _find_mutated_states(self) -> None:
         self.spoilt = list(self.noted.changed())
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script has stopped; if it has failed, those that it has started."""
-        await (live_processes.carry_out(self._transaction) if succeeded else live_processes.end_born(self._transaction))
+        await (
+            live_processes.run_deferred_exits(self._transaction)
+            if succeeded
+            else live_processes.end_started_processes(self._transaction)
+        )
 
     def unchecked(self) -> str | None:
         """Return which states could not be compared with what they were, in a few words; None if all were."""
@@ -355,7 +363,7 @@ def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[
     known = runtime().processes
     for process in list(known.values()):
         table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
-        if isinstance(table, Table):
+        if isinstance(table, ChildTable):
             for child in list((table.children if table.template is None else table.by_pid).values()):
                 if child.pid is not None and (running := known.get(child.pid)) is not None:
                     of = frozenset((*child.spec.modules, running.module))
@@ -367,4 +375,4 @@ def names(processes: Iterable[BehaviourProcess]) -> str:
     """Return the first few names, and how many more there are."""
     every = list(processes)
     more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
-    return ", ".join(conditions.title(process) for process in every[:MAX_PROCESSES_NAMED]) + more
+    return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

@@ -44,12 +44,12 @@ PROCESSES_PER_TURN: Final = 500
 Action = Literal["load", "suspend", "migrate", "stop", "kill"]
 
 
-def numbered(script: Sequence[RelupInstruction]) -> Iterator[tuple[int, RelupInstruction]]:
+def numbered_instructions(script: Sequence[RelupInstruction]) -> Iterator[tuple[int, RelupInstruction]]:
     """Number the instructions as a plan does: from 1, without the point of no return."""
     return enumerate((step for step in script if not isinstance(step, PointOfNoReturn)), 1)
 
 
-async def processes(transition: Transition) -> list[PlannedProcess]:
+async def affected_processes(transition: Transition) -> list[PlannedProcess]:
     """Return each process that the script affects, once; one that is stopped or killed only with that action.
 
     Yields to the event loop in between.
@@ -60,7 +60,7 @@ async def processes(transition: Transition) -> list[PlannedProcess]:
         if not len(found) % PROCESSES_PER_TURN:
             await asyncio.sleep(0)
     brutal: set[str] = set()
-    for number, step in numbered(transition.script):
+    for number, step in numbered_instructions(transition.script):
         for process in stopped_processes(step):
             found[process.pid] = _planned(process, "stop", number)
         for process in _killed(step, brutal):
@@ -71,7 +71,7 @@ async def processes(transition: Transition) -> list[PlannedProcess]:
 
 def _with_new_code(transition: Transition) -> Iterator[PlannedProcess]:
     for module in dict.fromkeys([*transition.loaded, *transition.suspended]):
-        for process in conditions.users(module):
+        for process in conditions.callback_processes(module):
             yield _planned(process, transition.action(module))
 
 
@@ -86,7 +86,7 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
     match step:
         case StopProcesses():
             for module in step.modules:
-                for process in conditions.users(module):
+                for process in conditions.callback_processes(module):
                     yield from _below(process)
         case Apply():
             yield from _stopped_by_call(step)
@@ -146,7 +146,7 @@ def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
         case Purge():
             for module in step.modules:
                 if module in brutal:
-                    yield from conditions.coroutines(module)
+                    yield from conditions.coroutine_processes(module)
         case (
             LoadObjectCode()
             | PointOfNoReturn()
@@ -179,7 +179,7 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
     process = runtime().processes.get(child.supervisor)
     module = process.module if process is not None else ""
     read = child.change == "removed"
-    for number, step in numbered(script):
+    for number, step in numbered_instructions(script):
         match step:
             case CodeChange():
                 read = read or any(module == changed.module for changed in step.modules)

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from node_runtime.behaviours.starting import resolve_in
 from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CodeInUse
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CallbackVersion
 from node_runtime.code import Batch
 from node_runtime.gen_statem import has_state, states_of
 from node_runtime.processes.process import Process
@@ -37,10 +37,10 @@ from node_runtime.releases.files.relup_instructions import (
 
 from .transition import Transition
 
-WAIT = "wait for a safe moment with --wait SECONDS"
+WAIT_REMEDY = "wait for a safe moment with --wait SECONDS"
 
 
-def users(*modules: str) -> list[BehaviourProcess]:
+def callback_processes(*modules: str) -> list[BehaviourProcess]:
     """Return the live processes with a callback class of one of the modules, in the order of the modules."""
     found: dict[str, list[BehaviourProcess]] = {module: [] for module in modules}
     for process in runtime().processes.values():
@@ -49,13 +49,13 @@ def users(*modules: str) -> list[BehaviourProcess]:
     return [process for module in modules for process in found[module]]
 
 
-def coroutines(module: str) -> list[Process]:
+def coroutine_processes(module: str) -> list[Process]:
     """Return the live processes that run a function of `module`; each finishes in the version in which it began."""
     return [process for process in _processes_running(module) if not isinstance(process, BehaviourProcess)]
 
 
 def _processes_running(module: str) -> list[Process]:
-    return [runtime().processes[pid] for pid in live_processes.using(module)]
+    return [runtime().processes[pid] for pid in live_processes.pids_using(module)]
 
 
 def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
@@ -67,12 +67,12 @@ def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
     return found if isinstance(found, type) else None
 
 
-def title(process: Process) -> str:
+def process_label(process: Process) -> str:
     """Return how sentences name a process: its registered name, else its pid."""
     return process.name or str(process.pid)
 
 
-def lasting(transition: Transition, batch: Batch) -> list[Blocker]:
+def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
     """Return the blockers that don't pass by themselves."""
     return [
         *vanished_names(transition, batch),
@@ -102,14 +102,14 @@ def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Find live processes whose class the new version of its module lacks."""
-    known: dict[CodeInUse, bool] = {}
-    for process in users(*transition.loaded):
+    known: dict[CallbackVersion, bool] = {}
+    for process in callback_processes(*transition.loaded):
         code = process.code
         if code not in known:
             known[code] = class_in(batch.namespace(code.module), code.qualname) is not None
         if not known[code]:
             yield Blocker(
-                reason=f"{title(process)} runs {code.module}:{code.qualname}, "
+                reason=f"{process_label(process)} runs {code.module}:{code.qualname}, "
                 f"which {transition.target.vsn} does not define",
                 remedy="keep the class, or stop its processes before the upgrade",
                 pid=int(process.pid),
@@ -150,7 +150,7 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
                 reason=f"{reference} does not exist, but the script applies it",
                 remedy="correct the appup, or load the module that has it",
             )
-        elif not takes(found, step.args):
+        elif not accepts_arguments(found, step.args):
             yield Blocker(
                 reason=f"{reference} can't be called with the arguments that the script gives it",
                 remedy="correct the args in the appup, or the function",
@@ -168,7 +168,7 @@ def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
         return None
 
 
-def takes(function: Any, args: Sequence[Any]) -> bool:
+def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
     """Return whether a function can be called with these arguments, as far as its signature is known."""
     if not callable(function):
         return False
@@ -183,13 +183,13 @@ def takes(function: Any, args: Sequence[Any]) -> bool:
     return True
 
 
-def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Find state machines that would get code without a method for their state: their next event would end them.
 
     A state machine in a callback counts too, if that callback could end in such a state.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
-    for process in users(*modules) if modules else ():
+    for process in callback_processes(*modules) if modules else ():
         if process.kind != "gen_statem":
             continue
         cls = class_in(batch.namespace(process.module), process.qualname)
@@ -198,19 +198,19 @@ def unready_states(transition: Transition, batch: Batch) -> Iterator[Blocker]:
         state = process.raw_state()[0]
         if state and not has_state(cls, state):
             yield _state_blocker(
-                process, f"{title(process)} is in state {state}, which {transition.target.vsn} does not define"
+                process, f"{process_label(process)} is in state {state}, which {transition.target.vsn} does not define"
             )
         elif process.status == "running" and (lost := _lost_state(process, cls)):
             yield _state_blocker(
                 process,
-                f"{title(process)} is in a callback that may end in state {lost}, "
+                f"{process_label(process)} is in a callback that may end in state {lost}, "
                 f"which {transition.target.vsn} does not define",
             )
 
 
 def _lost_state(process: Process, cls: type[Any]) -> str | None:
     """Return a state of the running version that the new one lacks."""
-    running = class_in(live_processes.callback(process.pid)[2], process.qualname)
+    running = class_in(live_processes.running_code(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)
 
@@ -218,7 +218,7 @@ def _lost_state(process: Process, cls: type[Any]) -> str | None:
 def _state_blocker(process: Process, reason: str) -> Blocker:
     return Blocker(
         reason=reason,
-        remedy=f"{WAIT}, or give the release an `update` with a code_change that maps the state",
+        remedy=f"{WAIT_REMEDY}, or give the release an `update` with a code_change that maps the state",
         pid=int(process.pid),
         transient=True,
     )

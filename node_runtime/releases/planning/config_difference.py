@@ -12,15 +12,15 @@ from typing import Any
 
 import msgspec
 
-from node_runtime.behaviours.show.describe import REDACTED, SECRET, Limits, describe
+from node_runtime.behaviours.show.describe import REDACTED, SECRET_NAME, DescribeLimits, describe
 from node_runtime.protocol.clip import clip
-from node_runtime.protocol.term_text import short
+from node_runtime.protocol.term_text import term_line
 
 MAX_DEPTH = 50
 MAX_SHOWN_CHARACTERS = 1000
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s:]*:[^/@\s]*(?=@)")
 """The user and the password in a URL."""
-_DESCRIBE_LIMITS = Limits(depth=20, parts=10_000, terms=20_000, size=1_000_000, text=100_000, seconds=0.1)
+_DESCRIBE_LIMITS = DescribeLimits(depth=20, parts=10_000, terms=20_000, size=1_000_000, text=100_000, seconds=0.1)
 
 
 def difference(
@@ -31,30 +31,31 @@ def difference(
     return tuple(
         (key, _shown(key, left), _shown(key, right))
         for key in sorted({*left, *right})
-        if (key in left) is not (key in right) or written(left[key]) != written(right[key])
+        if (key in left) is not (key in right) or canonical_text(left[key]) != canonical_text(right[key])
     )
 
 
-def written(value: Any, depth: int = 0, *, brief: bool = False) -> str:
+def canonical_text(value: Any, depth: int = 0, *, brief: bool = False) -> str:
     """Return a text that differs if the value differs: JSON for values that a file can contain. `brief`: for people."""
     kind = type(value)
     if value is None or kind is bool or kind is int or kind is float or kind is str:
         return json.dumps(value, ensure_ascii=False)
     if depth < MAX_DEPTH and (kind is list or kind is tuple):
-        return f"[{', '.join(written(part, depth + 1, brief=brief) for part in value)}]"
+        return f"[{', '.join(canonical_text(part, depth + 1, brief=brief) for part in value)}]"
     if depth < MAX_DEPTH and kind is dict:
         parts = sorted(
-            (written(key, depth + 1, brief=brief), written(part, depth + 1, brief=brief)) for key, part in value.items()
+            (canonical_text(key, depth + 1, brief=brief), canonical_text(part, depth + 1, brief=brief))
+            for key, part in value.items()
         )
         return f"{{{', '.join(f'{key}: {part}' for key, part in parts)}}}"
     term = describe(value, _DESCRIBE_LIMITS)
-    return short(term) if brief else msgspec.json.encode(term).decode()
+    return term_line(term) if brief else msgspec.json.encode(term).decode()
 
 
 def _flat(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in environment.items():
-        name = f"{prefix}{key if type(key) is str else written(key)}"
+        name = f"{prefix}{key if type(key) is str else canonical_text(key)}"
         if type(value) is dict and (value or not depth) and depth < MAX_DEPTH:
             flat |= _flat(value, f"{name}.", depth + 1)
         else:
@@ -65,9 +66,9 @@ def _flat(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> d
 def _shown(key: str, flat: Mapping[str, Any]) -> str:
     if key not in flat:
         return ""
-    if SECRET.search(key):
+    if SECRET_NAME.search(key):
         return REDACTED
-    text = _CREDENTIALS.sub(REDACTED, written(_masked(flat[key]), brief=True))
+    text = _CREDENTIALS.sub(REDACTED, canonical_text(_masked(flat[key]), brief=True))
     return clip(text, MAX_SHOWN_CHARACTERS)
 
 
@@ -77,7 +78,7 @@ def _masked(value: Any, depth: int = 0) -> Any:
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:
         return {
-            key: REDACTED if type(key) is str and SECRET.search(key) else _masked(part, depth + 1)
+            key: REDACTED if type(key) is str and SECRET_NAME.search(key) else _masked(part, depth + 1)
             for key, part in value.items()
         }
     return value

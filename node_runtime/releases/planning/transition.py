@@ -31,7 +31,7 @@ from node_runtime.releases.files.relup_instructions import (
 )
 from node_runtime.releases.relup.relup_json import instruction_json
 from node_runtime.releases.relup.script_modules import ScriptModules, script_modules
-from node_runtime.releases.store.catalog import Catalog, Unpacked
+from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
 
 from . import config_difference
 
@@ -67,8 +67,8 @@ class Transition:
     `script_back` is the script that reverts an upgrade by going down; None if there is none, and for a downgrade.
     """
 
-    left: Unpacked
-    target: Unpacked
+    left: UnpackedRelease
+    target: UnpackedRelease
     direction: Direction
     script: list[RelupInstruction]
     environment: Mapping[str, Mapping[str, Any]]
@@ -160,8 +160,8 @@ class Transition:
             sha256(self.target.manifest.encoded()).hexdigest(),
             self.direction,
             [instruction_json(step) for step in self.script],
-            config_difference.written(self.environment),
-            config_difference.written(self.new_environment),
+            config_difference.canonical_text(self.environment),
+            config_difference.canonical_text(self.new_environment),
             generation,
         ]
         return sha256(json.dumps(facts).encode()).hexdigest()[:16]

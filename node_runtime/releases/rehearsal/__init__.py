@@ -1,9 +1,9 @@
 """The rehearsal: runs every code_change of an upgrade on a copy of the live states before anything is touched."""
 
-from .progress import News
+from .progress import RehearsalProgress
 from .rehearse import (
-    Hear,
-    Outcome,
+    ProgressCallback,
+    RehearsalEnd,
     blockers,
     is_due,
     needs_consent,
@@ -15,6 +15,15 @@ from .rehearse import (
 )
 
 __all__ = [
-    "Hear", "News", "Outcome", "blockers", "is_due", "needs_consent", "problems_only", "refusal", "rehearse",
-    "sentence", "warnings",
+    "ProgressCallback",
+    "RehearsalEnd",
+    "RehearsalProgress",
+    "blockers",
+    "is_due",
+    "needs_consent",
+    "problems_only",
+    "refusal",
+    "rehearse",
+    "sentence",
+    "warnings",
 ]  # fmt: skip

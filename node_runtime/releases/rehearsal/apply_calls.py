@@ -12,11 +12,11 @@ from typing import Any
 
 from node_runtime.behaviours.starting import resolve_in
 from node_runtime.protocol.messages import RehearsedCall
-from node_runtime.releases.planning.conditions import takes
+from node_runtime.releases.planning.conditions import accepts_arguments
 
-from .forked import NOBODY, Place
+from .forked import NO_PROCESS, ProgressMarker
 from .guarded_call import CallVerdict, GuardedCaller
-from .script_steps import Call
+from .script_steps import ApplyCall
 
 
 class ApplyRehearsal:
@@ -25,25 +25,25 @@ class ApplyRehearsal:
     `earlier`: the namespaces of modules that have switched, but that the script has not reached yet.
     """
 
-    def __init__(self, caller: GuardedCaller, marker: Place, report: Callable[[RehearsedCall], None]) -> None:
+    def __init__(self, caller: GuardedCaller, marker: ProgressMarker, report: Callable[[RehearsedCall], None]) -> None:
         self._report = report
         self._caller = caller
         self._marker = marker
         self._first_skipped: int | None = None
-        self._undos: list[tuple[Call, Any]] = []
+        self._undos: list[tuple[ApplyCall, Any]] = []
 
     def skip(self, step: int) -> None:
         """Note that an instruction is not carried out here; later functions may need it."""
         self._first_skipped = self._first_skipped or step
 
-    def call(self, call: Call, earlier: Mapping[str, dict[str, Any]]) -> None:
+    def call(self, call: ApplyCall, earlier: Mapping[str, dict[str, Any]]) -> None:
         """Rehearse one function, in the version that is current at this place in the script."""
         try:
             function = resolve_in(call.function, earlier)
             undo = None if call.undo is None else resolve_in(call.undo, earlier)
         except Exception:
             function = None
-        if not takes(function, call.args):
+        if not accepts_arguments(function, call.args):
             self.skip(call.step)  # conditions.py reports what is wrong
             return
         verdict = self._rehearse(call, function, "it")
@@ -61,11 +61,11 @@ class ApplyRehearsal:
             if verdict.outcome not in ("ok", "unrehearsed"):
                 self._report_call(call, verdict)
 
-    def _rehearse(self, call: Call, function: Any, what: str) -> CallVerdict:
+    def _rehearse(self, call: ApplyCall, function: Any, what: str) -> CallVerdict:
         verdict = CallVerdict()
         self._marker.enter(-call.step)
         self._caller.call(verdict, what, lambda: self._drive(function(*call.args)))
-        self._marker.enter(NOBODY)
+        self._marker.enter(NO_PROCESS)
         if verdict.outcome != "ok" and self._first_skipped is not None:
             why = f"{verdict.message}; instruction {self._first_skipped} before it was not rehearsed"
             verdict.record("unrehearsed", why, verdict.trace)
@@ -83,7 +83,7 @@ class ApplyRehearsal:
             result.close()
         self._caller.sandbox.block("waits for something")
 
-    def _report_call(self, call: Call, verdict: CallVerdict) -> None:
+    def _report_call(self, call: ApplyCall, verdict: CallVerdict) -> None:
         self._report(
             RehearsedCall(
                 step=call.step,

@@ -11,7 +11,7 @@ from node_runtime.code import Batch, Version
 from node_runtime.releases.planning import conditions
 
 from .declared_state import declared_state
-from .script_steps import Change, Part
+from .script_steps import ModuleCodeChange, ProcessCodeChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class ClassPlans:
         """Return the namespaces that are current until the script has loaded or removed their modules."""
         return {module: version.namespace for module, version in self._running.items()}
 
-    def find(self, part: Part) -> ClassPlan:
+    def find(self, part: ProcessCodeChange) -> ClassPlan:
         """Return the plan for the class of a process. Raises LookupError if a version lacks that class."""
         key = (id(part.change), part.process.qualname, type(part.process.instance))
         plan = self._plans.get(key)
@@ -50,7 +50,7 @@ class ClassPlans:
             plan = self._plans[key] = self._make(part)
         return plan
 
-    def _make(self, part: Part) -> ClassPlan:
+    def _make(self, part: ProcessCodeChange) -> ClassPlan:
         module, name = part.change.module, part.process.qualname
         old_vsn, new_vsn = self._running[module].vsn, self._new[module].vsn
         up = part.change.direction == "up"
@@ -74,7 +74,7 @@ class ClassPlans:
         return cls
 
 
-def _bind(cls: Any, vsn: str | Down, change: Change) -> Callable[[Any], Any]:
+def _bind(cls: Any, vsn: str | Down, change: ModuleCodeChange) -> Callable[[Any], Any]:
     extra = change.extra
 
     def code_change(state: Any) -> Any:

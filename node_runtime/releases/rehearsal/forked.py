@@ -25,14 +25,14 @@ INTERRUPT_GRACE_SECONDS: Final = 1.0
 MAX_REPORT_BYTES: Final = 64 << 20
 """Bytes that a child may send in all."""
 
-NOBODY: Final = 0
+NO_PROCESS: Final = 0
 """The number in a `ProgressMarker` while no process is being rehearsed."""
 
-Tell = Callable[[bytes], None]
+SendMessage = Callable[[bytes], None]
 _SIZE: Final = struct.Struct("<I")
 
 
-class Place:
+class ProgressMarker:
     """The pid of the process that is being rehearsed, and since when, in memory that node and child share.
 
     It can be read after the child has been killed, unlike what the child was about to send.
@@ -41,7 +41,7 @@ class Place:
     def __init__(self) -> None:
         self._page = mmap.mmap(-1, 16)
         self._numbers = memoryview(self._page).cast("q")  # native and aligned: each is written in one go
-        self.enter(NOBODY)
+        self.enter(NO_PROCESS)
 
     def enter(self, number: int) -> None:
         """Record that the child begins with this process."""
@@ -63,7 +63,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RehearsalLimits:
     """Limits of a rehearsal: seconds in all, seconds for `each` process, and bytes of `memory` beyond the node's."""
 
     seconds: float
@@ -71,8 +71,11 @@ class Bounds:
     memory: int
 
 
-async def run_in_a_copy(
-    work: Callable[[Tell], None], receive: Callable[[bytes], None], marker: Place, limits: Bounds
+async def run_in_forked_copy(
+    work: Callable[[SendMessage], None],
+    receive: Callable[[bytes], None],
+    marker: ProgressMarker,
+    limits: RehearsalLimits,
 ) -> tuple[float, bool]:
     """Fork at once, run `work(send)` in the child, and call `receive` with each message that it sends.
 
@@ -91,7 +94,9 @@ async def run_in_a_copy(
         await asyncio.shield(asyncio.to_thread(child.wait))
 
 
-async def _receive_all(reader: int, receive: Callable[[bytes], None], marker: Place, limits: Bounds) -> bool:
+async def _receive_all(
+    reader: int, receive: Callable[[bytes], None], marker: ProgressMarker, limits: RehearsalLimits
+) -> bool:
     """Return whether the child closed its pipe within the time limits."""
     loop = asyncio.get_running_loop()
     os.set_blocking(reader, False)
@@ -121,7 +126,9 @@ async def _receive_all(reader: int, receive: Callable[[bytes], None], marker: Pl
     try:
         while not ended.done():
             number, seconds = marker.read()
-            if time.monotonic() > deadline or (number != NOBODY and seconds > limits.each + INTERRUPT_GRACE_SECONDS):
+            if time.monotonic() > deadline or (
+                number != NO_PROCESS and seconds > limits.each + INTERRUPT_GRACE_SECONDS
+            ):
                 return False
             await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
     finally:

@@ -15,7 +15,7 @@ from typing import Final
 from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.protocol.messages import RehearsalOutcome
 
-from .forked import Bounds, Place
+from .forked import ProgressMarker, RehearsalLimits
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
@@ -58,7 +58,7 @@ class CallVerdict:
 class GuardedCaller:
     """Makes guarded calls, one after the other. Created once, in the copy of the node."""
 
-    def __init__(self, bounds: Bounds, marker: Place) -> None:
+    def __init__(self, bounds: RehearsalLimits, marker: ProgressMarker) -> None:
         self._bounds = bounds
         self._marker = marker
         self._running = False

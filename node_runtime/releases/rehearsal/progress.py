@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from .rehearse import Hear
+from .rehearse import ProgressCallback
 
 REPORT_INTERVAL_SECONDS: Final = 0.5
 """The least number of seconds between two reports of one rehearsal."""
@@ -15,7 +15,7 @@ ProgressListener = Callable[[str, int, int], None]
 """Called with the release, the number of processes rehearsed so far, and the number of all."""
 
 
-class News:
+class RehearsalProgress:
     """The node's listeners to the progress of rehearsals."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class News:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def callback(self, vsn: str) -> Hear:
+    def callback(self, vsn: str) -> ProgressCallback:
         """Return the progress callback for a rehearsal of the way to `vsn`."""
         last, reported = time.monotonic(), (-1, -1)
 

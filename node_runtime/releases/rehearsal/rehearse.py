@@ -11,14 +11,21 @@ import msgspec
 
 from node_runtime.code import Batch, CodeServer
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import Blocker, PlannedChild, Rehearsal, RehearsalOutcome, Rehearsed, RehearsedCall
+from node_runtime.protocol.messages import (
+    Blocker,
+    PlannedChild,
+    Rehearsal,
+    RehearsalOutcome,
+    RehearsalResult,
+    RehearsedCall,
+)
 from node_runtime.releases.files.relup_instructions import Apply
 from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.transition import Transition
 
 from . import script_steps
 from .code_change_plan import ClassPlans
-from .forked import NOBODY, Bounds, Place, Tell, run_in_a_copy
+from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage, run_in_forked_copy
 from .runner import NOT_SHOWN, RehearsalRunner, Report
 
 MEMORY_LIMIT: Final = 1 << 30
@@ -39,12 +46,12 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
-Hear = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with the number of processes that have been rehearsed, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RehearsalEnd:
     """A rehearsal, how supervisors' children would change, and how many states were too large to compare."""
 
     rehearsal: Rehearsal
@@ -54,34 +61,36 @@ class Outcome:
 
 def is_due(transition: Transition) -> bool:
     """Return whether an install has something to rehearse: a code_change, or a function of the release."""
-    return bool(transition.migrated) or script_steps.calls(transition)
+    return bool(transition.migrated) or script_steps.applies_functions(transition)
 
 
-async def rehearse(transition: Transition, batch: Batch, code: CodeServer, on_progress: Hear) -> Outcome:
+async def rehearse(
+    transition: Transition, batch: Batch, code: CodeServer, on_progress: ProgressCallback
+) -> RehearsalEnd:
     """Run every code_change of the transition on a copy of the live states. The node itself is not changed."""
     if not (
         any(process.module in transition.suspended for process in runtime().processes.values())
-        or script_steps.calls(transition)
-        or script_steps.unread(transition)
+        or script_steps.applies_functions(transition)
+        or script_steps.stale_supervisors(transition)
     ):
-        return Outcome(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
+        return RehearsalEnd(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     plans = ClassPlans(batch, running)
     node = transition.configuration.node
-    bounds = Bounds(node.rehearsal, node.code_change, MEMORY_LIMIT)
-    marker, receiver = Place(), Receiver(on_progress)
+    bounds = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
+    marker, receiver = ProgressMarker(), Receiver(on_progress)
 
-    def work(send: Tell) -> None:
+    def work(send: SendMessage) -> None:
         RehearsalRunner(transition, batch, plans, bounds, marker, send).run()
 
     try:
-        stopped, killed = await run_in_a_copy(work, receiver.receive, marker, bounds)
+        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, bounds)
         ended = None if receiver.report.over else _ended_early(transition, marker, bounds, receiver, killed=killed)
     finally:
         marker.close()
-    results = sorted((*receiver.results, *((ended,) if isinstance(ended, Rehearsed) else ())), key=_rank)
+    results = sorted((*receiver.results, *((ended,) if isinstance(ended, RehearsalResult) else ())), key=_rank)
     report = receiver.report
     rehearsal = Rehearsal(
         at=at,
@@ -90,23 +99,23 @@ async def rehearse(transition: Transition, batch: Batch, code: CodeServer, on_pr
         pause=report.pause,
         around=report.around,
         processes=report.processes if report.over else max(report.processes, 1),
-        reached=report.reached + isinstance(ended, Rehearsed),
-        failed=report.failed + isinstance(ended, Rehearsed),
+        reached=report.reached + isinstance(ended, RehearsalResult),
+        failed=report.failed + isinstance(ended, RehearsalResult),
         unrehearsed=report.unrehearsed,
         not_given_back=report.not_given_back,
         results=tuple(results[:MAX_RESULTS]),
         error=ended if isinstance(ended, str) else None,
         calls=(*receiver.calls, *((ended,) if isinstance(ended, RehearsedCall) else ())),
     )
-    return Outcome(rehearsal, tuple(receiver.children), report.not_compared)
+    return RehearsalEnd(rehearsal, tuple(receiver.children), report.not_compared)
 
 
 class Receiver:
     """Collects the reports that the copy of the node has sent so far."""
 
-    def __init__(self, on_progress: Hear) -> None:
+    def __init__(self, on_progress: ProgressCallback) -> None:
         self.report = Report()
-        self.results: list[Rehearsed] = []
+        self.results: list[RehearsalResult] = []
         self.children: list[PlannedChild] = []
         self.calls: list[RehearsedCall] = []
         self._on_progress = on_progress
@@ -122,23 +131,25 @@ class Receiver:
 
 
 def _ended_early(
-    transition: Transition, marker: Place, bounds: Bounds, receiver: Receiver, *, killed: bool
-) -> Rehearsed | RehearsedCall | str:
+    transition: Transition, marker: ProgressMarker, bounds: RehearsalLimits, receiver: Receiver, *, killed: bool
+) -> RehearsalResult | RehearsedCall | str:
     """Return a result for the process or function at which the rehearsal ended, else a clause with the reason."""
     number, at_it = marker.read()
     process = runtime().processes.get(number)
     if receiver.report.error is not None:
         return f"the rehearsal failed: {receiver.report.error}"
-    if number == NOBODY or (killed and at_it <= bounds.each):
+    if number == NO_PROCESS or (killed and at_it <= bounds.each):
         return f"the rehearsal did not end within {bounds.seconds:g} s" if killed else "the rehearsal's process ended"
     outcome: RehearsalOutcome = "hung" if killed else "died"
     message = "ended the process that it ran in"
     if killed:
         message = f"has not ended within {bounds.each:g} s, and can't be interrupted"
     if number < 0:
-        applied = {at: step for at, step in affected.numbered(transition.script) if isinstance(step, Apply)}
+        applied = {
+            at: step for at, step in affected.numbered_instructions(transition.script) if isinstance(step, Apply)
+        }
         return RehearsedCall(step=-number, function=applied[-number].function, outcome=outcome, message=f"it {message}")
-    return Rehearsed(
+    return RehearsalResult(
         pid=number,
         name=None if process is None else process.name,
         module="" if process is None else process.module,
@@ -149,7 +160,7 @@ def _ended_early(
     )
 
 
-def _rank(result: Rehearsed) -> int:
+def _rank(result: RehearsalResult) -> int:
     """Sort failures first, then what couldn't be rehearsed, then what the way down doesn't restore."""
     if result.outcome == "unrehearsed":
         return 1
@@ -174,7 +185,7 @@ def blockers(rehearsal: Rehearsal) -> list[Blocker]:
     return found
 
 
-def _remedy(one: Rehearsed) -> str:
+def _remedy(one: RehearsalResult) -> str:
     process = runtime().processes.get(one.pid)
     return REMEDY_CHILDREN if process is not None and process.kind == "supervisor" else REMEDIES[one.outcome]
 
@@ -184,7 +195,7 @@ def _call_sentence(one: RehearsedCall) -> str:
     return f"instruction {one.step}, apply {one.function}: {one.message}{_where(one.trace)}"
 
 
-def sentence(one: Rehearsed) -> str:
+def sentence(one: RehearsalResult) -> str:
     """Return the sentence for a process with an outcome other than "ok", or one that does not come back."""
     return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
 
@@ -217,7 +228,7 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
     return "; ".join(sentences) or None
 
 
-def warnings(outcome: Outcome) -> list[str]:
+def warnings(outcome: RehearsalEnd) -> list[str]:
     """Return the findings that an operator should know, but that don't block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)

@@ -15,32 +15,41 @@ from typing import Any, Final
 
 import msgspec
 
-from node_runtime.behaviours.show.describe import Limits
-from node_runtime.behaviours.show.fingerprint import Fingerprint, alike, fingerprint
-from node_runtime.behaviours.show.state_view import shown
-from node_runtime.behaviours.show.value_readers import Kinds, escape
-from node_runtime.behaviours.starting import resolve
+from node_runtime.behaviours.show.describe import DescribeLimits
+from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint, have_equal_parts
+from node_runtime.behaviours.show.state_view import describe_state
+from node_runtime.behaviours.show.value_readers import ValueReaders, escape
+from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
     Child,
+    ChildSpecChanges,
+    ChildTable,
     Hold,
-    ReRead,
     SupervisorProcess,
-    Table,
-    take_new_class,
+    adopt_current_class,
 )
 from node_runtime.code import Batch
 from node_runtime.gen_statem import has_state
-from node_runtime.protocol.messages import ChildChange, PlannedChild, Rehearsed, RehearsedCall, Term
-from node_runtime.releases.install.app_env import Surroundings
+from node_runtime.protocol.messages import ChildChange, PlannedChild, RehearsalResult, RehearsedCall, Term
+from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
 from .apply_calls import ApplyRehearsal
 from .code_change_plan import ClassPlans
 from .declared_state import fits, type_name
-from .forked import NOBODY, Bounds, Place, Tell
+from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
-from .script_steps import Act, Call, Part, Skipped, Switch, Unread, acts, changes
+from .script_steps import (
+    ApplyCall,
+    ProcessCodeChange,
+    RehearsalStep,
+    SkippedStep,
+    StaleSupervisor,
+    SwitchStep,
+    code_changes,
+    rehearsal_steps,
+)
 
 MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """How many processes of each category get a result of their own."""
@@ -48,7 +57,7 @@ FINGERPRINT_MAX_PARTS: Final = 200_000
 FINGERPRINT_SECONDS: Final = 0.5
 """The limit for the fingerprint, or the comparison, of one state."""
 REPORT_INTERVAL_SECONDS: Final = 0.05
-STATE_LIMITS: Final = Limits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
+STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
 """The time limit is generous: nothing waits for the copy, and a busy machine may not schedule it for long."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
@@ -64,7 +73,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     not_compared: int = 0
     pause: float = 0.0
     around: float = 0.0
-    results: list[Rehearsed] = []
+    results: list[RehearsalResult] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
     over: bool = False
@@ -75,7 +84,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
 class Attempt(CallVerdict):
     """The rehearsed code_change of one process."""
 
-    part: Part
+    part: ProcessCodeChange
     state: Any
     old_class: type[Behaviour]
     before: Fingerprint | None
@@ -97,15 +106,15 @@ class RehearsalRunner:
     transition: Transition
     batch: Batch
     plans: ClassPlans
-    bounds: Bounds
-    marker: Place
-    send: Tell
+    bounds: RehearsalLimits
+    marker: ProgressMarker
+    send: SendMessage
     report: Report = field(default_factory=Report)
     _caller: GuardedCaller = field(init=False)
     _applies: ApplyRehearsal = field(init=False)
     _last_sent: float = 0.0
     _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
-    _kinds: Kinds = field(default_factory=Kinds)
+    _kinds: ValueReaders = field(default_factory=ValueReaders)
     _earlier: dict[str, dict[str, Any]] | None = None
     """Once the modules have switched: the namespaces of those that the script has not loaded yet."""
     _new_states: dict[int, Any] = field(default_factory=dict)
@@ -116,14 +125,14 @@ class RehearsalRunner:
         """Rehearse the whole script and send the report, also if it fails."""
         try:
             with self._counted_as_pause():
-                Surroundings().adopt(self.transition.target, self.transition.configuration)
+                ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
                 self._hold_and_release()
             self._caller = GuardedCaller(self.bounds, self.marker)
             self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
-            script = list(acts(self.transition))
-            counted = Counter(change.module for change in changes(self.transition.script))
+            script = list(rehearsal_steps(self.transition))
+            counted = Counter(change.module for change in code_changes(self.transition.script))
             self._repeated = frozenset(module for module, times in counted.items() if times > 1)
-            self.report.processes = sum(isinstance(act, Part) for act in script)
+            self.report.processes = sum(isinstance(act, ProcessCodeChange) for act in script)
             self._send(at_once=True)
             for act in script:
                 self._act(act)
@@ -133,24 +142,24 @@ class RehearsalRunner:
             self.report.error = f"{type(error).__name__}: {error}"
         self._send(at_once=True)
 
-    def _act(self, act: Act) -> None:
+    def _act(self, act: RehearsalStep) -> None:
         match act:
-            case Part():
+            case ProcessCodeChange():
                 self.marker.enter(int(act.process.pid))
                 self._rehearse(act)
-                self.marker.enter(NOBODY)
-            case Switch():
+                self.marker.enter(NO_PROCESS)
+            case SwitchStep():
                 if self._earlier is None:
                     with self._counted_as_pause():
                         self.batch.commit()
                     self._earlier = self.plans.earlier()
                 self._earlier.pop(act.module, None)
-            case Call():
+            case ApplyCall():
                 with self._counted_as_pause():
                     self._applies.call(act, self._earlier or {})
-            case Skipped():
+            case SkippedStep():
                 self._applies.skip(act.step)
-            case Unread():
+            case StaleSupervisor():
                 self._preview_children(act.process)
 
     def _add_call(self, call: RehearsedCall) -> None:
@@ -180,7 +189,7 @@ class RehearsalRunner:
 
     # ------------------------------------------------------------------ one process
 
-    def _rehearse(self, part: Part) -> None:
+    def _rehearse(self, part: ProcessCodeChange) -> None:
         process = part.process
         state = self._new_states.get(process.pid, process.raw_state())
         before = fingerprint(
@@ -251,7 +260,7 @@ class RehearsalRunner:
 
         def go_down() -> None:
             returned = attempt.after if back is None else back(attempt.after)
-            attempt.given_back = alike(
+            attempt.given_back = have_equal_parts(
                 attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
             )
             if attempt.given_back is False:
@@ -266,7 +275,7 @@ class RehearsalRunner:
 
     def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
         began = time.perf_counter()
-        read = take_new_class(process)
+        read = adopt_current_class(process)
         attempt.seconds = time.perf_counter() - began
         attempt.after = process.raw_state()
         self._add_children(process, read, attempt.state, unread=False)
@@ -277,7 +286,7 @@ class RehearsalRunner:
         """Check that the start function of a child exists. Raises WrongResult."""
         start = (holder.spec if isinstance(holder, Child) else holder.template).start
         try:
-            found = resolve(start)
+            found = resolve_reference(start)
         except (LookupError, ImportError):
             found = None
         if not callable(found):
@@ -288,11 +297,13 @@ class RehearsalRunner:
         table = process.raw_state()
 
         def read() -> None:
-            self._add_children(process, take_new_class(process), table, unread=True)
+            self._add_children(process, adopt_current_class(process), table, unread=True)
 
         self._caller.call(CallVerdict(), "its children()", read)
 
-    def _add_children(self, process: SupervisorProcess, read: ReRead, table: Table, *, unread: bool) -> None:
+    def _add_children(
+        self, process: SupervisorProcess, read: ChildSpecChanges, table: ChildTable, *, unread: bool
+    ) -> None:
         removed = [id for id in read.kept if id in table.named]
         found: tuple[tuple[ChildChange, Iterable[str]], ...] = (
             ("added", read.added), ("replaced", read.replaced), ("removed", removed), ("left out", read.left_out),
@@ -314,7 +325,7 @@ class RehearsalRunner:
         report.not_given_back += category == "not given back"
         report.not_compared += attempt.before is None
 
-    def _result(self, attempt: Attempt, before: Term | None) -> Rehearsed:
+    def _result(self, attempt: Attempt, before: Term | None) -> RehearsalResult:
         process = attempt.part.process
         if before is None:
             before = NOT_SHOWN if attempt.outcome == "mutated" else self._render(attempt.old_class, attempt.state)
@@ -323,7 +334,7 @@ class RehearsalRunner:
             after = self._render(self.plans.find(attempt.part).target, attempt.after)
         elif attempt.outcome == "mutated":
             after = self._render(attempt.old_class, attempt.state)
-        return Rehearsed(
+        return RehearsalResult(
             pid=int(process.pid),
             name=process.name,
             module=attempt.part.change.module,
@@ -339,7 +350,7 @@ class RehearsalRunner:
     def _render(self, cls: type[Behaviour], state: object) -> Term:
         try:
             with self._caller.ignoring_violations():
-                return shown(cls, state, STATE_LIMITS, self._kinds)
+                return describe_state(cls, state, STATE_LIMITS, self._kinds)
         except RENDER_ERRORS:
             return NOT_SHOWN
 

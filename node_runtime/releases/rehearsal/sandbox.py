@@ -134,7 +134,7 @@ class BlockedRuntime:
     def __init__(self, sandbox: Sandbox, node: Runtime | None) -> None:
         self._sandbox = sandbox
         if node is not None:
-            self.part = node.part
+            self.singleton = node.singleton
 
     def __getattr__(self, name: str) -> Any:
         self._sandbox.block("calls the runtime")

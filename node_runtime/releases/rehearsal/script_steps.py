@@ -32,7 +32,7 @@ RUNTIME_PREFIX: Final = "node_runtime."
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ModuleCodeChange:
     """One code_change instruction for one module. `loaded`: the script has loaded the module's new version before."""
 
     module: str
@@ -42,23 +42,23 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ProcessCodeChange:
     """The code_change of one process. `back` is its module's code_change in the script back; None if it has none."""
 
     process: BehaviourProcess
-    change: Change
-    back: Change | None
+    change: ModuleCodeChange
+    back: ModuleCodeChange | None
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
+class SwitchStep:
     """The load or removal of `module`. At the first of these all modules of the script become current."""
 
     module: str
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApplyCall:
     """A function that instruction `step` applies, and the function that undoes it."""
 
     step: int
@@ -68,46 +68,46 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedStep:
     """An instruction that a copy of the node can't carry out. Later ones may depend on it."""
 
     step: int
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class StaleSupervisor:
     """A supervisor whose module is loaded, but whose child specifications the script does not read again."""
 
     process: SupervisorProcess
 
 
-Act = Part | Switch | Call | Skipped | Unread
+RehearsalStep = ProcessCodeChange | SwitchStep | ApplyCall | SkippedStep | StaleSupervisor
 
 
-def acts(transition: Transition) -> Iterator[Act]:
+def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
     """Yield the steps for the live processes, in the script's order.
 
     A process that the script has stopped by then has no code_change.
     """
-    back = {change.module: change for change in changes(transition.script_back or [])}
+    back = {change.module: change for change in code_changes(transition.script_back or [])}
     gone: set[int] = set()
-    for number, step in affected.numbered(transition.script):
+    for number, step in affected.numbered_instructions(transition.script):
         gone.update(int(process.pid) for process in affected.stopped_processes(step))
         match step:
             case Load() | Remove():
-                yield Switch(step.module)
+                yield SwitchStep(step.module)
             case CodeChange():
                 for change in _of_step(step, _loaded_before(transition.script, step)):
-                    for process in conditions.users(change.module):
+                    for process in conditions.callback_processes(change.module):
                         if process.pid not in gone:
-                            yield Part(process, change, back.get(change.module))
+                            yield ProcessCodeChange(process, change, back.get(change.module))
             case Apply():
                 if step.function.startswith(RUNTIME_PREFIX):
-                    yield Skipped(number)
+                    yield SkippedStep(number)
                 else:
-                    yield Call(number, step.function, step.args, step.undo)
+                    yield ApplyCall(number, step.function, step.args, step.undo)
             case StopProcesses() | StartProcesses():
-                yield Skipped(number)
+                yield SkippedStep(number)
             case (
                 LoadObjectCode()
                 | PointOfNoReturn()
@@ -121,31 +121,31 @@ def acts(transition: Transition) -> Iterator[Act]:
                 pass
             case _:
                 assert_never(step)
-    yield from (Unread(process) for process in unread(transition) if process.pid not in gone)
+    yield from (StaleSupervisor(process) for process in stale_supervisors(transition) if process.pid not in gone)
 
 
-def unread(transition: Transition) -> list[SupervisorProcess]:
+def stale_supervisors(transition: Transition) -> list[SupervisorProcess]:
     """Return the live supervisors whose modules are loaded, but whose child specifications are not read again."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
-    users = conditions.users(*modules) if modules else []
+    users = conditions.callback_processes(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]
 
 
-def calls(transition: Transition) -> bool:
+def applies_functions(transition: Transition) -> bool:
     """Return whether the script applies functions of the release."""
     return any(isinstance(step, Apply) and not step.function.startswith(RUNTIME_PREFIX) for step in transition.script)
 
 
-def changes(script: Sequence[RelupInstruction]) -> Iterator[Change]:
+def code_changes(script: Sequence[RelupInstruction]) -> Iterator[ModuleCodeChange]:
     """Yield every code_change of a script."""
     for step in script:
         if isinstance(step, CodeChange):
             yield from _of_step(step, _loaded_before(script, step))
 
 
-def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[Change]:
+def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[ModuleCodeChange]:
     for changed in step.modules:
-        yield Change(changed.module, step.direction, changed.extra, changed.module in loaded)
+        yield ModuleCodeChange(changed.module, step.direction, changed.extra, changed.module in loaded)
 
 
 def _loaded_before(script: Sequence[RelupInstruction], step: CodeChange) -> Collection[str]:

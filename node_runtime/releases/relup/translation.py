@@ -16,7 +16,7 @@ from node_runtime.releases.files.appup_instructions import (
     ApplicationChange,
     AppupInstruction,
     ModuleChange,
-    StartType,
+    ReleaseStartType,
 )
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.relup_instructions import (
@@ -167,7 +167,7 @@ class _Translation:
     def refuse_missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
         raise Refused(f"{step.action}_application: {release.vsn} has no application {step.application}.")
 
-    def added(self, app: AppView, start: StartType | None) -> list[ModuleChange | Apply]:
+    def added(self, app: AppView, start: ReleaseStartType | None) -> list[ModuleChange | Apply]:
         return [*(ModuleChange("add", module) for module in app.modules), *_start(app, start)]
 
     # ------------------------------------------------------------------ modules
@@ -302,7 +302,7 @@ def _stop_and_remove(app: AppView) -> list[Apply | Remove | Purge]:
     return [Apply(f"{APPLICATION}:stop", (app.name,)), *map(Remove, app.modules), Purge(tuple(app.modules))]
 
 
-def _start(app: AppView, start: StartType | None) -> list[Apply]:
+def _start(app: AppView, start: ReleaseStartType | None) -> list[Apply]:
     match start or app.start:
         case "none":
             return []

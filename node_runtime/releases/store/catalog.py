@@ -10,7 +10,7 @@ from typing import Any
 from node_runtime.code import Source
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
-from node_runtime.releases.files.config import Configuration, environment_of, read_configuration
+from node_runtime.releases.files.config import Configuration, application_environment, read_configuration
 from node_runtime.releases.files.manifest import AppEntry, Manifest, read_manifest
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.relup_instructions import RelupInstruction
@@ -21,7 +21,7 @@ from .verify import verify
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
+class UnpackedRelease:
     """A release on disk. `apps` has the specification of each application; `sources` the file of each module."""
 
     manifest: Manifest
@@ -36,7 +36,7 @@ class Unpacked:
 
     def environment(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
         """The parameters of every application of the release under `configuration`."""
-        return {name: environment_of(app, configuration.environment) for name, app in self.apps.items()}
+        return {name: application_environment(app, configuration.environment) for name, app in self.apps.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class Catalog:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._releases: dict[str, Unpacked] = {}
+        self._releases: dict[str, UnpackedRelease] = {}
         self._damage: dict[str, str] = {}
         self._directions: dict[tuple[str, str], Direction | None] = {}
 
-    def release(self, vsn: str) -> Unpacked:
+    def release(self, vsn: str) -> UnpackedRelease:
         """Return the release `vsn`. Raises `Refused` if it isn't unpacked or can't be read."""
         if vsn not in self._releases:
             self._releases[vsn] = self._read(vsn)
@@ -115,7 +115,7 @@ class Catalog:
                 self._directions[pair] = None
         return self._directions[pair]
 
-    def _read(self, vsn: str) -> Unpacked:
+    def _read(self, vsn: str) -> UnpackedRelease:
         manifest = read_manifest(self.root, vsn)
         starts = read_release(self.root / "releases" / vsn / "release.toml").starts
         apps = {entry.name: read_app(self.root / entry.directory / "app.toml") for entry in manifest.apps}
@@ -130,7 +130,7 @@ class Catalog:
             for entry in manifest.apps
             for name, module in entry.modules.items()
         }
-        return Unpacked(manifest, ReleaseView(vsn, tuple(views)), apps, sources)
+        return UnpackedRelease(manifest, ReleaseView(vsn, tuple(views)), apps, sources)
 
     def _appup(self, entry: AppEntry) -> Appup:
         path = self.root / entry.directory / "appup.toml"

@@ -13,14 +13,14 @@ from typing import Literal
 import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.durable import write_whole
-from node_runtime.releases.files.manifest import Struct
-from node_runtime.releases.files.names import Vsn
+from node_runtime.releases.files.durable import write_atomically
+from node_runtime.releases.files.manifest import ManifestStruct
+from node_runtime.releases.files.names import VsnString
 
 RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
-class Held(Struct, frozen=True):
+class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the directory. `staged` and `committed` (the last commit) are in Unix seconds.
 
     `failed` is the reason of its last failure here; a commit clears it.
@@ -32,11 +32,11 @@ class Held(Struct, frozen=True):
     failed: str | None = None
 
 
-class Record(Struct, frozen=True):
+class CommitRecord(ManifestStruct, frozen=True):
     """The record. Exactly one release is permanent. A change returns a new record; `save` writes it."""
 
-    permanent: Vsn
-    releases: dict[Vsn, Held]
+    permanent: VsnString
+    releases: dict[VsnString, RecordedRelease]
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -44,49 +44,49 @@ class Record(Struct, frozen=True):
         if permanent != [self.permanent]:
             raise ValueError(f"permanent is {self.permanent}, but the releases say {permanent}")
 
-    def with_unpacked(self, vsn: str) -> Record:
+    def with_unpacked(self, vsn: str) -> CommitRecord:
         """Return the record with `vsn` added as unpacked. Raises `Refused` if it is present."""
         if vsn in self.releases:
             raise Refused(f"Release {vsn} is already {self.releases[vsn].status}.")
-        return Record(
+        return CommitRecord(
             permanent=self.permanent,
-            releases={**self.releases, vsn: Held(status="unpacked", staged=time.time())},
+            releases={**self.releases, vsn: RecordedRelease(status="unpacked", staged=time.time())},
         )
 
-    def with_permanent(self, vsn: str) -> Record:
+    def with_permanent(self, vsn: str) -> CommitRecord:
         """Return the record with `vsn` committed; the previously permanent release is old."""
-        now = Held(status="permanent", staged=self.entry(vsn).staged, committed=time.time())
+        now = RecordedRelease(status="permanent", staged=self.entry(vsn).staged, committed=time.time())
         previous = msgspec.structs.replace(self.releases[self.permanent], status="old")
-        return Record(permanent=vsn, releases={**self.releases, self.permanent: previous, vsn: now})
+        return CommitRecord(permanent=vsn, releases={**self.releases, self.permanent: previous, vsn: now})
 
-    def with_failed(self, vsn: str, why: str) -> Record:
+    def with_failed(self, vsn: str, why: str) -> CommitRecord:
         """Return the record with `vsn` marked as failed because of `why`."""
         marked = msgspec.structs.replace(self.entry(vsn), failed=why)
-        return Record(permanent=self.permanent, releases={**self.releases, vsn: marked})
+        return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
-    def with_repaired(self, vsn: str) -> Record:
+    def with_repaired(self, vsn: str) -> CommitRecord:
         """Return the record without the failure mark of `vsn`: the files that failed were damaged and are repaired."""
         repaired = msgspec.structs.replace(self.entry(vsn), failed=None)
-        return Record(permanent=self.permanent, releases={**self.releases, vsn: repaired})
+        return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: repaired})
 
-    def without(self, vsn: str) -> Record:
+    def without(self, vsn: str) -> CommitRecord:
         """Return the record without `vsn`. Raises `Refused` for the permanent release."""
         if self.entry(vsn).status == "permanent":
             raise Refused(f"Release {vsn} is permanent, so the node needs it to boot; commit another release first.")
-        return Record(
+        return CommitRecord(
             permanent=self.permanent, releases={name: entry for name, entry in self.releases.items() if name != vsn}
         )
 
-    def entry(self, vsn: str) -> Held:
+    def entry(self, vsn: str) -> RecordedRelease:
         """Return the entry of a release. Raises `Refused` for an unknown one."""
         if vsn not in self.releases:
             raise Refused(f"There is no release {vsn}; known releases: {', '.join(sorted(self.releases))}.")
         return self.releases[vsn]
 
 
-def first_record(vsn: str) -> Record:
+def first_record(vsn: str) -> CommitRecord:
     """Return the record of a new node directory: its only release is permanent."""
-    return Record(permanent=vsn, releases={vsn: Held(status="permanent", staged=time.time())})
+    return CommitRecord(permanent=vsn, releases={vsn: RecordedRelease(status="permanent", staged=time.time())})
 
 
 def record_path(directory: Path) -> Path:
@@ -94,17 +94,17 @@ def record_path(directory: Path) -> Path:
     return directory / "releases" / "record.json"
 
 
-def load(directory: Path) -> Record | None:
+def load(directory: Path) -> CommitRecord | None:
     """Read the record; None if there is none yet. Raises `Refused` for an unreadable or invalid one."""
     path = record_path(directory)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(path.read_bytes(), type=CommitRecord)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError) as error:
         raise Refused(f"The commit record {path} can't be read: {error}; restore it from a backup.") from None
 
 
-def save(directory: Path, record: Record) -> None:
+def save(directory: Path, record: CommitRecord) -> None:
     """Write the record durably and atomically."""
-    write_whole(record_path(directory), msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1))
+    write_atomically(record_path(directory), msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1))

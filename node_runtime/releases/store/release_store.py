@@ -14,7 +14,7 @@ from . import commit_record, unpack
 from .catalog import Catalog
 
 
-class Shelf:
+class ReleaseStore:
     """The releases in `root`. Methods may be called in any thread; those that change the store block on the disk."""
 
     def __init__(self, root: Path) -> None:
@@ -30,7 +30,7 @@ class Shelf:
         """The release that boots."""
         return self.record.permanent
 
-    def entry(self, vsn: str) -> commit_record.Held:
+    def entry(self, vsn: str) -> commit_record.RecordedRelease:
         """Return the record entry of a release. Raises `Refused` for an unknown one, with the known ones."""
         if vsn not in self.record.releases:
             known = ", ".join(sorted(self.record.releases))
@@ -46,7 +46,7 @@ class Shelf:
         """Return one release as operators see it."""
         return self._info(vsn, self.entry(vsn), current)
 
-    def _info(self, vsn: str, entry: commit_record.Held, current: str) -> ReleaseInfo:
+    def _info(self, vsn: str, entry: commit_record.RecordedRelease, current: str) -> ReleaseInfo:
         damaged = self.catalog.damage(vsn)
         direction = None if damaged else self.catalog.direction(current, vsn)
         apps = () if damaged else self.catalog.release(vsn).manifest.apps
@@ -130,14 +130,14 @@ class Shelf:
         """Make `vsn` permanent instead of `failed`, which did not boot."""
         self._change(lambda record: record.with_failed(failed, why).with_permanent(vsn))
 
-    def _change(self, change: Callable[[commit_record.Record], commit_record.Record]) -> None:
+    def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
         with self._disk:
             try:
                 commit_record.save(self.root, change(self._read()))
             finally:
                 self.record = self._read()  # the disk is authoritative, also if the write failed at its last step
 
-    def _read(self) -> commit_record.Record:
+    def _read(self) -> commit_record.CommitRecord:
         record = commit_record.load(self.root)
         if record is None:
             raise Refused(f"{self.root} has no commit record; install a release with node-runtime install.")

@@ -99,7 +99,7 @@ class TarballReader:
 
 
 @contextmanager
-def open_archive(path: Path) -> Iterator[TarballReader]:
+def open_tarball(path: Path) -> Iterator[TarballReader]:
     """Open a release's tarball. Raises `Refused` for any defect, now or while the tarball is read."""
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as stream:

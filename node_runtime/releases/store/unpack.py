@@ -27,7 +27,7 @@ from node_runtime.releases.files.manifest import (
 )
 
 from . import commit_record
-from .tarball_reader import open_archive
+from .tarball_reader import open_tarball
 from .verify import is_intact
 
 _STAGING_PREFIX = "unpack-"
@@ -48,7 +48,7 @@ def unpack(tarball: Path, directory: Path) -> Manifest:
 def _unpack(tarball: Path, directory: Path) -> Manifest:
     staging = directory / "var" / "staging"
     staging.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=_STAGING_PREFIX, dir=staging) as stage, open_archive(tarball) as archive:
+    with tempfile.TemporaryDirectory(prefix=_STAGING_PREFIX, dir=staging) as stage, open_tarball(tarball) as archive:
         manifest = archive.manifest
         record = commit_record.load(directory)
         try:
@@ -141,7 +141,7 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
         return None
 
 
-def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commit_record.Record | None) -> None:
+def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> None:
     """Refuse a release of another name, or for another Python or platform."""
     here = [
         found for vsn in (record.releases if record else ()) if (found := _manifest_or_none(directory, vsn)) is not None
@@ -162,7 +162,7 @@ def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
         )
 
 
-def _new_parts(manifest: Manifest, directory: Path, record: commit_record.Record | None) -> set[str]:
+def _new_parts(manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> set[str]:
     """Return the parts that are not in the directory yet. Raises `Refused` for one that differs in another release."""
     others = [_manifest_or_none(directory, vsn) for vsn in (record.releases if record else ()) if vsn != manifest.vsn]
     parts = _parts(manifest)
@@ -176,7 +176,7 @@ def _new_parts(manifest: Manifest, directory: Path, record: commit_record.Record
     return {part for part in parts if not (directory / part).exists()}
 
 
-def _damaged(manifest: Manifest, directory: Path, new: set[str], record: commit_record.Record | None) -> set[str]:
+def _damaged(manifest: Manifest, directory: Path, new: set[str], record: commit_record.CommitRecord | None) -> set[str]:
     """Return the files in existing parts that differ from the manifest.
 
     Raises `Refused` if there are any and the manifest of another release, which may share them, is damaged.

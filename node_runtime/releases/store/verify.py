@@ -7,7 +7,7 @@ from pathlib import Path
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest, sha256
 
-REMEDY = "stage its tarball again"
+RESTAGE_REMEDY = "stage its tarball again"
 """Repairs a damaged release: unpacking replaces the files that differ from the manifest."""
 
 
@@ -18,7 +18,7 @@ def verify(directory: Path, manifest: Manifest) -> None:
     """
     for path, entry in manifest.files.items():
         if not path.startswith("bin/") and (defect := _defect(directory / path, entry)):
-            raise Refused(f"Release {manifest.vsn} is damaged: {path} {defect}; {REMEDY}.")
+            raise Refused(f"Release {manifest.vsn} is damaged: {path} {defect}; {RESTAGE_REMEDY}.")
 
 
 def is_intact(path: Path, entry: FileEntry) -> bool:

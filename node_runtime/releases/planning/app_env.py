@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from node_runtime.application import AppSpec, Running, load
-from node_runtime.behaviours.application import tell_of_changes
+from node_runtime.behaviours.application import notify_config_changes
 from node_runtime.behaviours.application_controller import applications
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.releases.files.config import Configuration
-from node_runtime.releases.store.catalog import Unpacked
+from node_runtime.releases.store.catalog import UnpackedRelease
 
 
-def spec_of(release: Unpacked, name: str) -> AppSpec:
+def application_spec(release: UnpackedRelease, name: str) -> AppSpec:
     """Return the specification of one application of a release."""
     app = release.apps[name]
     view = release.view.app(name)
@@ -30,12 +30,12 @@ def spec_of(release: Unpacked, name: str) -> AppSpec:
     )
 
 
-def environment_in_force(release: Unpacked) -> dict[str, dict[str, Any]]:
+def live_environment(release: UnpackedRelease) -> dict[str, dict[str, Any]]:
     """Return the live parameters of the release's applications, including changes by set_env."""
     return {name: dict(applications().env.get(name, {})) for name in release.apps}
 
 
-class Surroundings:
+class ApplicationSnapshot:
     """A snapshot of the applications' specifications and environment, to be put back if an install fails."""
 
     def __init__(self) -> None:
@@ -44,18 +44,18 @@ class Surroundings:
         self._env, known.env = known.env, {name: dict(env) for name, env in known.env.items()}
         self._running: dict[str, Running] = dict(known.running)
 
-    def adopt(self, target: Unpacked, configuration: Configuration) -> None:
+    def adopt(self, target: UnpackedRelease, configuration: Configuration) -> None:
         """Give every application of `target` its new specification and environment, as OTP does before a relup."""
         known = applications()
         for name in (app.name for app in target.view.apps if app.start != "none"):
-            spec = spec_of(target, name)
+            spec = application_spec(target, name)
             load(spec, configuration.environment.get(name))
             if name in known.running:
                 known.running[name] = replace(known.running[name], spec=spec)
 
     async def notify(self) -> None:
         """Notify the running applications whose environment has changed, after the processes have been resumed."""
-        await tell_of_changes(self._env)
+        await notify_config_changes(self._env)
 
     def put_back(self) -> None:
         """Restore the snapshot, except for applications that have ended since."""
@@ -65,7 +65,7 @@ class Surroundings:
         known.running = {name: app for name, app in self._running.items() if app.master is None or app.master in alive}
 
 
-def follow_sources(code: CodeServer, left: Unpacked, target: Unpacked) -> None:
+def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> None:
     """Make the first import of every module that isn't loaded yet find it in `target`.
 
     A node that boots passes `target` as `left`, too. An application with the same version in both releases has one

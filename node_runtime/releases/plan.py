@@ -11,10 +11,10 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
 from node_runtime.releases import rehearsal
 from node_runtime.releases.relup.instruction_text import sentence
-from node_runtime.releases.store.catalog import Unpacked
+from node_runtime.releases.store.catalog import UnpackedRelease
 
-from . import affected, conditions
-from .transition import Transition
+from .planning import affected, conditions
+from .planning.transition import Transition
 
 MAX_HOLDERS_NAMED = 3
 """How many holders of an old version a blocker names."""
@@ -30,7 +30,7 @@ class PlanLock:
 
 
 async def make_plan(
-    transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.Hear
+    transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.ProgressCallback
 ) -> Plan:
     """Make the plan for a transition. Compiles and executes the new code aside, where nothing uses it, and drops it."""
     obstacles = []
@@ -41,9 +41,9 @@ async def make_plan(
     if obstacle is not None:
         obstacles.append(obstacle)
     try:
-        async with runtime().part(PlanLock).lock:
+        async with runtime().singleton(PlanLock).lock:
             rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
-        touched = await affected.processes(transition)
+        touched = await affected.affected_processes(transition)
         return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
     finally:
         if batch is not None:
@@ -56,7 +56,7 @@ def _plan(
     generation: int,
     way_back: bool,
     batch: Batch | None,
-    rehearsed: rehearsal.Outcome | None,
+    rehearsed: rehearsal.RehearsalEnd | None,
     obstacles: Sequence[Blocker],
     drift: Sequence[Drift],
     touched: Sequence[PlannedProcess],
@@ -64,8 +64,8 @@ def _plan(
     blockers, warnings = list(obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
-        blockers += conditions.lasting(transition, batch)
-        blockers += conditions.unready_states(transition, batch)
+        blockers += conditions.lasting_blockers(transition, batch)
+        blockers += conditions.unready_state_machines(transition, batch)
         warnings += batch.warnings()
     if rehearsed is not None:
         children = affected.with_steps(rehearsed.children, transition.script)
@@ -82,7 +82,7 @@ def _plan(
         generation=generation,
         modules=tuple(_modules(transition, code, batch)),
         processes=tuple(touched),
-        instructions=tuple(sentence(step) for _, step in affected.numbered(transition.script)),
+        instructions=tuple(sentence(step) for _, step in affected.numbered_instructions(transition.script)),
         point_of_no_return=transition.point_of_no_return,
         configuration=transition.difference,
         blockers=tuple(blockers),
@@ -136,11 +136,11 @@ async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | Non
 async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
     """Return a blocker that names the processes which run the old version, or else the objects that hold it."""
     if held.pids:
-        remedy = f"{conditions.WAIT}, or end the processes that run the old version"
+        remedy = f"{conditions.WAIT_REMEDY}, or end the processes that run the old version"
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
     found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
     reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(reason=reason, remedy=f"{conditions.WAIT}, or end what holds it", transient=True)
+    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or end what holds it", transient=True)
 
 
 def _clause(refused: Refused) -> str:
@@ -181,7 +181,7 @@ def _needs(batch: Batch, module: str) -> tuple[str, ...]:
     return tuple(other for other in batch.modules if other != module and other in imported)
 
 
-def _sums(release: Unpacked) -> dict[str, str]:
+def _sums(release: UnpackedRelease) -> dict[str, str]:
     return {module: entry.sha256 for app in release.manifest.apps for module, entry in app.modules.items()}
 
 
@@ -189,13 +189,12 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.title(process)} runs {module}:{process.qualname} without callbacks: it is not suspended "
-            f"and finishes in the version in which it began."
-            for process in conditions.coroutines(module)
+            f"{conditions.process_label(process)} runs {module}:{process.qualname} without callbacks: it is not "
+            f"suspended and finishes in the version in which it began."
+            for process in conditions.coroutine_processes(module)
         ]
     for module in transition.removed:
-        if users := conditions.users(module):
-            warnings.append(
-                f"{conditions.title(users[0])} runs {module}, which is deleted: the script has to stop it first."
-            )
+        if users := conditions.callback_processes(module):
+            label = conditions.process_label(users[0])
+            warnings.append(f"{label} runs {module}, which is deleted: the script has to stop it first.")
     return warnings
