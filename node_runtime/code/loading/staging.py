@@ -115,7 +115,7 @@ class Stage:
         self._executed: dict[str, ModuleType] = {}
 
     def __enter__(self) -> Self:
-        global _active  # noqa: PLW0603  # the interpreter's import system is one, too
+        global _active  # noqa: PLW0603  # the interpreter's import system is global, too
         if _active is not None and _active.thread == self.thread:
             raise CodeError("A module's body can't prepare modules: call prepare from a process.")
         _one_at_a_time.acquire()
