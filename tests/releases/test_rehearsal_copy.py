@@ -22,7 +22,8 @@ def work(tell):
 def hear(message):
     print(message.decode(), flush=True)
 
-asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), RehearsalLimits(seconds=600.0, each=600.0, memory=1 << 30)))
+limits = RehearsalLimits(seconds=600.0, each=600.0, memory=1 << 30)
+asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), limits))
 """
 
 
