@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Application,
@@ -27,6 +26,7 @@ from node_runtime import (
     whereis,
 )
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.waiting import eventually
 
 log: list[object] = []
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     EXIT,
@@ -41,6 +40,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from tests.support.waiting import eventually
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -31,6 +30,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
+from tests.support.waiting import eventually
 
 Notes = list[object]
 

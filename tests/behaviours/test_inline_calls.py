@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Exit,
@@ -24,6 +23,7 @@ from node_runtime import (
     spawn,
     until_ended,
 )
+from tests.support.waiting import eventually
 
 
 class Log(GenServer[list[object]]):

@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -33,6 +32,7 @@ from node_runtime import (
     spawn,
     sys,
 )
+from tests.support.waiting import eventually
 
 
 class Safe(GenServer[int]):

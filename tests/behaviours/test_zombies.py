@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     AppSpec,
@@ -51,6 +50,7 @@ from node_runtime import (
     unregister,
     whereis,
 )
+from tests.support.waiting import eventually
 
 
 class Till(GenServer[list[object]]):

@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from chromium import Page, chromium, program
-from fil_node import FilNode
+
+from tests.support.chromium import Page, chromium, program
+from tests.support.fil_node import FilNode
 
 pytestmark = pytest.mark.skipif(
     program() is None, reason="no chromium on this machine; install it to see fil in a real browser"

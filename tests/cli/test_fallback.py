@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import until
-from fil_node import command
-from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
-from tiny_project import FILES
+
+from tests.support.fil_node import command
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_project import FILES
+from tests.support.waiting import until
 
 __all__ = ["tarballs"]
 

@@ -12,9 +12,9 @@ import tarfile
 from pathlib import Path
 
 import psutil
-from conftest import until
-from fil_node import command
-from tiny_node import (
+
+from tests.support.fil_node import command
+from tests.support.tiny_node import (
     NAME,
     TinyNode,
     copy_of,
@@ -26,7 +26,8 @@ from tiny_node import (
     tarball_of,
     tarballs,
 )
-from tiny_project import FILES
+from tests.support.tiny_project import FILES
+from tests.support.waiting import until
 
 __all__ = ["node", "running", "tarballs"]
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
-from tiny_project import FILES
+
+from tests.support.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_project import FILES
 
 __all__ = ["tarballs"]
 

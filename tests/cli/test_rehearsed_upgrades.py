@@ -7,8 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from fil_node import command
-from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
+from tests.support.fil_node import command
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
 
 SERVER = """
 from node_runtime import GenServer, gen_server, whereis

@@ -9,7 +9,7 @@ import pytest
 
 from node_runtime.code import CodeError
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 
 def picture(*modules):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 
 def file_of(app, module):

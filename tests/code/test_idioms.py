@@ -10,7 +10,7 @@ import weakref
 
 import pytest
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 IDIOMS = {
     "overloads": """

@@ -12,7 +12,7 @@ import pytest
 
 from node_runtime.code import CodeError
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 LOW = "def value():\n    return 'low {n}'\n"
 MID = "from low import value as lower\n"

@@ -24,7 +24,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from node_runtime.code import CodeError, CodeServer, OldVersionHeld
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 QUICK = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 HISTORIES, ROUNDS = 40 if QUICK else 400, 30
@@ -150,7 +150,7 @@ class Histories(RuleBasedStateMachine):
     held = Bundle("held")
 
     def __init__(self):
-        from code_shop import App  # not before pytest has taken it for a plugin
+        from tests.support.code_shop import App  # not before pytest has taken it for a plugin
 
         super().__init__()
         self.ledger = sys.modules["ledger"] = Ledger()

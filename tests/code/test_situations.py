@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from situations import PAGE, SITUATIONS, Situation, observe, page_with, table
-from ways import Ours
+
+from tests.support.load_situations import PAGE, SITUATIONS, Situation, observe, page_with, table
+from tests.support.reload_methods import Ours
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.title)

@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 F = "def f():\n    return {n}\n"
 PLAIN = "A = [{n}]\n_P = [{n}]\n" + F

@@ -11,7 +11,7 @@ import pytest
 
 from node_runtime.code import OldVersionHeld
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 LOADS = 1000
 A = """

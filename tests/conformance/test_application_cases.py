@@ -6,8 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import Sup, child, clean, log
 
 from node_runtime import (
     Application,
@@ -28,6 +26,8 @@ from node_runtime import (
 )
 from node_runtime.behaviours.application import tell_of_changes
 from node_runtime.supervisor import ChildSpec
+from tests.support.supervised import Sup, child, clean, log
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from node_runtime.code import CodeError, LoadFailed
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 ON_LOAD = """
 {new}

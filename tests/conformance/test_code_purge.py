@@ -9,12 +9,12 @@ import asyncio
 import sys
 
 import pytest
-from conftest import eventually
 
 from node_runtime import Runtime, is_alive, processes, spawn
 from node_runtime.code import OldVersionHeld
+from tests.support.waiting import eventually
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 MODULE = """
 N = {n}

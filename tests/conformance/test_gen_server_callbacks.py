@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import eventually
-from two_versions import TwoVersions
 
 from node_runtime import (
     EXIT,
@@ -37,6 +35,8 @@ from node_runtime import (
 from node_runtime.behaviours.deferred_reply import From, deferred, reply
 from node_runtime.behaviours.show.state_view import shown
 from node_runtime.gen_server import continue_with, idle_timeout
+from tests.support.two_versions import TwoVersions
+from tests.support.waiting import eventually
 
 
 class Notes(GenServer[list[object]]):

@@ -7,7 +7,6 @@ from collections import deque
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     CallTimeout,
@@ -44,6 +43,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from tests.support.waiting import eventually
 
 
 class Server(GenServer[list[Any]]):

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -31,6 +30,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
+from tests.support.waiting import eventually
 
 Log = list[Any]
 

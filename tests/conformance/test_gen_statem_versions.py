@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import eventually
-from two_versions import TwoVersions
 
 from node_runtime import (
     Call,
@@ -33,6 +31,8 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.show.state_view import shown
+from tests.support.two_versions import TwoVersions
+from tests.support.waiting import eventually
 
 
 class Machine(GenStatem[dict[str, str]]):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
-from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 from node_runtime import application, call, gen_server, supervisor, whereis
 from node_runtime.behaviours import sys as otp_sys
@@ -21,13 +20,13 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
 from node_runtime.releases.store import commit_record
+from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 if TYPE_CHECKING:
-    from small_node import SmallNode
-
     from node_runtime.releases.release_handler import ReleaseHandler
+    from tests.support.small_node import SmallNode
 
-pytest_plugins = ["small_node"]
+pytest_plugins = ["tests.support.small_node"]
 
 
 def statuses(handler: ReleaseHandler) -> dict[str, str]:

@@ -6,8 +6,28 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import (
+    ChildSpec,
+    Exit,
+    Ignore,
+    Pid,
+    Runtime,
+    gen_server,
+    is_alive,
+    self_pid,
+    spawn_link,
+    supervisor,
+    trap_exit,
+    unlink,
+    until_ended,
+    whereis,
+)
+from node_runtime import exit as send_exit
+from node_runtime.behaviours.supervision.management import table_of
+from node_runtime.processes import receive
+from node_runtime.supervisor import ChildRefused, Counts, Supervisor
+from tests.support.supervised import (
     AllSup,
     RestSup,
     SimpleSup,
@@ -31,27 +51,7 @@ from supervised import (
     state,
     statuses,
 )
-
-from node_runtime import (
-    ChildSpec,
-    Exit,
-    Ignore,
-    Pid,
-    Runtime,
-    gen_server,
-    is_alive,
-    self_pid,
-    spawn_link,
-    supervisor,
-    trap_exit,
-    unlink,
-    until_ended,
-    whereis,
-)
-from node_runtime import exit as send_exit
-from node_runtime.behaviours.supervision.management import table_of
-from node_runtime.processes import receive
-from node_runtime.supervisor import ChildRefused, Counts, Supervisor
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 

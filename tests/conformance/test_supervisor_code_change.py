@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Ignore, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.supervisor import BackOff, Flags
+from tests.support.supervised import (
     child,
     clean,
     end,
@@ -24,11 +28,7 @@ from supervised import (
     statuses,
     upgraded,
 )
-
-from node_runtime import ChildSpec, Ignore, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
-from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.supervisor import BackOff, Flags
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 
@@ -108,7 +108,7 @@ async def test_code_change_children(runtime: Runtime) -> None:
 async def test_code_change_start_function(runtime: Runtime) -> None:
     """supervisor_SUITE:code_change. A new start function is used at the next start."""
     await begin(child("a"))
-    await upgraded(version(ChildSpec("a", "supervised:start", ("renamed",))))
+    await upgraded(version(ChildSpec("a", "tests.support.supervised:start", ("renamed",))))
     assert (whereis("renamed"), whereis("a") is not None) == (None, True)
     await ended("a")
     assert (whereis("renamed") is not None, whereis("a")) == (True, None)

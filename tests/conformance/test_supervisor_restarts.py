@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from node_runtime.supervisor import BackOff
+from tests.support.supervised import (
     AllSup,
     RestSup,
     SimpleSup,
@@ -29,10 +32,7 @@ from supervised import (
     state,
     statuses,
 )
-
-from node_runtime import ChildSpec, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
-from node_runtime.supervisor import BackOff
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Exit, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from tests.support.supervised import (
     AnySup,
     EverySup,
     SimpleSup,
@@ -19,9 +21,7 @@ from supervised import (
     start_sup,
     statuses,
 )
-
-from node_runtime import ChildSpec, Exit, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fil_node import command, environment
-from relups import SOFT, after, app, load, update
-from tiny_project import write_project
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.translation import NoPath, relup, translate
+from tests.support.fil_node import command, environment
+from tests.support.relup_cases import SOFT, after, app, load, update
+from tests.support.tiny_project import write_project
 
 WAY = """
 vsn = "2.0"

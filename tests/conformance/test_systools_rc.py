@@ -9,12 +9,12 @@ import random
 from typing import Any
 
 import pytest
-from relups import SOFT, advanced, after, app, load, script, update
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.translation import translate
+from tests.support.relup_cases import SOFT, advanced, after, app, load, script, update
 
 BOTH = pytest.mark.parametrize("direction", ["up", "down"])
 

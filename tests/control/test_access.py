@@ -22,9 +22,9 @@ from node_runtime.protocol.run_directory import Address
 from node_runtime.protocol.wire import pack, unpack
 
 if TYPE_CHECKING:
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 NAME = "shop@127.0.0.1"
 
 

@@ -24,9 +24,9 @@ from node_runtime.protocol.wire import WELCOME, pack, unpack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 
 
 async def first(events: AsyncIterator[m.Event | Missed], wanted: Callable[[m.Event], bool]) -> m.Event:

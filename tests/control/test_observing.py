@@ -8,18 +8,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import GenServer, cast, exit, gen_server, process_info, self_pid, send, spawn, supervisor
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 
 
 async def process(client: Client, name: str) -> m.ProcessInfo:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import whereis
 from node_runtime.protocol import messages as m
@@ -17,13 +16,14 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.wire import CHUNK
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 BOOT = "b00t"
 
 

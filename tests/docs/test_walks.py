@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from walk import ROOT, Walker, alike, commands
+
+from tests.support.shown_commands import ROOT, Walker, alike, commands
 
 
 @pytest.mark.parametrize(("document", "port", "overrides"), [("fil", 8004, "cycle_time = 1.0\n"), ("nine9s", 9090, "")])

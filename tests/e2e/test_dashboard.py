@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import eventually
-from fil_node import FilNode
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
@@ -17,6 +15,8 @@ from hotdash.screens.confirm import Confirm
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from node_runtime.protocol.run_directory import Address, locate
+from tests.support.fil_node import FilNode
+from tests.support.waiting import eventually
 
 
 @contextmanager

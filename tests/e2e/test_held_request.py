@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import until
-from fil_node import EXAMPLES, FilNode, build, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.waiting import until
 
 HANDLER = '''"""Answers with its own version, when it is told to."""
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import until
-from frail_node import NAME, FrailNode, frail, frail_tarballs
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.frail_node import NAME, FrailNode, frail, frail_tarballs
+from tests.support.waiting import until
 
 __all__ = ["frail", "frail_tarballs"]
 

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
 
 
 @pytest.fixture(scope="module")

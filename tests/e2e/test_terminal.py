@@ -12,8 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import until
-from fil_node import environment, free_port
+
+from tests.support.fil_node import environment, free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="no tmux on this machine; install it to see the dashboard in a real terminal"

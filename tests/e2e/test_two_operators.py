@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import until
-from fil_node import EXAMPLES, FilNode, build, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.waiting import until
 
 LIMIT = 30.0
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import msgspec
 import pytest
-from conftest import eventually
-from fil_world import FSM, a_plan, a_process, fil_world, integer, machine, string
-from scripted_peer import Peer
-from seen import Seen
 from textual.widgets import Button
 
 from hotdash.app import HotdashApp
 from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
+from tests.support.dashboard_pilot import Seen
+from tests.support.fil_world import FSM, a_plan, a_process, fil_world, integer, machine, string
+from tests.support.scripted_peer import Peer
+from tests.support.waiting import eventually
 
 Open = Callable[..., AbstractAsyncContextManager[Seen]]
 

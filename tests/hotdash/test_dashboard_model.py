@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import History, spark
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
 
 
 def snapshot(**changes: object) -> m.Snapshot:

@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     ChildSpec,
@@ -36,6 +35,7 @@ from node_runtime.behaviours.supervision.supervisor_reports import ProgressRepor
 from node_runtime.code import CodeServer, Source
 from node_runtime.processes.crash_report import CrashReport
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.waiting import eventually
 
 
 @dataclass(slots=True)

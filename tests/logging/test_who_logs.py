@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, spawn
 from node_runtime.processes.log_context import say_who_logs
+from tests.support.waiting import eventually
 
 logger = logging.getLogger("shop")
 

@@ -11,9 +11,9 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from errors_raised import errors_raised
 
 from node_runtime import Application, GenServer, GenStatem, Runtime
+from tests.support.errors_raised import errors_raised
 
 PUBLIC = ("", ".supervisor", ".application", ".sys", ".gen_server", ".gen_statem", ".web")
 MACHINERY = frozenset(vars(Runtime)) - {"start", "stop", "subscribe"}

@@ -6,8 +6,6 @@ import asyncio
 import logging
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     DOWN,
@@ -33,6 +31,8 @@ from node_runtime import (
     unlink,
     until_ended,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 async def wait_for_ever() -> None:

@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     Exit,
@@ -33,6 +31,8 @@ from node_runtime import (
     spawn_task,
     until_ended,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 class Keeper(GenServer[list[object]]):

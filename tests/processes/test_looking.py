@@ -8,8 +8,6 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     GenServer,
@@ -35,6 +33,8 @@ from node_runtime import (
 )
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.processes.exit_log import KEPT
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 class Worker(GenServer[int]):

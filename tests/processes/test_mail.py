@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     NameTaken,
@@ -31,6 +29,8 @@ from node_runtime import (
     unregister,
     whereis,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 async def wait_for_ever() -> None:

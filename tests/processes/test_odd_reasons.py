@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from inside import inside
 
 from node_runtime import (
     DOWN,
@@ -29,6 +28,7 @@ from node_runtime import (
     trap_exit,
     unlink,
 )
+from tests.support.in_process import inside
 
 
 class Incomparable:

@@ -6,10 +6,10 @@ import asyncio
 from contextvars import ContextVar
 
 import pytest
-from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, process_info, receive, send, spawn
 from node_runtime import exit as send_exit
+from tests.support.waiting import eventually
 
 mark: ContextVar[str] = ContextVar("mark", default="none")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from profiles import PROFILE, quiescent, quiet, with_runtime
 
 from node_runtime import (
     ChildSpec,
@@ -33,6 +32,7 @@ from node_runtime import (
     trap_exit,
 )
 from node_runtime.supervisor import ChildRefused
+from tests.support.hypothesis_profiles import PROFILE, quiescent, quiet, with_runtime
 
 __all__ = ["quiet"]
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 from node_runtime import (
     DOWN,
@@ -36,6 +35,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.gen_server import call_within
 from node_runtime.processes import receive
+from tests.support.hypothesis_profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 __all__ = ["quiet"]
 

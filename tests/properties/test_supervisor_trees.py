@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import supervision_model as model
 from hypothesis import given
 from hypothesis import strategies as st
-from profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 from node_runtime import (
     ChildSpec,
@@ -26,6 +24,8 @@ from node_runtime import (
 )
 from node_runtime.behaviours.supervision.management import table_of
 from node_runtime.supervisor import ChildRefused
+from tests.support import supervision_model as model
+from tests.support.hypothesis_profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 __all__ = ["quiet"]
 

@@ -18,11 +18,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profiles import PROFILE, quiet, with_runtime
-from small_node import SmallNode
 
 from node_runtime import Runtime, application, call, supervisor, whereis
 from node_runtime.behaviours.upgrade import live_processes
+from tests.support.hypothesis_profiles import PROFILE, quiet, with_runtime
+from tests.support.small_node import SmallNode
 
 __all__ = ["quiet"]
 

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import eventually
-from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
 
 from node_runtime import application, gen_server, gen_statem, runtime, whereis
 from node_runtime.behaviours.upgrade import live_processes
@@ -24,11 +22,13 @@ from node_runtime.releases import probation
 from node_runtime.releases.files import durable
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
+from tests.support.small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from small_node import SmallNode
+    from tests.support.small_node import SmallNode
 
-pytest_plugins = ["small_node"]
+pytest_plugins = ["tests.support.small_node"]
 
 QUICK = "healthy = 0.1\nrestarts = 1\nerrors = 1\nlag = 0.05\n"
 

@@ -12,12 +12,12 @@ from types import ModuleType
 
 import pytest
 import pytest_asyncio
-from conftest import eventually
 
 from node_runtime import Runtime, all_processes, application, exit, process_info, web, whereis
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
+from tests.support.waiting import eventually
 
 doors: list[asyncio.Event] = []
 """What `patient` waits for: the last one. Each test has its own, since an event belongs to a loop."""

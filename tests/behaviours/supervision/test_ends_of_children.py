@@ -1,0 +1,277 @@
+"""What a supervisor and its children do in the moment of an end: nobody waits for ever, and every bad end is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from node_runtime import (
+    Application,
+    AppSpec,
+    ChildSpec,
+    Deadlock,
+    GenServer,
+    Pid,
+    Runtime,
+    Stop,
+    Supervisor,
+    application,
+    call,
+    cast,
+    exit,
+    gen_server,
+    is_alive,
+    supervisor,
+    sys,
+    trap_exit,
+    until_ended,
+    whereis,
+)
+from tests.support.waiting import eventually
+
+refusals: list[tuple[str, tuple[Pid, ...]]] = []
+"""Who was told that its call could never be answered, and the circle."""
+began: list[str] = []
+"""Who has begun to ask."""
+gate: asyncio.Event
+questions: dict[str, Callable[[], Awaitable[object]]] = {}
+"""What a child asks, by its name, when it is told to or ends."""
+
+
+@pytest.fixture(autouse=True)
+async def clean() -> None:
+    global gate  # noqa: PLW0603 - a new one for each event loop
+    gate = asyncio.Event()
+    for kept in (refusals, began, questions):
+        kept.clear()
+
+
+class Asker(GenServer[str]):
+    """Asks, in a callback or at its end, what makes no sense then."""
+
+    async def init(self, name: str) -> str:
+        trap_exit()
+        if name == "slow":
+            await gate.wait()
+        return name
+
+    async def ask(self) -> None:
+        began.append(self.state)
+        try:
+            await questions[self.state]()
+        except Deadlock as deadlock:
+            refusals.append((self.state, deadlock.pids))
+
+    async def terminate(self, reason: object) -> None:
+        if self.state.startswith("late"):
+            await self.ask()
+
+
+class Shop(Supervisor):
+    def children(self, *specs: ChildSpec) -> list[ChildSpec]:
+        return list(specs)
+
+
+class AllShop(Shop):
+    strategy = "one_for_all"
+
+
+class Pool(Shop):
+    strategy = "simple_one_for_one"
+
+
+async def start_asker(name: str) -> Pid:
+    return await gen_server.start_link(Asker, name, name=name)
+
+
+def asker(name: str, **more: Any) -> ChildSpec:
+    return ChildSpec(name, f"{__name__}:start_asker", (name,), shutdown="infinity", **more)
+
+
+async def ask_the_shop() -> object:
+    return await supervisor.restart_child("shop", "nobody")
+
+
+async def supervisor_stop(name: str) -> None:
+    """The supervisor is suspended, so it stops at once."""
+    await sys.suspend(name, owner="test")
+    await gen_server.stop(name)
+
+
+def pid_of(name: str) -> Pid:
+    pid = whereis(name)
+    assert pid is not None
+    return pid
+
+
+async def test_all_instances_that_ask_their_ending_supervisor_are_told_that_it_waits_for_them(runtime: Runtime) -> None:
+    shop = await supervisor.start_link(
+        Pool, ChildSpec("one", f"{__name__}:start_asker", shutdown="infinity"), name="shop"
+    )
+    pids = {}
+    for number in range(5):
+        name = f"late{number}"
+        questions[name] = lambda: supervisor.start_child("shop", ["late9"])
+        pids[name] = await supervisor.start_child("shop", [name])
+    exit(shop, "shutdown")
+    async with asyncio.timeout(10):
+        assert await until_ended(shop) == "shutdown"
+    assert sorted(refusals) == [(name, (pid, shop)) for name, pid in pids.items()]
+    assert not runtime.processes
+
+
+async def test_a_child_that_waits_for_its_supervisor_is_told_when_that_begins_to_wait_for_it(runtime: Runtime) -> None:
+    shop = await supervisor.start_link(Shop, asker("a"), name="shop")
+    pid = pid_of("a")
+    questions["a"] = ask_the_shop
+    starting = asyncio.ensure_future(supervisor.start_child("shop", asker("slow")))
+    await eventually(lambda: whereis("slow"))
+    ending = asyncio.ensure_future(supervisor.terminate_child("shop", "a"))  # is in the mailbox before what a asks
+    await asyncio.sleep(0)
+    cast("a", Asker.ask)
+    await eventually(lambda: began == ["a"])
+    gate.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(starting, ending)
+    assert refusals == [("a", (pid, shop))]
+    assert not is_alive(pid)
+
+
+async def test_a_child_that_asks_for_its_own_end_is_told_that_it_can_not_wait_for_it(runtime: Runtime) -> None:
+    shop = await supervisor.start_link(Shop, asker("a"), name="shop")
+    pid = pid_of("a")
+    questions["a"] = lambda: supervisor.terminate_child("shop", "a")
+    cast("a", Asker.ask)
+    async with asyncio.timeout(10):
+        await until_ended("a")
+    assert refusals == [("a", (pid, shop))]
+    assert [one.status for one in supervisor.which_children("shop")] == ["undefined"]
+
+
+async def test_a_circle_through_several_is_told_too(runtime: Runtime) -> None:
+    shop = await supervisor.start_link(Shop, asker("a"), asker("b"), name="shop")
+    a, b = pid_of("a"), pid_of("b")
+    questions["b"] = lambda: call("a", Asker.ask)
+    questions["a"] = lambda: supervisor.terminate_child("shop", "b")
+    cast("b", Asker.ask)
+    async with asyncio.timeout(10):
+        await until_ended(b)
+    assert refusals == [("a", (a, shop, b))]
+    assert is_alive(a)
+
+
+@pytest.mark.parametrize("wait", [until_ended, gen_server.stop, supervisor_stop])
+async def test_a_child_that_waits_for_the_end_of_its_supervisor_is_told(
+    runtime: Runtime, wait: Callable[[str], Awaitable[object]]
+) -> None:
+    shop = await supervisor.start_link(Shop, asker("a"), name="shop")
+    pid = pid_of("a")
+    questions["a"] = lambda: wait("shop")
+    cast("a", Asker.ask)
+    await eventually(lambda: began)
+    exit(shop, "shutdown")
+    async with asyncio.timeout(10):
+        await eventually(lambda: not runtime.processes)
+    assert refusals == [("a", (pid, shop))]
+
+
+async def test_an_application_that_stops_itself_is_told(runtime: Runtime) -> None:
+    application.load(AppSpec("bakery", "1", mod=f"{__name__}:Bakery"))
+    await application.start("bakery")
+    questions["a"] = lambda: application.stop("bakery")
+    pid = pid_of("a")
+    cast("a", Asker.ask)
+    async with asyncio.timeout(10):
+        await eventually(lambda: not runtime.processes)
+    ((name, circle),) = refusals
+    assert name == "a"
+    assert circle[0] == pid
+    assert application.which_applications() == []
+
+
+class Bakery(Application):
+    async def start(self, start_type: str, args: Any) -> Pid:
+        return await supervisor.start_link(Shop, asker("a"), name="shop")
+
+
+# ------------------------------------------------------------------ what is told
+
+
+class Worker(GenServer[object]):
+    """Ends with the reason that it is started with when it is told to shut down."""
+
+    def init(self, reason: object) -> object:
+        trap_exit()
+        return reason
+
+    def terminate(self, reason: object) -> None:
+        if reason == "shutdown":
+            raise Stop(self.state)
+
+
+async def start_worker(reason: object = "shutdown") -> Pid:
+    return await gen_server.start_link(Worker, reason)
+
+
+def worker(name: str, *reason: object, **more: Any) -> ChildSpec:
+    return ChildSpec(name, f"{__name__}:start_worker", reason, **more)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Of which children the log says that they did not shut down in order, and why."""
+    reports = [getattr(record, "report", None) for record in caplog.records]
+    return [(one.child, one.reason) for one in reports if getattr(one, "context", None) == "shutdown_error"]
+
+
+def pids() -> list[Pid]:
+    return [one.pid for one in supervisor.which_children("shop") if one.pid is not None]
+
+
+async def test_a_child_that_was_dead_before_it_could_be_told_to_shut_down_is_reported(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    await supervisor.start_link(AllShop, worker("a"), worker("b"), worker("c"), name="shop")
+    before = pids()
+    exit(before[0], "kill")  # the supervisor stops the others because of it, and has not heard of the next one yet
+    exit(before[1], "kill")
+    await eventually(lambda: len(pids()) == 3 and not set(pids()) & set(before))
+    assert told(caplog) == [("b", "killed")]
+
+
+async def test_an_instance_that_was_dead_before_it_could_be_told_to_shut_down_is_reported(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Strict(Pool):
+        intensity = 0
+
+    shop = await supervisor.start_link(Strict, worker("one"), name="shop")
+    for _ in range(3):
+        await supervisor.start_child("shop", [])
+    for pid in pids()[:2]:
+        exit(pid, "kill")
+    assert await until_ended(shop) == "shutdown"
+    assert told(caplog) == [("one", "killed")]
+
+
+@pytest.mark.parametrize(
+    ("restart", "reason", "reported"),
+    [
+        ("permanent", "shutdown", False),
+        ("permanent", "normal", True),
+        ("permanent", ("shutdown", "tired"), True),
+        ("transient", "normal", False),
+        ("temporary", ("shutdown", "tired"), False),
+        ("temporary", "trouble", True),
+    ],
+)
+async def test_which_ends_of_children_that_are_told_to_shut_down_are_reported(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture, restart: Any, reason: object, reported: bool
+) -> None:
+    """As supervisor:shutdown/1 of OTP has it."""
+    shop = await supervisor.start_link(Shop, worker("a", reason, restart=restart), name="shop")
+    exit(shop, "shutdown")
+    assert await until_ended(shop) == "shutdown"
+    assert bool(told(caplog)) is reported

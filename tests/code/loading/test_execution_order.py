@@ -1,0 +1,68 @@
+"""Bodies of a batch run in the order in which a boot ran them; whoever is new, as those who import it ask."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from node_runtime.code import LoadFailed
+
+pytest_plugins = ["tests.support.code_shop"]
+
+CIRCLE = {"za": "import zb\nX = {n}\ndef f():\n    return zb.Y\n", "zb": "from za import X\nY = {n}\n"}
+"""It can be imported by `import zb`, and not by `import za`."""
+
+
+def circle(n, *names):
+    return {name: CIRCLE[name].format(n=n) for name in names}
+
+
+@pytest.mark.parametrize("asked", [("za", "zb"), ("zb", "za")])
+def test_a_circle_is_executed_from_where_the_boot_entered_it(app, asked):
+    app.boot(**circle(1, "za", "zb"))
+    zb = importlib.import_module("zb")
+    batch = app.load(**circle(2, *asked))
+    assert batch.modules == asked
+    assert (zb.X, zb.Y, sys.modules["za"].f()) == (2, 2, 2)
+
+
+def test_the_order_outlasts_loads_of_single_modules(app):
+    app.boot(**circle(1, "za", "zb"))
+    zb = importlib.import_module("zb")
+    app.load(**circle(2, "zb"))
+    app.server.purge("zb")
+    app.load(**circle(3, "za", "zb"))
+    assert (zb.X, zb.Y) == (3, 3)
+
+
+def test_the_order_is_the_boots_where_no_import_statement_gives_one(app):
+    body = "import ledger\nledger.NAMES.append((__name__, {n}))\n"
+    app.boot(ledger="NAMES = []\n", **{name: body.format(n=1) for name in ("a", "b", "c")})
+    for name in ("c", "a", "b"):
+        importlib.import_module(name)
+    app.prepare(**{name: body.format(n=2) for name in ("a", "b", "c")}).discard()
+    ledger = sys.modules["ledger"]
+    assert ledger.NAMES == [("c", 1), ("a", 1), ("b", 1), ("c", 2), ("a", 2), ("b", 2)]
+
+
+def test_a_new_circle_is_entered_where_the_others_enter_it(app):
+    app.boot(user="X = 1\n", other="X = 1\n")
+    user, other = map(importlib.import_module, ("user", "other"))
+    app.load(user="def f():\n    import zb\n    return zb.X\n", **circle(2, "za", "zb"))
+    assert user.f() == 2
+    app.load(
+        other="from ya import late\ndef f():\n    return late()\n",
+        ya="def late():\n    import zd\n    return zd.X\n",
+        zc="import zd\nX = 3\n",
+        zd="from zc import X\nY = 3\n",
+    )
+    assert other.f() == 3
+
+
+def test_a_circle_that_no_order_can_import_is_refused(app):
+    app.boot(a="X = 1\n")
+    importlib.import_module("a")
+    with pytest.raises(LoadFailed, match="cannot import name"):
+        app.prepare(a="from b import Y\nX = 1\n", b="from a import X\nY = 1\n")

@@ -1,0 +1,294 @@
+"""What a module may say about itself: its version, a check before it becomes visible, and what it carries over."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import weakref
+
+import pytest
+
+from node_runtime.code import LoadFailed
+
+pytest_plugins = ["tests.support.code_shop"]
+
+
+# ---------------------------------------------------------------- __vsn__
+
+
+def test_a_module_may_declare_its_version(app):
+    app.boot(a="__vsn__ = '1.2'\n", b="__vsn__ = 7\n", c="")
+    import a  # noqa: F401
+    import b  # noqa: F401
+    import c  # noqa: F401
+
+    app.load(a="__vsn__ = '1.3'\n")
+    current, old = app.server.versions("a")
+    assert (current.vsn, old.vsn) == ("1.3", "1.2")
+    assert app.server.versions("b")[0].vsn == "7"
+    plain = app.server.versions("c")[0]
+    assert plain.vsn == plain.sha256[:12]
+
+
+# ---------------------------------------------------------------- __on_load__
+
+ON_LOAD = """
+X = {n}
+CALLS = []
+def __on_load__(old):
+    CALLS.append(None if old is None else old["X"])
+"""
+
+
+def test_on_load_is_called_with_the_old_namespace_or_none(app):
+    app.boot(a=ON_LOAD.format(n=1))
+    import a
+
+    assert a.CALLS == [None]
+    batch = app.load(a=ON_LOAD.format(n=2), fresh=ON_LOAD.format(n=9))
+    assert a.CALLS == [1]
+    assert sys.modules["fresh"].CALLS == [None]
+    batch.revert()
+    assert a.CALLS == [None], "a revert loads nothing"
+    app.load(a=ON_LOAD.format(n=2))
+    app.load(a=ON_LOAD.format(n=1))
+    assert a.CALLS == [None, 2], "a version that is taken back is loaded once more"
+
+
+REFUSING = "X = {n}\ndef __on_load__(old):\n    if old is not None:\n        raise RuntimeError('not now')\n"
+
+
+@pytest.mark.parametrize("mates", [{}, {"b": "X = 2\n", "fresh": "X = 2\n"}])
+def test_an_on_load_that_raises_refuses_the_whole_batch(app, mates):
+    app.boot(a="X = 1\n", b="X = 1\n")
+    import a
+    import b
+
+    seen = dict(vars(a))
+    with pytest.raises(LoadFailed) as failed:
+        app.prepare(a=REFUSING.format(n=2), **mates)
+    assert (failed.value.module, failed.value.line) == ("a", 4)
+    assert "RuntimeError: not now" in str(failed.value)
+    assert dict(vars(a)) == seen
+    assert (a.X, b.X) == (1, 1)
+    assert app.server.versions("a")[1] is None
+    assert "fresh" not in sys.modules
+    app.load(a="X = 3\n")
+    assert a.X == 3
+
+
+def test_an_on_load_that_raises_refuses_a_first_import(app):
+    app.boot(a="def __on_load__(old):\n    raise RuntimeError('not now')\n", b="X = 1\n")
+    with pytest.raises(RuntimeError, match="not now"):
+        import a
+    assert "a" not in sys.modules
+    assert app.server.versions("a") == (None, None)
+    app.boot(a="X = 1\n", b="X = 1\n")
+    import a
+
+    assert a.X == 1
+
+
+def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(app):
+    app.boot(a=REFUSING.format(n=1))
+    import a
+
+    app.load(a="X = 2\n")
+    with pytest.raises(LoadFailed, match="not now"):
+        app.prepare(a=REFUSING.format(n=1))
+    assert a.X == 2
+    assert app.server.versions("a")[1].namespace["X"] == 1
+
+
+@pytest.mark.parametrize(
+    ("hook", "said"),
+    [
+        ("def __on_load__(old):\n    return False\n", "__on_load__ returned False: it accepts by returning None, and"),
+        ("async def __on_load__(old): ...\n", "__on_load__ is async, and nobody awaits it: make it a plain function"),
+        ("__on_load__ = 7\n", "__on_load__ is 7: make it a function of the old namespace"),
+    ],
+)
+def test_an_on_load_accepts_by_returning_none(app, hook, said):
+    app.boot(a="")
+    import a  # noqa: F401
+
+    with pytest.raises(LoadFailed, match=said) as failed:
+        app.prepare(a=hook)
+    assert "line 0" not in str(failed.value)
+    with pytest.raises(LoadFailed, match=said):
+        app.prepare(fresh=hook)
+
+
+def test_an_on_load_may_take_over_from_the_old_namespace_itself(app):
+    body = "N = {n}\nlog = []\ndef __on_load__(old):\n    if old:\n        log.extend(old['log'])\n    log.append(N)\n"
+    app.boot(a=body.format(n=1))
+    import a
+
+    first = a.log
+    batch = app.load(a=body.format(n=2))
+    assert a.log == [1, 2]
+    batch.revert()
+    assert a.log is first
+    assert a.log == [1]
+
+
+# ---------------------------------------------------------------- __carry__
+
+CARRYING = """
+__carry__ = ["cache", "count", "absent"]
+N = {n}
+cache = {{}}
+count = 0
+ALIAS = cache
+def put(key, store=cache):
+    global count
+    count += 1
+    store[key] = N
+    return cache
+"""
+
+
+def test_what_carry_lists_stays_the_same_object(app):
+    app.boot(a=CARRYING.format(n=1))
+    import a
+
+    cache, put = a.cache, a.put
+    put("x")
+    batch = app.prepare(a=CARRYING.format(n=2))
+    put("y")
+    batch.commit()
+    assert (a.cache, a.count) == ({"x": 1, "y": 1}, 2), "also what was bound anew since it was prepared"
+    assert a.cache is a.ALIAS is cache
+    assert a.put("z") is cache
+    assert put("late") is cache
+    assert cache == {"x": 1, "y": 1, "z": 2, "late": 1}
+    assert not hasattr(a, "absent")
+    batch.revert()
+    assert a.cache is cache
+    assert a.put("w") == {"x": 1, "y": 1, "z": 2, "late": 1, "w": 1}
+
+
+def test_a_name_is_carried_wherever_its_list_stands(app):
+    app.boot(a="cache = ['old']\n")
+    import a
+
+    cache = a.cache
+    app.load(a="cache = []\nTAKEN_BEFORE = cache\n__carry__ = ('cache',)\nTAKEN_AFTER = cache\n")
+    assert a.cache is a.TAKEN_AFTER is cache
+    assert a.TAKEN_BEFORE == []
+
+
+def test_a_body_can_tell_what_it_needn_t_make(app):
+    body = """
+        import counted
+        __carry__ = ["connection"]
+        if "connection" not in globals():
+            connection = counted.connect()
+        X = {n}
+    """
+    app.boot(a=body.format(n=1), counted="MADE = []\ndef connect():\n    MADE.append(1)\n    return object()\n")
+    import a
+    import counted
+
+    connection = a.connection
+    app.load(a=body.format(n=2))
+    assert a.connection is connection
+    assert counted.MADE == [1]
+
+
+def test_carry_reaches_a_version_that_is_taken_back(app):
+    app.boot(a=CARRYING.format(n=1))
+    import a
+
+    a.put("x")
+    app.load(a=CARRYING.format(n=2))
+    a.put("y")
+    batch = app.load(a=CARRYING.format(n=1))
+    assert (a.N, a.count) == (1, 2)
+    batch.revert()
+    assert (a.N, a.count) == (2, 2)
+    assert app.server.versions("a")[1].namespace["count"] == 1
+
+
+def test_carried_objects_hold_no_version(app):
+    app.boot(a=CARRYING.format(n=1))
+    import a
+
+    class Token:
+        pass
+
+    token = Token()
+    app.server.versions("a")[0].namespace["TOKEN"] = token
+    gone = weakref.ref(token)
+    del token
+    app.load(a=CARRYING.format(n=2))
+    assert app.server.soft_purge("a")
+    gc.collect()
+    assert gone() is None
+    assert a.cache == {}
+
+
+FUNCTION = """
+N = {n}
+total = N
+def __carry__(old):
+    return {{"total": old["total"] + N, "before": old["N"]}}
+"""
+
+
+def test_carry_may_be_a_function_of_the_old_namespace(app):
+    app.boot(a=FUNCTION.format(n=1))
+    import a
+
+    assert a.total == 1
+    batch = app.load(a=FUNCTION.format(n=10))
+    assert (a.total, a.before) == (11, 1)
+    batch.revert()
+    assert a.total == 1
+    assert not hasattr(a, "before")
+    app.load(a=FUNCTION.format(n=10))
+    batch = app.load(a=FUNCTION.format(n=1))
+    assert (a.N, a.total, a.before) == (1, 12, 10)
+    batch.revert()
+    assert (a.N, a.total) == (10, 11)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("__carry__ = 'cache'\n", "__carry__ is 'cache'"),
+        ("__carry__ = [1]\n", "make it a list of names"),
+        ("def __carry__(old):\n    return 1\n", "__carry__ returned 1"),
+        ("def __carry__(old):\n    raise KeyError('x')\n", "KeyError: 'x'"),
+    ],
+)
+def test_a_carry_that_makes_no_sense_is_refused(app, text, said):
+    app.boot(a="X = 1\n")
+    import a
+
+    with pytest.raises(LoadFailed, match=said):
+        app.prepare(a=text)
+    assert a.X == 1
+
+
+@pytest.mark.parametrize("text", ["__carry__ = 'cache'\n", "globals()['__carry__'] = 'cache'\n"])
+def test_a_carry_that_makes_no_sense_is_refused_from_the_first_import_on(app, text):
+    app.boot(a="X = 1\n", b=text)
+    import a  # noqa: F401
+
+    said = "__carry__ is 'cache': make it a list of names, or a function of the old namespace"
+    for modules in ({"fresh": text}, {"a": text}):
+        with pytest.raises(LoadFailed, match=said):
+            app.prepare(**modules)
+    with pytest.raises(TypeError, match=said):
+        import b  # noqa: F401
+
+
+def test_a_class_can_be_carried_on_purpose(app):
+    app.boot(a="class Plain:\n    def f(self):\n        return 1\n")
+    import a
+
+    plain = a.Plain
+    app.load(a="__carry__ = ['Plain']\nclass Plain:\n    def f(self):\n        return 2\n")
+    assert a.Plain is plain
+    assert a.Plain().f() == 1

@@ -1,0 +1,29 @@
+"""Waits for a condition that never sleep blindly: on the event loop, and for other processes and threads."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+
+async def eventually(condition: Callable[[], object], *, within: float = 10.0, what: str = "the condition") -> None:
+    """Return as soon as `condition()` is true; fail with `what` after `within` seconds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {within} s")
+        await asyncio.sleep(0.005)
+
+
+def until(
+    condition: Callable[[], object], what: str, *, within: float = 60.0, shown: Callable[[], object] = str
+) -> None:
+    """The same for what another process or thread makes true, without an event loop; `shown()` is told on failure."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {within} s\n{shown()}".rstrip())
+        time.sleep(0.01)
