@@ -7,8 +7,12 @@ import importlib
 import textwrap
 import typing
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -188,7 +192,7 @@ def marked(module):
 
 
 @pytest.mark.parametrize("idiom", IDIOMS)
-def test_an_idiom_leaves_nothing_of_the_old_version(app, idiom):
+def test_an_idiom_leaves_nothing_of_the_old_version(app: App, idiom: str) -> None:
     text = textwrap.dedent(IDIOMS[idiom])
     app.boot(a=f"N = 1\n{text}")
     a = importlib.import_module("a")
@@ -201,7 +205,7 @@ def test_an_idiom_leaves_nothing_of_the_old_version(app, idiom):
         assert n == a.N
 
 
-def test_overloads_are_those_of_the_version_that_is_current(app):
+def test_overloads_are_those_of_the_version_that_is_current(app: App) -> None:
     body = """
         from typing import overload
         {pad}
@@ -230,7 +234,7 @@ def test_overloads_are_those_of_the_version_that_is_current(app):
     assert typing.get_overloads(a.f) == first, "taken back"
 
 
-def test_an_exception_that_a_function_caught_has_its_traceback(app):
+def test_an_exception_that_a_function_caught_has_its_traceback(app: App) -> None:
     body = """
         N = {n}
         def f():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -38,7 +42,7 @@ def has(importer):
 
 @pytest.mark.parametrize("before", FORMS)
 @pytest.mark.parametrize("after", FORMS)
-def test_the_importer_has_what_a_fresh_import_takes(app, before, after):
+def test_the_importer_has_what_a_fresh_import_takes(app: App, before: str, after: str) -> None:
     app.boot(m=FORMS[before](n=1), u="from m import *\n")
     u, m = importlib.import_module("u"), importlib.import_module("m")
     names = has(u)
@@ -55,7 +59,7 @@ def test_the_importer_has_what_a_fresh_import_takes(app, before, after):
     assert app.server.soft_purge("m")
 
 
-def test_an_old_importer_that_is_taken_back_has_them_too(app):
+def test_an_old_importer_that_is_taken_back_has_them_too(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\n")
     u, m = importlib.import_module("u"), importlib.import_module("m")
     back = app.load(u="X = 2\n")
@@ -69,7 +73,7 @@ def test_an_old_importer_that_is_taken_back_has_them_too(app):
     assert has(u) == taken(m)
 
 
-def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app):
+def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\ndef g():\n    return A, f()\n", other="from m import A\n")
     for name in ("u", "other"):
         importlib.import_module(name)
@@ -77,14 +81,14 @@ def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app):
     assert app.prepare(m=listed(2, "f", "A")).vanished() == []
 
 
-def test_what_the_importer_binds_itself_is_left_alone(app):
+def test_what_the_importer_binds_itself_is_left_alone(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="_P = 'mine'\nfrom m import *\nA = 'mine'\n")
     u = importlib.import_module("u")
     app.load(m=listed(2, "A", "_P", "f"))
     assert (u.A, u._P, u.f()) == ("mine", "mine", 2)
 
 
-def test_a_name_that_comes_back_with_an_old_importer_is_that_of_the_moment(app):
+def test_a_name_that_comes_back_with_an_old_importer_is_that_of_the_moment(app: App) -> None:
     mid, top = "from low import X\nZ = 0\n", "from mid import *\n"
     app.boot(low="X = [0]\n", mid=mid, top=top)
     importlib.import_module("top")

@@ -6,10 +6,15 @@ import itertools
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import OldVersionHeld
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -48,11 +53,10 @@ def load(app, n):
             return
 
 
-def test_four_threads_see_no_error_in_a_thousand_loads(app):
+def test_four_threads_see_no_error_in_a_thousand_loads(app: App) -> None:
     app.boot(a=A.format(n=0), b=B.format(n=0), late__part="def value():\n    return -1\n")
-    import a
-    import b
-
+    a = imported("a")
+    b = imported("b")
     stop, errors, seen = threading.Event(), [], [set() for _ in range(4)]
 
     def client(number):
@@ -64,8 +68,7 @@ def test_four_threads_see_no_error_in_a_thousand_loads(app):
                 assert isinstance(b.value(), int)
                 seen[number].update(versions)
                 time.sleep(0)  # hands on at once: five threads share one interpreter
-                import a as again
-
+                again = imported("a")
                 assert again is a
         except BaseException as error:
             errors.append(error)

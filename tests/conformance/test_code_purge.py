@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime import Runtime, is_alive, processes, spawn
 from node_runtime.code import OldVersionHeld
 from tests.support.waiting import eventually
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -45,12 +50,11 @@ def task_waits(pid):
 # ---------------------------------------------------------------- purge
 
 
-async def test_purge(app, node):
+async def test_purge(app: App, node: Runtime) -> None:
     """It kills nobody and says so when there is no old code, or nobody runs it; else it says whom it killed."""
     assert app.server.purge("unknown") == []
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     assert app.server.purge("m") == []
     (pid,) = await waiting(m, gate, 1)
@@ -63,12 +67,11 @@ async def test_purge(app, node):
     assert app.server.purge("m") == []
 
 
-async def test_purge_many_exits(app, node):
+async def test_purge_many_exits(app: App, node: Runtime) -> None:
     """Of two thousand processes only the thousand die that run the old code of the module."""
     app.boot(m=MODULE.format(n=1), other=MODULE.format(n=1))
-    import m
-    import other
-
+    m = imported("m")
+    other = imported("other")
     gate = asyncio.Event()
     users, bystanders = await waiting(m, gate, 1000), await waiting(other, gate, 1000)
     app.load(m=MODULE.format(n=2))
@@ -80,12 +83,11 @@ async def test_purge_many_exits(app, node):
     await eventually(lambda: app.server.versions("m")[1] is None)
 
 
-async def test_a_process_may_purge_what_it_runs_itself(app, node):
+async def test_a_process_may_purge_what_it_runs_itself(app: App, node: Runtime) -> None:
     app.boot(
         m="async def run(purge):\n    purge('m')\n    await forever()\nasync def forever():\n    raise SystemError\n"
     )
-    import m
-
+    m = imported("m")
     killed = []
     gate = asyncio.Event()
 
@@ -104,12 +106,11 @@ async def test_a_process_may_purge_what_it_runs_itself(app, node):
 # ---------------------------------------------------------------- soft_purge
 
 
-async def test_soft_purge(app, node):
+async def test_soft_purge(app: App, node: Runtime) -> None:
     """True when there is nothing to drop or nobody needs it; false, and nothing is done, while somebody does."""
     assert app.server.soft_purge("unknown")
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     assert app.server.soft_purge("m")
     (pid,) = await waiting(m, gate, 1)
@@ -125,11 +126,10 @@ async def test_soft_purge(app, node):
     assert app.server.versions("m")[1] is None
 
 
-async def test_a_fun_counts_unlike_in_otp(app, node):
+async def test_a_fun_counts_unlike_in_otp(app: App, node: Runtime) -> None:
     """There, purging a module makes funs of it fail when they are called. Here they work, so they hold the version."""
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     fun = m.version
     app.load(m=MODULE.format(n=2))
     assert not app.server.soft_purge("m")
@@ -143,12 +143,11 @@ async def test_a_fun_counts_unlike_in_otp(app, node):
 # ---------------------------------------------------------------- delete
 
 
-async def test_delete(app, node):
+async def test_delete(app: App, node: Runtime) -> None:
     """The current code becomes old; without any, or while there is old code that is needed, nothing happens."""
     assert not app.server.delete("unknown")
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     (pid,) = await waiting(m, gate, 1)
     assert app.server.delete("m")
@@ -160,10 +159,9 @@ async def test_delete(app, node):
     await eventually(lambda: app.server.versions("m") == (None, None))
 
 
-async def test_delete_is_refused_while_old_code_is_needed(app, node):
+async def test_delete_is_refused_while_old_code_is_needed(app: App, node: Runtime) -> None:
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     await waiting(m, asyncio.Event(), 1)
     app.load(m=MODULE.format(n=2))
     with pytest.raises(OldVersionHeld):

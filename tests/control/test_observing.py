@@ -15,6 +15,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from tests.support.waiting import eventually
+from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
     from tests.support.shop_node import Node
@@ -32,8 +33,7 @@ async def state(client: Client, name: str) -> m.StateView:
 
 
 def till() -> Any:
-    import shop_till
-
+    shop_till = imported("shop_till")
     return shop_till.Till
 
 

@@ -75,7 +75,7 @@ async def upgrade_to_b(seen: Seen) -> None:
 # ------------------------------------------------------------------ looking
 
 
-async def test_a_small_terminal_shows_tree_state_and_vitals(opened):
+async def test_a_small_terminal_shows_tree_state_and_vitals(opened: Open) -> None:
     async with opened((80, 24)) as seen:
         await seen.sees("fil@127.0.0.1  fil 1986.a  permanent", "READ-ONLY", "'olive'", "turns  41")
         frame = seen.frame()
@@ -85,13 +85,13 @@ async def test_a_small_terminal_shows_tree_state_and_vitals(opened):
         assert max(len(line) for line in frame.splitlines()) <= 80
 
 
-async def test_the_footer_of_a_small_terminal_always_tells_of_help(opened):
+async def test_the_footer_of_a_small_terminal_always_tells_of_help(opened: Open) -> None:
     async with opened((80, 24), read_only=False) as seen:
         await seen.press("5")
         await seen.sees("can go", "U upgrade", "? help")
 
 
-async def test_on_a_wide_terminal_the_columns_stay_together(opened):
+async def test_on_a_wide_terminal_the_columns_stay_together(opened: Open) -> None:
     async with opened((200, 50)) as seen:
         await seen.press("5")
         await seen.sees("can go")
@@ -99,12 +99,12 @@ async def test_on_a_wide_terminal_the_columns_stay_together(opened):
         assert row.index("permanent") < 60
 
 
-async def test_a_wider_terminal_shows_more_columns(opened):
+async def test_a_wider_terminal_shows_more_columns(opened: Open) -> None:
     async with opened((120, 40)) as seen:
         await seen.sees("pid", "<12>", "mail", "queued", "● fil_color_fsm  <12>", "hotdash")
 
 
-async def test_the_live_state_follows_the_node(opened, peer):
+async def test_the_live_state_follows_the_node(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.sees("turns  41")
         peer.world.states[FSM] = machine("green", turns=integer(42))
@@ -112,7 +112,7 @@ async def test_the_live_state_follows_the_node(opened, peer):
         await seen.sees("turns  42", "in state green")
 
 
-async def test_modules_say_that_there_is_no_old_code_or_who_runs_it(opened, peer):
+async def test_modules_say_that_there_is_no_old_code_or_who_runs_it(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("4")
         await seen.sees("No old code: every process runs 1986.a.")
@@ -125,7 +125,7 @@ async def test_modules_say_that_there_is_no_old_code_or_who_runs_it(opened, peer
         await seen.sees("still run by fil_color_fsm <12>")
 
 
-async def test_empty_views_say_what_is_missing(opened, peer):
+async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None:
     peer.world.releases = peer.world.releases[:1]
     async with opened() as seen:
         await seen.press("5")
@@ -136,14 +136,14 @@ async def test_empty_views_say_what_is_missing(opened, peer):
         await seen.sees("Nothing has happened yet.")
 
 
-async def test_events_of_the_past_and_of_now_are_listed(opened, peer):
+async def test_events_of_the_past_and_of_now_are_listed(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("7")
         peer.emit("log", "the machine turned green")
         await seen.sees("the machine turned green")
 
 
-async def test_a_filter_keeps_the_ancestors_and_esc_clears_it(opened):
+async def test_a_filter_keeps_the_ancestors_and_esc_clears_it(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("slash")
         await seen.type("color")
@@ -153,7 +153,7 @@ async def test_a_filter_keeps_the_ancestors_and_esc_clears_it(opened):
         await seen.sees("web_listener")
 
 
-async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened, peer):
+async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened: Open, peer: Peer) -> None:
     name = "[red]b[/]\x1bJ\n"
     peer.world.processes.append(a_process(20, name, "gen_server", 10))
     peer.world.states[20] = m.Term(type="str", text="'[bold]\x07 \u202egnp'")
@@ -169,13 +169,13 @@ async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened, peer
         assert "\x1b" not in seen.frame()
 
 
-async def test_help_lists_every_action_of_the_registry(opened):
+async def test_help_lists_every_action_of_the_registry(opened: Open) -> None:
     async with opened((120, 60)) as seen:
         await seen.press("question_mark")
         await seen.sees("Keys", "roll back", "Ends the probation", "marks what needs the dashboard to be armed")
 
 
-async def test_the_palette_runs_actions_by_name(opened):
+async def test_the_palette_runs_actions_by_name(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("ctrl+p")
         await seen.sees("Search")
@@ -185,7 +185,7 @@ async def test_the_palette_runs_actions_by_name(opened):
         await seen.sees("No old code")
 
 
-async def test_the_command_that_does_the_same_can_be_copied(opened):
+async def test_the_command_that_does_the_same_can_be_copied(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("c")
         await seen.hears("hotdash state fil@127.0.0.1 12")
@@ -194,14 +194,14 @@ async def test_the_command_that_does_the_same_can_be_copied(opened):
         await seen.hears("hotdash plan fil@127.0.0.1 1986.b")
 
 
-async def test_keys_can_be_remapped_and_the_footer_shows_it(opened):
+async def test_keys_can_be_remapped_and_the_footer_shows_it(opened: Open) -> None:
     async with opened(keymap={"view_modules": "m"}) as seen:
         assert "m Modules" in seen.frame()
         await seen.press("m")
         await seen.sees("No old code")
 
 
-async def test_the_mouse_opens_views_and_selects_rows(opened):
+async def test_the_mouse_opens_views_and_selects_rows(opened: Open) -> None:
     async with opened() as seen:
         await seen.pilot.click("Tabs", offset=(18, 0))
         await seen.sees("No old code")
@@ -209,7 +209,7 @@ async def test_the_mouse_opens_views_and_selects_rows(opened):
         await seen.sees("lib/fil-1986.a/src/fil/handler.py")
 
 
-async def test_a_paused_picture_stands_still(opened, peer):
+async def test_a_paused_picture_stands_still(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.sees("turns  41")
         await seen.press("z")
@@ -224,7 +224,7 @@ async def test_a_paused_picture_stands_still(opened, peer):
 # ------------------------------------------------------------------ selection is by identity
 
 
-async def test_selection_stays_on_its_process_when_rows_move(opened, peer):
+async def test_selection_stays_on_its_process_when_rows_move(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         key = ProcessKey("boot-1", FSM)
         assert seen.app.selected().process == key
@@ -239,7 +239,7 @@ async def test_selection_stays_on_its_process_when_rows_move(opened, peer):
         assert seen.app.selected().process == key
 
 
-async def test_a_process_that_ended_is_said_to_be_gone_and_nothing_takes_its_place(opened, peer):
+async def test_a_process_that_ended_is_said_to_be_gone_and_nothing_takes_its_place(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         peer.world.end(FSM)
         peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
@@ -251,7 +251,7 @@ async def test_a_process_that_ended_is_said_to_be_gone_and_nothing_takes_its_pla
         assert not asked(peer, "kill_process")
 
 
-async def test_a_dialog_acts_on_the_process_that_it_named(opened, peer):
+async def test_a_dialog_acts_on_the_process_that_it_named(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("R")
         await seen.sees("Restart fil_color_fsm", "<12>", "boot boot-1", "$ hotdash restart fil@127.0.0.1 12 --yes")
@@ -264,7 +264,7 @@ async def test_a_dialog_acts_on_the_process_that_it_named(opened, peer):
         assert asked(peer, "restart_process") == [m.Target(pid=FSM, boot_id="boot-1")]
 
 
-async def test_enter_at_once_and_esc_do_nothing(opened, peer):
+async def test_enter_at_once_and_esc_do_nothing(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         for answer in ("enter", "escape"):
             await seen.press("R")
@@ -277,7 +277,7 @@ async def test_enter_at_once_and_esc_do_nothing(opened, peer):
 # ------------------------------------------------------------------ rights
 
 
-async def test_read_only_refuses_every_operators_key(opened, peer):
+async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("5", "down")
         for key in ("S", "U", "D", "P", "X", "R", "K"):
@@ -287,7 +287,7 @@ async def test_read_only_refuses_every_operators_key(opened, peer):
         assert {name for name, _ in peer.asked} <= {"hello", "snapshot", "state", "events", "operations"}
 
 
-async def test_arming_asks_shows_itself_and_ends(opened):
+async def test_arming_asks_shows_itself_and_ends(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("exclamation_mark")
         await seen.sees("Arm fil@127.0.0.1")
@@ -297,7 +297,7 @@ async def test_arming_asks_shows_itself_and_ends(opened):
         await seen.sees("READ-ONLY")
 
 
-async def test_arming_ends_by_itself(opened):
+async def test_arming_ends_by_itself(opened: Open) -> None:
     now = [1_000_000.0]
     async with opened(read_only=False, clock=lambda: now[0]) as seen:
         await seen.sees("ARMED 15 min")
@@ -305,7 +305,7 @@ async def test_arming_ends_by_itself(opened):
         await seen.hears("Read-only again")
 
 
-async def test_a_viewers_cookie_cannot_arm(opened, peer):
+async def test_a_viewers_cookie_cannot_arm(opened: Open, peer: Peer) -> None:
     peer.world.role = "viewer"
     async with opened() as seen:
         await seen.press("exclamation_mark")
@@ -316,7 +316,7 @@ async def test_a_viewers_cookie_cannot_arm(opened, peer):
 # ------------------------------------------------------------------ the connection
 
 
-async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opened, peer):
+async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.sees("turns  41")
         peer.stop()
@@ -326,7 +326,7 @@ async def test_a_lost_node_stays_on_the_screen_with_its_age_and_comes_back(opene
         assert "What you see is" not in seen.frame()
 
 
-async def test_a_silent_node_is_called_stale(opened, peer):
+async def test_a_silent_node_is_called_stale(opened: Open, peer: Peer) -> None:
     now = [1_000_000.0]
     async with opened(clock=lambda: now[0]) as seen:
         peer.silent = True
@@ -341,7 +341,7 @@ async def test_a_silent_node_is_called_stale(opened, peer):
         await seen.sees("● live")
 
 
-async def test_a_restarted_node_is_noticed(opened, peer):
+async def test_a_restarted_node_is_noticed(opened: Open, peer: Peer) -> None:
     async with opened((160, 40)) as seen:
         await seen.sees("turns  41")
         world = fil_world()
@@ -353,7 +353,7 @@ async def test_a_restarted_node_is_noticed(opened, peer):
         assert seen.app.selected().process is None
 
 
-async def test_missed_events_lead_to_a_new_picture(opened, peer):
+async def test_missed_events_lead_to_a_new_picture(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("6")  # a view that takes no picture by itself
         peer.world.vsn = "1986.b"
@@ -364,7 +364,7 @@ async def test_missed_events_lead_to_a_new_picture(opened, peer):
 # ------------------------------------------------------------------ plan, upgrade, results
 
 
-async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened):
+async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened: Open) -> None:
     async with opened((120, 50)) as seen:
         await seen.press("5", "down", "p")
         await seen.sees(
@@ -376,7 +376,7 @@ async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened):
         await seen.sees("5 Releases", "unpacked")
 
 
-async def test_a_plan_without_changes_says_so(opened, peer):
+async def test_a_plan_without_changes_says_so(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("5", "p")
         await seen.sees("Nothing to do: the node runs 1986.a already.")
@@ -385,7 +385,7 @@ async def test_a_plan_without_changes_says_so(opened, peer):
         assert not asked(peer, "install")
 
 
-async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opened, peer):
+async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opened: Open, peer: Peer) -> None:
     peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(STUCK,))
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
@@ -395,7 +395,7 @@ async def test_blockers_are_shown_with_their_remedy_and_forbid_the_upgrade(opene
         assert not asked(peer, "install")
 
 
-async def test_a_transient_blocker_offers_to_wait(opened, peer):
+async def test_a_transient_blocker_offers_to_wait(opened: Open, peer: Peer) -> None:
     peer.world.plans["1986.b"] = a_plan("1986.b", blockers=(WAITING,))
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
@@ -407,7 +407,7 @@ async def test_a_transient_blocker_offers_to_wait(opened, peer):
         assert order.wait == 15.0
 
 
-async def test_an_upgrade_needs_the_version_typed(opened, peer):
+async def test_an_upgrade_needs_the_version_typed(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
         await seen.sees("plan 3f9a1c", "on fil@127.0.0.1", "$ hotdash upgrade fil@127.0.0.1 1986.b --yes")
@@ -432,7 +432,7 @@ def tried(**more: object) -> m.Rehearsed:
     return m.Rehearsed(**fields)  # type: ignore[arg-type]  # checked by msgspec on the wire
 
 
-async def test_a_plan_shows_what_the_rehearsal_found(opened, peer):
+async def test_a_plan_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -> None:
     failed = tried(
         outcome="raised", message="its code_change raised KeyError: 'turns'", trace=("color_fsm.py:9 code_change: x",)
     )
@@ -453,7 +453,7 @@ async def test_a_plan_shows_what_the_rehearsal_found(opened, peer):
         await seen.sees("What a failed install can't put back", "f can't.")
 
 
-async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened, peer):
+async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened: Open, peer: Peer) -> None:
     unknown = tried(outcome="unrehearsed", message="its code_change calls the runtime")
     peer.world.plans["1986.b"] = a_plan("1986.b", rehearsal=rehearsal(unrehearsed=1, results=(unknown,)))
     async with opened((100, 40), read_only=False) as seen:
@@ -466,7 +466,7 @@ async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(op
         assert order.unrehearsed
 
 
-async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened, peer):
+async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "U")
         await seen.sees("Type 1986.b to go on")
@@ -479,14 +479,16 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
         assert seen.app.focused.id == "do"
 
 
-async def test_the_wrong_direction_is_not_taken(opened, peer):
+async def test_the_wrong_direction_is_not_taken(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "D")
         await seen.hears("is the way up: U")
         assert not asked(peer, "install")
 
 
-async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_outcome(opened, peer):
+async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_outcome(
+    opened: Open, peer: Peer
+) -> None:
     async with opened((120, 40), read_only=False) as seen:
         await upgrade_to_b(seen)
         (order,) = asked(peer, "install")
@@ -502,7 +504,7 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
         await seen.sees("install 1986.a → 1986.b", "'lime' → 'red'")
 
 
-async def test_a_failed_upgrade_shows_who_failed_and_why(opened, peer):
+async def test_a_failed_upgrade_shows_who_failed_and_why(opened: Open, peer: Peer) -> None:
     peer.outcome = "put back"
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
@@ -514,7 +516,7 @@ async def test_a_failed_upgrade_shows_who_failed_and_why(opened, peer):
         )  # fmt: skip
 
 
-async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_afterwards(opened, peer):
+async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_afterwards(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
         peer.advance()
@@ -527,7 +529,7 @@ async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_after
         await seen.sees("1986.b is current, on probation")
 
 
-async def test_an_operation_that_the_node_forgot_stays_unknown(opened, peer):
+async def test_an_operation_that_the_node_forgot_stays_unknown(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
         world = fil_world()
@@ -536,7 +538,7 @@ async def test_an_operation_that_the_node_forgot_stays_unknown(opened, peer):
         await seen.hears("its outcome is unknown. This node knows of no operation op-1.")
 
 
-async def test_commit_makes_the_release_permanent(opened, peer):
+async def test_commit_makes_the_release_permanent(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
         while peer.advance().ended is None:
@@ -550,7 +552,7 @@ async def test_commit_makes_the_release_permanent(opened, peer):
         assert asked(peer, "commit") == [m.Commit(reason="commit 1986.b")]
 
 
-async def test_roll_back_is_planned_confirmed_and_watched(opened, peer):
+async def test_roll_back_is_planned_confirmed_and_watched(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
         while peer.advance().ended is None:
@@ -565,7 +567,7 @@ async def test_roll_back_is_planned_confirmed_and_watched(opened, peer):
         assert len(asked(peer, "rollback")) == 1
 
 
-async def test_staging_uploads_the_file_and_selects_the_release(opened, peer, tmp_path):
+async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, peer: Peer, tmp_path: Path) -> None:
     tarball = tmp_path / "fil-1986.d.tar.gz"
     tarball.write_bytes(b"release" * 100_000)
     async with opened(read_only=False) as seen:
@@ -581,14 +583,14 @@ async def test_staging_uploads_the_file_and_selects_the_release(opened, peer, tm
         await eventually(lambda: seen.app.selected().vsn == "1986.d")
 
 
-async def test_a_refusal_of_the_node_is_told_in_its_own_words(opened, peer):
+async def test_a_refusal_of_the_node_is_told_in_its_own_words(opened: Open, peer: Peer) -> None:
     peer.refuse["plan"] = "fil 1986.b was built for Python 3.13; this node runs 3.11."
     async with opened() as seen:
         await seen.press("5", "down", "p")
         await seen.hears("was built for Python 3.13")
 
 
-async def test_states_with_many_parts_are_told_as_cut(opened, peer):
+async def test_states_with_many_parts_are_told_as_cut(opened: Open, peer: Peer) -> None:
     peer.world.states[FSM] = m.Term(type="list", items=(("0", string("a")),), cut=930)
     async with opened() as seen:
         await seen.sees("… 930 more left out")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -341,7 +343,7 @@ def test_the_footer_and_the_help_show_remapped_keys() -> None:
     assert {"stage", "plan", "upgrade"} <= {action.id for action in footer_actions("releases")}
 
 
-def test_a_keymap_names_actions_or_is_refused(tmp_path) -> None:
+def test_a_keymap_names_actions_or_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     assert read_keymap(path) == {}
     path.write_text("upgrade = 'ctrl+u'")

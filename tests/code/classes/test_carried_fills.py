@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import LoadFailed
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -29,7 +33,7 @@ MADE = "stats = {{'a': {n}, 'rows': [{n}]}}\n"
 
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("order", ["__carry__ = ['stats']\n" + MADE, MADE + "__carry__ = ['stats']\n"])
-def test_a_body_that_fills_what_it_made_leaves_the_live_object_alone(app, fill, order):
+def test_a_body_that_fills_what_it_made_leaves_the_live_object_alone(app: App, fill: str, order: str) -> None:
     app.boot(a=MADE.format(n=1))
     a = importlib.import_module("a")
     stats, seen = a.stats, {"a": 1, "rows": [1]}
@@ -44,7 +48,7 @@ def test_a_body_that_fills_what_it_made_leaves_the_live_object_alone(app, fill, 
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_a_body_that_would_change_what_it_did_not_make_is_refused(app, fill):
+def test_a_body_that_would_change_what_it_did_not_make_is_refused(app: App, fill: str) -> None:
     app.boot(a=MADE.format(n=1))
     a = importlib.import_module("a")
     text = f"__carry__ = ['stats']\nif 'stats' not in globals():\n    {MADE.format(n=0)}{fill}\n"
@@ -54,14 +58,14 @@ def test_a_body_that_would_change_what_it_did_not_make_is_refused(app, fill):
     assert a.stats == {"a": 1, "rows": [1]}
 
 
-def test_numbers_and_texts_can_t_be_changed_so_nothing_is_refused(app):
+def test_numbers_and_texts_can_t_be_changed_so_nothing_is_refused(app: App) -> None:
     app.boot(a="count = 3\n")
     a = importlib.import_module("a")
     app.load(a="__carry__ = ['count']\ncount += 1\nSEEN = count\n")
     assert (a.count, a.SEEN) == (3, 3)
 
 
-def test_attributes_of_a_carried_object_are_left_alone(app):
+def test_attributes_of_a_carried_object_are_left_alone(app: App) -> None:
     body = """
         import types
         __carry__ = ["pool"]
@@ -77,12 +81,12 @@ def test_attributes_of_a_carried_object_are_left_alone(app):
     assert (a.pool.size, a.pool.inner.size, a.SIZE) == (1, 1, 1)
 
 
-def test_a_first_version_fills_as_ever(app):
+def test_a_first_version_fills_as_ever(app: App) -> None:
     app.boot(a="__carry__ = ['stats']\nstats = {}\nstats['a'] = 1\n")
     assert importlib.import_module("a").stats == {"a": 1}
 
 
-def test_names_may_be_listed_one_after_the_other(app):
+def test_names_may_be_listed_one_after_the_other(app: App) -> None:
     app.boot(a="one, two = [1], [1]\n")
     a = importlib.import_module("a")
     one, two = a.one, a.two

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.class_examples import HEAD, KINDS, module
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -30,11 +35,10 @@ CHANGING = KINDS["dataclass"].replace("return self.x * FACTOR", "return self.x *
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_class_is_a_new_class(app, change):
+def test_a_changed_class_is_a_new_class(app: App, change: str) -> None:
     was, becomes = CHANGES[change]
     app.boot(a=module(CHANGING))
-    import a
-
+    a = imported("a")
     thing, first = a.Thing, a.Thing(1)
     text = HEAD + CHANGING
     assert was in text
@@ -144,27 +148,25 @@ NOT_CARRIED = {
 
 
 @pytest.mark.parametrize("case", NOT_CARRIED)
-def test_what_is_not_certain_is_not_carried(app, case):
+def test_what_is_not_certain_is_not_carried(app: App, case: str) -> None:
     text = textwrap.dedent(NOT_CARRIED[case])
     app.boot(a=text.replace("{n}", "1") + "X = 1\n")
-    import a
-
+    a = imported("a")
     thing = a.Thing
     app.load(a=text.replace("{n}", "2") + "X = 2\n")
     assert a.X == 2
     assert a.Thing is not thing
 
 
-def test_an_instance_of_a_replaced_class_has_its_old_functions(app):
+def test_an_instance_of_a_replaced_class_has_its_old_functions(app: App) -> None:
     app.boot(a=module(CHANGING))
-    import a
-
+    a = imported("a")
     first = a.Thing(1)
     app.load(a=module(CHANGING.replace("x: int = 1", "x: int = 2")))
     assert type(first).double.__globals__ is app.server.versions("a")[1].namespace
 
 
-def test_a_class_with_a_type_variable_of_its_module_is_carried_if_that_is(app):
+def test_a_class_with_a_type_variable_of_its_module_is_carried_if_that_is(app: App) -> None:
     body = """
         from dataclasses import dataclass
         from typing import Generic, TypeVar
@@ -177,9 +179,8 @@ def test_a_class_with_a_type_variable_of_its_module_is_carried_if_that_is(app):
     """
     carry = "__carry__ = ['T']"
     app.boot(a=body.format(carry=carry, n=1), b=body.format(carry="", n=1))
-    import a
-    import b
-
+    a = imported("a")
+    b = imported("b")
     boxes = a.Box, b.Box
     app.load(a=body.format(carry=carry, n=2), b=body.format(carry="", n=2))
     assert a.Box is boxes[0]

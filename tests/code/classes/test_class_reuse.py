@@ -8,10 +8,15 @@ import gc
 import pickle
 import sys
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.class_examples import KINDS, module
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -28,10 +33,9 @@ def old_namespace(app):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_unchanged_class_is_carried_over(app, kind):
+def test_an_unchanged_class_is_carried_over(app: App, kind: str) -> None:
     app.boot(a=module(KINDS[kind], tail="VALUE = 1\n"))
-    import a
-
+    a = imported("a")
     thing, token = a.Thing, old_namespace(app)
     before = dict(vars(thing))
     batch = app.load(a="# moved down a line\n" + module(KINDS[kind], tail="VALUE = 2\n"))
@@ -48,7 +52,7 @@ def test_an_unchanged_class_is_carried_over(app, kind):
     assert token() is None, "the carried class keeps the old namespace alive"
 
 
-def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app):
+def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app: App) -> None:
     body = """
         import enum
         from dataclasses import dataclass
@@ -72,9 +76,8 @@ def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app):
                 return {n}
     """
     app.boot(a=body.format(n=1), b="from a import Boom, Colour, State\nimport a\n")
-    import a
-    import b
-
+    a = imported("a")
+    b = imported("b")
     old = (a.Colour, a.State, a.Boom, a.Colour.RED, a.DEFAULT)
     louder = a.Louder
     app.load(a=body.format(n=2))
@@ -90,7 +93,7 @@ def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app):
         a.fail()
 
 
-def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app):
+def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app: App) -> None:
     errors = "class Boom(Exception):\n    pass\nX = {n}\n"
     shop = """
         import errors
@@ -100,8 +103,7 @@ def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app):
         X = {n}
     """
     app.boot(errors=errors.format(n=1), shop=shop.format(n=1))
-    import shop as module
-
+    module = imported("shop")
     classes = module.Late, module.Later
     app.load(shop=shop.format(n=2), errors=errors.format(n=2))
     assert (module.Late, module.Later) == classes
@@ -110,11 +112,10 @@ def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app):
     assert module.Later is not classes[1]
 
 
-def test_nothing_can_be_seen_of_it_before_the_commit(app):
+def test_nothing_can_be_seen_of_it_before_the_commit(app: App) -> None:
     text = module(KINDS["dataclass"])
     app.boot(a=text)
-    import a
-
+    a = imported("a")
     before = dict(vars(a.Thing))
     app.prepare(a=text + "X = 2\n").discard()
     batch = app.prepare(a=text + "X = 3\n")
@@ -124,11 +125,10 @@ def test_nothing_can_be_seen_of_it_before_the_commit(app):
     assert dict(vars(a.Thing)) != before
 
 
-def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_current(app):
+def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_current(app: App) -> None:
     text = module(KINDS["exception"])
     app.boot(a=text)
-    import a
-
+    a = imported("a")
     first = app.server.versions("a")[0].namespace
     assert a.Thing.__init__.__globals__ is first
     batch = app.load(a="\n\n" + text)
@@ -147,11 +147,10 @@ def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_curr
     assert a.Thing.__init__.__globals__ is not first
 
 
-def test_a_class_that_goes_and_comes_back_wears_what_its_version_has(app):
+def test_a_class_that_goes_and_comes_back_wears_what_its_version_has(app: App) -> None:
     text = "class Boom(Exception):\n    def f(self):\n        return 1\n"
     app.boot(a=text)
-    import a
-
+    a = imported("a")
     boom, error = a.Boom, a.Boom()
     app.load(a=text + "X = 2\n")
     app.load(a=text.replace("1", "3"))
@@ -167,11 +166,10 @@ def test_a_class_that_goes_and_comes_back_wears_what_its_version_has(app):
     assert token() is None
 
 
-def test_pickle_copy_and_equality_work_across_a_load(app):
+def test_pickle_copy_and_equality_work_across_a_load(app: App) -> None:
     text = module(KINDS["dataclass"])
     app.boot(a=text)
-    import a
-
+    a = imported("a")
     thing = a.Thing(5, [1])
     data = pickle.dumps(thing)
     app.load(a=text + "X = 2\n")
@@ -185,11 +183,10 @@ def test_pickle_copy_and_equality_work_across_a_load(app):
     assert type(copy.deepcopy(thing)) is type(thing)
 
 
-def test_composite_flags_and_lookups_survive(app):
+def test_composite_flags_and_lookups_survive(app: App) -> None:
     text = "import enum\nclass Mode(enum.Flag):\n    R = 1\n    W = 2\n    X = 4\n"
     app.boot(a=text)
-    import a
-
+    a = imported("a")
     mode = a.Mode.R | a.Mode.X
     app.load(a=text + "N = 2\n")
     assert a.Mode(5) is mode
@@ -197,7 +194,7 @@ def test_composite_flags_and_lookups_survive(app):
     assert mode == ~a.Mode.W
 
 
-def test_local_names_of_a_body_are_its_global_ones(app):
+def test_local_names_of_a_body_are_its_global_ones(app: App) -> None:
     body = """
         class Boom(Exception):
             pass
@@ -214,8 +211,7 @@ def test_local_names_of_a_body_are_its_global_ones(app):
         pairs = {{a: b for a in range(N) for b in range(N)}}
     """
     app.boot(a=body.format(n=1))
-    import a
-
+    a = imported("a")
     boom = a.Boom
     app.load(a=body.format(n=2))
     assert a.Boom is boom
@@ -226,10 +222,9 @@ def test_local_names_of_a_body_are_its_global_ones(app):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_instances_of_carried_classes_hold_no_old_version(app, kind):
+def test_instances_of_carried_classes_hold_no_old_version(app: App, kind: str) -> None:
     app.boot(a=module(KINDS[kind], tail="VALUE = 1\n"))
-    import a
-
+    a = imported("a")
     thing, token = a.Thing, old_namespace(app)
     kept = [thing, getattr(thing, "__members__", None)]
     if not isinstance(thing, enum.EnumType):

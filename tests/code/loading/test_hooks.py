@@ -5,10 +5,15 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import LoadFailed
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -16,12 +21,11 @@ pytest_plugins = ["tests.support.code_shop"]
 # ---------------------------------------------------------------- __vsn__
 
 
-def test_a_module_may_declare_its_version(app):
+def test_a_module_may_declare_its_version(app: App) -> None:
     app.boot(a="__vsn__ = '1.2'\n", b="__vsn__ = 7\n", c="")
-    import a  # noqa: F401
-    import b  # noqa: F401
-    import c  # noqa: F401
-
+    imported("a")
+    imported("b")
+    imported("c")
     app.load(a="__vsn__ = '1.3'\n")
     current, old = app.server.versions("a")
     assert (current.vsn, old.vsn) == ("1.3", "1.2")
@@ -40,10 +44,9 @@ def __on_load__(old):
 """
 
 
-def test_on_load_is_called_with_the_old_namespace_or_none(app):
+def test_on_load_is_called_with_the_old_namespace_or_none(app: App) -> None:
     app.boot(a=ON_LOAD.format(n=1))
-    import a
-
+    a = imported("a")
     assert a.CALLS == [None]
     batch = app.load(a=ON_LOAD.format(n=2), fresh=ON_LOAD.format(n=9))
     assert a.CALLS == [1]
@@ -59,11 +62,10 @@ REFUSING = "X = {n}\ndef __on_load__(old):\n    if old is not None:\n        rai
 
 
 @pytest.mark.parametrize("mates", [{}, {"b": "X = 2\n", "fresh": "X = 2\n"}])
-def test_an_on_load_that_raises_refuses_the_whole_batch(app, mates):
+def test_an_on_load_that_raises_refuses_the_whole_batch(app: App, mates: str) -> None:
     app.boot(a="X = 1\n", b="X = 1\n")
-    import a
-    import b
-
+    a = imported("a")
+    b = imported("b")
     seen = dict(vars(a))
     with pytest.raises(LoadFailed) as failed:
         app.prepare(a=REFUSING.format(n=2), **mates)
@@ -77,22 +79,20 @@ def test_an_on_load_that_raises_refuses_the_whole_batch(app, mates):
     assert a.X == 3
 
 
-def test_an_on_load_that_raises_refuses_a_first_import(app):
+def test_an_on_load_that_raises_refuses_a_first_import(app: App) -> None:
     app.boot(a="def __on_load__(old):\n    raise RuntimeError('not now')\n", b="X = 1\n")
     with pytest.raises(RuntimeError, match="not now"):
-        import a
+        imported("a")
     assert "a" not in sys.modules
     assert app.server.versions("a") == (None, None)
     app.boot(a="X = 1\n", b="X = 1\n")
-    import a
-
+    a = imported("a")
     assert a.X == 1
 
 
-def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(app):
+def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(app: App) -> None:
     app.boot(a=REFUSING.format(n=1))
-    import a
-
+    a = imported("a")
     app.load(a="X = 2\n")
     with pytest.raises(LoadFailed, match="not now"):
         app.prepare(a=REFUSING.format(n=1))
@@ -108,10 +108,9 @@ def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(ap
         ("__on_load__ = 7\n", "__on_load__ is 7: make it a function of the old namespace"),
     ],
 )
-def test_an_on_load_accepts_by_returning_none(app, hook, said):
+def test_an_on_load_accepts_by_returning_none(app: App, hook: str, said: str) -> None:
     app.boot(a="")
-    import a  # noqa: F401
-
+    imported("a")
     with pytest.raises(LoadFailed, match=said) as failed:
         app.prepare(a=hook)
     assert "line 0" not in str(failed.value)
@@ -119,11 +118,10 @@ def test_an_on_load_accepts_by_returning_none(app, hook, said):
         app.prepare(fresh=hook)
 
 
-def test_an_on_load_may_take_over_from_the_old_namespace_itself(app):
+def test_an_on_load_may_take_over_from_the_old_namespace_itself(app: App) -> None:
     body = "N = {n}\nlog = []\ndef __on_load__(old):\n    if old:\n        log.extend(old['log'])\n    log.append(N)\n"
     app.boot(a=body.format(n=1))
-    import a
-
+    a = imported("a")
     first = a.log
     batch = app.load(a=body.format(n=2))
     assert a.log == [1, 2]
@@ -148,10 +146,9 @@ def put(key, store=cache):
 """
 
 
-def test_what_carry_lists_stays_the_same_object(app):
+def test_what_carry_lists_stays_the_same_object(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
-    import a
-
+    a = imported("a")
     cache, put = a.cache, a.put
     put("x")
     batch = app.prepare(a=CARRYING.format(n=2))
@@ -168,17 +165,16 @@ def test_what_carry_lists_stays_the_same_object(app):
     assert a.put("w") == {"x": 1, "y": 1, "z": 2, "late": 1, "w": 1}
 
 
-def test_a_name_is_carried_wherever_its_list_stands(app):
+def test_a_name_is_carried_wherever_its_list_stands(app: App) -> None:
     app.boot(a="cache = ['old']\n")
-    import a
-
+    a = imported("a")
     cache = a.cache
     app.load(a="cache = []\nTAKEN_BEFORE = cache\n__carry__ = ('cache',)\nTAKEN_AFTER = cache\n")
     assert a.cache is a.TAKEN_AFTER is cache
     assert a.TAKEN_BEFORE == []
 
 
-def test_a_body_can_tell_what_it_needn_t_make(app):
+def test_a_body_can_tell_what_it_needn_t_make(app: App) -> None:
     body = """
         import counted
         __carry__ = ["connection"]
@@ -187,19 +183,17 @@ def test_a_body_can_tell_what_it_needn_t_make(app):
         X = {n}
     """
     app.boot(a=body.format(n=1), counted="MADE = []\ndef connect():\n    MADE.append(1)\n    return object()\n")
-    import a
-    import counted
-
+    a = imported("a")
+    counted = imported("counted")
     connection = a.connection
     app.load(a=body.format(n=2))
     assert a.connection is connection
     assert counted.MADE == [1]
 
 
-def test_carry_reaches_a_version_that_is_taken_back(app):
+def test_carry_reaches_a_version_that_is_taken_back(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
-    import a
-
+    a = imported("a")
     a.put("x")
     app.load(a=CARRYING.format(n=2))
     a.put("y")
@@ -210,9 +204,9 @@ def test_carry_reaches_a_version_that_is_taken_back(app):
     assert app.server.versions("a")[1].namespace["count"] == 1
 
 
-def test_carried_objects_hold_no_version(app):
+def test_carried_objects_hold_no_version(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
-    import a
+    a = imported("a")
 
     class Token:
         pass
@@ -236,10 +230,9 @@ def __carry__(old):
 """
 
 
-def test_carry_may_be_a_function_of_the_old_namespace(app):
+def test_carry_may_be_a_function_of_the_old_namespace(app: App) -> None:
     app.boot(a=FUNCTION.format(n=1))
-    import a
-
+    a = imported("a")
     assert a.total == 1
     batch = app.load(a=FUNCTION.format(n=10))
     assert (a.total, a.before) == (11, 1)
@@ -262,32 +255,29 @@ def test_carry_may_be_a_function_of_the_old_namespace(app):
         ("def __carry__(old):\n    raise KeyError('x')\n", "KeyError: 'x'"),
     ],
 )
-def test_a_carry_that_makes_no_sense_is_refused(app, text, said):
+def test_a_carry_that_makes_no_sense_is_refused(app: App, text: str, said: str) -> None:
     app.boot(a="X = 1\n")
-    import a
-
+    a = imported("a")
     with pytest.raises(LoadFailed, match=said):
         app.prepare(a=text)
     assert a.X == 1
 
 
 @pytest.mark.parametrize("text", ["__carry__ = 'cache'\n", "globals()['__carry__'] = 'cache'\n"])
-def test_a_carry_that_makes_no_sense_is_refused_from_the_first_import_on(app, text):
+def test_a_carry_that_makes_no_sense_is_refused_from_the_first_import_on(app: App, text: str) -> None:
     app.boot(a="X = 1\n", b=text)
-    import a  # noqa: F401
-
+    imported("a")
     said = "__carry__ is 'cache': make it a list of names, or a function of the old namespace"
     for modules in ({"fresh": text}, {"a": text}):
         with pytest.raises(LoadFailed, match=said):
             app.prepare(**modules)
     with pytest.raises(TypeError, match=said):
-        import b  # noqa: F401
+        imported("b")
 
 
-def test_a_class_can_be_carried_on_purpose(app):
+def test_a_class_can_be_carried_on_purpose(app: App) -> None:
     app.boot(a="class Plain:\n    def f(self):\n        return 1\n")
-    import a
-
+    a = imported("a")
     plain = a.Plain
     app.load(a="__carry__ = ['Plain']\nclass Plain:\n    def f(self):\n        return 2\n")
     assert a.Plain is plain

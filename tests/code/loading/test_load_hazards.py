@@ -8,10 +8,15 @@ import logging
 import signal
 import sys
 import types
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import CodeError, LoadFailed, Source
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -29,7 +34,7 @@ def warnings(app, **modules):
     return batch.warnings()
 
 
-def test_an_ordinary_load_has_nothing_to_warn_of(app):
+def test_an_ordinary_load_has_nothing_to_warn_of(app: App) -> None:
     body = """
         import abc, enum, functools, logging
         from dataclasses import dataclass
@@ -64,12 +69,12 @@ def test_an_ordinary_load_has_nothing_to_warn_of(app):
 # ---------------------------------------------------------------- what can't be loaded at all
 
 
-def test_the_main_program_is_refused(app, tmp_path):
+def test_the_main_program_is_refused(app: App, tmp_path: Path) -> None:
     with pytest.raises(CodeError, match="__main__ is the program that was started: restart the node"):
         app.server.prepare([Source("__main__", str(tmp_path / "x.py"), "shop", "2.0")])
 
 
-def test_a_c_extension_is_refused(app, tmp_path, monkeypatch):
+def test_a_c_extension_is_refused(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = str(tmp_path / f"fast{importlib.machinery.EXTENSION_SUFFIXES[0]}")
     with pytest.raises(CodeError, match="fast is a C extension, of which a process can have only one"):
         app.server.prepare([Source("fast", file, "shop", "2.0")])
@@ -80,7 +85,7 @@ def test_a_c_extension_is_refused(app, tmp_path, monkeypatch):
         app.server.prepare([Source("fast", str(tmp_path / "fast.py"), "shop", "2.0")])
 
 
-def test_a_third_party_module_is_refused_and_its_file_named(app, tmp_path):
+def test_a_third_party_module_is_refused_and_its_file_named(app: App, tmp_path: Path) -> None:
     with pytest.raises(CodeError, match=r"msgspec was imported from .*msgspec/__init__.py before"):
         app.server.prepare([Source("msgspec", str(tmp_path / "msgspec.py"), "shop", "2.0")])
 
@@ -88,7 +93,7 @@ def test_a_third_party_module_is_refused_and_its_file_named(app, tmp_path):
 # ---------------------------------------------------------------- warnings
 
 
-def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app):
+def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app: App) -> None:
     outside = """
         KNOWN = []
         class Base:
@@ -107,7 +112,7 @@ def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app):
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 
 
-def test_registrations_with_generic_functions_are_named(app):
+def test_registrations_with_generic_functions_are_named(app: App) -> None:
     outside = """
         import functools
         @functools.singledispatch
@@ -134,7 +139,7 @@ def test_registrations_with_generic_functions_are_named(app):
     )
 
 
-def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(app):
+def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(app: App) -> None:
     (_, a, _) = imported(
         app,
         outside="import abc\nclass Reader(abc.ABC): ...\nclass Writer(abc.ABC): ...\n",
@@ -147,7 +152,7 @@ def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(ap
     assert issubclass(a.File, sys.modules["outside"].Reader)
 
 
-def test_exit_functions_and_signal_handlers_are_named(app):
+def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
     (a,) = imported(app, a="def handler(*_): ...\ndef at_exit(): ...\n")
     before = signal.signal(signal.SIGUSR2, a.handler)
     try:
@@ -179,7 +184,7 @@ def prometheus(monkeypatch):
 
 
 @pytest.mark.usefixtures("prometheus")
-def test_metrics_that_register_themselves_are_named_with_the_remedy(app):
+def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) -> None:
     body = "from prometheus_client import Counter\nREQUESTS = Counter('requests')\nX = {n}\n"
     (a,) = imported(app, a=body.format(n=1))
     with pytest.raises(LoadFailed, match=r"name them in `__carry__ = \['REQUESTS'\]`"):
@@ -200,7 +205,7 @@ def test_metrics_that_register_themselves_are_named_with_the_remedy(app):
     assert a.REQUESTS is requests
 
 
-def test_what_was_patched_from_outside_is_named(app, monkeypatch):
+def test_what_was_patched_from_outside_is_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "def f(): ...\ndef g(): ...\nclass C: ...\nX = {n}\ndef twice(): ...\ndef twice(): ...\n"
     (a, b) = imported(app, a=body.format(n=1), b="def hold(): ...\n")
     monkeypatch.setattr(a, "f", lambda: "patched")
@@ -214,7 +219,7 @@ def test_what_was_patched_from_outside_is_named(app, monkeypatch):
     )
 
 
-def test_what_a_decorator_made_elsewhere_is_named(app):
+def test_what_a_decorator_made_elsewhere_is_named(app: App) -> None:
     decorators = "def logged(f):\n    def wrapper():\n        return {n}\n    return wrapper\n"
     imported(
         app,
@@ -227,7 +232,7 @@ def test_what_a_decorator_made_elsewhere_is_named(app):
     )
 
 
-def test_carried_objects_that_keep_the_old_version_are_named(app):
+def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
     body = """
         __carry__ = ["cache", "hook", "plain"]
         class Cache: ...
@@ -246,7 +251,7 @@ def test_carried_objects_that_keep_the_old_version_are_named(app):
 # ---------------------------------------------------------------- dependents
 
 
-def test_classes_outside_that_are_built_upon_a_replaced_class_are_listed(app):
+def test_classes_outside_that_are_built_upon_a_replaced_class_are_listed(app: App) -> None:
     models = """
         from dataclasses import dataclass
         class Base: ...
@@ -342,7 +347,7 @@ REGISTERING = """
 """
 
 
-def test_registries_that_decorators_fill_are_named(app):
+def test_registries_that_decorators_fill_are_named(app: App) -> None:
     imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
         "a registers with registry.COMMANDS while its body runs: at once, and for good.",
@@ -355,7 +360,7 @@ def test_registries_that_decorators_fill_are_named(app):
     )
 
 
-def test_registries_that_are_made_anew_without_those_who_registered_are_named(app):
+def test_registries_that_are_made_anew_without_those_who_registered_are_named(app: App) -> None:
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     imported(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
@@ -371,13 +376,13 @@ def test_registries_that_are_made_anew_without_those_who_registered_are_named(ap
     )
 
 
-def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning(app):
+def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning(app: App) -> None:
     imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
     both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
     assert warnings(app, **both) == ()
 
 
-def test_log_handlers_and_filters_that_a_body_adds_are_named(app):
+def test_log_handlers_and_filters_that_a_body_adds_are_named(app: App) -> None:
     adding = """
         import logging
         log = logging.getLogger("shop.orders")

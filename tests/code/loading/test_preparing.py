@@ -9,18 +9,22 @@ import importlib
 import sys
 import threading
 import typing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import CodeError, LoadFailed
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App, Gate
 
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def test_a_prepared_batch_is_invisible_until_its_commit(app):
+def test_a_prepared_batch_is_invisible_until_its_commit(app: App) -> None:
     app.boot(a="X = 1\n")
-    import a
-
+    a = imported("a")
     real_import, names = builtins.__import__, set(sys.modules)
     batch = app.prepare(a="X = 2\n", fresh="import a\nX = a.X\n")
     assert a.X == 1
@@ -33,16 +37,15 @@ def test_a_prepared_batch_is_invisible_until_its_commit(app):
     assert (a.X, importlib.import_module("fresh").X) == (2, 2)
 
 
-async def test_threads_and_callbacks_never_see_what_is_being_prepared(app, gate):
+async def test_threads_and_callbacks_never_see_what_is_being_prepared(app: App, gate: Gate) -> None:
     app.boot(
         a="X = 1\ndef lazily():\n    import late\n    from pkg import sub\n    return X, late.X, sub.X\n",
         late="X = 1\n",
         pkg____init__="X = 1\n",
         pkg__sub="X = 1\n",
     )
-    import a
-    import pkg
-
+    a = imported("a")
+    pkg = imported("pkg")
     new = {
         "a": "import late\nfrom pkg import sub, extra\nX = 2\n",
         "late": "X = 2\n",
@@ -65,28 +68,25 @@ async def test_threads_and_callbacks_never_see_what_is_being_prepared(app, gate)
     assert (a.X, sys.modules["late"].X, pkg.sub.X, pkg.extra.Y) == (2, 2, 2, 2)
 
 
-def test_batch_mates_see_each_other_new_and_the_rest_as_it_is(app):
+def test_batch_mates_see_each_other_new_and_the_rest_as_it_is(app: App) -> None:
     app.boot(a="X = 1\n", b="import a\nX = a.X\n", other="X = 1\n")
-    import b
-
+    b = imported("b")
     batch = app.prepare(b="import a, other\nfrom a import X as Y\nX = a.X, Y, other.X\n", a="X = 2\n")
     assert batch.namespace("b")["X"] == (2, 2, 1)
     assert b.X == 1
 
 
-def test_what_a_staged_body_stores_is_the_stable_object_wherever_it_stores_it(app):
+def test_what_a_staged_body_stores_is_the_stable_object_wherever_it_stores_it(app: App) -> None:
     app.boot(a="X = 1\n")
-    import a
-
+    a = imported("a")
     app.load(
         a="X = 2\n",
         b="import a, pkg.sub\nHELD = [a]\ndef f(module=a):\n    return module.X\nclass C:\n    module = a\n",
         pkg____init__="",
         pkg__sub="",
     )
-    import b
-    import pkg.sub
-
+    b = imported("b")
+    pkg = imported("pkg.sub")
     assert b.a is b.HELD[0] is b.C.module is a is sys.modules["a"]
     assert b.pkg is pkg
     assert b.pkg.sub is sys.modules["pkg.sub"]
@@ -94,21 +94,20 @@ def test_what_a_staged_body_stores_is_the_stable_object_wherever_it_stores_it(ap
     assert b.f() == b.C.module.X == 3
 
 
-def test_circular_and_relative_imports_are_prepared_in_their_natural_order(app):
+def test_circular_and_relative_imports_are_prepared_in_their_natural_order(app: App) -> None:
     text = {
         "pkg____init__": "from . import one, two\nfrom .two import TWO\n",
         "pkg__one": "from . import two\nimport pkg.two as again\nONE = {n}\ndef f():\n    return two.TWO + again.TWO\n",
         "pkg__two": "import pkg.one\nfrom pkg import one\nTWO = {n}\ndef g():\n    return pkg.one.ONE + one.ONE\n",
     }
     app.boot(**{name: body.format(n=1) for name, body in text.items()})
-    import pkg
-
+    pkg = imported("pkg")
     assert (pkg.one.f(), pkg.two.g(), pkg.TWO) == (2, 2, 1)
     app.load(**{name: body.format(n=10) for name, body in text.items()})
     assert (pkg.one.f(), pkg.two.g(), pkg.TWO) == (20, 20, 10)
 
 
-def test_a_whole_new_package_is_prepared(app):
+def test_a_whole_new_package_is_prepared(app: App) -> None:
     app.boot(a="")
     app.load(
         a="from fresh.deep import leaf\nfrom fresh.deep.leaf import *\nimport fresh.deep\nX = fresh.deep.leaf.LEAF\n",
@@ -116,25 +115,22 @@ def test_a_whole_new_package_is_prepared(app):
         fresh__deep____init__="",
         fresh__deep__leaf="LEAF = 1\n",
     )
-    import a
-    import fresh
-
+    a = imported("a")
+    fresh = imported("fresh")
     assert a.X == a.LEAF == a.leaf.LEAF == fresh.grandchild.LEAF == 1
     assert a.leaf is sys.modules["fresh.deep.leaf"]
 
 
-def test_a_new_submodule_is_found_through_a_package_outside_the_batch(app):
+def test_a_new_submodule_is_found_through_a_package_outside_the_batch(app: App) -> None:
     app.boot(pkg____init__="", a="")
-    import pkg
-
+    pkg = imported("pkg")
     batch = app.prepare(
         pkg__fresh="X = 1\n",
         a="import pkg.fresh\nfrom pkg import fresh\nfrom pkg.fresh import X\nY = pkg.fresh.X\n",
     )
     assert not hasattr(pkg, "fresh")
     batch.commit()
-    import a
-
+    a = imported("a")
     assert a.Y == a.X == a.fresh.X == 1
     assert pkg.fresh is a.fresh
     batch.revert()
@@ -142,10 +138,9 @@ def test_a_new_submodule_is_found_through_a_package_outside_the_batch(app):
     assert "pkg.fresh" not in sys.modules
 
 
-def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app):
+def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app: App) -> None:
     app.boot(a="X = 1\n")
-    import a
-
+    a = imported("a")
     body = """
         from __future__ import annotations
         import dataclasses, enum, importlib, sys, typing
@@ -176,7 +171,7 @@ def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app)
     assert "fresh" not in sys.modules
 
 
-def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app):
+def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app: App) -> None:
     body = """
         from __future__ import annotations
         import dataclasses, enum, typing, collections
@@ -203,8 +198,7 @@ def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app):
         HINTS = typing.get_type_hints(State)
     """
     app.boot(a=body.format(colours="OLIVE = 1", n=1))
-    import a
-
+    a = imported("a")
     batch = app.load(a=body.format(colours="OLIVE = RED = 2", n=2))
     namespace = batch.namespace("a")
     assert a.HINTS["colour"] is a.Colour is namespace["Colour"]
@@ -216,33 +210,29 @@ def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app):
     assert a.State.__module__ == a.Point.__module__ == "a"
 
 
-def test_importlib_finds_the_new_version_of_a_loaded_module_in_a_body(app):
+def test_importlib_finds_the_new_version_of_a_loaded_module_in_a_body(app: App) -> None:
     app.boot(a="X = 1\n", b="")
-    import a
-
+    a = imported("a")
     batch = app.prepare(b="import importlib\nX = importlib.import_module('a').X\n", a="X = 2\n")
     assert (batch.namespace("b")["X"], a.X) == (2, 1)
 
 
-def test_importlib_in_a_body_is_refused_for_a_name_that_is_not_loaded(app):
+def test_importlib_in_a_body_is_refused_for_a_name_that_is_not_loaded(app: App) -> None:
     app.boot(a="", unloaded="X = 1\n")
-    import a  # noqa: F401
-
+    imported("a")
     with pytest.raises(LoadFailed, match="an import statement can reach it"):
         app.prepare(a="import importlib\nimportlib.import_module('unloaded')\n")
     assert "unloaded" not in sys.modules
     assert importlib.import_module("unloaded").X == 1
 
 
-def test_a_managed_module_that_a_body_is_first_to_import_joins_the_batch(app):
+def test_a_managed_module_that_a_body_is_first_to_import_joins_the_batch(app: App) -> None:
     app.boot(a="X = 1\n", b="", late="from a import X\n")
-    import a
-    import b  # noqa: F401
-
+    a = imported("a")
+    imported("b")
     batch = app.prepare(a="X = 2\n", b="import late\n")
     assert "late" not in sys.modules
-    import late
-
+    late = imported("late")
     assert late.X == 1
     batch.commit()
     assert sys.modules["late"] is late
@@ -250,10 +240,9 @@ def test_a_managed_module_that_a_body_is_first_to_import_joins_the_batch(app):
     assert app.server.modules["late"].old is not None
 
 
-def test_a_module_that_joined_and_fails_fails_only_where_it_is_needed(app):
+def test_a_module_that_joined_and_fails_fails_only_where_it_is_needed(app: App) -> None:
     app.boot(a="", broken="1 / 0\n", unreadable="def f(:\n")
-    import a  # noqa: F401
-
+    imported("a")
     batch = app.prepare(a="try:\n    import broken\nexcept ZeroDivisionError:\n    X = 1\n")
     assert batch.modules == ("a",)
     assert batch.namespace("a")["X"] == 1
@@ -275,13 +264,12 @@ def test_a_module_that_joined_and_fails_fails_only_where_it_is_needed(app):
         ("X = '\0'\n", 0, "null bytes"),
     ],
 )
-def test_a_body_that_fails_changes_nothing_and_is_named(app, text, line, said):
+def test_a_body_that_fails_changes_nothing_and_is_named(app: App, text: str, line: int, said: str) -> None:
     app.boot(a="X = 1\n", b="import a\n", doomed="", pkg____init__="", pkg__doomed="")
-    import a
-    import b
-    import doomed  # noqa: F401
-    import pkg.doomed
-
+    a = imported("a")
+    b = imported("b")
+    imported("doomed")
+    pkg = imported("pkg.doomed")
     before = {name: dict(vars(module)) for name, module in (("a", a), ("b", b), ("pkg", pkg))}
     names, real_import = set(sys.modules), builtins.__import__
     with pytest.raises(LoadFailed) as failed:
@@ -297,7 +285,7 @@ def test_a_body_that_fails_changes_nothing_and_is_named(app, text, line, said):
     assert a.X == 3
 
 
-def test_the_module_that_failed_is_named_and_not_the_one_that_imported_it(app):
+def test_the_module_that_failed_is_named_and_not_the_one_that_imported_it(app: App) -> None:
     app.boot(a="", b="")
     with pytest.raises(LoadFailed) as failed:
         app.prepare(a="import b\n", b="\nraise ValueError('no')\n")
@@ -305,29 +293,28 @@ def test_the_module_that_failed_is_named_and_not_the_one_that_imported_it(app):
     assert isinstance(failed.value.__cause__, ValueError)
 
 
-def test_a_failure_that_a_batch_mate_swallows_fails_the_batch_all_the_same(app):
+def test_a_failure_that_a_batch_mate_swallows_fails_the_batch_all_the_same(app: App) -> None:
     app.boot(a="", b="")
     with pytest.raises(LoadFailed, match="b can't be loaded"):
         app.prepare(a="try:\n    import b\nexcept Exception:\n    pass\n", b="1 / 0\n")
 
 
-def test_a_body_that_prepares_modules_is_refused(app):
+def test_a_body_that_prepares_modules_is_refused(app: App) -> None:
     app.boot(a="")
     with pytest.raises(LoadFailed, match="A module's body can't prepare modules"):
         app.prepare(a="from node_runtime.code import current\ncurrent().prepare([])\n")
 
 
-def test_a_source_that_is_not_there_is_named(app):
+def test_a_source_that_is_not_there_is_named(app: App) -> None:
     sources = app.write(a="")
     (app.directory / "shop-1.0" / "src" / "a.py").unlink()
     with pytest.raises(LoadFailed, match="FileNotFoundError"):
         app.server.prepare(sources.values())
 
 
-def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app, gate):
+def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app: App, gate: Gate) -> None:
     app.boot(low="X = 1\n", a="from low import X\n")
-    import a
-
+    a = imported("a")
     ready, errors = app.prepare(low="X = 2\n"), []
 
     def prepare():
@@ -347,14 +334,13 @@ def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app, gate):
     assert a.X == 2
 
 
-def test_other_threads_import_as_ever_while_a_batch_is_prepared(app, gate):
+def test_other_threads_import_as_ever_while_a_batch_is_prepared(app: App, gate: Gate) -> None:
     app.boot(a="", elsewhere="X = 1\n")
     batches = []
     thread = threading.Thread(target=lambda: batches.append(app.prepare(a="import gate\ngate.wait()\n")))
     thread.start()
     assert gate.reached.wait(30)
-    import elsewhere
-
+    elsewhere = imported("elsewhere")
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("no_such_module_here")
     gate.opened.set()

@@ -9,8 +9,14 @@ import linecache
 import pdb
 import shutil
 import traceback
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
 
 pytest_plugins = ["tests.support.code_shop"]
 
@@ -31,10 +37,9 @@ def cold_linecache():
     linecache.clearcache()
 
 
-def test_tracebacks_show_the_lines_of_the_version_that_runs(app):
+def test_tracebacks_show_the_lines_of_the_version_that_runs(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     old = a.f
     app.load(a=NEW)
     assert 'shop-1.0/src/a.py", line 2' in shown(old)
@@ -43,10 +48,9 @@ def test_tracebacks_show_the_lines_of_the_version_that_runs(app):
     assert "# new line" in shown(a.f)
 
 
-def test_inspect_shows_each_version_its_own_source(app):
+def test_inspect_shows_each_version_its_own_source(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     old = a.f
     app.load(a=NEW)
     assert inspect.getsource(old) == OLD
@@ -56,10 +60,9 @@ def test_inspect_shows_each_version_its_own_source(app):
     assert a.__spec__.loader.get_source("a") == NEW
 
 
-def test_the_source_of_a_version_outlives_its_file(app):
+def test_the_source_of_a_version_outlives_its_file(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     old = a.f
     app.load(a=NEW)
     shutil.rmtree(app.directory)
@@ -67,10 +70,9 @@ def test_the_source_of_a_version_outlives_its_file(app):
     assert "# new line" in shown(a.f)
 
 
-def test_a_file_that_was_edited_in_place_shows_both_its_texts(app):
+def test_a_file_that_was_edited_in_place_shows_both_its_texts(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     old, file = a.f, app.directory / "shop-1.0" / "src" / "a.py"
     linecache.getlines(str(file))
     source = app.server.versions("a")[0].unit.source
@@ -82,26 +84,24 @@ def test_a_file_that_was_edited_in_place_shows_both_its_texts(app):
     assert old.__code__.co_filename == str(file)
 
 
-def test_a_body_that_fails_has_its_line_in_the_traceback(app):
+def test_a_body_that_fails_has_its_line_in_the_traceback(app: App) -> None:
     app.boot(a="")
     with pytest.raises(Exception, match="a can't be loaded") as failed:
         app.prepare(a="\n\nraise KeyError('x')\n")
     assert "line 3" in "".join(traceback.format_exception(failed.value.__cause__))
 
 
-def test_future_features_of_the_runtime_do_not_leak_into_modules(app):
+def test_future_features_of_the_runtime_do_not_leak_into_modules(app: App) -> None:
     app.boot(a="def f(x: 1 + 1): ...\n")
-    import a
-
+    a = imported("a")
     assert a.f.__annotations__ == {"x": 2}
     app.load(a="def f(x: 1 + 2): ...\n")
     assert a.f.__annotations__ == {"x": 3}
 
 
-def test_a_file_that_is_edited_beneath_a_running_version_is_shown_as_it_was(app):
+def test_a_file_that_is_edited_beneath_a_running_version_is_shown_as_it_was(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     file = app.directory / "shop-1.0" / "src" / "a.py"
     file.write_text(f"{NEW}# and more\n")
     assert "# old line" in shown(a.f)
@@ -115,10 +115,9 @@ def test_a_file_that_is_edited_beneath_a_running_version_is_shown_as_it_was(app)
     assert "# new line" in shown(new)
 
 
-def test_a_batch_that_is_dropped_leaves_no_lines_behind(app):
+def test_a_batch_that_is_dropped_leaves_no_lines_behind(app: App) -> None:
     app.boot(a=OLD)
-    import a  # noqa: F401
-
+    imported("a")
     file = str(app.directory / "shop-2.0" / "src" / "a.py")
     app.prepare(a=NEW).discard()
     gc.collect()
@@ -126,11 +125,10 @@ def test_a_batch_that_is_dropped_leaves_no_lines_behind(app):
     assert linecache.getlines(file) == ["X = 1\n"]
 
 
-def test_the_lines_of_an_old_class_are_found_by_its_methods_only(app):
+def test_the_lines_of_an_old_class_are_found_by_its_methods_only(app: App) -> None:
     text = "class C:\n    def f(self):\n        return '{n}'\n"
     app.boot(a=text.format(n="old"))
-    import a
-
+    a = imported("a")
     old = a.C
     app.load(a=f"X = 1\n\n{text.format(n='new')}")
     assert "'old'" in inspect.getsource(old.f)
@@ -147,10 +145,9 @@ def in_pdb(function, *commands):
     return out.getvalue()
 
 
-def test_the_debugger_shows_each_version_its_own_lines(app):
+def test_the_debugger_shows_each_version_its_own_lines(app: App) -> None:
     app.boot(a=OLD)
-    import a
-
+    a = imported("a")
     old = a.f
     app.load(a=NEW)
     file = app.directory / "shop-2.0" / "src" / "a.py"

@@ -9,6 +9,7 @@ import gc
 import textwrap
 import threading
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,11 @@ from node_runtime.behaviours.sync_call import call_now
 from node_runtime.code import OldVersionHeld, current
 from node_runtime.processes import Runtime, exit, is_alive, spawn
 from tests.support.waiting import eventually
+from tests.support.written_modules import imported
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App, Gate
+
 
 WAITING = """
     import asyncio
@@ -48,10 +54,9 @@ def waiting(n, *, removed):
     return WAITING.format(n=n, extra=extra, tail="None" if removed else "removed()")
 
 
-async def test_a_suspended_coroutine_finishes_in_its_own_version(app):
+async def test_a_suspended_coroutine_finishes_in_its_own_version(app: App) -> None:
     app.boot(a=waiting(1, removed=False))
-    import a
-
+    a = imported("a")
     gate = asyncio.Event()
     task = asyncio.create_task(a.wait(gate))
     await asyncio.sleep(0)
@@ -63,7 +68,7 @@ async def test_a_suspended_coroutine_finishes_in_its_own_version(app):
     assert await later == [(2, None)]
 
 
-def test_closures_generators_and_bound_methods_stay_in_their_version(app):
+def test_closures_generators_and_bound_methods_stay_in_their_version(app: App) -> None:
     text = """
         N = {n}
         def closure():
@@ -81,8 +86,7 @@ def test_closures_generators_and_bound_methods_stay_in_their_version(app):
                 return super().__repr__()
     """
     app.boot(a=text.format(n=1))
-    import a
-
+    a = imported("a")
     inner, numbers, bound, instance = a.closure(), a.numbers(), a.C().method, a.C()
     next(numbers)
     app.load(a=text.format(n=2))
@@ -102,10 +106,9 @@ def awaits(node, pid):
     return node.processes[pid].task.get_coro().cr_await is not None
 
 
-async def test_the_processes_that_run_the_old_version_are_known(app, node):
+async def test_the_processes_that_run_the_old_version_are_known(app: App, node: Runtime) -> None:
     app.boot(a=waiting(1, removed=False))
-    import a
-
+    a = imported("a")
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
     await eventually(lambda: node.processes[old].task.get_coro().cr_await is not None)
@@ -125,11 +128,10 @@ async def test_the_processes_that_run_the_old_version_are_known(app, node):
     assert app.server.soft_purge("a")
 
 
-async def test_a_third_version_is_refused_while_the_old_one_is_held(app, node):
+async def test_a_third_version_is_refused_while_the_old_one_is_held(app: App, node: Runtime) -> None:
     app.boot(a=waiting(1, removed=False), b="X = 1\n")
-    import a
-    import b
-
+    a = imported("a")
+    b = imported("b")
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
     await eventually(lambda: node.processes[old].task.get_coro().cr_await is not None)
@@ -147,10 +149,9 @@ async def test_a_third_version_is_refused_while_the_old_one_is_held(app, node):
     assert (a.LIMIT, b.X) == (3, 2)
 
 
-async def test_a_purge_kills_exactly_those_who_run_the_old_version(app, node):
+async def test_a_purge_kills_exactly_those_who_run_the_old_version(app: App, node: Runtime) -> None:
     app.boot(a=waiting(1, removed=False))
-    import a
-
+    a = imported("a")
     gate = asyncio.Event()
     old = [spawn(a.wait, gate) for _ in range(3)]
     await eventually(lambda: all(node.processes[pid].task.get_coro().cr_await is not None for pid in old))
@@ -164,7 +165,7 @@ async def test_a_purge_kills_exactly_those_who_run_the_old_version(app, node):
     assert is_alive(new)
 
 
-async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_ended(app, node):
+async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_ended(app: App, node: Runtime) -> None:
     app.boot(
         a="""
             import asyncio
@@ -176,8 +177,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
                         pass
         """
     )
-    import a
-
+    a = imported("a")
     gate = asyncio.Event()
     asyncio.get_running_loop().call_later(20, gate.set)  # if the test fails
     pid = spawn(a.stubborn, gate)
@@ -253,10 +253,9 @@ AWAITING = [
 
 
 @pytest.mark.parametrize("kind", AWAITING)
-async def test_old_code_is_found_wherever_a_process_awaits_it(app, node, kind):
+async def test_old_code_is_found_wherever_a_process_awaits_it(app: App, node: Runtime, kind: str) -> None:
     app.boot(a=textwrap.dedent(waiting(1, removed=False)) + DECORATED, b=FOREIGN)
-    import b
-
+    b = imported("b")
     gate = asyncio.Event()
     pid = spawn(b.awaited, kind, gate)
     await eventually(lambda: gate._waiters)
@@ -269,11 +268,10 @@ async def test_old_code_is_found_wherever_a_process_awaits_it(app, node, kind):
     assert not is_alive(pid)
 
 
-async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app, node):
+async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app: App, node: Runtime) -> None:
     text = "import asyncio, a\nasync def run(gate):\n    await asyncio.wait([asyncio.create_task(a.wait(gate))])\n"
     app.boot(a=waiting(1, removed=False), b=text)
-    import b
-
+    b = imported("b")
     gate = asyncio.Event()
     pid = spawn(b.run, gate)
     await eventually(lambda: gate._waiters)
@@ -299,10 +297,9 @@ class Runs(GenServer):
 
 
 @pytest.mark.parametrize("kind", ["plain", "later"])
-async def test_a_callback_that_runs_right_now_is_found(app, node, kind):
+async def test_a_callback_that_runs_right_now_is_found(app: App, node: Runtime, kind: str) -> None:
     app.boot(a="def call(back):\n    return back()\n")
-    import a
-
+    a = imported("a")
     seen = []
     call = a.call
     pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.running_old("a"))))
@@ -313,9 +310,11 @@ async def test_a_callback_that_runs_right_now_is_found(app, node, kind):
 
 
 @pytest.mark.parametrize("old", ["asking", "asked"])
-async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(app, node, old):
+async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
+    app: App, node: Runtime, old: str
+) -> None:
     app.boot(a="def call(back):\n    return back()\n")
-    import a
+    a = imported("a")
 
     def plainly(back):
         return back()
@@ -329,10 +328,9 @@ async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
     assert seen == [[asking if old == "asking" else asked]] * 2
 
 
-def test_a_thread_in_old_code_keeps_it_and_is_named(app, gate):
+def test_a_thread_in_old_code_keeps_it_and_is_named(app: App, gate: Gate) -> None:
     app.boot(a="import gate\ndef work():\n    gate.wait()\n")
-    import a
-
+    a = imported("a")
     thread = threading.Thread(target=a.work, name="worker")
     thread.start()
     assert gate.reached.wait(30)
@@ -393,10 +391,9 @@ def in_context(value):
 
 
 @pytest.mark.parametrize("kind", HOLDERS)
-def test_whatever_reaches_the_old_version_holds_it(app, kind):
+def test_whatever_reaches_the_old_version_holds_it(app: App, kind: str) -> None:
     app.boot(a=HELD.format(n=1))
-    import a
-
+    a = imported("a")
     held = HOLDERS[kind](a)
     app.load(a=HELD.format(n=2))
     assert app.server.held_old("a")
@@ -410,10 +407,9 @@ def test_whatever_reaches_the_old_version_holds_it(app, kind):
     assert app.server.soft_purge("a")
 
 
-async def test_a_timer_holds_what_it_will_call(app):
+async def test_a_timer_holds_what_it_will_call(app: App) -> None:
     app.boot(a=HELD.format(n=1))
-    import a
-
+    a = imported("a")
     timer = asyncio.get_running_loop().call_later(60, a.f)
     app.load(a=HELD.format(n=2))
     assert not app.server.soft_purge("a")
@@ -423,10 +419,9 @@ async def test_a_timer_holds_what_it_will_call(app):
     assert await app.server.holders("a") == []
 
 
-def test_an_exception_without_methods_holds_no_code(app):
+def test_an_exception_without_methods_holds_no_code(app: App) -> None:
     app.boot(a=HELD.format(n=1))
-    import a
-
+    a = imported("a")
     error = a.Silent("kept")
     app.load(a=HELD.format(n=2).replace("pass", "X = 1"))
     assert app.server.soft_purge("a")
@@ -572,21 +567,19 @@ WRAP = """
 
 
 @pytest.mark.parametrize("kind", OWN)
-def test_what_a_version_makes_of_itself_does_not_hold_it(app, kind):
+def test_what_a_version_makes_of_itself_does_not_hold_it(app: App, kind: str) -> None:
     text = textwrap.dedent(HELD) + textwrap.dedent(OWN[kind])
     app.boot(a=text.format(n=1), b=WRAP)
-    import a  # noqa: F401
-
+    imported("a")
     app.load(a=text.format(n=2))
     assert app.server.soft_purge("a")
     app.load(a=text.format(n=3))
     app.load(a=text.format(n=4))
 
 
-def test_neither_a_frozen_heap_nor_a_disabled_collector_stands_in_the_way(app):
+def test_neither_a_frozen_heap_nor_a_disabled_collector_stands_in_the_way(app: App) -> None:
     app.boot(a=HELD.format(n=1))
-    import a
-
+    a = imported("a")
     gc.disable()
     try:
         gc.freeze()
@@ -600,14 +593,13 @@ def test_neither_a_frozen_heap_nor_a_disabled_collector_stands_in_the_way(app):
         gc.enable()
 
 
-def test_old_versions_that_hold_only_each_other_go_together(app):
+def test_old_versions_that_hold_only_each_other_go_together(app: App) -> None:
     two = {
         "a": "N = {n}\ndef f(): ...\ndef link():\n    import b\n    b.KEPT.append(f)\n    return b.g\n",
         "b": "import a\nN = {n}\nKEPT = []\ndef g(): ...\nMINE = [a.f, a.link()]\n",
     }
     app.boot(**{name: text.format(n=1) for name, text in two.items()})
-    import b
-
+    b = imported("b")
     app.load(**{name: text.format(n=2) for name, text in two.items()})
     assert app.server.sweep() == []
     held = b.g
@@ -619,11 +611,10 @@ def test_old_versions_that_hold_only_each_other_go_together(app):
     assert app.server.versions("b")[1] is None
 
 
-def test_a_batch_that_is_kept_for_a_revert_does_not_hold_what_it_would_go_back_to(app):
+def test_a_batch_that_is_kept_for_a_revert_does_not_hold_what_it_would_go_back_to(app: App) -> None:
     text = "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: int\ndef f(): ...\nN = {n}\n"
     app.boot(a=text.format(n=1), b="from a import f\n")
-    import b  # noqa: F401
-
+    imported("b")
     batch = app.load(a=text.format(n=2))
     assert not app.server.held_old("a")
     batch.revert()
@@ -644,10 +635,9 @@ SERVER = """
 """
 
 
-async def test_an_idle_process_holds_no_old_code_but_its_state_may(app, node):
+async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, node: Runtime) -> None:
     app.boot(a=SERVER.format(n=1))
-    import a
-
+    a = imported("a")
     bare, full = await gen_server.start(a.Keeps, 0), await gen_server.start(a.Keeps, 2)
     app.load(a=SERVER.format(n=2))
     assert app.server.running_old("a") == []
@@ -660,11 +650,10 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app, node):
     assert await gen_server.call(bare, a.Keeps.count) == (0, 2)
 
 
-def test_an_equal_old_version_is_taken_back_instead_of_executed(app):
+def test_an_equal_old_version_is_taken_back_instead_of_executed(app: App) -> None:
     first = "import b\nfrom b import f\nCOUNT = [0]\ndef g():\n    return f(), b.f()\n"
     app.boot(a=first, b="def f():\n    return 1\n")
-    import a
-
+    a = imported("a")
     a.COUNT[0] = 5
     original = app.server.versions("a")[0]
     app.load(a="COUNT = None\n")
@@ -683,11 +672,10 @@ def test_an_equal_old_version_is_taken_back_instead_of_executed(app):
     assert a.COUNT is None
 
 
-async def test_an_old_version_that_is_held_can_be_taken_back(app, node):
+async def test_an_old_version_that_is_held_can_be_taken_back(app: App, node: Runtime) -> None:
     first = waiting(1, removed=False)
     app.boot(a=first)
-    import a
-
+    a = imported("a")
     gate = asyncio.Event()
     held = spawn(a.wait, gate)
     await eventually(lambda: node.processes[held].task.get_coro().cr_await is not None)
@@ -698,11 +686,10 @@ async def test_an_old_version_that_is_held_can_be_taken_back(app, node):
     await eventually(lambda: a.SEEN == [(1, "removed")])
 
 
-def test_modules_go_back_together_and_see_each_other_as_they_were(app):
+def test_modules_go_back_together_and_see_each_other_as_they_were(app: App) -> None:
     one = {"a": "from b import f\ndef g():\n    return f()\n", "b": "def f():\n    return 1\n"}
     app.boot(**one)
-    import a
-
+    a = imported("a")
     old = app.server.versions("a")[0], app.server.versions("b")[0]
     app.load(a="from b import f, h\ndef g():\n    return f(), h()\n", b="def f():\n    return 2\ndef h(): ...\n")
     assert a.g() == (2, None)
@@ -711,26 +698,23 @@ def test_modules_go_back_together_and_see_each_other_as_they_were(app):
     assert (app.server.versions("a")[0], app.server.versions("b")[0]) == old
 
 
-def test_a_deleted_module_that_comes_back_is_taken_back(app):
+def test_a_deleted_module_that_comes_back_is_taken_back(app: App) -> None:
     app.boot(a="X = [1]\n")
-    import a
-
+    a = imported("a")
     value = a.X
     app.server.delete("a")
     assert app.server.versions("a")[0] is None
     app.load(a="X = [1]\n")
-    import a as again
-
+    again = imported("a")
     assert again is a
     assert a.X is value
     assert app.server.versions("a")[1] is None
 
 
-def test_a_version_says_what_it_is(app):
+def test_a_version_says_what_it_is(app: App) -> None:
     app.boot(a="__vsn__ = 7\n", pkg____init__="")
-    import a  # noqa: F401
-    import pkg  # noqa: F401
-
+    imported("a")
+    imported("pkg")
     app.load(a="X = 1\n")
     info, package = app.server.facts()
     version, old = app.server.versions("a")
@@ -743,11 +727,10 @@ def test_a_version_says_what_it_is(app):
     assert current() is app.server
 
 
-def test_dropped_versions_are_freed(app):
+def test_dropped_versions_are_freed(app: App) -> None:
     text = "import a\nclass Token: ...\nTOKEN = Token()\ndef f():\n    return TOKEN\nN = {n}\n"
     app.boot(a=text.format(n=0), b="from a import f\n")
-    import b  # noqa: F401
-
+    imported("b")
     tokens = []
     for n in range(1, 11):
         batch = app.prepare(a=text.format(n=n))
