@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from typing import Final
 
 from node_runtime import Pid, Runtime, call_within, supervisor
-from node_runtime.code import current
+from node_runtime.code import CodeServer, current
 from node_runtime.control import Control
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client as Operator
@@ -77,7 +77,7 @@ async def looked_at(size: int) -> None:
         root = Path(directory)
         write_release(root, "1")
         async with Runtime() as runtime:
-            handler = boot(root)
+            handler = boot(root, CodeServer())
             await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
             first = await supervisor.start_child("pool_top", [1])
             assert first is not None

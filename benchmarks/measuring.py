@@ -61,6 +61,7 @@ def wanted() -> tuple[str, bool]:
 def run(figures: Callable[[str], Awaitable[Figures]]) -> None:
     """Measure what the command line asks for on an event loop of its kind, print it, and end without cleaning up."""
     what, fast = wanted()
+    factory: Callable[[], asyncio.AbstractEventLoop]
     if fast:
         import uvloop
 

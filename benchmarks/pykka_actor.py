@@ -18,7 +18,7 @@ CHILDREN = 2_000
 SCALE = 100_000 / CHILDREN
 
 
-class Counter(pykka.ThreadingActor):
+class Counter(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
     """Counts."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Counter(pykka.ThreadingActor):
         return self.count
 
 
-class Player(pykka.ThreadingActor):
+class Player(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
     """Sends each ball back to whom it came from, until none is left."""
 
     def __init__(self, over: Event) -> None:

@@ -16,7 +16,7 @@ SCALE = 100_000 / CHILDREN
 """Fewer than the others start, since it takes long; the times are scaled up."""
 
 
-class Counter(xoscar.StatelessActor):
+class Counter(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
     """Counts."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Counter(xoscar.StatelessActor):
         return self.count
 
 
-class Player(xoscar.StatelessActor):
+class Player(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
     """Sends each ball back to `peer`, until none is left."""
 
     async def meet(self, peer: Any, over: asyncio.Future[None]) -> None:

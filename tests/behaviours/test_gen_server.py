@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import types
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,6 +41,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from tests.support.subclasses import subclass
 from tests.support.waiting import eventually
 
 
@@ -113,11 +115,11 @@ class Listener(GenServer[list[object]]):
     def init(self) -> list[object]:
         return []
 
-    def hear(self, *args: object, **kwargs: object) -> None:
+    def hear(self, /, *args: object, **kwargs: object) -> None:
         self.state.append((args, kwargs))
 
     @deferred
-    def put_off(self, from_: From[None], *args: object, **kwargs: object) -> None:
+    def put_off(self, from_: From[None], /, *args: object, **kwargs: object) -> None:
         self.state += ["put off", (args, kwargs)]
         reply(from_, None)
 
@@ -330,7 +332,7 @@ async def test_stop_without_a_reply_is_an_exit_at_the_caller(runtime: Runtime) -
 
 @pytest.mark.parametrize("name", ["_private", "init", "handle_info", "terminate", "code_change", "no_such_thing"])
 async def test_only_public_methods_of_the_class_can_be_called(runtime: Runtime, name: str) -> None:
-    def method() -> None: ...
+    def method(self: Counter) -> None: ...
 
     method.__name__ = name
     pid = await gen_server.start(Counter)
@@ -341,7 +343,7 @@ async def test_only_public_methods_of_the_class_can_be_called(runtime: Runtime, 
 
 async def test_only_the_name_of_a_method_travels(runtime: Runtime) -> None:
     class Other(GenServer[None]):
-        def add(self, by: int) -> str:
+        def add(self, by: int) -> int:
             raise AssertionError("the server's own method is run")
 
     pid = await gen_server.start(Counter, 1)
@@ -364,7 +366,8 @@ async def test_a_method_put_into_the_class_takes_effect(runtime: Runtime, monkey
 
     pid = await gen_server.start(Counter)
     monkeypatch.setattr(Counter, "add", add)
-    assert await call(pid, Counter.add, 1) == "patched"
+    patched: object = await call(pid, Counter.add, 1)
+    assert patched == "patched"
 
 
 async def test_other_attributes_cannot_be_assigned_and_the_error_names_them(runtime: Runtime) -> None:
@@ -378,9 +381,9 @@ def test_a_server_class_may_have_no_slots_and_no_open_bases() -> None:
         pass
 
     with pytest.raises(TypeError, match="no slots of its own"):
-        type(Counter)("Slotted", (Counter,), {"__slots__": ("more",)})
+        subclass("Slotted", Counter, __slots__=("more",))
     with pytest.raises(TypeError, match="base without __slots__"):
-        type(Counter)("Opened", (Counter, Open), {})
+        types.new_class("Opened", (Counter, Open))
 
 
 async def test_other_messages_go_to_handle_info(runtime: Runtime) -> None:

@@ -30,6 +30,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.behaviours.upgrade.live_processes import raw_state
 from tests.support.waiting import eventually
 
 Notes = list[object]
@@ -42,7 +43,7 @@ class Door(GenStatem[Notes]):
         return state, []
 
     def locked(self, event: Event) -> Next:
-        follows: Any = keep
+        follows: Next = keep
         match event:
             case Call("code"):
                 follows = Next("open", reply="opened")
@@ -59,7 +60,7 @@ class Door(GenStatem[Notes]):
             case Cast("stop"):
                 raise Stop("shutdown")
             case Cast("forget"):
-                follows = None
+                follows = None  # type: ignore[assignment]  # the mistake is the point
             case _:
                 self.data.append(event)
         return follows
@@ -224,8 +225,8 @@ async def test_a_state_that_returns_no_transition_is_an_error(runtime: Runtime) 
 
 
 async def test_a_call_may_be_answered_later_by_its_from(runtime: Runtime) -> None:
-    class Desk(GenStatem[list[gen_statem.From]]):
-        def init(self) -> tuple[str, list[gen_statem.From]]:
+    class Desk(GenStatem[list[gen_statem.From[Any]]]):
+        def init(self) -> tuple[str, list[gen_statem.From[Any]]]:
             return "open", []
 
         def open(self, event: Event) -> Next:
@@ -283,10 +284,9 @@ class Entering(GenStatem[Notes]):
 async def test_entering_a_state_is_its_first_event(runtime: Runtime) -> None:
     pid = await gen_statem.start(Entering)
     assert await gen_statem.call(pid, "move") == "moved"
-    await eventually(
-        lambda: runtime.processes[pid].status == "idle" and len(runtime.processes[pid].raw_state()[1]) == 5
-    )
-    seen = [(state, type(event).__name__) for state, event in await notes(pid)]
+    await eventually(lambda: runtime.processes[pid].status == "idle" and len(raw_state(pid)[1]) == 5)
+    noted: list[Any] = await notes(pid)
+    seen = [(state, type(event).__name__) for state, event in noted]
     assert seen == [("one", "Enter"), ("one", "Call"), ("two", "Enter"), ("two", "Timeout"), ("one", "Enter")]
     assert (await notes(pid))[2] == ("two", Enter("one"))
 

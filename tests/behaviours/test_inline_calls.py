@@ -177,7 +177,7 @@ async def test_a_crash_in_the_callee_leaves_the_caller_alive(runtime: Runtime) -
 
     async def caller() -> None:
         with pytest.raises(Exit):
-            await call(pid, Log.note)  # type: ignore[call-arg]  # the mistake is the point
+            await call(pid, Log.note)  # type: ignore[call-overload]  # the mistake is the point
         after.append(is_alive(self_pid()))
 
     assert await until_ended(spawn(caller)) == "normal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ class Onlooker(GenServer[None]):
         return None
 
     async def look(self, pid: Pid, way: str) -> object:
-        looks = {
+        looks: dict[str, Callable[[], Awaitable[object]]] = {
             "get_state": lambda: sys.get_state(pid),
             "get_status": lambda: sys.get_status(pid),
             "replace_state": lambda: sys.replace_state(pid, lambda state: state),

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from node_runtime.cli import event_loops
 from node_runtime.cli.event_loops import check_loop, loop_factory, run
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
@@ -30,7 +29,7 @@ def test_uvloop_is_used_when_it_is_asked_for() -> None:
 
 
 def test_a_release_without_the_loop_that_is_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loops.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     node = NodeConfig(name="fil@127.0.0.1", loop="uvloop")
     assert loop_factory(node) is None
     with pytest.raises(Refused, match=r"release 1986\.a has none; add uvloop to its requirements"):

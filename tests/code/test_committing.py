@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def picture(*modules):
+def picture(*modules: str) -> dict[str, object]:
     """Everything that a revert has to restore."""
     return {
         name: (sys.modules.get(name), dict(vars(sys.modules[name])) if name in sys.modules else None)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def file_of(app, module):
+def file_of(app: App, module: str) -> str:
     return app.server._table.sources[module].path
 
 
@@ -45,7 +45,7 @@ def test_a_release_s_manifest_is_the_other_measure(app: App) -> None:
     app.boot(a="X = 1\n", b="X = 1\n")
     a = imported("a")
     imported("b")
-    sums = {name: app.server.versions(name)[0].sha256 for name in ("a", "b")}
+    sums = {name: app.current(name).sha256 for name in ("a", "b")}
     assert app.server.modified(sums) == []
     batch = app.load(a="X = 2\n")
     (drift,) = app.server.modified(sums)

@@ -7,6 +7,7 @@ import importlib
 import textwrap
 import typing
 import weakref
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -186,7 +187,7 @@ class Token:
     """One for each namespace: when it is gone, the namespace is."""
 
 
-def marked(module):
+def marked(module: ModuleType) -> weakref.ref[Token]:
     token = vars(module)["TOKEN"] = Token()
     return weakref.ref(token)
 
@@ -218,7 +219,7 @@ def test_overloads_are_those_of_the_version_that_is_current(app: App) -> None:
     app.boot(a=body.format(pad="", kind="str"))
     a = importlib.import_module("a")
 
-    def overloads():
+    def overloads() -> list[object]:
         return [f.__annotations__["x"] for f in typing.get_overloads(a.f)]
 
     first = typing.get_overloads(a.f)

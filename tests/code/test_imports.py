@@ -7,7 +7,7 @@ import pytest
 from node_runtime.code.imports import Import, read_imports
 
 
-def entries(text, package="pkg.deep"):
+def entries(text: str, package: str = "pkg.deep") -> list[tuple[str, str | None, str, bool]]:
     code = compile(text, "m.py", "exec", dont_inherit=True)
     return [(e.module, e.name, e.alias, e.bound) for e in read_imports(code, package).entries]
 

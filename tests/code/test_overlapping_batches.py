@@ -25,7 +25,7 @@ TOP = "from mid import lower as passed_on\n"
 STAR = "from mid import *\n"
 
 
-def low(n):
+def low(n: int) -> str:
     return LOW.format(n=n)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +19,11 @@ PLAIN = "A = [{n}]\n_P = [{n}]\n" + F
 LISTED = "__all__ = {names}\n" + PLAIN
 
 
-def listed(n, *names):
+def listed(n: int, *names: str) -> str:
     return LISTED.format(n=n, names=list(names))
 
 
-FORMS = {
+FORMS: dict[str, Callable[..., str]] = {
     "none": PLAIN.format,
     "all of f": lambda n: listed(n, "f"),
     "all of _P and f": lambda n: listed(n, "_P", "f"),
@@ -29,14 +31,14 @@ FORMS = {
 }
 
 
-def taken(module):
+def taken(module: ModuleType) -> dict[str, object]:
     """What a fresh star import would take, and what this one has."""
-    fresh = {}
+    fresh: dict[str, object] = {}
     exec(f"from {module.__name__} import *", fresh)
     return {name: value for name, value in fresh.items() if name != "__builtins__"}
 
 
-def has(importer):
+def has(importer: ModuleType) -> dict[str, object]:
     return {name: value for name, value in vars(importer).items() if name in ("A", "_P", "f")}
 
 

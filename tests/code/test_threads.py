@@ -38,7 +38,7 @@ B = """
 """
 
 
-def load(app, n):
+def load(app: App, n: int) -> None:
     """Load the next versions; a third one has to wait until no thread is in the middle of the first."""
     sources = app.write(a=A.format(n=n), b=B.format(n=n)).values()
     deadline = time.monotonic() + 60
@@ -57,9 +57,11 @@ def test_four_threads_see_no_error_in_a_thousand_loads(app: App) -> None:
     app.boot(a=A.format(n=0), b=B.format(n=0), late__part="def value():\n    return -1\n")
     a = imported("a")
     b = imported("b")
-    stop, errors, seen = threading.Event(), [], [set() for _ in range(4)]
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    seen: list[set[int]] = [set() for _ in range(4)]
 
-    def client(number):
+    def client(number: int) -> None:
         try:
             while not stop.is_set():
                 *versions, late = a.both()

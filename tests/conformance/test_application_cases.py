@@ -173,7 +173,8 @@ async def test_a_start_that_is_cancelled_stops_what_was_started_for_it(runtime: 
 
 class Endless(Application):
     async def start(self, start_type: str, args: Any) -> Pid:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Pid] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 class Broken(Application):

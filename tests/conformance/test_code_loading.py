@@ -45,7 +45,7 @@ def test_on_load_update(app: App) -> None:
     assert app.server.versions("m")[1] is None
     app.load(m=ON_LOAD.format(n=3, new="def extra():\n    return 3"))
     assert (m.version(), m.extra()) == (3, 3)
-    assert app.server.versions("m")[1].namespace["version"]() == 1
+    assert app.old("m").namespace["version"]() == 1
 
 
 def test_on_load_errors(app: App) -> None:
@@ -110,7 +110,7 @@ def test_ensure_loaded_many_at_once_loads_once(app: App) -> None:
     start = threading.Barrier(8)
     found = []
 
-    def load():
+    def load() -> None:
         start.wait()
         found.append(importlib.import_module("m"))
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime import Runtime, is_alive, processes, spawn
+from node_runtime import Pid, Runtime, is_alive, processes, spawn
 from node_runtime.code import OldVersionHeld
 from tests.support.waiting import eventually
 from tests.support.written_modules import imported
@@ -31,19 +32,19 @@ def version():
 
 
 @pytest.fixture
-async def node():
+async def node() -> AsyncIterator[Runtime]:
     async with Runtime() as runtime:
         yield runtime
 
 
-async def waiting(module, gate, count):
+async def waiting(module: Any, gate: asyncio.Event, count: int) -> list[Pid]:
     """Processes that wait in the current version of the module."""
     pids = [spawn(module.wait, gate) for _ in range(count)]
     await eventually(lambda: sum(task_waits(pid) for pid in pids) == count)
     return pids
 
 
-def task_waits(pid):
+def task_waits(pid: Pid) -> bool:
     return bool(processes.process_info(pid).awaiting)
 
 
@@ -88,10 +89,10 @@ async def test_a_process_may_purge_what_it_runs_itself(app: App, node: Runtime) 
         m="async def run(purge):\n    purge('m')\n    await forever()\nasync def forever():\n    raise SystemError\n"
     )
     m = imported("m")
-    killed = []
+    killed: list[int] = []
     gate = asyncio.Event()
 
-    async def late(run):
+    async def late(run: Callable[[Callable[[str], None]], Awaitable[None]]) -> None:
         await gate.wait()
         await run(lambda module: killed.extend(app.server.purge(module)))
 

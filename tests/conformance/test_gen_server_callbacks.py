@@ -34,6 +34,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.deferred_reply import From, deferred, reply
 from node_runtime.behaviours.show.state_view import shown
+from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.gen_server import continue_with, idle_timeout
 from tests.support.two_versions import TwoVersions
 from tests.support.waiting import eventually
@@ -147,10 +148,10 @@ def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
 async def test_idle_timeout(runtime: Runtime) -> None:
     """{ok, State, Timeout} and {noreply, State, Timeout}: a message `timeout` when nothing else comes."""
     pid = await gen_server.start(Notes, idle=0.001)
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.001)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.001)])
     cast(pid, Notes.note_and_wait_idle, "cast", 0.002)
     await call(pid, Notes.note_later, "call", 0.003)
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 4)
+    await eventually(lambda: len(raw_state(pid)) == 4)
     assert await call(pid, Notes.notes) == [TIMEOUT(0.001), "cast", "call", TIMEOUT(0.003)]
 
 
@@ -160,7 +161,7 @@ async def test_any_message_ends_an_idle_timeout(runtime: Runtime) -> None:
     await call(pid, Notes.note_and_wait_idle, "again", 0.005)
     await call(pid, Notes.note_and_wait_idle, "never mind", None)
     send_after(0.02, pid, "later")
-    await eventually(lambda: "later" in runtime.processes[pid].raw_state())
+    await eventually(lambda: "later" in raw_state(pid))
     assert await call(pid, Notes.notes) == ["message", "again", "never mind", "later"]
 
 
@@ -174,7 +175,7 @@ async def test_looking_at_a_server_does_not_restart_its_timeout(runtime: Runtime
             await asyncio.sleep(0)
 
     looking = asyncio.ensure_future(look())
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.01)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.01)])
     looking.cancel()
 
 
@@ -184,7 +185,7 @@ async def test_an_idle_timeout_of_a_suspended_server_is_handled_when_it_is_resum
     await eventually(lambda: process_info(pid).mailbox == 1)
     assert await sys.get_state(pid) == []
     sys.resume(pid)
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.001)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.001)])
 
 
 # ------------------------------------------------------------------ info, stop, terminate
@@ -201,7 +202,7 @@ async def test_info(runtime: Runtime) -> None:
         send(pid, ("hello", 1))
 
     other_pid = spawn(other)
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 2)
+    await eventually(lambda: len(raw_state(pid)) == 2)
     assert await call(pid, Notes.notes) == [("hello", 1), EXIT(other_pid, "normal")]
 
 
@@ -460,7 +461,7 @@ async def test_an_answer_is_owed_across_versions(runtime: Runtime) -> None:
 
     pid = await gen_server.start(Desk)
     waiting = asyncio.ensure_future(call_within(None, pid, Desk.wait))
-    await eventually(runtime.processes[pid].raw_state)
+    await eventually(lambda: raw_state(pid))
     await sys.suspend(pid)
     sys.change_code(pid, "old")
     sys.resume(pid)

@@ -30,6 +30,7 @@ from node_runtime import (
     sys,
     until_ended,
 )
+from node_runtime.behaviours.upgrade.live_processes import raw_state
 from tests.support.waiting import eventually
 
 Log = list[Any]
@@ -186,7 +187,7 @@ async def test_replies_are_actions(runtime: Runtime) -> None:
     """{reply, From, Reply} in a list of actions, for calls of others and together with a stop (stop_and_reply)."""
     pid = await gen_statem.start(Machine)
     waiting = [asyncio.ensure_future(gen_statem.call(pid, "wait")) for _ in range(3)]
-    await eventually(lambda: len(runtime.processes[pid].raw_state()[1]) == 3)
+    await eventually(lambda: len(raw_state(pid)[1]) == 3)
     first, second, third = (await sys.get_state(pid))[1]
     assert await gen_statem.call(pid, Next(reply="mine", replies=((first, 1), (second, 2)))) == "mine"
     do(pid, Next(replies=((third, 3),), stop="shutdown"))
@@ -197,7 +198,7 @@ async def test_replies_are_actions(runtime: Runtime) -> None:
 async def test_reply_by_another_pid(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "wait"))
-    await eventually(lambda: len(runtime.processes[pid].raw_state()[1]) == 1)
+    await eventually(lambda: len(raw_state(pid)[1]) == 1)
     from_: From[str] = (await sys.get_state(pid))[1][0]
 
     async def helper() -> None:

@@ -113,6 +113,7 @@ async def test_get_state_and_replace_state(runtime: Runtime) -> None:
     await sys.replace_state(pid, lambda state: (state[0], {**state[1], "open": "new"}))
     with pytest.raises(ZeroDivisionError):
         await sys.replace_state(pid, lambda state: 1 / 0)
+    wrong: Any
     for wrong in ("open", ("open",), None, ("open", {}, "more")):
         with pytest.raises(TypeError, match="Machine"):
             await sys.replace_state(pid, lambda state, wrong=wrong: wrong)  # type: ignore[misc]  # mypy sees one argument

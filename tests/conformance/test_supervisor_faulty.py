@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from node_runtime import ChildSpec, Exit, Runtime
+from tests.support.subclasses import subclass
 from tests.support.supervised import Sup, child, clean, log, start_sup
 
 __all__ = ["clean"]
@@ -68,7 +69,7 @@ def test_faulty_specs_are_refused_where_they_are_written(wrong: dict[str, Any], 
 )
 async def test_sup_start_map_faulty_flags(runtime: Runtime, flags: dict[str, Any], sentence: str) -> None:
     """supervisor_SUITE:sup_start_map_faulty_flags."""
-    cls = type(Sup)("Faulty", (Sup,), {**flags, "__module__": __name__})
+    cls = subclass("Faulty", Sup, **flags, __module__=__name__)
     with pytest.raises(Exit, match=f"Faulty: .*{sentence}"):
         await start_sup(cls, child("a"), child("b"))
     assert not runtime.processes

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from node_runtime import ChildSpec, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
 from node_runtime import exit as send_exit
 from node_runtime.supervisor import BackOff
+from tests.support.subclasses import subclass
 from tests.support.supervised import (
     AllSup,
     RestSup,
@@ -32,7 +34,7 @@ from tests.support.supervised import (
     state,
     statuses,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, passed
 
 __all__ = ["clean"]
 
@@ -190,8 +192,8 @@ async def test_multiple_restarts(runtime: Runtime) -> None:
     pid = await start_sup(Quick, child("a"), child("b"))
     for _ in range(4):
         await ended("a")
-        now = runtime.loop.time()
-        await eventually(lambda now=now: runtime.loop.time() > now + 0.02)
+        later = runtime.loop.time() + 0.02
+        await eventually(partial(passed, runtime, later))
     assert is_alive(pid)
 
 
@@ -214,7 +216,7 @@ async def test_multiple_restarts_in_a_burst(runtime: Runtime) -> None:
 @pytest.mark.parametrize("cls", [Sup, AllSup, RestSup])
 async def test_escalation(runtime: Runtime, cls: type[Sup]) -> None:
     """supervisor_SUITE:one_for_one_escalation, one_for_all_escalation, rest_for_one_escalation."""
-    strict = type(Sup)("Strict", (cls,), {"intensity": 0, "__module__": __name__})
+    strict = subclass("Strict", cls, intensity=0, __module__=__name__)
     pid = await start_sup(strict, child("a"), child("b", restart="temporary"))
     end("a")
     assert await until_ended(pid) == "shutdown"
@@ -223,7 +225,7 @@ async def test_escalation(runtime: Runtime, cls: type[Sup]) -> None:
 
 async def test_simple_one_for_one_escalation(runtime: Runtime) -> None:
     """supervisor_SUITE:simple_one_for_one_escalation."""
-    strict = type(Sup)("Strict", (SimpleSup,), {"intensity": 0, "__module__": __name__})
+    strict = subclass("Strict", SimpleSup, intensity=0, __module__=__name__)
     pid = await start_sup(strict, instances())
     first = await supervisor.start_child("sup", [1])
     await supervisor.start_child("sup", [2])
@@ -235,7 +237,7 @@ async def test_simple_one_for_one_escalation(runtime: Runtime) -> None:
 
 async def test_the_restart_of_a_group_counts_once(runtime: Runtime) -> None:
     """Our own OTP run: intensity 1 lets all be restarted together."""
-    once = type(Sup)("Once", (AllSup,), {"intensity": 1, "__module__": __name__})
+    once = subclass("Once", AllSup, intensity=1, __module__=__name__)
     pid = await start_sup(once, *(child(name) for name in "abcd"))
     await ended("b")
     assert is_alive(pid)
@@ -324,8 +326,13 @@ class Outer(Supervisor):
         return [ChildSpec("inner", f"{__name__}:start_inner", type="supervisor")]
 
 
+def restarted(before: Pid) -> bool:
+    """Returns whether another supervisor than before and its child are there."""
+    return whereis("sup") not in (None, before) and whereis("a") is not None
+
+
 async def start_inner() -> Pid:
-    return await start_sup(type(Sup)("Inner", (Sup,), {"intensity": 0, "__module__": __name__}), child("a"))
+    return await start_sup(subclass("Inner", Sup, intensity=0, __module__=__name__), child("a"))
 
 
 async def test_a_supervisor_that_gave_up_is_restarted_by_the_one_above(runtime: Runtime) -> None:
@@ -336,7 +343,7 @@ async def test_a_supervisor_that_gave_up_is_restarted_by_the_one_above(runtime: 
         assert inner is not None
         end("a")
         await until_ended(inner)
-        await eventually(lambda before=inner: whereis("sup") not in (None, before) and whereis("a"))
+        await eventually(partial(restarted, inner))
     end("a")
     assert await until_ended(outer) == "shutdown"
     assert not runtime.names

@@ -6,6 +6,7 @@ import pytest
 
 from node_runtime import ChildSpec, Exit, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
 from node_runtime import exit as send_exit
+from tests.support.subclasses import subclass
 from tests.support.supervised import (
     AnySup,
     EverySup,
@@ -94,7 +95,7 @@ async def test_significant_by_hand(runtime: Runtime) -> None:
 async def test_significant_bystander(runtime: Runtime, strategy: str) -> None:
     """supervisor_SUITE:significant_bystander. Nor has one that is stopped for a sibling's restart."""
     for base in (AnySup, EverySup):
-        cls = type(Sup)("Bystanding", (base,), {"strategy": strategy, "__module__": __name__})
+        cls = subclass("Bystanding", base, strategy=strategy, __module__=__name__)
         pid = await start_sup(cls, child("a"), significant("b"), significant("c", "temporary"))
         await ended("a")
         assert is_alive(pid)
@@ -138,7 +139,7 @@ async def test_significant_simple(runtime: Runtime) -> None:
     """supervisor_SUITE:significant_simple. Instances can't be significant."""
     with pytest.raises(Exit, match="significant, but auto_shutdown is 'never'"):
         await start_sup(SimpleSup, significant("a"))
-    simple = type(Sup)("Simple", (AnySup,), {"strategy": "simple_one_for_one", "__module__": __name__})
+    simple = subclass("Simple", AnySup, strategy="simple_one_for_one", __module__=__name__)
     with pytest.raises(Exit, match="auto_shutdown must be 'never'"):
         await start_sup(simple, significant("a"))
 

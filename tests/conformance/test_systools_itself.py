@@ -105,7 +105,7 @@ def written(chance: random.Random, app: App, way: str, known: list[str]) -> list
     if chance.random() < 0.1:
         script.append({"sync_nodes": "here", "nodes": ["one", "two"]})
     if chance.random() < 0.2:
-        bar = [{"apply": "m:prepare", "args": [1]}, {"point_of_no_return": True}]
+        bar: list[dict[str, Any]] = [{"apply": "m:prepare", "args": [1]}, {"point_of_no_return": True}]
         script[:0] = bar
     return script
 

@@ -15,6 +15,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.methods import Method
 from node_runtime.protocol.wire import CHUNK
 from tests.support.waiting import eventually
 
@@ -177,7 +178,11 @@ async def test_an_operation_goes_on_when_its_client_is_gone(shop: Node) -> None:
 async def test_a_stale_plan_is_refused_and_the_audit_says_so(shop: Node) -> None:
     async with shop.client() as client:
         plan = await client.request(methods.PLAN, m.MakePlan(vsn="1.1"))
-        for method, params in ((methods.INSTALL, m.Install(vsn="1.1")), (methods.ROLLBACK, m.Rollback())):
+        orders: list[tuple[Method[Any, m.Started], m.Struct]] = [
+            (methods.INSTALL, m.Install(vsn="1.1")),
+            (methods.ROLLBACK, m.Rollback()),
+        ]
+        for method, params in orders:
             operation = (await client.request(method, params)).operation
             assert [state async for state in client.follow(operation)][-1].ended is not None
         error = await refused(client, methods.INSTALL, m.Install(vsn="1.1", plan_id=plan.id))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from hotdash.app import HotdashApp
 from hotdash.model.selection import ProcessKey
@@ -59,8 +59,14 @@ WAITING = m.Blocker(
 STUCK = m.Blocker(reason="fil.extra is used by a module outside the set", remedy="add it to the appup")
 
 
-def asked(peer: Peer, method: str) -> list[m.Struct]:
+def asked(peer: Peer, method: str) -> list[Any]:
     return [params for name, params in peer.asked if name == method]
+
+
+def state_of(app: HotdashApp) -> m.Term | None:
+    """The state that the dashboard has of the selected process, shown or not."""
+    look = app.node.look
+    return look.view.state if look is not None and look.view is not None else None
 
 
 async def upgrade_to_b(seen: Seen) -> None:
@@ -215,7 +221,7 @@ async def test_a_paused_picture_stands_still(opened: Open, peer: Peer) -> None:
         await seen.press("z")
         await seen.sees("PAUSED")
         peer.world.states[FSM] = machine("green", turns=integer(99))
-        await eventually(lambda: seen.app.node.look.view.state == peer.world.states[FSM])
+        await eventually(lambda: state_of(seen.app) == peer.world.states[FSM])
         assert "turns  41" in seen.frame()
         await seen.press("z")
         await seen.sees("turns  99")
@@ -474,7 +480,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
         await seen.type("1986.b")
         await seen.press("enter")
         dialog = seen.app.screen.query_one("Vertical")
-        await eventually(lambda: all(button.region in dialog.region for button in dialog.query(Button)))
+        await eventually(lambda: all(dialog.region.contains_region(button.region) for button in dialog.query(Button)))
         assert seen.app.focused is not None
         assert seen.app.focused.id == "do"
 
@@ -573,10 +579,10 @@ async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, pe
     async with opened(read_only=False) as seen:
         await seen.press("S")
         await seen.sees("Stage a release")
-        seen.app.screen.query_one("Input").value = str(tmp_path / "nothing.tar.gz")
+        seen.app.screen.query_one(Input).value = str(tmp_path / "nothing.tar.gz")
         await seen.press("enter")
         await seen.sees("There is no file")
-        seen.app.screen.query_one("Input").value = str(tarball)
+        seen.app.screen.query_one(Input).value = str(tarball)
         await seen.press("enter")
         await seen.sees("fil 1986.d", "5 Releases")
         assert bytes(peer.uploaded) == tarball.read_bytes()

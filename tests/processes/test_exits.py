@@ -12,6 +12,7 @@ from node_runtime import (
     EXIT,
     Exit,
     Pid,
+    Ref,
     Runtime,
     Stop,
     demonitor,
@@ -249,7 +250,7 @@ async def test_an_ended_monitor_tells_nothing(runtime: Runtime) -> None:
 
 
 async def test_every_monitor_of_a_process_is_told(runtime: Runtime) -> None:
-    async def body() -> set[object]:
+    async def body() -> set[Ref]:
         pid = spawn(wait_for_ever)
         refs = {monitor(pid), monitor(pid)}
         exit(pid, "kill")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
 
@@ -50,11 +52,11 @@ class Turns:
 
 
 @pytest.mark.parametrize("method", [Desk.now, Desk.later])
-async def test_calls_in_a_row_need_no_turn_of_the_loop_each(runtime: Runtime, method: object) -> None:
+async def test_calls_in_a_row_need_no_turn_of_the_loop_each(runtime: Runtime, method: Callable[[Desk], Any]) -> None:
     desk = await gen_server.start(Desk)
     turns = Turns()
     for _ in range(1000):
-        await call(desk, method)  # type: ignore[arg-type]  # either of two methods
+        await call(desk, method)
     turns.handle.cancel()
     assert turns.count < 100
 

@@ -26,6 +26,7 @@ from node_runtime.behaviours.supervision.management import table_of
 from node_runtime.supervisor import ChildRefused
 from tests.support import supervision_model as model
 from tests.support.hypothesis_profiles import PROFILE, orphans, quiescent, quiet, with_runtime
+from tests.support.subclasses import subclass
 
 __all__ = ["quiet"]
 
@@ -123,7 +124,7 @@ async def start_tree(tree: Tree, name: str) -> Pid:
         "auto_shutdown": tree.auto_shutdown,
         "__module__": __name__,
     }
-    cls = type(Plain)("Flagged", (Plain,), flags)
+    cls = subclass("Flagged", Plain, **flags)
     return await supervisor.start_link(cls, *specs(tree, name), name=name)
 
 

@@ -120,7 +120,8 @@ class _Connection:
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if session is not None:
             message["sessionId"] = session
-        answer = self._waiting[self._number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._waiting[self._number] = answer
         await self._socket.send(json.dumps(message))
         async with asyncio.timeout(30):
             return await answer

@@ -123,6 +123,6 @@ def deeper(text):
 """
 
 
-def module(text, *, head=HEAD, tail=""):
+def module(text: str, *, head: str = HEAD, tail: str = "") -> str:
     """A module of the fixed head, a class and something that differs from version to version."""
     return head + textwrap.dedent(text) + tail

@@ -9,13 +9,13 @@ import itertools
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from node_runtime.code import Batch, CodeServer, Source
+from node_runtime.code import Batch, CodeServer, Source, Version
 
 
 class App:
@@ -45,15 +45,27 @@ class App:
         sources = self.write(**modules)
         self.server.add_application("shop", "1.0", {name: source.path for name, source in sources.items()})
 
-    def prepare(self, *, deleted: tuple[str, ...] = (), **modules: str) -> Batch:
+    def prepare(self, *, deleted: Iterable[str] = (), **modules: str) -> Batch:
         """Write and prepare the modules of the next release that differ."""
         return self.server.prepare(self.write(**modules).values(), deleted)
 
-    def load(self, *, deleted: tuple[str, ...] = (), **modules: str) -> Batch:
+    def load(self, *, deleted: Iterable[str] = (), **modules: str) -> Batch:
         """Prepare and commit."""
         batch = self.prepare(deleted=deleted, **modules)
         batch.commit()
         return batch
+
+    def current(self, module: str) -> Version:
+        """The current version of a module, which must be loaded."""
+        version = self.server.versions(module)[0]
+        assert version is not None
+        return version
+
+    def old(self, module: str) -> Version:
+        """The old version of a module, which must have one."""
+        version = self.server.versions(module)[1]
+        assert version is not None
+        return version
 
 
 @pytest.fixture

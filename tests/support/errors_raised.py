@@ -86,7 +86,7 @@ def _called(expression: ast.expr, function: FunctionType) -> list[FunctionType]:
     """The functions of ours that a call may run."""
     found = _named(expression, function)
     if isinstance(found, type):
-        found = getattr(found, "__post_init__", found.__init__)
+        found = getattr(found, "__post_init__", None) or vars(found).get("__init__", found)
     found = inspect.unwrap(found) if callable(found) else found
     if not isinstance(found, FunctionType) or found.__name__ in COMMON:
         return []

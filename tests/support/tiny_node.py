@@ -6,10 +6,10 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -66,9 +66,9 @@ class TinyNode:
         return (self.directory / "var/log/tiny.log").read_text()
 
     @property
-    def parent(self) -> dict[str, object]:
-        """What the parent says."""
-        said: dict[str, object] = json.loads((self.directory / "var/parent.json").read_text())
+    def parent(self) -> dict[str, Any]:
+        """The status file that the parent process writes."""
+        said: dict[str, Any] = json.loads((self.directory / "var/parent.json").read_text())
         return said
 
     def tiny(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
@@ -112,7 +112,7 @@ def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
         node.tiny("stop", code=None)
 
 
-def tarball_of(folder: Path, vsn: str = "1.0", changes: dict[str, str | None] | None = None) -> Path:
+def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
     """The tarball of the tiny project with changes."""
     return build(write_project(folder / vsn, vsn, changes), folder, *launcher())
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from node_runtime import Runtime
+
 
 async def eventually(condition: Callable[[], object], *, within: float = 10.0, what: str = "the condition") -> None:
     """Return as soon as `condition()` is true; fail with `what` after `within` seconds."""
@@ -16,6 +18,11 @@ async def eventually(condition: Callable[[], object], *, within: float = 10.0, w
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come true within {within} s")
         await asyncio.sleep(0.005)
+
+
+def passed(runtime: Runtime, moment: float) -> bool:
+    """Returns whether the runtime's event loop has reached this time."""
+    return runtime.loop.time() > moment
 
 
 def until(

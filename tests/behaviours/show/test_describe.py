@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
-from node_runtime.behaviours.show.describe import CYCLE, OPAQUE, REDACTED, Limits, describe
-from node_runtime.behaviours.show.value_readers import Kinds
+from node_runtime.behaviours.show.describe import CYCLE, REDACTED, Limits, describe
+from node_runtime.behaviours.show.value_readers import OPAQUE, Kinds
 from node_runtime.processes import Pid
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import MAX_REQUEST, pack
@@ -120,29 +120,29 @@ def explode(*_: object, **__: object) -> NoReturn:
 
 
 class Loud(metaclass=LoudMeta):
-    __repr__ = __str__ = __hash__ = __eq__ = __len__ = __iter__ = __getattribute__ = explode  # type: ignore[assignment]
-    __format__ = __bool__ = __getattr__ = __getitem__ = __dir__ = __index__ = explode  # type: ignore[assignment]
-    __class__ = __dict__ = value = property(explode)  # type: ignore[assignment]
+    __repr__ = __str__ = __hash__ = __eq__ = __len__ = __iter__ = __getattribute__ = explode
+    __format__ = __bool__ = __getattr__ = __getitem__ = __dir__ = __index__ = explode
+    __class__ = __dict__ = value = property(explode)
 
 
 class LoudDict(dict[str, int]):
-    __repr__ = __iter__ = __len__ = __getitem__ = items = keys = values = explode  # type: ignore[assignment]
+    __repr__ = __iter__ = __len__ = __getitem__ = items = keys = values = explode
 
 
 class LoudList(list[int]):
-    __repr__ = __iter__ = __len__ = __getitem__ = explode  # type: ignore[assignment]
+    __repr__ = __iter__ = __len__ = __getitem__ = explode
 
 
 class LoudStr(str):
-    __repr__ = __str__ = __getitem__ = __len__ = encode = isprintable = explode  # type: ignore[assignment]
+    __repr__ = __str__ = __getitem__ = __len__ = encode = isprintable = explode
 
 
 class LoudInt(int):
-    __repr__ = __str__ = bit_length = explode  # type: ignore[assignment]
+    __repr__ = __str__ = bit_length = explode
 
 
 class LoudZone(tzinfo):
-    utcoffset = tzname = dst = explode  # type: ignore[assignment]
+    utcoffset = tzname = dst = explode
 
 
 def test_no_code_of_a_value_runs() -> None:
@@ -160,7 +160,7 @@ def test_no_code_of_a_value_runs() -> None:
 
 def test_an_instance_dict_is_read_behind_a_property_of_that_name() -> None:
     class Hidden(Plain):
-        __dict__ = property(explode)  # type: ignore[assignment]
+        __dict__ = property(explode)
 
     assert part(describe(Hidden("x")), "name").text == "'x'"
 

@@ -222,7 +222,7 @@ def worker(name: str, *reason: object, **more: Any) -> ChildSpec:
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """Of which children the log says that they did not shut down in order, and why."""
-    reports = [getattr(record, "report", None) for record in caplog.records]
+    reports: list[Any] = [getattr(record, "report", None) for record in caplog.records]
     return [(one.child, one.reason) for one in reports if getattr(one, "context", None) == "shutdown_error"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -31,7 +32,8 @@ from node_runtime import (
     whereis,
 )
 from node_runtime.supervisor import ChildRefused, Counts, Flags
-from tests.support.waiting import eventually
+from tests.support.subclasses import subclass
+from tests.support.waiting import eventually, passed
 
 log: list[object] = []
 fail: dict[str, int] = {}
@@ -299,8 +301,8 @@ async def test_old_restarts_do_not_count(runtime: Runtime) -> None:
     pid = await supervisor.start_link(Short, worker("a"), name="sup")
     for _ in range(4):
         await crash("a")
-        now = runtime.loop.time()
-        await eventually(lambda now=now: runtime.loop.time() > now + 0.002)
+        later = runtime.loop.time() + 0.002
+        await eventually(partial(passed, runtime, later))
     assert is_alive(pid)
 
 
@@ -473,6 +475,6 @@ def test_a_child_specification_that_makes_no_sense_says_so(kwargs: Any, sentence
     ],
 )
 async def test_flags_that_make_no_sense_say_so(runtime: Runtime, flag: str, value: Any, sentence: str) -> None:
-    cls = type(Sup)("Wrong", (Sup,), {flag: value, "__module__": __name__})
+    cls = subclass("Wrong", Sup, **{flag: value}, __module__=__name__)
     with pytest.raises(Exit, match=sentence):
         await supervisor.start_link(cls)

@@ -163,7 +163,7 @@ def test_an_instance_of_a_replaced_class_has_its_old_functions(app: App) -> None
     a = imported("a")
     first = a.Thing(1)
     app.load(a=module(CHANGING.replace("x: int = 1", "x: int = 2")))
-    assert type(first).double.__globals__ is app.server.versions("a")[1].namespace
+    assert type(first).double.__globals__ is app.old("a").namespace
 
 
 def test_a_class_with_a_type_variable_of_its_module_is_carried_if_that_is(app: App) -> None:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def old_namespace(app):
+def old_namespace(app: App) -> weakref.ref[object]:
     """A weak reference to something that only the old namespace of `a` keeps."""
 
     class Token:
         pass
 
     token = Token()
-    app.server.versions("a")[0].namespace["TOKEN"] = token
+    app.current("a").namespace["TOKEN"] = token
     return weakref.ref(token)
 
 
@@ -129,10 +129,10 @@ def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_curr
     text = module(KINDS["exception"])
     app.boot(a=text)
     a = imported("a")
-    first = app.server.versions("a")[0].namespace
+    first = app.current("a").namespace
     assert a.Thing.__init__.__globals__ is first
     batch = app.load(a="\n\n" + text)
-    second = app.server.versions("a")[0].namespace
+    second = app.current("a").namespace
     assert a.Thing.__init__.__globals__ is second
     assert a.Thing.__init__.__code__.co_filename.endswith("shop-2.0/src/a.py")
     assert a.Thing("abc").why == "abc"[::-1]
@@ -140,10 +140,10 @@ def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_curr
     assert a.Thing.__init__.__globals__ is first
     app.load(a="\n\n" + text)
     app.load(a=text)
-    assert app.server.versions("a")[0].namespace is first, "the old version was taken back"
+    assert app.current("a").namespace is first, "the old version was taken back"
     assert a.Thing.__init__.__globals__ is first
     app.load(a="\n\n" + text)
-    assert a.Thing.__init__.__globals__ is app.server.versions("a")[0].namespace
+    assert a.Thing.__init__.__globals__ is app.current("a").namespace
     assert a.Thing.__init__.__globals__ is not first
 
 

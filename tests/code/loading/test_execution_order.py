@@ -19,12 +19,12 @@ CIRCLE = {"za": "import zb\nX = {n}\ndef f():\n    return zb.Y\n", "zb": "from z
 """It can be imported by `import zb`, and not by `import za`."""
 
 
-def circle(n, *names):
+def circle(n: int, *names: str) -> dict[str, str]:
     return {name: CIRCLE[name].format(n=n) for name in names}
 
 
 @pytest.mark.parametrize("asked", [("za", "zb"), ("zb", "za")])
-def test_a_circle_is_executed_from_where_the_boot_entered_it(app: App, asked: str) -> None:
+def test_a_circle_is_executed_from_where_the_boot_entered_it(app: App, asked: tuple[str, str]) -> None:
     app.boot(**circle(1, "za", "zb"))
     zb = importlib.import_module("zb")
     batch = app.load(**circle(2, *asked))

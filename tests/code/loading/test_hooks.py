@@ -27,10 +27,9 @@ def test_a_module_may_declare_its_version(app: App) -> None:
     imported("b")
     imported("c")
     app.load(a="__vsn__ = '1.3'\n")
-    current, old = app.server.versions("a")
-    assert (current.vsn, old.vsn) == ("1.3", "1.2")
-    assert app.server.versions("b")[0].vsn == "7"
-    plain = app.server.versions("c")[0]
+    assert (app.current("a").vsn, app.old("a").vsn) == ("1.3", "1.2")
+    assert app.current("b").vsn == "7"
+    plain = app.current("c")
     assert plain.vsn == plain.sha256[:12]
 
 
@@ -62,7 +61,7 @@ REFUSING = "X = {n}\ndef __on_load__(old):\n    if old is not None:\n        rai
 
 
 @pytest.mark.parametrize("mates", [{}, {"b": "X = 2\n", "fresh": "X = 2\n"}])
-def test_an_on_load_that_raises_refuses_the_whole_batch(app: App, mates: str) -> None:
+def test_an_on_load_that_raises_refuses_the_whole_batch(app: App, mates: dict[str, str]) -> None:
     app.boot(a="X = 1\n", b="X = 1\n")
     a = imported("a")
     b = imported("b")
@@ -97,7 +96,7 @@ def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(ap
     with pytest.raises(LoadFailed, match="not now"):
         app.prepare(a=REFUSING.format(n=1))
     assert a.X == 2
-    assert app.server.versions("a")[1].namespace["X"] == 1
+    assert app.old("a").namespace["X"] == 1
 
 
 @pytest.mark.parametrize(
@@ -201,7 +200,7 @@ def test_carry_reaches_a_version_that_is_taken_back(app: App) -> None:
     assert (a.N, a.count) == (1, 2)
     batch.revert()
     assert (a.N, a.count) == (2, 2)
-    assert app.server.versions("a")[1].namespace["count"] == 1
+    assert app.old("a").namespace["count"] == 1
 
 
 def test_carried_objects_hold_no_version(app: App) -> None:
@@ -212,7 +211,7 @@ def test_carried_objects_hold_no_version(app: App) -> None:
         pass
 
     token = Token()
-    app.server.versions("a")[0].namespace["TOKEN"] = token
+    app.current("a").namespace["TOKEN"] = token
     gone = weakref.ref(token)
     del token
     app.load(a=CARRYING.format(n=2))

@@ -9,7 +9,7 @@ import signal
 import sys
 import types
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def imported(app, **modules):
+def booted(app: App, **modules: str) -> list[Any]:
     """Boot modules and import them."""
     app.boot(**modules)
     return [__import__(name) for name in modules]
 
 
-def warnings(app, **modules):
+def warnings(app: App, **modules: str) -> tuple[str, ...]:
     """What a batch warns of; it is dropped afterwards."""
     batch = app.prepare(**modules)
     batch.discard()
@@ -59,7 +59,7 @@ def test_an_ordinary_load_has_nothing_to_warn_of(app: App) -> None:
             global N
             N += 1
     """
-    (a,) = imported(app, a=body.format(n=1))
+    (a,) = booted(app, a=body.format(n=1))
     a.bump()
     batch = app.load(a=body.format(n=2))
     assert batch.warnings() == ()
@@ -104,7 +104,7 @@ def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app: App)
                 KNOWN.append(cls)
     """
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
-    imported(app, outside=outside, a=body.format(n=1))
+    booted(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
         "a:A is announced to outside:Base: what that remembers has the old class and the new one.",
         "a:B is announced to outside:Meta: what that remembers has the old class and the new one.",
@@ -128,7 +128,7 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
         def show_own(thing: Own): ...
     """
     registering = "import a, outside\n@outside.show.register\ndef show_thing(thing: a.Thing): ...\n"
-    imported(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
+    booted(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
     assert warnings(app, a=a.format(n=2)) == (
         "outside.show has an implementation for a:Thing, and not for the new class.",
         "a registers with outside.show while its body runs: at once, and for good.",
@@ -140,7 +140,7 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
 
 
 def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(app: App) -> None:
-    (_, a, _) = imported(
+    (_, a, _) = booted(
         app,
         outside="import abc\nclass Reader(abc.ABC): ...\nclass Writer(abc.ABC): ...\n",
         a="import outside\nclass File: ...\noutside.Writer.register(File)\n",
@@ -153,7 +153,7 @@ def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(ap
 
 
 def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
-    (a,) = imported(app, a="def handler(*_): ...\ndef at_exit(): ...\n")
+    (a,) = booted(app, a="def handler(*_): ...\ndef at_exit(): ...\n")
     before = signal.signal(signal.SIGUSR2, a.handler)
     try:
         batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
@@ -167,26 +167,26 @@ def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
 
 
 @pytest.fixture
-def prometheus(monkeypatch):
+def prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
     """As much of prometheus_client as matters here, which isn't installed for the tests."""
     library = types.ModuleType("prometheus_client")
-    names = set()
+    names: set[str] = set()
 
     class Counter:
-        def __init__(self, name, unique=True):
+        def __init__(self, name: str, unique: bool = True) -> None:
             if name in names and unique:
                 raise ValueError(f"Duplicated timeseries in CollectorRegistry: {{{name!r}}}")
             names.add(name)
 
     Counter.__module__ = "prometheus_client.metrics"
-    library.Counter = Counter
+    vars(library)["Counter"] = Counter
     monkeypatch.setitem(sys.modules, "prometheus_client", library)
 
 
 @pytest.mark.usefixtures("prometheus")
 def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) -> None:
     body = "from prometheus_client import Counter\nREQUESTS = Counter('requests')\nX = {n}\n"
-    (a,) = imported(app, a=body.format(n=1))
+    (a,) = booted(app, a=body.format(n=1))
     with pytest.raises(LoadFailed, match=r"name them in `__carry__ = \['REQUESTS'\]`"):
         app.prepare(a=body.format(n=2))
     loose = "from prometheus_client import Counter\nREQUESTS = Counter('requests', unique=False)\n"
@@ -207,7 +207,7 @@ def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) ->
 
 def test_what_was_patched_from_outside_is_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "def f(): ...\ndef g(): ...\nclass C: ...\nX = {n}\ndef twice(): ...\ndef twice(): ...\n"
-    (a, b) = imported(app, a=body.format(n=1), b="def hold(): ...\n")
+    (a, b) = booted(app, a=body.format(n=1), b="def hold(): ...\n")
     monkeypatch.setattr(a, "f", lambda: "patched")
     monkeypatch.setattr(a, "extra", 1, raising=False)
     monkeypatch.setattr(a, "X", 7)
@@ -221,7 +221,7 @@ def test_what_was_patched_from_outside_is_named(app: App, monkeypatch: pytest.Mo
 
 def test_what_a_decorator_made_elsewhere_is_named(app: App) -> None:
     decorators = "def logged(f):\n    def wrapper():\n        return {n}\n    return wrapper\n"
-    imported(
+    booted(
         app,
         decorators=decorators.format(n=1),
         a="from decorators import logged\nlogging = logged\n@logged\ndef f(): ...\n",
@@ -241,7 +241,7 @@ def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
         plain = []
         X = {n}
     """
-    imported(app, a=body.format(n=1))
+    booted(app, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
         "a.cache is carried over, and keeps code of the version that goes.",
         "a.hook is carried over, and keeps code of the version that goes.",
@@ -263,7 +263,7 @@ def test_classes_outside_that_are_built_upon_a_replaced_class_are_listed(app: Ap
             x: int = 1
         class Error(Exception): ...
     """
-    imported(
+    booted(
         app,
         models=models.format(n=1),
         based="""
@@ -348,7 +348,7 @@ REGISTERING = """
 
 
 def test_registries_that_decorators_fill_are_named(app: App) -> None:
-    imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
+    booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
         "a registers with registry.COMMANDS while its body runs: at once, and for good.",
         "a registers with registry.HOOKS while its body runs: at once, and for good.",
@@ -362,7 +362,7 @@ def test_registries_that_decorators_fill_are_named(app: App) -> None:
 
 def test_registries_that_are_made_anew_without_those_who_registered_are_named(app: App) -> None:
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
-    imported(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
+    booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
         "a has registered with registry.COMMANDS, which is made anew without it.",
         "a has registered with registry.HOOKS, which is made anew without it.",
@@ -377,7 +377,7 @@ def test_registries_that_are_made_anew_without_those_who_registered_are_named(ap
 
 
 def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning(app: App) -> None:
-    imported(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
+    booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
     both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
     assert warnings(app, **both) == ()
 
@@ -392,7 +392,7 @@ def test_log_handlers_and_filters_that_a_body_adds_are_named(app: App) -> None:
     """
     before = logging.getLogger("shop.orders").handlers[:]
     try:
-        imported(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
+        booted(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
         assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
             "a adds to the logger 'shop.orders' while its body runs: it stays, even if this is undone.",
         )

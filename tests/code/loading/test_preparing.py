@@ -317,7 +317,7 @@ def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app: App, g
     a = imported("a")
     ready, errors = app.prepare(low="X = 2\n"), []
 
-    def prepare():
+    def prepare() -> None:
         try:
             app.prepare(a="from low import X\nimport gate\ngate.wait()\n")
         except CodeError as error:

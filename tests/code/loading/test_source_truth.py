@@ -9,6 +9,7 @@ import linecache
 import pdb
 import shutil
 import traceback
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,14 +25,14 @@ OLD = "def f():\n    raise ValueError('old')  # old line\n"
 NEW = "# a line more\n# and another\ndef f():\n    raise ValueError('new')  # new line\n"
 
 
-def shown(function):
+def shown(function: Callable[[], object]) -> str:
     with pytest.raises(ValueError, match=r"old|new") as raised:
         function()
     return traceback.format_exception(raised.value)[-2]
 
 
 @pytest.fixture(autouse=True)
-def cold_linecache():
+def cold_linecache() -> Iterator[None]:
     linecache.clearcache()
     yield
     linecache.clearcache()
@@ -55,7 +56,7 @@ def test_inspect_shows_each_version_its_own_source(app: App) -> None:
     app.load(a=NEW)
     assert inspect.getsource(old) == OLD
     assert inspect.getsource(a.f) == NEW.partition("# and another\n")[2]
-    assert inspect.getsourcefile(old).endswith("shop-1.0/src/a.py")
+    assert str(inspect.getsourcefile(old)).endswith("shop-1.0/src/a.py")
     assert inspect.getsource(a) == NEW
     assert a.__spec__.loader.get_source("a") == NEW
 
@@ -75,10 +76,10 @@ def test_a_file_that_was_edited_in_place_shows_both_its_texts(app: App) -> None:
     a = imported("a")
     old, file = a.f, app.directory / "shop-1.0" / "src" / "a.py"
     linecache.getlines(str(file))
-    source = app.server.versions("a")[0].unit.source
+    source = app.current("a").unit.source
     file.write_text(NEW)
     app.server.prepare([source]).commit()
-    assert a.f.__code__.co_filename == f"{file}@{app.server.versions('a')[0].sha256[:12]}"
+    assert a.f.__code__.co_filename == f"{file}@{app.current('a').sha256[:12]}"
     assert "# new line" in shown(a.f)
     assert inspect.getsource(a.f) == NEW.partition("# and another\n")[2]
     assert old.__code__.co_filename == str(file)
@@ -136,7 +137,7 @@ def test_the_lines_of_an_old_class_are_found_by_its_methods_only(app: App) -> No
     assert "'old'" not in inspect.getsource(old), "inspect asks the module of that name where its file is"
 
 
-def in_pdb(function, *commands):
+def in_pdb(function: Callable[[], object], *commands: str) -> str:
     out = io.StringIO()
     debugger = pdb.Pdb(stdin=io.StringIO("\n".join([*commands, "c\n"])), stdout=out, nosigint=True)
     debugger.use_rawinput = False
@@ -151,7 +152,7 @@ def test_the_debugger_shows_each_version_its_own_lines(app: App) -> None:
     old = a.f
     app.load(a=NEW)
     file = app.directory / "shop-2.0" / "src" / "a.py"
-    source, new = app.server.versions("a")[0].unit.source, a.f
+    source, new = app.current("a").unit.source, a.f
     assert "# old line" in in_pdb(old, "ll")
     assert "# new line" in in_pdb(new, "ll")
     del old

@@ -9,11 +9,13 @@ import gc
 import textwrap
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from node_runtime import GenServer, gen_server
+from node_runtime import GenServer, Pid, gen_server
 from node_runtime.behaviours.sync_call import call_now
 from node_runtime.code import OldVersionHeld, current
 from node_runtime.processes import Runtime, exit, is_alive, spawn
@@ -49,7 +51,7 @@ WAITING = """
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def waiting(n, *, removed):
+def waiting(n: int, *, removed: bool) -> str:
     extra = "" if removed else "def removed():\n        return 'removed'"
     return WAITING.format(n=n, extra=extra, tail="None" if removed else "removed()")
 
@@ -96,14 +98,16 @@ def test_closures_generators_and_bound_methods_stay_in_their_version(app: App) -
 
 
 @pytest.fixture
-async def node():
+async def node() -> AsyncIterator[Runtime]:
     async with Runtime() as runtime:
         yield runtime
 
 
-def awaits(node, pid):
-    """The process has come to its first `await`."""
-    return node.processes[pid].task.get_coro().cr_await is not None
+def awaits(node: Runtime, pid: Pid) -> bool:
+    """Returns whether the process has come to its first `await`."""
+    task = node.processes[pid].task
+    coroutine = task and task.get_coro()
+    return isinstance(coroutine, CoroutineType) and coroutine.cr_await is not None
 
 
 async def test_the_processes_that_run_the_old_version_are_known(app: App, node: Runtime) -> None:
@@ -111,11 +115,11 @@ async def test_the_processes_that_run_the_old_version_are_known(app: App, node: 
     a = imported("a")
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
-    await eventually(lambda: node.processes[old].task.get_coro().cr_await is not None)
+    await eventually(lambda: awaits(node, old))
     assert app.server.running_old("a") == []
     app.load(a=waiting(2, removed=True))
     new = spawn(a.wait, gate)
-    await eventually(lambda: node.processes[new].task.get_coro().cr_await is not None)
+    await eventually(lambda: awaits(node, new))
     assert app.server.running_old("a") == [old]
     (facts,) = app.server.facts()
     assert facts.old_pids == (old,)
@@ -134,7 +138,7 @@ async def test_a_third_version_is_refused_while_the_old_one_is_held(app: App, no
     b = imported("b")
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
-    await eventually(lambda: node.processes[old].task.get_coro().cr_await is not None)
+    await eventually(lambda: awaits(node, old))
     app.load(a=waiting(2, removed=True))
     with pytest.raises(OldVersionHeld) as refused:
         app.prepare(a=waiting(3, removed=True), b="X = 2\n")
@@ -154,10 +158,10 @@ async def test_a_purge_kills_exactly_those_who_run_the_old_version(app: App, nod
     a = imported("a")
     gate = asyncio.Event()
     old = [spawn(a.wait, gate) for _ in range(3)]
-    await eventually(lambda: all(node.processes[pid].task.get_coro().cr_await is not None for pid in old))
+    await eventually(lambda: all(awaits(node, pid) for pid in old))
     app.load(a=waiting(2, removed=True))
     new = spawn(a.wait, gate)
-    await eventually(lambda: node.processes[new].task.get_coro().cr_await is not None)
+    await eventually(lambda: awaits(node, new))
     assert app.server.purge("a") == old
     assert [is_alive(pid) for pid in (*old, new)] == [False, False, False, True]
     await eventually(lambda: app.server.versions("a")[1] is None)
@@ -283,16 +287,16 @@ async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app: App
     await eventually(lambda: not is_alive(pid))
 
 
-class Runs(GenServer):
-    """A server that does what it is told, in a plain callback and in an async one."""
+class Runs(GenServer[Callable[[], object]]):
+    """A server that calls the function it was started with, in a plain callback and in an async one."""
 
-    def init(self, run):
+    def init(self, run: Callable[[], object]) -> Callable[[], object]:
         return run
 
-    def plain(self):
+    def plain(self) -> object:
         return self.state()
 
-    async def later(self):
+    async def later(self) -> object:
         return self.state()
 
 
@@ -300,7 +304,7 @@ class Runs(GenServer):
 async def test_a_callback_that_runs_right_now_is_found(app: App, node: Runtime, kind: str) -> None:
     app.boot(a="def call(back):\n    return back()\n")
     a = imported("a")
-    seen = []
+    seen: list[list[int]] = []
     call = a.call
     pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.running_old("a"))))
     app.load(a="X = 2\n")
@@ -316,10 +320,11 @@ async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
     app.boot(a="def call(back):\n    return back()\n")
     a = imported("a")
 
-    def plainly(back):
+    def plainly(back: Callable[[], object]) -> object:
         return back()
 
-    seen, outer, inner = [], *((a.call, plainly) if old == "asking" else (plainly, a.call))
+    seen: list[list[int]] = []
+    outer, inner = (a.call, plainly) if old == "asking" else (plainly, a.call)
     asked = await gen_server.start(Runs, lambda: inner(lambda: seen.append(app.server.running_old("a"))))
     asking = await gen_server.start(Runs, lambda: outer(lambda: call_now(asked, Runs.plain)))
     app.load(a="X = 2\n")
@@ -365,7 +370,7 @@ HELD = """
         here = f
         return lambda: here()
 """
-HOLDERS = {
+HOLDERS: dict[str, Callable[[Any], object]] = {
     "a function": lambda a: a.f,
     "a bound method": lambda a: a.State().method,
     "an instance": lambda a: a.State(),
@@ -379,14 +384,14 @@ HOLDERS = {
 }
 
 
-def started(generator):
+def started(generator: Iterator[object]) -> Iterator[object]:
     next(generator)
     return generator
 
 
-def in_context(value):
+def in_context(value: object) -> contextvars.Context:
     context = contextvars.Context()
-    context.run(contextvars.ContextVar("held").set, value)
+    context.run(contextvars.ContextVar[object]("held").set, value)
     return context
 
 
@@ -655,13 +660,13 @@ def test_an_equal_old_version_is_taken_back_instead_of_executed(app: App) -> Non
     app.boot(a=first, b="def f():\n    return 1\n")
     a = imported("a")
     a.COUNT[0] = 5
-    original = app.server.versions("a")[0]
+    original = app.current("a")
     app.load(a="COUNT = None\n")
-    second = app.server.versions("a")[0]
+    second = app.current("a")
     app.load(b="def f():\n    return 2\n")
     back = app.prepare(a=first)
     assert back.version("a") is original
-    assert a.COUNT is None
+    assert vars(a)["COUNT"] is None
     back.commit()
     assert app.server.versions("a") == (original, second)
     assert a.COUNT == [5]
@@ -678,7 +683,7 @@ async def test_an_old_version_that_is_held_can_be_taken_back(app: App, node: Run
     a = imported("a")
     gate = asyncio.Event()
     held = spawn(a.wait, gate)
-    await eventually(lambda: node.processes[held].task.get_coro().cr_await is not None)
+    await eventually(lambda: awaits(node, held))
     app.load(a=waiting(2, removed=True))
     app.load(a=first)
     assert app.server.running_old("a") == []
@@ -717,8 +722,7 @@ def test_a_version_says_what_it_is(app: App) -> None:
     imported("pkg")
     app.load(a="X = 1\n")
     info, package = app.server.facts()
-    version, old = app.server.versions("a")
-    assert version is not None
+    version, old = app.current("a"), app.old("a")
     assert (info.vsn, info.old_vsn, old.vsn) == (version.sha256[:12], "7", "7")
     assert (info.name, info.application, info.app_vsn, info.old_app_vsn) == ("a", "shop", "2.0", "1.0")
     assert (info.path, info.old_path) == (version.path, old.path)

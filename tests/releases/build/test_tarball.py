@@ -154,7 +154,7 @@ def test_a_configuration_for_nobody_is_named(tmp_path: Path) -> None:
 
 
 def test_a_project_without_a_node_name_is_refused(tmp_path: Path) -> None:
-    assert "config/node.toml can't be read" in refusal(tmp_path, **{"config/node.toml": None})
+    assert "config/node.toml can't be read" in refusal(tmp_path, config__node_toml=None)
 
 
 def test_applications_that_need_each_other_are_refused(tmp_path: Path) -> None:

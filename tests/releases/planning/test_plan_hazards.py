@@ -62,8 +62,8 @@ async def test_what_cannot_be_undone_or_kept_is_warned_of(small: SmallNode) -> N
     handler = small.boot()
     base, counter = importlib.import_module("shop.base"), importlib.import_module("shop.counter")
     assert (await handler.plan("2")).warnings == ()
-    base.f = print
-    edit(counter.__file__)
+    vars(base)["f"] = print
+    edit(str(counter.__file__))
     assert (await handler.plan("2")).warnings == (
         "shop.base.f has been replaced from outside, which the new version does not keep.",
         f"shop.counter runs code that its file no longer has: {counter.__file__}.",

@@ -161,7 +161,7 @@ def test_a_flipped_bit_is_refused_wherever_it_changes_anything(node: Path, tmp_p
     assert harmless < 30
 
 
-def is_still(content: bytes, data: bytes) -> bool:
+def is_still(content: bytes, data: bytes | bytearray) -> bool:
     try:
         return gzip.decompress(data) == content
     except (OSError, EOFError, zlib.error):
