@@ -21,6 +21,7 @@ STARTED: Final = frozenset(
         "hotdash.__main__",  # python -m hotdash
         "node_runtime.cli.launcher.script",  # becomes bin/<name>
         "node_runtime.cli.enter",  # started by its path
+        "node_runtime.cli.launcher.verbs",  # bin/<name> imports it as _launcher.verbs
         "node_runtime",
         "node_runtime.application",
         "node_runtime.gen_server",
