@@ -1,4 +1,4 @@
-"""The actor that everybody writes: an asyncio.Queue and a task that reads it, with nothing around them."""
+"""The plain asyncio actor: an asyncio.Queue and a task that reads it, nothing else."""
 
 from __future__ import annotations
 

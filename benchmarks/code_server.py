@@ -1,9 +1,9 @@
-"""The code server: `python -m benchmarks.code_server [ROUNDS]`, with each interpreter that is to be measured.
+"""The code server's cost: `python -m benchmarks.code_server [ROUNDS]`, run by each interpreter to be measured.
 
-Every figure is measured in a fresh OS process in each round. What is shown are medians; a stop is the worst of a
-round's, and the median of these. Times are the OS process's processor time: nothing here waits for anything but
-the interpreter's lock, and who holds that is counted, so what else the machine does makes no stops. The garbage
-collector is set as a node sets it.
+Each round measures every figure in a fresh OS process. The output shows medians over the rounds; a stop is the
+longest one of a round. Times are processor time of the OS process. Nothing here waits for anything but the
+interpreter's lock, and the thread that holds the lock is counted, so other load on the machine adds no stops.
+The garbage collector is configured as in a node.
 """
 
 from __future__ import annotations

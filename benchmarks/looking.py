@@ -1,9 +1,9 @@
-"""What it costs a node to be looked at: `python -m benchmarks.looking [SIZE…]`, by default 10,000 and 100,000.
+"""The cost of observing a node: `python -m benchmarks.looking [SIZE…]`, by default 10,000 and 100,000 servers.
 
-A node with so many servers is asked for its whole picture once a second by a client in another OS process, as a
-dashboard does, while another one asks one of its servers every millisecond. Printed are the longest that this one had
-to wait, before and meanwhile, and the share of a core that the node needs, in both cases. The wait is in the node's
-processor time, its control thread's included, so that what else the machine does is no part of it.
+A client in another OS process fetches the node's whole snapshot once a second, as a dashboard does. Meanwhile a task
+calls one of the servers every millisecond. The output shows the longest wait of such a call and the share of a core
+that the node uses, both before and during the observation. The wait is measured in the node's processor time, which
+includes its control thread, so other load on the machine does not count.
 """
 
 from __future__ import annotations

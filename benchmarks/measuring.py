@@ -1,4 +1,4 @@
-"""How every candidate measures, so that all of them do it alike."""
+"""The measurements that all candidates share."""
 
 from __future__ import annotations
 

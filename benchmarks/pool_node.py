@@ -1,7 +1,7 @@
 """A node with a pool of servers, and its upgrade: `python -m benchmarks.pool_node SIZE [uvloop]`.
 
-Release 2 gives each worker's state one field more. So does release 3, but it fails for the last worker, and everything
-is put back. Meanwhile one client asks a worker every millisecond. The rehearsal, which is not measured here, is cut
+Release 2 adds one field to each worker's state. Release 3 does too, but fails for the last worker, and the node
+reverts everything. Meanwhile one client calls a worker every millisecond. The rehearsal is not measured: it is cut
 off after a second.
 """
 

@@ -1,7 +1,8 @@
 """Processes beside their peers: `python -m benchmarks.processes [ROUNDS] [--only FIGURE…]`.
 
-Every figure of every candidate is measured in a fresh OS process, in rounds in which all candidates take turns, so
-that a machine's moods meet all of them. What is shown are medians, and goals are ratios of medians of the same run.
+Every figure of every candidate is measured in a fresh OS process. The candidates take turns in each round, so that
+changing load on the machine affects all of them. The output shows medians; goals are ratios of medians of the same
+run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""pykka: an actor is a thread. `ask` on the bare reference is quicker than a proxy, so that is what is measured."""
+"""pykka: an actor is a thread. `ask` on the bare reference is faster than a proxy, so `ask` is measured."""
 
 from __future__ import annotations
 

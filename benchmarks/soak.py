@@ -1,8 +1,8 @@
-"""A minute of crashes under load, and what is left of it: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
+"""A minute of crashes under load, then a search for leaks: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
 
-10,000 supervised processes, of which 1 % ends badly every second, are called, cast to, monitored, suspended and
-recorded all the while. Nothing may be left of that: in the end there are as many processes, timers, monitors, links
-and tasks as in the beginning, and the memory is what it was after a warm-up. Exit code 1 if not.
+10,000 supervised processes are called, cast to, monitored, suspended and recorded; 1 % of them crash every second.
+Afterwards there must be as many processes, timers, monitors, links and tasks as at the start, and no more memory than
+after the warm-up. Otherwise the exit code is 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The processes that the soak wears out: a hundred supervisors with a hundred children of three kinds each."""
+"""The processes of the soak: a hundred supervisors, each with a hundred children of three kinds."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """An upgrade with code_change of many servers, beside OTP's: `python -m benchmarks.upgrades [ROUNDS] [--sizes N…]`.
 
-The same pool on both sides: servers under one simple_one_for_one supervisor, whose states get one field more, and one
-client that asks one of them every millisecond. OTP's is a release that `systools` makes of the Erlang sources beside
-this, installed by `release_handler`; ours is installed by the node's release handler. Both take turns,
-and what is shown is the best of all rounds, in milliseconds: a gap is a maximum, to which whatever else runs on the
-machine can only add. It is the longest that the client waited for an answer; in ours, where all share one thread,
-from when it wanted to ask.
+Both sides run the same pool: servers under one simple_one_for_one supervisor. The upgrade adds one field to each state
+while one client calls one of the servers every millisecond. On OTP's side, `systools` makes a release of the Erlang
+sources in this folder and `release_handler` installs it; on ours, the node's release handler does. Both take turns.
+The output shows the best of all rounds, in milliseconds, because a gap is a maximum to which other load on the machine
+can only add. The gap is the longest wait of the client for a reply. On our side, where everything shares one thread,
+it is counted from the moment at which the call was due.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""xoscar with local references, which its Cython core serves within the process: its quickest way."""
+"""xoscar with local references, which its Cython core serves within the process: its fastest mode."""
 
 from __future__ import annotations
 

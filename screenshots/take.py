@@ -1,7 +1,7 @@
-"""Take the pictures of this folder anew: the real dashboard on a real fil, driven by keys. `make screenshots`.
+"""Takes the pictures in this folder: the real dashboard on a real fil, driven by keys. `make screenshots`.
 
-Nothing is drawn by hand. The moments are chosen by what the page says: the plan is taken while the machine stands in
-the colour that the next release doesn't know.
+Nothing is drawn by hand. The text of the documentation decides the moments: the plan is taken while the machine is in
+the colour that the next release does not define.
 """
 
 from __future__ import annotations

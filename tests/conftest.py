@@ -1,4 +1,4 @@
-"""The fixtures that every test may use: a runtime, on each event loop."""
+"""The fixtures for all tests: a runtime, on each event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 1 has it."""
+"""A server whose state is migrated: release 1."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 2 has it: with one field more."""
+"""A server whose state is migrated: release 2, with one field more."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 3 has it: its last one can't be migrated."""
+"""A server whose state is migrated: release 3, in which the last server's migration fails."""
 
 from dataclasses import dataclass
 from os import getpid

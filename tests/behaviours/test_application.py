@@ -1,4 +1,4 @@
-"""Applications: environment, order, stop hooks, and what takes the node down."""
+"""Applications: environment, order, stop hooks, and the exits that stop the node."""
 
 from __future__ import annotations
 

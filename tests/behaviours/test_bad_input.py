@@ -1,4 +1,4 @@
-"""What makes no sense is refused at once, in a sentence that names it, and nothing is left half-done."""
+"""Invalid arguments: refused at once with a message that names them, and without side effects."""
 
 from __future__ import annotations
 

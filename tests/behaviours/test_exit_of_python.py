@@ -1,4 +1,4 @@
-"""Whatever somebody's code raises ends the process that runs it, and nothing more."""
+"""Exceptions that would end Python: they end the process that raises them, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State machines: transitions, postponing, timeouts, state enter, and what a missing state does."""
+"""State machines: transitions, postponing, timeouts, state enter calls, missing states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that run in their caller's turn keep every promise that queued calls keep."""
+"""Inline calls: they run in the caller's turn and keep every guarantee of queued calls."""
 
 from __future__ import annotations
 

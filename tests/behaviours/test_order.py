@@ -1,4 +1,4 @@
-"""Whatever is sent to a server by one sender is handled in that order, however it is sent."""
+"""Order of messages: a server handles the messages of one sender in the order in which they were sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking into processes without disturbing them."""
+"""The functions of sys that inspect processes without disturbing them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs, traces, figures and functions: what is recorded of a process, and what it costs the others (nothing)."""
+"""Logs, traces, statistics and debug functions of sys: their records, and no cost for other processes."""
 
 from __future__ import annotations
 

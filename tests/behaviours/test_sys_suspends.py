@@ -1,4 +1,4 @@
-"""A suspend has an owner and a lease: it ends with either, and no other owner's."""
+"""A suspend has an owner and a lease. It ends with either, and never with another owner's."""
 
 from __future__ import annotations
 

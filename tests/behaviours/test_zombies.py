@@ -1,4 +1,4 @@
-"""A frame that goes on after its process was killed gets nothing more done: every function refuses it."""
+"""A frame that goes on after its process was killed has no effect: every function refuses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job as people see it: a real browser has the page open while the node goes from version to version."""
+"""The main job as a user sees it: a browser has the page open while the node is upgraded and downgraded."""
 
 from __future__ import annotations
 

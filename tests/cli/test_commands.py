@@ -1,4 +1,4 @@
-"""The `node-runtime` command: what it prints, and its exit codes."""
+"""The `node-runtime` command: its output and its exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What boots where the permanent release can't: the newest old one that is whole, said in the log, status, history."""
+"""Boots without a usable permanent release: the newest intact old one, reported in log, status and history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bin/<name> against real nodes: each verb, its exit code, and what the parent does when the node goes wrong."""
+"""bin/<name> against real nodes: each verb, its exit code, and the parent when the node misbehaves."""
 
 from __future__ import annotations
 

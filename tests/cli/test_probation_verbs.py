@@ -1,4 +1,4 @@
-"""The verbs of a probation: `upgrade --commit` stays for the verdict, and what failed takes `--again`."""
+"""The verbs of a probation: `upgrade --commit` waits for the verdict; a failed release needs `--again`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands say of a rehearsal, and what has to be said to go all the same."""
+"""Rehearsals on the command line: their output, and the option that proceeds anyway."""
 
 from __future__ import annotations
 

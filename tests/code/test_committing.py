@@ -1,4 +1,4 @@
-"""A commit switches a set of modules and those who import from them; a revert undoes it exactly."""
+"""A commit switches a set of modules and their importers; a revert undoes it exactly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loaded code is compared with files and with what a release says."""
+"""Loaded code compared with the files on disk and with the manifest of a release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What modules commonly do leaves nothing behind: when nobody uses an old version, it is free, and then it is gone."""
+"""Common idioms of modules keep nothing alive: an old version that nothing uses is freed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from a module's code about its imports, on every Python that runs this."""
+"""Imports as read from a module's bytecode, on every Python that runs this."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches that are prepared, committed and reverted across each other: what every importer means afterwards.
+"""Batches that are prepared, committed and reverted across each other, and the bindings of importers afterwards.
 
 The random histories found each of these; the sources are as small as they can be.
 """

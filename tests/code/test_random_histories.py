@@ -1,7 +1,7 @@
 """Random sequences of edit, prepare, commit, revert, delete and purge, over modules that import from each other.
 
-A model says what has to be current and old. Every namespace that is ever made has a number and a weak reference, so
-that a name of a purged version, or a namespace that nobody needs and that stays, is found.
+A model says which versions must be current and old. Every namespace has a number and a weak reference, so that the
+test finds names of a purged version and namespaces that stay although nothing needs them.
 """
 
 from __future__ import annotations

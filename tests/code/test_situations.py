@@ -1,4 +1,4 @@
-"""One table of situations: the code server's column is a promise, and the page shows what the run gives."""
+"""One table of situations: the code server's column is a promise, and the page shows the results of the run."""
 
 from __future__ import annotations
 

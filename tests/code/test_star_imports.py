@@ -1,4 +1,4 @@
-"""What `from m import *` has taken follows, also when `__all__` comes, goes or changes."""
+"""Names taken by `from m import *` follow the module, also when `__all__` appears, disappears or changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads call through modules while these are loaded, and see one version or the next, never an error."""
+"""Threads that call modules during loads see one version or the next, and never an error."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""OTP's code_SUITE, as far as it means something here: on_load, loading by many at once, paths, and what is modified.
+"""OTP's code_SUITE as far as it applies: on_load, concurrent loading, paths, and modified modules.
 
-Numbers 57 and 58 of the list that docs/otp-differences.md goes by; purging (56) has a file of its own.
+Numbers 57 and 58 of the list in docs/otp-differences.md; purging (56) has a file of its own.
 """
 
 from __future__ import annotations

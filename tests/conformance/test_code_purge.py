@@ -1,6 +1,6 @@
-"""OTP's code_SUITE on old code: what purge, soft_purge and delete return, and who dies of them.
+"""OTP's code_SUITE on old code: the results of purge, soft_purge and delete, and the processes that they kill.
 
-Number 56 of the list that docs/otp-differences.md goes by.
+Number 56 of the list in docs/otp-differences.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""gen_server_SUITE of OTP's stdlib, in our words: callbacks, ends, states and their versions (53 and 54)."""
+"""gen_server_SUITE of OTP's stdlib in Python: callbacks, termination, states and their versions (53 and 54)."""
 
 from __future__ import annotations
 

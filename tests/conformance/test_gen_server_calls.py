@@ -1,4 +1,4 @@
-"""gen_server_SUITE of OTP's stdlib, in our words: starting, calling, casting. Each test is named after its case."""
+"""gen_server_SUITE of OTP's stdlib in Python: start, call, cast. Each test is named after its case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gen_statem_SUITE of OTP's stdlib, in our words: events, their order, timeouts. Each test is named after its case."""
+"""gen_statem_SUITE of OTP's stdlib in Python: events, their order, timeouts. Each test is named after its case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gen_statem_SUITE of OTP's stdlib, in our words: starting, stopping, states and their versions (53 to 55)."""
+"""gen_statem_SUITE of OTP's stdlib in Python: start, stop, states and their versions (53 to 55)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """OTP's release_handler_SUITE on a small node. Numbers 19 to 37 of the list.
 
-Emulator restarts (22, 35) are translated only. 28 (update_paths) and 37 (a pre-purge makes an install quicker) have
-no meaning here; docs/otp-differences.md says why.
+Emulator restarts (22, 35) are translated only. 28 (update_paths) and 37 (a pre-purge makes an install faster) do not
+apply here; docs/otp-differences.md says why.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""supervisor_SUITE: what children there are, how they begin and end, and what may be asked of a supervisor."""
+"""supervisor_SUITE: children, how they start and end, and the functions that manage them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""supervisor_SUITE: a running supervisor is given the flags and specifications of a new version."""
+"""supervisor_SUITE: a running supervisor takes the flags and child specifications of a new version."""
 
 from __future__ import annotations
 

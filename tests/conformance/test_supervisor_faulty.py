@@ -1,4 +1,4 @@
-"""supervisor_SUITE: flags and specifications that make no sense."""
+"""supervisor_SUITE: invalid flags and child specifications."""
 
 from __future__ import annotations
 

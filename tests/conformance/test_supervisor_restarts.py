@@ -1,4 +1,4 @@
-"""supervisor_SUITE: restarts that fail, that hang, that are too many."""
+"""supervisor_SUITE: restarts that fail, hang, or exceed the intensity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""supervisor_SUITE: children whose end ends their supervisor."""
+"""supervisor_SUITE: significant children, whose exit stops their supervisor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sys_SUITE of OTP's stdlib, in our words: otp-semantics 51 and 52. Each test is named after its case."""
+"""sys_SUITE of OTP's stdlib in Python: numbers 51 and 52 of the list. Each test is named after its case."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""OTP's systools_SUITE: what a relup is made of, and what can't be built. Numbers 11 to 18 of the list.
+"""OTP's systools_SUITE: the contents of a relup, and the relups that cannot be built. Numbers 11 to 18 of the list.
 
-Of restart_relup only the appup's own restarts are here: there is no emulator that has a version; other third-party code
-makes the plan say that the node has to be restarted.
+Of restart_relup only the appup's own restarts are here: there is no emulator with a version. For other third-party
+code the plan says that the node must be restarted.
 """
 
 from __future__ import annotations

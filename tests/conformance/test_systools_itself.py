@@ -1,7 +1,8 @@
 """Random applications and appups, translated by OTP's systools and by us: the same relup, up and down.
 
-Runs where `escript` is. What OTP leaves open is left open: the order of modules inside a component, as long as it is a
-topological one (test_systools_rc.py holds ours to that). What we change on purpose is left out: purges by default.
+Runs where `escript` is installed. The order of modules inside a component is compared only as far as OTP defines it:
+it must be a topological one (test_systools_rc.py checks our order). Our one intended difference, the default purge, is
+excluded.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""OTP's systools_rc_SUITE: what a list of instructions is translated to. Numbers 1 to 10 of the list.
+"""OTP's systools_rc_SUITE: the translation of a list of instructions. Numbers 1 to 10 of the list.
 
-A purge that is left out is a soft one here; the suite writes it out or has OTP's default, the brutal one.
+Here the default purge is a soft one; the suite writes it out or has OTP's default, the brutal one.
 """
 
 from __future__ import annotations

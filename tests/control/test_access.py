@@ -1,4 +1,4 @@
-"""Who may do what: cookies, roles, and frames that no client of ours would send."""
+"""Access to the control plane: cookies, roles, and frames that no client of ours would send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream of events: nothing is missed without being told."""
+"""The stream of events: no event is lost without a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at a node that is idle, busy or blocked."""
+"""Observation of a node that is idle, busy or blocked."""
 
 from __future__ import annotations
 

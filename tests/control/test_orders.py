@@ -1,4 +1,4 @@
-"""Orders to a node: uploads, installs, single processes and the node's end, and what the audit keeps of them."""
+"""Operations on a node: uploads, installs, single processes, shutdown, and their records in the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The glossary: few terms, each with the file where it lives."""
+"""The glossary: few terms, each with the file that implements it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of classes and aliases: within a package each has one meaning."""
+"""Names of classes and aliases: each has one meaning within a package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form of docstrings and pages, as far as it can be checked by rule."""
+"""The form of docstrings and pages, as far as a rule can check it."""
 
 from __future__ import annotations
 

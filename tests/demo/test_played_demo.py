@@ -1,4 +1,4 @@
-"""The demonstration follows the example that it is given, and leaves nothing behind."""
+"""The demonstration follows the given example, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/formats.md: its examples are read, its tables are compared with the models, its mistakes are made."""
+"""docs/formats.md: its examples are read, its tables compared with the models, its errors reproduced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The walk-throughs: each command that they show is run, and prints what they say."""
+"""The walk-throughs: each command in them is run, and its output compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request that waits in one version of its handler, while the node goes up and down, ends in that version."""
+"""A request that waits in one version of its handler during upgrades and downgrades ends in that version."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Whenever a node is killed it boots its one permanent release, says what became of the operation, and a retry works.
+"""Whenever a node is killed, it boots its permanent release and reports the operation; then a retry succeeds.
 
-The parent is killed in between, too: a node that is killed again and again is booted after longer and longer pauses.
+The parent is killed in between, too. A node that is killed again and again is booted after longer and longer pauses.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What goes wrong at the command line is one sentence with the documented exit code, and changes nothing."""
+"""Errors at the command line: one sentence, the documented exit code, and no change to the node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two operators at one node, one of whom disappears in the middle of what they have begun."""
+"""Two operators at one node, one of whom disappears in the middle of an operation."""
 
 from __future__ import annotations
 

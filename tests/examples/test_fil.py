@@ -1,4 +1,4 @@
-"""fil's three versions on real nodes: what visitors and operators see on the ways between them."""
+"""fil's three versions on real nodes, as visitors and operators see each upgrade and downgrade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nine9s on real nodes: what its visitors see while it goes up and down, and what the post's order would have done."""
+"""nine9s on real nodes, as visitors see it during upgrades, and the outcome of the blog post's order."""
 
 from __future__ import annotations
 

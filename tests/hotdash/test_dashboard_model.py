@@ -1,4 +1,4 @@
-"""What the dashboard knows, as values: no screen, no socket."""
+"""The dashboard's model as values: no screen, no socket."""
 
 from __future__ import annotations
 

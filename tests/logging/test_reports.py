@@ -1,4 +1,4 @@
-"""Reports of crashes, supervisors and progress: one record each, told for people and as data, without secrets."""
+"""Crash, supervisor and progress reports: one record each, as text and as data, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each record says which process logged it, wherever that process's code ran."""
+"""Each log record names the process that logged it, wherever the process's code ran."""
 
 from __future__ import annotations
 

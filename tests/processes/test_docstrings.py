@@ -1,4 +1,4 @@
-"""What users call says in its docstring what it does, in which units, which errors it raises and OTP's page."""
+"""Docstrings of the public functions: their effect, units, errors and OTP's page."""
 
 from __future__ import annotations
 

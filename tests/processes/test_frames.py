@@ -1,4 +1,4 @@
-"""Frames that outlive their process, plain asyncio code as a process, and looking at all of them."""
+"""Frames that outlive their process, plain asyncio code as a process, and the inspection of both."""
 
 from __future__ import annotations
 

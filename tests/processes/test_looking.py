@@ -1,4 +1,4 @@
-"""What can be known of processes, of those that have ended, and of tasks that are none."""
+"""The information on processes, on ended processes, and on tasks that belong to no process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a reason is: a process ends with the very one, and everybody who has to be told is told."""
+"""Exit reasons of any type: a process exits with the very object, and every link and monitor gets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers wake tasks within the scheduler's turn, and nothing of that shows."""
+"""Replies wake tasks within the scheduler's turn, and this has no other visible effect."""
 
 from __future__ import annotations
 

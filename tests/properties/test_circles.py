@@ -1,6 +1,6 @@
-"""Random requests of children to each other and to their supervisors, while these end: nobody waits for ever.
+"""Random requests between children and supervisors while these end: nothing waits for ever.
 
-No child has a time limit to shut down, and no request has one: whoever is in a circle has to be told.
+No child has a shutdown timeout and no request has a timeout, so every cycle must be detected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random messages, calls, kills and links: nobody waits for ever, and nobody outlives its supervisor."""
+"""Random messages, calls, kills and links: nothing waits for ever, and nothing outlives its supervisor."""
 
 from __future__ import annotations
 

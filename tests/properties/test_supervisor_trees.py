@@ -1,4 +1,4 @@
-"""Random trees of supervisors, random ends and management calls: they do what a small model does, to the letter."""
+"""Random trees of supervisors, random exits and management calls: they behave exactly as a small model."""
 
 from __future__ import annotations
 

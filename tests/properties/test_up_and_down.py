@@ -1,8 +1,8 @@
-"""Random appups over random small applications: up and then down leaves everything as it was, and up is up.
+"""Random appups over random small applications: an upgrade is complete, and the downgrade restores everything.
 
-An application is a supervisor and up to five servers; between its versions servers come, go and change, each by the
-instruction that chance gives it, and the environment and the supervisor's flags change too. Every `code_change` has its
-inverse, so states that were touched in the newer version come back as if they had been touched in the older one.
+An application is a supervisor and up to five servers. Between its versions servers come, go and change, each by a
+randomly chosen instruction; the environment and the supervisor's flags change too. Every `code_change` has its inverse,
+so states that were changed in the newer version come back as if they had been changed in the older one.
 """
 
 from __future__ import annotations

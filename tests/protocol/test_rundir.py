@@ -1,4 +1,4 @@
-"""Where nodes are found: the run directory, records, and addresses."""
+"""The run directory: records and addresses of nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on probation is watched; when it does badly the node goes back by itself, and remembers that it failed."""
+"""A release on probation: watched, rolled back automatically if it misbehaves, and remembered as failed."""
 
 from __future__ import annotations
 

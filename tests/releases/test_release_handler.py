@@ -1,4 +1,4 @@
-"""The release handler: who may begin what, what is permanent, and what is remembered."""
+"""The release handler: permitted operations, the permanent release, and the history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever the code of a release raises, and however long it takes: an operation ends, and says what came of it."""
+"""Any exception and any delay in a release's code: an operation ends, and reports its outcome."""
 
 from __future__ import annotations
 

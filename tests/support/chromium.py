@@ -1,7 +1,7 @@
-"""A headless Chromium of our own, driven over its remote-debugging port.
+"""A headless Chromium, driven over its remote-debugging port.
 
-Each browser has a profile directory of its own, listens on a port that it chooses itself and writes into its profile,
-and is gone with its `async with` block.
+Each browser has its own profile directory, listens on a port that it chooses and writes into the profile, and ends
+with its `async with` block.
 """
 
 from __future__ import annotations

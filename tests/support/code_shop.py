@@ -1,6 +1,6 @@
-"""An application on disk, in versioned directories as a node has it, and a code server that manages it.
+"""An application on disk, in versioned directories as in a node, and a code server that manages it.
 
-The tests of this layer load it as a plugin, for its fixtures.
+The tests of the code server load it as a plugin, for its fixtures.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a person sees of an open dashboard, and the keys under the fingers."""
+"""An open dashboard as a person uses it: the screen and the keys."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Which errors a function raises, as far as its source tells: by its own `raise` statements and by what it calls.
+"""The errors that a function can raise, found in its source: its own `raise` statements and those of its callees.
 
-What it calls is found by name: functions and classes of its module's namespace, those of modules in it, and methods of
-the runtime. What is chosen while it runs can't be found, a callback for one. What it catches is none of its errors.
+Callees are found by name: functions and classes in the module's namespace, those of modules in it, and methods of the
+runtime. Callees that are chosen at run time, such as callbacks, are not found. Errors that the function catches are
+not counted.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A shop of three components, in two releases, and the script between them that can be made to fail anywhere.
+"""A shop of three components in two releases, with an install script that can be made to fail at any step.
 
-Everybody who is asked writes the question's number into its state and answers with it.
+Each server writes the number of every request into its state and replies with it.
 """
 
 from __future__ import annotations

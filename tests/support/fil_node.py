@@ -1,4 +1,4 @@
-"""fil, built, installed and running in folders of its own, for every test that needs a real node.
+"""fil, built, installed and running in its own folders, for every test that needs a real node.
 
 `fil_tarballs` builds the three examples once in a session; `fil_node` is a fresh node that runs 1986.a. A test that
 needs another project, version or configuration calls `build`, `install` and `running` itself.

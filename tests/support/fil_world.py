@@ -1,4 +1,4 @@
-"""A picture of fil, made of the structs that a node would send; the scripted peer begins with it."""
+"""The data of a fil node, as structs that a node would send; the scripted peer starts with it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A node of a small project that stops where a test says, so that it can be killed at exactly that point.
+"""A node of a small project that stops at given points, so that a test can kill it exactly there.
 
-The points are places in the application's own code: a file `stop-<point>` in the node's directory makes it wait there,
-and `at-<point>` says that it does.
+The points are places in the application's own code. A file `stop-<point>` in the node's directory makes the code wait
+there; the code then writes `at-<point>`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long properties are searched for a counterexample: seconds in `make test`, minutes in `make fuzz`."""
+"""The time budget of property tests: seconds in `make test`, minutes in `make fuzz`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of situations: what becomes of whatever was there before an edit, with three ways to bring new code in.
+"""The table of situations: what happens to existing objects after an edit, with three ways to load new code.
 
-Run as a script it writes the table into docs/code-server.md; test_situations.py holds both to each other.
+Run as a script it writes the table into docs/code-server.md; test_situations.py checks that both agree.
 """
 
 from __future__ import annotations

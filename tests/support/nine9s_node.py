@@ -1,4 +1,4 @@
-"""nine9s, built, installed and running in folders of its own; what fil_node is for the first example."""
+"""nine9s, built, installed and running in its own folders, as fil_node does for the first example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters whose next version has a code_change to be rehearsed; for tests of the small node."""
+"""Counters whose next version has a code_change to rehearse, for tests of the small node."""
 
 from __future__ import annotations
 

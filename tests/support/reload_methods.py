@@ -1,4 +1,4 @@
-"""Three ways to bring new code into a running program, and the modules that they are tried on."""
+"""Three ways to load new code into a running program, and the modules to try them on."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A scripted node: the real structs over real sockets with CURVE, and a world that a test writes.
 
-It is for what a real node seldom does on demand: to fall silent, to skip events, to restart, to fail in the middle.
+It does what a real node rarely does on demand: fall silent, skip events, restart, fail in the middle.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A real node in this process: a release on disk, its processes, its release handler and its control endpoint.
+"""A real node in this process: a release on disk, its processes, its release handler and its control sockets.
 
 Tests load it as a plugin, for its fixtures.
 """

@@ -1,9 +1,9 @@
-"""Runs the commands that a document shows, and compares what they print with what the document says.
+"""Runs the commands in a document, and compares their output with the output in the document.
 
-A fenced block without a language is a session when its first line begins with `$ `: commands, each with its output. A
-line `…` in an output stands for any number of lines. What differs from run to run (times, pids, versions' hashes,
-colours that turn while one looks) may differ; see `steady`. A comment before a block says what is special about it:
-`<!-- walk: exit 1 -->` for its exit code, `<!-- walk: repeat -->` for a look that is repeated until it shows this.
+A fenced block without a language is a session if its first line begins with `$ `: commands, each with its output. A
+line `…` in an output stands for any number of lines. Text that changes from run to run (times, pids, versions' hashes,
+colours that change meanwhile) may differ; see `steady`. A comment before a block gives its options:
+`<!-- walk: exit 1 -->` for its exit code, `<!-- walk: repeat -->` to repeat the command until it prints this.
 """
 
 from __future__ import annotations

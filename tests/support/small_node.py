@@ -1,4 +1,4 @@
-"""A node in a test: releases written straight into a node directory, and a runtime that was booted with one of them.
+"""A node in a test: releases written directly into a node directory, and a runtime booted with one of them.
 
 The tests of the release handler load it as a plugin, for its fixtures.
 """

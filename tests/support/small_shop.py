@@ -1,4 +1,4 @@
-"""The modules that the small node's releases are made of."""
+"""The modules of the small node's releases."""
 
 from __future__ import annotations
 

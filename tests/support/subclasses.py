@@ -1,4 +1,4 @@
-"""Subclasses that a test makes from values, where a class statement could not say them."""
+"""Subclasses that a test makes from computed attributes, which a class statement cannot express."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Supervisors and children for the cases of supervisor_SUITE, and what became of them."""
+"""Supervisors and children for the cases of supervisor_SUITE, and a log of their starts and exits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tree of supervisors should do, in the fewest words: no processes, no messages, no time."""
+"""A minimal model of a supervision tree: no processes, no messages, no time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node of the tiny project in folders of its own: built once in a session, installed for each test."""
+"""A node of the tiny project in its own folders: built once in a session, installed for each test."""
 
 from __future__ import annotations
 

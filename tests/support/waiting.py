@@ -1,4 +1,4 @@
-"""Waits for a condition that never sleep blindly: on the event loop, and for other processes and threads."""
+"""Waits for a condition, on the event loop and for other processes and threads, without fixed sleeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports of modules that a test writes to disk itself, so that no type checker can find them."""
+"""Imports of modules that a test writes to disk itself, which no type checker can find."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two type checkers see what a call takes and returns, and object to the rest: the cases are files of their own."""
+"""Two type checkers infer what a call takes and returns, and report errors: the cases are in separate files."""
 
 from __future__ import annotations
 

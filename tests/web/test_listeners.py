@@ -1,4 +1,4 @@
-"""Listeners over real sockets: what they answer, what they survive, and what they refuse."""
+"""Listeners over real sockets: their responses, the faults that they survive, and the requests that they refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values that the node shows: hostile ones run no code, large ones are cut, secrets stay."""
+"""Values that the node shows: hostile ones run no code, large ones are cut, secrets are hidden."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A state is noted down and compared without running any of its code."""
+"""Fingerprints of states: taken and compared without running any code of the state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes in objects of the standard library shows when nothing else runs."""
+"""Fingerprints of standard library objects: changes are seen when nothing else runs."""
 
 from __future__ import annotations
 

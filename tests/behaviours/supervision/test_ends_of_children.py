@@ -1,4 +1,4 @@
-"""What a supervisor and its children do in the moment of an end: nobody waits for ever, and every bad end is told."""
+"""The end of supervisors and their children: nothing waits for ever, and every abnormal exit is logged."""
 
 from __future__ import annotations
 

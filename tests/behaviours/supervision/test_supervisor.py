@@ -1,4 +1,4 @@
-"""Supervisors: order, restarts, intensity, shutdown, and what may be asked of them."""
+"""Supervisors: order, restarts, intensity, shutdown, and the functions that manage children."""
 
 from __future__ import annotations
 

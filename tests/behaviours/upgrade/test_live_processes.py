@@ -1,4 +1,4 @@
-"""What an upgrade does to live processes: new code at the next callback, hold, adopt, release, barriers."""
+"""Live processes in an upgrade: new code at the next callback, suspend, adopt, resume, transactions."""
 
 from __future__ import annotations
 

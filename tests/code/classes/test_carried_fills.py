@@ -1,4 +1,4 @@
-"""A body that fills what `__carry__` keeps fills the object that it made itself; the live one isn't touched."""
+"""A body that fills an object named in `__carry__` fills its own new one; the live object is not changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A class that was changed, or of which it isn't certain that it wasn't, is a new class in the next version."""
+"""A class that changed, or may have changed, is a new class in the next version."""
 
 from __future__ import annotations
 

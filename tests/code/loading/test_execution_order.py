@@ -1,4 +1,4 @@
-"""Bodies of a batch run in the order in which a boot ran them; whoever is new, as those who import it ask."""
+"""Bodies of a batch run in the order in which the boot ran them; new modules where they are first imported."""
 
 from __future__ import annotations
 

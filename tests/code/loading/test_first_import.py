@@ -1,4 +1,4 @@
-"""A managed module is imported as any other, and what stands in sys.modules passes for a module."""
+"""A managed module is imported as any other, and its object in sys.modules passes for a module."""
 
 from __future__ import annotations
 

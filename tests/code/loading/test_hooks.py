@@ -1,4 +1,4 @@
-"""What a module may say about itself: its version, a check before it becomes visible, and what it carries over."""
+"""The hooks of a module: its version, a check before it becomes visible, and the objects that it carries over."""
 
 from __future__ import annotations
 

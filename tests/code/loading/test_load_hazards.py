@@ -1,4 +1,4 @@
-"""What a load can't do is found when it is prepared, and named."""
+"""Effects of a module that a load cannot repeat or undo are found when it is prepared, and named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New versions are executed in full while everybody else sees the current ones only."""
+"""New versions are executed in full while all other code sees the current versions only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs an old version goes on in it; at most one old version of a module is kept."""
+"""Old versions: code that runs in one continues in it, and at most one old version of a module is kept."""
 
 from __future__ import annotations
 

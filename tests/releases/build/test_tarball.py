@@ -1,4 +1,4 @@
-"""What a build makes: the same bytes each time, complete, and nothing for a project that could not run."""
+"""Builds: the same bytes each time, complete, and nothing for a project that could not run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a project's files is said in one sentence that names file and place."""
+"""Errors in a project's files: one sentence that names file and place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong in a project is said with its file, its line, and what was expected."""
+"""Errors in a project: reported with file, line, and the expected value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault at every instruction of a script, under calls from outside: each time the node is exactly what it was."""
+"""A fault at every instruction of a script, under calls from outside: each time the node is exactly as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scripts with more than modules: supervisors, children, functions that are applied, modules that come and go."""
+"""Scripts that change more than modules: supervisors, children, applied functions, added and deleted modules."""
 
 from __future__ import annotations
 

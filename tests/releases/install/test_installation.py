@@ -1,4 +1,4 @@
-"""Installs on a live node: what changes, what doesn't, and what is put back."""
+"""Installs on a live node: what changes, what does not, and what is reverted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens between the first hold and the last resume, while a script waits: births, deaths, and calls."""
+"""The time between the first suspend and the last resume, while a script waits: starts, exits, and calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a code_change may do before it fails, and what is said of it."""
+"""Side effects of a code_change that fails, and their report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The difference of configuration in a plan: what is secret stays so, and any live parameter may be in it."""
+"""The configuration difference in a plan: secrets stay hidden, and any live parameter may be in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Children that a supervisor's new specification adds or removes stand in the plan, with the step that sees to them."""
+"""Children that a new specification adds or removes are in the plan, with the step that handles them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a load of new code can't do stands in the plan: as a warning, or as a blocker with the remedy."""
+"""Hazards of a load are in the plan: as a warning, or as a blocker with the remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functions that a script applies are rehearsed as far as they go without a node."""
+"""The functions that a script applies are rehearsed as far as possible without a node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copy of the node that a rehearsal runs in: how it ends."""
+"""The copy of the node in which a rehearsal runs, and how it ends."""
 
 from __future__ import annotations
 

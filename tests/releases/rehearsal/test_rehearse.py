@@ -1,4 +1,4 @@
-"""Rehearsals on a live node: what they find, whom they name, and that nothing of the node is touched by them."""
+"""Rehearsals on a live node: their findings, the processes that they name, and no effect on the node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rehearsed code_change wants beyond its state: it does not get it, and somebody has to want it all the same."""
+"""The sandbox: a rehearsed code_change that asks for more than its state is denied, and the rehearsal reports it."""
 
 from __future__ import annotations
 

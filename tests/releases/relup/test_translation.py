@@ -1,4 +1,4 @@
-"""The translation of appups, against what OTP's systools does with the same input."""
+"""The translation of appups, compared with what OTP's systools does with the same input."""
 
 from __future__ import annotations
 

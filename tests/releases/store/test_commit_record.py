@@ -1,4 +1,4 @@
-"""The commit record: one permanent release at any time, also after a crash in the middle of writing it."""
+"""The commit record: one permanent release at any time, also after a crash during the write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tarball is believed nothing: what isn't exactly its manifest leaves the node directory as it was."""
+"""A tarball is not trusted: one that differs from its manifest leaves the node directory unchanged."""
 
 from __future__ import annotations
 
