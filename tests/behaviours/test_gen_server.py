@@ -134,7 +134,7 @@ async def test_a_call_returns_what_the_method_returns(runtime: Runtime) -> None:
     assert await call(pid, Counter.slowly_add, 2) == 20
 
 
-async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(runtime: Runtime) -> None:
+async def test_arguments_arrive_as_given_with_every_kind_of_request(runtime: Runtime) -> None:
     pid = await gen_server.start(Listener)
     await call(pid, Listener.hear)
     await call(pid, Listener.hear, ("a", "tuple"))
@@ -169,9 +169,7 @@ class Unbound(GenServer[None]):
         Unbound.seen.append(message)
 
 
-async def test_handle_info_is_whatever_python_makes_of_the_attribute(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_handle_info_is_looked_up_like_any_attribute(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     Unbound.seen.clear()
     pid = await gen_server.start(Unbound)
     send(pid, "static")
@@ -181,7 +179,7 @@ async def test_handle_info_is_whatever_python_makes_of_the_attribute(
     await eventually(lambda: Unbound.seen == ["static", "builtin"])
 
 
-async def test_who_is_missing_is_named_once(runtime: Runtime) -> None:
+async def test_a_missing_process_is_named_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     await gen_server.stop(pid)
     for target in (pid, int(pid)):
@@ -197,7 +195,7 @@ async def test_a_server_is_found_by_its_name(runtime: Runtime) -> None:
     assert await call("counter", Counter.add, 1) == 1
 
 
-async def test_a_name_is_given_once(runtime: Runtime) -> None:
+async def test_a_name_can_be_registered_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter, name="counter")
     with pytest.raises(NameTaken) as taken:
         await gen_server.start(Counter, name="counter")
@@ -224,7 +222,7 @@ async def test_one_message_is_handled_at_a_time(runtime: Runtime) -> None:
     assert await call(pid, Counter.add, 0) == 20
 
 
-async def test_the_callee_is_itself_in_plain_and_async_callbacks(runtime: Runtime) -> None:
+async def test_self_pid_is_the_callee_in_plain_and_async_callbacks(runtime: Runtime) -> None:
     pid = await gen_server.start_link(Counter)
     inner: list[object] = []
 
@@ -238,7 +236,7 @@ async def test_the_callee_is_itself_in_plain_and_async_callbacks(runtime: Runtim
     assert inner == [True, True, True]
 
 
-async def test_nobody_there_is_an_error_at_once(runtime: Runtime) -> None:
+async def test_a_call_to_no_process_fails_at_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     exit(pid, "kill")
     with pytest.raises(NoProcess, match=f"^process {pid} has ended$"):
@@ -268,7 +266,7 @@ async def test_a_crash_is_an_exit_at_the_caller(
     assert not is_alive(pid)
 
 
-async def test_everyone_who_waits_for_a_crashed_server_is_told(runtime: Runtime) -> None:
+async def test_every_caller_of_a_crashed_server_gets_its_exit(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     calls = [asyncio.ensure_future(call(pid, Counter.crash_later)), *(
         asyncio.ensure_future(call(pid, Counter.add, 1)) for _ in range(3)
@@ -317,7 +315,7 @@ async def test_a_server_cannot_wait_for_itself(runtime: Runtime) -> None:
         await call(pid, Selfish.ask_myself)
 
 
-async def test_stop_answers_and_ends(runtime: Runtime) -> None:
+async def test_stop_replies_and_exits(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     assert await call(pid, Counter.stop_with, "shutdown", "goodbye") == "goodbye"
     assert not is_alive(pid)
@@ -442,7 +440,7 @@ async def test_init_may_stop(runtime: Runtime) -> None:
     assert whereis("late") is None
 
 
-async def test_a_failed_init_is_an_error_of_its_starter_and_no_signal(runtime: Runtime) -> None:
+async def test_a_failed_init_is_raised_at_the_starter_and_sends_no_signal(runtime: Runtime) -> None:
     outcome: list[object] = []
 
     async def starter() -> None:
@@ -458,7 +456,7 @@ async def test_a_failed_init_is_an_error_of_its_starter_and_no_signal(runtime: R
     assert outcome == ["no signal"]
 
 
-async def test_a_server_is_linked_to_who_started_it(runtime: Runtime) -> None:
+async def test_a_server_is_linked_to_its_starter(runtime: Runtime) -> None:
     started: list[Pid] = []
 
     async def starter() -> None:
@@ -490,7 +488,7 @@ class Farewell(GenServer[list[object]]):
         self.state.append(message)
 
 
-async def test_terminate_runs_before_an_ordered_stop_is_over(runtime: Runtime) -> None:
+async def test_terminate_runs_before_stop_returns(runtime: Runtime) -> None:
     log: list[object] = []
     pid = await gen_server.start(Farewell, log, trapping=False)
     await gen_server.stop(pid, "shutdown")
@@ -519,7 +517,7 @@ async def test_a_trapping_server_terminates_when_its_parent_ends(runtime: Runtim
     assert log == ["shutdown"]
 
 
-async def test_a_server_that_traps_nothing_ends_without_terminate(runtime: Runtime) -> None:
+async def test_a_server_that_does_not_trap_exits_ends_without_terminate(runtime: Runtime) -> None:
     log: list[object] = []
     pid = await gen_server.start(Farewell, log, trapping=False)
     exit(pid, "trouble")

@@ -163,7 +163,7 @@ def acts(till: Pid, shop: Pid, owed: From[int]) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("frame", ["plain", "coroutine"])
-async def test_a_zombie_can_do_nothing_to_anybody(runtime: Runtime, frame: str) -> None:
+async def test_a_zombie_has_no_effect_on_any_process(runtime: Runtime, frame: str) -> None:
     till = await gen_server.start(Till, name="till")
     shop = await supervisor.start_link(Shop)
     application.load(AppSpec("shop", "1", env={"hours": 8}))

@@ -38,7 +38,7 @@ def test_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> N
     assert '["point_of_no_return"]' in text
 
 
-def test_a_project_that_is_none_and_a_wrong_word_are_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_a_project_and_an_unknown_command_are_one_sentence(tmp_path: Path) -> None:
     assert (
         node_runtime("build", tmp_path, code=1)
         == f"{tmp_path}/release.toml can't be read: No such file or directory.\n"

@@ -59,7 +59,7 @@ def statuses(node: TinyNode) -> dict[str, str]:
     return {one["vsn"]: one["status"] for one in json.loads(node.tiny("versions", "-o", "json").stdout)}
 
 
-def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(node: TinyNode) -> None:
+def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted(node: TinyNode) -> None:
     assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
@@ -75,7 +75,7 @@ def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(nod
     assert node.parent["vsn"] == "1.0"
 
 
-def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
+def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_repairs(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
     with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as node:
@@ -101,7 +101,7 @@ def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
         node.tiny("upgrade", "2.0")
 
 
-def test_a_damaged_release_without_an_old_one_is_named_with_what_puts_it_right(
+def test_a_damaged_release_without_an_old_one_is_named_with_the_remedy(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
     node = install(tarballs["1.0"], tmp_path / "tiny")

@@ -14,7 +14,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
 
 
-def test_asyncio_s_own_is_what_a_node_runs_on_by_default() -> None:
+def test_a_node_runs_on_asyncios_own_loop_by_default() -> None:
     assert loop_factory(NodeConfig(name="fil@127.0.0.1")) is None
 
 
@@ -50,7 +50,7 @@ async def _leave_by_stop() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("leave", [_leave_by_exit, _leave_by_interrupt, _leave_by_stop])
-def test_a_task_that_leaves_ends_nothing_but_itself(
+def test_a_task_that_raises_a_base_exception_ends_only_itself(
     loop: str, leave: Callable[[], Coroutine[Any, Any, None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     if importlib.util.find_spec(loop) is None:
@@ -73,7 +73,7 @@ def test_a_task_that_leaves_ends_nothing_but_itself(
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), RuntimeError("broken")])
-def test_what_the_main_task_raises_is_raised(error: BaseException) -> None:
+def test_an_exception_of_the_main_task_is_raised(error: BaseException) -> None:
     async def main() -> None:
         raise error
 

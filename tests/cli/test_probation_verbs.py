@@ -34,7 +34,7 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again(node: TinyNode) -> None:
+def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_again(node: TinyNode) -> None:
     done = node.tiny("upgrade", "3.0", "--commit", code=6)
     assert "The node went back to what it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
@@ -44,7 +44,7 @@ def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again
     node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
 
 
-def test_commit_stays_for_the_verdict(node: TinyNode) -> None:
+def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
     node.tiny("upgrade", "2.0")
     shown = " ".join(node.tiny("status").stdout.split())
     assert "on probation; permanent is 1.0" in shown

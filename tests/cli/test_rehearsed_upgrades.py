@@ -36,7 +36,9 @@ def files(vsn: str, body: str) -> dict[str, str | None]:
     }
 
 
-def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_rehearsed(tmp_path: Path) -> None:
+def test_a_plan_names_processes_that_would_fail_and_asks_for_consent_to_what_cannot_be_rehearsed(
+    tmp_path: Path,
+) -> None:
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     asking = tarball_of(tmp_path, "2.0", files("2.0", 'whereis("tiny_sup")'))
     failing = tarball_of(tmp_path, "3.0", files("3.0", 'raise ValueError("three is right out")'))
@@ -101,7 +103,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
     return said.decode().replace("\r\n", "\n").strip(), hotdash.returncode
 
 
-def test_who_waits_for_a_long_rehearsal_is_told_how_far_it_is(tmp_path: Path) -> None:
+def test_a_long_rehearsal_reports_its_progress(tmp_path: Path) -> None:
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     slow = tarball_of(tmp_path, "2.0", files("2.0", "import time; time.sleep(0.4)"))
     with stopped_at_last(install(first, tmp_path / "tiny")) as node:

@@ -25,7 +25,7 @@ def picture(*modules: str) -> dict[str, object]:
     }
 
 
-def test_a_commit_switches_what_a_module_means_everywhere(app: App) -> None:
+def test_a_commit_switches_a_module_for_all_its_importers(app: App) -> None:
     app.boot(a="X = 1\ndef f():\n    return X\n", b="import a as other\nHELD = [other]\n")
     a = imported("a")
     b = imported("b")
@@ -73,7 +73,7 @@ def test_from_imports_of_the_old_object_follow(app: App) -> None:
     assert b.changed() == b.Inner.f() == 1
 
 
-def test_star_imports_follow_and_gain_what_is_new(app: App) -> None:
+def test_star_imports_follow_and_gain_new_names(app: App) -> None:
     app.boot(
         a="X = [1]\n_hidden = [1]\nSAME = None\n",
         listed="__all__ = ['_x']\n_x = [1]\ny = [1]\n",
@@ -86,7 +86,7 @@ def test_star_imports_follow_and_gain_what_is_new(app: App) -> None:
     assert not hasattr(b, "y")
 
 
-def test_names_that_are_passed_on_follow_along_the_chain(app: App) -> None:
+def test_re_exported_names_follow_along_the_chain(app: App) -> None:
     app.boot(
         low="def f():\n    return 1\n",
         pkg____init__="from low import f\n",
@@ -109,7 +109,7 @@ def test_only_the_current_versions_of_importers_follow(app: App) -> None:
     assert (b.g(), old()) == (2, 1)
 
 
-def test_new_modules_appear_and_deleted_ones_go(app: App) -> None:
+def test_new_modules_appear_and_deleted_ones_disappear(app: App) -> None:
     app.boot(pkg____init__="", pkg__old="X = 1\n", gone="Y = 1\n", a="import gone\n")
     a = imported("a")
     gone = imported("gone")
@@ -179,7 +179,7 @@ def test_a_module_that_was_first_imported_after_a_commit_follows_the_revert(app:
     assert late.X == [1]
 
 
-def test_a_batch_that_others_have_overtaken_is_refused(app: App) -> None:
+def test_a_batch_overtaken_by_another_one_is_refused(app: App) -> None:
     app.boot(a="X = 1\n", b="X = 1\n")
     a = imported("a")
     b = imported("b")
@@ -190,7 +190,7 @@ def test_a_batch_that_others_have_overtaken_is_refused(app: App) -> None:
     assert (a.X, b.X) == (1, 3)
 
 
-def test_a_batch_has_one_life(app: App) -> None:
+def test_a_batch_is_committed_and_reverted_or_discarded_once(app: App) -> None:
     app.boot(a="X = 1\n")
     a = imported("a")
     batch = app.prepare(a="X = 2\n")
@@ -203,7 +203,7 @@ def test_a_batch_has_one_life(app: App) -> None:
     assert (a.X, app.server.versions("a")[1]) == (1, None)
 
 
-def test_names_that_others_import_and_that_would_be_lost_are_listed(app: App) -> None:
+def test_imported_names_that_would_be_lost_are_listed(app: App) -> None:
     app.boot(
         a="def kept(): ...\ndef lost(): ...\ndef unused(): ...\n",
         gone="",
@@ -233,7 +233,7 @@ def test_names_that_others_import_and_that_would_be_lost_are_listed(app: App) ->
     assert answering.vanished() == []
 
 
-async def test_a_batch_is_switched_at_once_for_the_event_loop(app: App) -> None:
+async def test_a_batch_is_switched_within_one_turn_of_the_event_loop(app: App) -> None:
     """No await lies inside a commit or a revert, so no task can see half of one."""
     app.boot(**{f"m{i}": "X = 1\n" for i in range(20)})
     modules = [importlib.import_module(f"m{i}") for i in range(20)]

@@ -41,7 +41,7 @@ def test_a_module_whose_file_is_gone_is_removed(app: App) -> None:
     assert str(app.server.modified()[0]).startswith("a runs code whose file is gone")
 
 
-def test_a_release_s_manifest_is_the_other_measure(app: App) -> None:
+def test_loaded_code_can_be_compared_with_a_manifest(app: App) -> None:
     app.boot(a="X = 1\n", b="X = 1\n")
     a = imported("a")
     imported("b")
@@ -56,7 +56,7 @@ def test_a_release_s_manifest_is_the_other_measure(app: App) -> None:
     assert a.X == 1
 
 
-def test_an_unchanged_module_may_have_its_file_in_another_release(app: App) -> None:
+def test_an_unchanged_module_may_come_from_the_file_of_another_release(app: App) -> None:
     app.boot(a="X = 1\n")
     imported("a")
     first = app.directory / "shop-1.0" / "src" / "a.py"
@@ -65,7 +65,7 @@ def test_an_unchanged_module_may_have_its_file_in_another_release(app: App) -> N
     assert app.server.modified() == []
 
 
-def test_what_can_t_be_read_is_as_good_as_gone(app: App) -> None:
+def test_an_unreadable_file_counts_as_removed(app: App) -> None:
     app.boot(a="X = 1\n")
     imported("a")
     file = app.directory / "shop-1.0" / "src" / "a.py"

@@ -193,7 +193,7 @@ def marked(module: ModuleType) -> weakref.ref[Token]:
 
 
 @pytest.mark.parametrize("idiom", IDIOMS)
-def test_an_idiom_leaves_nothing_of_the_old_version(app: App, idiom: str) -> None:
+def test_an_idiom_keeps_nothing_of_the_old_version(app: App, idiom: str) -> None:
     text = textwrap.dedent(IDIOMS[idiom])
     app.boot(a=f"N = 1\n{text}")
     a = importlib.import_module("a")
@@ -206,7 +206,7 @@ def test_an_idiom_leaves_nothing_of_the_old_version(app: App, idiom: str) -> Non
         assert n == a.N
 
 
-def test_overloads_are_those_of_the_version_that_is_current(app: App) -> None:
+def test_overloads_are_those_of_the_current_version(app: App) -> None:
     body = """
         from typing import overload
         {pad}

@@ -29,7 +29,7 @@ def low(n: int) -> str:
     return LOW.format(n=n)
 
 
-def test_a_copy_by_way_of_a_version_that_is_taken_back_is_of_the_current_one(app: App) -> None:
+def test_a_name_copied_through_a_restored_version_is_the_current_one(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
     top = imported("top")
     app.load(mid=MID + "N = 1\n")
@@ -40,7 +40,7 @@ def test_a_copy_by_way_of_a_version_that_is_taken_back_is_of_the_current_one(app
     assert top.passed_on() == "low 1"
 
 
-def test_a_revert_reaches_a_module_that_was_loaded_since_by_way_of_another(app: App) -> None:
+def test_a_revert_reaches_a_later_module_through_another_one(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
     top = imported("top")
     first = app.load(low=low(1))
@@ -50,7 +50,7 @@ def test_a_revert_reaches_a_module_that_was_loaded_since_by_way_of_another(app: 
     assert top.passed_on() == "low 0"
 
 
-def test_a_version_that_comes_back_brings_nothing_stale_to_its_importers(app: App) -> None:
+def test_a_restored_version_gives_nothing_stale_to_its_importers(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
     mid = imported("mid")
     top = imported("top")
@@ -61,7 +61,7 @@ def test_a_version_that_comes_back_brings_nothing_stale_to_its_importers(app: Ap
     assert (mid.lower(), top.passed_on()) == ("low 1", "low 1")
 
 
-def test_a_deleted_module_that_comes_back_follows_what_was_loaded_since(app: App) -> None:
+def test_a_deleted_module_that_comes_back_follows_later_loads(app: App) -> None:
     app.boot(low=low(0), mid=MID)
     mid = imported("mid")
     gone = app.load(deleted=("mid",))
@@ -71,7 +71,7 @@ def test_a_deleted_module_that_comes_back_follows_what_was_loaded_since(app: App
     assert mid.lower() == "low 1"
 
 
-def test_a_revert_leaves_alone_what_has_come_from_somewhere_else_since(app: App) -> None:
+def test_a_revert_leaves_later_bindings_from_elsewhere_unchanged(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
     top = imported("top")
     first = app.load(low=low(1))
@@ -81,7 +81,7 @@ def test_a_revert_leaves_alone_what_has_come_from_somewhere_else_since(app: App)
     assert top.passed_on() == "mid"
 
 
-def test_a_batch_that_was_overtaken_keeps_no_version(app: App) -> None:
+def test_an_overtaken_batch_keeps_no_version(app: App) -> None:
     app.boot(low=low(0), mid=MID)
     mid = imported("mid")
     first = weakref.ref(mid.lower)
@@ -96,7 +96,7 @@ def test_a_batch_that_was_overtaken_keeps_no_version(app: App) -> None:
         overtaken.commit()
 
 
-def test_a_batch_that_a_commit_has_outlived_keeps_no_version(app: App) -> None:
+def test_a_batch_made_obsolete_by_a_commit_keeps_no_version(app: App) -> None:
     app.boot(low=low(0), mid=MID)
     mid = imported("mid")
     first = weakref.ref(mid.lower)
@@ -111,7 +111,7 @@ def test_a_batch_that_a_commit_has_outlived_keeps_no_version(app: App) -> None:
     assert first() is None
 
 
-def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app: App) -> None:
+def test_a_batch_for_a_module_deleted_and_purged_meanwhile_is_refused(app: App) -> None:
     app.boot(low=low(0))
     module = imported("low")
     overtaken = app.prepare(low=low(1))
@@ -125,7 +125,7 @@ def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app: 
 # ------------------------------------------------------------ star imports
 
 
-def test_a_name_that_a_star_import_took_and_nobody_reads_goes_with_it(app: App) -> None:
+def test_an_unread_name_of_a_star_import_disappears_with_its_origin(app: App) -> None:
     app.boot(mid="def kept(): ...\ndef bonus(): ...\n", top=STAR)
     mid = imported("mid")
     top = imported("top")
@@ -137,7 +137,7 @@ def test_a_name_that_a_star_import_took_and_nobody_reads_goes_with_it(app: App) 
     assert top.bonus is mid.bonus
 
 
-def test_a_name_that_appears_reaches_a_star_import_that_was_away(app: App) -> None:
+def test_a_new_name_reaches_a_star_import_of_a_restored_importer(app: App) -> None:
     app.boot(mid="", top=STAR)
     mid = imported("mid")
     top = imported("top")
@@ -158,7 +158,7 @@ def test_a_name_that_the_importer_deletes_does_not_appear(app: App) -> None:
     assert not hasattr(top, "bonus")
 
 
-def test_a_star_import_in_a_row_passes_on_what_the_one_between_exports(app: App) -> None:
+def test_chained_star_imports_pass_on_the_exports_of_the_middle_module(app: App) -> None:
     app.boot(low="def old(): ...\n", mid="from low import *\n__all__ = ['old']\n", top=STAR)
     mid = imported("mid")
     top = imported("top")

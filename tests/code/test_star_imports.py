@@ -61,7 +61,7 @@ def test_the_importer_has_what_a_fresh_import_takes(app: App, before: str, after
     assert app.server.soft_purge("m")
 
 
-def test_an_old_importer_that_is_taken_back_has_them_too(app: App) -> None:
+def test_a_restored_importer_has_the_current_star_names(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\n")
     u, m = importlib.import_module("u"), importlib.import_module("m")
     back = app.load(u="X = 2\n")
@@ -75,7 +75,7 @@ def test_an_old_importer_that_is_taken_back_has_them_too(app: App) -> None:
     assert has(u) == taken(m)
 
 
-def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app: App) -> None:
+def test_a_name_missing_from_all_that_the_importer_reads_is_listed(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\ndef g():\n    return A, f()\n", other="from m import A\n")
     for name in ("u", "other"):
         importlib.import_module(name)
@@ -83,14 +83,14 @@ def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app: App) -
     assert app.prepare(m=listed(2, "f", "A")).vanished() == []
 
 
-def test_what_the_importer_binds_itself_is_left_alone(app: App) -> None:
+def test_names_that_the_importer_binds_itself_are_left_unchanged(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="_P = 'mine'\nfrom m import *\nA = 'mine'\n")
     u = importlib.import_module("u")
     app.load(m=listed(2, "A", "_P", "f"))
     assert (u.A, u._P, u.f()) == ("mine", "mine", 2)
 
 
-def test_a_name_that_comes_back_with_an_old_importer_is_that_of_the_moment(app: App) -> None:
+def test_a_star_name_of_a_restored_importer_is_the_current_one(app: App) -> None:
     mid, top = "from low import X\nZ = 0\n", "from mid import *\n"
     app.boot(low="X = [0]\n", mid=mid, top=top)
     importlib.import_module("top")

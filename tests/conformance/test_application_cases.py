@@ -190,7 +190,7 @@ async def test_two_starts_at_once_are_one(runtime: Runtime) -> None:
     assert running() == ["bank", "shop"]
 
 
-async def test_an_application_that_waits_for_its_own_start_is_told_so(runtime: Runtime) -> None:
+async def test_an_application_that_waits_for_its_own_start_fails_with_the_reason(runtime: Runtime) -> None:
     """Not so in OTP: there it waits for ever."""
     application.load(spec(Circular, "circular"))
     with pytest.raises(Exit, match="'circular' is being started, and waits for the one who asks"):
@@ -277,7 +277,7 @@ async def test_a_stop_and_a_start_wait_for_the_stop_that_is_under_way(runtime: R
     await application.stop("hanging", timeout=0.05)
 
 
-async def test_a_second_stop_has_a_time_limit_of_its_own(runtime: Runtime) -> None:
+async def test_a_second_stop_has_its_own_timeout(runtime: Runtime) -> None:
     """The first one would wait for ever."""
     application.load(spec(Hanging, "hanging"))
     await application.start("hanging")

@@ -127,7 +127,7 @@ async def test_undef_handle_continue(runtime: Runtime) -> None:
     assert "Forgetful has no handle_continue()" in str(reason)
 
 
-def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
+def test_continues_and_timeouts_are_refused_outside_server_callbacks() -> None:
     async def body() -> None:
         async with Runtime():
             with pytest.raises(RuntimeError, match="speaks for the calling process"):
@@ -155,7 +155,7 @@ async def test_idle_timeout(runtime: Runtime) -> None:
     assert await call(pid, Notes.notes) == [TIMEOUT(0.001), "cast", "call", TIMEOUT(0.003)]
 
 
-async def test_any_message_ends_an_idle_timeout(runtime: Runtime) -> None:
+async def test_any_message_cancels_an_idle_timeout(runtime: Runtime) -> None:
     pid = await gen_server.start(Notes, idle=0.005)
     await call(pid, Notes.note, "message")
     await call(pid, Notes.note_and_wait_idle, "again", 0.005)
@@ -165,7 +165,7 @@ async def test_any_message_ends_an_idle_timeout(runtime: Runtime) -> None:
     assert await call(pid, Notes.notes) == ["message", "again", "never mind", "later"]
 
 
-async def test_looking_at_a_server_does_not_restart_its_timeout(runtime: Runtime) -> None:
+async def test_reading_the_state_of_a_server_does_not_restart_its_timeout(runtime: Runtime) -> None:
     """A difference: in OTP any system message restarts it, so whoever looks often enough keeps it from firing."""
     pid = await gen_server.start(Notes, idle=0.01)
 
@@ -285,7 +285,7 @@ class ChangesItsMindLater(GenServer[None]):
         raise Stop(("shutdown", "mine"))
 
 
-async def test_a_server_that_traps_obeys_its_parent_only(runtime: Runtime) -> None:
+async def test_a_server_that_traps_exits_obeys_its_parent_only(runtime: Runtime) -> None:
     log: list[object] = []
     pids: list[Pid] = []
 
@@ -456,7 +456,7 @@ class Desk(GenServer[list[From[str]]]):
         reply(self.state.pop(0), "your turn")
 
 
-async def test_an_answer_is_owed_across_versions(runtime: Runtime) -> None:
+async def test_a_pending_reply_survives_a_code_change(runtime: Runtime) -> None:
     """The From in a state is a value as any other: what is asked of the old version may be answered by the new one."""
 
     pid = await gen_server.start(Desk)

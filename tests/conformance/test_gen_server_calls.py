@@ -243,7 +243,7 @@ async def test_the_first_answer_counts(runtime: Runtime) -> None:
     assert await call(pid, Server.answer_all, "too late") == 1
 
 
-async def test_who_owes_an_answer_and_ends_tells_the_caller(runtime: Runtime) -> None:
+async def test_a_server_that_exits_with_a_pending_reply_fails_the_call(runtime: Runtime) -> None:
     pid = await gen_server.start(Server)
     waiting = asyncio.ensure_future(call_within(None, pid, Server.delayed, "never"))
     await eventually(lambda: len(raw_state(pid)) == 1)
@@ -279,7 +279,7 @@ async def test_calling_self(runtime: Runtime) -> None:
     assert error.value.reason.pids == (pid,)
 
 
-async def test_a_circle_of_calls_names_everybody_in_it(runtime: Runtime) -> None:
+async def test_a_cycle_of_calls_names_every_process_in_it(runtime: Runtime) -> None:
     """A difference: OTP lets each of them wait until its timeout."""
     one = await gen_server.start(Server, name="one")
     two = await gen_server.start(Server, name="two")
@@ -297,7 +297,7 @@ async def test_a_circle_of_calls_names_everybody_in_it(runtime: Runtime) -> None
     assert "make one of these calls a cast" in str(found)
 
 
-async def test_what_a_process_asks_on_the_side_is_no_circle(runtime: Runtime) -> None:
+async def test_a_call_by_a_task_beside_the_callback_is_no_cycle(runtime: Runtime) -> None:
     """A task that a callback has left behind may ask whoever asks its process, and its process, too."""
     log: list[Any] = []
     pid = await gen_server.start(Server)
@@ -305,7 +305,7 @@ async def test_what_a_process_asks_on_the_side_is_no_circle(runtime: Runtime) ->
     await eventually(lambda: log[-1] == "ok")
 
 
-async def test_who_may_be_answered_by_others_is_no_circle(runtime: Runtime) -> None:
+async def test_a_call_that_another_process_can_reply_to_is_no_cycle(runtime: Runtime) -> None:
     """One asks two, which keeps the From; two then asks one, which a third one sets free."""
 
     class Desk(GenServer[deque[From[str]]]):
@@ -339,7 +339,7 @@ async def test_who_may_be_answered_by_others_is_no_circle(runtime: Runtime) -> N
     assert await greeting == "hello"
 
 
-async def test_a_child_that_asks_its_starter_in_init_is_told(runtime: Runtime) -> None:
+async def test_a_child_that_calls_its_starter_in_init_gets_a_deadlock(runtime: Runtime) -> None:
     class Parent(GenServer[None]):
         def init(self) -> None: ...
 
@@ -360,7 +360,7 @@ async def test_a_child_that_asks_its_starter_in_init_is_told(runtime: Runtime) -
     assert isinstance(await call(await gen_server.start(Parent), Parent.begin), Deadlock)
 
 
-async def test_a_process_that_would_stop_itself_in_a_callback_is_told(runtime: Runtime) -> None:
+async def test_a_process_that_stops_itself_in_a_callback_gets_a_deadlock(runtime: Runtime) -> None:
     class Suicidal(GenServer[None]):
         def init(self) -> None: ...
 
@@ -374,7 +374,7 @@ async def test_a_process_that_would_stop_itself_in_a_callback_is_told(runtime: R
     assert await call(await gen_server.start(Suicidal), Suicidal.end) == "calling_self"
 
 
-async def test_who_waits_for_an_end_is_in_the_circle_too(runtime: Runtime) -> None:
+async def test_a_process_that_waits_for_an_exit_is_part_of_the_cycle(runtime: Runtime) -> None:
     class Waiting(GenServer[None]):
         def init(self) -> None: ...
 
@@ -397,7 +397,7 @@ async def test_who_waits_for_an_end_is_in_the_circle_too(runtime: Runtime) -> No
         await call(other, Waiting.wait_with, one)
 
 
-async def test_a_child_that_asks_the_supervisor_that_ends_it_is_told(runtime: Runtime) -> None:
+async def test_a_child_that_calls_the_supervisor_that_terminates_it_gets_a_deadlock(runtime: Runtime) -> None:
     asked: list[object] = []
     sup = await supervisor.start_link(AskedSup, asked)
     await supervisor.terminate_child(sup, "asking")
@@ -437,7 +437,7 @@ async def test_call_now_asks_an_idle_server_from_a_plain_callback(runtime: Runti
     assert process_info(two).status == "idle"
 
 
-async def test_call_now_says_at_once_what_it_would_have_to_wait_for(runtime: Runtime) -> None:
+async def test_call_now_names_at_once_what_it_would_have_to_wait_for(runtime: Runtime) -> None:
     pid, release = await gen_server.start(Server, name="busy"), asyncio.Event()
     with pytest.raises(WouldWait, match="await a call to it"):
         call_now(pid, Server.wait, release)
@@ -462,7 +462,7 @@ async def test_call_now_says_at_once_what_it_would_have_to_wait_for(runtime: Run
         call_now("nobody", Server.started)
 
 
-async def test_call_now_in_a_circle_names_everybody_in_it(runtime: Runtime) -> None:
+async def test_call_now_in_a_cycle_names_every_process_in_it(runtime: Runtime) -> None:
     one, two = await gen_server.start(Server, name="one"), await gen_server.start(Server, name="two")
     with pytest.raises(Exit) as error:
         await call(one, Server.ask_back, two, one)
@@ -493,7 +493,7 @@ async def test_cast(runtime: Runtime) -> None:
     assert (await sys.get_state(pid)) == [1, 2]
 
 
-async def test_a_caller_of_many_is_told_by_each(runtime: Runtime) -> None:
+async def test_concurrent_calls_get_a_reply_or_an_exit_from_each_server(runtime: Runtime) -> None:
     """multi_call of the suite, where asyncio.gather does what OTP has a function for."""
     pids = [await gen_server.start(Server) for _ in range(5)]
     exit(pids[2], "kill")
@@ -503,7 +503,7 @@ async def test_a_caller_of_many_is_told_by_each(runtime: Runtime) -> None:
     ]  # fmt: skip
 
 
-async def test_a_linked_caller_that_traps_learns_of_the_crash_twice(runtime: Runtime) -> None:
+async def test_a_linked_caller_that_traps_exits_gets_the_crash_twice(runtime: Runtime) -> None:
     """As error of its call, and as EXIT message."""
     seen: list[object] = []
 

@@ -149,14 +149,14 @@ async def test_event_order(runtime: Runtime) -> None:
     assert await log(pid) == ["cast", "cast", Internal(1), "cast", Timeout("zero", 0), Cast("mail")]
 
 
-async def test_a_timeout_of_zero_stands_behind_events_that_are_inserted_already(runtime: Runtime) -> None:
+async def test_a_timeout_of_zero_comes_after_events_inserted_before(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     do(pid, Next(events=(Cast(Next(timeouts=(Timeout("zero", 0),))), Internal(1))))
     gen_statem.cast(pid, "mail")
     assert await log(pid) == ["cast", "cast", Internal(1), Timeout("zero", 0), Cast("mail")]
 
 
-async def test_what_an_async_state_inserts_keeps_the_order_too(runtime: Runtime) -> None:
+async def test_events_inserted_by_an_async_state_keep_the_order_too(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     do(pid, Next("c"))
     do(pid, Next(events=(Internal(1), Internal(2)), timeouts=(Timeout("zero", 0),)))
@@ -235,7 +235,7 @@ async def test_state_enter(runtime: Runtime) -> None:
     await noted(pid, Enter("a"), "cast", Enter("a"), "cast", "cast", Enter("c"))
 
 
-async def test_what_entering_may_set(runtime: Runtime) -> None:
+async def test_an_enter_call_may_set_timeouts(runtime: Runtime) -> None:
     """A timeout of 0 s that is set when a state is entered comes after what was inserted with the change."""
     pid = await gen_statem.start(Entering)
     do(pid, Next("b", events=(Internal(1),)))
@@ -243,7 +243,7 @@ async def test_what_entering_may_set(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("wrong", [Next("b"), Next(postpone=True), Next(events=(Internal(1),))])
-async def test_entering_may_not_go_on_at_once(runtime: Runtime, wrong: Next) -> None:
+async def test_an_enter_call_may_not_change_the_state(runtime: Runtime, wrong: Next) -> None:
     class Restless(Machine):
         state_enter = True
 

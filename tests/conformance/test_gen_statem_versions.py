@@ -203,7 +203,7 @@ async def test_a_soft_update_reads_the_callback_mode_too(runtime: Runtime, modul
     assert await gen_statem.call(pid, "who") == [("Call", "locked")]
 
 
-async def test_a_bad_callback_mode_is_an_error_before_anybody_gets_it(runtime: Runtime, module: TwoVersions) -> None:
+async def test_an_invalid_callback_mode_fails_before_any_process_gets_it(runtime: Runtime, module: TwoVersions) -> None:
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     with pytest.raises(TypeError, match="callback_mode is 'sideways'"):
         module.prepare(ONE_FOR_ALL.replace("handle_event_function", "sideways"))

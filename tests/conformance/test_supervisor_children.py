@@ -136,7 +136,7 @@ async def start_with_info() -> Any:
     return await gen_server.start_link(Worker, "extra"), "extra"
 
 
-async def test_which_children_is_in_start_order_and_asks_nobody(runtime: Runtime) -> None:
+async def test_which_children_is_in_start_order_and_sends_no_message(runtime: Runtime) -> None:
     """Not so in OTP: there the order is the opposite, and a supervisor that is busy doesn't answer."""
     await start_sup(Sup, child("a"), child("b"))
     assert names() == ["a", "b"]

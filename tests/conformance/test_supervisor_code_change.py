@@ -241,7 +241,7 @@ async def test_code_change_to_simple_and_back(runtime: Runtime) -> None:
     assert await refused(supervisor.restart_child("sup", "instance")) == "simple_one_for_one"
 
 
-async def test_instances_that_began_as_temporary_stay_so(runtime: Runtime) -> None:
+async def test_instances_started_as_temporary_stay_temporary(runtime: Runtime) -> None:
     """Not so in OTP: there such an instance would be restarted without the arguments, which are not kept."""
     await begin(instances(restart="temporary"), strategy="simple_one_for_one")
     first = await supervisor.start_child("sup", [1])

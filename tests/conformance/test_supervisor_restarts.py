@@ -120,7 +120,7 @@ async def test_a_restart_loop_does_not_block_the_shutdown(runtime: Runtime) -> N
         assert not runtime.processes
 
 
-async def test_what_is_asked_while_a_start_hangs_is_answered_after_it(runtime: Runtime) -> None:
+async def test_requests_during_a_hanging_start_are_answered_after_it(runtime: Runtime) -> None:
     """supervisor_SUITE:hanging_restart_loop. The attempt that is under way ends first, as in OTP."""
     await start_sup(Patient, child("a"))
     gates["a"] = asyncio.Event()
@@ -170,7 +170,7 @@ async def test_one_for_all_starts_what_was_terminated_too(runtime: Runtime) -> N
     assert statuses() == {"a": "running", "b": "running"}
 
 
-async def test_a_restart_with_nothing_to_do_stays_without_a_process(runtime: Runtime) -> None:
+async def test_a_restart_that_ignores_leaves_the_child_without_a_process(runtime: Runtime) -> None:
     """supervisor_SUITE:sup_start_ignore_child. So it is when a restart says Ignore."""
     await start_sup(Sup, child("a"), child("b", restart="transient"))
     ignoring.update("ab")
@@ -335,7 +335,7 @@ async def start_inner() -> Pid:
     return await start_sup(subclass("Inner", Sup, intensity=0, __module__=__name__), child("a"))
 
 
-async def test_a_supervisor_that_gave_up_is_restarted_by_the_one_above(runtime: Runtime) -> None:
+async def test_a_supervisor_that_gave_up_is_restarted_by_its_own_supervisor(runtime: Runtime) -> None:
     """supervisor_SUITE:one_for_one_escalation, one level up. Then that one gives up, too."""
     outer = await supervisor.start_link(Outer, name="outer")
     for _ in range(3):

@@ -35,7 +35,7 @@ async def refusal(address: Address) -> Refused:
     return caught.value
 
 
-async def test_the_same_user_needs_no_cookie_and_is_told_who_answers(shop: Node) -> None:
+async def test_the_same_user_needs_no_cookie_and_gets_the_nodes_identity(shop: Node) -> None:
     async with shop.client() as client:
         assert (client.info.name, client.info.vsn, client.info.permanent) == (NAME, "1.0", "1.0")
         assert client.info.role == "operator"
@@ -63,7 +63,7 @@ async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: 
     assert "is alive" in refused.sentence
 
 
-async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(shop: Node) -> None:
+async def test_a_viewer_may_read_but_every_operation_is_refused_as_unknown(shop: Node) -> None:
     made_up = Method("does_not_exist", m.Nothing, m.Nothing, "viewer")
     orders: list[Method[Any, Any]] = [method for method in METHODS if method.role == "operator"]
     async with shop.client("viewer") as client:
@@ -78,7 +78,7 @@ async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(
         assert len(sentences) == 1
 
 
-async def test_an_unknown_method_is_refused_alike_for_an_operator(shop: Node) -> None:
+async def test_an_unknown_method_is_refused_for_an_operator_too(shop: Node) -> None:
     async with shop.client() as client:
         with pytest.raises(Refused) as caught:
             await client.request(Method("__init__", m.Nothing, m.Nothing, "viewer"))
@@ -133,7 +133,7 @@ async def test_garbage_frames_change_nothing(shop: Node) -> None:
     context.destroy(linger=0)
 
 
-async def test_a_raw_connection_without_keys_gets_nothing_and_stops_nobody(shop: Node) -> None:
+async def test_a_raw_connection_without_keys_gets_nothing_and_disturbs_no_client(shop: Node) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", shop.ports[0])
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
     await writer.drain()
@@ -142,7 +142,7 @@ async def test_a_raw_connection_without_keys_gets_nothing_and_stops_nobody(shop:
     writer.close()
 
 
-async def test_a_client_that_goes_away_in_the_middle_leaves_the_others_alone(shop: Node) -> None:
+async def test_a_client_that_disconnects_in_the_middle_disturbs_no_other(shop: Node) -> None:
     async with shop.client() as other:
         for _ in range(5):
             async with shop.client() as client:

@@ -138,7 +138,7 @@ class Outside(threading.Thread):
                 self.seen["kill"] = refused
 
 
-async def test_a_blocked_event_loop_is_looked_at_from_beside_and_named(shop: Node) -> None:
+async def test_a_blocked_event_loop_is_observed_from_another_thread_and_named(shop: Node) -> None:
     ready = threading.Event()
     outside = Outside(shop, ready)
     outside.start()
@@ -179,7 +179,7 @@ class Spinner(GenServer[int]):
         send(self_pid(), message)
 
 
-async def test_a_busy_loop_that_takes_its_turns_is_looked_at_on_it_and_works_on(shop: Node) -> None:
+async def test_a_busy_event_loop_is_observed_in_its_turns_and_goes_on(shop: Node) -> None:
     spinner = await gen_server.start(Spinner, name="spinner")
     handled = []
     async with shop.client() as client:
@@ -201,7 +201,7 @@ class Quiet(GenServer[None]):
         return None
 
 
-async def test_a_look_at_very_many_processes_lets_them_go_on(shop: Node) -> None:
+async def test_processes_go_on_during_a_snapshot_of_very_many(shop: Node) -> None:
     """Two take turns in handling mail, so the second has never handled more than the first at the same moment."""
     spinners = [await gen_server.start(Spinner, name="first")]
     for _ in range(5000):
@@ -227,7 +227,7 @@ class Parent(GenServer[None]):
         await gen_server.start_link(Quiet)
 
 
-async def test_who_ends_during_a_look_is_not_in_the_picture(shop: Node) -> None:
+async def test_a_process_that_exits_during_a_snapshot_is_not_in_it(shop: Node) -> None:
     shop_sup = process_info("shop_sup").pid
     parents = [await gen_server.start(Parent) for _ in range(2500)]
     async with shop.client() as client:

@@ -93,7 +93,7 @@ def default(field: Any) -> str:
         ("`[probation]`", "key of `probation`", Probation),
     ],
 )
-def test_a_table_of_keys_says_what_the_model_says(section: str, key: str, model: type) -> None:
+def test_a_table_of_keys_agrees_with_the_model(section: str, key: str, model: type) -> None:
     told = table(PAGE[PAGE.index(section) :], f"{key} | what it is | default")
     struct = msgspec.inspect.type_info(model)
     assert isinstance(struct, msgspec.inspect.StructType)
@@ -113,7 +113,7 @@ def test_the_instructions_have_the_options_that_the_page_names() -> None:
 
 
 @pytest.mark.parametrize(("path", "text", "sentence"), MISTAKES)
-def test_a_mistake_is_said_as_the_page_says(folder: Path, path: str, text: str, sentence: str) -> None:
+def test_an_error_is_reported_as_on_the_page(folder: Path, path: str, text: str, sentence: str) -> None:
     write(folder / path, text)
     with pytest.raises(Refused) as refused:
         read_project(Path())

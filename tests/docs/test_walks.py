@@ -10,7 +10,7 @@ from tests.support.shown_commands import ROOT, Walker, alike, commands
 
 
 @pytest.mark.parametrize(("document", "port", "overrides"), [("fil", 8004, "cycle_time = 1.0\n"), ("nine9s", 9090, "")])
-def test_a_walk_through_does_what_it_says(document: str, port: int, overrides: str, tmp_path: Path) -> None:
+def test_a_walk_through_prints_what_it_shows(document: str, port: int, overrides: str, tmp_path: Path) -> None:
     walker = Walker(tmp_path, document, port, overrides)
     try:
         walker.walk(ROOT / "docs" / f"{document}.md")

@@ -115,7 +115,7 @@ def test_each_request_is_answered_by_the_version_that_took_it(node: FilNode, tmp
     assert draining(node) == []
 
 
-def test_what_holds_an_old_version_stands_in_a_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
+def test_holders_of_an_old_version_are_in_the_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
     with held(node, tmp_path / "gate") as request:
         node.fil("upgrade", "1986.b")
         assert node.hotdash("tree", node.name).stdout

@@ -113,7 +113,7 @@ def test_together_with_its_parent(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid", "node_pid") == 5
 
 
-def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
+def test_by_its_own_code_and_the_release_is_marked_as_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
     with frail.booted_again(), frail.stopped_at("run"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
         frail.reaches("run")
@@ -158,7 +158,7 @@ def test_the_parent_alone_and_the_node_ends_in_order(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid") in {0, 5}
 
 
-def test_of_two_who_install_at_once_one_is_told_of_the_other(frail: FrailNode) -> None:
+def test_of_two_concurrent_installs_the_second_is_refused_and_names_the_first(frail: FrailNode) -> None:
     with frail.stopped_at("hold"):
         clients = [frail.begin(*UP), frail.begin(*UP)]
         until(lambda: any(client.poll() is not None for client in clients), "the refusal")

@@ -102,7 +102,7 @@ def test_a_wrong_cookie_is_exit_code_4(node: FilNode, fil_tarballs: dict[str, Pa
     assert picture(node) == before
 
 
-def test_a_viewer_may_look_but_not_touch(node: FilNode, fil_tarballs: dict[str, Path]) -> None:
+def test_a_viewer_may_read_but_not_change(node: FilNode, fil_tarballs: dict[str, Path]) -> None:
     before = picture(node)
     viewer = node.directory / "etc" / "cookies" / "viewer"
     node.hotdash("status", node.name, "--cookie-file", viewer)
@@ -151,14 +151,14 @@ def test_a_node_that_is_down_is_exit_code_3(fil_tarballs: dict[str, Path], tmp_p
         refused(node.hotdash("upgrade", node.name, "1986.b", "--yes", code=3), node.name)
 
 
-def test_what_does_not_differ_is_nothing_to_do(node: FilNode) -> None:
+def test_an_upgrade_to_the_current_release_has_nothing_to_do(node: FilNode) -> None:
     before = picture(node)
     assert "nothing to do" in node.hotdash("upgrade", node.name, "1986.a", "--yes").stdout.lower()
     assert "nothing to do" in node.hotdash("plan", node.name, "1986.a", "--detailed-exitcode").stdout.lower()
     assert picture(node) == before
 
 
-def test_a_node_that_is_silent_is_exit_code_3_and_no_wrong_cookie(node: FilNode) -> None:
+def test_a_silent_node_is_exit_code_3_and_not_a_wrong_cookie(node: FilNode) -> None:
     pid = int(node.fil("pid").stdout)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -175,7 +175,7 @@ def test_nothing_to_do_is_the_plan_where_json_is_asked_for(node: FilNode) -> Non
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
-def test_a_wait_without_an_end_is_wrong_usage(node: FilNode, seconds: str) -> None:
+def test_an_infinite_wait_is_a_usage_error(node: FilNode, seconds: str) -> None:
     done = node.hotdash("upgrade", node.name, "1986.b", "--yes", "--wait", seconds, code=2)
     assert "--wait" in done.stderr
     assert done.stdout == ""

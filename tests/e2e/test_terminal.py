@@ -95,7 +95,7 @@ def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp
     assert left_over(tmp_path / "scratch", port) == []
 
 
-def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
@@ -103,9 +103,7 @@ def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_
     nothing_is_left(tmp_path / "scratch", port)
 
 
-def test_a_demo_ends_with_its_terminal_also_where_nobody_hands_the_hangup_on(
-    terminal: Terminal, tmp_path: Path
-) -> None:
+def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(terminal: Terminal, tmp_path: Path) -> None:
     """The kernel tells the first process of the terminal, which may stay and wait for its children, as make does."""
     port = free_port()
     terminal.start("sh", "-c", f"trap : HUP; {sys.executable} -m hotdash demo --port {port}; true")
@@ -114,7 +112,7 @@ def test_a_demo_ends_with_its_terminal_also_where_nobody_hands_the_hangup_on(
     nothing_is_left(tmp_path / "scratch", port)
 
 
-def test_a_demo_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_terminated_demo_restores_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")

@@ -38,7 +38,7 @@ def operations(node: FilNode) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_second_is_told_who_has_the_node_and_nothing_depends_on_the_first_one_s_life(node: FilNode) -> None:
+def test_the_second_operator_is_told_of_the_first_whose_disappearance_changes_nothing(node: FilNode) -> None:
     for verb in (("upgrade", node.name, "1986.c", "--yes"), ("plan", node.name, "1986.c")):
         done = node.hotdash(*verb, code=1)
         assert "no way from 1986.a to 1986.c" in " ".join((done.stdout + done.stderr).split())

@@ -51,7 +51,7 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
     connection.close()
 
 
-def test_load_module_is_refused_while_the_machine_stands_where_the_target_has_no_state(
+def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_lacks(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:
     node_in_lime.fil("unpack", fil_tarballs["1986.b"])

@@ -36,7 +36,7 @@ def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[Nine9sNode]:
         yield started
 
 
-def test_it_goes_up_and_down_while_visitors_come_and_none_of_them_fails(node: Nine9sNode) -> None:
+def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
     is_0_1_0(node)
     with ExitStack() as stack:
         greeted = [stack.enter_context(Visitor(node, "/")) for _ in range(VISITORS)]
@@ -178,7 +178,7 @@ instructions = [
 """
 
 
-def test_in_the_post_s_order_the_counter_is_gone_while_its_route_is_there(tmp_path: Path) -> None:
+def test_in_the_blog_posts_order_the_counter_is_gone_while_its_route_exists(tmp_path: Path) -> None:
     note, tarballs = tmp_path / "note", {}
     for vsn in ("0.1.0", "0.2.0"):
         project = shutil.copytree(EXAMPLES / vsn, tmp_path / vsn)

@@ -91,7 +91,7 @@ async def test_a_small_terminal_shows_tree_state_and_vitals(opened: Open) -> Non
         assert max(len(line) for line in frame.splitlines()) <= 80
 
 
-async def test_the_footer_of_a_small_terminal_always_tells_of_help(opened: Open) -> None:
+async def test_the_footer_of_a_small_terminal_always_shows_the_help_key(opened: Open) -> None:
     async with opened((80, 24), read_only=False) as seen:
         await seen.press("5")
         await seen.sees("can go", "U upgrade", "? help")
@@ -118,7 +118,7 @@ async def test_the_live_state_follows_the_node(opened: Open, peer: Peer) -> None
         await seen.sees("turns  42", "in state green")
 
 
-async def test_modules_say_that_there_is_no_old_code_or_who_runs_it(opened: Open, peer: Peer) -> None:
+async def test_modules_show_that_there_is_no_old_code_or_which_processes_run_it(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("4")
         await seen.sees("No old code: every process runs 1986.a.")
@@ -142,7 +142,7 @@ async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None
         await seen.sees("Nothing has happened yet.")
 
 
-async def test_events_of_the_past_and_of_now_are_listed(opened: Open, peer: Peer) -> None:
+async def test_past_and_new_events_are_listed(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("7")
         peer.emit("log", "the machine turned green")
@@ -159,7 +159,7 @@ async def test_a_filter_keeps_the_ancestors_and_esc_clears_it(opened: Open) -> N
         await seen.sees("web_listener")
 
 
-async def test_what_the_node_sends_is_never_markup_and_never_obeyed(opened: Open, peer: Peer) -> None:
+async def test_text_from_the_node_is_never_markup_and_never_a_terminal_command(opened: Open, peer: Peer) -> None:
     name = "[red]b[/]\x1bJ\n"
     peer.world.processes.append(a_process(20, name, "gen_server", 10))
     peer.world.states[20] = m.Term(type="str", text="'[bold]\x07 \u202egnp'")
@@ -191,7 +191,7 @@ async def test_the_palette_runs_actions_by_name(opened: Open) -> None:
         await seen.sees("No old code")
 
 
-async def test_the_command_that_does_the_same_can_be_copied(opened: Open) -> None:
+async def test_the_equivalent_command_can_be_copied(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("c")
         await seen.hears("hotdash state fil@127.0.0.1 12")
@@ -215,7 +215,7 @@ async def test_the_mouse_opens_views_and_selects_rows(opened: Open) -> None:
         await seen.sees("lib/fil-1986.a/src/fil/handler.py")
 
 
-async def test_a_paused_picture_stands_still(opened: Open, peer: Peer) -> None:
+async def test_a_paused_dashboard_does_not_change(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.sees("turns  41")
         await seen.press("z")
@@ -245,7 +245,7 @@ async def test_selection_stays_on_its_process_when_rows_move(opened: Open, peer:
         assert seen.app.selected().process == key
 
 
-async def test_a_process_that_ended_is_said_to_be_gone_and_nothing_takes_its_place(opened: Open, peer: Peer) -> None:
+async def test_an_ended_process_is_shown_as_gone_and_no_other_takes_its_place(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         peer.world.end(FSM)
         peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
@@ -270,7 +270,7 @@ async def test_a_dialog_acts_on_the_process_that_it_named(opened: Open, peer: Pe
         assert asked(peer, "restart_process") == [m.Target(pid=FSM, boot_id="boot-1")]
 
 
-async def test_enter_at_once_and_esc_do_nothing(opened: Open, peer: Peer) -> None:
+async def test_an_immediate_enter_and_esc_do_nothing(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         for answer in ("enter", "escape"):
             await seen.press("R")
@@ -293,7 +293,7 @@ async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -
         assert {name for name, _ in peer.asked} <= {"hello", "snapshot", "state", "events", "operations"}
 
 
-async def test_arming_asks_shows_itself_and_ends(opened: Open) -> None:
+async def test_arming_asks_for_confirmation_is_shown_and_ends(opened: Open) -> None:
     async with opened() as seen:
         await seen.press("exclamation_mark")
         await seen.sees("Arm fil@127.0.0.1")
@@ -359,7 +359,7 @@ async def test_a_restarted_node_is_noticed(opened: Open, peer: Peer) -> None:
         assert seen.app.selected().process is None
 
 
-async def test_missed_events_lead_to_a_new_picture(opened: Open, peer: Peer) -> None:
+async def test_missed_events_lead_to_a_new_snapshot(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
         await seen.press("6")  # a view that takes no picture by itself
         peer.world.vsn = "1986.b"
@@ -370,7 +370,7 @@ async def test_missed_events_lead_to_a_new_picture(opened: Open, peer: Peer) -> 
 # ------------------------------------------------------------------ plan, upgrade, results
 
 
-async def test_the_plan_draws_the_bar_and_says_what_is_touched(opened: Open) -> None:
+async def test_the_plan_draws_the_point_of_no_return_and_names_the_affected_processes(opened: Open) -> None:
     async with opened((120, 50)) as seen:
         await seen.press("5", "down", "p")
         await seen.sees(
@@ -459,7 +459,7 @@ async def test_a_plan_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -
         await seen.sees("What a failed install can't put back", "f can't.")
 
 
-async def test_to_type_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened: Open, peer: Peer) -> None:
+async def test_typing_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened: Open, peer: Peer) -> None:
     unknown = tried(outcome="unrehearsed", message="its code_change calls the runtime")
     peer.world.plans["1986.b"] = a_plan("1986.b", rehearsal=rehearsal(unrehearsed=1, results=(unknown,)))
     async with opened((100, 40), read_only=False) as seen:
@@ -485,7 +485,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
         assert seen.app.focused.id == "do"
 
 
-async def test_the_wrong_direction_is_not_taken(opened: Open, peer: Peer) -> None:
+async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as seen:
         await seen.press("5", "down", "D")
         await seen.hears("is the way up: U")
@@ -510,7 +510,7 @@ async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_o
         await seen.sees("install 1986.a → 1986.b", "'lime' → 'red'")
 
 
-async def test_a_failed_upgrade_shows_who_failed_and_why(opened: Open, peer: Peer) -> None:
+async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: Open, peer: Peer) -> None:
     peer.outcome = "put back"
     async with opened(read_only=False) as seen:
         await upgrade_to_b(seen)
@@ -589,14 +589,14 @@ async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, pe
         await eventually(lambda: seen.app.selected().vsn == "1986.d")
 
 
-async def test_a_refusal_of_the_node_is_told_in_its_own_words(opened: Open, peer: Peer) -> None:
+async def test_a_refusal_by_the_node_is_shown_in_its_own_words(opened: Open, peer: Peer) -> None:
     peer.refuse["plan"] = "fil 1986.b was built for Python 3.13; this node runs 3.11."
     async with opened() as seen:
         await seen.press("5", "down", "p")
         await seen.hears("was built for Python 3.13")
 
 
-async def test_states_with_many_parts_are_told_as_cut(opened: Open, peer: Peer) -> None:
+async def test_states_with_many_parts_are_marked_as_cut(opened: Open, peer: Peer) -> None:
     peer.world.states[FSM] = m.Term(type="list", items=(("0", string("a")),), cut=930)
     async with opened() as seen:
         await seen.sees("… 930 more left out")

@@ -46,7 +46,7 @@ async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
     return int(pid), handler.lines
 
 
-async def test_a_text_line_says_when_what_and_who(runtime: Runtime) -> None:
+async def test_a_text_line_has_time_message_and_process(runtime: Runtime) -> None:
     pid, lines = await lines_of(TextLines())
     said, crash, outside = lines
     assert said.endswith(f" WARNING 1986.a shop <{pid}> shop: it falls")

@@ -68,12 +68,12 @@ def parameters(value: Any) -> dict[str, str]:
     return {name: str(one.annotation) for name, one in inspect.signature(value).parameters.items()}
 
 
-def test_each_public_name_says_which_page_of_otp_it_follows_or_that_there_is_none() -> None:
+def test_each_public_name_names_the_otp_page_it_follows_or_says_that_there_is_none() -> None:
     silent = [name for name, value in documented() if not re.search(r"\bOTP\b|\bFollows\b", value.__doc__ or "")]
     assert silent == []
 
 
-def test_each_public_method_of_a_public_class_says_what_it_does() -> None:
+def test_each_public_method_of_a_public_class_has_a_docstring() -> None:
     silent = []
     for name, value in documented():
         for member, function in methods(value) if inspect.isclass(value) else ():
@@ -82,7 +82,7 @@ def test_each_public_method_of_a_public_class_says_what_it_does() -> None:
     assert silent == []
 
 
-def test_each_time_says_its_unit() -> None:
+def test_each_time_parameter_has_its_unit_in_the_docstring() -> None:
     """All our times are floats, and all our floats are times."""
     silent = []
     for name, value in (*documented(), *functions()):
@@ -92,7 +92,7 @@ def test_each_time_says_its_unit() -> None:
     assert sorted(set(silent)) == []
 
 
-def test_each_number_says_what_it_counts() -> None:
+def test_each_number_parameter_is_explained_in_the_docstring() -> None:
     silent = []
     for name, value in (*documented(), *functions()):
         numbers = [name for name, kind in parameters(value).items() if re.search(r"\bint\b", kind)]
@@ -107,7 +107,7 @@ def test_each_function_names_the_errors_that_it_raises(name: str, function: Func
     assert sorted(silent) == []
 
 
-def test_every_error_that_is_named_is_one() -> None:
+def test_every_error_named_in_a_docstring_exists() -> None:
     """So that no docstring goes on naming an error that was renamed."""
     package = import_module("node_runtime")
     ours = {name.rpartition(".")[2] for name, _ in documented()} | {"Refused"}

@@ -123,7 +123,7 @@ async def start_server() -> Pid:
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("start", [start_coroutine, start_task, start_server])
-async def test_links_and_monitors_are_told_any_reason(
+async def test_links_and_monitors_get_any_reason(
     runtime: Runtime, start: Callable[[], Awaitable[Pid]], odd: str
 ) -> None:
     reason = ODD[odd]
@@ -158,14 +158,14 @@ async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, odd: str) -
 
 
 @pytest.mark.parametrize("error", [Leaving(), ExceptionGroup("several", [Leaving()])])
-async def test_an_error_that_can_not_be_written_is_a_crash_like_others(runtime: Runtime, error: Exception) -> None:
+async def test_an_error_without_a_text_is_a_crash_like_others(runtime: Runtime, error: Exception) -> None:
     pid = await gen_server.start(Server)
     with pytest.raises(Exit) as failure:
         await call(pid, Server.fail, error)
     assert failure.value.reason is error
 
 
-async def test_a_task_that_is_told_to_end_for_no_reason_did_not_crash(
+async def test_a_task_that_gets_an_exit_signal_without_a_reason_did_not_crash(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def body() -> None:

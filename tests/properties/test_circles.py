@@ -173,7 +173,7 @@ def do(what: str, one: int, other: Any, actors: list[Pid]) -> None:
 @example(
     True, [True, False, False], [("chain", 0, []), ("chain", 7, [2, 0, 0]), ("look", 7, 8), ("chain", 0, [0])]
 )  # one looks at its supervisor in the moment between its order to end and the wait for its children
-def test_nobody_waits_for_ever_while_supervisors_end(
+def test_no_process_waits_for_ever_while_supervisors_stop(
     inline: bool, lasts: list[bool], steps: list[tuple[str, int, Any]]
 ) -> None:
     async def body(node: Runtime) -> None:

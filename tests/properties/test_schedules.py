@@ -225,7 +225,7 @@ async def _end_of(pid: Pid) -> None:
     st.lists(STEPS, max_size=40),
     st.sampled_from(["kill", "shutdown"]),
 )
-def test_nobody_waits_for_ever_and_nobody_outlives_its_supervisor(
+def test_no_process_waits_for_ever_or_outlives_its_supervisor(
     inline: bool, one: list[str], other: list[str], steps: list[tuple[str, Any, Any]], end: str
 ) -> None:
     async def body(runtime: Runtime) -> None:

@@ -269,7 +269,7 @@ def test_a_tree_does_what_its_model_does(inline: bool, tree: Tree, steps: list[t
         st.tuples(st.sampled_from(["start", "terminate", "normal", "trouble", "kill", "fault"]), NUMBERS), max_size=30
     ),
 )
-def test_instances_are_those_that_were_started_and_not_ended(
+def test_the_instances_are_those_that_were_started_and_have_not_ended(
     inline: bool, restart: str, steps: list[tuple[str, int]]
 ) -> None:
     log.clear()

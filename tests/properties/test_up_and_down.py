@@ -223,7 +223,7 @@ async def up_and_down(shop: Shop, root: Path) -> None:
 
 @settings(PROFILE, max_examples=max(20, PROFILE.max_examples // 5))
 @given(SHOPS, st.booleans())
-def test_up_and_down_again_leaves_everything_as_it_was(shop: Shop, inline: bool) -> None:
+def test_an_upgrade_and_a_downgrade_restore_everything(shop: Shop, inline: bool) -> None:
     async def run(_runtime: Runtime) -> None:
         with tempfile.TemporaryDirectory() as folder:
             await up_and_down(shop, Path(folder))

@@ -62,7 +62,7 @@ async def test_a_release_is_current_until_it_is_committed_and_then_permanent(sma
         handler.rollback(m.Rollback(), "ann")
 
 
-async def test_what_can_not_begin_is_refused_in_one_sentence_and_changes_nothing(small: SmallNode) -> None:
+async def test_an_operation_that_cannot_start_is_refused_in_one_sentence_and_changes_nothing(small: SmallNode) -> None:
     handler = write_two(small)
     small.write("3", {"shop.counter": COUNTER_2})
     handler = ReleaseHandler(small.root, "1", small.code)
@@ -84,7 +84,9 @@ async def test_what_can_not_begin_is_refused_in_one_sentence_and_changes_nothing
     assert (handler.vsn, handler.generation, handler.operations()) == ("1", 1, ())
 
 
-async def test_a_plan_without_a_way_says_so_and_one_for_the_current_release_has_nothing_to_do(small: SmallNode) -> None:
+async def test_a_plan_without_a_path_has_a_blocker_and_one_for_the_current_release_nothing_to_do(
+    small: SmallNode,
+) -> None:
     handler = write_two(small)
     assert (await handler.plan("1")).nothing_to_do
     small.write("3", {"shop.counter": COUNTER_2})
@@ -105,7 +107,7 @@ async def test_a_plan_is_stale_once_the_node_has_changed(small: SmallNode) -> No
         handler.install(m.Install(vsn="2", plan_id=plan.id), "ann")
 
 
-async def test_one_operation_at_a_time_and_the_second_is_told_who_has_it(small: SmallNode) -> None:
+async def test_a_second_operation_is_refused_and_names_the_first(small: SmallNode) -> None:
     handler = write_two(small)
     first = handler.install(m.Install(vsn="2"), "ann")
     with pytest.raises(Refused, match=rf"ann installs 2 now \(operation {first}, begun\)") as refused:
@@ -116,7 +118,7 @@ async def test_one_operation_at_a_time_and_the_second_is_told_who_has_it(small: 
     assert (await small.ended(first)).outcome == "installed"
 
 
-async def test_every_phase_is_told_and_the_last_word_is_the_outcome(small: SmallNode) -> None:
+async def test_every_phase_is_reported_and_the_outcome_is_last(small: SmallNode) -> None:
     write_two(small)
     operation = await small.go("2", reason="to try")
     assert [one.phase for one in small.told] == ["preparing", "installed"]
@@ -125,7 +127,7 @@ async def test_every_phase_is_told_and_the_last_word_is_the_outcome(small: Small
     assert all(step.seconds is not None for step in operation.steps)
 
 
-async def test_remove_refuses_what_is_needed_and_deletes_what_is_not(small: SmallNode) -> None:
+async def test_remove_refuses_needed_releases_and_deletes_others(small: SmallNode) -> None:
     handler = write_two(small)
     await small.go("2")
     with pytest.raises(Refused, match="2 is current"):
@@ -139,7 +141,7 @@ async def test_remove_refuses_what_is_needed_and_deletes_what_is_not(small: Smal
     assert (small.root / "lib/shop-1").exists()
 
 
-async def test_a_damaged_release_is_shown_as_such_and_nobody_can_go_to_it_or_commit_it(small: SmallNode) -> None:
+async def test_a_damaged_release_is_marked_and_cannot_be_installed_or_committed(small: SmallNode) -> None:
     handler = write_two(small)
     file = small.root / "lib/shop-2/src/shop/counter.py"
     whole = file.read_text()
@@ -172,7 +174,7 @@ async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNo
     assert not (small.root / "lib/shop-2").exists()
 
 
-async def test_what_is_not_committed_in_time_goes_back_by_itself(small: SmallNode) -> None:
+async def test_an_uncommitted_release_is_rolled_back_at_its_deadline(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 0.05")
     operation = await small.go("2")
     assert operation.probation_until is not None
@@ -191,7 +193,7 @@ async def test_a_commit_ends_the_probation(small: SmallNode) -> None:
     assert handler.releases()[1].probation_until is None
 
 
-async def test_the_history_survives_and_an_operation_that_the_node_did_not_survive_is_told(small: SmallNode) -> None:
+async def test_the_history_survives_and_has_operations_that_killed_the_node(small: SmallNode) -> None:
     write_two(small)
     done = await small.go("2")
     history = small.root / "var" / "history"
@@ -219,7 +221,7 @@ async def test_an_intent_that_a_power_cut_brings_back_is_no_second_operation(sma
         assert (told.id, told.results) == (done.id, done.results)
 
 
-async def test_of_many_processes_some_are_told_and_all_are_counted(small: SmallNode) -> None:
+async def test_of_many_processes_some_are_listed_and_all_are_counted(small: SmallNode) -> None:
     write_two(small)
     cls = importlib.import_module("shop.counter").Counter
     for _ in range(120):
@@ -228,7 +230,7 @@ async def test_of_many_processes_some_are_told_and_all_are_counted(small: SmallN
     assert (operation.touched, len(operation.results)) == (120, 100)
 
 
-async def test_a_line_that_a_crash_has_cut_off_costs_no_other_line(small: SmallNode) -> None:
+async def test_a_line_cut_by_a_crash_loses_no_other_line(small: SmallNode) -> None:
     write_two(small)
     first = await small.go("2")
     with (small.root / "var/history/operations.jsonl").open("a") as lines:
@@ -240,7 +242,7 @@ async def test_a_line_that_a_crash_has_cut_off_costs_no_other_line(small: SmallN
     assert [one.id for one in booted.operations()] == [first.id, second.id]
 
 
-async def test_what_takes_too_much_loses_the_results_of_the_oldest(small: SmallNode) -> None:
+async def test_a_history_that_is_too_large_loses_the_oldest_results(small: SmallNode) -> None:
     write_two(small)
     history = History(small.root / "var" / "history", "1")
     large = m.ProcessResult(
@@ -275,7 +277,7 @@ async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:
     assert ReleaseHandler(small.root, "2", small.code).operations() == handler.operations()
 
 
-async def test_an_install_that_is_overtaken_by_another_is_on_probation_no_more(small: SmallNode) -> None:
+async def test_a_later_install_ends_the_probation_of_the_earlier(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="deadline = 3600")
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'), probation="deadline = 3600")
@@ -306,7 +308,7 @@ async def test_other_third_party_code_needs_a_restart(small: SmallNode) -> None:
     assert "restart" in aborted.error
 
 
-async def test_code_that_does_not_load_is_found_before_anything_is_touched(small: SmallNode) -> None:
+async def test_code_that_does_not_load_is_found_before_anything_changes(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2 + "\nimport no_such_module"}, LOAD_COUNTER)
     handler = small.boot()
@@ -317,7 +319,7 @@ async def test_code_that_does_not_load_is_found_before_anything_is_touched(small
     assert small.code.versions("shop.counter") == (None, None)
 
 
-async def test_a_name_that_others_import_may_not_vanish(small: SmallNode) -> None:
+async def test_a_name_that_others_import_must_not_disappear(small: SmallNode) -> None:
     user = "from shop.counter import Counter, version_name\n"
     small.write("1", {"shop.counter": COUNTER + "\nversion_name = 1", "shop.user": user})
     small.write("2", {"shop.counter": COUNTER_2, "shop.user": user}, LOAD_COUNTER)
@@ -328,7 +330,7 @@ async def test_a_name_that_others_import_may_not_vanish(small: SmallNode) -> Non
     assert "shop.user" in blocker.reason
 
 
-async def test_an_old_version_that_a_process_still_runs_is_waited_for(small: SmallNode) -> None:
+async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: SmallNode) -> None:
     handler = write_two(small)
     await small.go("2")
     counter = importlib.import_module("shop.counter").Counter

@@ -91,7 +91,7 @@ def without_modules(name: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_types_are_what_the_comments_say(checked: dict[str, Said], case: Path) -> None:
+def test_checkers_report_what_the_comments_say(checked: dict[str, Said], case: Path) -> None:
     said, (revealed, errors) = checked[case.stem], expected(case)
     assert {number: without_modules(name) for number, name in said.revealed.items()} == revealed
     unexpected = {number: text for number, text in said.errors.items() if number not in errors}

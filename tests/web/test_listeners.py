@@ -147,7 +147,7 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
     assert client.local_port == here
 
 
-async def test_settled_waits_for_those_who_took_an_earlier_table_and_for_nobody_else(client: Client, site: int) -> None:
+async def test_settled_waits_for_requests_of_an_earlier_table_only(client: Client, site: int) -> None:
     asked = asyncio.create_task(client.get("/patient"))
     listener = which_children("web_sup")[0].pid
     await eventually(lambda: _requests_of(listener), what="the request's process")
@@ -163,7 +163,7 @@ async def test_settled_waits_for_those_who_took_an_earlier_table_and_for_nobody_
     other.close()
 
 
-async def test_routes_that_make_no_sense_change_nothing(client: Client) -> None:
+async def test_invalid_routes_change_nothing(client: Client) -> None:
     with pytest.raises(ValueError, match="'module:function'"):
         web.set_routes("site", [Route("/", "hello")])
     with pytest.raises(ValueError, match="must begin with '/'"):
@@ -188,7 +188,7 @@ async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(clien
     assert await client.get("/") == (200, "hello")
 
 
-async def test_a_listener_that_falls_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
+async def test_a_crashed_listener_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
     web.set_routes("site", [Route("/new", f"{__name__}:hello")])
     before = which_children("web_sup")[0].pid
     assert before is not None
@@ -206,7 +206,7 @@ async def test_a_busy_port_is_one_sentence_that_names_it_and_starts_nothing(site
         web.port("other")
 
 
-async def test_a_listener_has_its_name_alone(site: int) -> None:
+async def test_a_listener_name_is_unique(site: int) -> None:
     with pytest.raises(Refused, match="'site' runs already"):
         await web.start_http("site", port=0, routes=ROUTES)
     assert web.port("site") == site

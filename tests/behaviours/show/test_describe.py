@@ -69,7 +69,7 @@ def test_a_simple_value_is_its_own_text(value: object, text: str) -> None:
     assert describe(value).text == text
 
 
-def test_many_values_of_the_same_classes_are_described_as_each_is_alone() -> None:
+def test_values_described_together_are_described_as_each_is_alone() -> None:
     values = [
         Slotted(1, Colour.RED),
         Plain("a"),
@@ -187,11 +187,11 @@ def test_deep_long_and_heavy_values_are_cut_and_say_how_much_is_missing() -> Non
         deep = deep.pop()
 
 
-def test_a_walk_ends_with_its_time() -> None:
+def test_a_description_stops_when_its_time_is_up() -> None:
     assert describe([1, 2, 3], Limits(seconds=-1)).cut == 3
 
 
-def test_names_that_sound_like_secrets_are_not_shown() -> None:
+def test_values_under_secret_names_are_hidden() -> None:
     term = describe({"api_key": "hunter2", "Password": 1, "db": {"access_token": b"x"}, "port": 1})
     assert part(term, "api_key").text == part(term, "Password").text == REDACTED
     assert part(part(term, "db"), "access_token").text == REDACTED
@@ -205,7 +205,7 @@ def test_control_characters_can_not_reach_a_terminal() -> None:
         assert b"\x07" not in pack(describe(value))
 
 
-def test_what_can_not_be_looked_into_says_so() -> None:
+def test_an_opaque_value_is_shown_as_opaque() -> None:
     assert describe(object()).text == OPAQUE
     assert describe(threading.Lock()).text == OPAQUE
     assert describe(threading).text == "threading"

@@ -37,7 +37,7 @@ def state() -> dict[str | int, Any]:
     }  # fmt: skip
 
 
-def test_what_nobody_touches_still_fits() -> None:
+def test_an_unchanged_value_still_fits() -> None:
     value = state()
     noted = fingerprint(value, seconds=10)
     assert noted is not None
@@ -62,7 +62,7 @@ def test_what_nobody_touches_still_fits() -> None:
         lambda value: value["order"].lines.__setitem__(0, True),
     ],
 )
-def test_every_change_shows(change: Any) -> None:
+def test_every_change_is_detected(change: Any) -> None:
     value = state()
     noted = fingerprint(value, seconds=10)
     assert noted is not None
@@ -70,6 +70,6 @@ def test_every_change_shows(change: Any) -> None:
     assert not noted.still_fits()
 
 
-def test_what_is_too_much_is_not_noted() -> None:
+def test_a_value_that_is_too_large_is_not_fingerprinted() -> None:
     assert fingerprint(list(range(1000)), seconds=10, most=100) is None
     assert fingerprint([[1]] * 50, seconds=0.0) is None

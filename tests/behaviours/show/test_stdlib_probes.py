@@ -94,7 +94,7 @@ def noted(value: object) -> Fingerprint:
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_what_changes_inside_shows_and_what_does_not_change_fits(what: str) -> None:
+def test_a_changed_object_is_detected_and_an_unchanged_one_fits(what: str) -> None:
     make, change = CHANGES[what]
     value = make()
     before = noted(value)
@@ -104,7 +104,7 @@ def test_what_changes_inside_shows_and_what_does_not_change_fits(what: str) -> N
     assert not before.still_fits()
 
 
-async def test_what_the_loop_would_do_shows() -> None:
+async def test_changes_of_the_event_loops_schedule_are_detected() -> None:
     loop = asyncio.get_running_loop()
     timer, future = loop.call_later(1000, print), loop.create_future()
     task = loop.create_task(asyncio.sleep(1000))
@@ -118,14 +118,14 @@ async def test_what_the_loop_would_do_shows() -> None:
         assert not before.still_fits()
 
 
-def test_a_lock_that_is_held_is_known() -> None:
+def test_a_held_lock_is_detected() -> None:
     lock, event = threading.RLock(), threading.Event()
     assert not noted([lock, event]).held
     with lock:
         assert noted([event, lock]).held
 
 
-def test_where_other_things_run_what_they_change_does_not_show() -> None:
+def test_changes_by_other_running_code_are_not_detected() -> None:
     events = (threading.Event(), asyncio.Event())
     before = fingerprint([threading.Lock(), *events], seconds=10)
     assert before is not None

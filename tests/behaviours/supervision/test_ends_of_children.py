@@ -107,7 +107,7 @@ def pid_of(name: str) -> Pid:
     return pid
 
 
-async def test_all_instances_that_ask_their_ending_supervisor_are_told_that_it_waits_for_them(runtime: Runtime) -> None:
+async def test_every_instance_that_calls_its_stopping_supervisor_gets_a_deadlock(runtime: Runtime) -> None:
     shop = await supervisor.start_link(
         Pool, ChildSpec("one", f"{__name__}:start_asker", shutdown="infinity"), name="shop"
     )
@@ -123,7 +123,9 @@ async def test_all_instances_that_ask_their_ending_supervisor_are_told_that_it_w
     assert not runtime.processes
 
 
-async def test_a_child_that_waits_for_its_supervisor_is_told_when_that_begins_to_wait_for_it(runtime: Runtime) -> None:
+async def test_a_child_that_waits_for_its_supervisor_gets_a_deadlock_when_the_supervisor_starts_to_wait_for_it(
+    runtime: Runtime,
+) -> None:
     shop = await supervisor.start_link(Shop, asker("a"), name="shop")
     pid = pid_of("a")
     questions["a"] = ask_the_shop
@@ -140,7 +142,7 @@ async def test_a_child_that_waits_for_its_supervisor_is_told_when_that_begins_to
     assert not is_alive(pid)
 
 
-async def test_a_child_that_asks_for_its_own_end_is_told_that_it_can_not_wait_for_it(runtime: Runtime) -> None:
+async def test_a_child_that_asks_for_its_own_termination_gets_a_deadlock(runtime: Runtime) -> None:
     shop = await supervisor.start_link(Shop, asker("a"), name="shop")
     pid = pid_of("a")
     questions["a"] = lambda: supervisor.terminate_child("shop", "a")
@@ -151,7 +153,7 @@ async def test_a_child_that_asks_for_its_own_end_is_told_that_it_can_not_wait_fo
     assert [one.status for one in supervisor.which_children("shop")] == ["undefined"]
 
 
-async def test_a_circle_through_several_is_told_too(runtime: Runtime) -> None:
+async def test_a_cycle_through_several_processes_is_a_deadlock_too(runtime: Runtime) -> None:
     shop = await supervisor.start_link(Shop, asker("a"), asker("b"), name="shop")
     a, b = pid_of("a"), pid_of("b")
     questions["b"] = lambda: call("a", Asker.ask)
@@ -164,7 +166,7 @@ async def test_a_circle_through_several_is_told_too(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("wait", [until_ended, gen_server.stop, supervisor_stop])
-async def test_a_child_that_waits_for_the_end_of_its_supervisor_is_told(
+async def test_a_child_that_waits_for_the_exit_of_its_supervisor_gets_a_deadlock(
     runtime: Runtime, wait: Callable[[str], Awaitable[object]]
 ) -> None:
     shop = await supervisor.start_link(Shop, asker("a"), name="shop")
@@ -178,7 +180,7 @@ async def test_a_child_that_waits_for_the_end_of_its_supervisor_is_told(
     assert refusals == [("a", (pid, shop))]
 
 
-async def test_an_application_that_stops_itself_is_told(runtime: Runtime) -> None:
+async def test_an_application_that_stops_itself_gets_a_deadlock(runtime: Runtime) -> None:
     application.load(AppSpec("bakery", "1", mod=f"{__name__}:Bakery"))
     await application.start("bakery")
     questions["a"] = lambda: application.stop("bakery")
@@ -230,7 +232,7 @@ def pids() -> list[Pid]:
     return [one.pid for one in supervisor.which_children("shop") if one.pid is not None]
 
 
-async def test_a_child_that_was_dead_before_it_could_be_told_to_shut_down_is_reported(
+async def test_a_child_that_exits_before_its_shutdown_signal_is_reported(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     await supervisor.start_link(AllShop, worker("a"), worker("b"), worker("c"), name="shop")
@@ -241,7 +243,7 @@ async def test_a_child_that_was_dead_before_it_could_be_told_to_shut_down_is_rep
     assert told(caplog) == [("b", "killed")]
 
 
-async def test_an_instance_that_was_dead_before_it_could_be_told_to_shut_down_is_reported(
+async def test_an_instance_that_exits_before_its_shutdown_signal_is_reported(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Strict(Pool):
@@ -267,7 +269,7 @@ async def test_an_instance_that_was_dead_before_it_could_be_told_to_shut_down_is
         ("temporary", "trouble", True),
     ],
 )
-async def test_which_ends_of_children_that_are_told_to_shut_down_are_reported(
+async def test_only_abnormal_exits_at_shutdown_are_reported(
     runtime: Runtime, caplog: pytest.LogCaptureFixture, restart: Any, reason: object, reported: bool
 ) -> None:
     """As supervisor:shutdown/1 of OTP has it."""

@@ -211,7 +211,7 @@ async def test_a_child_that_does_not_shut_down_in_time_is_killed(
     assert "did not shut down in time; killed" in caplog.text
 
 
-async def test_brutal_kill_asks_nobody(runtime: Runtime) -> None:
+async def test_brutal_kill_runs_no_terminate(runtime: Runtime) -> None:
     await supervisor.start_link(Sup, worker("a", shutdown="brutal_kill"), name="sup")
     await supervisor.terminate_child("sup", "a")
     assert ids("stop") == []
@@ -277,7 +277,9 @@ async def test_a_temporary_sibling_is_stopped_and_forgotten_by_one_for_all(runti
         ("temporary", "trouble", False),
     ],
 )
-async def test_who_is_restarted_for_which_reason(runtime: Runtime, restart: Any, reason: object, again: bool) -> None:
+async def test_restart_type_and_exit_reason_decide_on_a_restart(
+    runtime: Runtime, restart: Any, reason: object, again: bool
+) -> None:
     await supervisor.start_link(Sup, worker("a", restart=restart), name="sup")
     cast("a", Worker.stop, reason)
     await until_ended("a")
@@ -344,7 +346,7 @@ async def test_when_one_for_all_fails_half_way_all_are_stopped_before_the_next_a
 # ------------------------------------------------------------------ management
 
 
-async def test_which_children_tells_order_pids_and_types(runtime: Runtime) -> None:
+async def test_which_children_returns_order_pids_and_types(runtime: Runtime) -> None:
     task = ChildSpec("poll", f"{__name__}:poll", type="task")
     await supervisor.start_link(Sup, worker("a"), task, name="sup")
     first, second = supervisor.which_children("sup")
@@ -427,7 +429,7 @@ async def test_a_terminated_temporary_child_is_forgotten(runtime: Runtime) -> No
     assert supervisor.which_children("sup") == []
 
 
-async def test_only_a_supervisor_can_be_asked(runtime: Runtime) -> None:
+async def test_functions_of_supervisor_take_supervisors_only(runtime: Runtime) -> None:
     await gen_server.start(Worker, "a", name="a")
     with pytest.raises(Exit, match="is no supervisor"):
         await supervisor.terminate_child("a", "b")
@@ -435,7 +437,7 @@ async def test_only_a_supervisor_can_be_asked(runtime: Runtime) -> None:
         supervisor.which_children("nobody")
 
 
-async def test_children_cannot_be_asked_for_as_a_request(runtime: Runtime) -> None:
+async def test_children_cannot_be_called_as_a_request(runtime: Runtime) -> None:
     await supervisor.start_link(Sup, worker("a"), name="sup")
     with pytest.raises(Exit, match="has no public method 'children'"):
         await call("sup", Sup.children)
@@ -461,7 +463,7 @@ async def start_who() -> Pid:
         ({"start": "a:b", "type": "thing"}, "type is 'thing'"),
     ],
 )
-def test_a_child_specification_that_makes_no_sense_says_so(kwargs: Any, sentence: str) -> None:
+def test_an_invalid_child_specification_is_refused_with_the_reason(kwargs: Any, sentence: str) -> None:
     with pytest.raises(ValueError, match=f"child 'x'.*{sentence}"):
         ChildSpec("x", **kwargs)
 
@@ -474,7 +476,9 @@ def test_a_child_specification_that_makes_no_sense_says_so(kwargs: Any, sentence
         ("period", 0, "must be positive"),
     ],
 )
-async def test_flags_that_make_no_sense_say_so(runtime: Runtime, flag: str, value: Any, sentence: str) -> None:
+async def test_invalid_flags_are_refused_with_the_reason(
+    runtime: Runtime, flag: str, value: Any, sentence: str
+) -> None:
     cls = subclass("Wrong", Sup, **{flag: value}, __module__=__name__)
     with pytest.raises(Exit, match=sentence):
         await supervisor.start_link(cls)

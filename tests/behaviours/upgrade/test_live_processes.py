@@ -212,7 +212,7 @@ async def test_a_process_without_callbacks_cannot_be_held(runtime: Runtime) -> N
         assert not_held.value.pid == pid
 
 
-async def test_a_process_that_ends_while_it_is_being_held_is_no_process(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_process_that_exits_while_it_is_being_held_is_noproc(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
@@ -236,21 +236,21 @@ async def test_a_process_is_free_when_every_owner_has_released_it(runtime: Runti
     assert process_info(pid).status == "idle"
 
 
-async def test_a_held_process_still_dies_of_a_signal(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_held_process_still_exits_on_a_signal(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
     await live_processes.hold(pid, owner="upgrade", timeout=1)
     exit(pid, "kill")
     assert not is_alive(pid)
 
 
-async def test_a_held_process_terminates_when_its_parent_orders_it(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_held_process_terminates_on_its_parents_exit_signal(runtime: Runtime, box: TwoVersions) -> None:
     pid = await gen_server.start(cls(box))
     await live_processes.hold(pid, owner="upgrade", timeout=1)
     exit(pid, "shutdown")
     assert not is_alive(pid)
 
 
-async def test_a_held_process_answers_one_that_must_end_its_callback_to_be_held(
+async def test_a_held_process_replies_to_one_whose_callback_must_end_to_be_held(
     runtime: Runtime, box: TwoVersions
 ) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
@@ -266,7 +266,7 @@ async def test_a_held_process_answers_one_that_must_end_its_callback_to_be_held(
     assert [process_info(pid).status for pid in (asked, asking)] == ["suspended"] * 2
 
 
-async def test_a_held_process_answers_one_that_waits_for_it_already(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_held_process_replies_to_one_that_waits_for_it_already(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
     await live_processes.hold(asked, owner="upgrade", timeout=1)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
@@ -275,7 +275,7 @@ async def test_a_held_process_answers_one_that_waits_for_it_already(runtime: Run
     assert await answer == (1, [])
 
 
-async def test_a_held_process_answers_nobody_else(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_held_process_replies_to_no_other_process(runtime: Runtime, box: TwoVersions) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
     await live_processes.hold(asked, owner="upgrade", timeout=1)
     answer = asyncio.ensure_future(call(asking, cls(box).ask_now, asked))
@@ -285,7 +285,9 @@ async def test_a_held_process_answers_nobody_else(runtime: Runtime, box: TwoVers
     assert await answer == (1, [])
 
 
-async def test_looking_at_a_caller_does_not_make_a_held_process_answer(runtime: Runtime, box: TwoVersions) -> None:
+async def test_reading_the_state_of_a_caller_does_not_make_a_held_process_reply(
+    runtime: Runtime, box: TwoVersions
+) -> None:
     asked, asking = await gen_server.start(cls(box)), await gen_server.start(cls(box))
     gate = asyncio.Event()
     answer = asyncio.ensure_future(call(asking, cls(box).ask, asked, gate))
@@ -355,7 +357,7 @@ async def test_a_state_machine_has_its_name_and_data_and_enters_nothing_when_it_
         module.remove()
 
 
-async def test_using_finds_the_processes_of_a_module(runtime: Runtime, box: TwoVersions) -> None:
+async def test_using_returns_the_processes_of_a_module(runtime: Runtime, box: TwoVersions) -> None:
     pids = [await gen_server.start(cls(box)) for _ in range(3)]
     other = spawn(receive)
     assert live_processes.using("hot_box") == pids
@@ -366,7 +368,9 @@ async def test_using_finds_the_processes_of_a_module(runtime: Runtime, box: TwoV
 # ------------------------------------------------------------------ what is born meanwhile
 
 
-async def test_what_is_born_inside_a_barrier_is_held_after_its_init(runtime: Runtime, box: TwoVersions) -> None:
+async def test_a_process_started_inside_a_transaction_is_held_after_its_init(
+    runtime: Runtime, box: TwoVersions
+) -> None:
     with live_processes.spawn_barrier(owner="upgrade") as born:
         pid = await gen_server.start(cls(box), "inside")
     outside = await gen_server.start(cls(box))
@@ -377,7 +381,9 @@ async def test_what_is_born_inside_a_barrier_is_held_after_its_init(runtime: Run
     assert process_info(pid).status == "idle"
 
 
-async def test_children_of_what_is_born_inside_are_held_too(runtime: Runtime, box: TwoVersions) -> None:
+async def test_children_of_a_process_started_inside_a_transaction_are_held_too(
+    runtime: Runtime, box: TwoVersions
+) -> None:
     with live_processes.spawn_barrier(owner="upgrade") as born:
         await supervisor.start_link(Pair, name="pair")
     assert born == [whereis("pair"), whereis("a"), whereis("b")]
@@ -394,7 +400,7 @@ class Pair(supervisor.Supervisor):
         return [supervisor.ChildSpec(name, "hot_box:start_box", (name,)) for name in "ab"]
 
 
-async def test_inside_a_barrier_a_held_supervisor_acts_at_once(runtime: Runtime, box: TwoVersions) -> None:
+async def test_inside_a_transaction_a_held_supervisor_acts_at_once(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
     await supervisor.terminate_child("pair", "b")
     await live_processes.hold("pair", owner="upgrade", timeout=1)
@@ -451,7 +457,7 @@ async def test_a_supervisor_reads_its_children_again(runtime: Runtime, box: TwoV
     assert supervisor.flags("sup").strategy == "one_for_one"
 
 
-async def test_children_that_make_no_sense_change_nothing(
+async def test_invalid_child_specifications_change_nothing(
     runtime: Runtime, box: TwoVersions, boxes: TwoVersions
 ) -> None:
     boxes.load(sup("one_for_one", child("a")))
@@ -466,7 +472,7 @@ async def test_children_that_make_no_sense_change_nothing(
         assert live_processes.callback("sup")[2] is namespace
 
 
-async def test_only_a_held_supervisor_reads_again(runtime: Runtime, box: TwoVersions) -> None:
+async def test_only_a_held_supervisor_reads_its_children_again(runtime: Runtime, box: TwoVersions) -> None:
     await supervisor.start_link(Pair, name="pair")
     with pytest.raises(live_processes.NotHeld, match="not a suspended supervisor"):
         live_processes.re_read("pair")

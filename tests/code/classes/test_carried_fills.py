@@ -58,7 +58,7 @@ def test_a_body_that_would_change_what_it_did_not_make_is_refused(app: App, fill
     assert a.stats == {"a": 1, "rows": [1]}
 
 
-def test_numbers_and_texts_can_t_be_changed_so_nothing_is_refused(app: App) -> None:
+def test_carried_numbers_and_strings_are_immutable_so_nothing_is_refused(app: App) -> None:
     app.boot(a="count = 3\n")
     a = importlib.import_module("a")
     app.load(a="__carry__ = ['count']\ncount += 1\nSEEN = count\n")
@@ -81,7 +81,7 @@ def test_attributes_of_a_carried_object_are_left_alone(app: App) -> None:
     assert (a.pool.size, a.pool.inner.size, a.SIZE) == (1, 1, 1)
 
 
-def test_a_first_version_fills_as_ever(app: App) -> None:
+def test_a_first_version_fills_its_objects_as_usual(app: App) -> None:
     app.boot(a="__carry__ = ['stats']\nstats = {}\nstats['a'] = 1\n")
     assert importlib.import_module("a").stats == {"a": 1}
 

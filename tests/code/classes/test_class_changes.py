@@ -148,7 +148,7 @@ NOT_CARRIED = {
 
 
 @pytest.mark.parametrize("case", NOT_CARRIED)
-def test_what_is_not_certain_is_not_carried(app: App, case: str) -> None:
+def test_a_class_that_may_have_changed_is_not_carried_over(app: App, case: str) -> None:
     text = textwrap.dedent(NOT_CARRIED[case])
     app.boot(a=text.replace("{n}", "1") + "X = 1\n")
     a = imported("a")
@@ -166,7 +166,7 @@ def test_an_instance_of_a_replaced_class_has_its_old_functions(app: App) -> None
     assert type(first).double.__globals__ is app.old("a").namespace
 
 
-def test_a_class_with_a_type_variable_of_its_module_is_carried_if_that_is(app: App) -> None:
+def test_a_class_with_a_type_variable_of_its_module_is_carried_over_if_the_variable_is(app: App) -> None:
     body = """
         from dataclasses import dataclass
         from typing import Generic, TypeVar

@@ -52,7 +52,7 @@ def test_an_unchanged_class_is_carried_over(app: App, kind: str) -> None:
     assert token() is None, "the carried class keeps the old namespace alive"
 
 
-def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app: App) -> None:
+def test_objects_that_the_body_makes_of_a_carried_class_refer_to_the_carried_one(app: App) -> None:
     body = """
         import enum
         from dataclasses import dataclass
@@ -93,7 +93,7 @@ def test_what_the_body_makes_of_a_carried_class_knows_the_carried_one(app: App) 
         a.fail()
 
 
-def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app: App) -> None:
+def test_a_carried_class_is_the_same_object_in_every_module_of_the_batch(app: App) -> None:
     errors = "class Boom(Exception):\n    pass\nX = {n}\n"
     shop = """
         import errors
@@ -112,7 +112,7 @@ def test_classes_from_a_module_of_the_batch_stay_one_class_for_all(app: App) -> 
     assert module.Later is not classes[1]
 
 
-def test_nothing_can_be_seen_of_it_before_the_commit(app: App) -> None:
+def test_carrying_classes_over_is_invisible_before_the_commit(app: App) -> None:
     text = module(KINDS["dataclass"])
     app.boot(a=text)
     a = imported("a")
@@ -147,7 +147,7 @@ def test_a_carried_class_has_the_functions_and_lines_of_the_version_that_is_curr
     assert a.Thing.__init__.__globals__ is not first
 
 
-def test_a_class_that_goes_and_comes_back_wears_what_its_version_has(app: App) -> None:
+def test_a_class_that_is_deleted_and_comes_back_has_the_attributes_of_its_version(app: App) -> None:
     text = "class Boom(Exception):\n    def f(self):\n        return 1\n"
     app.boot(a=text)
     a = imported("a")
@@ -194,7 +194,7 @@ def test_composite_flags_and_lookups_survive(app: App) -> None:
     assert mode == ~a.Mode.W
 
 
-def test_local_names_of_a_body_are_its_global_ones(app: App) -> None:
+def test_local_names_of_a_module_body_are_its_global_names(app: App) -> None:
     body = """
         class Boom(Exception):
             pass

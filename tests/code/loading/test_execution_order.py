@@ -24,7 +24,7 @@ def circle(n: int, *names: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("asked", [("za", "zb"), ("zb", "za")])
-def test_a_circle_is_executed_from_where_the_boot_entered_it(app: App, asked: tuple[str, str]) -> None:
+def test_an_import_cycle_is_executed_from_where_the_boot_entered_it(app: App, asked: tuple[str, str]) -> None:
     app.boot(**circle(1, "za", "zb"))
     zb = importlib.import_module("zb")
     batch = app.load(**circle(2, *asked))
@@ -32,7 +32,7 @@ def test_a_circle_is_executed_from_where_the_boot_entered_it(app: App, asked: tu
     assert (zb.X, zb.Y, sys.modules["za"].f()) == (2, 2, 2)
 
 
-def test_the_order_outlasts_loads_of_single_modules(app: App) -> None:
+def test_the_order_survives_loads_of_single_modules(app: App) -> None:
     app.boot(**circle(1, "za", "zb"))
     zb = importlib.import_module("zb")
     app.load(**circle(2, "zb"))
@@ -41,7 +41,7 @@ def test_the_order_outlasts_loads_of_single_modules(app: App) -> None:
     assert (zb.X, zb.Y) == (3, 3)
 
 
-def test_the_order_is_the_boots_where_no_import_statement_gives_one(app: App) -> None:
+def test_without_import_statements_the_order_is_that_of_the_boot(app: App) -> None:
     body = "import ledger\nledger.NAMES.append((__name__, {n}))\n"
     app.boot(ledger="NAMES = []\n", **{name: body.format(n=1) for name in ("a", "b", "c")})
     for name in ("c", "a", "b"):
@@ -51,7 +51,7 @@ def test_the_order_is_the_boots_where_no_import_statement_gives_one(app: App) ->
     assert ledger.NAMES == [("c", 1), ("a", 1), ("b", 1), ("c", 2), ("a", 2), ("b", 2)]
 
 
-def test_a_new_circle_is_entered_where_the_others_enter_it(app: App) -> None:
+def test_a_new_import_cycle_is_entered_where_its_importers_enter_it(app: App) -> None:
     app.boot(user="X = 1\n", other="X = 1\n")
     user, other = map(importlib.import_module, ("user", "other"))
     app.load(user="def f():\n    import zb\n    return zb.X\n", **circle(2, "za", "zb"))
@@ -65,7 +65,7 @@ def test_a_new_circle_is_entered_where_the_others_enter_it(app: App) -> None:
     assert other.f() == 3
 
 
-def test_a_circle_that_no_order_can_import_is_refused(app: App) -> None:
+def test_an_import_cycle_that_no_order_can_import_is_refused(app: App) -> None:
     app.boot(a="X = 1\n")
     importlib.import_module("a")
     with pytest.raises(LoadFailed, match="cannot import name"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 
-def test_a_managed_module_is_a_module_to_everybody(app: App) -> None:
+def test_a_managed_module_passes_every_check_for_modules(app: App) -> None:
     app.boot(a="'''Says one.'''\ndef one():\n    return 1\n")
     a = imported("a")
     assert a.one() == 1
@@ -39,7 +39,7 @@ def test_a_managed_module_is_a_module_to_everybody(app: App) -> None:
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, pickle.dumps])
-def test_a_managed_module_is_no_more_copied_than_a_plain_one(app: App, copied: Callable[[object], object]) -> None:
+def test_a_managed_module_cannot_be_copied_like_any_module(app: App, copied: Callable[[object], object]) -> None:
     app.boot(a="")
     a = imported("a")
     with pytest.raises(TypeError, match="cannot pickle"):
@@ -59,14 +59,14 @@ def test_packages_submodules_and_relative_imports_work(app: App) -> None:
     assert importlib.import_module(".low", "pkg") is pkg.low
 
 
-def test_a_parent_that_nobody_lists_is_a_package_without_a_body(app: App) -> None:
+def test_a_parent_that_no_application_lists_is_a_package_without_a_body(app: App) -> None:
     app.boot(shops__berlin__till="TILL = 1\n")
     shops = imported("shops.berlin.till")
     assert shops.berlin.till.TILL == 1
     assert [path.name for path in importlib.resources.files("shops.berlin").iterdir()] == ["till.py"]
 
 
-def test_applications_may_share_a_parent_that_nobody_lists(app: App, server: CodeServer, tmp_path: Path) -> None:
+def test_applications_may_share_a_parent_that_none_lists(app: App, server: CodeServer, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text("")
     server.add_application("first", "1.0", {"shared.one": tmp_path / "one.py"})
@@ -150,7 +150,7 @@ def test_a_module_that_was_imported_before_is_not_taken_over(app: App, monkeypat
         app.prepare(elsewhere="X = 1\n")
 
 
-def test_main_stays_what_it_was(app: App) -> None:
+def test_the_main_module_is_unchanged(app: App) -> None:
     main, names = sys.modules["__main__"], set(vars(sys.modules["__main__"]))
     app.boot(a="X = 1\n")
     a = imported("a")
@@ -170,7 +170,7 @@ def test_an_uninstalled_server_leaves_no_trace(app: App, server: CodeServer) -> 
     CodeServer().uninstall()
 
 
-def test_a_package_without_a_body_goes_with_the_last_of_its_modules(server: CodeServer, tmp_path: Path) -> None:
+def test_a_package_without_a_body_is_removed_with_its_last_module(server: CodeServer, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.py").write_text("X = 1\n")
     server.add_application("first", "1.0", {"shared.one": tmp_path / "one.py"})

@@ -89,7 +89,7 @@ def test_an_on_load_that_raises_refuses_a_first_import(app: App) -> None:
     assert a.X == 1
 
 
-def test_an_on_load_that_refuses_a_version_taken_back_leaves_both_as_they_are(app: App) -> None:
+def test_an_on_load_that_refuses_a_restored_version_leaves_both_versions_unchanged(app: App) -> None:
     app.boot(a=REFUSING.format(n=1))
     a = imported("a")
     app.load(a="X = 2\n")
@@ -145,7 +145,7 @@ def put(key, store=cache):
 """
 
 
-def test_what_carry_lists_stays_the_same_object(app: App) -> None:
+def test_an_object_listed_in_carry_stays_the_same_object(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
     a = imported("a")
     cache, put = a.cache, a.put
@@ -164,7 +164,7 @@ def test_what_carry_lists_stays_the_same_object(app: App) -> None:
     assert a.put("w") == {"x": 1, "y": 1, "z": 2, "late": 1, "w": 1}
 
 
-def test_a_name_is_carried_wherever_its_list_stands(app: App) -> None:
+def test_carry_may_be_anywhere_in_the_module(app: App) -> None:
     app.boot(a="cache = ['old']\n")
     a = imported("a")
     cache = a.cache
@@ -173,7 +173,7 @@ def test_a_name_is_carried_wherever_its_list_stands(app: App) -> None:
     assert a.TAKEN_BEFORE == []
 
 
-def test_a_body_can_tell_what_it_needn_t_make(app: App) -> None:
+def test_a_body_can_see_which_objects_are_carried(app: App) -> None:
     body = """
         import counted
         __carry__ = ["connection"]
@@ -190,7 +190,7 @@ def test_a_body_can_tell_what_it_needn_t_make(app: App) -> None:
     assert counted.MADE == [1]
 
 
-def test_carry_reaches_a_version_that_is_taken_back(app: App) -> None:
+def test_carry_applies_to_a_restored_version(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
     a = imported("a")
     a.put("x")
@@ -203,7 +203,7 @@ def test_carry_reaches_a_version_that_is_taken_back(app: App) -> None:
     assert app.old("a").namespace["count"] == 1
 
 
-def test_carried_objects_hold_no_version(app: App) -> None:
+def test_carried_objects_keep_no_version_alive(app: App) -> None:
     app.boot(a=CARRYING.format(n=1))
     a = imported("a")
 
@@ -254,7 +254,7 @@ def test_carry_may_be_a_function_of_the_old_namespace(app: App) -> None:
         ("def __carry__(old):\n    raise KeyError('x')\n", "KeyError: 'x'"),
     ],
 )
-def test_a_carry_that_makes_no_sense_is_refused(app: App, text: str, said: str) -> None:
+def test_an_invalid_carry_is_refused(app: App, text: str, said: str) -> None:
     app.boot(a="X = 1\n")
     a = imported("a")
     with pytest.raises(LoadFailed, match=said):
@@ -263,7 +263,7 @@ def test_a_carry_that_makes_no_sense_is_refused(app: App, text: str, said: str) 
 
 
 @pytest.mark.parametrize("text", ["__carry__ = 'cache'\n", "globals()['__carry__'] = 'cache'\n"])
-def test_a_carry_that_makes_no_sense_is_refused_from_the_first_import_on(app: App, text: str) -> None:
+def test_an_invalid_carry_is_refused_from_the_first_import_on(app: App, text: str) -> None:
     app.boot(a="X = 1\n", b=text)
     imported("a")
     said = "__carry__ is 'cache': make it a list of names, or a function of the old namespace"

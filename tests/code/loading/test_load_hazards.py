@@ -34,7 +34,7 @@ def warnings(app: App, **modules: str) -> tuple[str, ...]:
     return batch.warnings()
 
 
-def test_an_ordinary_load_has_nothing_to_warn_of(app: App) -> None:
+def test_an_ordinary_load_has_no_warnings(app: App) -> None:
     body = """
         import abc, enum, functools, logging
         from dataclasses import dataclass
@@ -93,7 +93,7 @@ def test_a_third_party_module_is_refused_and_its_file_named(app: App, tmp_path: 
 # ---------------------------------------------------------------- warnings
 
 
-def test_classes_that_are_announced_to_a_base_or_a_metaclass_are_named(app: App) -> None:
+def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) -> None:
     outside = """
         KNOWN = []
         class Base:
@@ -139,7 +139,7 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     )
 
 
-def test_a_class_that_is_registered_with_an_abc_is_named_if_the_new_one_isn_t(app: App) -> None:
+def test_a_class_registered_with_an_abc_is_named_if_the_new_one_is_not_registered(app: App) -> None:
     (_, a, _) = booted(
         app,
         outside="import abc\nclass Reader(abc.ABC): ...\nclass Writer(abc.ABC): ...\n",
@@ -205,7 +205,7 @@ def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) ->
     assert a.REQUESTS is requests
 
 
-def test_what_was_patched_from_outside_is_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attributes_patched_from_outside_are_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "def f(): ...\ndef g(): ...\nclass C: ...\nX = {n}\ndef twice(): ...\ndef twice(): ...\n"
     (a, b) = booted(app, a=body.format(n=1), b="def hold(): ...\n")
     monkeypatch.setattr(a, "f", lambda: "patched")
@@ -219,7 +219,7 @@ def test_what_was_patched_from_outside_is_named(app: App, monkeypatch: pytest.Mo
     )
 
 
-def test_what_a_decorator_made_elsewhere_is_named(app: App) -> None:
+def test_objects_that_a_decorator_made_elsewhere_are_named(app: App) -> None:
     decorators = "def logged(f):\n    def wrapper():\n        return {n}\n    return wrapper\n"
     booted(
         app,
@@ -251,7 +251,7 @@ def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
 # ---------------------------------------------------------------- dependents
 
 
-def test_classes_outside_that_are_built_upon_a_replaced_class_are_listed(app: App) -> None:
+def test_classes_outside_the_batch_that_derive_from_a_replaced_class_are_listed(app: App) -> None:
     models = """
         from dataclasses import dataclass
         class Base: ...
@@ -360,7 +360,7 @@ def test_registries_that_decorators_fill_are_named(app: App) -> None:
     )
 
 
-def test_registries_that_are_made_anew_without_those_who_registered_are_named(app: App) -> None:
+def test_registries_that_are_recreated_without_the_registering_modules_are_named(app: App) -> None:
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
@@ -376,7 +376,7 @@ def test_registries_that_are_made_anew_without_those_who_registered_are_named(ap
     )
 
 
-def test_a_registry_and_those_who_register_are_loaded_together_without_a_warning(app: App) -> None:
+def test_a_registry_and_the_registering_modules_are_loaded_together_without_a_warning(app: App) -> None:
     booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
     both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
     assert warnings(app, **both) == ()

@@ -68,7 +68,7 @@ async def test_threads_and_callbacks_never_see_what_is_being_prepared(app: App, 
     assert (a.X, sys.modules["late"].X, pkg.sub.X, pkg.extra.Y) == (2, 2, 2, 2)
 
 
-def test_batch_mates_see_each_other_new_and_the_rest_as_it_is(app: App) -> None:
+def test_modules_of_a_batch_see_each_others_new_versions_and_all_others_current_ones(app: App) -> None:
     app.boot(a="X = 1\n", b="import a\nX = a.X\n", other="X = 1\n")
     b = imported("b")
     batch = app.prepare(b="import a, other\nfrom a import X as Y\nX = a.X, Y, other.X\n", a="X = 2\n")
@@ -76,7 +76,7 @@ def test_batch_mates_see_each_other_new_and_the_rest_as_it_is(app: App) -> None:
     assert b.X == 1
 
 
-def test_what_a_staged_body_stores_is_the_stable_object_wherever_it_stores_it(app: App) -> None:
+def test_a_staged_body_stores_the_stable_module_object_everywhere(app: App) -> None:
     app.boot(a="X = 1\n")
     a = imported("a")
     app.load(
@@ -138,7 +138,7 @@ def test_a_new_submodule_is_found_through_a_package_outside_the_batch(app: App) 
     assert "pkg.fresh" not in sys.modules
 
 
-def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app: App) -> None:
+def test_a_new_module_may_define_classes_that_are_looked_up_by_their_module(app: App) -> None:
     app.boot(a="X = 1\n")
     a = imported("a")
     body = """
@@ -171,7 +171,7 @@ def test_a_new_module_may_have_what_is_looked_up_by_the_module_of_its_class(app:
     assert "fresh" not in sys.modules
 
 
-def test_what_looks_a_module_up_while_it_is_prepared_finds_the_new_version(app: App) -> None:
+def test_a_lookup_of_a_module_during_its_preparation_finds_the_new_version(app: App) -> None:
     body = """
         from __future__ import annotations
         import dataclasses, enum, typing, collections
@@ -226,7 +226,7 @@ def test_importlib_in_a_body_is_refused_for_a_name_that_is_not_loaded(app: App) 
     assert importlib.import_module("unloaded").X == 1
 
 
-def test_a_managed_module_that_a_body_is_first_to_import_joins_the_batch(app: App) -> None:
+def test_a_managed_module_that_is_first_imported_by_a_body_joins_the_batch(app: App) -> None:
     app.boot(a="X = 1\n", b="", late="from a import X\n")
     a = imported("a")
     imported("b")
@@ -293,7 +293,7 @@ def test_the_module_that_failed_is_named_and_not_the_one_that_imported_it(app: A
     assert isinstance(failed.value.__cause__, ValueError)
 
 
-def test_a_failure_that_a_batch_mate_swallows_fails_the_batch_all_the_same(app: App) -> None:
+def test_a_failure_that_another_module_of_the_batch_swallows_fails_the_batch(app: App) -> None:
     app.boot(a="", b="")
     with pytest.raises(LoadFailed, match="b can't be loaded"):
         app.prepare(a="try:\n    import b\nexcept Exception:\n    pass\n", b="1 / 0\n")
@@ -305,14 +305,14 @@ def test_a_body_that_prepares_modules_is_refused(app: App) -> None:
         app.prepare(a="from node_runtime.code import current\ncurrent().prepare([])\n")
 
 
-def test_a_source_that_is_not_there_is_named(app: App) -> None:
+def test_a_missing_source_file_is_named(app: App) -> None:
     sources = app.write(a="")
     (app.directory / "shop-1.0" / "src" / "a.py").unlink()
     with pytest.raises(LoadFailed, match="FileNotFoundError"):
         app.server.prepare(sources.values())
 
 
-def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app: App, gate: Gate) -> None:
+def test_a_commit_during_a_preparation_invalidates_the_preparation(app: App, gate: Gate) -> None:
     app.boot(low="X = 1\n", a="from low import X\n")
     a = imported("a")
     ready, errors = app.prepare(low="X = 2\n"), []
@@ -334,7 +334,7 @@ def test_a_commit_in_the_middle_of_preparing_spoils_what_is_prepared(app: App, g
     assert a.X == 2
 
 
-def test_other_threads_import_as_ever_while_a_batch_is_prepared(app: App, gate: Gate) -> None:
+def test_other_threads_import_as_usual_while_a_batch_is_prepared(app: App, gate: Gate) -> None:
     app.boot(a="", elsewhere="X = 1\n")
     batches = []
     thread = threading.Thread(target=lambda: batches.append(app.prepare(a="import gate\ngate.wait()\n")))

@@ -100,7 +100,7 @@ def test_future_features_of_the_runtime_do_not_leak_into_modules(app: App) -> No
     assert a.f.__annotations__ == {"x": 3}
 
 
-def test_a_file_that_is_edited_beneath_a_running_version_is_shown_as_it_was(app: App) -> None:
+def test_a_file_edited_under_a_running_version_is_shown_as_it_was(app: App) -> None:
     app.boot(a=OLD)
     a = imported("a")
     file = app.directory / "shop-1.0" / "src" / "a.py"

@@ -153,7 +153,7 @@ async def test_a_third_version_is_refused_while_the_old_one_is_held(app: App, no
     assert (a.LIMIT, b.X) == (3, 2)
 
 
-async def test_a_purge_kills_exactly_those_who_run_the_old_version(app: App, node: Runtime) -> None:
+async def test_a_purge_kills_exactly_the_processes_that_run_the_old_version(app: App, node: Runtime) -> None:
     app.boot(a=waiting(1, removed=False))
     a = imported("a")
     gate = asyncio.Event()
@@ -314,7 +314,7 @@ async def test_a_callback_that_runs_right_now_is_found(app: App, node: Runtime, 
 
 
 @pytest.mark.parametrize("old", ["asking", "asked"])
-async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
+async def test_of_two_nested_callbacks_only_the_one_that_runs_old_code_is_found(
     app: App, node: Runtime, old: str
 ) -> None:
     app.boot(a="def call(back):\n    return back()\n")
@@ -333,7 +333,7 @@ async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
     assert seen == [[asking if old == "asking" else asked]] * 2
 
 
-def test_a_thread_in_old_code_keeps_it_and_is_named(app: App, gate: Gate) -> None:
+def test_a_thread_in_old_code_keeps_the_version_and_is_named(app: App, gate: Gate) -> None:
     app.boot(a="import gate\ndef work():\n    gate.wait()\n")
     a = imported("a")
     thread = threading.Thread(target=a.work, name="worker")
@@ -396,7 +396,7 @@ def in_context(value: object) -> contextvars.Context:
 
 
 @pytest.mark.parametrize("kind", HOLDERS)
-def test_whatever_reaches_the_old_version_holds_it(app: App, kind: str) -> None:
+def test_every_object_that_reaches_the_old_version_holds_it(app: App, kind: str) -> None:
     app.boot(a=HELD.format(n=1))
     a = imported("a")
     held = HOLDERS[kind](a)
@@ -412,7 +412,7 @@ def test_whatever_reaches_the_old_version_holds_it(app: App, kind: str) -> None:
     assert app.server.soft_purge("a")
 
 
-async def test_a_timer_holds_what_it_will_call(app: App) -> None:
+async def test_a_timer_holds_the_version_of_its_callback(app: App) -> None:
     app.boot(a=HELD.format(n=1))
     a = imported("a")
     timer = asyncio.get_running_loop().call_later(60, a.f)
@@ -572,7 +572,7 @@ WRAP = """
 
 
 @pytest.mark.parametrize("kind", OWN)
-def test_what_a_version_makes_of_itself_does_not_hold_it(app: App, kind: str) -> None:
+def test_objects_that_a_version_makes_and_keeps_itself_do_not_hold_it(app: App, kind: str) -> None:
     text = textwrap.dedent(HELD) + textwrap.dedent(OWN[kind])
     app.boot(a=text.format(n=1), b=WRAP)
     imported("a")
@@ -582,7 +582,7 @@ def test_what_a_version_makes_of_itself_does_not_hold_it(app: App, kind: str) ->
     app.load(a=text.format(n=4))
 
 
-def test_neither_a_frozen_heap_nor_a_disabled_collector_stands_in_the_way(app: App) -> None:
+def test_old_versions_are_freed_with_a_frozen_heap_or_a_disabled_collector(app: App) -> None:
     app.boot(a=HELD.format(n=1))
     a = imported("a")
     gc.disable()
@@ -598,7 +598,7 @@ def test_neither_a_frozen_heap_nor_a_disabled_collector_stands_in_the_way(app: A
         gc.enable()
 
 
-def test_old_versions_that_hold_only_each_other_go_together(app: App) -> None:
+def test_old_versions_that_hold_only_each_other_are_freed_together(app: App) -> None:
     two = {
         "a": "N = {n}\ndef f(): ...\ndef link():\n    import b\n    b.KEPT.append(f)\n    return b.g\n",
         "b": "import a\nN = {n}\nKEPT = []\ndef g(): ...\nMINE = [a.f, a.link()]\n",
@@ -616,7 +616,7 @@ def test_old_versions_that_hold_only_each_other_go_together(app: App) -> None:
     assert app.server.versions("b")[1] is None
 
 
-def test_a_batch_that_is_kept_for_a_revert_does_not_hold_what_it_would_go_back_to(app: App) -> None:
+def test_a_batch_kept_for_a_revert_does_not_hold_the_version_it_would_restore(app: App) -> None:
     text = "from dataclasses import dataclass\n@dataclass\nclass D:\n    x: int\ndef f(): ...\nN = {n}\n"
     app.boot(a=text.format(n=1), b="from a import f\n")
     imported("b")
@@ -655,7 +655,7 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, nod
     assert await gen_server.call(bare, a.Keeps.count) == (0, 2)
 
 
-def test_an_equal_old_version_is_taken_back_instead_of_executed(app: App) -> None:
+def test_an_equal_old_version_is_restored_instead_of_executed(app: App) -> None:
     first = "import b\nfrom b import f\nCOUNT = [0]\ndef g():\n    return f(), b.f()\n"
     app.boot(a=first, b="def f():\n    return 1\n")
     a = imported("a")
@@ -677,7 +677,7 @@ def test_an_equal_old_version_is_taken_back_instead_of_executed(app: App) -> Non
     assert a.COUNT is None
 
 
-async def test_an_old_version_that_is_held_can_be_taken_back(app: App, node: Runtime) -> None:
+async def test_an_old_version_that_is_held_can_be_restored(app: App, node: Runtime) -> None:
     first = waiting(1, removed=False)
     app.boot(a=first)
     a = imported("a")
@@ -691,7 +691,7 @@ async def test_an_old_version_that_is_held_can_be_taken_back(app: App, node: Run
     await eventually(lambda: a.SEEN == [(1, "removed")])
 
 
-def test_modules_go_back_together_and_see_each_other_as_they_were(app: App) -> None:
+def test_modules_are_restored_together_and_see_each_others_old_versions(app: App) -> None:
     one = {"a": "from b import f\ndef g():\n    return f()\n", "b": "def f():\n    return 1\n"}
     app.boot(**one)
     a = imported("a")
@@ -703,7 +703,7 @@ def test_modules_go_back_together_and_see_each_other_as_they_were(app: App) -> N
     assert (app.server.versions("a")[0], app.server.versions("b")[0]) == old
 
 
-def test_a_deleted_module_that_comes_back_is_taken_back(app: App) -> None:
+def test_a_deleted_module_that_is_loaded_again_is_restored(app: App) -> None:
     app.boot(a="X = [1]\n")
     a = imported("a")
     value = a.X
@@ -716,7 +716,7 @@ def test_a_deleted_module_that_comes_back_is_taken_back(app: App) -> None:
     assert app.server.versions("a")[1] is None
 
 
-def test_a_version_says_what_it_is(app: App) -> None:
+def test_facts_and_versions_describe_each_version(app: App) -> None:
     app.boot(a="__vsn__ = 7\n", pkg____init__="")
     imported("a")
     imported("pkg")

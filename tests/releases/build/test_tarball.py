@@ -54,7 +54,7 @@ def refusal(folder: Path, vsn: str = "1.0", **changes: str | None) -> str:
     return refused.value.sentence
 
 
-def test_a_tarball_is_all_that_a_node_needs(tarball: Path) -> None:
+def test_a_tarball_has_everything_that_a_node_needs(tarball: Path) -> None:
     assert tarball.name == "tiny-1.0.tar.gz"
     _, files = contents(tarball)
     assert files["bin/tiny"] == b"#!launcher"
@@ -101,7 +101,7 @@ def test_the_manifest_comes_first_and_has_every_file_with_its_hash(tarball: Path
     assert all(any(path.startswith(f"{part}/") for path in files) for part in manifest["path"])
 
 
-def test_members_are_sorted_and_say_nothing_of_who_built_them(tarball: Path) -> None:
+def test_members_are_sorted_and_do_not_identify_the_builder(tarball: Path) -> None:
     members, _ = contents(tarball)
     names = [member.name for member in members[1:]]
     assert names == sorted(names)
@@ -144,12 +144,12 @@ def test_code_that_does_not_compile_is_refused_with_its_line(tmp_path: Path) -> 
     assert "app.py, line 2" in refusal(tmp_path, **{"apps/tiny/src/tiny/app.py": "x = 1\ndef f(:\n"})
 
 
-def test_an_application_that_nobody_has_is_named(tmp_path: Path) -> None:
+def test_an_unknown_application_is_named(tmp_path: Path) -> None:
     app = 'name = "tiny"\nvsn = "1.0"\napplications = ["kernel"]\n'
     assert "needs the application kernel" in refusal(tmp_path, **{"apps/tiny/app.toml": app})
 
 
-def test_a_configuration_for_nobody_is_named(tmp_path: Path) -> None:
+def test_a_configuration_for_an_unknown_application_is_named(tmp_path: Path) -> None:
     assert "line 1: tinny is no application" in refusal(tmp_path, **{"config/sys.toml": "[tinny]\na = 1\n"})
 
 
@@ -166,7 +166,7 @@ def test_applications_that_need_each_other_are_refused(tmp_path: Path) -> None:
     assert "tiny → other → tiny need each other" in refusal(tmp_path, **changes)
 
 
-def test_applications_stand_in_their_start_order(tmp_path: Path) -> None:
+def test_applications_are_in_their_start_order(tmp_path: Path) -> None:
     changes = {
         "release.toml": 'name = "tiny"\nvsn = "1.0"\napps = ["tiny", "base"]\n',
         "apps/tiny/app.toml": 'name = "tiny"\nvsn = "1.0"\napplications = ["web", "base"]\n',
@@ -195,9 +195,7 @@ def test_a_module_in_two_applications_is_refused(tmp_path: Path) -> None:
         ("", '{ update = "tiny.lost" }', "has no module tiny.lost"),
     ],
 )
-def test_an_appup_that_names_modules_which_can_not_be_meant_is_refused(
-    tmp_path: Path, up: str, down: str, said: str
-) -> None:
+def test_an_appup_that_names_unsuitable_modules_is_refused(tmp_path: Path, up: str, down: str, said: str) -> None:
     assert said in refusal(tmp_path, "2.0", **{"apps/tiny/appup.toml": appup(up, down)})
 
 
@@ -206,7 +204,7 @@ def test_an_appup_for_another_version_is_refused(tmp_path: Path) -> None:
     assert "line 2: this leads to 2.0, but it is the appup of tiny 3.0" in sentence
 
 
-def test_two_projects_give_their_relup_without_being_built(tmp_path: Path) -> None:
+def test_a_relup_is_made_from_two_projects_without_building_them(tmp_path: Path) -> None:
     older = read_project(write_project(tmp_path / "1.0"))
     load = '{ load_module = "tiny.hello_page" }'
     changes = {"apps/tiny/appup.toml": appup(load, load), "apps/tiny/priv/pages/hello.html": "<p>Hi {{ name }}</p>\n"}

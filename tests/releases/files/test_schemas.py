@@ -36,7 +36,7 @@ def test_an_application_is_read_with_its_defaults(tmp_path: Path) -> None:
     assert (app.name, app.vsn, app.mod, app.applications, app.env) == ("fil", "1986.a", None, (), {"http_port": 8004})
 
 
-def test_a_release_says_how_each_application_is_started(tmp_path: Path) -> None:
+def test_a_release_has_the_start_type_of_each_application(tmp_path: Path) -> None:
     release = read_release(
         written(tmp_path, 'name = "r"\nvsn = "1"\napps = ["a", { name = "b", start = "transient" }]\n')
     )
@@ -65,7 +65,7 @@ def test_an_appup_has_its_ways_in_order_with_versions_and_patterns(tmp_path: Pat
 
 
 @pytest.mark.parametrize("text", ["vsn = ", "= 3", 'vsn = "1"\nvsn = "2"', "[a"])
-def test_what_is_not_toml_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
+def test_invalid_toml_is_refused_with_its_line(tmp_path: Path, text: str) -> None:
     assert "not valid TOML" in sentence_about(written(tmp_path, text), NodeConfig)
 
 
@@ -123,7 +123,7 @@ p = [{ o = 1 }, { o = 2 },
 )
 
 
-def test_each_value_stands_on_its_line() -> None:
+def test_each_invalid_value_is_reported_with_its_line() -> None:
     lines = {
         3: ("a",),
         4: ("b", "c"),
@@ -166,7 +166,7 @@ def test_a_cookie_in_a_file_is_refused_with_the_command_that_makes_one(tmp_path:
 
 
 @pytest.mark.parametrize("vsn", ["1986.a", "0.2.0-rc.1+b7", "1", "v2", "a" * 64])
-def test_versions_as_people_write_them_are_taken(tmp_path: Path, vsn: str) -> None:
+def test_common_version_formats_are_accepted(tmp_path: Path, vsn: str) -> None:
     assert read_app(written(tmp_path, f'name = "a"\nvsn = "{vsn}"')).vsn == vsn
 
 

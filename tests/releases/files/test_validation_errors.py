@@ -70,14 +70,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize(("file", "text"), MISTAKES)
-def test_it_names_file_and_line(tmp_path: Path, file: str, text: str) -> None:
+def test_an_error_names_file_and_line(tmp_path: Path, file: str, text: str) -> None:
     folder = write_project(tmp_path, changes={"config/sys.toml": None, file: text})
     with pytest.raises(Refused) as refused:
         read_project(folder)
     assert refused.value.sentence == f"{folder / file}, {MISTAKES[file, text]}"
 
 
-def test_what_is_nested_beyond_measure_overwhelms_nobody(tmp_path: Path) -> None:
+def test_excessive_nesting_is_refused(tmp_path: Path) -> None:
     folder = write_project(tmp_path, changes={"config/sys.toml": f"[tiny]\nx = {'[' * 9000}{']' * 9000}"})
     with pytest.raises(Refused, match="nested more than 50 deep"):
         read_project(folder)

@@ -175,7 +175,7 @@ LEAVING_SWITCHES = """
 
 
 @pytest.mark.parametrize(("removal", "left"), [("load", {"shop.switches": "x = 1"}), ("delete", {})])
-async def test_a_function_is_the_version_s_that_the_script_has_reached_and_so_is_its_undo(
+async def test_a_function_and_its_undo_come_from_the_version_that_the_script_has_reached(
     small: SmallNode, caplog: pytest.LogCaptureFixture, removal: str, left: dict[str, str]
 ) -> None:
     def told() -> list[str]:
@@ -199,7 +199,7 @@ async def test_a_function_is_the_version_s_that_the_script_has_reached_and_so_is
     assert told()[2:] == ["off x"]
 
 
-async def test_a_function_that_its_module_has_lost_by_then_is_found_by_the_plan(small: SmallNode) -> None:
+async def test_a_function_that_its_module_no_longer_has_at_that_step_is_found_by_the_plan(small: SmallNode) -> None:
     script = """
         [[up]]
         from = "1"
@@ -211,7 +211,7 @@ async def test_a_function_that_its_module_has_lost_by_then_is_found_by_the_plan(
     assert [blocker.reason for blocker in blockers] == ["shop.switches:off does not exist, but the script applies it"]
 
 
-async def test_a_failure_before_the_bar_aborts(small: SmallNode) -> None:
+async def test_a_failure_before_the_point_of_no_return_aborts(small: SmallNode) -> None:
     script = """
         [[up]]
         from = "1"

@@ -128,7 +128,7 @@ async def test_results_show_a_state_as_its_class_wants_it_shown(small: SmallNode
     assert item(result.after, "digits") == "2"
 
 
-async def test_a_failing_code_change_puts_back_the_very_states(small: SmallNode) -> None:
+async def test_a_failing_code_change_restores_the_same_state_objects(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER}, env="port = 1")
     small.write("2", {"shop.counter": FAILING}, UPDATE_COUNTER, env="port = 2")
     small.boot()
@@ -264,7 +264,7 @@ async def test_an_async_callback_answers_from_its_own_version_through_up_and_dow
     assert await ask("two", "version") == "c1"
 
 
-async def test_a_process_that_does_not_let_itself_be_held_aborts_and_is_named(small: SmallNode) -> None:
+async def test_a_process_that_cannot_be_held_aborts_the_install_and_is_named(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, UPDATE_COUNTER.replace("extra =", "timeout = 0.05, extra ="))
     small.boot()

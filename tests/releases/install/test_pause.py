@@ -65,7 +65,7 @@ async def in_the_middle(small: SmallNode, last: str = "") -> Any:
 @pytest.mark.parametrize(
     ("last", "outcome", "vsn"), [("", "installed", "c2"), ('{ apply = "shop.gates:fail" }', "put back", "c1")]
 )
-async def test_who_is_born_meanwhile_has_the_code_that_stays(
+async def test_a_process_started_meanwhile_runs_the_code_that_stays(
     small: SmallNode, last: str, outcome: str, vsn: str
 ) -> None:
     gates = await in_the_middle(small, last)
@@ -82,7 +82,7 @@ async def test_who_is_born_meanwhile_has_the_code_that_stays(
     assert await asked == 1
 
 
-async def test_one_that_dies_meanwhile_is_done(small: SmallNode) -> None:
+async def test_a_process_that_exits_meanwhile_is_done(small: SmallNode) -> None:
     gates = await in_the_middle(small)
     exit("one", "kill")
     gates.opened.set()
@@ -92,7 +92,7 @@ async def test_one_that_dies_meanwhile_is_done(small: SmallNode) -> None:
     assert is_alive(live_processes.using("shop.counter")[0])
 
 
-async def test_pauses_are_told_for_each_process_and_in_all(small: SmallNode) -> None:
+async def test_pauses_are_reported_for_each_process_and_in_total(small: SmallNode) -> None:
     gates = await in_the_middle(small)
     gates.opened.set()
     operation = await small.operation
@@ -101,7 +101,7 @@ async def test_pauses_are_told_for_each_process_and_in_all(small: SmallNode) -> 
     assert all(0 < result.seconds <= operation.pause for result in operation.results)
 
 
-async def test_a_node_that_stops_in_the_middle_leaves_nobody_held(small: SmallNode) -> None:
+async def test_a_node_that_stops_in_the_middle_leaves_no_process_held(small: SmallNode) -> None:
     gates = await in_the_middle(small)
     await small.handler.stop()
     await eventually(lambda: process_info("one").status == "idle", what="the resume")

@@ -37,7 +37,7 @@ def item(term: Term, label: str) -> str:
 
 
 @pytest.mark.parametrize("raised", ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()"])
-async def test_whatever_a_code_change_raises_is_put_back(small: SmallNode, raised: str) -> None:
+async def test_any_exception_of_a_code_change_reverts_the_install(small: SmallNode, raised: str) -> None:
     pids = await start_counters(small, LEAVING.replace("SystemExit(3)", raised), 1, 7)
     operation = await small.go("2")
     assert operation.outcome == "put back"
@@ -50,7 +50,7 @@ async def test_whatever_a_code_change_raises_is_put_back(small: SmallNode, raise
     assert await call("counter1", counter.add) == 2
 
 
-async def test_a_state_that_a_failed_code_change_has_changed_is_not_said_to_be_put_back(small: SmallNode) -> None:
+async def test_a_state_mutated_by_a_failed_code_change_is_not_reported_as_restored(small: SmallNode) -> None:
     await start_counters(small, SPOILING, 1, 7)
     halts: list[object] = []
     runtime().on_halt = halts.append
@@ -70,7 +70,7 @@ async def test_a_state_that_a_failed_code_change_has_changed_is_not_said_to_be_p
     assert results["counter1"].before == results["counter1"].after
 
 
-async def test_one_that_was_changed_before_another_failed_is_named_too(small: SmallNode) -> None:
+async def test_a_state_mutated_before_another_process_failed_is_named_too(small: SmallNode) -> None:
     changing = FAILING.replace("return dict(state)", 'if live(): state["list"] = []\n        return state')
     await start_counters(small, changing, 1, 7)
     runtime().on_halt = lambda reason: None
@@ -83,7 +83,7 @@ async def test_one_that_was_changed_before_another_failed_is_named_too(small: Sm
     assert "changed the state" not in (results["counter7"].reason or "")
 
 
-async def test_a_state_too_large_to_compare_is_not_said_to_be_unchanged(small: SmallNode) -> None:
+async def test_a_state_too_large_to_compare_is_not_reported_as_unchanged(small: SmallNode) -> None:
     pids = await start_counters(small, FAILING, 7)
     live_processes.raw_state(pids[0])["many"] = list(range(100_000))
     operation = await small.go("2", unrehearsed=True)
@@ -92,7 +92,7 @@ async def test_a_state_too_large_to_compare_is_not_said_to_be_unchanged(small: S
     assert "not compared with what it was: the state of counter7" in operation.error
 
 
-async def test_results_do_not_show_as_before_what_code_change_has_made_of_it(small: SmallNode) -> None:
+async def test_results_do_not_show_a_mutated_state_as_the_state_before(small: SmallNode) -> None:
     await start_counters(small, GROWING, 4)
     operation = await small.go("2")
     assert operation.outcome == "installed"

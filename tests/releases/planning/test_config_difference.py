@@ -64,7 +64,7 @@ def ring() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("value", [{1: 2, "b": 3}, {(1, 2): 3}, {1, 2}, ring(), Unspeakable(), float("nan")])
-async def test_whatever_was_set_live_can_be_planned_and_installed(small: SmallNode, value: object) -> None:
+async def test_any_parameter_set_at_run_time_can_be_planned_and_installed(small: SmallNode, value: object) -> None:
     start(small)
     before = await small.handler.plan("2")
     application.set_env("shop", "odd", value)

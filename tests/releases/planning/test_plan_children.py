@@ -54,7 +54,7 @@ async def plan_with(
     return await small.handler.plan("2")
 
 
-async def test_children_that_come_and_go_stand_in_the_plan_with_their_steps(small: SmallNode) -> None:
+async def test_added_and_removed_children_are_in_the_plan_with_their_steps(small: SmallNode) -> None:
     two = None
     plan = await plan_with(small, STOP + START)
     two = next(child.pid for child in supervisor.which_children("top") if child.id == "two")
@@ -67,7 +67,7 @@ async def test_children_that_come_and_go_stand_in_the_plan_with_their_steps(smal
     assert plan.irreversible == ()
 
 
-async def test_children_that_no_instruction_sees_to_stand_in_the_way(small: SmallNode) -> None:
+async def test_children_that_no_instruction_handles_are_blockers(small: SmallNode) -> None:
     plan = await plan_with(small, "")
     reasons = {blocker.reason: blocker.remedy for blocker in plan.blockers}
     assert reasons == {
@@ -81,7 +81,7 @@ async def test_children_that_no_instruction_sees_to_stand_in_the_way(small: Smal
     }
 
 
-async def test_children_that_a_function_of_the_release_may_see_to_are_a_warning(small: SmallNode) -> None:
+async def test_children_that_an_applied_function_may_handle_are_a_warning(small: SmallNode) -> None:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
     assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
@@ -107,9 +107,7 @@ async def test_a_child_can_be_started_only_after_its_specification_has_been_read
 
 
 @pytest.mark.parametrize("instruction", ["load_module", "update"])
-async def test_a_specification_that_is_loaded_and_not_read_stands_in_the_way(
-    small: SmallNode, instruction: str
-) -> None:
+async def test_a_specification_that_is_loaded_but_not_read_is_a_blocker(small: SmallNode, instruction: str) -> None:
     script = SCRIPT.replace('{ update = "shop.top", type = "supervisor" }', f'{{ {instruction} = "shop.top" }}')
     plan = await plan_with(small, "", script=script)
     assert {(child.id, child.change, child.unread) for child in plan.children} == {
@@ -122,7 +120,7 @@ async def test_a_specification_that_is_loaded_and_not_read_stands_in_the_way(
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
 
 
-async def test_a_supervisor_without_a_name_can_not_be_reached_by_an_instruction(small: SmallNode) -> None:
+async def test_a_supervisor_without_a_name_cannot_be_named_in_an_instruction(small: SmallNode) -> None:
     plan = await plan_with(small, "", name=None)
     assert {blocker.remedy for blocker in plan.blockers} == {
         f"start the supervisor under a name, or apply a function of the release that {done} the child"
@@ -130,7 +128,7 @@ async def test_a_supervisor_without_a_name_can_not_be_reached_by_an_instruction(
     }
 
 
-async def test_what_starts_a_new_child_has_to_exist(small: SmallNode) -> None:
+async def test_the_start_function_of_a_new_child_must_exist(small: SmallNode) -> None:
     second = TOP_2.replace('"three", start="shop.top:start_one"', '"three", start="shop.top:start_noone"')
     plan = await plan_with(small, STOP + START, second)
     assert [blocker.reason for blocker in plan.blockers] == [
@@ -138,7 +136,7 @@ async def test_what_starts_a_new_child_has_to_exist(small: SmallNode) -> None:
     ]
 
 
-async def test_whom_the_script_has_stopped_before_goes_through_no_code_change(small: SmallNode) -> None:
+async def test_a_child_stopped_by_the_script_has_no_code_change(small: SmallNode) -> None:
     second = (
         COUNTER + "\n    @classmethod\n    def code_change(cls, old_vsn, state, extra):\n        raise ValueError\n"
     )
@@ -161,7 +159,7 @@ async def test_whom_the_script_has_stopped_before_goes_through_no_code_change(sm
     assert (await small.go("2")).outcome == "installed"
 
 
-async def test_a_change_of_child_specifications_makes_a_plan_stale_and_births_do_not(small: SmallNode) -> None:
+async def test_a_change_of_child_specifications_makes_a_plan_stale_but_a_start_does_not(small: SmallNode) -> None:
     plan = await plan_with(small, STOP + START)
     spec = ChildSpec("four", start="shop.top:start_one", args=("four",), restart="temporary")
     await supervisor.start_child("top", spec)

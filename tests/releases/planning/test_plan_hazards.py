@@ -35,7 +35,7 @@ def edit(file: str) -> None:
     Path(file).write_text("X = 3\n")
 
 
-async def test_a_class_that_another_module_is_based_on_stands_in_the_way(small: SmallNode) -> None:
+async def test_a_class_that_another_module_derives_from_is_a_blocker(small: SmallNode) -> None:
     small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
     small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BASE)
     handler = small.boot()
@@ -48,7 +48,7 @@ async def test_a_class_that_another_module_is_based_on_stands_in_the_way(small: 
     assert not blocker.transient
 
 
-async def test_a_base_and_who_is_based_on_it_may_be_loaded_together(small: SmallNode) -> None:
+async def test_a_base_class_and_its_derived_classes_may_be_loaded_together(small: SmallNode) -> None:
     small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
     small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BOTH)
     handler = small.boot()
@@ -56,7 +56,7 @@ async def test_a_base_and_who_is_based_on_it_may_be_loaded_together(small: Small
     assert (await handler.plan("2")).blockers == ()
 
 
-async def test_what_cannot_be_undone_or_kept_is_warned_of(small: SmallNode) -> None:
+async def test_effects_that_cannot_be_undone_or_kept_are_warnings(small: SmallNode) -> None:
     small.write("1", {"shop.base": "def f(): ...\n", "shop.counter": "X = 1\n"})
     small.write("2", {"shop.base": "def f(): ...\nX = 2\n", "shop.counter": "X = 1\n"}, LOAD_BASE)
     handler = small.boot()
@@ -88,7 +88,7 @@ async def plan_without_walker(small: SmallNode, options: str) -> tuple[m.Plan, P
     return await small.handler.plan("2"), pid
 
 
-async def test_who_runs_code_that_is_purged_brutally_is_killed_by_the_instruction_that_the_plan_names(
+async def test_the_plan_names_the_brutal_purge_that_kills_a_process(
     small: SmallNode,
 ) -> None:
     plan, pid = await plan_without_walker(small, ', post_purge = "brutal_purge"')

@@ -82,7 +82,7 @@ def calls(plan: m.Plan) -> list[tuple[str, str, str]]:
 PUT = 'apply = "shop.prices:put", args = ["tea", 3], undo = "shop.prices:take"'
 
 
-async def test_they_run_one_after_the_other_in_the_copy_only_and_so_do_their_undos(small: SmallNode) -> None:
+async def test_applied_functions_and_their_undos_run_in_order_in_the_copy_only(small: SmallNode) -> None:
     plan = await plan_with(
         small, PUT, 'apply = "shop.prices:double"', 'apply = "shop.prices:put_soon", args = ["c", 1]'
     )
@@ -101,7 +101,7 @@ FAILING = {
 
 
 @pytest.mark.parametrize("name", FAILING)
-async def test_one_that_fails_stands_in_the_way(small: SmallNode, name: str) -> None:
+async def test_an_applied_function_that_fails_is_a_blocker(small: SmallNode, name: str) -> None:
     plan = await plan_with(small, f'apply = "shop.prices:{name}"')
     assert calls(plan) == [(f"shop.prices:{name}", *FAILING[name])]
     (blocker,) = plan.blockers
@@ -112,7 +112,7 @@ async def test_one_that_fails_stands_in_the_way(small: SmallNode, name: str) -> 
     assert blocker.reason in str(refused.error)
 
 
-async def test_an_undo_that_fails_stands_in_the_way(small: SmallNode) -> None:
+async def test_an_undo_that_fails_is_a_blocker(small: SmallNode) -> None:
     plan = await plan_with(small, PUT.replace("prices:take", "prices:fail_to_take"))
     assert [blocker.reason.partition(" (/")[0] for blocker in plan.blockers] == [
         "instruction 3, apply shop.prices:put: its undo shop.prices:fail_to_take raised KeyError: 'tea'"
@@ -123,7 +123,7 @@ UNTRIED = {"ask": "it calls the runtime", "wait": "it waits for something"}
 
 
 @pytest.mark.parametrize("name", UNTRIED)
-async def test_what_one_does_to_the_node_is_not_rehearsed_and_after_it_nobody_knows(
+async def test_a_function_that_acts_on_the_node_is_not_rehearsed_and_neither_are_later_ones(
     small: SmallNode, name: str
 ) -> None:
     plan = await plan_with(small, f'apply = "shop.prices:{name}"', 'apply = "shop.prices:double"')
@@ -146,7 +146,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-async def test_a_call_that_can_not_be_is_found_in_any_case(small: SmallNode, what: str) -> None:
+async def test_an_impossible_call_is_found_in_any_case(small: SmallNode, what: str) -> None:
     step, reason = WRONG[what]
     plan = await plan_with(small, step)
     assert [blocker.reason for blocker in plan.blockers] == [f"{reason} that the script gives it"]

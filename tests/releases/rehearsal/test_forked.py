@@ -33,7 +33,7 @@ def is_over(process: int) -> bool:
         return True
 
 
-def test_it_ends_with_its_parent_whatever_it_is_doing() -> None:
+def test_the_copy_ends_with_its_parent_in_any_case() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         copy = int(parent.stdout.readline())

@@ -28,7 +28,7 @@ def item(term: Term | None, label: str) -> str:
     return dict(term.items)[label].text
 
 
-async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_nothing_is_touched(
+async def test_the_one_of_a_thousand_processes_that_would_fail_is_named_without_side_effects(
     small: SmallNode,
 ) -> None:
     failing = changing(
@@ -74,7 +74,7 @@ async def test_of_a_thousand_processes_the_one_that_would_fail_is_named_and_noth
     assert states == contents
 
 
-async def test_a_rehearsal_that_goes_well_shows_what_would_become_of_each_state(small: SmallNode) -> None:
+async def test_a_successful_rehearsal_shows_each_new_state(small: SmallNode) -> None:
     tenfold = 'return {"count": state["count"] // 10 if isinstance(old_vsn, Down) else state["count"] * 10}'
     await start_counters(small, changing(f"from node_runtime import Down\n{tenfold}"), 4)
     plan = await small.handler.plan("2")
@@ -87,7 +87,7 @@ async def test_a_rehearsal_that_goes_well_shows_what_would_become_of_each_state(
     assert plan.pause == plan.rehearsal.pause + plan.rehearsal.around
 
 
-async def test_the_pause_of_who_is_only_held_is_estimated_too(small: SmallNode) -> None:
+async def test_the_pause_of_processes_that_are_only_held_is_estimated_too(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     soft = UPDATE_COUNTER.replace(', change = "advanced", extra = "x"', "")
     small.write("2", {"shop.counter": COUNTER_2}, soft)
@@ -109,7 +109,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("outcome", WRONG)
-async def test_what_a_code_change_does_wrong_is_found(small: SmallNode, outcome: str) -> None:
+async def test_errors_of_a_code_change_are_found(small: SmallNode, outcome: str) -> None:
     body, message = WRONG[outcome]
     (pid,) = await start_counters(small, changing(body), 5)
     settings(small, "code_change = 0.2")
@@ -162,7 +162,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks(small: SmallNode
     assert live_processes.raw_state("lamp") == ("lime", None)
 
 
-async def test_a_way_down_that_does_not_give_the_state_back_is_a_warning(small: SmallNode) -> None:
+async def test_a_downgrade_that_does_not_restore_the_state_is_a_warning(small: SmallNode) -> None:
     up, down = 'return {**state, "n": 1}', 'return {"count": 0}'
     forgetful = f"from node_runtime import Down\nif isinstance(old_vsn, Down):\n    {down}\n{up}"
     await start_counters(small, changing(forgetful), 0, 5)
@@ -213,7 +213,7 @@ async def test_the_event_loop_goes_on_while_a_rehearsal_runs(small: SmallNode) -
     assert live_processes.raw_state("counter5")["count"] == 5 + calls
 
 
-async def test_no_process_of_the_system_is_left(small: SmallNode) -> None:
+async def test_no_os_process_is_left(small: SmallNode) -> None:
     await start_counters(small, changing("return dict(state)"), 5)
     await small.handler.plan("2")
     with pytest.raises(ChildProcessError):

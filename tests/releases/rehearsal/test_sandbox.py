@@ -63,7 +63,7 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("what", OUTSIDE)
-async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
+async def test_effects_that_cannot_be_rehearsed_need_consent_and_do_not_happen(
     small: SmallNode, tmp_path: Path, what: str
 ) -> None:
     body, words = OUTSIDE[what]
@@ -93,7 +93,7 @@ async def test_what_cannot_be_rehearsed_needs_consent_and_reaches_nothing(
         assert (await small.go("2", unrehearsed=True)).outcome == "installed"
 
 
-async def test_a_loop_that_the_state_refers_to_is_not_to_be_used(small: SmallNode) -> None:
+async def test_an_event_loop_that_the_state_refers_to_cannot_be_used(small: SmallNode) -> None:
     await start_counters(small, changing('state["loop"].call_soon(print)\nreturn dict(state)'), 5)
     live_processes.raw_state("counter5")["loop"] = asyncio.get_running_loop()
     one = only(await small.handler.plan("2"))
@@ -111,9 +111,7 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("how", WRAPPED)
-async def test_a_library_that_finds_its_file_closed_does_not_count_as_a_failure(
-    small: SmallNode, tmp_path: Path, how: str
-) -> None:
+async def test_a_library_whose_file_is_closed_is_not_a_failure(small: SmallNode, tmp_path: Path, how: str) -> None:
     again = WRAPPED[how] or "raise"
     body = f"""
 try:
@@ -151,9 +149,7 @@ class Sheet:
 """
 
 
-async def test_what_ends_with_a_state_in_the_rehearsal_takes_nothing_of_the_node_along(
-    small: SmallNode, tmp_path: Path
-) -> None:
+async def test_finalizers_of_a_state_in_the_rehearsal_do_not_affect_the_node(small: SmallNode, tmp_path: Path) -> None:
     first = ENDING + changing("return state")
     second = ENDING + changing('state.clear()\nreturn {"count": 0}')
     await start_counters(small, second, 5, first=first)

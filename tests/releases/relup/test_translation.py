@@ -39,7 +39,7 @@ def up_only(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: 
     return translate(older, newer, "up")
 
 
-def test_load_module_reads_the_code_before_the_bar_and_loads_it_after() -> None:
+def test_load_module_reads_the_code_before_the_point_of_no_return_and_loads_it_after() -> None:
     relup = both([{"load_module": "foo"}], "foo")
     assert relup["from"] == "R1"
     assert relup["to"] == "R2"
@@ -144,7 +144,7 @@ def test_applies_survive_exactly_once_and_are_no_barrier() -> None:
     ]
 
 
-def test_object_code_is_read_before_an_apply_that_stands_before_the_bar() -> None:
+def test_object_code_is_read_before_an_apply_before_the_point_of_no_return() -> None:
     script = up_only([{"apply": "m:check"}, {"point_of_no_return": True}, {"load_module": "foo"}], "foo")
     assert [step[0] for step in script] == ["load_object_code", "apply", "point_of_no_return", "load"]
 
@@ -202,7 +202,7 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
         ([], "foo changed between a 1 and 2"),
     ],
 )
-def test_a_wrong_script_is_refused_and_names_the_thing(steps: list[dict[str, Any]], sentence: str) -> None:
+def test_an_invalid_script_is_refused_with_the_reason(steps: list[dict[str, Any]], sentence: str) -> None:
     with pytest.raises(Refused, match=sentence):
         up_only(steps, "foo")
 
@@ -221,7 +221,7 @@ def test_a_module_may_not_change_under_the_same_application_version() -> None:
         translate(older, newer, "up")
 
 
-def test_no_appup_is_needed_where_the_version_is_the_same_and_a_missing_way_is_no_path() -> None:
+def test_no_appup_is_needed_for_the_same_version_and_a_missing_entry_is_no_path() -> None:
     same = app("a", "1", "foo")
     assert translate(ReleaseView("R1", (same,)), ReleaseView("R2", (same,)), "up") == [["point_of_no_return"]]
     older, newer = ReleaseView("R1", (same,)), ReleaseView("R2", (app("a", "2", "foo", [("0", [])]),))

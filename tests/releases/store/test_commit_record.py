@@ -37,7 +37,7 @@ def test_current_is_never_on_disk(directory: Path) -> None:
     assert "current" not in commit_record.record_path(directory).read_text()
 
 
-def test_the_permanent_release_can_not_be_taken_out() -> None:
+def test_the_permanent_release_cannot_be_removed() -> None:
     with pytest.raises(Refused, match="permanent"):
         commit_record.first_record("1").without("1")
 
@@ -47,7 +47,7 @@ def test_an_unknown_release_is_named_with_the_known_ones() -> None:
         commit_record.first_record("1").with_unpacked("2").with_permanent("3")
 
 
-def test_what_is_known_already_is_not_added_again() -> None:
+def test_a_known_release_is_not_added_again() -> None:
     with pytest.raises(Refused, match="1 is permanent already"):
         commit_record.first_record("1").with_unpacked("1")
 
@@ -56,7 +56,7 @@ def test_a_directory_without_a_record_has_none(directory: Path) -> None:
     assert commit_record.load(directory) is None
 
 
-def test_a_record_that_was_being_written_when_the_power_went_is_the_old_one(directory: Path) -> None:
+def test_a_power_cut_during_the_write_leaves_the_old_record(directory: Path) -> None:
     commit_record.save(directory, commit_record.first_record("1"))
     torn = commit_record.record_path(directory).with_name(".record.json.new")
     torn.write_bytes(commit_record.record_path(directory).read_bytes()[:20])

@@ -231,12 +231,12 @@ def test_a_manifest_that_lists_a_path_elsewhere_is_refused(node: Path, tmp_path:
     assert " is corrupt: " in refused(packed(tmp_path / "r-2.tar.gz", members(manifest, files)), node)
 
 
-def test_data_after_the_end_is_not_read_for_ever(node: Path, tmp_path: Path) -> None:
+def test_data_after_the_end_is_read_up_to_a_limit(node: Path, tmp_path: Path) -> None:
     bomb = packed(tmp_path / "r-2.tar.gz", members(*small("2")), tail=bytes(32 << 20))
     assert "longer than its manifest says" in refused(bomb, node)
 
 
-def test_what_is_no_tarball_is_refused(node: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_tarball_is_refused(node: Path, tmp_path: Path) -> None:
     path = tmp_path / "r-2.tar.gz"
     path.write_bytes(b"a text")
     assert " is corrupt: " in refused(path, node)
@@ -257,7 +257,7 @@ def test_a_shared_part_with_other_content_is_refused_by_name(node: Path, tmp_pat
     assert tree(node) == before
 
 
-def test_a_shared_part_with_equal_content_stands_once(node: Path, tmp_path: Path) -> None:
+def test_a_shared_part_with_equal_content_is_stored_once(node: Path, tmp_path: Path) -> None:
     _, files = small("1")
     shared = {**files, "lib/b-2/src/b.py": b"w = 2"}
     unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2", shared))), node)
@@ -279,7 +279,7 @@ def test_the_script_of_the_permanent_release_stays_the_nodes_parent(node: Path, 
     assert tree(node)["bin/r"] == b"#!"
 
 
-def test_what_a_crash_left_is_swept_and_the_next_try_succeeds(node: Path, tmp_path: Path) -> None:
+def test_leftovers_of_a_crash_are_removed_and_the_next_try_succeeds(node: Path, tmp_path: Path) -> None:
     tarball = packed(tmp_path / "r-2.tar.gz", members(*small("2")))
     before = tree(node)
     # As if the process had been killed after the renames, before the record; and another one while it staged.
@@ -293,7 +293,7 @@ def test_what_a_crash_left_is_swept_and_the_next_try_succeeds(node: Path, tmp_pa
     assert tree(node) == before
 
 
-def test_removing_a_release_keeps_what_others_share(node: Path, tmp_path: Path) -> None:
+def test_removing_a_release_keeps_shared_files(node: Path, tmp_path: Path) -> None:
     _, files = small("1")
     unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2", {**files, "lib/b-2/b.py": b""}))), node)
     remove(node, "2")
@@ -304,7 +304,7 @@ def test_removing_a_release_keeps_what_others_share(node: Path, tmp_path: Path) 
         remove(node, "1")
 
 
-def test_staging_again_puts_a_damaged_release_right(node: Path, tmp_path: Path) -> None:
+def test_staging_again_repairs_a_damaged_release(node: Path, tmp_path: Path) -> None:
     unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2"))), node)
     before = tree(node)
     (node / "lib/a-2/src/a.py").write_text("v = 'damaged'")
