@@ -30,12 +30,12 @@ from node_runtime.protocol.run_directory import Address
 from .pool_node import boot, write_release
 
 LOOKS: Final = 10
-"""Pictures that are asked for, one a second."""
+"""Snapshots to request, one per second."""
 SIZES: Final = ["10000", "100000"]
 
 
 async def look(port: str, cookie: str) -> None:
-    """The other OS process: ask for a picture once a second, and print how long an answer took at most."""
+    """The other OS process: request a snapshot once a second, and print the longest response time."""
     address = Address(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
     longest = 0.0
     async with Operator.connect(address, user="bench", client_name="bench") as operator:
@@ -48,7 +48,7 @@ async def look(port: str, cookie: str) -> None:
 
 
 class Asker:
-    """Asks a server every millisecond; `gap` is the most processor time that went by until the answer, in seconds."""
+    """Calls a server every millisecond; `gap` is the most processor time until the reply, in seconds."""
 
     def __init__(self, server: Pid) -> None:
         self.gap = 0.0
@@ -64,7 +64,7 @@ class Asker:
             self.gap = max(self.gap, process_time() - before)
 
     async def meanwhile(self, until: Awaitable[object]) -> tuple[float, float]:
-        """The gap, and the share of a core that the node needs, until then."""
+        """The gap, and the share of a core that the node uses, until `until` is done."""
         self.gap = 0.0
         began, used = perf_counter(), process_time()
         await until

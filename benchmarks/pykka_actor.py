@@ -14,7 +14,7 @@ import pykka
 from .measuring import BATCH, CLIENTS, PERIOD, QUEUED, Figures, resident, show, span, wanted
 
 CHILDREN = 2_000
-"""A thread each, so a hundred thousand are out of reach; the times are scaled up to that number."""
+"""One thread each, so a hundred thousand are not possible; the times are scaled up to that number."""
 SCALE = 100_000 / CHILDREN
 
 
@@ -31,7 +31,7 @@ class Counter(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
 
 
 class Player(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
-    """Sends each ball back to whom it came from, until none is left."""
+    """Sends each ball back to its sender, until none is left."""
 
     def __init__(self, over: Event) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Player(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
 
 
 class Flooded(Counter):
-    """Says when it has handled a 0."""
+    """Reports when it has handled a 0."""
 
     def __init__(self, over: Event) -> None:
         super().__init__()

@@ -53,7 +53,7 @@ FIGURES: Final = {
 
 @contextmanager
 def otp_release() -> Iterator[Path]:
-    """A directory with both releases, the first of which can be booted."""
+    """Make a directory with both releases; the first is bootable."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         for vsn, options in (("1.0.0", []), ("2.0.0", ["-DTAGGED"])):
@@ -69,7 +69,7 @@ def otp_release() -> Iterator[Path]:
 
 
 def otp_command(root: Path) -> list[str]:
-    """How to boot the first release and upgrade it."""
+    """The command that boots the first release and upgrades it."""
     boot = ["-boot", str(root / "releases/1.0.0/start"), "-sasl", "releases_dir", json.dumps(str(root / "releases"))]
     return ["erl", "-noshell", "+P", "2000000", *boot, "-pa", str(root), "-run", "pool_bench", "upgrade", str(root)]
 
@@ -99,7 +99,7 @@ def run(words: list[str], **environment: str) -> dict[str, float]:
 
 
 def best(candidates: list[str], sizes: list[int], rounds: int) -> Best:
-    """All take turns."""
+    """Measure all sides in turn; returns the best of each."""
     samples: dict[tuple[str, int, str], list[float]] = defaultdict(list)
     for number, size, candidate in product(range(rounds), sizes, candidates):
         print(f"\rround {number + 1} of {rounds}: {size}, {candidate}".ljust(60), end="", file=sys.stderr, flush=True)
@@ -123,7 +123,7 @@ def table(found: Best, sizes: list[int]) -> Iterator[str]:
 
 
 def goals(found: Best, sizes: list[int]) -> Iterator[str]:
-    """What was to be reached, and what was."""
+    """The goals and the results."""
     yield "| | " + " | ".join(f"{size:,}" for size in sizes) + " |"
     yield "| --- |" + " ---: |" * len(sizes)
     for title, ours, theirs, limits in (

@@ -25,12 +25,12 @@ PATIENCE = 30.0
 
 
 def shown(app: HotdashApp) -> str:
-    """What stands on the screen."""
+    """The text on the screen."""
     return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    """Let the dashboard work until the condition holds."""
+    """Run the dashboard until the condition holds."""
     try:
         async with asyncio.timeout(PATIENCE):
             while not condition():
@@ -52,7 +52,7 @@ async def press(pilot: Pilot[None], keys: str, *words: str) -> None:
 
 
 async def select(pilot: Pilot[None], wanted: Callable[[], bool], what: str) -> None:
-    """Go down the table until the cursor stands on what is wanted."""
+    """Move down the table until the cursor is on the wanted row."""
     await pilot.press("home")
     for _ in range(20):
         await pilot.pause(0.1)
@@ -89,7 +89,7 @@ async def select_machine(pilot: Pilot[None]) -> None:
 
 
 async def confirm(pilot: Pilot[None], vsn: str) -> None:
-    """Fill the open dialog in and press its button."""
+    """Fill in the open dialog and press its button."""
     pilot.app.screen.query_one("#typed", Input).value = vsn
     button = pilot.app.screen.query_one("#do", Button)
     await until(pilot, lambda: not button.disabled, "the button")
@@ -97,7 +97,7 @@ async def confirm(pilot: Pilot[None], vsn: str) -> None:
 
 
 async def small(stage: Stage) -> None:
-    """The smallest terminal that is looked after."""
+    """The smallest supported terminal."""
     app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
     async with app.run_test(size=SMALL) as pilot:
         await press(pilot, "1", "fil_color_fsm")
@@ -107,12 +107,12 @@ async def small(stage: Stage) -> None:
 
 
 async def first_look(stage: Stage) -> None:
-    """As it opens: read-only."""
+    """The dashboard as it opens: read-only."""
     app = HotdashApp(locate(stage.node), page=stage.url, keymap={})
     async with app.run_test(size=WIDE) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
-        await pilot.pause(12.0)  # let the sparklines have something to show
+        await pilot.pause(12.0)  # give the sparklines some data
         take(pilot, "overview")
 
 

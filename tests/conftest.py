@@ -14,7 +14,7 @@ from node_runtime import Runtime
 pytest_plugins = ("tests.support.fil_node",)
 
 ON_EACH_LOOP: Final = frozenset({"processes", "behaviours", "conformance", "logging"})
-"""The directories whose tests run on each event loop that is installed; the others' run on asyncio's own."""
+"""The directories whose tests run on each installed event loop; all others run on asyncio's own."""
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -34,6 +34,6 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 
 @pytest.fixture(params=[True, False], ids=["inline", "queued"])
 async def runtime(request: pytest.FixtureRequest) -> AsyncIterator[Runtime]:
-    """A running runtime, with and without calls in their caller's turn; stopped after the test."""
+    """A running runtime, with and without inline calls; stopped after the test."""
     async with Runtime(inline=request.param) as running:
         yield running

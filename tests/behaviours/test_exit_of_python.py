@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -28,14 +29,14 @@ from node_runtime.supervisor import ChildRefused
 
 
 class PanicException(BaseException):
-    """What an extension in Rust raises when it panics is no Exception."""
+    """The panic of a Rust extension, which is a BaseException but not an Exception."""
 
 
 LEAVING = [SystemExit(3), KeyboardInterrupt(), PanicException()]
 
 
 class Leaver(GenServer[None]):
-    """Leaves where it is told to."""
+    """Raises a given error in the called method."""
 
     def init(self, where: str = "", error: BaseException | None = None) -> None:
         self._leave("init", where, error)
@@ -54,7 +55,7 @@ class Leaver(GenServer[None]):
 
 
 class LeavesAtLast(GenServer[BaseException]):
-    """Leaves while it terminates."""
+    """Raises in terminate."""
 
     def init(self, error: BaseException) -> BaseException:
         return error
@@ -64,7 +65,7 @@ class LeavesAtLast(GenServer[BaseException]):
 
 
 class LeavesAtLastLater(GenServer[BaseException]):
-    """As the other, asynchronously."""
+    """The same, asynchronously."""
 
     def init(self, error: BaseException) -> BaseException:
         return error
@@ -82,7 +83,9 @@ async def bystander() -> AsyncIterator[Pid]:
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("method", [Leaver.plain, Leaver.later])
-async def test_a_callback_that_raises_a_base_exception_is_a_crash(bystander: Pid, method, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two methods
+async def test_a_callback_that_raises_a_base_exception_is_a_crash(
+    bystander: Pid, method: Any, error: BaseException
+) -> None:
     asked, told = await gen_server.start(Leaver), await gen_server.start(Leaver)
     with pytest.raises(Exit) as ended:
         await call(asked, method, error)
@@ -102,7 +105,9 @@ async def test_an_init_that_raises_a_base_exception_fails_the_start(bystander: P
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("cls", [LeavesAtLast, LeavesAtLastLater])
-async def test_a_terminate_that_raises_a_base_exception_is_a_crash(bystander: Pid, cls, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two classes
+async def test_a_terminate_that_raises_a_base_exception_is_a_crash(
+    bystander: Pid, cls: Any, error: BaseException
+) -> None:
     pid = await gen_server.start(cls, error)
     ended = asyncio.ensure_future(until_ended(pid))
     await asyncio.sleep(0)
@@ -113,7 +118,9 @@ async def test_a_terminate_that_raises_a_base_exception_is_a_crash(bystander: Pi
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("begin", [spawn, spawn_task])
-async def test_a_coroutine_that_raises_a_base_exception_is_a_crash(bystander: Pid, begin, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two functions
+async def test_a_coroutine_that_raises_a_base_exception_is_a_crash(
+    bystander: Pid, begin: Any, error: BaseException
+) -> None:
     async def leaves() -> None:
         await asyncio.sleep(0)
         raise error

@@ -110,7 +110,7 @@ class Counter(GenServer[State]):
 
 
 class Listener(GenServer[list[object]]):
-    """Tells what arguments it got."""
+    """Records its arguments."""
 
     def init(self) -> list[object]:
         return []
@@ -157,7 +157,7 @@ async def test_arguments_arrive_as_given_with_every_kind_of_request(runtime: Run
 
 
 class Unbound(GenServer[None]):
-    """Its handle_info is no plain function of the class."""
+    """A server whose handle_info is not a plain function of the class."""
 
     seen: ClassVar[list[object]] = []
 

@@ -37,7 +37,7 @@ Notes = list[object]
 
 
 class Door(GenStatem[Notes]):
-    """Locked or open; keeps notes of what happened."""
+    """Locked or open; records its events."""
 
     def init(self, state: str = "locked") -> tuple[str, Notes]:
         return state, []
@@ -120,7 +120,7 @@ async def test_postponed_events_are_handled_in_the_next_state_before_newer_mail(
 
 
 class Oven(GenStatem[Notes]):
-    """Doesn't notice in one state that it is done."""
+    """Postpones in one state the timeout that it handles in the next."""
 
     def init(self) -> tuple[str, Notes]:
         return "baking", []

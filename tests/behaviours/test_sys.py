@@ -53,7 +53,7 @@ class Safe(GenServer[dict[str, Any]]):
 
 
 class Onlooker(GenServer[None]):
-    """Looks at whom it is told to, one that may wait for it, too."""
+    """Inspects given processes, also one that waits for it."""
 
     def init(self) -> None:
         return None

@@ -69,11 +69,11 @@ class Till(GenServer[list[object]]):
 
 
 class Lamp(GenStatem[None]):
-    """Nobody asks it anything in the end."""
+    """A state machine that only the zombie sends to."""
 
 
 class Undead(GenServer[list[object]]):
-    """Is killed in the middle of a plain callback."""
+    """A server that is killed in the middle of a plain callback."""
 
     def init(self, said: list[object]) -> list[object]:
         return said
@@ -83,7 +83,7 @@ class Undead(GenServer[list[object]]):
         try:
             result = act()
             if asyncio.iscoroutine(result):
-                result.close()  # a plain frame can't await
+                result.close()  # a plain frame cannot await
                 raise Exit("closed")
             self.state.append(result)
         except Exception as error:
@@ -104,7 +104,7 @@ async def nothing() -> None:
 
 
 def acts(till: Pid, shop: Pid, owed: From[int]) -> dict[str, Callable[[], Any]]:
-    """All that a process can do to others."""
+    """Every function by which a process acts on others."""
     timer = send_after(600.0, till, "late")
     another = ChildSpec("another", f"{__name__}:start_till")
     return {
@@ -200,7 +200,7 @@ async def _die_and(act: Callable[[], Any], said: list[object]) -> None:
             result = act()
             said.append(await result if asyncio.iscoroutine(result) else result)
         except asyncio.CancelledError:
-            continue  # swallowed, as a zombie does
+            continue  # swallowed, as in a zombie
         except Exception as error:
             said.append(error)
         return

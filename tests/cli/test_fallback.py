@@ -47,7 +47,7 @@ def node(tmp_path: Path) -> Iterator[TinyNode]:
 
 
 def boots_again(node: TinyNode) -> None:
-    """Kill the node, and wait until its parent has it running again."""
+    """Kill the node, and wait until its parent has booted it again."""
     pid, boots = node.pid(), node.parent["boots"]
     assert pid is not None
     assert isinstance(boots, int)

@@ -299,7 +299,7 @@ def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:
 def test_two_nodes_with_the_same_name_do_not_interfere(running: TinyNode, tmp_path: Path) -> None:
     other = copy_of(running, tmp_path / "other")
     assert f"A node named {NAME} runs already" in other.tiny("start", code=1).stderr
-    # Its verbs must not reach the other directory's node.
+    # The verbs of one directory must not reach the node of the other.
     for words in (("status",), ("ping",), ("upgrade", "2.0")):
         other.tiny(*words, code=3)
     other.set("node.toml", 'name = "other@127.0.0.1"\n')
@@ -326,7 +326,7 @@ def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) ->
 
 
 def test_verbs_find_the_node_of_their_folder_with_any_run_directory_setting(running: TinyNode, tmp_path: Path) -> None:
-    """A node that was started elsewhere, by a service say, has its record elsewhere."""
+    """A node that was started elsewhere, for example by a service, has its record elsewhere."""
     other = copy_of(running, tmp_path / "other", run_directory="own")
     with stopped_at_last(other):
         other.tiny("start")
@@ -429,7 +429,7 @@ def test_a_node_that_is_being_booted_again_is_reported_as_such(running: TinyNode
     parent, pid = running.parent["pid"], running.pid()
     assert isinstance(parent, int)
     assert isinstance(pid, int)
-    os.kill(parent, signal.SIGSTOP)  # as if it took its time
+    os.kill(parent, signal.SIGSTOP)  # as in a slow boot
     try:
         os.kill(pid, signal.SIGKILL)
         until(lambda: is_gone(pid), "the node's end")
@@ -464,7 +464,9 @@ def test_a_node_that_crashes_on_a_full_disk_is_booted_again(running: TinyNode) -
     pid = running.pid()
     assert pid is not None
     (running.run_directory / f"{NAME}.json").unlink()
-    resource.prlimit(parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # what it starts inherits that
+    resource.prlimit(
+        parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY)
+    )  # the processes that it starts inherit the limit
     os.kill(pid, signal.SIGKILL)
 
     def reborn() -> psutil.Process | None:

@@ -24,7 +24,7 @@ UNWELL: dict[str, str | None] = {
 
 @pytest.fixture(scope="module")
 def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
-    """1.0 runs; 2.0 and 3.0, which says that it isn't well, are here. Health is a matter of a moment."""
+    """1.0 runs; 2.0 and 3.0, which reports bad health, are unpacked. The probation is short."""
     folder = tmp_path_factory.mktemp("probation")
     with stopped_at_last(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")

@@ -84,7 +84,7 @@ def test_a_plan_names_processes_that_would_fail_and_asks_for_consent_to_what_can
 
 
 def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
-    """What hotdash says to somebody at a terminal, who answers its question with these words."""
+    """The output of hotdash at a terminal where these words answer its question."""
     ours, theirs = os.openpty()
     with subprocess.Popen(
         ["hotdash", *verb], env=node.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
@@ -94,7 +94,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
         while True:
             try:
                 part = os.read(ours, 4096)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # the other end is closed
                 break
             said += part
             if said.endswith(b"to go on: "):

@@ -18,7 +18,7 @@ pytest_plugins = ["tests.support.code_shop"]
 
 
 def picture(*modules: str) -> dict[str, object]:
-    """Everything that a revert has to restore."""
+    """Everything that a revert must restore."""
     return {
         name: (sys.modules.get(name), dict(vars(sys.modules[name])) if name in sys.modules else None)
         for name in modules
@@ -234,7 +234,7 @@ def test_imported_names_that_would_be_lost_are_listed(app: App) -> None:
 
 
 async def test_a_batch_is_switched_within_one_turn_of_the_event_loop(app: App) -> None:
-    """No await lies inside a commit or a revert, so no task can see half of one."""
+    """A commit or revert contains no await, so no task can see half of one."""
     app.boot(**{f"m{i}": "X = 1\n" for i in range(20)})
     modules = [importlib.import_module(f"m{i}") for i in range(20)]
     batch = app.load(**{f"m{i}": "X = 2\n" for i in range(20)})

@@ -184,7 +184,7 @@ IDIOMS = {
 
 
 class Token:
-    """One for each namespace: when it is gone, the namespace is."""
+    """One for each namespace, freed with it."""
 
 
 def marked(module: ModuleType) -> weakref.ref[Token]:

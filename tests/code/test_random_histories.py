@@ -32,7 +32,7 @@ pytest_plugins = ["tests.support.code_shop"]
 
 QUICK = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 HISTORIES, ROUNDS = 40 if QUICK else 400, 30
-"""How many, and how many steps each has: `make fuzz` goes 12,000 rounds."""
+"""The number of histories, and of steps in each: `make fuzz` runs 12,000 steps."""
 
 BODY = """
 import ledger
@@ -64,15 +64,15 @@ COPIES = [
     *(("pkg.mid", name, "top", name) for name in ("lower", "upper", "Point", "bonus")),
     ("pkg.low", "value", "extra", "lower"),
 ]
-"""What the modules import: from where, which name, by whom, under which name. What one lacks the other lacks, too."""
+"""Imported names: origin, name there, importer, name here. If one side lacks the name, the other must too."""
 STARRED = ("pkg.mid", "top")
-"""By a star import, whose names `__all__` may leave out."""
+"""The star import, from which `__all__` may exclude names."""
 LASTING = [module for module in MODULES if module != "extra"]
 FILES = {module: module.replace(".", "__") + ("____init__" if module == "pkg" else "") for module in MODULES}
 
 
 class Token:
-    """One for each namespace; its number is what the model calls the version."""
+    """One for each namespace; its number identifies the version in the model."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -98,7 +98,7 @@ class Ledger(types.ModuleType):
 
 @dataclass
 class Known:
-    """What the model knows of a module: the numbers of its versions, and what each has in its file."""
+    """The model of a module: the numbers of its current and old version."""
 
     current: int | None = None
     old: int | None = None
@@ -106,7 +106,7 @@ class Known:
 
 @dataclass(eq=False)
 class Step:
-    """A batch, what it was made for, and what a revert of it has to restore."""
+    """A batch, the versions it was prepared against, and the versions that a revert must restore."""
 
     batch: Batch = field(repr=False)
     basis: dict[str, int | None]
@@ -117,7 +117,7 @@ class Step:
 
 @dataclass(eq=False)
 class Hold:
-    """Somebody who keeps a function; hypothesis keeps what a rule returns, so what counts is in here."""
+    """A holder of a function, in a field that can be deleted: Hypothesis keeps the results of rules alive."""
 
     function: FunctionType = field(repr=False)
 
@@ -129,13 +129,13 @@ def number_of(namespace: Namespace) -> int:
 
 
 def functions_of(namespace: Namespace) -> Iterator[object]:
-    """Its own and imported ones, and those of its classes, which may be older: a class outlives its version."""
+    """Own and imported functions, and those of classes, which may be older because a class outlives its version."""
     for value in namespace.values():
         yield from vars(value).values() if isinstance(value, type) else [value]
 
 
 def closure(namespaces: Iterable[Namespace]) -> set[int]:
-    """The numbers of these and of all whose functions they reach: an old version may reach purged ones."""
+    """The numbers of these namespaces and of all that their functions reach; an old version may reach purged ones."""
     numbers: set[int] = set()
     waiting = list(namespaces)
     while waiting:
@@ -149,7 +149,7 @@ def closure(namespaces: Iterable[Namespace]) -> set[int]:
 
 Changes = dict[str, str]
 CHANGES = st.dictionaries(st.sampled_from(list(MODULES)), st.sampled_from(("forwards", "back", "not")), min_size=1)
-"""Modules to load, and what becomes of each one's file before."""
+"""Modules to load, and the edit of each file before the load."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -158,7 +158,7 @@ class Histories(RuleBasedStateMachine):
     held = Bundle("held")
 
     def __init__(self) -> None:
-        from tests.support.code_shop import App  # not before pytest has taken it for a plugin
+        from tests.support.code_shop import App  # only after pytest has registered it as a plugin
 
         super().__init__()
         self.ledger = sys.modules["ledger"] = Ledger()
@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(target=committed, changes=CHANGES, delete=st.booleans())
     def load_once_more(self, changes: Changes, delete: bool) -> Step | None:
-        """Loads have to be what happens most, and hypothesis leaves out some of the rules in each history."""
+        """The same rule again: loads must be frequent, and Hypothesis disables some rules in each history."""
         return self.made_current(self.executed(changes, delete))
 
     @rule(target=prepared, changes=CHANGES, delete=st.booleans())
@@ -331,11 +331,11 @@ class Histories(RuleBasedStateMachine):
         return old is not None and self.text_of[old] == self.on_disk[module]
 
     def is_held(self, number: int | None) -> bool:
-        """A function that is held holds its namespace, and all that this has imported."""
+        """A held function holds its namespace, and all namespaces that it imports from."""
         return number is not None and number in self.reached()
 
     def reached(self) -> set[int]:
-        """What is held by functions that somebody keeps, and by versions that were executed and not committed."""
+        """The versions reached from held functions, and from versions that are prepared but not committed."""
         known = {known.old for known in self.known.values()}
         for step in self.steps:
             if step.batch.status == "committed":

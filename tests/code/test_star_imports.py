@@ -32,7 +32,7 @@ FORMS: dict[str, Callable[..., str]] = {
 
 
 def taken(module: ModuleType) -> dict[str, object]:
-    """What a fresh star import would take, and what this one has."""
+    """The names that a new star import would take."""
     fresh: dict[str, object] = {}
     exec(f"from {module.__name__} import *", fresh)
     return {name: value for name, value in fresh.items() if name != "__builtins__"}

@@ -39,7 +39,7 @@ B = """
 
 
 def load(app: App, n: int) -> None:
-    """Load the next versions; a third one has to wait until no thread is in the middle of the first."""
+    """Load the next versions; a third one must wait until no thread runs the first."""
     sources = app.write(a=A.format(n=n), b=B.format(n=n)).values()
     deadline = time.monotonic() + 60
     while True:
@@ -69,14 +69,14 @@ def test_four_threads_see_no_error_in_a_thousand_loads(app: App) -> None:
                 assert late == -1
                 assert isinstance(b.value(), int)
                 seen[number].update(versions)
-                time.sleep(0)  # hands on at once: five threads share one interpreter
+                time.sleep(0)  # yields at once, because five threads share one interpreter
                 again = imported("a")
                 assert again is a
         except BaseException as error:
             errors.append(error)
 
     before = sys.getswitchinterval()
-    sys.setswitchinterval(0.0001)  # many more moments at which a thread is interrupted
+    sys.setswitchinterval(0.0001)  # threads are interrupted far more often
     threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()

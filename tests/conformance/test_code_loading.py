@@ -35,7 +35,7 @@ def __on_load__(old):
 
 
 def test_on_load_update(app: App) -> None:
-    """A version whose on_load fails leaves the old one working, its new functions unknown; a third one replaces it."""
+    """A version whose on_load fails leaves the old one in use, without the new functions; a third one replaces it."""
     app.boot(m=ON_LOAD.format(n=1, new=""))
     m = imported("m")
     with pytest.raises(LoadFailed, match="not this one"):
@@ -49,7 +49,7 @@ def test_on_load_update(app: App) -> None:
 
 
 def test_on_load_errors(app: App) -> None:
-    """A first load whose on_load fails leaves nothing: the module isn't loaded, and can be tried again."""
+    """A first load whose on_load fails leaves the module unloaded, and can be tried again."""
     app.boot(m=ON_LOAD.format(n=2, new=""))
     for _ in range(2):
         with pytest.raises(RuntimeError, match="not this one"):
@@ -64,7 +64,7 @@ WAITING = "import gate\nX = {n}\ndef __on_load__(old):\n    gate.wait()\n"
 
 
 async def test_on_load_pending_of_a_first_load(app: App, gate: Gate) -> None:
-    """Who wants a module whose on_load runs waits for it, and gets it whole."""
+    """An import of a module whose on_load runs waits for it, and gets the complete module."""
     app.boot(m=WAITING.format(n=1))
     loading = [asyncio.create_task(asyncio.to_thread(importlib.import_module, "m")) for _ in range(4)]
     await asyncio.to_thread(gate.reached.wait, 30)
@@ -75,7 +75,7 @@ async def test_on_load_pending_of_a_first_load(app: App, gate: Gate) -> None:
 
 
 async def test_on_load_pending_of_another_version(app: App, gate: Gate) -> None:
-    """While the on_load of a new version runs, everybody calls the current one, and another load waits its turn."""
+    """While the on_load of a new version runs, all callers use the current one, and another load waits."""
     app.boot(m="X = 1\n", other="X = 1\n")
     m = imported("m")
     other = imported("other")
@@ -90,7 +90,7 @@ async def test_on_load_pending_of_another_version(app: App, gate: Gate) -> None:
 
 
 def test_on_load_deadlock(app: App) -> None:
-    """Loading code from an on_load is an error at once, and no deadlock."""
+    """Loading code from an on_load fails at once instead of in a deadlock."""
     app.boot(m="", other="X = 1\n")
     imported("m")
     loading = "from node_runtime.code import current\ndef __on_load__(old):\n    current().prepare([])\n"
@@ -104,7 +104,7 @@ def test_on_load_deadlock(app: App) -> None:
 
 
 def test_ensure_loaded_many_at_once_loads_once(app: App) -> None:
-    """However many import a module at once, its body runs once."""
+    """The body runs once for any number of concurrent imports."""
     app.boot(m="import counter\ncounter.RUNS.append(1)\n", counter="RUNS = []\n")
     counter = imported("counter")
     start = threading.Barrier(8)
@@ -124,7 +124,7 @@ def test_ensure_loaded_many_at_once_loads_once(app: App) -> None:
 
 
 async def test_ensure_loaded_many_kill(app: App, gate: Gate) -> None:
-    """If the loader falls, the next one who waits takes over."""
+    """If the loading process is killed, the next waiting one takes over."""
     body = "import gate, counter\ncounter.RUNS.append(1)\ngate.wait()\nif len(counter.RUNS) == 1:\n    1 / 0\n"
     app.boot(m=body, counter="RUNS = []\n")
     counter = imported("counter")
@@ -141,7 +141,7 @@ async def test_ensure_loaded_many_kill(app: App, gate: Gate) -> None:
 
 
 def test_replace_path(app: App) -> None:
-    """An application moves: loaded modules stay, others come from the new directory, unlisted ones are gone."""
+    """After a move of an application, loaded modules stay, others come from the new directory, unlisted ones are gone."""
     app.boot(loaded="X = 1\n", later="X = 1\n", dropped="X = 1\n")
     loaded = imported("loaded")
     app.boot(loaded="X = 2\n", later="X = 2\n")
@@ -153,7 +153,7 @@ def test_replace_path(app: App) -> None:
 
 
 def test_a_deleted_module_is_loaded_again_from_the_new_path(app: App) -> None:
-    """After a delete the next import, and only that, brings the module back: from where the application is now."""
+    """After a delete only the next import loads the module again, from the application's current directory."""
     app.boot(m="X = 1\n")
     m = imported("m")
     app.boot(m="X = 2\n")
@@ -173,7 +173,7 @@ def test_another_directory_of_the_same_release_is_no_sticky_one(app: App) -> Non
 
 
 def test_module_status(app: App) -> None:
-    """not_loaded, loaded, modified, loaded again by loading it, removed; modified_modules has those that differ."""
+    """not_loaded, loaded, modified, loaded after another load, removed; modified_modules has those that differ."""
     app.boot(m="X = 1\n")
     status = app.server.module_status
     assert status("m") == "not_loaded"

@@ -38,7 +38,7 @@ async def node() -> AsyncIterator[Runtime]:
 
 
 async def waiting(module: Any, gate: asyncio.Event, count: int) -> list[Pid]:
-    """Processes that wait in the current version of the module."""
+    """Spawn processes that wait in the current version of the module."""
     pids = [spawn(module.wait, gate) for _ in range(count)]
     await eventually(lambda: sum(task_waits(pid) for pid in pids) == count)
     return pids
@@ -52,7 +52,7 @@ def task_waits(pid: Pid) -> bool:
 
 
 async def test_purge(app: App, node: Runtime) -> None:
-    """It kills nobody and says so when there is no old code, or nobody runs it; else it says whom it killed."""
+    """It returns the killed processes: none if there is no old code or no process runs it."""
     assert app.server.purge("unknown") == []
     app.boot(m=MODULE.format(n=1))
     m = imported("m")
@@ -69,7 +69,7 @@ async def test_purge(app: App, node: Runtime) -> None:
 
 
 async def test_purge_many_exits(app: App, node: Runtime) -> None:
-    """Of two thousand processes only the thousand die that run the old code of the module."""
+    """Of two thousand processes only the thousand that run the module's old code are killed."""
     app.boot(m=MODULE.format(n=1), other=MODULE.format(n=1))
     m = imported("m")
     other = imported("other")
@@ -108,7 +108,7 @@ async def test_a_process_may_purge_what_it_runs_itself(app: App, node: Runtime) 
 
 
 async def test_soft_purge(app: App, node: Runtime) -> None:
-    """True when there is nothing to drop or nobody needs it; false, and nothing is done, while somebody does."""
+    """True if there is no old code or nothing uses it; false, without effect, while something does."""
     assert app.server.soft_purge("unknown")
     app.boot(m=MODULE.format(n=1))
     m = imported("m")
@@ -128,7 +128,7 @@ async def test_soft_purge(app: App, node: Runtime) -> None:
 
 
 async def test_a_fun_counts_unlike_in_otp(app: App, node: Runtime) -> None:
-    """There, purging a module makes funs of it fail when they are called. Here they work, so they hold the version."""
+    """In OTP, funs of a purged module fail when called. Here they work, so they hold the version."""
     app.boot(m=MODULE.format(n=1))
     m = imported("m")
     fun = m.version
@@ -145,7 +145,7 @@ async def test_a_fun_counts_unlike_in_otp(app: App, node: Runtime) -> None:
 
 
 async def test_delete(app: App, node: Runtime) -> None:
-    """The current code becomes old; without any, or while there is old code that is needed, nothing happens."""
+    """The current code becomes old; without current code, or with old code in use, nothing happens."""
     assert not app.server.delete("unknown")
     app.boot(m=MODULE.format(n=1))
     m = imported("m")

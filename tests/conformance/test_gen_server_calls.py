@@ -48,7 +48,7 @@ from tests.support.waiting import eventually
 
 
 class Server(GenServer[list[Any]]):
-    """As the server of the suite: it does what it is asked to do."""
+    """As the server of the suite."""
 
     def init(self, outcome: str = "ok") -> list[Any]:
         match outcome:
@@ -135,7 +135,7 @@ async def test_start(runtime: Runtime) -> None:
 
 
 async def test_crash(runtime: Runtime) -> None:
-    """A server that is linked to its starter takes it along; one that was merely started does not."""
+    """A crash ends a linked starter, but not an unlinked one."""
 
     async def starter(link: bool) -> None:
         pid = await (gen_server.start_link if link else gen_server.start)(Server)
@@ -150,7 +150,7 @@ async def test_crash(runtime: Runtime) -> None:
 
 
 async def test_call(runtime: Runtime) -> None:
-    """Answers at once, answers from elsewhere, a timeout, and a server that stops with an answer."""
+    """Immediate replies, replies by others, a timeout, and a server that stops with a reply."""
     pid = await gen_server.start(Server, name="my_test_name")
     assert await call("my_test_name", Server.started) == "ok"
     waiting = asyncio.ensure_future(call(pid, Server.delayed, "later"))
@@ -173,7 +173,7 @@ async def test_call_stop_answers_before_the_end_is_known(runtime: Runtime) -> No
 
 
 async def test_call_with_huge_message_queue(runtime: Runtime) -> None:
-    """A caller with much mail of its own still gets its answer."""
+    """A caller with many messages in its mailbox still gets its reply."""
     pid = await gen_server.start(Server)
     got: list[object] = []
 
@@ -193,7 +193,7 @@ async def test_call_with_huge_message_queue(runtime: Runtime) -> None:
 
 
 async def test_undef_calls(runtime: Runtime) -> None:
-    """A request that the server doesn't know. OTP: the server crashes. Here its caller is told; see otp-differences."""
+    """An unknown request. OTP: the server crashes. Here the caller gets an Exit; see otp-differences."""
 
     class Elsewhere(GenServer[None]):
         def unknown(self) -> None: ...
@@ -223,7 +223,7 @@ async def test_a_dead_or_missing_server_is_an_error_at_once(runtime: Runtime) ->
 
 
 async def test_reply_by_another_process(runtime: Runtime) -> None:
-    """multicall and reply_by of the suite: whoever has the From may answer."""
+    """multicall and reply_by of the suite: any process that has the From may reply."""
     pid = await gen_server.start(Server)
     waiting = asyncio.ensure_future(call(pid, Server.delayed, "later"))
     await eventually(lambda: len(raw_state(pid)) == 1)
@@ -260,7 +260,7 @@ async def test_an_answer_to_a_cast_is_lost(runtime: Runtime) -> None:
 
 
 async def test_a_caller_that_gave_up_gets_no_late_answer(runtime: Runtime) -> None:
-    """OTP 24 and later: a late answer is dropped, since the caller's alias is gone."""
+    """OTP 24 and later: a late reply is dropped, since the caller's alias is gone."""
     pid = await gen_server.start(Server)
     with pytest.raises(CallTimeout):
         await call_within(0.001, pid, Server.delayed, "never in time")
@@ -280,7 +280,7 @@ async def test_calling_self(runtime: Runtime) -> None:
 
 
 async def test_a_cycle_of_calls_names_every_process_in_it(runtime: Runtime) -> None:
-    """A difference: OTP lets each of them wait until its timeout."""
+    """A difference: in OTP each of them waits until its timeout."""
     one = await gen_server.start(Server, name="one")
     two = await gen_server.start(Server, name="two")
     three = await gen_server.start(Server, name="three")
@@ -298,7 +298,7 @@ async def test_a_cycle_of_calls_names_every_process_in_it(runtime: Runtime) -> N
 
 
 async def test_a_call_by_a_task_beside_the_callback_is_no_cycle(runtime: Runtime) -> None:
-    """A task that a callback has left behind may ask whoever asks its process, and its process, too."""
+    """A task left behind by a callback may call the callers of its process, and the process itself."""
     log: list[Any] = []
     pid = await gen_server.start(Server)
     await call(pid, Server.ask_on_the_side, pid, log)
@@ -306,7 +306,7 @@ async def test_a_call_by_a_task_beside_the_callback_is_no_cycle(runtime: Runtime
 
 
 async def test_a_call_that_another_process_can_reply_to_is_no_cycle(runtime: Runtime) -> None:
-    """One asks two, which keeps the From; two then asks one, which a third one sets free."""
+    """One calls two, which keeps the From; two then calls one; a third process replies to one."""
 
     class Desk(GenServer[deque[From[str]]]):
         def init(self) -> deque[From[str]]:
@@ -483,7 +483,7 @@ async def test_a_crash_under_call_now_is_an_exit_at_the_caller_only(runtime: Run
 
 
 async def test_cast(runtime: Runtime) -> None:
-    """To a name, to a pid, and to nobody."""
+    """To a name, to a pid, and to no process."""
     pid = await gen_server.start(Server, name="my_test_name")
     cast("my_test_name", Server.note, 1)
     cast(pid, Server.note, 2)
@@ -494,7 +494,7 @@ async def test_cast(runtime: Runtime) -> None:
 
 
 async def test_concurrent_calls_get_a_reply_or_an_exit_from_each_server(runtime: Runtime) -> None:
-    """multi_call of the suite, where asyncio.gather does what OTP has a function for."""
+    """multi_call of the suite; here asyncio.gather takes the place of OTP's function."""
     pids = [await gen_server.start(Server) for _ in range(5)]
     exit(pids[2], "kill")
     answers = await asyncio.gather(*(call(pid, Server.started) for pid in pids), return_exceptions=True)
@@ -504,7 +504,7 @@ async def test_concurrent_calls_get_a_reply_or_an_exit_from_each_server(runtime:
 
 
 async def test_a_linked_caller_that_traps_exits_gets_the_crash_twice(runtime: Runtime) -> None:
-    """As error of its call, and as EXIT message."""
+    """As the error of its call, and as an EXIT message."""
     seen: list[object] = []
 
     async def caller() -> None:

@@ -95,7 +95,7 @@ async def test_call_times_out(runtime: Runtime) -> None:
 
 
 async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """What format_status hides of the data is hidden everywhere but in get_state."""
+    """Data that format_status hides is hidden everywhere except in get_state."""
     pid = await gen_statem.start(Machine)
     status = await sys.get_status(pid)
     assert "sesame" not in str(status.state)
@@ -106,7 +106,7 @@ async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFi
 
 
 async def test_get_state_and_replace_state(runtime: Runtime) -> None:
-    """Name and data as a pair, also of a suspended machine; a function that fails leaves both."""
+    """Name and data as a pair, also of a suspended machine; a function that fails leaves both unchanged."""
     pid = await gen_statem.start(Machine)
     await sys.suspend(pid)
     assert (await sys.get_state(pid))[0] == "idle"
@@ -197,7 +197,7 @@ async def test_code_change(runtime: Runtime, module: TwoVersions) -> None:
 
 
 async def test_a_soft_update_reads_the_callback_mode_too(runtime: Runtime, module: TwoVersions) -> None:
-    """A difference: OTP goes on with the old mode, and crashes at the next event."""
+    """A difference: OTP keeps the old mode, and crashes at the next event."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     module.load(ONE_FOR_ALL)
     assert await gen_statem.call(pid, "who") == [("Call", "locked")]
@@ -211,7 +211,7 @@ async def test_an_invalid_callback_mode_fails_before_any_process_gets_it(runtime
 
 
 async def test_a_changed_state_is_not_entered_and_retries_nothing(runtime: Runtime, module: TwoVersions) -> None:
-    """No Enter, nothing postponed comes back, no timeout of the state is cancelled: as OTP, run."""
+    """No enter call, no retry of postponed events, no cancelled state timeout: as observed in OTP."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     gen_statem.cast(pid, "later")
     gen_statem.cast(pid, "timer")
@@ -225,7 +225,7 @@ async def test_a_changed_state_is_not_entered_and_retries_nothing(runtime: Runti
 
 
 async def test_undef_code_change(runtime: Runtime, module: TwoVersions) -> None:
-    """OTP: an error, and the machine is as it was. Here a class without code_change takes its state as it is."""
+    """OTP: an error, and the machine is unchanged. Here a class without code_change keeps its state unchanged."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     await upgrade(pid, "nothing")
     assert await gen_statem.call(pid, "who") == ("locked", [])
@@ -241,7 +241,7 @@ async def test_a_code_change_that_fails_leaves_the_machine(runtime: Runtime, mod
 
 
 async def test_a_state_that_the_version_lacks_is_named_with_its_version(runtime: Runtime, module: TwoVersions) -> None:
-    """What versions say of themselves, or what a code server knows of them."""
+    """The version that the module declares, or the code server's."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     module.load("__vsn__ = 'b'" + FUNCTIONS.replace("locked", "closed"))
     with pytest.raises(Exit, match=r"Machine version b does not define the state 'locked'"):
@@ -255,7 +255,7 @@ async def test_a_state_that_the_version_lacks_is_named_with_its_version(runtime:
 
 
 async def test_timers_run_on_while_suspended(runtime: Runtime, module: TwoVersions) -> None:
-    """hibernate's and code_change's part that is left: what fired meanwhile is delivered after the resume."""
+    """hibernate and code_change, as far as they apply: timeouts that fired meanwhile are delivered after the resume."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     gen_statem.cast(pid, "timer")
     await gen_statem.call(pid, "who")

@@ -137,7 +137,7 @@ async def start_with_info() -> Any:
 
 
 async def test_which_children_is_in_start_order_and_sends_no_message(runtime: Runtime) -> None:
-    """Not so in OTP: there the order is the opposite, and a supervisor that is busy doesn't answer."""
+    """Unlike OTP, where the order is reversed and a busy supervisor does not reply."""
     await start_sup(Sup, child("a"), child("b"))
     assert names() == ["a", "b"]
 

@@ -33,11 +33,11 @@ from tests.support.waiting import eventually
 __all__ = ["clean"]
 
 told: list[Any] = []
-"""What `children()` of the class returns now."""
+"""The current result of the class's `children()`."""
 
 
 class Changing(Supervisor):
-    """Has one version after the other."""
+    """A supervisor class whose versions change."""
 
     intensity = 5
 
@@ -55,7 +55,7 @@ def _first_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def version(*specs: Any, **flags: Any) -> Callable[[], None]:
-    """Makes these the class's flags and children."""
+    """Set the class's flags and children."""
 
     def change() -> None:
         told[:] = specs
@@ -125,7 +125,7 @@ async def test_code_change_order(runtime: Runtime) -> None:
 
 
 async def test_code_change_keeps_the_history_of_restarts(runtime: Runtime) -> None:
-    """Our own OTP run: a lower intensity counts from the next crash on."""
+    """Observed in OTP: a lower intensity applies from the next crash on."""
     await begin(child("a"), intensity=3, period=3600.0)
     await ended("a")
     await ended("a")
@@ -170,7 +170,7 @@ async def test_code_change_faulty(runtime: Runtime, specs: list[Any], flags: dic
 
 
 async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None:
-    """Not so in OTP: there it comes back as one that was never started, for anybody to start."""
+    """Unlike OTP, where it comes back as a child that was never started."""
     await begin(child("a", restart="temporary"), child("b", restart="temporary"), child("c"))
     await ended("a")
     changes = await upgraded(version(child("a", restart="temporary"), child("b", restart="temporary"), child("c")))
@@ -182,7 +182,7 @@ async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None
 
 
 async def test_code_change_taken_back(runtime: Runtime) -> None:
-    """Ours: the table from before is untouched, so that a failed install gives it back."""
+    """Ours: the previous table is unchanged, so that a failed install can restore it."""
     await begin(child("a"), child("gone"))
     await live_processes.hold("sup", owner="test", timeout=5)
     table = live_processes.raw_state("sup")
@@ -225,7 +225,7 @@ async def test_code_change_simple_faulty(runtime: Runtime, count: int) -> None:
 
 
 async def test_code_change_to_simple_and_back(runtime: Runtime) -> None:
-    """Not so in OTP: there it is taken, and the supervisor crashes at the next call."""
+    """Unlike OTP, where it is accepted and the supervisor crashes at the next call."""
     await begin(child("a"))
     with pytest.raises(ValueError, match="is one_for_one and can't become simple_one_for_one"):
         await upgraded(version(child("a"), strategy="simple_one_for_one"))
@@ -242,7 +242,7 @@ async def test_code_change_to_simple_and_back(runtime: Runtime) -> None:
 
 
 async def test_instances_started_as_temporary_stay_temporary(runtime: Runtime) -> None:
-    """Not so in OTP: there such an instance would be restarted without the arguments, which are not kept."""
+    """Unlike OTP, where such an instance would be restarted without its arguments, which are not kept."""
     await begin(instances(restart="temporary"), strategy="simple_one_for_one")
     first = await supervisor.start_child("sup", [1])
     await upgraded(version(instances(restart="permanent")))
@@ -304,7 +304,7 @@ async def test_significant_upgrade_child(runtime: Runtime) -> None:
 
 
 async def _ends_one_by_one(lives: list[bool], order: str = "ab") -> None:
-    """Whether the supervisor lives when one child after the other has ended for good."""
+    """Returns whether the supervisor is alive after each permanent exit of a child."""
     pid = whereis("sup")
     assert pid is not None
     for name, alive in zip(order, lives, strict=False):

@@ -163,7 +163,7 @@ async def test_rest_for_one_other_child_fails_restart(runtime: Runtime) -> None:
 
 
 async def test_one_for_all_starts_what_was_terminated_too(runtime: Runtime) -> None:
-    """Our own OTP run: a restart of all starts a child that somebody had terminated."""
+    """Observed in OTP: a restart of all starts a terminated child, too."""
     await start_sup(AllSup, child("a"), child("b"))
     await supervisor.terminate_child("sup", "b")
     await ended("a")
@@ -236,7 +236,7 @@ async def test_simple_one_for_one_escalation(runtime: Runtime) -> None:
 
 
 async def test_the_restart_of_a_group_counts_once(runtime: Runtime) -> None:
-    """Our own OTP run: intensity 1 lets all be restarted together."""
+    """Observed in OTP: intensity 1 allows a restart of all children together."""
     once = subclass("Once", AllSup, intensity=1, __module__=__name__)
     pid = await start_sup(once, *(child(name) for name in "abcd"))
     await ended("b")
@@ -327,7 +327,7 @@ class Outer(Supervisor):
 
 
 def restarted(before: Pid) -> bool:
-    """Returns whether another supervisor than before and its child are there."""
+    """Returns whether a new supervisor and its child are registered."""
     return whereis("sup") not in (None, before) and whereis("a") is not None
 
 
@@ -350,7 +350,7 @@ async def test_a_supervisor_that_gave_up_is_restarted_by_its_own_supervisor(runt
 
 
 async def test_names_of_children_are_free_when_a_restart_begins(runtime: Runtime) -> None:
-    """A killed child's name is free at once, also while a frame of it still runs."""
+    """A killed child's name is free at once, even while one of its frames runs."""
     await start_sup(Sup, child("a", shutdown="brutal_kill"))
     before = whereis("a")
     send_exit("a", "kill")

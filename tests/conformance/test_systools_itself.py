@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(shutil.which("escript") is None, reason="there i
 
 @dataclass
 class App:
-    """An application in both releases, in one form for us and in the other for OTP. None is: not in that release."""
+    """An application in both releases, in our form and in OTP's. None means: not in that release."""
 
     name: str
     old: list[str] | None
@@ -48,7 +48,7 @@ class App:
 
 
 def apps_of(seed: int) -> list[App]:
-    """A few applications; some come, some go, those that stay have ways that mention what has changed."""
+    """A few applications; some are added, some removed; the others have appups that mention the changes."""
     chance = random.Random(seed)
     apps = []
     for number in range(chance.randint(1, 4)):
@@ -198,7 +198,7 @@ def _erlang(step: dict[str, Any]) -> str:
 
 
 def comparable(script: list[list[Any]], apps: list[App]) -> list[Any]:
-    """The script without what is open or on purpose: see this file's first words."""
+    """The script without undefined orders and intended differences: see this module's docstring."""
     said = {
         step[name]
         for app in apps
@@ -220,7 +220,7 @@ def comparable(script: list[list[Any]], apps: list[App]) -> list[Any]:
                 else:
                     same.append(["loads", [entry]])
             case ["purge", [_]]:
-                pass  # of a deleted module: it follows the remove at once, among the loads of its component
+                pass  # of a deleted module: it follows the remove directly, among the loads of its component
             case _:
                 same.append(step)
     codes = sorted(step for step in same if step[0] == "load_object_code")
@@ -252,7 +252,7 @@ def test_random_appups_are_translated_as_systools_does(tmp_path: Path) -> None:
 
 
 def installed() -> dict[str, str]:
-    """The versions of what every release of OTP has in it."""
+    """The versions of the applications that every OTP release contains."""
     program = (
         'io:format("~s", [erlang:system_info(version)]), application:load(sasl),'
         '[io:format(" ~s", [element(2, application:get_key(App, vsn))]) || App <- [kernel, stdlib, sasl]], halt().'

@@ -127,7 +127,7 @@ async def test_following_an_operation_of_a_lost_node_has_an_unknown_outcome(shop
 
 
 async def test_a_gap_in_the_sequence_numbers_is_reported_with_its_size(shop: Node) -> None:
-    """In place of the node's a publisher that leaves events out, as libzmq does for a subscriber that is too slow."""
+    """The publisher here omits events, as libzmq does for a subscriber that is too slow."""
     context = zmq.asyncio.Context()
     leaky = context.socket(zmq.XPUB)
     leaky.curve_server, leaky.curve_secretkey = True, make_keys(shop.root).secret

@@ -104,7 +104,7 @@ async def test_a_plain_coroutine_is_shown_as_what_it_runs(shop: Node) -> None:
 
 
 class Outside(threading.Thread):
-    """An operator in a thread with an event loop of its own: the node's is about to be blocked."""
+    """An operator in a thread with its own event loop, because the node's will be blocked."""
 
     def __init__(self, shop: Node, ready: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -145,7 +145,7 @@ async def test_a_blocked_event_loop_is_observed_from_another_thread_and_named(sh
     await eventually(ready.is_set, what="the operator outside")
 
     class Gate:
-        """What the server waits for, in the middle of its callback, in the event loop's thread."""
+        """A gate that blocks the server's callback, in the event loop's thread."""
 
         def wait(self) -> None:
             outside.blocked.set()
@@ -168,7 +168,7 @@ async def test_a_blocked_event_loop_is_observed_from_another_thread_and_named(sh
 
 
 class Spinner(GenServer[int]):
-    """Always has mail, so that the event loop is never idle."""
+    """Always has a message, so that the event loop is never idle."""
 
     def init(self) -> int:
         send(self_pid(), "on")
@@ -183,7 +183,7 @@ async def test_a_busy_event_loop_is_observed_in_its_turns_and_goes_on(shop: Node
     spinner = await gen_server.start(Spinner, name="spinner")
     handled = []
     async with shop.client() as client:
-        for _ in range(100):  # a machine that does much else may take turns away from the loop
+        for _ in range(100):  # on a loaded machine the loop may get fewer turns
             snapshot = await client.request(methods.SNAPSHOT)
             handled.append(next(one.messages for one in snapshot.processes if one.name == "spinner"))
             if snapshot.blocked is None:
@@ -195,20 +195,20 @@ async def test_a_busy_event_loop_is_observed_in_its_turns_and_goes_on(shop: Node
 
 
 class Quiet(GenServer[None]):
-    """One of very many."""
+    """One of very many processes."""
 
     def init(self) -> None:
         return None
 
 
 async def test_processes_go_on_during_a_snapshot_of_very_many(shop: Node) -> None:
-    """Two take turns in handling mail, so the second has never handled more than the first at the same moment."""
+    """Two processes handle messages in turn, so the second must never have handled more than the first."""
     spinners = [await gen_server.start(Spinner, name="first")]
     for _ in range(5000):
         await gen_server.start(Quiet)
     spinners.append(await gen_server.start(Spinner, name="second"))
     async with shop.client() as client:
-        for _ in range(100):  # a machine that does much else may take turns away from the loop
+        for _ in range(100):  # on a loaded machine the loop may get fewer turns
             snapshot = await client.request(methods.SNAPSHOT)
             if snapshot.blocked is None:
                 break
@@ -221,7 +221,7 @@ async def test_processes_go_on_during_a_snapshot_of_very_many(shop: Node) -> Non
 
 
 class Parent(GenServer[None]):
-    """Has one child, which ends with it."""
+    """A supervisor with one child, which ends with it."""
 
     async def init(self) -> None:
         await gen_server.start_link(Quiet)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.sources import PACKAGES, module_name, modules, text, tree
 
 MAX_MODULES: Final = 20
-"""Modules in one folder: so many names can be read at a glance."""
+"""Modules in one folder, so that its names can be read at a glance."""
 MAX_LINES: Final = 400
 """Lines of one file."""
 STARTED: Final = frozenset(
@@ -30,12 +30,12 @@ STARTED: Final = frozenset(
         "node_runtime.sys",
     }
 )
-"""Modules that no other one has to import: people start them, and users import them."""
+"""Modules that need no importer: people start them, or users import them."""
 ALL_MODULES: Final = tuple(path for package in PACKAGES for path in modules(package))
 
 
 def imported(path: str) -> Iterator[str]:
-    """The dotted names that a module imports, and those in texts: some modules are named there to be started."""
+    """The dotted names that a module imports, and those in its strings, which name modules to start."""
     package = PurePath(path).parent.parts
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):

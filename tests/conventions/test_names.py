@@ -25,12 +25,12 @@ def defined(node: ast.Module) -> Iterator[str]:
 
 
 def is_generic(value: ast.expr) -> bool:
-    """Whether the value is a type variable."""
+    """Returns whether the value is a type variable."""
     return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in GENERIC
 
 
 def is_camel_case(name: str) -> bool:
-    """Whether a name is written as classes are: `Pid`, `_Table`, and not `LIMIT` or `limit`."""
+    """Returns whether a name is in camel case: `Pid`, `_Table`, but not `LIMIT` or `limit`."""
     bare = name.lstrip("_")
     return bare[:1].isupper() and not bare.isupper()
 

@@ -65,7 +65,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilNode]:
 
 
 class Held:
-    """A request that is under way; `answer` opens the gate and gives the version that answered."""
+    """A pending request; `answer` opens the gate and returns the version that answered."""
 
     def __init__(self, node: FilNode, gate: Path) -> None:
         self._gate = gate
@@ -95,7 +95,7 @@ def held(node: FilNode, gate: Path) -> Iterator[Held]:
 
 
 def draining(node: FilNode) -> list[int]:
-    """Who runs old code of the handler, as the node tells it."""
+    """The processes that run old code of the handler, as reported by the node."""
     modules = json.loads(node.hotdash("modules", node.name, "-o", "json").stdout)
     [handler] = [module for module in modules if module["name"] == "fil.handler"]
     return list(handler["old_pids"])

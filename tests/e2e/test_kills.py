@@ -28,13 +28,13 @@ UP = ("upgrade", NAME, "2.0", "--yes")
 
 
 def ended(client: subprocess.Popen[str]) -> int:
-    """The exit code of a client that had to end."""
+    """Wait for a client to exit; returns its exit code."""
     client.communicate(timeout=60)
     return client.returncode
 
 
 def check(node: FrailNode, permanent: str = "1.0") -> None:
-    """One release is permanent, on disk and in the node, and it runs."""
+    """Check that one release is permanent, on disk and in the node, and runs."""
     record = json.loads((node.directory / "releases/record.json").read_text())
     on_disk = {vsn: held["status"] for vsn, held in record["releases"].items()}
     assert [vsn for vsn, status in on_disk.items() if status == "permanent"] == [permanent] == [record["permanent"]]
@@ -45,14 +45,14 @@ def check(node: FrailNode, permanent: str = "1.0") -> None:
 
 
 def retry(node: FrailNode) -> None:
-    """What was asked for goes well now; afterwards everything is as it was."""
+    """Retry the operation, which must succeed now, and restore everything."""
     assert node.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     assert node.statuses() == {"1.0": "permanent", "2.0": "current"}
     assert node.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
 
 
 def killed_while_holding(node: FrailNode, *whom: str) -> int:
-    """Kill these in the middle of an install, and start the node; returns the exit code of who had asked."""
+    """Kill these in the middle of an install, and start the node; returns the client's exit code."""
     with node.stopped_at("hold"):
         client = node.begin(*UP)
         node.reaches("hold")
@@ -182,7 +182,7 @@ def test_an_operation_goes_on_when_its_client_is_gone(frail: FrailNode) -> None:
 
 @contextlib.contextmanager
 def a_pipe_at(path: Path) -> Iterator[None]:
-    """Who opens `path` to write to it waits, since nobody reads."""
+    """A named pipe at `path`: a writer blocks when it opens it, since nothing reads."""
     aside = path.with_name(f"{path.name}.aside")
     if path.exists():
         path.rename(aside)

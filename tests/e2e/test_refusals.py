@@ -16,13 +16,13 @@ from tests.support.fil_node import EXAMPLES, FilNode, build, command, free_port,
 
 @pytest.fixture(scope="module")
 def node(fil_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> object:
-    """One node for all refusals: none of them may change it."""
+    """One node for all refusals, none of which may change it."""
     with running(install(fil_tarballs["1986.a"], tmp_path_factory.mktemp("node"))) as started:
         yield started
 
 
 def picture(node: FilNode) -> dict[str, object]:
-    """Everything that a refusal must leave as it is."""
+    """Everything that a refusal must leave unchanged."""
     snapshot = json.loads(node.hotdash("status", node.name, "-o", "json").stdout)["info"]
     releases = json.loads(node.hotdash("releases", node.name, "-o", "json").stdout)
     operations = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
@@ -46,7 +46,7 @@ def picture(node: FilNode) -> dict[str, object]:
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """One sentence on stderr that holds these words, nothing on stdout."""
+    """Check for one sentence with these words on stderr, and nothing on stdout."""
     sentence = done.stderr.strip()
     assert len(sentence.splitlines()) == 1, done.stderr
     assert "Traceback" not in sentence
@@ -216,7 +216,7 @@ def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
             text=True,
         )
         assert watched.stdout is not None
-        assert watched.stdout.readline()  # the first phase: the operation has begun
+        assert watched.stdout.readline()  # the first phase: the operation has started
         watched.send_signal(signal.SIGINT)
         _, said = watched.communicate(timeout=30)
         assert watched.returncode == 5

@@ -19,7 +19,7 @@ LIMIT = 30.0
 
 @pytest.fixture
 def node(fil_tarballs: dict[str, Path], tmp_path: Path) -> Iterator[FilNode]:
-    """fil 1986.a in a state that the staged 1986.b lacks, for ten minutes; and 1986.c, to which no way leads."""
+    """fil 1986.a, for ten minutes in a state that the staged 1986.b lacks; and 1986.c, without a path to it."""
     without_olive = tmp_path / "1986.b"
     shutil.copytree(EXAMPLES / "1986.b", without_olive)
     machine = without_olive / "apps/fil/src/fil/color_fsm.py"

@@ -23,7 +23,7 @@ VISITORS = 3
 
 @pytest.fixture(scope="module")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Version to tarball."""
+    """The tarball of each version."""
     output = tmp_path_factory.mktemp("nine9s")
     return {project.name: build(project, output) for project in sorted(EXAMPLES.iterdir())}
 
@@ -81,7 +81,7 @@ def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
 
 
 def is_0_1_0(node: Nine9sNode) -> None:
-    """Everything that an operator or a visitor can see is as the first version says."""
+    """Check that everything an operator or a visitor can see is of the first version."""
     assert node.get("/") == HELLO
     assert node.get("/count")[0] == 404
     assert modules(node) == {"nine9s", "nine9s.app", "nine9s.default_handler", "nine9s.sup"}
@@ -90,7 +90,7 @@ def is_0_1_0(node: Nine9sNode) -> None:
 
 
 def is_0_2_0(node: Nine9sNode) -> None:
-    """Everything that an operator or a visitor can see is as the second version says."""
+    """Check that everything an operator or a visitor can see is of the second version."""
     assert node.get("/") == HELLO_2
     assert node.get("/count")[0] == 200
     added = {"nine9s.count_handler", "nine9s.state_handler"}
@@ -111,12 +111,12 @@ def modules(node: Nine9sNode) -> set[str]:
 
 
 def processes(node: Nine9sNode) -> dict[str, Any]:
-    """The application's named processes; requests come and go between them."""
+    """The application's named processes, without those of requests."""
     return {one["name"]: one for one in node.told("ps") if one["application"] == "nine9s" and one["name"]}
 
 
 def said(node: Nine9sNode) -> list[str]:
-    """What the application has written into the node's log, without time, level and process."""
+    """The application's messages in the node's log, without time, level and process."""
     lines = node.log.read_text().splitlines()
     return [line[at:] for line in lines for at in [max(line.find("nine9s says"), line.find("/count is"))] if at >= 0]
 
@@ -134,7 +134,7 @@ def status_of(answer: tuple[int, str]) -> int:
 
 
 def some_more(visitors: list[Visitor]) -> None:
-    """Return when every visitor has had some more answers, or has given up."""
+    """Wait until every visitor has had some more responses, or has given up."""
     enough = [(visitor, len(visitor.answers) + 20) for visitor in visitors]
     until(lambda: all(len(one.answers) >= many or one.trouble for one, many in enough), "some more answers")
 

@@ -64,13 +64,13 @@ def asked(peer: Peer, method: str) -> list[Any]:
 
 
 def state_of(app: HotdashApp) -> m.Term | None:
-    """The state that the dashboard has of the selected process, shown or not."""
+    """The dashboard's state of the selected process, even if it is not shown."""
     look = app.node.look
     return look.view.state if look is not None and look.view is not None else None
 
 
 async def upgrade_to_b(seen: Seen) -> None:
-    """Up to the operation's screen, by the keys that an operator would press."""
+    """Go to the operation's screen, with an operator's keys."""
     await seen.press("5", "down", "U")
     await seen.sees("Type 1986.b to go on")
     await seen.type("1986.b")
@@ -361,7 +361,7 @@ async def test_a_restarted_node_is_noticed(opened: Open, peer: Peer) -> None:
 
 async def test_missed_events_lead_to_a_new_snapshot(opened: Open, peer: Peer) -> None:
     async with opened() as seen:
-        await seen.press("6")  # a view that takes no picture by itself
+        await seen.press("6")  # a view that requests no snapshot by itself
         peer.world.vsn = "1986.b"
         peer.lose_events(3)
         await seen.sees("fil 1986.b")

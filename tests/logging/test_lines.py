@@ -31,7 +31,7 @@ class Lines(logging.Handler):
 
 
 async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
-    """What a server that says something and crashes leaves in the log, and its pid."""
+    """The log of a server that logs a message and crashes, and its pid."""
     handler = Lines(formatter)
     undo = say_who_logs(lambda: "1986.a")
     logging.getLogger().addHandler(handler)

@@ -39,7 +39,7 @@ class Talker(GenServer[Pid | None]):
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Iterator[dict[str, Any]]:
-    """What was logged in a test, by a word of its message."""
+    """The records logged in a test, by a word of the message."""
 
     class ByMessage(dict[str, Any]):
         def __missing__(self, message: str) -> Any:

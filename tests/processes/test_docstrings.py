@@ -17,11 +17,11 @@ from tests.support.errors_raised import errors_raised
 
 PUBLIC = ("", ".supervisor", ".application", ".sys", ".gen_server", ".gen_statem", ".web")
 MACHINERY = frozenset(vars(Runtime)) - {"start", "stop", "subscribe"}
-"""Methods of the runtime that the layers above call, and not users."""
+"""Methods of the runtime for the layers above, not for users."""
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """The public classes and functions that are ours."""
+    """The public classes and functions of this project."""
     for suffix in PUBLIC:
         module = import_module(f"node_runtime{suffix}")
         for name in module.__all__:
@@ -39,7 +39,7 @@ def methods(owner: type) -> Iterator[tuple[str, FunctionType]]:
 
 
 def functions() -> Iterator[tuple[str, FunctionType]]:
-    """All that users call: public functions, and methods of public classes that aren't callbacks."""
+    """All functions that users call: public ones, and methods of public classes that are not callbacks."""
     for name, value in documented():
         if inspect.isfunction(value):
             yield name, value
@@ -62,7 +62,7 @@ def text_of(value: Any) -> str:
 
 
 def parameters(value: Any) -> dict[str, str]:
-    """The annotations of what it is given, or of the fields that it has, as texts."""
+    """The annotations of a function's parameters, or of a class's fields, as strings."""
     if inspect.isclass(value):
         return {name: str(kind) for name, kind in inspect.get_annotations(value).items() if "ClassVar" not in str(kind)}
     return {name: str(one.annotation) for name, one in inspect.signature(value).parameters.items()}
@@ -83,7 +83,7 @@ def test_each_public_method_of_a_public_class_has_a_docstring() -> None:
 
 
 def test_each_time_parameter_has_its_unit_in_the_docstring() -> None:
-    """All our times are floats, and all our floats are times."""
+    """All times in the API are floats, and all floats are times."""
     silent = []
     for name, value in (*documented(), *functions()):
         times = [name for name, kind in parameters(value).items() if re.search(r"\bfloat\b", kind)]
@@ -108,7 +108,7 @@ def test_each_function_names_the_errors_that_it_raises(name: str, function: Func
 
 
 def test_every_error_named_in_a_docstring_exists() -> None:
-    """So that no docstring goes on naming an error that was renamed."""
+    """Otherwise a docstring could name an error that was renamed."""
     package = import_module("node_runtime")
     ours = {name.rpartition(".")[2] for name, _ in documented()} | {"Refused"}
     unknown = []

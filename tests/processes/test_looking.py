@@ -94,7 +94,7 @@ async def test_a_coroutine_that_waits_for_mail_spends_nothing(runtime: Runtime) 
 
 
 class Nosy:
-    """A callable object that notices who asks for its attributes."""
+    """A callable object that records reads of its attributes."""
 
     asked: ClassVar[list[str]] = []
 

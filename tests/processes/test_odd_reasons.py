@@ -32,7 +32,7 @@ from tests.support.in_process import inside
 
 
 class Incomparable:
-    """As the values of some libraries it can't be compared; it has no text either."""
+    """A value that cannot be compared, as those of some libraries; it has no text either."""
 
     __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
 
@@ -44,7 +44,7 @@ class Incomparable:
 
 
 class Vague:
-    """What comparing it gives has no truth, as with arrays."""
+    """A value whose comparison result has no truth value, as with arrays."""
 
     __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
 
@@ -56,14 +56,14 @@ class Vague:
 
 
 class Leaving(Exception):
-    """Leaves Python when somebody wants to write it."""
+    """A value whose repr raises SystemExit."""
 
     def __str__(self) -> str:
         raise SystemExit(3)
 
 
 class Absent:
-    """As a proxy of what isn't there: whatever is wanted of it fails."""
+    """A value like a dead proxy: every access to it fails."""
 
     def __getattribute__(self, name: str) -> Any:
         raise LookupError(name)
@@ -84,7 +84,7 @@ ODD: dict[str, object] = {
     "leaving": Leaving(),
     "shutdown": ("shutdown", Vague()),
 }
-"""By names, for pytest can't have them as parameters."""
+"""By name, because pytest cannot use the values as parameters."""
 
 
 class Server(GenServer[None]):

@@ -39,7 +39,7 @@ faults: dict[str, int] = {}
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker to be."""
+    """The plan of a worker."""
 
     restart: str
     significant: bool = False
@@ -47,7 +47,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Tree:
-    """A supervisor to be."""
+    """The plan of a supervisor."""
 
     restart: str
     strategy: str
@@ -62,7 +62,7 @@ WORKERS = st.builds(Worker, RESTARTS, st.booleans())
 
 
 def trees(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Tree]:
-    """Supervisors of such children."""
+    """A strategy for supervisors of such children."""
     return st.builds(
         Tree,
         RESTARTS,
@@ -89,7 +89,7 @@ STEPS = st.one_of(
 
 
 class Server(GenServer[str]):
-    """Logs as the model's leaf does."""
+    """A worker that logs as the model's leaf."""
 
     def init(self, name: str) -> str:
         trap_exit()
@@ -129,7 +129,7 @@ async def start_tree(tree: Tree, name: str) -> Pid:
 
 
 def specs(tree: Tree, name: str) -> list[ChildSpec]:
-    """The specifications of a supervisor's children, with the same names as the model's."""
+    """The specifications of a supervisor's children, named as in the model."""
     made = []
     for number, child in enumerate(tree.children):
         id, significant = f"{name}.{number}", is_significant(tree, child)
@@ -158,7 +158,7 @@ def modelled(tree: Tree, name: str, expected: model.Log, due: dict[str, int], si
 
 
 def settled_tables(runtime: Runtime) -> bool:
-    """No supervisor has a child that is being restarted."""
+    """Returns whether no supervisor is restarting a child."""
     tables = [table_of(one.pid) for one in runtime.processes.values() if one.kind == "supervisor"]
     return not any(child.restarting for table in tables for child in table.children.values())
 
@@ -167,7 +167,7 @@ def settled_tables(runtime: Runtime) -> bool:
 
 
 async def step(what: str, one: int, other: Any, root: model.Sup, expected: model.Log, due: dict[str, int]) -> None:
-    """Do the same to both, and compare what is answered."""
+    """Apply the same step to both, and compare the results."""
     below = [root, *root.below()]
     if what in ("end", "fault"):
         leaves = [child for child in below if isinstance(child, model.Leaf)]
@@ -219,7 +219,7 @@ def _said(asked: Any, argument: Any) -> str:
 
 
 def compare(runtime: Runtime, root: model.Sup, expected: model.Log) -> None:
-    """Both did the same, and have the same children."""
+    """Check that both logged the same and have the same children."""
     assert log == expected
     for sup in [root, *root.below()]:
         if isinstance(sup, model.Sup) and sup.running:

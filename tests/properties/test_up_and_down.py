@@ -63,7 +63,7 @@ STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
 
 @dataclass(frozen=True)
 class Server:
-    """A server to be: what becomes of it on the way up, and on which of the others its instruction depends."""
+    """The plan of a server: its change in the upgrade, and the servers that its instruction depends on."""
 
     lot: str
     deps: frozenset[int]
@@ -85,7 +85,7 @@ class Shop:
         return [f"s{number}" for number, server in enumerate(self.servers) if server.lot != gone]
 
     def modules(self, vsn: str) -> dict[str, str]:
-        """Module to text."""
+        """The source text of each module."""
         texts = {}
         for number, server in enumerate(self.servers):
             if f"s{number}" in self.names(vsn):
@@ -98,14 +98,14 @@ class Shop:
         return texts
 
     def appup(self) -> str:
-        """Both ways."""
+        """The appup, up and down."""
         return "\n".join(
             f'[[{way}]]\n{key} = "1"\ninstructions = [\n' + ",\n".join(self.script(way)) + "\n]"
             for way, key in (("up", "from"), ("down", "to"))
         )
 
     def script(self, way: str) -> list[str]:
-        """What goes is ended first, what comes is started last; in between in any order."""
+        """Removed servers stop first, added ones start last; changes come between them in any order."""
         comes, goes = ("comes", "goes") if way == "up" else ("goes", "comes")
         ends = [f"s{number}" for number, server in enumerate(self.servers) if server.lot == goes]
         begins = [f"s{number}" for number, server in enumerate(self.servers) if server.lot == comes]
@@ -155,7 +155,7 @@ SHOPS = st.builds(
 
 
 def picture(small: SmallNode) -> dict[str, Any]:
-    """Everything that a version is: its modules, its children, its flags, its environment."""
+    """Everything that makes up a version: its modules, children, flags and environment."""
     known = {name for name in sys.modules if name.startswith("shop.")}
     current = {name: small.code.versions(name)[0] for name in known}
     return {
@@ -169,7 +169,7 @@ def picture(small: SmallNode) -> dict[str, Any]:
 
 
 def states(names: Sequence[str]) -> dict[str, tuple[object, Any]]:
-    """Who each server is, and a copy of its state."""
+    """Each server's pid, and a copy of its state."""
     return {name: (whereis(name), dict(live_processes.raw_state(name))) for name in names}
 
 

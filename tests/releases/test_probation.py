@@ -74,7 +74,7 @@ BOTH = LOAD_COUNTER.replace('"shop.counter" }', '"shop.counter" }, { load_module
 
 
 async def two(small: SmallNode, limits: str = QUICK, word: Path | None = None) -> ReleaseHandler:
-    """Release 1 runs; 2, whose counter can fall, is here. `word` is where 2 reads how it is."""
+    """Release 1 runs; 2, whose counter can crash, is written. `word` is the file from which 2 reads its health."""
     small.write("1", {"shop.counter": COUNTER, "shop.app": APP}, mod="shop.app:Shop")
     newer = APP if word is None else WITH_HEALTH.format(word=word)
     modules = {"shop.counter": SUPERVISED, "shop.app": newer}
@@ -109,7 +109,7 @@ async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small:
 
 
 async def test_too_many_restarts_roll_it_back_with_the_current_states(small: SmallNode) -> None:
-    handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged, too
+    handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged as an error, too
     await small.go("2")
     counter = importlib.import_module("shop.counter").Counter
     for _ in range(2):
@@ -132,7 +132,7 @@ async def test_errors_in_the_log_roll_it_back(small: SmallNode) -> None:
 
 
 def block() -> None:
-    """Keep the event loop from everybody else, as a computation does."""
+    """Block the event loop, as a computation does."""
     time.sleep(0.15)
 
 
@@ -350,7 +350,7 @@ async def test_a_deadline_during_a_removal_waits_for_the_removal(small: SmallNod
     await small.go("2")
     logging.getLogger("shop").error("no bread")
     lock = small.root / "releases/.record.json.new"
-    os.mkfifo(lock)  # the removal waits until somebody reads it
+    os.mkfifo(lock)  # the removal blocks until the pipe is read
     removing = asyncio.ensure_future(handler.remove("3"))
     await eventually(lambda: health(handler).verdict == "bad", what="the bad health")
     assert (handler.vsn, halted) == ("2", [])

@@ -337,7 +337,7 @@ async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: Sm
     await gen_server.start(counter, name="counter")
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     asking = asyncio.create_task(call("counter", counter.wait, gate))
-    del counter  # the class of a test counts, too
+    del counter  # classes defined in the test count, too
     await eventually(lambda: process_info("counter").status == "running")
     third = small.root / "third.py"
     third.write_text(COUNTER.replace('"c1"', '"c3"'))

@@ -40,13 +40,13 @@ class BrowserError(Exception):
 
 
 def program() -> str | None:
-    """The path of a Chromium on this machine, or None."""
+    """Returns the path of a Chromium on this machine, or None."""
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 
 @contextlib.asynccontextmanager
 async def chromium(directory: Path) -> AsyncIterator[Page]:
-    """Start a browser whose every file stands in `directory`, and yield its one open page."""
+    """Start a browser with all its files in `directory`, and yield its one open page."""
     executable = program()
     if executable is None:
         raise BrowserError(f"none of {', '.join(PROGRAMS)} is installed")
@@ -73,7 +73,7 @@ async def chromium(directory: Path) -> AsyncIterator[Page]:
 
 
 async def _debugging_url(process: asyncio.subprocess.Process, profile: Path) -> str:
-    """Where the browser listens: it writes its port and path into its profile once it does."""
+    """The browser's address: it writes port and path into its profile once it listens."""
     written = profile / "DevToolsActivePort"
     deadline = time.monotonic() + 30
     while process.returncode is None and time.monotonic() < deadline:
@@ -112,7 +112,7 @@ class _Connection:
             await self._reader
 
     def event(self, name: str) -> asyncio.Event:
-        """An event that is set when the browser next says `name`."""
+        """An event that is set when the browser next sends `name`."""
         return self._events.setdefault(name, asyncio.Event())
 
     async def command(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:

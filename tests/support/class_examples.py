@@ -124,5 +124,5 @@ def deeper(text):
 
 
 def module(text: str, *, head: str = HEAD, tail: str = "") -> str:
-    """A module of the fixed head, a class and something that differs from version to version."""
+    """A module of the fixed head, a class and a part that differs between versions."""
     return head + textwrap.dedent(text) + tail

@@ -82,7 +82,7 @@ def app(tmp_path: Path, server: CodeServer) -> App:
 
 
 class Gate(ModuleType):
-    """A module that bodies may `import gate`: `gate.wait()` says that a body is there, and waits to be let on."""
+    """A module for bodies: after `import gate`, `gate.wait()` sets `reached` and waits for `opened`."""
 
     def __init__(self) -> None:
         super().__init__("gate")

@@ -19,11 +19,11 @@ class Seen:
     pilot: Pilot[None]
 
     def frame(self) -> str:
-        """The screen as lines of text. The compositor is Textual's own affair; nothing else here knows it."""
+        """The screen as lines of text. Only this method uses Textual's internal compositor."""
         return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips())
 
     def toasts(self) -> list[str]:
-        """What was told in passing."""
+        """The texts of the notifications."""
         return [notification.message for notification in self.app._notifications]
 
     async def press(self, *keys: str) -> None:
@@ -41,5 +41,5 @@ class Seen:
             pytest.fail(f"{missing} not on the screen:\n{self.frame()}\n{self.toasts()}")
 
     async def hears(self, text: str) -> None:
-        """Wait until a toast says this."""
+        """Wait until a notification has this text."""
         await eventually(lambda: any(text in toast for toast in self.toasts()), what=f"the toast {text!r}")

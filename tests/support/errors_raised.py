@@ -20,25 +20,25 @@ from node_runtime import Exit, NameTaken, Runtime
 from node_runtime.sys import NotHeld
 
 COMMON: Final = frozenset({"refuse_zombie", "runtime", "apply_exits"})
-"""What nearly every function calls: for zombies, and where no runtime runs. It is said once, of the runtime."""
+"""Functions that nearly every function calls: their errors are documented once, at the runtime."""
 NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
     "runtime.caller": (Exit,),  # the same, for zombies
-    "primitives._spawn": (NameTaken, ValueError),  # what it starts has no name
+    "primitives._spawn": (NameTaken, ValueError),  # the process that it starts has no name
     "management._prepared": (NotHeld,),  # in an upgrade's script only
     "application._callbacks": (LookupError,),  # in an upgrade's script only
-    "application.start": (ValueError,),  # nor does it stop anything with a time limit
+    "application.start": (ValueError,),  # it stops nothing with a timeout
     "management.table_of": (ValueError,),  # its own flags make sense
-    "request._wait": (ValueError,),  # its time was looked at before
+    "request._wait": (ValueError,),  # its timeout was checked before
 }
-"""Errors that a function would raise by its source, and why it never does for users."""
+"""Errors in a function's source that it never raises for users, with the reason."""
 DEPTH: Final = 4
 NEAR: Final = 2
-"""How deep errors of Python's own are looked for: further down it is seldom the caller whom they are for."""
+"""The depth of the search for Python's own errors: deeper ones are rarely meant for the caller."""
 
 
 @cache
 def errors_raised(function: FunctionType, depth: int = DEPTH) -> frozenset[type[BaseException]]:
-    """The classes of the errors."""
+    """Returns the classes of the errors."""
     if function.__code__.co_filename == "<string>":  # a dataclass's own `__init__`
         return frozenset()
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
@@ -54,7 +54,7 @@ def errors_raised(function: FunctionType, depth: int = DEPTH) -> frozenset[type[
 
 def _raised(node: ast.AST, function: FunctionType, depth: int) -> Iterator[type[BaseException]]:
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-        return  # it is called by somebody else
+        return  # called elsewhere
     if isinstance(node, ast.Try):
         caught = tuple(error for handler in node.handlers for error in _classes(handler.type, function))
         for statement in node.body:
@@ -72,7 +72,7 @@ def _raised(node: ast.AST, function: FunctionType, depth: int) -> Iterator[type[
 
 
 def _classes(expression: ast.expr | None, function: FunctionType) -> list[type[BaseException]]:
-    """The exception classes that an expression names, itself or by what the function that it names returns."""
+    """The exception classes that an expression names, directly or as the result of a named function."""
     if isinstance(expression, ast.Tuple):
         return [error for part in expression.elts for error in _classes(part, function)]
     found = _named(expression, function)
@@ -84,7 +84,7 @@ def _classes(expression: ast.expr | None, function: FunctionType) -> list[type[B
 
 
 def _called(expression: ast.expr, function: FunctionType) -> list[FunctionType]:
-    """The functions of ours that a call may run."""
+    """The project's functions that a call may run."""
     found = _named(expression, function)
     if isinstance(found, type):
         found = getattr(found, "__post_init__", None) or vars(found).get("__init__", found)

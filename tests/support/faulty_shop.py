@@ -61,7 +61,7 @@ LAMP_2 = (
 async def start""",
     )
 )
-"""It has another state than the version before."""
+"""A lamp with another state than in the version before."""
 
 TOP = """
 from node_runtime import ChildSpec, Supervisor
@@ -251,11 +251,11 @@ SCRIPT = (
     '{ purge = ["shop.extinct"] }',
     BREATHE,
 )
-"""Three components, the supervisor's between the two others: its children come, go, and come back."""
+"""Three components, the supervisor's in the middle: its children are added, removed, and restored."""
 
 
 def appup(*steps: str) -> str:
-    """The way up from release 1 by these steps, as they stand."""
+    """An appup from release 1 with exactly these steps."""
     objects = "".join(
         f'{{ load_object_code = "shop", vsn = "VSN", modules = ["{module}"] }}, '
         for module in ("shop.words", "shop.desk", "shop.extra", "shop.top", "shop.lamp")

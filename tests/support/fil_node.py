@@ -27,7 +27,7 @@ COMMAND_LIMIT = 120.0
 
 @dataclass(frozen=True, slots=True)
 class FilNode:
-    """A node directory with a run directory and a home beside it; nothing else on the machine knows of it."""
+    """A node directory with its own run directory and home, unknown to the rest of the machine."""
 
     directory: Path
     run_directory: Path
@@ -37,28 +37,28 @@ class FilNode:
 
     @property
     def url(self) -> str:
-        """Where its page is."""
+        """The URL of its page."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command needs to find this node, as the user who started it."""
+        """The environment in which a command finds this node, as the user who started it."""
         return environment(self.home) | {"NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
 
     def fil(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run bin/fil with these words; it has to end with `code`, if that is not None."""
+        """Run bin/fil with these words; its exit code must be `code`, unless that is None."""
         return command(self.directory / "bin" / "fil", *words, env=self.environment, code=code)
 
     def hotdash(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run hotdash with these words; it has to end with `code`, if that is not None."""
+        """Run hotdash with these words; its exit code must be `code`, unless that is None."""
         return command("hotdash", *words, env=self.environment, code=code)
 
     def page(self) -> str:
-        """The page, as a browser gets it."""
+        """Fetch the page as a browser does."""
         return self._get("/")
 
     def color(self) -> str:
-        """The colour of this moment, as the page's script gets it."""
+        """Fetch the current colour as the page's script does."""
         return str(json.loads(self._get("/which-color.json"))["color"])
 
     def _get(self, path: str) -> str:
@@ -67,7 +67,7 @@ class FilNode:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's environment without what could lead to somebody else's node, and with our own commands first."""
+    """This process's environment, with this project's commands first and no setting that could lead to another node."""
     foreign = ("NODE_RUNTIME_", "HOTDASH_", "XDG_", "PYTHON", "COLUMNS")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
@@ -77,7 +77,7 @@ def environment(home: Path) -> dict[str, str]:
 def command(
     program: Path | str, *words: object, env: Mapping[str, str], code: int | None = 0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, without a terminal; stdout and stderr are kept apart."""
+    """Run a command to its end, without a terminal; stdout and stderr are separate."""
     line = [shutil.which(str(program), path=env["PATH"]) or str(program), *map(str, words)]
     done = subprocess.run(
         line, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=COMMAND_LIMIT, check=False
@@ -88,7 +88,7 @@ def command(
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """A free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -101,7 +101,7 @@ def build(project: Path, output: Path) -> Path:
 
 
 def install(tarball: Path, folder: Path, *, port: int | None = None, cycle_time: float = CYCLE_SECONDS) -> FilNode:
-    """Unpack fil into `folder` as a node that isn't started, with a free port and a quicker cycle than the seed's."""
+    """Unpack fil into `folder` without starting it, with a free port and a shorter cycle than the default."""
     node = FilNode(folder / "node", folder / "run", folder / "home", port or free_port())
     for private in (node.run_directory, node.home):
         private.mkdir(mode=0o700, parents=True)
@@ -114,7 +114,7 @@ def install(tarball: Path, folder: Path, *, port: int | None = None, cycle_time:
 
 @contextlib.contextmanager
 def running(node: FilNode) -> Iterator[FilNode]:
-    """Start the node, and stop it at the end, unless the test has done so."""
+    """Start the node, and stop it at the end unless the test did."""
     node.fil("start")
     try:
         yield node
@@ -125,7 +125,7 @@ def running(node: FilNode) -> Iterator[FilNode]:
 
 @pytest.fixture(scope="session")
 def fil_tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Version to tarball, for each of the examples."""
+    """The tarball of each version of fil."""
     output = tmp_path_factory.mktemp("fil")
     return {project.name: build(project, output) for project in sorted(EXAMPLES.iterdir())}
 

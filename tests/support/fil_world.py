@@ -33,7 +33,7 @@ def machine(state_name: str, **data: m.Term) -> m.Term:
 
 @dataclass
 class World:
-    """All that a node would know; a test changes it as it likes."""
+    """All data of a node, for the test to change."""
 
     boot_id: str = "boot-1"
     vsn: str = "1986.a"
@@ -81,13 +81,13 @@ class World:
         return next(process for process in self.processes if process.pid == pid)
 
     def change(self, pid: int, /, **fields: object) -> None:
-        """Give a process other facts."""
+        """Change fields of a process."""
         self.processes = [
             msgspec.structs.replace(process, **fields) if process.pid == pid else process for process in self.processes
         ]
 
     def end(self, pid: int) -> None:
-        """The process is gone."""
+        """Remove a process."""
         self.processes = [process for process in self.processes if process.pid != pid]
 
 
@@ -144,7 +144,7 @@ def a_result(pid: int = FSM, **more: object) -> m.ProcessResult:
 
 
 def fil_world() -> World:
-    """fil as it stands after its boot: 1986.a runs and is permanent, 1986.b and 1986.c are staged."""
+    """fil after its boot: 1986.a runs and is permanent, 1986.b and 1986.c are staged."""
     world = World()
     world.processes = [
         a_process(3, "web_sup", "supervisor", None, module="node_runtime.web", strategy="one_for_one",

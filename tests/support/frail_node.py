@@ -99,7 +99,7 @@ instructions = {UPDATE}
 
 @dataclass(frozen=True, slots=True)
 class FrailNode:
-    """The node, its parent, and those who ask them. `folder` is all that they know of the machine."""
+    """The node, its parent, and their clients. `folder` has all their files."""
 
     folder: Path
 
@@ -112,11 +112,11 @@ class FrailNode:
         return environment(self.folder) | {"NODE_RUNTIME_RUN_DIR": str(self.folder / "run")}
 
     def tiny(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run bin/tiny; it has to end with `code`, if that is not None."""
+        """Run bin/tiny; its exit code must be `code`, unless that is None."""
         return command(self.directory / "bin/tiny", *words, env=self.environment, code=code)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Run hotdash, without waiting for it."""
+        """Start hotdash without waiting for it."""
         line = [shutil.which("hotdash", path=self.environment["PATH"]) or "hotdash", *words]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         return subprocess.Popen(line, env=self.environment, stdin=nothing, stdout=pipe, stderr=pipe, text=True)
@@ -132,7 +132,7 @@ class FrailNode:
             return await client.request(method, params)
 
     def done(self, method: Method[P, m.Started], params: P) -> m.Operation:
-        """The operation that was asked for, when it has ended."""
+        """Wait for the requested operation to end; returns it."""
         return asyncio.run(self._followed(method, params))
 
     async def _followed(self, method: Method[P, m.Started], params: P) -> m.Operation:
@@ -141,23 +141,23 @@ class FrailNode:
             return [one async for one in client.follow(started.operation)][-1]
 
     def operation(self) -> m.Operation:
-        """The newest one."""
+        """The newest operation."""
         return self.ask(methods.OPERATION, m.GetOperation())
 
     def holds(self) -> bool:
-        """Whether an install has come as far as to hold processes. There may have been none yet at all."""
+        """Returns whether an install has held processes; false if there is none yet."""
         known = self.ask(methods.OPERATIONS, m.Limit()).operations
         return bool(known) and known[-1].phase == "holding"
 
     def statuses(self) -> dict[str, str]:
-        """Version to status, as the node tells them."""
+        """The status of each version, as the node reports it."""
         return {one.vsn: one.status for one in self.ask(methods.RELEASES).releases}
 
     # ------------------------------------------------------------------ points and kills
 
     @contextlib.contextmanager
     def stopped_at(self, point: str) -> Iterator[None]:
-        """From now on it stops there."""
+        """Make the node stop at this point from now on."""
         stop = self.directory / f"stop-{point}"
         stop.touch()
         try:
@@ -166,13 +166,13 @@ class FrailNode:
             stop.unlink(missing_ok=True)
 
     def reaches(self, point: str) -> None:
-        """Wait until it has stopped there."""
+        """Wait until the node has stopped at this point."""
         reached = self.directory / f"at-{point}"
         until(reached.exists, f"the stop at {point}")
         reached.unlink()
 
     def parent(self) -> dict[str, object]:
-        """What the parent says."""
+        """The status file that the parent process writes."""
         said: dict[str, object] = json.loads((self.directory / "var/parent.json").read_text())
         return said
 
@@ -186,7 +186,7 @@ class FrailNode:
 
     @contextlib.contextmanager
     def booted_again(self) -> Iterator[None]:
-        """At the end of the block the parent has booted the node once more, without the pause that it makes else."""
+        """By the end of the block the parent has booted the node again, without its usual pause."""
         boots = self.parent()["boots"]
         yield
         until(lambda: self.parent()["boots"] != boots or self.parent()["phase"] == "ended", "the node's end")
@@ -199,7 +199,7 @@ class FrailNode:
 
 @pytest.fixture(scope="session")
 def frail_tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Version to tarball."""
+    """The tarball of each version."""
     folder = tmp_path_factory.mktemp("frail")
     made = {"1.0": OLDER, "2.0": NEWER}
     return {vsn: build(write_project(folder / vsn, vsn, changes), folder) for vsn, changes in made.items()}
@@ -207,7 +207,7 @@ def frail_tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def frail(frail_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrailNode]:
-    """A node that runs 1.0, and has 2.0."""
+    """A node that runs 1.0 and has 2.0 unpacked."""
     node = FrailNode(tmp_path_factory.mktemp("frail-node"))
     (node.folder / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:

@@ -19,12 +19,12 @@ PROFILES = {
 }
 PROFILE = PROFILES[os.environ.get("HYPOTHESIS_PROFILE", "quick")]
 SECONDS = 10.0
-"""What takes longer than this hangs."""
+"""Limit for one wait: anything longer counts as hanging."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def quiet() -> Iterator[None]:
-    """Crashes are what these tests are made of; nobody reads their reports."""
+    """Suppress crash reports: these tests crash processes on purpose."""
     logger = logging.getLogger("node_runtime")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)
@@ -33,7 +33,7 @@ def quiet() -> Iterator[None]:
 
 
 def with_runtime(inline: bool, body: Callable[[Runtime], Awaitable[None]]) -> None:
-    """Run one example on a runtime of its own."""
+    """Run one example on its own runtime."""
 
     async def run() -> None:
         async with asyncio.timeout(SECONDS), Runtime(inline=inline) as runtime:
@@ -43,14 +43,14 @@ def with_runtime(inline: bool, body: Callable[[Runtime], Awaitable[None]]) -> No
 
 
 async def quiescent(runtime: Runtime, more: Callable[[], bool] = lambda: True) -> None:
-    """Return when no process has anything to do, twice in a row, and `more()` is true."""
+    """Wait until no process has anything to do, twice in a row, and `more()` is true."""
     quiet_turns = 0
     while quiet_turns < 2:
         await asyncio.sleep(0)
         idle = not runtime.zombies and all(
             process.mail is None and process.status == "idle"
             for process in runtime.processes.values()
-            if process.kind != "task"  # it always stands at some await, and reads no mail
+            if process.kind != "task"  # it always waits at some await, and reads no mailbox
         )
         quiet_turns = quiet_turns + 1 if idle and more() else 0
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def inside(body: Callable[[], Awaitable[T]]) -> T:
-    """What `body()` comes to, awaited in a process of its own."""
+    """Run `body()` in its own process; returns its result."""
     result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     async def live() -> None:

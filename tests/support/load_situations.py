@@ -26,7 +26,7 @@ BEGIN, END = "<!-- table of situations -->", "<!-- end of the table -->"
 
 @dataclass(frozen=True)
 class Situation:
-    """`hold` takes what is there before the edit, `look` says what became of it. `wanted` is what ours has to give."""
+    """`hold` takes objects before the edit, `look` describes them after it. `wanted` is our required result."""
 
     title: str
     hold: Callable[[ModuleType, ModuleType], Any]
@@ -219,7 +219,7 @@ SITUATIONS = (
 
 
 def observe(situation: Situation, cls: type[Any]) -> str:
-    """What becomes of the situation in one way: what was seen, or the name of the error."""
+    """The result of the situation with one method: the description, or the name of the error."""
     with way(cls) as used:
         used.boot(low=LOW_1, m=V1, user=USER)
         m, user = importlib.import_module("m"), importlib.import_module("user")
@@ -248,7 +248,7 @@ def table() -> str:
 
 
 def page_with(text: str) -> str:
-    """The page with `text` as its table."""
+    """The page with its table replaced by `text`."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"

@@ -20,7 +20,7 @@ NAME = "nine9s@127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Nine9sNode:
-    """A node directory with a run directory and a home beside it."""
+    """A node directory with its own run directory and home."""
 
     directory: Path
     home: Path
@@ -28,31 +28,31 @@ class Nine9sNode:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a command needs to find this node."""
+        """The environment in which a command finds this node."""
         return environment(self.home) | {"NODE_RUNTIME_RUN_DIR": str(self.home / "run")}
 
     @property
     def log(self) -> Path:
-        """Where the node writes what it logs."""
+        """The node's log file."""
         return self.directory / "var" / "log" / "nine9s.log"
 
     def nine9s(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run bin/nine9s with these words; it has to end with `code`, if that is not None."""
+        """Run bin/nine9s with these words; its exit code must be `code`, unless that is None."""
         return command(self.directory / "bin" / "nine9s", *words, env=self.environment, code=code)
 
     def told(self, verb: str, *words: object) -> Any:
-        """What a verb of hotdash says as JSON."""
+        """The JSON output of a verb of hotdash."""
         done = command("hotdash", verb, NAME, *words, "-o", "json", env=self.environment)
         return json.loads(done.stdout)
 
     def get(self, path: str) -> tuple[int, str]:
-        """One request on a connection of its own."""
+        """Send one request on its own connection."""
         with contextlib.closing(HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
             return ask(connection, path)
 
 
 def ask(connection: HTTPConnection, path: str) -> tuple[int, str]:
-    """One request: status and body."""
+    """Send one request; returns status and body."""
     connection.request("GET", path)
     answer = connection.getresponse()
     assert answer.getheader("content-type", "").startswith("text/plain")
@@ -76,7 +76,7 @@ def running(tarball: Path, folder: Path) -> Iterator[Nine9sNode]:
 
 @dataclass
 class Visitor:
-    """Asks for one path again and again, on one connection that nobody may close, until it is told to leave."""
+    """Requests one path repeatedly until stopped, on one connection that must stay open."""
 
     node: Nine9sNode
     path: str

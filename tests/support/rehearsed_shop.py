@@ -22,7 +22,7 @@ def changing(body: str, *, top: str = "", base: str = "dict") -> str:
 
 
 async def start_counters(small: SmallNode, second: str, *counts: int, first: str = COUNTER) -> list[Pid]:
-    """A node with release 1 and so many counters, which stand at these counts; `second` is the module in release 2."""
+    """Boot release 1 and start a counter at each of these counts; `second` is the module in release 2."""
     small.write("1", {"shop.counter": first})
     small.write("2", {"shop.counter": second}, UPDATE_COUNTER)
     small.boot()
@@ -42,6 +42,6 @@ def only(plan: m.Plan) -> m.Rehearsed:
 
 
 def settings(small: SmallNode, text: str) -> None:
-    """What the node's owner says in etc/node.toml."""
+    """Write the operator's settings into etc/node.toml."""
     (small.root / "etc").mkdir(exist_ok=True)
     (small.root / "etc" / "node.toml").write_text(text)

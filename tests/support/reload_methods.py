@@ -102,7 +102,7 @@ USER = """
 
 
 class Ours:
-    """The code server, with a directory for each release. `change` loads, `back` goes back to what was there before."""
+    """The code server, with a directory for each release. `change` loads, `back` reverts."""
 
     name = "code server"
 
@@ -137,7 +137,7 @@ class Ours:
 
 
 class InPlace:
-    """What both other ways have in common: files that are edited where they are."""
+    """The common part of both other methods: files are edited in place."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -189,9 +189,9 @@ WAYS: tuple[type[Any], ...] = (Ours, Reload, Reimport)
 
 @contextmanager
 def way(cls: type[Any]) -> Iterator[Any]:
-    """One way, in a directory of its own, which leaves no module behind."""
+    """One method, in its own directory, which leaves no module behind."""
     before, written = set(sys.modules), sys.dont_write_bytecode
-    sys.dont_write_bytecode = True  # files that are edited within one second would not be read again
+    sys.dont_write_bytecode = True  # Python would not reread files edited within the same second
     with tempfile.TemporaryDirectory() as directory:
         used = cls(Path(directory))
         try:

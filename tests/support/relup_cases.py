@@ -17,14 +17,14 @@ Steps = Sequence[dict[str, Any]]
 
 
 def app(name: str, vsn: str, modules: str, up: Any = (), down: Any = (), start: Any = "permanent") -> AppView:
-    """An application whose modules differ from those of any other one; a way is a pair of version and instructions."""
+    """An application with distinct modules; a path is a pair of version and instructions."""
     contents = {module: f"{module} {next(_fresh)}" for module in modules.split()}
     ways = [tuple(Entry(vsn, tuple(map(parse, steps))) for vsn, steps in way) for way in (up, down)]
     return AppView(name, vsn, contents, ways[0], ways[1], start)
 
 
 def script(direction: Any, steps: Steps, modules: str, others: str = "", *, start: Any = "permanent") -> list[Any]:
-    """The relup of the application `test` that has `modules` where it goes, and `others` too where it comes from."""
+    """The relup of the application `test` that has `modules` in the target, and also `others` in the origin."""
     gone, come = f"{modules} {others}", modules
     old, new = (gone, come) if direction == "up" else (come, gone)
     ways = {"up": [("1", steps)]} if direction == "up" else {"down": [("1", steps)]}
@@ -34,7 +34,7 @@ def script(direction: Any, steps: Steps, modules: str, others: str = "", *, star
 
 
 def after(whole: list[Any]) -> list[Any]:
-    """What stands behind the point of no return."""
+    """The instructions after the point of no return."""
     return whole[whole.index([PONR]) + 1 :]
 
 

@@ -26,7 +26,7 @@ from tests.support.fil_world import NODE, PHASES, World, a_release, a_result, fi
 
 
 class Peer:
-    """`start` gives the address; then the test changes `world`, `refuse` and `silent`, and reads `asked`."""
+    """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `asked`."""
 
     def __init__(self, directory: Path, world: World | None = None, *, tick: float = 0.05) -> None:
         self.world = world if world is not None else fil_world()
@@ -65,7 +65,7 @@ class Peer:
     # -------------------------------------------------------------- life
 
     def start(self) -> Address:
-        """Serve, and say so in the run directory."""
+        """Serve, and write a record into the run directory."""
         self._context = zmq.asyncio.Context()
         self._router, port = self._socket(zmq.ROUTER)
         self._publisher, events_port = self._socket(zmq.XPUB)
@@ -83,7 +83,7 @@ class Peer:
         return locate(NODE)
 
     def stop(self) -> None:
-        """Go away without a word."""
+        """Stop without notice."""
         for task in self._tasks:
             task.cancel()
         if self._context is not None:
@@ -110,7 +110,7 @@ class Peer:
     def emit(
         self, kind: m.EventKind, text: str = "", operation: m.Operation | None = None, vitals: m.Vitals | None = None
     ) -> None:
-        """Say that something happened."""
+        """Publish an event."""
         self._seq += 1
         event = m.Event(
             boot_id=self.world.boot_id, seq=self._seq, at=time.time(), kind=kind, text=text, vitals=vitals,
@@ -121,11 +121,11 @@ class Peer:
         self._publisher.send(pack(event))
 
     def lose_events(self, number: int) -> None:
-        """Let so many events be missing."""
+        """Skip so many event numbers."""
         self._seq += number
 
     def advance(self) -> m.Operation:
-        """The running operation enters its next phase; after the last one it ends as `outcome` says."""
+        """Move the running operation to its next phase; after the last one it ends with `outcome`."""
         operation = self.world.operations[-1]
         now = time.time()
         steps = list(operation.steps)
@@ -177,7 +177,7 @@ class Peer:
 
     async def _subscriptions(self) -> None:
         while True:
-            await self._publisher.recv()  # taking it is what makes libzmq send the welcome
+            await self._publisher.recv()  # libzmq sends the welcome only when it is received
 
     async def _answer(self) -> None:
         while True:

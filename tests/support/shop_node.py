@@ -113,7 +113,7 @@ class Node:
         self.stops: list[bool] = []
 
     async def boot(self) -> None:
-        """What a node does on its way up."""
+        """Boot as a node does."""
         release = Catalog(self.root).release("1.0")
         self.code.install()
         follow_sources(self.code, release, release)
@@ -138,7 +138,7 @@ class Node:
         )
 
     def record(self) -> NodeRecord:
-        """What it says of itself."""
+        """The node's record."""
         return NodeRecord(
             name=NAME,
             os_pid=os.getpid(),
@@ -153,7 +153,7 @@ class Node:
         )
 
     def address(self, role: Role = "operator") -> Address:
-        """Where it is, with the cookie of `role`."""
+        """The node's address, with the cookie of `role`."""
         return replace(locate(NAME), cookie=read_cookie(cookie_path(self.root, role)))
 
     @asynccontextmanager
@@ -211,7 +211,7 @@ def write_release(root: Path, vsn: str, modules: Mapping[str, str], appup: str =
 
 @pytest.fixture
 def own_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run directory of the test's own."""
+    """The test's own run directory."""
     path = tmp_path / "run"
     monkeypatch.setenv("NODE_RUNTIME_RUN_DIR", str(path))
     monkeypatch.delenv("HOTDASH_COOKIE_FILE", raising=False)
@@ -220,7 +220,7 @@ def own_run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 async def shop(tmp_path: Path, own_run_directory: Path) -> AsyncIterator[Node]:
-    """A node with release 1.0 of `shop`, up and reachable; 1.1, whose till counts twice, is unpacked."""
+    """A running node with release 1.0 of `shop`; 1.1, whose till counts twice, is unpacked."""
     root = tmp_path / "shop"
     root.mkdir()
     write_release(root, "1.0", MODULES)

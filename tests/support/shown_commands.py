@@ -63,14 +63,14 @@ def commands(document: str) -> Iterator[Command]:
 
 
 def steady(text: str) -> str:
-    """A line without what differs from run to run."""
+    """A line without the parts that change from run to run."""
     for pattern, word in STEADY:
         text = re.sub(pattern, word, text)
     return text.strip()
 
 
 def alike(shown: tuple[str, ...], printed: list[str]) -> bool:
-    """Whether a command printed what the document shows. A wait is a matter of the moment."""
+    """Returns whether a command printed what the document shows. Lines about waiting may differ."""
     want = [line for line in map(steady, shown) if line and line != "TIME waiting"]
     have = [line for line in map(steady, printed) if line and line != "TIME waiting"]
     return _matches(want, have)
@@ -109,14 +109,14 @@ class Walker:
         }
 
     def walk(self, document: Path) -> None:
-        """Run everything that the document shows."""
+        """Run all commands of the document."""
         found = list(commands(document.read_text(encoding="utf-8")))
         assert found, f"{document} shows no commands"
         for command in found:
             self.take(command)
 
     def take(self, command: Command) -> None:
-        """Run one command, and fail unless it does what the document says."""
+        """Run one command, and fail unless its output and exit code are those of the document."""
         deadline = time.monotonic() + PATIENCE
         while True:
             code, printed = self.run(command.line)
@@ -129,7 +129,7 @@ class Walker:
             (self.node / "etc" / "sys.toml").write_text(f"[{self.name}]\nhttp_port = {self.own_port}\n{self.overrides}")
 
     def run(self, line: str) -> tuple[int, list[str]]:
-        """The exit code of a command and what it printed, in the document's names."""
+        """Returns a command's exit code and its output, with the document's names."""
         for shown, own in self.names.items():
             line = line.replace(shown, own)
         if line.startswith("curl "):
@@ -151,7 +151,7 @@ class Walker:
         return done.returncode, printed.split("\n")
 
     def fetched(self, url: str) -> str:
-        """What `curl -s URL` prints; not every machine has it."""
+        """The output of `curl -s URL`, which is not installed on every machine."""
         try:
             with urllib.request.urlopen(url, timeout=10) as answer:
                 return str(answer.read().decode())

@@ -93,7 +93,7 @@ class SmallNode:
         commit_record.save(self.root, known.with_unpacked(vsn) if known else commit_record.first_record(vsn))
 
     def boot(self) -> ReleaseHandler:
-        """What a node does on its way up with the permanent release."""
+        """Boot the permanent release as a node does."""
         known = commit_record.load(self.root)
         assert known is not None
         release = Catalog(self.root).release(known.permanent)
@@ -103,13 +103,13 @@ class SmallNode:
         return self.handle(known.permanent)
 
     def handle(self, vsn: str) -> ReleaseHandler:
-        """A release handler for `vsn`, which runs; it knows all releases that have been written so far."""
+        """A release handler for the running release `vsn`, with all releases written so far."""
         self.handler = ReleaseHandler(self.root, vsn, self.code)
         self.handler.subscribe(self.told.append)
         return self.handler
 
     async def reboot(self) -> ReleaseHandler:
-        """What the next boot of the same directory finds; processes of the user's stay, they are the test's."""
+        """A release handler as after another boot of the same directory; the test's processes stay."""
         await self.handler.stop()
         self.code.uninstall()
         application.unload("shop")
@@ -117,7 +117,7 @@ class SmallNode:
         return self.boot()
 
     async def ended(self, operation: str) -> m.Operation:
-        """The operation once it is over."""
+        """Wait for the operation to end; returns it."""
         await eventually(lambda: self.handler.operation(operation).ended is not None, what="the operation's end")
         await eventually(lambda: self.told and self.told[-1].ended is not None, what="the news of the end")
         return self.handler.operation(operation)

@@ -37,7 +37,7 @@ MIGRATING = (
 """
 )
 
-# A rehearsal finds what fails on a copy of the node. What is to fail in the install itself fails in the node only.
+# A rehearsal would find a failure in its copy of the node, so failures meant for the install happen in the node only.
 ONLY_LIVE = "import os\nNODE = os.getpid()\ndef live():\n    return os.getpid() == NODE\n"
 LIVE = ONLY_LIVE + COUNTER_2
 

@@ -13,7 +13,7 @@ PACKAGES: Final = ("node_runtime", "hotdash")
 
 @cache
 def files(*patterns: str) -> tuple[str, ...]:
-    """The paths of the files below the root that match one of the glob patterns, without what git ignores."""
+    """The paths of the files below the root that match a glob pattern, without files that git ignores."""
     found = {path for pattern in patterns for path in ROOT.glob(pattern) if "__pycache__" not in path.parts}
     return tuple(sorted(str(path.relative_to(ROOT)) for path in found if path.is_file()))
 
@@ -25,7 +25,7 @@ def modules(package: str) -> tuple[str, ...]:
 
 @cache
 def text(path: str) -> str:
-    """What the file contains."""
+    """The contents of a file."""
     return (ROOT / path).read_text(encoding="utf-8")
 
 

@@ -29,24 +29,24 @@ from node_runtime.supervisor import ChildRefused
 from tests.support.waiting import eventually
 
 log: list[tuple[str, str]] = []
-"""What children did, as ("start" | "fail" | "stop", name)."""
+"""The actions of children, as ("start" | "fail" | "stop", name)."""
 faults: dict[str, int] = {}
-"""How many of the next starts of a child fail."""
+"""The number of next starts of a child that fail."""
 ignoring: set[str] = set()
-"""Children that have nothing to do."""
+"""Children whose init ignores."""
 gates: dict[str, asyncio.Event] = {}
 """Children whose start waits for an event."""
 
 
 @pytest.fixture(autouse=True)
 def clean() -> None:
-    """Forget what the test before has done."""
+    """Clear the traces of the test before."""
     for kept in (log, faults, ignoring, gates):
         kept.clear()
 
 
 class Worker(GenServer[str]):
-    """Registered under its name; ends as it is told to."""
+    """A worker registered under its name, which exits on request."""
 
     def init(self, name: str) -> str:
         trap_exit()
@@ -61,7 +61,7 @@ class Worker(GenServer[str]):
 
 
 async def start(name: str, *more: object) -> Pid:
-    """A child that starts as the test wants it."""
+    """Start a child as the test configured it."""
     if name in gates:
         await gates[name].wait()
     if faults.get(name):
@@ -95,7 +95,7 @@ def instances(*args: object, **kwargs: Any) -> ChildSpec:
 
 
 class Sup(Supervisor):
-    """Has the children that it is started with."""
+    """A supervisor of the children that it is started with."""
 
     intensity = 5
 
@@ -129,12 +129,12 @@ async def start_sup(cls: type[Supervisor], *specs: Any) -> Pid:
 
 
 def end(name: str | Pid, reason: object = "trouble") -> None:
-    """Let a worker end with `reason`."""
+    """Make a worker exit with `reason`."""
     cast(name, Worker.stop, reason)
 
 
 async def ended(name: str | Pid, reason: object = "trouble") -> None:
-    """Let a worker end with `reason`, and wait until its supervisor has seen to that."""
+    """Make a worker exit with `reason`, and wait until its supervisor has handled it."""
     end(name, reason)
     await until_ended(name)
     await settled()
@@ -153,7 +153,7 @@ def names() -> list[str]:
 
 
 def statuses() -> dict[str, str]:
-    """What the supervisor says of each child."""
+    """The supervisor's status of each child."""
     return {one.id: one.status for one in supervisor.which_children("sup")}
 
 
@@ -163,7 +163,7 @@ def pids() -> list[Pid]:
 
 
 def state(pid: Pid) -> str:
-    """What a worker was started with."""
+    """The state with which a worker was started."""
     text: str = live_processes.raw_state(pid)
     return text
 
@@ -174,14 +174,14 @@ def logged(what: str) -> list[str]:
 
 
 async def refused(asked: Any) -> str:
-    """The word that a supervisor refuses a request with."""
+    """The error code with which a supervisor refuses a request."""
     with pytest.raises(ChildRefused) as refusal:
         await asked
     return refusal.value.reason
 
 
 async def upgraded(change: Callable[[], None], name: str = "sup") -> live_processes.ReRead:
-    """What a running supervisor makes of a changed class; what it raises is raised after it runs again."""
+    """Change a running supervisor's code; an error is raised after the supervisor is resumed."""
     await live_processes.hold(name, owner="test", timeout=5)
     change()
     try:
@@ -191,6 +191,6 @@ async def upgraded(change: Callable[[], None], name: str = "sup") -> live_proces
 
 
 def kill(pid: Pid) -> None:
-    """End a process from outside."""
+    """Kill a process."""
     node = runtime()
     node.signal(node.find(pid), Pid(0), "kill")

@@ -8,12 +8,12 @@ Log = list[tuple[str, str]]
 
 
 class Refused(Exception):
-    """The word that a management call is refused with."""
+    """The error code with which a management call is refused."""
 
 
 @dataclass(eq=False)
 class Leaf:
-    """A worker. `faults` has how many next starts fail, by id: another worker may get that of one that has ended."""
+    """A worker. `faults` has the number of next starts that fail, by id; a later worker may have the same id."""
 
     id: str
     restart: str
@@ -37,7 +37,7 @@ class Leaf:
 
 @dataclass(eq=False)
 class Sup:
-    """A supervisor. What ends it is told to its own supervisor, `above`."""
+    """A supervisor. It reports its exit to its own supervisor, `above`."""
 
     id: str
     restart: str
@@ -73,7 +73,7 @@ class Sup:
     # ------------------------------------------------------------------ what happens to its children
 
     def ended(self, child: Leaf | Sup, orderly: bool) -> None:
-        """A child has ended by itself."""
+        """Handle the exit of a child."""
         child.running = False
         if child.restart == "permanent" or (child.restart == "transient" and not orderly):
             self._restart(child)
@@ -150,7 +150,7 @@ class Sup:
     # ------------------------------------------------------------------ for looking at
 
     def below(self) -> list[Leaf | Sup]:
-        """Everything that runs below, in start order."""
+        """All running children and their children, in start order."""
         found: list[Leaf | Sup] = []
         for child in self.children:
             if child.running:

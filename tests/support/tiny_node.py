@@ -72,15 +72,15 @@ class TinyNode:
         return said
 
     def tiny(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run bin/tiny; it has to end with `code`, if that is not None."""
+        """Run bin/tiny; its exit code must be `code`, unless that is None."""
         return command(self.script, *words, env=self.environment, code=code)
 
     def hotdash(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run hotdash; it has to end with `code`, if that is not None."""
+        """Run hotdash; its exit code must be `code`, unless that is None."""
         return command("hotdash", *words, env=self.environment, code=code)
 
     def pid(self) -> int | None:
-        """The node's process, as bin/tiny says it; None while there is none."""
+        """The pid that bin/tiny prints; None if no node runs."""
         said = self.tiny("pid", code=None)
         return int(said.stdout) if said.returncode == 0 else None
 
@@ -91,12 +91,12 @@ class TinyNode:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether the process has ended, also where nobody has collected it yet."""
+    """Returns whether the process has ended, also as an unreaped zombie."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def install(tarball: Path, folder: Path) -> TinyNode:
-    """A node that isn't started."""
+    """A node that is not started."""
     node = TinyNode(folder)
     (folder / "run").mkdir(mode=0o700, parents=True)
     unpack(tarball, node.directory)
@@ -105,7 +105,7 @@ def install(tarball: Path, folder: Path) -> TinyNode:
 
 @contextlib.contextmanager
 def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
-    """See to it that nothing of the node is left."""
+    """Stop the node and its parent at the end, however the block ends."""
     try:
         yield node
     finally:
@@ -119,14 +119,14 @@ def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None]
 
 @pytest.fixture(scope="session")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Version to tarball: the tiny project, and one with another page."""
+    """The tarball of each version: the tiny project, and one with another page."""
     folder = tmp_path_factory.mktemp("tiny")
     return {"1.0": tarball_of(folder), "2.0": tarball_of(folder, "2.0", ANOTHER_PAGE)}
 
 
 @pytest.fixture
 def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[TinyNode]:
-    """A node that isn't started."""
+    """A node that is not started."""
     with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as made:
         yield made
 

@@ -28,7 +28,7 @@ def passed(runtime: Runtime, moment: float) -> bool:
 def until(
     condition: Callable[[], object], what: str, *, within: float = 60.0, shown: Callable[[], object] = str
 ) -> None:
-    """The same for what another process or thread makes true, without an event loop; `shown()` is told on failure."""
+    """The same for other processes and threads, without an event loop; a failure includes `shown()`."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:

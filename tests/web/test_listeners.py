@@ -20,7 +20,7 @@ from node_runtime.web import PlainTextResponse, Request, Response, Route
 from tests.support.waiting import eventually
 
 doors: list[asyncio.Event] = []
-"""What `patient` waits for: the last one. Each test has its own, since an event belongs to a loop."""
+"""The events that `patient` waits for, the last one. Each test has its own, since an event belongs to a loop."""
 
 
 def hello(_request: Request) -> Response:
@@ -69,7 +69,7 @@ async def site() -> AsyncIterator[int]:
 
 @pytest.fixture
 def handlers() -> Iterator[ModuleType]:
-    """A module that can be changed as an upgrade does."""
+    """A module that a test can change as an upgrade does."""
     module = sys.modules["handlers"] = ModuleType("handlers")
     exec("from node_runtime.web import PlainTextResponse\ndef now(_): return PlainTextResponse('one')", vars(module))
     yield module

@@ -98,7 +98,7 @@ def test_the_parts_of_containers_and_objects_have_names() -> None:
 
 
 class Bomb(Exception):
-    """Some code of the value has run."""
+    """Raised if any code of the value runs."""
 
 
 class LoudMeta(type):
@@ -183,7 +183,7 @@ def test_deep_long_and_heavy_values_are_cut_and_say_how_much_is_missing() -> Non
     assert "int" in describe(1 << 1_000_000).text
     heavy = [{f"{i}-{j}": "y" * 900 for j in range(200)} for i in range(200)]
     assert len(pack(describe(heavy))) < MAX_REQUEST
-    while deep:  # by hand, or the interpreter's own destructor nests as deep
+    while deep:  # taken apart by hand, or the interpreter's destructor would recurse as deep
         deep = deep.pop()
 
 

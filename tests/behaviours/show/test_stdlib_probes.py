@@ -111,7 +111,7 @@ async def test_changes_of_the_event_loops_schedule_are_detected() -> None:
     await asyncio.sleep(0)
     for value in (timer, future, task):
         if type(value).__module__ == "uvloop.loop":
-            continue  # its timers are all in C
+            continue  # its timers are all in C, where they cannot be read
         before = noted(value)
         assert before.still_fits()
         value.cancel()

@@ -33,12 +33,12 @@ from node_runtime import (
 from tests.support.waiting import eventually
 
 refusals: list[tuple[str, tuple[Pid, ...]]] = []
-"""Who was told that its call could never be answered, and the circle."""
+"""The processes that got a Deadlock, with its cycle."""
 began: list[str] = []
-"""Who has begun to ask."""
+"""The processes that have started to call."""
 gate: asyncio.Event
 questions: dict[str, Callable[[], Awaitable[object]]] = {}
-"""What a child asks, by its name, when it is told to or ends."""
+"""The request of each child, by name, made on demand or in terminate."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ async def clean() -> None:
 
 
 class Asker(GenServer[str]):
-    """Asks, in a callback or at its end, what makes no sense then."""
+    """Makes a request that must be a deadlock, in a callback or in terminate."""
 
     async def init(self, name: str) -> str:
         trap_exit()
@@ -96,7 +96,7 @@ async def ask_the_shop() -> object:
 
 
 async def supervisor_stop(name: str) -> None:
-    """The supervisor is suspended, so it stops at once."""
+    """Stop a suspended supervisor, which stops at once."""
     await sys.suspend(name, owner="test")
     await gen_server.stop(name)
 
@@ -131,7 +131,9 @@ async def test_a_child_that_waits_for_its_supervisor_gets_a_deadlock_when_the_su
     questions["a"] = ask_the_shop
     starting = asyncio.ensure_future(supervisor.start_child("shop", asker("slow")))
     await eventually(lambda: whereis("slow"))
-    ending = asyncio.ensure_future(supervisor.terminate_child("shop", "a"))  # is in the mailbox before what a asks
+    ending = asyncio.ensure_future(
+        supervisor.terminate_child("shop", "a")
+    )  # arrives in the mailbox before the request of a
     await asyncio.sleep(0)
     cast("a", Asker.ask)
     await eventually(lambda: began == ["a"])
@@ -203,7 +205,7 @@ class Bakery(Application):
 
 
 class Worker(GenServer[object]):
-    """Ends with the reason that it is started with when it is told to shut down."""
+    """Exits at shutdown with the reason that it was started with."""
 
     def init(self, reason: object) -> object:
         trap_exit()
@@ -223,7 +225,7 @@ def worker(name: str, *reason: object, **more: Any) -> ChildSpec:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """Of which children the log says that they did not shut down in order, and why."""
+    """The children with a shutdown error in the log, with the reason."""
     reports: list[Any] = [getattr(record, "report", None) for record in caplog.records]
     return [(one.child, one.reason) for one in reports if getattr(one, "context", None) == "shutdown_error"]
 
@@ -237,7 +239,7 @@ async def test_a_child_that_exits_before_its_shutdown_signal_is_reported(
 ) -> None:
     await supervisor.start_link(AllShop, worker("a"), worker("b"), worker("c"), name="shop")
     before = pids()
-    exit(before[0], "kill")  # the supervisor stops the others because of it, and has not heard of the next one yet
+    exit(before[0], "kill")  # the supervisor stops the others because of it, and does not know of the next exit yet
     exit(before[1], "kill")
     await eventually(lambda: len(pids()) == 3 and not set(pids()) & set(before))
     assert told(caplog) == [("b", "killed")]
@@ -272,7 +274,7 @@ async def test_an_instance_that_exits_before_its_shutdown_signal_is_reported(
 async def test_only_abnormal_exits_at_shutdown_are_reported(
     runtime: Runtime, caplog: pytest.LogCaptureFixture, restart: Any, reason: object, reported: bool
 ) -> None:
-    """As supervisor:shutdown/1 of OTP has it."""
+    """As in OTP's supervisor:shutdown/1."""
     shop = await supervisor.start_link(Shop, worker("a", reason, restart=restart), name="shop")
     exit(shop, "shutdown")
     assert await until_ended(shop) == "shutdown"

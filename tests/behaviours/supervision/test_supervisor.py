@@ -37,7 +37,7 @@ from tests.support.waiting import eventually, passed
 
 log: list[object] = []
 fail: dict[str, int] = {}
-"""How many starts of a child are to fail."""
+"""The number of next starts of a child that fail."""
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ class StrictSup(Sup):
 
 
 async def crash(name: str) -> None:
-    """End a worker abnormally and wait until its supervisor is done with that."""
+    """Crash a worker and wait until its supervisor has handled it."""
     cast(name, Worker.stop, "trouble")
     await until_ended(name)
     await settled()

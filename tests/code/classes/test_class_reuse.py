@@ -22,7 +22,7 @@ pytest_plugins = ["tests.support.code_shop"]
 
 
 def old_namespace(app: App) -> weakref.ref[object]:
-    """A weak reference to something that only the old namespace of `a` keeps."""
+    """A weak reference to an object that only the old namespace of `a` holds."""
 
     class Token:
         pass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.support.code_shop"]
 
 CIRCLE = {"za": "import zb\nX = {n}\ndef f():\n    return zb.Y\n", "zb": "from za import X\nY = {n}\n"}
-"""It can be imported by `import zb`, and not by `import za`."""
+"""A cycle that `import zb` can import and `import za` cannot."""
 
 
 def circle(n: int, *names: str) -> dict[str, str]:

@@ -28,7 +28,7 @@ def booted(app: App, **modules: str) -> list[Any]:
 
 
 def warnings(app: App, **modules: str) -> tuple[str, ...]:
-    """What a batch warns of; it is dropped afterwards."""
+    """The warnings of a batch, which is discarded."""
     batch = app.prepare(**modules)
     batch.discard()
     return batch.warnings()
@@ -168,7 +168,7 @@ def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
 
 @pytest.fixture
 def prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As much of prometheus_client as matters here, which isn't installed for the tests."""
+    """The relevant part of prometheus_client, which is not installed for the tests."""
     library = types.ModuleType("prometheus_client")
     names: set[str] = set()
 

@@ -54,7 +54,7 @@ def write(small: SmallNode, vsn: str, steps: tuple[str, ...], **modules: str) ->
 
 
 class Callers:
-    """Ask everybody every millisecond, whether the earlier questions are answered or not, each with its own number."""
+    """Call every server every millisecond, each with a new number, without waiting for earlier replies."""
 
     def __init__(self) -> None:
         self.numbers = count(1)
@@ -79,7 +79,7 @@ class Callers:
 
 @asynccontextmanager
 async def callers() -> AsyncIterator[Callers]:
-    """When they have ended, every question has been answered."""
+    """Callers whose every request has a reply when they end."""
     asking = Callers()
     task = asyncio.create_task(asking.ask_all())
     try:
@@ -98,7 +98,7 @@ def seen(name: str) -> list[int]:
 
 
 class Identical:
-    """A thing that equals only itself, and stays alive so that no other can take its place."""
+    """A wrapper that equals only the same object, and keeps it alive so that its id is not reused."""
 
     def __init__(self, thing: object) -> None:
         self.thing = thing
@@ -114,7 +114,7 @@ class Identical:
 
 
 def picture(small: SmallNode) -> dict[str, Any]:
-    """All that must be what it was."""
+    """Everything that must be unchanged."""
     node = runtime()
     states = {}
     for pid, process in node.processes.items():
@@ -141,7 +141,7 @@ def picture(small: SmallNode) -> dict[str, Any]:
 
 
 async def check(shop: SmallNode, vsn: str, outcome: str, *words: str) -> None:
-    """Going to `vsn` fails, and nothing is left of it; nobody who asked meanwhile has lost anything."""
+    """Check that an install of `vsn` fails without traces, and that no caller lost a reply meanwhile."""
     before = picture(shop)
     noted = {name: list(seen(name)) for name in SERVED}
     async with callers() as asking:
@@ -164,7 +164,7 @@ async def test_a_fault_after_any_instruction_leaves_everything_as_it_was(shop: S
 
 
 LIVE = f"__import__('os').getpid() == {os.getpid()}"
-"""True in the node itself, and not in the copy of it where a rehearsal would find the fault before."""
+"""True in the node itself, false in the copy in which a rehearsal would find the fault before."""
 
 FAULTS: dict[str, Callable[[], dict[str, str]]] = {
     "a code_change that raises": lambda: {

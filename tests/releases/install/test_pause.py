@@ -49,7 +49,7 @@ SCRIPT = """
 
 
 async def in_the_middle(small: SmallNode, last: str = "") -> Any:
-    """A node whose install waits at a gate, with everybody held; returns the module with the gate."""
+    """A node whose install waits at a gate, with all processes held; returns the module with the gate."""
     small.write("1", {"shop.counter": COUNTER, "shop.gates": GATES})
     small.write("2", {"shop.counter": MIGRATING, "shop.gates": GATES}, SCRIPT.replace("LAST", last))
     small.boot()

@@ -16,7 +16,7 @@ SOFT = ["soft_purge", "soft_purge"]
 
 
 def app(name: str, vsn: str, modules: dict[str, str] | str, up: Any = (), down: Any = ()) -> AppView:
-    """An application; `modules` in short is words, each a module whose content is the version."""
+    """An application; `modules` may be words, each a module whose content is the version."""
     hashes = dict.fromkeys(modules.split(), vsn) if isinstance(modules, str) else modules
     ways = [tuple(Entry(other, tuple(map(parse, steps))) for other, steps in way) for way in (up, down)]
     return AppView(name, vsn, hashes, ways[0], ways[1])

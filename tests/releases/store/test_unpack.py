@@ -33,14 +33,14 @@ Member = tuple[tarfile.TarInfo, bytes]
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file below, but for the ones that only say when something was done."""
+    """Every file below, except those that only record times."""
     return {
         path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
     }
 
 
 def small(vsn: str = "1", files: dict[str, bytes] | None = None, name: str = "r") -> tuple[Manifest, dict[str, bytes]]:
-    """A release that no build made, as small as can be."""
+    """A minimal release that no build made."""
     files = files if files is not None else {"bin/r": b"#!", f"lib/a-{vsn}/src/a.py": f"v = {vsn!r}".encode()}
     manifest = Manifest(
         name=name,
@@ -153,7 +153,7 @@ def test_a_flipped_bit_is_refused_wherever_it_changes_anything(node: Path, tmp_p
     for place in range(len(data)):
         flipped = bytearray(data)
         flipped[place] ^= 1 << place % 8
-        if is_still(content, flipped):  # gzip's own time and file name, and what pads its last bits
+        if is_still(content, flipped):  # gzip's time and file name, and the padding of the last bits
             harmless += 1
             continue
         tarball.write_bytes(flipped)
@@ -282,7 +282,7 @@ def test_the_script_of_the_permanent_release_stays_the_nodes_parent(node: Path, 
 def test_leftovers_of_a_crash_are_removed_and_the_next_try_succeeds(node: Path, tmp_path: Path) -> None:
     tarball = packed(tmp_path / "r-2.tar.gz", members(*small("2")))
     before = tree(node)
-    # As if the process had been killed after the renames, before the record; and another one while it staged.
+    # As if one process was killed after the renames and before the record, and another one during staging.
     shutil.copytree(node / "lib/a-1", node / "lib/a-2")
     (node / "releases/2").mkdir()
     (node / "releases/2/manifest.json").write_text("torn")
