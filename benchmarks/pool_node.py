@@ -136,8 +136,8 @@ class Client:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What became of an upgrade. Seconds: the client's longest gap until the hold and from it on, and the whole install
-    but for the preparation of the code and the rehearsal."""
+    """The outcome of an upgrade. Seconds: the client's longest gap before the hold and after it, and of the install,
+    without the preparation of the code and the rehearsal."""
 
     operation: Operation
     gap_before: float

@@ -55,13 +55,13 @@ CRASHES: Final = 0.01
 """The share of all processes that crash per second."""
 WARM_UP: Final = 30.0
 WEAR: Final = 0.05
-"""The same in the warm-up: each process ends at least once, for one that was restarted holds a little more than one
-that began together with all the others."""
+"""The same in the warm-up, where each process crashes at least once: a restarted process uses slightly more memory than
+one that started together with all others."""
 SAMPLE: Final = 2.5
 NOISE: Final = {"blocks": 0.01, "bytes": 0.05}
-"""By how much the median of the last third of the samples may lie above that of the first third.
+"""The permitted growth of the median from the first third of the samples to the last third.
 
-What Python has allocated (`blocks`) is the measure of a leak; the resident bytes also grow as free memory is scattered.
+Python's allocated `blocks` measure a leak; the resident bytes also grow by fragmentation.
 """
 
 

@@ -83,9 +83,7 @@ async def bystander() -> AsyncIterator[Pid]:
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("method", [Leaver.plain, Leaver.later])
-async def test_a_callback_that_raises_a_base_exception_is_a_crash(
-    bystander: Pid, method: Any, error: BaseException
-) -> None:
+async def test_a_callback_that_raises_base_exception_crashes(bystander: Pid, method: Any, error: BaseException) -> None:
     asked, told = await gen_server.start(Leaver), await gen_server.start(Leaver)
     with pytest.raises(Exit) as ended:
         await call(asked, method, error)
@@ -105,9 +103,7 @@ async def test_an_init_that_raises_a_base_exception_fails_the_start(bystander: P
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("cls", [LeavesAtLast, LeavesAtLastLater])
-async def test_a_terminate_that_raises_a_base_exception_is_a_crash(
-    bystander: Pid, cls: Any, error: BaseException
-) -> None:
+async def test_a_terminate_that_raises_base_exception_crashes(bystander: Pid, cls: Any, error: BaseException) -> None:
     pid = await gen_server.start(cls, error)
     ended = asyncio.ensure_future(until_ended(pid))
     await asyncio.sleep(0)
@@ -118,9 +114,7 @@ async def test_a_terminate_that_raises_a_base_exception_is_a_crash(
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("begin", [spawn, spawn_task])
-async def test_a_coroutine_that_raises_a_base_exception_is_a_crash(
-    bystander: Pid, begin: Any, error: BaseException
-) -> None:
+async def test_a_coroutine_that_raises_base_exception_crashes(bystander: Pid, begin: Any, error: BaseException) -> None:
     async def leaves() -> None:
         await asyncio.sleep(0)
         raise error

@@ -464,9 +464,7 @@ def test_a_node_that_crashes_on_a_full_disk_is_booted_again(running: TinyNode) -
     pid = running.pid()
     assert pid is not None
     (running.run_directory / f"{NAME}.json").unlink()
-    resource.prlimit(
-        parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY)
-    )  # the processes that it starts inherit the limit
+    resource.prlimit(parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # its children inherit that
     os.kill(pid, signal.SIGKILL)
 
     def reborn() -> psutil.Process | None:

@@ -141,7 +141,7 @@ async def test_ensure_loaded_many_kill(app: App, gate: Gate) -> None:
 
 
 def test_replace_path(app: App) -> None:
-    """After a move of an application, loaded modules stay, others come from the new directory, unlisted ones are gone."""
+    """After an application moved, loaded modules stay, others come from the new directory, unlisted ones are gone."""
     app.boot(loaded="X = 1\n", later="X = 1\n", dropped="X = 1\n")
     loaded = imported("loaded")
     app.boot(loaded="X = 2\n", later="X = 2\n")

@@ -267,7 +267,7 @@ async def test_a_caller_that_gave_up_gets_no_late_answer(runtime: Runtime) -> No
     assert await call(pid, Server.answer_all, "late") == 1
 
 
-# ------------------------------------------------------------------ nobody waits for ever
+# ------------------------------------------------------------------ no caller waits for ever
 
 
 async def test_calling_self(runtime: Runtime) -> None:

@@ -256,7 +256,7 @@ def start_parting() -> Pid:
 
 
 async def test_simple_one_for_one_shutdown(runtime: Runtime) -> None:
-    """supervisor_SUITE:simple_one_for_one_shutdown. All instances are told at once and share one time limit."""
+    """supervisor_SUITE:simple_one_for_one_shutdown. All instances get the exit signal at once and share one timeout."""
     pid = await start_sup(SimpleSup, ChildSpec("slow", f"{__name__}:start_slow", shutdown=0.2))
     for _ in range(3):
         await supervisor.start_child("sup", [])
@@ -282,7 +282,7 @@ async def start_slow() -> Pid:
 
 
 async def test_order_of_children(runtime: Runtime) -> None:
-    """supervisor_SUITE:order_of_children. Down in reverse, up in order, whoever it was that ended."""
+    """supervisor_SUITE:order_of_children. Stops are in reverse order and starts in order, for any crashed child."""
     pid = await start_sup(RestSup, *(child(name) for name in "abcde"))
     assert logged("start") == list("abcde")
     log.clear()
@@ -327,7 +327,7 @@ async def test_simple_one_for_one_restart_ignore(runtime: Runtime) -> None:
 
 
 async def test_sup_start_ignore_init(runtime: Runtime) -> None:
-    """supervisor_SUITE:sup_start_ignore_init. The starter is told, and nothing stays."""
+    """supervisor_SUITE:sup_start_ignore_init. The starter gets the result, and nothing remains."""
 
     class Idle(Supervisor):
         def children(self) -> list[ChildSpec]:

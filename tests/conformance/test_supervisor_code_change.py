@@ -74,7 +74,7 @@ async def begin(*specs: Any, **flags: Any) -> None:
 
 
 async def test_code_change_flags(runtime: Runtime) -> None:
-    """supervisor_SUITE:code_change. Flags are the new ones at once; nobody is disturbed."""
+    """supervisor_SUITE:code_change. New flags apply at once, without effect on children."""
     await begin(child("a"))
     before = whereis("a")
     back_off = BackOff()

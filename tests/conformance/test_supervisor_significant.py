@@ -83,7 +83,7 @@ async def test_one_that_is_being_restarted_counts_as_alive(runtime: Runtime) -> 
 
 
 async def test_significant_by_hand(runtime: Runtime) -> None:
-    """supervisor_SUITE:any_significant_*. One that somebody terminates has not ended by itself."""
+    """supervisor_SUITE:any_significant_*. A terminated child has not exited by itself."""
     pid = await start_sup(AnySup, significant("a"), significant("b", "temporary"))
     await supervisor.terminate_child("sup", "a")
     await supervisor.terminate_child("sup", "b")
@@ -145,7 +145,7 @@ async def test_significant_simple(runtime: Runtime) -> None:
 
 
 async def test_significant_start_child(runtime: Runtime) -> None:
-    """supervisor_SUITE:nonsignificant_*. What is refused at the start is refused later, too."""
+    """supervisor_SUITE:nonsignificant_*. A child refused at the start is refused later, too."""
     await start_sup(Sup)
     assert await refused(supervisor.start_child("sup", significant("a"))) == "bad_spec"
     assert (names(), whereis("a")) == ([], None)

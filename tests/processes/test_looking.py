@@ -48,7 +48,7 @@ class Worker(GenServer[int]):
         await event.wait()
 
     async def start_on_the_side(self, event: asyncio.Event) -> None:
-        asyncio.create_task(event.wait(), name="aside")  # noqa: RUF006  # nobody keeping it is the point
+        asyncio.create_task(event.wait(), name="aside")  # noqa: RUF006  # that nothing keeps it is the point
 
 
 async def test_the_async_callback_and_its_await_are_known(runtime: Runtime) -> None:

@@ -90,7 +90,7 @@ class Beginner(GenServer[None]):
 
 
 async def taken(asked: Awaitable[object]) -> None:
-    """Await a request and return its outcome, result or error."""
+    """Await a request, and ignore the errors that it may have."""
     with suppress(Exit, ChildRefused, sys.NotHeld):
         await asked
 

@@ -145,7 +145,7 @@ class FrailNode:
         return self.ask(methods.OPERATION, m.GetOperation())
 
     def holds(self) -> bool:
-        """Returns whether an install has held processes; false if there is none yet."""
+        """Returns whether the newest operation is holding processes; false if there is none yet."""
         known = self.ask(methods.OPERATIONS, m.Limit()).operations
         return bool(known) and known[-1].phase == "holding"
 

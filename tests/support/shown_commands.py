@@ -86,7 +86,7 @@ def _matches(want: list[str], have: list[str]) -> bool:
 
 @dataclass
 class Walker:
-    """Types a document's commands in a place of its own: other folders, another port, nobody else's nodes.
+    """Runs a document's commands in isolation: its own folders, its own port, no other nodes.
 
     `overrides` is what the node's etc/sys.toml says beside the port.
     """

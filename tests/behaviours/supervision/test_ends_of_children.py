@@ -131,9 +131,7 @@ async def test_a_child_that_waits_for_its_supervisor_gets_a_deadlock_when_the_su
     questions["a"] = ask_the_shop
     starting = asyncio.ensure_future(supervisor.start_child("shop", asker("slow")))
     await eventually(lambda: whereis("slow"))
-    ending = asyncio.ensure_future(
-        supervisor.terminate_child("shop", "a")
-    )  # arrives in the mailbox before the request of a
+    ending = asyncio.ensure_future(supervisor.terminate_child("shop", "a"))  # before the request of a
     await asyncio.sleep(0)
     cast("a", Asker.ask)
     await eventually(lambda: began == ["a"])
@@ -201,7 +199,7 @@ class Bakery(Application):
         return await supervisor.start_link(Shop, asker("a"), name="shop")
 
 
-# ------------------------------------------------------------------ what is told
+# ------------------------------------------------------------------ reports
 
 
 class Worker(GenServer[object]):
