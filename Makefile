@@ -13,7 +13,7 @@ help:
 	@echo "make test         set up and run the tests"
 	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
 	@echo "make fuzz         the tests of random schedules, trees and loads, for minutes instead of seconds"
-	@echo "make lint         ruff, mypy --strict, the import contracts"
+	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
@@ -53,6 +53,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest tests/conventions
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -1,1 +1,1 @@
-"""What hotdash's runtime costs, measured beside its peers: `make bench`. The figures stand in docs/performance.md."""
+"""Benchmarks of hotdash's runtime beside its peers: `make bench`. docs/performance.md has the figures."""

@@ -1,4 +1,4 @@
-"""The actor that everybody writes: an asyncio.Queue and a task that reads it, with nothing around them."""
+"""The plain asyncio actor: an asyncio.Queue and a task that reads it, nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Mail = tuple[int, "asyncio.Future[int] | None"]
 
 
 class Actor:
-    """Counts. A request is a number and the future of its answer, or None for a cast."""
+    """Counts. A request is a number and the future of its reply, or None for a cast."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class Actor:
 
 
 class AsyncActor(Actor):
-    """The same with a handler that may await."""
+    """The same with an async handler."""
 
     async def live(self) -> None:
         get = self.mail.get
@@ -84,7 +84,7 @@ class Player(Actor):
 
 
 async def awaited(actor: Actor, count: int) -> Figures:
-    """Casts by `await queue.put()`, as many write it, though a queue without a bound never lets them wait."""
+    """Casts by `await queue.put()`, as is common, although an unbounded queue never blocks."""
 
     async def cast(number: int) -> None:
         await actor.mail.put((number, None))
@@ -135,7 +135,7 @@ async def spawns(count: int) -> Figures:
 
 
 async def starts(count: int) -> Figures:
-    """Actors that have begun to read their mail."""
+    """Start actors, and wait until they read their queues."""
     kept: list[Actor] = []
     with span() as time:
         for _ in range(count // 1000):
@@ -145,7 +145,7 @@ async def starts(count: int) -> Figures:
 
 
 async def children() -> Figures:
-    """Nobody supervises them: they stand in a dict by name."""
+    """Actors in a dict by name, without a supervisor."""
     before = resident()
     actors: dict[str, Actor] = {}
     with span() as start:

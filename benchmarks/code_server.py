@@ -1,9 +1,9 @@
-"""The code server: `python -m benchmarks.code_server [ROUNDS]`, with each interpreter that is to be measured.
+"""The code server's cost: `python -m benchmarks.code_server [ROUNDS]`, run by each interpreter to be measured.
 
-Every figure is measured in a fresh OS process in each round. What is shown are medians; a stop is the worst of a
-round's, and the median of these. Times are the OS process's processor time: nothing here waits for anything but
-the interpreter's lock, and who holds that is counted, so what else the machine does makes no stops. The garbage
-collector is set as a node sets it.
+Each round measures every figure in a fresh OS process. The output shows medians over the rounds; a stop is the
+longest one of a round. Times are processor time of the OS process. Nothing here waits for anything but the
+interpreter's lock, and the thread that holds the lock is counted, so other load on the machine adds no stops.
+The garbage collector is configured as in a node.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SECONDS: Final = 300
 MODULES: Final = 1000
 OBJECTS: Final = 1_000_000
 CALLS: Final = 100_000
-"""Times ten calls, written out one after the other so that the loop weighs little."""
+"""Times ten calls, written out so that the loop costs little."""
 QUESTIONS: Final = 100
 
 Figures = dict[str, float]
@@ -106,7 +106,7 @@ def milliseconds(act: Callable[[], object]) -> float:
 
 
 def call(root: Path) -> Figures:
-    """Nanoseconds of a qualified call, the two kinds of module in turn."""
+    """Nanoseconds of a qualified call, for both kinds of module in turn."""
     App(root, CALLEE)
     plain = ModuleType("plain")
     exec(CALLEE, plain.__dict__)
@@ -144,7 +144,7 @@ def commit_carrying(root: Path) -> Figures:
 
 
 def held(root: Path) -> Figures:
-    """The longest that the event loop stood still while somebody asked, beside a large heap."""
+    """The longest stop of the event loop during a request, with a large heap."""
     heap = [{"number": number, "rest": [number]} for number in range(OBJECTS // 2)]
     gc.collect()
     app = App(root, LARGE)
@@ -160,7 +160,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
 
     free_stop = await _worst_stop(free for _ in range(QUESTIONS))
     server.soft_purge("m0")
-    heap.append(module.C0())  # somewhere in a million objects
+    heap.append(module.C0())  # one object among a million
     server.prepare(app.write(2)).commit()
 
     async def kept() -> None:
@@ -181,7 +181,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
 
 
 async def _worst_stop(questions: Iterable[Callable[[], Any]]) -> float:
-    """Milliseconds between two turns of the loop, at worst, while one question after the other is asked."""
+    """The most milliseconds between two turns of the loop during consecutive requests."""
     worst, stop = 0.0, False
 
     async def tick() -> None:
@@ -242,7 +242,7 @@ GOALS: Final = {
     ("held", "sweep"): 10.0,
     ("held", "holders"): 10.0,
 }
-"""At most."""
+"""Upper limits."""
 
 
 # ------------------------------------------------------------------ measuring and showing
@@ -265,7 +265,7 @@ def measure(rounds: int) -> dict[tuple[str, str], float]:
 
 
 def table(medians: dict[tuple[str, str], float]) -> list[str]:
-    """All figures beside their goals, in Markdown."""
+    """All figures with their goals, in Markdown."""
     lines = [f"| Python {python_version()} | | goal | |", "| --- | ---: | ---: | --- |"]
     for figure, (_, titles) in FIGURES.items():
         for unit, title in titles.items():

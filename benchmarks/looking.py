@@ -1,9 +1,9 @@
-"""What it costs a node to be looked at: `python -m benchmarks.looking [SIZE…]`, by default 10,000 and 100,000.
+"""The cost of observing a node: `python -m benchmarks.looking [SIZE…]`, by default 10,000 and 100,000 servers.
 
-A node with so many servers is asked for its whole picture once a second by a client in another OS process, as a
-dashboard does, while another one asks one of its servers every millisecond. Printed are the longest that this one had
-to wait, before and meanwhile, and the share of a core that the node needs, in both cases. The wait is in the node's
-processor time, its control thread's included, so that what else the machine does is no part of it.
+A client in another OS process fetches the node's whole snapshot once a second, as a dashboard does. Meanwhile a task
+calls one of the servers every millisecond. The output shows the longest wait of such a call and the share of a core
+that the node uses, both before and during the observation. The wait is measured in the node's processor time, which
+includes its control thread, so other load on the machine does not count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from time import perf_counter, process_time
 from typing import Final
 
 from node_runtime import Pid, Runtime, call_within, supervisor
-from node_runtime.code import current
+from node_runtime.code import CodeServer, current
 from node_runtime.control import Control
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client as Operator
@@ -30,12 +30,12 @@ from node_runtime.protocol.run_directory import NodeAddress
 from .pool_node import boot, write_release
 
 LOOKS: Final = 10
-"""Pictures that are asked for, one a second."""
+"""Snapshots to request, one per second."""
 SIZES: Final = ["10000", "100000"]
 
 
 async def look(port: str, cookie: str) -> None:
-    """The other OS process: ask for a picture once a second, and print how long an answer took at most."""
+    """The other OS process: request a snapshot once a second, and print the longest response time."""
     address = NodeAddress(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
     longest = 0.0
     async with Operator.connect(address, user="bench", client_name="bench") as operator:
@@ -48,7 +48,7 @@ async def look(port: str, cookie: str) -> None:
 
 
 class Asker:
-    """Asks a server every millisecond; `gap` is the most processor time that went by until the answer, in seconds."""
+    """Calls a server every millisecond; `gap` is the most processor time until the reply, in seconds."""
 
     def __init__(self, server: Pid) -> None:
         self.gap = 0.0
@@ -64,7 +64,7 @@ class Asker:
             self.gap = max(self.gap, process_time() - before)
 
     async def meanwhile(self, until: Awaitable[object]) -> tuple[float, float]:
-        """The gap, and the share of a core that the node needs, until then."""
+        """The gap, and the share of a core that the node uses, until `until` is done."""
         self.gap = 0.0
         began, used = perf_counter(), process_time()
         await until
@@ -77,7 +77,7 @@ async def looked_at(size: int) -> None:
         root = Path(directory)
         write_release(root, "1")
         async with Runtime() as runtime:
-            handler = boot(root)
+            handler = boot(root, CodeServer())
             await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
             first = await supervisor.start_child("pool_top", [1])
             assert first is not None

@@ -1,4 +1,4 @@
-"""How every candidate measures, so that all of them do it alike."""
+"""The measurements that all candidates share."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from node_runtime.cli.node import GC_YOUNG_THRESHOLD
 
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 BATCH: Final = 1000
-"""Casts in a row before one call makes sure that they have been handled."""
+"""Consecutive casts before a call that waits until they are handled."""
 CLIENTS: Final = 100
 QUEUED: Final = 1_000_000
-"""Messages that wait in the mailbox beside which a quiet process has to answer."""
+"""Messages in a mailbox while another, quiet process has to reply."""
 PERIOD: Final = 0.001
-"""Seconds between two questions to the quiet process."""
+"""Seconds between two calls to the quiet process."""
 
 Figures = dict[str, float]
 
@@ -38,7 +38,7 @@ class Span:
 
 @contextmanager
 def span() -> Iterator[Span]:
-    """Measure the wall time of a block, which begins without garbage."""
+    """Measure the wall time of a block, after a garbage collection."""
     gc.collect()
     measured = Span()
     began = perf_counter()
@@ -47,7 +47,7 @@ def span() -> Iterator[Span]:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has in use, garbage collected first."""
+    """Resident bytes of this process, after a garbage collection."""
     gc.collect()
     with open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) * PAGE
@@ -59,8 +59,9 @@ def wanted() -> tuple[str, bool]:
 
 
 def run(figures: Callable[[str], Awaitable[Figures]]) -> None:
-    """Measure what the command line asks for on an event loop of its kind, print it, and end without cleaning up."""
+    """Measure the figure of the command line on its event loop, print it, and exit without cleaning up."""
     what, fast = wanted()
+    factory: Callable[[], asyncio.AbstractEventLoop]
     if fast:
         import uvloop
 
@@ -76,13 +77,13 @@ def run(figures: Callable[[str], Awaitable[Figures]]) -> None:
 
 
 def show(figures: Figures) -> None:
-    """Print the figures for the parent, and end: what is left of threads and tasks is of no interest."""
+    """Print the figures for the parent, and exit at once: remaining threads and tasks do not matter."""
     print(json.dumps(figures), flush=True)
     os._exit(0)
 
 
 async def in_turn(call: Callable[[], Awaitable[object]], count: int) -> Figures:
-    """Calls per second of one client that waits for each answer."""
+    """Calls per second of one client that waits for each reply."""
     for _ in range(count // 10):
         await call()
     with span() as time:
@@ -92,7 +93,7 @@ async def in_turn(call: Callable[[], Awaitable[object]], count: int) -> Figures:
 
 
 async def at_once(call: Callable[[], Awaitable[object]], count: int) -> Figures:
-    """Calls per second of a hundred clients, each of which waits for its answers."""
+    """Calls per second of a hundred clients, each of which waits for its replies."""
 
     async def client(calls: int) -> None:
         for _ in range(calls):
@@ -116,7 +117,7 @@ async def until_handled(cast: Callable[[], object], call: Callable[[], Awaitable
 
 
 async def worst_delay(ask: Callable[[], Awaitable[object]], done: Callable[[], bool]) -> Figures:
-    """The longest that somebody who asks every millisecond had to wait for an answer, in milliseconds."""
+    """The longest wait of a client that calls every millisecond, in milliseconds."""
     worst = 0.0
     while True:
         planned = perf_counter() + PERIOD

@@ -1,4 +1,4 @@
-"""hotdash's own processes. Whoever asks is a process too, as in a node."""
+"""hotdash's own processes. The caller is a process too, as in a node."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Counter(GenServer[int]):
 
 
 class Player(GenServer["asyncio.Future[None]"]):
-    """Sends each ball back to whom it came from, until none is left."""
+    """Sends each ball back to its sender, until none is left."""
 
     def init(self, over: asyncio.Future[None]) -> asyncio.Future[None]:
         return over
@@ -83,7 +83,7 @@ class Workers(Supervisor):
 
 
 class Alike(Supervisor):
-    """Any number of workers by one specification."""
+    """Any number of workers with one specification."""
 
     strategy = "simple_one_for_one"
 
@@ -101,7 +101,7 @@ async def messages(count: int) -> Figures:
 
 
 async def receives(count: int) -> Figures:
-    """Two plain processes that read their own mail."""
+    """Two plain processes that read their own mailboxes."""
 
     async def play() -> None:
         peer, balls = await receive()
@@ -153,7 +153,7 @@ async def children() -> Figures:
 
 
 async def alike() -> Figures:
-    """Registered, and supervised by one specification for all."""
+    """Registered, and supervised with one specification for all."""
     top = await supervisor.start_link(Alike)
     before = resident()
     for number in range(CHILDREN):
@@ -162,7 +162,7 @@ async def alike() -> Figures:
 
 
 async def watched() -> Figures:
-    """Calls to a server that a hundred processes are linked to and a hundred watch."""
+    """Calls to a server with a hundred links and a hundred monitors."""
     await gen_server.start(Counter, name="watched")
     server = whereis("watched")
     assert server is not None
@@ -186,7 +186,7 @@ async def recorded(record: Callable[[str], object]) -> Figures:
 
 
 async def monitors(count: int) -> Figures:
-    """A monitor, and its end."""
+    """A monitor, set and removed."""
     await gen_server.start(Counter, name="watched")
     with span() as time:
         for _ in range(count):
@@ -227,7 +227,7 @@ async def measured(what: str) -> Figures:
 
 
 async def figures(what: str) -> Figures:
-    """Measured by a process. A call always has to queue when none may run in its caller's turn."""
+    """Measured by a process. Without inline calls, every call is queued."""
     async with Runtime(inline=what != "call_queued"):
         answer: asyncio.Future[Figures] = asyncio.get_running_loop().create_future()
 

@@ -1,7 +1,7 @@
 """A node with a pool of servers, and its upgrade: `python -m benchmarks.pool_node SIZE [uvloop]`.
 
-Release 2 gives each worker's state one field more. So does release 3, but it fails for the last worker, and everything
-is put back. Meanwhile one client asks a worker every millisecond. The rehearsal, which is not measured here, is cut
+Release 2 adds one field to each worker's state. Release 3 does too, but fails for the last worker, and the node
+reverts everything. Meanwhile one client calls a worker every millisecond. The rehearsal is not measured: it is cut
 off after a second.
 """
 
@@ -38,9 +38,9 @@ from .measuring import Figures, run
 
 SOURCES: Final = Path(__file__).parent / "pool"
 PERIOD: Final = 0.001
-"""Seconds between an answer and the next question."""
+"""Seconds between a reply and the next call."""
 SETTLING: Final = 0.3
-"""Seconds for which the client asks before and after."""
+"""Seconds for which the client calls before and after."""
 
 APPUP: Final = """
 vsn = "{vsn}"
@@ -86,12 +86,12 @@ def write_release(root: Path, vsn: str) -> None:
 
 
 class TimedCode(CodeServer):
-    """`seconds` is how long it took to prepare code, all in all."""
+    """A code server that measures the total `seconds` of its preparations."""
 
     seconds = 0.0
 
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
-        """As the code server does it."""
+        """Prepare, and measure the time."""
         began = perf_counter()
         try:
             return super().prepare(sources, deleted)
@@ -100,7 +100,7 @@ class TimedCode(CodeServer):
 
 
 def boot(root: Path, code: CodeServer) -> ReleaseHandler:
-    """What a node does on its way up with release 1."""
+    """Boot release 1 as a node does."""
     release = Catalog(root).release("1")
     code.install()
     register_sources(code, release, release)
@@ -109,7 +109,7 @@ def boot(root: Path, code: CodeServer) -> ReleaseHandler:
 
 
 class Client:
-    """Asks one worker every millisecond; `gap` is the longest from when it wanted to ask to the answer, in seconds."""
+    """Calls one worker every millisecond; `gap` is the longest time from a due call to its reply, in seconds."""
 
     def __init__(self, worker: Pid) -> None:
         self.gap = 0.0
@@ -125,19 +125,19 @@ class Client:
             self.gap = max(self.gap, perf_counter() - wanted)
 
     def take_gap(self) -> float:
-        """The gap so far, in seconds; from now on another one counts."""
+        """Returns the gap so far, in seconds, and starts a new one."""
         gap, self.gap = self.gap, 0.0
         return gap
 
     def stop(self) -> None:
-        """No more questions."""
+        """Stop calling."""
         self._task.cancel()
 
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What became of an upgrade. Seconds: the client's longest gap until the hold and from it on, and the whole install
-    but for the preparation of the code and the rehearsal."""
+    """The outcome of an upgrade. Seconds: the client's longest gap before the hold and after it, and of the install,
+    without the preparation of the code and the rehearsal."""
 
     operation: Operation
     gap_before: float
@@ -146,7 +146,7 @@ class Upgrade:
 
 
 async def upgraded(handler: ReleaseHandler, code: TimedCode, worker: Pid, vsn: str) -> Upgrade:
-    """Go to a release; who asks for that has read what there is before."""
+    """Install a release, from its plan on."""
     handler.releases()
     client = Client(worker)
     await asyncio.sleep(SETTLING)
@@ -174,7 +174,7 @@ async def upgraded(handler: ReleaseHandler, code: TimedCode, worker: Pid, vsn: s
 
 
 async def figures(size: str) -> Figures:
-    """The failure first: afterwards the node is as it was."""
+    """Measures the failing upgrade first: it leaves the node unchanged."""
     count = int(size)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)

@@ -1,7 +1,8 @@
 """Processes beside their peers: `python -m benchmarks.processes [ROUNDS] [--only FIGURE…]`.
 
-Every figure of every candidate is measured in a fresh OS process, in rounds in which all candidates take turns, so
-that a machine's moods meet all of them. What is shown are medians, and goals are ratios of medians of the same run.
+Every figure of every candidate is measured in a fresh OS process. The candidates take turns in each round, so that
+changing load on the machine affects all of them. The output shows medians; goals are ratios of medians of the same
+run.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Final
 
 HERE: Final = Path(__file__).parent
 SECONDS: Final = 300
-"""Within which a figure has to be there."""
+"""Time limit of one measurement."""
 
 Medians = dict[tuple[str, str], float]
 
@@ -63,7 +64,7 @@ FIGURES: Final = {
 }
 
 OURS: Final = ("watched", "statistics", "log", "monitor")
-"""What links, monitors and recording cost: of interest beside the same without them."""
+"""The cost of links, monitors and recording, compared with the same calls without them."""
 
 MEASURED_BY: Final[dict[str, tuple[str, ...]]] = {
     "xoscar_actor": ("call", "call_async", "call_clients", "cast", "message", "start", "children", "fairness"),
@@ -72,7 +73,7 @@ MEASURED_BY: Final[dict[str, tuple[str, ...]]] = {
     "asyncio_actor": tuple(figure for figure in FIGURES if figure not in ("alike", *OURS)),
     "ours": tuple(figure for figure in FIGURES if figure != "cast_awaited"),
 }
-"""Which figures a candidate has; the others have them all."""
+"""The figures of candidates that do not have all."""
 
 GOALS: Final = (
     ("call", "rate", "asyncio actor", 10.0),
@@ -86,7 +87,7 @@ GOALS: Final = (
     ("message", "rate", "OTP", 0.3),
     ("children", "start", "OTP", 1.0),
 )
-"""At least so many times the rate of the peer, or at most so many times its seconds."""
+"""The least ratio of our rate to the peer's, or the greatest ratio of our seconds to the peer's."""
 
 LIMITS: Final = (("alike", "bytes", 700.0), ("children", "bytes", 700.0), ("fairness", "milliseconds", 20.0))
 
@@ -95,7 +96,7 @@ LIMITS: Final = (("alike", "bytes", 700.0), ("children", "bytes", 700.0), ("fair
 
 
 def command(candidate: str, figure: str, beams: Path | None) -> list[str] | None:
-    """How to measure it; None where that can't be."""
+    """The command that measures a figure; None if the candidate cannot run."""
     script, way = CANDIDATES[candidate]
     if figure not in MEASURED_BY.get(script, FIGURES):
         return None
@@ -125,7 +126,7 @@ def measure(wanted: list[str], rounds: int, beams: Path | None) -> Medians:
 
 
 def compiled(directory: str) -> Path | None:
-    """Where the Erlang part is, compiled; None, with a word, where there is no Erlang."""
+    """The folder of the compiled Erlang part; prints a message and returns None without Erlang."""
     if which("erlc") is None or which("erl") is None:
         print("no erlc here: OTP is left out (Debian: apt install erlang-nox erlang-dev)", file=sys.stderr)
         return None
@@ -143,7 +144,7 @@ def text(value: float | None) -> str:
 
 
 def table(medians: Medians, wanted: list[str]) -> list[str]:
-    """All figures, one column a candidate, in Markdown."""
+    """All figures, one column per candidate, in Markdown."""
     shown = [name for name in CANDIDATES if any(candidate == name for _, candidate in medians)]
     lines = ["| | " + " | ".join(shown) + " |", "| --- |" + " ---: |" * len(shown)]
     for figure in wanted:
@@ -154,7 +155,7 @@ def table(medians: Medians, wanted: list[str]) -> list[str]:
 
 
 def best(medians: Medians, key: str, peer: str) -> float | None:
-    """The better of the peer's ways to be run on the loop that hotdash is compared on."""
+    """The better of the peer's variants on the event loop that hotdash is compared on."""
     ways = ("OTP", "OTP, 1 scheduler") if peer == "OTP" else (peer,)
     values = [medians[key, way] for way in ways if (key, way) in medians]
     if not values:
@@ -163,7 +164,7 @@ def best(medians: Medians, key: str, peer: str) -> float | None:
 
 
 def goals(medians: Medians, ours: str) -> list[str]:
-    """What was to be reached, and what was, on one loop: an asyncio actor is compared on the same one."""
+    """The goals and the results on one loop; an asyncio actor is compared on the same loop."""
     loop = ours.removeprefix("hotdash")
     lines = [f"| {ours} | goal | reached | |", "| --- | ---: | ---: | --- |"]
     for figure, unit, peer, goal in GOALS:
@@ -186,7 +187,7 @@ def goals(medians: Medians, ours: str) -> list[str]:
 
 
 def versions(beams: Path | None) -> str:
-    """What was measured, in one line."""
+    """The measured versions, in one line."""
     words = [f"Python {python_version()}", *(f"{name} {version(name)}" for name in ("uvloop", "pykka", "xoscar"))]
     if beams is not None:
         ask = 'io:format("~s", [erlang:system_info(otp_release)]), halt().'

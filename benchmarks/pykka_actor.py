@@ -1,4 +1,4 @@
-"""pykka: an actor is a thread. `ask` on the bare reference is quicker than a proxy, so that is what is measured."""
+"""pykka: an actor is a thread. `ask` on the bare reference is faster than a proxy, so `ask` is measured."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pykka
 from .measuring import BATCH, CLIENTS, PERIOD, QUEUED, Figures, resident, show, span, wanted
 
 CHILDREN = 2_000
-"""A thread each, so a hundred thousand are out of reach; the times are scaled up to that number."""
+"""One thread each, so a hundred thousand are not possible; the times are scaled up to that number."""
 SCALE = 100_000 / CHILDREN
 
 
-class Counter(pykka.ThreadingActor):
+class Counter(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
     """Counts."""
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class Counter(pykka.ThreadingActor):
         return self.count
 
 
-class Player(pykka.ThreadingActor):
-    """Sends each ball back to whom it came from, until none is left."""
+class Player(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
+    """Sends each ball back to its sender, until none is left."""
 
     def __init__(self, over: Event) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Player(pykka.ThreadingActor):
 
 
 class Flooded(Counter):
-    """Says when it has handled a 0."""
+    """Reports when it has handled a 0."""
 
     def __init__(self, over: Event) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""A minute of crashes under load, and what is left of it: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
+"""A minute of crashes under load, then a search for leaks: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
 
-10,000 supervised processes, of which 1 % ends badly every second, are called, cast to, monitored, suspended and
-recorded all the while. Nothing may be left of that: in the end there are as many processes, timers, monitors, links
-and tasks as in the beginning, and the memory is what it was after a warm-up. Exit code 1 if not.
+10,000 supervised processes are called, cast to, monitored, suspended and recorded; 1 % of them crash every second.
+Afterwards there must be as many processes, timers, monitors, links and tasks as at the start, and no more memory than
+after the warm-up. Otherwise the exit code is 1.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ from .soak_shop import EACH, SHELVES, TASKS, TIMERS, Shop, Worker
 
 CLIENTS: Final = 50
 CRASHES: Final = 0.01
-"""Of all processes, in a second."""
+"""The share of all processes that crash per second."""
 WARM_UP: Final = 30.0
 WEAR: Final = 0.05
-"""The same in the warm-up: each process ends at least once, for one that was restarted holds a little more than one
-that began together with all the others."""
+"""The same in the warm-up, where each process crashes at least once: a restarted process uses slightly more memory than
+one that started together with all others."""
 SAMPLE: Final = 2.5
 NOISE: Final = {"blocks": 0.01, "bytes": 0.05}
-"""By how much the median of the last third of the samples may lie above that of the first third.
+"""The permitted growth of the median from the first third of the samples to the last third.
 
-What Python has allocated (`blocks`) is the measure of a leak; the resident bytes also grow as free memory is scattered.
+Python's allocated `blocks` measure a leak; the resident bytes also grow by fragmentation.
 """
 
 
@@ -69,7 +69,7 @@ What Python has allocated (`blocks`) is the measure of a leak; the resident byte
 
 
 class Deck:
-    """Workers and machines in a random order, shuffled anew when all have been drawn; one drawn may have ended."""
+    """Workers and machines in a random order, shuffled again when all have been drawn. A drawn one may have exited."""
 
     def __init__(self, node: Runtime) -> None:
         self._node = node
@@ -93,7 +93,7 @@ class Load:
         self._asked, self._victims = Deck(node), Deck(node)
 
     async def crash(self) -> None:
-        """End 1 % of all in a second, more in the warm-up, in each of the ways in which processes end badly."""
+        """Crash 1 % of all processes per second, more in the warm-up, in each way in which a process can crash."""
         began = time.monotonic()
         while not self.ends:
             await asyncio.sleep(0.01)
@@ -108,7 +108,7 @@ class Load:
                     exit(pid, "kill" if self.crashes % 3 == 1 else ("bad", "luck"))
 
     async def client(self, number: int) -> None:
-        """Ask around, in all the ways there are."""
+        """Use processes in every way: call, cast, monitor, suspend, record."""
         watched: deque[Ref] = deque()
         while not self.ends:
             pid = self._asked.draw()
@@ -151,7 +151,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Holdings:
-    """What a node holds at one moment; `timers` are the loop's, -1 where it doesn't tell."""
+    """The resources of a node at one moment; `timers` are the loop's, -1 if unknown."""
 
     processes: int
     zombies: int
@@ -163,7 +163,7 @@ class Holdings:
 
     @classmethod
     def of(cls, node: Runtime) -> Holdings:
-        """Count."""
+        """Count the resources of a runtime."""
         processes = list(node.processes.values())
         scheduled: Any = getattr(node.loop, "_scheduled", None)  # only asyncio's own loop can be asked
         return cls(
@@ -182,12 +182,12 @@ def _watching(process: Process) -> int:
 
 
 def columns(values: Iterator[object]) -> str:
-    """One line of the table."""
+    """Returns one line of the table."""
     return "  ".join(f"{value!s:>9}" for value in values)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether it comes true."""
+    """Returns whether the condition comes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -200,7 +200,7 @@ async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 async def soak(seconds: float) -> list[str]:
-    """Run it and print what there is; returns what was found wrong."""
+    """Run the soak and print the samples; returns the problems found."""
     node = runtime()
     began = time.monotonic()
     shop = await supervisor.start_link(Shop)
@@ -240,7 +240,7 @@ async def soak(seconds: float) -> list[str]:
 
 
 def _growth(name: str, samples: list[int]) -> str | None:
-    """What is wrong with the growth of these samples, if anything."""
+    """Returns the problem with the growth of these samples, if any."""
     third = max(1, len(samples) // 3)
     first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
     change = f"memory: {first:,.0f} {name} in the first third, {last:,.0f} in the last ({last / first - 1:+.2%})"
@@ -254,7 +254,7 @@ def _differences(before: Holdings, after: Holdings) -> list[str]:
 
 
 async def main(seconds: float) -> int:
-    """Run the soak on a runtime of its own; returns the exit code."""
+    """Run the soak on its own runtime; returns the exit code."""
     async with Runtime():
         wrong = await soak(seconds)
     for sentence in wrong:
@@ -271,7 +271,7 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     add_process_to_log_records(lambda: "soak")
     nowhere = logging.StreamHandler(open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # open as long as we run
-    nowhere.setFormatter(TextFormatter())  # the reports are written in full, and nobody reads them
+    nowhere.setFormatter(TextFormatter())  # reports are formatted in full, but not printed
     logging.basicConfig(level=logging.INFO, handlers=[nowhere])
     factory = None
     if asked.uvloop:

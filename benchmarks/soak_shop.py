@@ -1,4 +1,4 @@
-"""The processes that the soak wears out: a hundred supervisors with a hundred children of three kinds each."""
+"""The processes of the soak: a hundred supervisors, each with a hundred children of three kinds."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from node_runtime import (
 SHELVES: Final = 100
 EACH: Final = 100
 TIMERS: Final = SHELVES * EACH * (8 + 2) // 10
-"""Of all of them when nothing else is on: one of each worker, two of each machine."""
+"""Timers of an idle shop: one of each worker, two of each machine."""
 TASKS: Final = SHELVES * EACH // 10 + 1
-"""Of asyncio: one of each child of the type "task", and the main one."""
+"""asyncio tasks of an idle shop: one of each child of the type "task", and the main one."""
 TICK: Final = 5.0
 """Seconds between two messages of a worker to itself."""
 
 
 class Worker(GenServer[int]):
-    """Counts, ticks, and fails when told to."""
+    """Counts, ticks, and crashes on request."""
 
     def init(self) -> int:
-        """Begin to tick."""
+        """Start to tick."""
         send_after(random.uniform(0, TICK), self_pid(), "tick")
         return 0
 
     def add(self, amount: int) -> int:
-        """Answer in the caller's turn, if it can be."""
-        self.state = (self.state + amount) % 256  # greater numbers would need memory of their own
+        """Reply in the caller's turn if possible."""
+        self.state = (self.state + amount) % 256  # greater integers would need memory of their own
         return self.state
 
     async def add_later(self, amount: int) -> int:
-        """Answer after a turn of the loop or two."""
+        """Reply after a turn of the loop or two."""
         await asyncio.sleep(0)
         return self.add(amount)
 
@@ -61,12 +61,12 @@ class Worker(GenServer[int]):
 
 
 class Blinker(GenStatem[int]):
-    """A machine that is never without a timeout."""
+    """A machine that always has a timeout."""
 
     state_enter = True
 
     def init(self) -> tuple[str, int]:
-        """Begin dark."""
+        """Start in the state dark."""
         return "dark", 0
 
     def dark(self, event: Event) -> Next:
@@ -103,7 +103,7 @@ async def wait_for_ever() -> None:
 
 
 class Shelf(Supervisor):
-    """A hundred children: workers, and one in ten a machine, one in ten a task."""
+    """A hundred children: workers, except one machine and one task in every ten."""
 
     intensity, period = 1000, 5.0
 

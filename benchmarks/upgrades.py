@@ -1,11 +1,11 @@
 """An upgrade with code_change of many servers, beside OTP's: `python -m benchmarks.upgrades [ROUNDS] [--sizes N…]`.
 
-The same pool on both sides: servers under one simple_one_for_one supervisor, whose states get one field more, and one
-client that asks one of them every millisecond. OTP's is a release that `systools` makes of the Erlang sources beside
-this, installed by `release_handler`; ours is installed by the node's release handler. Both take turns,
-and what is shown is the best of all rounds, in milliseconds: a gap is a maximum, to which whatever else runs on the
-machine can only add. It is the longest that the client waited for an answer; in ours, where all share one thread,
-from when it wanted to ask.
+Both sides run the same pool: servers under one simple_one_for_one supervisor. The upgrade adds one field to each state
+while one client calls one of the servers every millisecond. On OTP's side, `systools` makes a release of the Erlang
+sources in this folder and `release_handler` installs it; on ours, the node's release handler does. Both take turns.
+The output shows the best of all rounds, in milliseconds, because a gap is a maximum to which other load on the machine
+can only add. The gap is the longest wait of the client for a reply. On our side, where everything shares one thread,
+it is counted from the moment at which the call was due.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FIGURES: Final = {
 
 @contextmanager
 def otp_release() -> Iterator[Path]:
-    """A directory with both releases, the first of which can be booted."""
+    """Make a directory with both releases; the first is bootable."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         for vsn, options in (("1.0.0", []), ("2.0.0", ["-DTAGGED"])):
@@ -69,7 +69,7 @@ def otp_release() -> Iterator[Path]:
 
 
 def otp_command(root: Path) -> list[str]:
-    """How to boot the first release and upgrade it."""
+    """The command that boots the first release and upgrades it."""
     boot = ["-boot", str(root / "releases/1.0.0/start"), "-sasl", "releases_dir", json.dumps(str(root / "releases"))]
     return ["erl", "-noshell", "+P", "2000000", *boot, "-pa", str(root), "-run", "pool_bench", "upgrade", str(root)]
 
@@ -99,7 +99,7 @@ def run(words: list[str], **environment: str) -> dict[str, float]:
 
 
 def best(candidates: list[str], sizes: list[int], rounds: int) -> Best:
-    """All take turns."""
+    """Measure all sides in turn; returns the best of each."""
     samples: dict[tuple[str, int, str], list[float]] = defaultdict(list)
     for number, size, candidate in product(range(rounds), sizes, candidates):
         print(f"\rround {number + 1} of {rounds}: {size}, {candidate}".ljust(60), end="", file=sys.stderr, flush=True)
@@ -123,7 +123,7 @@ def table(found: Best, sizes: list[int]) -> Iterator[str]:
 
 
 def goals(found: Best, sizes: list[int]) -> Iterator[str]:
-    """What was to be reached, and what was."""
+    """The goals and the results."""
     yield "| | " + " | ".join(f"{size:,}" for size in sizes) + " |"
     yield "| --- |" + " ---: |" * len(sizes)
     for title, ours, theirs, limits in (

@@ -1,4 +1,4 @@
-"""xoscar with local references, which its Cython core serves within the process: its quickest way."""
+"""xoscar with local references, which its Cython core serves within the process: its fastest mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCALE = 100_000 / CHILDREN
 """Fewer than the others start, since it takes long; the times are scaled up."""
 
 
-class Counter(xoscar.StatelessActor):
+class Counter(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
     """Counts."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Counter(xoscar.StatelessActor):
         return self.count
 
 
-class Player(xoscar.StatelessActor):
+class Player(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
     """Sends each ball back to `peer`, until none is left."""
 
     async def meet(self, peer: Any, over: asyncio.Future[None]) -> None:
@@ -45,7 +45,7 @@ class Player(xoscar.StatelessActor):
 
 
 async def local(address: str, kind: type[xoscar.StatelessActor], uid: str) -> Any:
-    """What create_actor returns goes through a channel; the same actor looked up again does not."""
+    """Look the actor up again: the reference from create_actor goes through a channel, this one does not."""
     await xoscar.create_actor(kind, address=address, uid=uid)
     return await xoscar.actor_ref(address=address, uid=uid)
 
@@ -79,7 +79,7 @@ async def starts(address: str, count: int) -> Figures:
 
 
 async def children(address: str) -> Figures:
-    """Each under its uid; nobody supervises them."""
+    """Actors under their uids, without a supervisor."""
     before = resident()
     with span() as start:
         workers = [await xoscar.create_actor(Counter, address=address, uid=f"w{number}") for number in range(CHILDREN)]

@@ -1,7 +1,7 @@
-"""Take the pictures of this folder anew: the real dashboard on a real fil, driven by keys. `make screenshots`.
+"""Takes the pictures in this folder: the real dashboard on a real fil, driven by keys. `make screenshots`.
 
-Nothing is drawn by hand. The moments are chosen by what the page says: the plan is taken while the machine stands in
-the colour that the next release doesn't know.
+Nothing is drawn by hand. The text of the documentation decides the moments: the plan is taken while the machine is in
+the colour that the next release does not define.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PATIENCE = 30.0
 
 
 def shown(app: HotdashApp) -> str:
-    """What stands on the screen."""
+    """The text on the screen."""
     return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object], what: str) -> None:
-    """Let the dashboard work until the condition holds."""
+    """Run the dashboard until the condition holds."""
     try:
         async with asyncio.timeout(PATIENCE):
             while not condition():
@@ -52,7 +52,7 @@ async def press(pilot: Pilot[None], keys: str, *words: str) -> None:
 
 
 async def select(pilot: Pilot[None], wanted: Callable[[], bool], what: str) -> None:
-    """Go down the table until the cursor stands on what is wanted."""
+    """Move down the table until the cursor is on the wanted row."""
     await pilot.press("home")
     for _ in range(20):
         await pilot.pause(0.1)
@@ -89,7 +89,7 @@ async def select_machine(pilot: Pilot[None]) -> None:
 
 
 async def confirm(pilot: Pilot[None], vsn: str) -> None:
-    """Fill the open dialog in and press its button."""
+    """Fill in the open dialog and press its button."""
     pilot.app.screen.query_one("#typed", Input).value = vsn
     button = pilot.app.screen.query_one("#do", Button)
     await until(pilot, lambda: not button.disabled, "the button")
@@ -112,7 +112,7 @@ async def first_look(demo: DemoFolder) -> None:
     async with app.run_test(size=WIDE) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
-        await pilot.pause(12.0)  # let the sparklines have something to show
+        await pilot.pause(12.0)  # give the sparklines some data
         take(pilot, "overview")
 
 

@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 1 has it."""
+"""A server whose state is migrated: release 1."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from node_runtime import GenServer, Pid, gen_server
 
 @dataclass(slots=True)
 class State:
-    """Who it is, and how often it was called."""
+    """The number of the worker, and how often it was called."""
 
     number: int
     count: int = 0

@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 2 has it: with one field more."""
+"""A server whose state is migrated: release 2, with one field more."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from node_runtime import Down, GenServer, Pid, gen_server
 
 @dataclass(slots=True)
 class State:
-    """Who it is, and how often it was called."""
+    """The number of the worker, and how often it was called."""
 
     number: int
     count: int = 0
@@ -28,7 +28,7 @@ class Worker(GenServer[State]):
 
     @classmethod
     def code_change(cls, old_vsn: str | Down, state: Any, extra: Any) -> State:
-        """A new state from that of release 1."""
+        """Returns a new state made from that of release 1."""
         return State(state.number, state.count)
 
 

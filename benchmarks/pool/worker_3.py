@@ -1,4 +1,4 @@
-"""One of the servers whose state is migrated, as release 3 has it: its last one can't be migrated."""
+"""A server whose state is migrated: release 3, in which the last server's migration fails."""
 
 from dataclasses import dataclass
 from os import getpid
@@ -11,7 +11,7 @@ NODE = getpid()
 
 @dataclass(slots=True)
 class State:
-    """Who it is, and how often it was called."""
+    """The number of the worker, and how often it was called."""
 
     number: int
     count: int = 0
@@ -31,7 +31,7 @@ class Worker(GenServer[State]):
 
     @classmethod
     def code_change(cls, old_vsn: str | Down, state: Any, extra: Any) -> State:
-        """A new state from that of release 1, but not for number 0, which is the last; the rehearsal knows nothing."""
+        """Returns a new state made from that of release 1; fails for number 0, the last one, outside a rehearsal."""
         if not state.number and getpid() == NODE:
             raise ValueError("this one can't be migrated")
         return State(state.number, state.count)

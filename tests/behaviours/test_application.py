@@ -1,11 +1,10 @@
-"""Applications: environment, order, stop hooks, and what takes the node down."""
+"""Applications: environment, order, stop hooks, and the exits that stop the node."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Application,
@@ -27,6 +26,7 @@ from node_runtime import (
     whereis,
 )
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.waiting import eventually
 
 log: list[object] = []
 
@@ -144,7 +144,9 @@ async def test_a_start_that_fails_is_an_exit_with_the_reason(runtime: Runtime) -
 
 
 @pytest.mark.parametrize(("type", "halts"), [("permanent", True), ("transient", True), ("temporary", False)])
-async def test_which_end_of_an_application_takes_the_node_down(runtime: Runtime, type: Any, halts: bool) -> None:
+async def test_the_start_type_decides_whether_the_exit_of_an_application_stops_the_node(
+    runtime: Runtime, type: Any, halts: bool
+) -> None:
     reasons: list[object] = []
     runtime.on_halt = reasons.append
     application.load(spec("shop", Shop))
@@ -164,7 +166,7 @@ async def test_an_ordered_stop_does_not_take_the_node_down(runtime: Runtime) -> 
     assert reasons == []
 
 
-async def test_a_killed_master_takes_its_application_along(runtime: Runtime) -> None:
+async def test_a_killed_master_ends_its_application(runtime: Runtime) -> None:
     application.load(spec("shop", Shop))
     await application.start("shop")
     (running,) = application.which_applications()

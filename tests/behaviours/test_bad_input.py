@@ -1,4 +1,4 @@
-"""What makes no sense is refused at once, in a sentence that names it, and nothing is left half-done."""
+"""Invalid arguments: refused at once with a message that names them, and without side effects."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_a_name_is_a_text_that_is_not_empty(runtime: Runtime, name: Any) -
     assert registered() == []
 
 
-async def test_each_behaviour_starts_classes_of_its_own(runtime: Runtime) -> None:
+async def test_each_behaviour_starts_only_its_own_classes(runtime: Runtime) -> None:
     for module, wrong, right in (
         (gen_server, Lamp, "GenServer"),
         (gen_server, Shop, "GenServer"),
@@ -104,7 +104,7 @@ async def asked(ask: Any, target: object, named: object) -> None:
     await asking
 
 
-async def test_what_is_run_is_a_function_and_not_its_call(runtime: Runtime) -> None:
+async def test_a_process_runs_a_function_and_not_the_result_of_a_call(runtime: Runtime) -> None:
     start: Any
     for start in (spawn, spawn_task):
         with pytest.raises(TypeError, match="the function itself"):
@@ -114,7 +114,7 @@ async def test_what_is_run_is_a_function_and_not_its_call(runtime: Runtime) -> N
     assert all_processes() == []
 
 
-async def test_what_is_neither_pid_nor_name_is_named(runtime: Runtime) -> None:
+async def test_a_target_that_is_neither_pid_nor_name_is_named(runtime: Runtime) -> None:
     target: Any
     for target in (None, 1.5, b"counter"):
         with pytest.raises(NoProcess, match="neither a pid nor a name"):
@@ -146,7 +146,7 @@ WAITS: dict[str, Callable[[Pid, Any], Any]] = {
 
 @pytest.mark.parametrize("seconds", [math.nan, "5", 10**400], ids=["nan", "text", "too large"])
 @pytest.mark.parametrize("wait", WAITS)
-async def test_what_is_no_time_is_refused_before_anything_is_done(runtime: Runtime, wait: str, seconds: Any) -> None:
+async def test_an_invalid_time_is_refused_before_any_side_effect(runtime: Runtime, wait: str, seconds: Any) -> None:
     application.load(application.AppSpec("bakery", "1"))
     await application.start("bakery")
     pid = await gen_server.start(Patient)
@@ -163,7 +163,7 @@ async def outcome(asked: Any) -> None:
 
 
 @pytest.mark.parametrize("ask", [call, cast])
-async def test_a_callback_that_waits_for_what_is_no_time_has_crashed(runtime: Runtime, ask: Any) -> None:
+async def test_a_callback_that_waits_for_an_invalid_time_crashes(runtime: Runtime, ask: Any) -> None:
     pid = await gen_server.start(Patient)
     if ask is cast:
         cast(pid, Patient.wait_idle, math.nan)

@@ -1,9 +1,10 @@
-"""Whatever somebody's code raises ends the process that runs it, and nothing more."""
+"""Exceptions that would end Python: they end the process that raises them, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -28,14 +29,14 @@ from node_runtime.supervisor import ChildRefused
 
 
 class PanicException(BaseException):
-    """What an extension in Rust raises when it panics is no Exception."""
+    """The panic of a Rust extension, which is a BaseException but not an Exception."""
 
 
 LEAVING = [SystemExit(3), KeyboardInterrupt(), PanicException()]
 
 
 class Leaver(GenServer[None]):
-    """Leaves where it is told to."""
+    """Raises a given error in the called method."""
 
     def init(self, where: str = "", error: BaseException | None = None) -> None:
         self._leave("init", where, error)
@@ -54,7 +55,7 @@ class Leaver(GenServer[None]):
 
 
 class LeavesAtLast(GenServer[BaseException]):
-    """Leaves while it terminates."""
+    """Raises in terminate."""
 
     def init(self, error: BaseException) -> BaseException:
         return error
@@ -64,7 +65,7 @@ class LeavesAtLast(GenServer[BaseException]):
 
 
 class LeavesAtLastLater(GenServer[BaseException]):
-    """As the other, asynchronously."""
+    """The same, asynchronously."""
 
     def init(self, error: BaseException) -> BaseException:
         return error
@@ -82,7 +83,7 @@ async def bystander() -> AsyncIterator[Pid]:
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("method", [Leaver.plain, Leaver.later])
-async def test_a_callback_that_leaves_is_a_crash(bystander: Pid, method, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two methods
+async def test_a_callback_that_raises_base_exception_crashes(bystander: Pid, method: Any, error: BaseException) -> None:
     asked, told = await gen_server.start(Leaver), await gen_server.start(Leaver)
     with pytest.raises(Exit) as ended:
         await call(asked, method, error)
@@ -93,7 +94,7 @@ async def test_a_callback_that_leaves_is_a_crash(bystander: Pid, method, error: 
 
 
 @pytest.mark.parametrize("error", LEAVING)
-async def test_an_init_that_leaves_fails_the_start(bystander: Pid, error: BaseException) -> None:
+async def test_an_init_that_raises_a_base_exception_fails_the_start(bystander: Pid, error: BaseException) -> None:
     with pytest.raises(Exit) as failed:
         await gen_server.start(Leaver, "init", error)
     assert failed.value.reason is error
@@ -102,7 +103,7 @@ async def test_an_init_that_leaves_fails_the_start(bystander: Pid, error: BaseEx
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("cls", [LeavesAtLast, LeavesAtLastLater])
-async def test_a_terminate_that_leaves_is_a_crash(bystander: Pid, cls, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two classes
+async def test_a_terminate_that_raises_base_exception_crashes(bystander: Pid, cls: Any, error: BaseException) -> None:
     pid = await gen_server.start(cls, error)
     ended = asyncio.ensure_future(until_ended(pid))
     await asyncio.sleep(0)
@@ -113,7 +114,7 @@ async def test_a_terminate_that_leaves_is_a_crash(bystander: Pid, cls, error: Ba
 
 @pytest.mark.parametrize("error", LEAVING)
 @pytest.mark.parametrize("begin", [spawn, spawn_task])
-async def test_a_coroutine_that_leaves_is_a_crash(bystander: Pid, begin, error: BaseException) -> None:  # type: ignore[no-untyped-def]  # one of two functions
+async def test_a_coroutine_that_raises_base_exception_crashes(bystander: Pid, begin: Any, error: BaseException) -> None:
     async def leaves() -> None:
         await asyncio.sleep(0)
         raise error
@@ -123,7 +124,9 @@ async def test_a_coroutine_that_leaves_is_a_crash(bystander: Pid, begin, error: 
 
 
 @pytest.mark.parametrize("error", [*LEAVING, asyncio.CancelledError()])
-async def test_a_start_function_that_leaves_is_a_child_that_did_not_start(bystander: Pid, error: BaseException) -> None:
+async def test_a_start_function_that_raises_a_base_exception_is_a_child_that_did_not_start(
+    bystander: Pid, error: BaseException
+) -> None:
     parent = await supervisor.start_link(Parent)
     with pytest.raises(ChildRefused) as refused:
         await supervisor.start_child(parent, ChildSpec("child", f"{__name__}:start_leaver", (error,)))
@@ -142,7 +145,7 @@ def start_leaver(error: BaseException) -> Pid:
 
 
 @pytest.mark.parametrize("error", [*LEAVING, StopIteration()])
-async def test_what_looks_at_a_busy_process_and_leaves_is_the_asker_s_fault(
+async def test_a_base_exception_of_a_replace_function_is_raised_at_the_caller(
     bystander: Pid, error: BaseException
 ) -> None:
     def leave(state: object) -> object:

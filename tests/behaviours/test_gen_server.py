@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import types
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     EXIT,
@@ -41,6 +41,8 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from tests.support.subclasses import subclass
+from tests.support.waiting import eventually
 
 
 @dataclass(slots=True)
@@ -108,16 +110,16 @@ class Counter(GenServer[State]):
 
 
 class Listener(GenServer[list[object]]):
-    """Tells what arguments it got."""
+    """Records its arguments."""
 
     def init(self) -> list[object]:
         return []
 
-    def hear(self, *args: object, **kwargs: object) -> None:
+    def hear(self, /, *args: object, **kwargs: object) -> None:
         self.state.append((args, kwargs))
 
     @deferred
-    def put_off(self, from_: From[None], *args: object, **kwargs: object) -> None:
+    def put_off(self, from_: From[None], /, *args: object, **kwargs: object) -> None:
         self.state += ["put off", (args, kwargs)]
         reply(from_, None)
 
@@ -132,7 +134,7 @@ async def test_a_call_returns_what_the_method_returns(runtime: Runtime) -> None:
     assert await call(pid, Counter.slowly_add, 2) == 20
 
 
-async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(runtime: Runtime) -> None:
+async def test_arguments_arrive_as_given_with_every_kind_of_request(runtime: Runtime) -> None:
     pid = await gen_server.start(Listener)
     await call(pid, Listener.hear)
     await call(pid, Listener.hear, ("a", "tuple"))
@@ -155,7 +157,7 @@ async def test_arguments_arrive_as_they_were_given_whichever_way_it_is_asked(run
 
 
 class Unbound(GenServer[None]):
-    """Its handle_info is no plain function of the class."""
+    """A server whose handle_info is not a plain function of the class."""
 
     seen: ClassVar[list[object]] = []
 
@@ -167,9 +169,7 @@ class Unbound(GenServer[None]):
         Unbound.seen.append(message)
 
 
-async def test_handle_info_is_whatever_python_makes_of_the_attribute(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_handle_info_is_looked_up_like_any_attribute(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     Unbound.seen.clear()
     pid = await gen_server.start(Unbound)
     send(pid, "static")
@@ -179,7 +179,7 @@ async def test_handle_info_is_whatever_python_makes_of_the_attribute(
     await eventually(lambda: Unbound.seen == ["static", "builtin"])
 
 
-async def test_who_is_missing_is_named_once(runtime: Runtime) -> None:
+async def test_a_missing_process_is_named_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     await gen_server.stop(pid)
     for target in (pid, int(pid)):
@@ -195,7 +195,7 @@ async def test_a_server_is_found_by_its_name(runtime: Runtime) -> None:
     assert await call("counter", Counter.add, 1) == 1
 
 
-async def test_a_name_is_given_once(runtime: Runtime) -> None:
+async def test_a_name_can_be_registered_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter, name="counter")
     with pytest.raises(NameTaken) as taken:
         await gen_server.start(Counter, name="counter")
@@ -222,7 +222,7 @@ async def test_one_message_is_handled_at_a_time(runtime: Runtime) -> None:
     assert await call(pid, Counter.add, 0) == 20
 
 
-async def test_the_callee_is_itself_in_plain_and_async_callbacks(runtime: Runtime) -> None:
+async def test_self_pid_is_the_callee_in_plain_and_async_callbacks(runtime: Runtime) -> None:
     pid = await gen_server.start_link(Counter)
     inner: list[object] = []
 
@@ -236,7 +236,7 @@ async def test_the_callee_is_itself_in_plain_and_async_callbacks(runtime: Runtim
     assert inner == [True, True, True]
 
 
-async def test_nobody_there_is_an_error_at_once(runtime: Runtime) -> None:
+async def test_a_call_to_no_process_fails_at_once(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     exit(pid, "kill")
     with pytest.raises(NoProcess, match=f"^process {pid} has ended$"):
@@ -266,7 +266,7 @@ async def test_a_crash_is_an_exit_at_the_caller(
     assert not is_alive(pid)
 
 
-async def test_everyone_who_waits_for_a_crashed_server_is_told(runtime: Runtime) -> None:
+async def test_every_caller_of_a_crashed_server_gets_its_exit(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     calls = [asyncio.ensure_future(call(pid, Counter.crash_later)), *(
         asyncio.ensure_future(call(pid, Counter.add, 1)) for _ in range(3)
@@ -315,7 +315,7 @@ async def test_a_server_cannot_wait_for_itself(runtime: Runtime) -> None:
         await call(pid, Selfish.ask_myself)
 
 
-async def test_stop_answers_and_ends(runtime: Runtime) -> None:
+async def test_stop_replies_and_exits(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     assert await call(pid, Counter.stop_with, "shutdown", "goodbye") == "goodbye"
     assert not is_alive(pid)
@@ -330,7 +330,7 @@ async def test_stop_without_a_reply_is_an_exit_at_the_caller(runtime: Runtime) -
 
 @pytest.mark.parametrize("name", ["_private", "init", "handle_info", "terminate", "code_change", "no_such_thing"])
 async def test_only_public_methods_of_the_class_can_be_called(runtime: Runtime, name: str) -> None:
-    def method() -> None: ...
+    def method(self: Counter) -> None: ...
 
     method.__name__ = name
     pid = await gen_server.start(Counter)
@@ -341,7 +341,7 @@ async def test_only_public_methods_of_the_class_can_be_called(runtime: Runtime, 
 
 async def test_only_the_name_of_a_method_travels(runtime: Runtime) -> None:
     class Other(GenServer[None]):
-        def add(self, by: int) -> str:
+        def add(self, by: int) -> int:
             raise AssertionError("the server's own method is run")
 
     pid = await gen_server.start(Counter, 1)
@@ -364,7 +364,8 @@ async def test_a_method_put_into_the_class_takes_effect(runtime: Runtime, monkey
 
     pid = await gen_server.start(Counter)
     monkeypatch.setattr(Counter, "add", add)
-    assert await call(pid, Counter.add, 1) == "patched"
+    patched: object = await call(pid, Counter.add, 1)
+    assert patched == "patched"
 
 
 async def test_other_attributes_cannot_be_assigned_and_the_error_names_them(runtime: Runtime) -> None:
@@ -378,9 +379,9 @@ def test_a_server_class_may_have_no_slots_and_no_open_bases() -> None:
         pass
 
     with pytest.raises(TypeError, match="defines __slots__; keep everything"):
-        type(Counter)("Slotted", (Counter,), {"__slots__": ("more",)})
+        subclass("Slotted", Counter, __slots__=("more",))
     with pytest.raises(TypeError, match="base without __slots__"):
-        type(Counter)("Opened", (Counter, Open), {})
+        types.new_class("Opened", (Counter, Open))
 
 
 async def test_other_messages_go_to_handle_info(runtime: Runtime) -> None:
@@ -439,7 +440,7 @@ async def test_init_may_stop(runtime: Runtime) -> None:
     assert whereis("late") is None
 
 
-async def test_a_failed_init_is_an_error_of_its_starter_and_no_signal(runtime: Runtime) -> None:
+async def test_a_failed_init_is_raised_at_the_starter_and_sends_no_signal(runtime: Runtime) -> None:
     outcome: list[object] = []
 
     async def starter() -> None:
@@ -455,7 +456,7 @@ async def test_a_failed_init_is_an_error_of_its_starter_and_no_signal(runtime: R
     assert outcome == ["no signal"]
 
 
-async def test_a_server_is_linked_to_who_started_it(runtime: Runtime) -> None:
+async def test_a_server_is_linked_to_its_starter(runtime: Runtime) -> None:
     started: list[Pid] = []
 
     async def starter() -> None:
@@ -487,7 +488,7 @@ class Farewell(GenServer[list[object]]):
         self.state.append(message)
 
 
-async def test_terminate_runs_before_an_ordered_stop_is_over(runtime: Runtime) -> None:
+async def test_terminate_runs_before_stop_returns(runtime: Runtime) -> None:
     log: list[object] = []
     pid = await gen_server.start(Farewell, log, trapping=False)
     await gen_server.stop(pid, "shutdown")
@@ -516,7 +517,7 @@ async def test_a_trapping_server_terminates_when_its_parent_ends(runtime: Runtim
     assert log == ["shutdown"]
 
 
-async def test_a_server_that_traps_nothing_ends_without_terminate(runtime: Runtime) -> None:
+async def test_a_server_that_does_not_trap_exits_ends_without_terminate(runtime: Runtime) -> None:
     log: list[object] = []
     pid = await gen_server.start(Farewell, log, trapping=False)
     exit(pid, "trouble")

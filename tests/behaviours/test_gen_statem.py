@@ -1,4 +1,4 @@
-"""State machines: transitions, postponing, timeouts, state enter, and what a missing state does."""
+"""State machines: transitions, postponing, timeouts, state enter calls, missing states."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -31,18 +30,20 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.behaviours.upgrade.live_processes import raw_state
+from tests.support.waiting import eventually
 
 Notes = list[object]
 
 
 class Door(GenStatem[Notes]):
-    """Locked or open; keeps notes of what happened."""
+    """Locked or open; records its events."""
 
     def init(self, state: str = "locked") -> tuple[str, Notes]:
         return state, []
 
     def locked(self, event: Event) -> Next:
-        follows: Any = keep
+        follows: Next = keep
         match event:
             case Call("code"):
                 follows = Next("open", reply="opened")
@@ -59,7 +60,7 @@ class Door(GenStatem[Notes]):
             case Cast("stop"):
                 raise Stop("shutdown")
             case Cast("forget"):
-                follows = None
+                follows = None  # type: ignore[assignment]  # the mistake is the point
             case _:
                 self.data.append(event)
         return follows
@@ -87,7 +88,7 @@ async def notes(pid: int) -> Notes:
     return data
 
 
-def test_its_public_methods_are_its_states() -> None:
+def test_the_public_methods_of_a_machine_are_its_states() -> None:
     assert gen_statem.states_of(Door) == {"locked", "open"}
 
 
@@ -107,7 +108,7 @@ async def test_every_kind_of_message_is_an_event(runtime: Runtime) -> None:
     assert await notes(pid) == [Cast("anything"), Info("anything")]
 
 
-async def test_what_was_postponed_is_handled_in_the_next_state_before_newer_mail(runtime: Runtime) -> None:
+async def test_postponed_events_are_handled_in_the_next_state_before_newer_mail(runtime: Runtime) -> None:
     pid = await gen_statem.start_link(Door)
     gen_statem.cast(pid, "push")
     opened = asyncio.ensure_future(gen_statem.call(pid, "code"))
@@ -119,7 +120,7 @@ async def test_what_was_postponed_is_handled_in_the_next_state_before_newer_mail
 
 
 class Oven(GenStatem[Notes]):
-    """Doesn't notice in one state that it is done."""
+    """Postpones in one state the timeout that it handles in the next."""
 
     def init(self) -> tuple[str, Notes]:
         return "baking", []
@@ -177,7 +178,7 @@ async def test_an_event_for_a_missing_state_ends_it_and_names_state_class_and_ve
     assert not is_alive(pid)
 
 
-async def test_an_initial_state_that_is_missing_shows_at_the_first_event(runtime: Runtime) -> None:
+async def test_a_missing_initial_state_fails_at_the_first_event(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door, "nowhere")
     assert is_alive(pid)
     with pytest.raises(Exit, match="does not define the state 'nowhere'"):
@@ -193,7 +194,7 @@ async def test_a_state_may_stop_the_machine(runtime: Runtime) -> None:
     assert await until_ended(pid) == "shutdown"
 
 
-async def test_a_crash_is_an_exit_at_all_who_wait(runtime: Runtime) -> None:
+async def test_a_crash_is_an_exit_at_every_caller(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "never answered"))
     await asyncio.sleep(0)
@@ -223,9 +224,9 @@ async def test_a_state_that_returns_no_transition_is_an_error(runtime: Runtime) 
     assert "returns Next(...) or keep" in str(reason)
 
 
-async def test_a_call_may_be_answered_later_by_its_from(runtime: Runtime) -> None:
-    class Desk(GenStatem[list[gen_statem.From]]):
-        def init(self) -> tuple[str, list[gen_statem.From]]:
+async def test_a_call_may_be_replied_to_later_with_its_from(runtime: Runtime) -> None:
+    class Desk(GenStatem[list[gen_statem.From[Any]]]):
+        def init(self) -> tuple[str, list[gen_statem.From[Any]]]:
             return "open", []
 
         def open(self, event: Event) -> Next:
@@ -243,13 +244,13 @@ async def test_a_call_may_be_answered_later_by_its_from(runtime: Runtime) -> Non
     assert await waiting == "your turn"
 
 
-async def test_nobody_there_is_an_error_at_once(runtime: Runtime) -> None:
+async def test_a_call_to_no_process_fails_at_once(runtime: Runtime) -> None:
     with pytest.raises(NoProcess):
         await gen_statem.call("nobody", "look")
     gen_statem.cast("nobody", "look")
 
 
-async def test_a_servers_request_is_refused(runtime: Runtime) -> None:
+async def test_a_gen_server_request_is_refused(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door)
     with pytest.raises(Exit, match=r"use gen_statem\.call"):
         await gen_server.call(pid, Door.locked, Cast("push"))
@@ -283,10 +284,9 @@ class Entering(GenStatem[Notes]):
 async def test_entering_a_state_is_its_first_event(runtime: Runtime) -> None:
     pid = await gen_statem.start(Entering)
     assert await gen_statem.call(pid, "move") == "moved"
-    await eventually(
-        lambda: runtime.processes[pid].status == "idle" and len(runtime.processes[pid].raw_state()[1]) == 5
-    )
-    seen = [(state, type(event).__name__) for state, event in await notes(pid)]
+    await eventually(lambda: runtime.processes[pid].status == "idle" and len(raw_state(pid)[1]) == 5)
+    noted: list[Any] = await notes(pid)
+    seen = [(state, type(event).__name__) for state, event in noted]
     assert seen == [("one", "Enter"), ("one", "Call"), ("two", "Enter"), ("two", "Timeout"), ("one", "Enter")]
     assert (await notes(pid))[2] == ("two", Enter("one"))
 

@@ -1,11 +1,10 @@
-"""Calls that run in their caller's turn keep every promise that queued calls keep."""
+"""Inline calls: they run in the caller's turn and keep every guarantee of queued calls."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Exit,
@@ -24,6 +23,7 @@ from node_runtime import (
     spawn,
     until_ended,
 )
+from tests.support.waiting import eventually
 
 
 class Log(GenServer[list[object]]):
@@ -129,7 +129,7 @@ async def test_mail_sent_in_the_callback_is_handled_without_another_call(runtime
     assert await call(pid, Log.notes) == [1, ("from itself", 1), ("cast by itself", 1)]
 
 
-async def test_the_callers_own_pid_is_back_after_the_call(runtime: Runtime) -> None:
+async def test_self_pid_is_the_callers_again_after_the_call(runtime: Runtime) -> None:
     pid = await gen_server.start(Log)
     pids: list[Pid] = []
 
@@ -142,7 +142,7 @@ async def test_the_callers_own_pid_is_back_after_the_call(runtime: Runtime) -> N
     assert pids[0] == pids[1] != pid
 
 
-async def test_a_caller_that_the_callee_kills_does_not_get_its_answer(runtime: Runtime) -> None:
+async def test_a_caller_that_the_callee_kills_gets_no_reply(runtime: Runtime) -> None:
     pid = await gen_server.start(Log)
     after: list[str] = []
 
@@ -177,7 +177,7 @@ async def test_a_crash_in_the_callee_leaves_the_caller_alive(runtime: Runtime) -
 
     async def caller() -> None:
         with pytest.raises(Exit):
-            await call(pid, Log.note)  # type: ignore[call-arg]  # the mistake is the point
+            await call(pid, Log.note)  # type: ignore[call-overload]  # the mistake is the point
         after.append(is_alive(self_pid()))
 
     assert await until_ended(spawn(caller)) == "normal"
@@ -185,7 +185,7 @@ async def test_a_crash_in_the_callee_leaves_the_caller_alive(runtime: Runtime) -
     assert not is_alive(pid)
 
 
-async def test_a_server_that_ends_itself_in_the_callback_does_not_answer(runtime: Runtime) -> None:
+async def test_a_server_that_exits_in_the_callback_does_not_reply(runtime: Runtime) -> None:
     pid = await gen_server.start(Log)
     with pytest.raises(Exit) as error:
         await call(pid, Log.end_itself)

@@ -1,4 +1,4 @@
-"""Whatever is sent to a server by one sender is handled in that order, however it is sent."""
+"""Order of messages: a server handles the messages of one sender in the order in which they were sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Log(GenServer[list[int]]):
 
 @settings(deadline=None, max_examples=150)
 @given(ways=st.lists(st.sampled_from(WAYS), max_size=120), inline=st.booleans())
-def test_one_senders_messages_are_handled_in_order(ways: list[Way], inline: bool) -> None:
+def test_messages_of_one_sender_are_handled_in_order(ways: list[Way], inline: bool) -> None:
     async def body() -> None:
         async with Runtime(inline=inline):
             pid = await gen_server.start(Log)

@@ -1,12 +1,12 @@
-"""Looking into processes without disturbing them."""
+"""The functions of sys that inspect processes without disturbing them."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -31,6 +31,7 @@ from node_runtime import (
     spawn,
     sys,
 )
+from tests.support.waiting import eventually
 
 
 class Safe(GenServer[dict[str, Any]]):
@@ -52,13 +53,13 @@ class Safe(GenServer[dict[str, Any]]):
 
 
 class Onlooker(GenServer[None]):
-    """Looks at whom it is told to, one that may wait for it, too."""
+    """Inspects given processes, also one that waits for it."""
 
     def init(self) -> None:
         return None
 
     async def look(self, pid: Pid, way: str) -> object:
-        looks = {
+        looks: dict[str, Callable[[], Awaitable[object]]] = {
             "get_state": lambda: sys.get_state(pid),
             "get_status": lambda: sys.get_status(pid),
             "replace_state": lambda: sys.replace_state(pid, lambda state: state),
@@ -78,7 +79,7 @@ class Broken(Safe):
         raise ValueError("cannot be shown")
 
 
-async def test_the_state_of_an_idle_process_is_there_at_once_and_costs_no_message(runtime: Runtime) -> None:
+async def test_the_state_of_an_idle_process_is_read_at_once_and_without_a_message(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     before = process_info(pid).messages
     looking = sys.get_state(pid)
@@ -88,7 +89,7 @@ async def test_the_state_of_an_idle_process_is_there_at_once_and_costs_no_messag
     assert process_info(pid).messages == before
 
 
-async def test_the_state_of_a_running_process_is_there_when_its_callback_ends(runtime: Runtime) -> None:
+async def test_the_state_of_a_running_process_is_read_when_its_callback_ends(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     gate = asyncio.Event()
     running = asyncio.ensure_future(call(pid, Safe.count_when, gate))
@@ -102,7 +103,7 @@ async def test_the_state_of_a_running_process_is_there_when_its_callback_ends(ru
 
 
 @pytest.mark.parametrize("way", ["get_state", "get_status", "replace_state", "suspend"])
-async def test_a_look_at_a_callback_that_waits_for_the_looker_is_a_deadlock(runtime: Runtime, way: str) -> None:
+async def test_reading_a_process_whose_callback_waits_for_the_reader_is_a_deadlock(runtime: Runtime, way: str) -> None:
     one, other = await gen_server.start(Onlooker), await gen_server.start(Onlooker)
     refused = await call(one, Onlooker.let_look, other, one, way)
     assert isinstance(refused, Deadlock)
@@ -112,7 +113,7 @@ async def test_a_look_at_a_callback_that_waits_for_the_looker_is_a_deadlock(runt
     assert itself.reason == "calling_self"
 
 
-async def test_looking_gives_up_after_its_timeout(runtime: Runtime) -> None:
+async def test_reading_a_state_gives_up_after_its_timeout(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     running = asyncio.ensure_future(call(pid, Safe.count_when, asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
@@ -123,7 +124,7 @@ async def test_looking_gives_up_after_its_timeout(runtime: Runtime) -> None:
         await running
 
 
-async def test_a_process_that_ends_while_looked_at_is_no_process(runtime: Runtime) -> None:
+async def test_a_process_that_exits_while_its_state_is_read_is_noproc(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     running = asyncio.ensure_future(call(pid, Safe.count_when, asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
@@ -136,7 +137,7 @@ async def test_a_process_that_ends_while_looked_at_is_no_process(runtime: Runtim
         await running
 
 
-async def test_there_is_nothing_to_see_without_callbacks(runtime: Runtime) -> None:
+async def test_a_process_without_callbacks_has_no_state(runtime: Runtime) -> None:
     with pytest.raises(Exit, match="has no callbacks"):
         await sys.get_state(spawn(receive))
     with pytest.raises(NoProcess):
@@ -156,7 +157,7 @@ async def test_a_replacement_that_fails_changes_nothing(runtime: Runtime) -> Non
     assert await call(pid, Safe.count) == 0
 
 
-async def test_status_shows_what_the_class_lets_people_see(runtime: Runtime) -> None:
+async def test_status_shows_the_state_as_format_status_returns_it(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe, name="safe")
     await sys.suspend(pid, owner="operator")
     status = await sys.get_status("safe")
@@ -189,7 +190,7 @@ async def test_a_suspended_server_can_be_stopped(runtime: Runtime) -> None:
     assert pid not in runtime.processes
 
 
-async def test_looking_restarts_no_timer(runtime: Runtime) -> None:
+async def test_reading_a_state_restarts_no_timer(runtime: Runtime) -> None:
     class Alarm(GenStatem[list[str]]):
         def init(self) -> tuple[str, list[str]]:
             return "set", []

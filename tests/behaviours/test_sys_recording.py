@@ -1,4 +1,4 @@
-"""Logs, traces, figures and functions: what is recorded of a process, and what it costs the others (nothing)."""
+"""Logs, traces, statistics and debug functions of sys: their records, and no cost for other processes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -33,6 +32,7 @@ from node_runtime import (
     spawn,
     sys,
 )
+from tests.support.waiting import eventually
 
 
 class Safe(GenServer[int]):
@@ -91,7 +91,7 @@ async def test_the_log_keeps_the_last_events_on_a_line_each(runtime: Runtime) ->
     assert lines(pid) == []
 
 
-async def test_what_is_recorded_has_no_secrets(runtime: Runtime) -> None:
+async def test_recorded_events_hide_secrets(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     sys.log(pid)
     assert await call(pid, Safe.open, "bob", "1234")
@@ -139,7 +139,9 @@ async def test_recording_begins_with_the_next_message(runtime: Runtime) -> None:
     assert lines(pid)[-6:] == ["in add(amount=1)", "noreply"] * 3
 
 
-async def test_a_trace_is_logged_as_the_process_s_own(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_trace_is_logged_as_a_record_of_the_traced_process(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     pid = await gen_server.start(Safe, name="safe")
     sys.trace(pid)
@@ -164,7 +166,7 @@ async def test_a_trace_writes_no_more_than_its_rate(runtime: Runtime, caplog: py
     assert left_out
 
 
-async def test_statistics_count_what_goes_in_and_out(runtime: Runtime) -> None:
+async def test_statistics_count_messages_in_and_out(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     assert sys.get_statistics(pid) is None
     sys.statistics(pid)
@@ -180,7 +182,7 @@ async def test_statistics_count_what_goes_in_and_out(runtime: Runtime) -> None:
     assert sys.get_statistics(pid) is None
 
 
-async def test_an_upgrade_of_the_class_leaves_the_recording(runtime: Runtime) -> None:
+async def test_an_upgrade_of_the_class_keeps_the_recording(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     sys.log(pid)
     process: Any = runtime.processes[pid]
@@ -194,7 +196,7 @@ async def test_a_process_without_callbacks_is_not_recorded(runtime: Runtime) -> 
         sys.log(spawn(receive))
 
 
-async def test_a_cast_to_a_machine_is_shown_as_what_it_is(runtime: Runtime) -> None:
+async def test_a_cast_to_a_machine_is_shown_as_a_cast(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door)
     await gen_statem.call(pid, "close")
     seen: list[object] = []
@@ -203,7 +205,7 @@ async def test_a_cast_to_a_machine_is_shown_as_what_it_is(runtime: Runtime) -> N
     await eventually(lambda: seen == ["in", "noreply"])
 
 
-async def test_an_answer_from_elsewhere_is_told_once(runtime: Runtime) -> None:
+async def test_a_reply_by_another_process_is_recorded_once(runtime: Runtime) -> None:
     class Bakery(GenServer[list[From[str]]]):
         def init(self) -> list[From[str]]:
             return []
@@ -236,14 +238,14 @@ async def test_an_answer_from_elsewhere_is_told_once(runtime: Runtime) -> None:
     ]
 
 
-async def test_a_recorded_server_is_asked_now_as_any_other(runtime: Runtime) -> None:
+async def test_call_now_works_on_a_recorded_server(runtime: Runtime) -> None:
     pid = await gen_server.start(Safe)
     sys.log(pid)
     assert call_now(pid, Safe.add, 2) == 2
     assert lines(pid) == ["in add(amount=2)", "out 2"]
 
 
-async def test_looking_leaves_an_idle_timeout_alone(runtime: Runtime) -> None:
+async def test_reading_a_state_leaves_an_idle_timeout_unchanged(runtime: Runtime) -> None:
     class Sleepy(GenServer[list[Any]]):
         def init(self) -> list[Any]:
             gen_server.idle_timeout(0.02)

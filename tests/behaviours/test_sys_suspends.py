@@ -1,4 +1,4 @@
-"""A suspend has an owner and a lease: it ends with either, and no other owner's."""
+"""A suspend has an owner and a lease. It ends with either, and never with another owner's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Down,
@@ -30,6 +29,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
+from tests.support.waiting import eventually
 
 
 class Counter(GenServer[int]):
@@ -65,7 +65,7 @@ async def suspender(target: Pid, lease: float | None) -> None:
     await receive()
 
 
-async def test_it_ends_when_its_owner_dies(runtime: Runtime) -> None:
+async def test_a_suspend_ends_when_its_owner_dies(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     owner = spawn(suspender, pid, None)
     await eventually(lambda: suspended(pid))
@@ -76,7 +76,7 @@ async def test_it_ends_when_its_owner_dies(runtime: Runtime) -> None:
     assert await waiting == 1
 
 
-async def test_it_ends_with_its_lease(runtime: Runtime) -> None:
+async def test_a_suspend_ends_with_its_lease(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     await sys.suspend(pid, lease=0.01)
     assert await call(pid, Counter.add) == 1
@@ -111,7 +111,7 @@ async def test_a_second_try_that_gives_up_leaves_the_first_one(runtime: Runtime)
     assert not suspended(pid)
 
 
-async def test_each_owner_ends_its_own_only(runtime: Runtime) -> None:
+async def test_each_owner_ends_only_its_own_suspend(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     owner = spawn(suspender, pid, None)
     await eventually(lambda: suspended(pid))
@@ -125,7 +125,7 @@ async def test_each_owner_ends_its_own_only(runtime: Runtime) -> None:
     assert not suspended(pid)
 
 
-async def test_a_suspend_of_nobody_alive_is_refused(runtime: Runtime) -> None:
+async def test_a_suspend_that_could_never_be_resumed_is_refused(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     gone = spawn(receive)
     exit(gone, "kill")
@@ -152,7 +152,7 @@ async def test_nothing_of_a_lease_outlives_the_suspend(runtime: Runtime) -> None
     assert not runtime.processes[pid].watchers
 
 
-async def test_a_suspended_process_obeys_its_parent_and_nobody_else(runtime: Runtime) -> None:
+async def test_a_suspended_process_handles_exit_signals_of_its_parent_only(runtime: Runtime) -> None:
     seen: list[object] = []
 
     class Child(Counter):
@@ -196,7 +196,7 @@ async def test_a_suspended_process_that_traps_nothing_dies_of_a_link(runtime: Ru
     assert isinstance(await until_ended(pid), ValueError)
 
 
-async def test_terminate_reaches_a_suspended_process_and_waits_for_nobody(runtime: Runtime) -> None:
+async def test_sys_terminate_ends_a_suspended_process_and_does_not_wait(runtime: Runtime) -> None:
     pid, other = await gen_server.start(Counter), await gen_server.start(Counter)
     await sys.suspend(pid)
     sys.terminate(pid, "enough")
@@ -205,7 +205,7 @@ async def test_terminate_reaches_a_suspended_process_and_waits_for_nobody(runtim
     assert await until_ended(other) == "normal"
 
 
-async def test_code_is_changed_of_a_suspended_process_only(runtime: Runtime) -> None:
+async def test_change_code_takes_a_suspended_process_only(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     with pytest.raises(sys.NotHeld, match="not suspended"):
         sys.change_code(pid, "1")

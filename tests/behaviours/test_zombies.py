@@ -1,4 +1,4 @@
-"""A frame that goes on after its process was killed gets nothing more done: every function refuses it."""
+"""A frame that goes on after its process was killed has no effect: every function refuses it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     AppSpec,
@@ -51,6 +50,7 @@ from node_runtime import (
     unregister,
     whereis,
 )
+from tests.support.waiting import eventually
 
 
 class Till(GenServer[list[object]]):
@@ -69,11 +69,11 @@ class Till(GenServer[list[object]]):
 
 
 class Lamp(GenStatem[None]):
-    """Nobody asks it anything in the end."""
+    """A state machine that only the zombie sends to."""
 
 
 class Undead(GenServer[list[object]]):
-    """Is killed in the middle of a plain callback."""
+    """A server that is killed in the middle of a plain callback."""
 
     def init(self, said: list[object]) -> list[object]:
         return said
@@ -83,7 +83,7 @@ class Undead(GenServer[list[object]]):
         try:
             result = act()
             if asyncio.iscoroutine(result):
-                result.close()  # a plain frame can't await
+                result.close()  # a plain frame cannot await
                 raise Exit("closed")
             self.state.append(result)
         except Exception as error:
@@ -104,7 +104,7 @@ async def nothing() -> None:
 
 
 def acts(till: Pid, shop: Pid, owed: From[int]) -> dict[str, Callable[[], Any]]:
-    """All that a process can do to others."""
+    """Every function by which a process acts on others."""
     timer = send_after(600.0, till, "late")
     another = ChildSpec("another", f"{__name__}:start_till")
     return {
@@ -163,7 +163,7 @@ def acts(till: Pid, shop: Pid, owed: From[int]) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("frame", ["plain", "coroutine"])
-async def test_a_zombie_can_do_nothing_to_anybody(runtime: Runtime, frame: str) -> None:
+async def test_a_zombie_has_no_effect_on_any_process(runtime: Runtime, frame: str) -> None:
     till = await gen_server.start(Till, name="till")
     shop = await supervisor.start_link(Shop)
     application.load(AppSpec("shop", "1", env={"hours": 8}))
@@ -200,7 +200,7 @@ async def _die_and(act: Callable[[], Any], said: list[object]) -> None:
             result = act()
             said.append(await result if asyncio.iscoroutine(result) else result)
         except asyncio.CancelledError:
-            continue  # swallowed, as a zombie does
+            continue  # swallowed, as in a zombie
         except Exception as error:
             said.append(error)
         return

@@ -1,4 +1,4 @@
-"""The main job as people see it: a real browser has the page open while the node goes from version to version."""
+"""The main job as a user sees it: a browser has the page open while the node is upgraded and downgraded."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from chromium import Page, chromium, program
-from fil_node import FilNode
+
+from tests.support.chromium import Page, chromium, program
+from tests.support.fil_node import FilNode
 
 pytestmark = pytest.mark.skipif(
     program() is None, reason="no chromium on this machine; install it to see fil in a real browser"
 )
 
-# The page's own memory of the colours that its header took: a reload would empty it.
+# The page records the colours of its header in a variable, which a reload would clear.
 WATCH = """
   window.seen = []
   new MutationObserver(() => seen.push(color.style.backgroundColor)).observe(color, { attributes: true })
@@ -50,10 +51,10 @@ async def test_the_page_shows_an_upgrade_and_a_downgrade_while_it_stays_open(
 
 
 async def headline(page: Page) -> str:
-    """What the page's header says."""
+    """The text of the page's header."""
     return str(await page.evaluate("color.querySelector('h1').textContent"))
 
 
 async def until_seen(page: Page, *colors: str) -> None:
-    """Wait until the header has had all of these colours since WATCH."""
+    """Wait until the header has had all of these colours since WATCH ran."""
     await page.until(f"{list(colors)}.every((one) => seen.includes(one))")

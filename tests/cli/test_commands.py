@@ -1,13 +1,13 @@
-"""The `node-runtime` command: what it prints, and its exit codes."""
+"""The `node-runtime` command: its output and its exit codes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from fil_node import command, environment
-from tiny_node import ANOTHER_PAGE
-from tiny_project import write_project
+from tests.support.fil_node import command, environment
+from tests.support.tiny_node import ANOTHER_PAGE
+from tests.support.tiny_project import write_project
 
 
 def node_runtime(*words: object, code: int = 0) -> str:
@@ -38,7 +38,7 @@ def test_a_relup_is_the_same_from_folders_and_from_tarballs(tmp_path: Path) -> N
     assert '["point_of_no_return"]' in text
 
 
-def test_a_project_that_is_none_and_a_wrong_word_are_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_without_a_project_and_an_unknown_command_are_one_sentence(tmp_path: Path) -> None:
     assert (
         node_runtime("build", tmp_path, code=1)
         == f"{tmp_path}/release.toml can't be read: No such file or directory.\n"

@@ -1,4 +1,4 @@
-"""What boots where the permanent release can't: the newest old one that is whole, said in the log, status, history."""
+"""Boots without a usable permanent release: the newest intact old one, reported in log, status and history."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import until
-from fil_node import command
-from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
-from tiny_project import FILES
+
+from tests.support.fil_node import command
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_project import FILES
+from tests.support.waiting import until
 
 __all__ = ["tarballs"]
 
@@ -46,7 +47,7 @@ def node(tmp_path: Path) -> Iterator[TinyNode]:
 
 
 def boots_again(node: TinyNode) -> None:
-    """Kill the node, and wait until its parent has it running again."""
+    """Kill the node, and wait until its parent has booted it again."""
     pid, boots = node.pid(), node.parent["boots"]
     assert pid is not None
     assert isinstance(boots, int)
@@ -58,7 +59,7 @@ def statuses(node: TinyNode) -> dict[str, str]:
     return {one["vsn"]: one["status"] for one in json.loads(node.tiny("versions", "-o", "json").stdout)}
 
 
-def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(node: TinyNode) -> None:
+def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted(node: TinyNode) -> None:
     assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
@@ -74,7 +75,7 @@ def test_a_permanent_release_that_fails_three_boots_gives_way_to_the_old_one(nod
     assert node.parent["vsn"] == "1.0"
 
 
-def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
+def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_repairs(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
     with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as node:
@@ -100,7 +101,7 @@ def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
         node.tiny("upgrade", "2.0")
 
 
-def test_a_damaged_release_without_an_old_one_is_named_with_what_puts_it_right(
+def test_a_damaged_release_without_an_old_one_is_named_with_the_remedy(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
     node = install(tarballs["1.0"], tmp_path / "tiny")

@@ -1,4 +1,4 @@
-"""bin/<name> against real nodes: each verb, its exit code, and what the parent does when the node goes wrong."""
+"""bin/<name> against real nodes: each verb, its exit code, and the parent when the node misbehaves."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import tarfile
 from pathlib import Path
 
 import psutil
-from conftest import until
-from fil_node import command
-from tiny_node import (
+
+from tests.support.fil_node import command
+from tests.support.tiny_node import (
     NAME,
     TinyNode,
     copy_of,
@@ -26,7 +26,8 @@ from tiny_node import (
     tarball_of,
     tarballs,
 )
-from tiny_project import FILES
+from tests.support.tiny_project import FILES
+from tests.support.waiting import until
 
 __all__ = ["node", "running", "tarballs"]
 
@@ -127,7 +128,7 @@ def test_a_tarball_that_was_unpacked_by_hand_starts_as_in_the_seed(tarballs: dic
         assert record["permanent"] == "1.0"
 
 
-def test_a_running_node_answers_every_question(running: TinyNode) -> None:
+def test_a_running_node_answers_every_verb_that_asks(running: TinyNode) -> None:
     assert running.tiny("ping").stdout == "pong\n"
     os.kill(int(running.tiny("pid").stdout), 0)
     assert NAME in running.tiny("status").stdout
@@ -135,7 +136,7 @@ def test_a_running_node_answers_every_question(running: TinyNode) -> None:
     assert [release["vsn"] for release in json.loads(running.tiny("versions", "-o", "json").stdout)] == ["1.0"]
 
 
-def test_a_node_that_is_down_is_said_to_be_down_with_code_3(node: TinyNode) -> None:
+def test_a_node_that_is_down_is_reported_with_exit_code_3(node: TinyNode) -> None:
     for verb in ("ping", "pid", "status", "versions", "stop", "attach", "commit", "rollback"):
         assert f"{NAME} is down" in node.tiny(verb, code=3).stderr
     for verb in ("plan", "upgrade", "downgrade", "remove", "unpack"):
@@ -145,7 +146,7 @@ def test_a_node_that_is_down_is_said_to_be_down_with_code_3(node: TinyNode) -> N
     assert "bin/tiny start` starts it" in node.tiny("ping", code=3).stderr
 
 
-def test_stop_leaves_no_process_and_no_record_of_one(running: TinyNode) -> None:
+def test_stop_leaves_no_process_and_no_record_of_the_node(running: TinyNode) -> None:
     pid, parent = running.pid(), running.parent["pid"]
     assert running.tiny("stop").stdout == f"{NAME} is stopped.\n"
     for process in (pid, parent):
@@ -184,7 +185,7 @@ def test_a_node_that_is_killed_is_booted_again(running: TinyNode) -> None:
     assert "was ended by signal 9" in running.log
 
 
-def test_a_node_whose_heart_is_silent_is_killed_and_booted_again(node: TinyNode) -> None:
+def test_a_node_without_heartbeat_is_killed_and_booted_again(node: TinyNode) -> None:
     node.set("node.toml", "heart = 1\n")
     node.tiny("start")
     pid = node.pid()
@@ -238,7 +239,7 @@ def test_a_callback_that_exits_is_restarted_by_its_supervisor(tmp_path: Path) ->
         assert node.parent["boots"] == 1
 
 
-def test_an_upgrade_that_the_node_did_not_survive_is_not_said_to_be_current(
+def test_a_release_whose_upgrade_killed_the_node_is_not_reported_as_current(
     running: TinyNode, tarballs: dict[str, Path]
 ) -> None:
     running.hotdash("stage", NAME, tarballs["2.0"])
@@ -255,7 +256,7 @@ def test_an_upgrade_that_the_node_did_not_survive_is_not_said_to_be_current(
     assert "on probation" not in shown
 
 
-def test_a_code_change_that_spoils_a_state_says_so_and_restarts_the_node(tmp_path: Path) -> None:
+def test_a_code_change_that_spoils_a_state_is_reported_and_restarts_the_node(tmp_path: Path) -> None:
     before, after = tarball_of(tmp_path, changes=COUNTING), tarball_of(tmp_path, "2.0", SPOILING)
     with stopped_at_last(install(before, tmp_path / "tiny")) as node:
         node.tiny("start")
@@ -295,10 +296,10 @@ def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:
         assert "Giving up on" in it.log
 
 
-def test_two_nodes_of_one_name_do_not_meet(running: TinyNode, tmp_path: Path) -> None:
+def test_two_nodes_with_the_same_name_do_not_interfere(running: TinyNode, tmp_path: Path) -> None:
     other = copy_of(running, tmp_path / "other")
     assert f"A node named {NAME} runs already" in other.tiny("start", code=1).stderr
-    # Its verbs must not reach the other directory's node.
+    # The verbs of one directory must not reach the node of the other.
     for words in (("status",), ("ping",), ("upgrade", "2.0")):
         other.tiny(*words, code=3)
     other.set("node.toml", 'name = "other@127.0.0.1"\n')
@@ -324,10 +325,8 @@ def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) ->
     assert spaced.tiny("help").stdout.startswith("usage: tiny VERB")
 
 
-def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_look_in(
-    running: TinyNode, tmp_path: Path
-) -> None:
-    """A node that was started elsewhere, by a service say, has its record elsewhere."""
+def test_verbs_find_the_node_of_their_folder_with_any_run_directory_setting(running: TinyNode, tmp_path: Path) -> None:
+    """A node that was started elsewhere, for example by a service, has its record elsewhere."""
     other = copy_of(running, tmp_path / "other", run_directory="own")
     with stopped_at_last(other):
         other.tiny("start")
@@ -337,7 +336,7 @@ def test_verbs_find_the_node_of_their_folder_whatever_run_directory_they_would_l
         assert (told["info"]["os_pid"], told["info"]["directory"]) == (other.pid(), str(other.directory))
 
 
-def test_a_folder_that_is_moved_under_its_node_is_said_so_and_can_be_stopped(running: TinyNode) -> None:
+def test_a_node_whose_folder_was_moved_is_reported_and_can_be_stopped(running: TinyNode) -> None:
     moved = TinyNode(running.folder.with_name("moved"), neighbour=running.folder)
     moved.folder.mkdir()
     running.directory.rename(moved.directory)
@@ -347,7 +346,7 @@ def test_a_folder_that_is_moved_under_its_node_is_said_so_and_can_be_stopped(run
     moved.directory.rename(running.directory)
 
 
-def test_in_a_pipe_a_row_is_a_line_and_no_line_ends_in_blanks(running: TinyNode) -> None:
+def test_in_a_pipe_each_row_is_one_line_without_trailing_blanks(running: TinyNode) -> None:
     for words in (("nodes",), ("status", NAME), ("plan", NAME, "1.0"), ("ps", NAME)):
         lines = running.hotdash(*words).stdout.splitlines()
         assert [line for line in lines if line != line.rstrip()] == []
@@ -401,14 +400,14 @@ def test_a_cookie_is_printed_for_each_role_also_while_the_node_is_down(node: Tin
     assert (node.directory / "etc/cookies/operator").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_release_for_another_python_says_which(node: TinyNode) -> None:
+def test_a_release_for_another_python_names_that_python(node: TinyNode) -> None:
     path = node.directory / "releases/1.0/manifest.json"
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "python": "3.99"}))
     assert "needs Python 3.99" in node.tiny("start", code=1).stderr
 
 
-def test_a_record_that_is_damaged_is_a_sentence(node: TinyNode) -> None:
+def test_a_damaged_record_is_reported_in_one_sentence(node: TinyNode) -> None:
     for damaged in ("{", "[]", "{}", '{"permanent": 7}', '{"permanent": "1.0", "releases": {"1.0": {}}}'):
         (node.directory / "releases/record.json").write_text(damaged)
         said = node.tiny("versions", code=1).stderr
@@ -416,7 +415,7 @@ def test_a_record_that_is_damaged_is_a_sentence(node: TinyNode) -> None:
         assert len(said.splitlines()) == 1
 
 
-def test_a_manifest_without_a_runtime_is_a_sentence(node: TinyNode) -> None:
+def test_a_manifest_without_a_runtime_is_reported_in_one_sentence(node: TinyNode) -> None:
     path = node.directory / "releases/1.0/manifest.json"
     manifest = json.loads(path.read_text())
     for path_entries in (["../../../tmp"], [], "lib"):
@@ -426,11 +425,11 @@ def test_a_manifest_without_a_runtime_is_a_sentence(node: TinyNode) -> None:
         assert "restore it from a backup" in said
 
 
-def test_while_the_node_is_booted_again_it_is_said_so(running: TinyNode) -> None:
+def test_a_node_that_is_being_booted_again_is_reported_as_such(running: TinyNode) -> None:
     parent, pid = running.parent["pid"], running.pid()
     assert isinstance(parent, int)
     assert isinstance(pid, int)
-    os.kill(parent, signal.SIGSTOP)  # as if it took its time
+    os.kill(parent, signal.SIGSTOP)  # as in a slow boot
     try:
         os.kill(pid, signal.SIGKILL)
         until(lambda: is_gone(pid), "the node's end")
@@ -441,7 +440,7 @@ def test_while_the_node_is_booted_again_it_is_said_so(running: TinyNode) -> None
     until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
 
 
-def test_of_two_starts_at_once_the_loser_says_that_the_other_starts_it(node: TinyNode) -> None:
+def test_of_two_concurrent_starts_the_second_reports_the_first(node: TinyNode) -> None:
     command = (node.script, "start")
     starts = [
         subprocess.Popen(command, env=node.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -453,7 +452,7 @@ def test_of_two_starts_at_once_the_loser_says_that_the_other_starts_it(node: Tin
     assert "is being started already" in lost or "runs already" in lost
 
 
-def test_the_node_sees_no_library_but_its_own(running: TinyNode) -> None:
+def test_the_node_imports_only_its_own_libraries(running: TinyNode) -> None:
     maps = Path(f"/proc/{running.pid()}/maps").read_text()
     native = {line.split()[-1] for line in maps.splitlines() if ".so" in line and "site-packages" in line}
     assert native == set()
@@ -465,7 +464,7 @@ def test_a_node_that_crashes_on_a_full_disk_is_booted_again(running: TinyNode) -
     pid = running.pid()
     assert pid is not None
     (running.run_directory / f"{NAME}.json").unlink()
-    resource.prlimit(parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # what it starts inherits that
+    resource.prlimit(parent, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))  # its children inherit that
     os.kill(pid, signal.SIGKILL)
 
     def reborn() -> psutil.Process | None:

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from node_runtime.cli import event_loops
 from node_runtime.cli.event_loops import check_loop, loop_factory, run
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import NodeConfig
 
 
-def test_asyncio_s_own_is_what_a_node_runs_on_by_default() -> None:
+def test_a_node_runs_on_asyncios_own_loop_by_default() -> None:
     assert loop_factory(NodeConfig(name="fil@127.0.0.1")) is None
 
 
@@ -30,7 +29,7 @@ def test_uvloop_is_used_when_it_is_asked_for() -> None:
 
 
 def test_a_release_without_the_loop_that_is_asked_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_loops.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     node = NodeConfig(name="fil@127.0.0.1", loop="uvloop")
     assert loop_factory(node) is None
     with pytest.raises(Refused, match=r"release 1986\.a lacks it; add uvloop to its requirements"):
@@ -51,7 +50,7 @@ async def _leave_by_stop() -> None:
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 @pytest.mark.parametrize("leave", [_leave_by_exit, _leave_by_interrupt, _leave_by_stop])
-def test_a_task_that_leaves_ends_nothing_but_itself(
+def test_a_task_that_raises_a_base_exception_ends_only_itself(
     loop: str, leave: Callable[[], Coroutine[Any, Any, None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     if importlib.util.find_spec(loop) is None:
@@ -74,7 +73,7 @@ def test_a_task_that_leaves_ends_nothing_but_itself(
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), RuntimeError("broken")])
-def test_what_the_main_task_raises_is_raised(error: BaseException) -> None:
+def test_an_exception_of_the_main_task_is_raised(error: BaseException) -> None:
     async def main() -> None:
         raise error
 

@@ -1,4 +1,4 @@
-"""The verbs of a probation: `upgrade --commit` stays for the verdict, and what failed takes `--again`."""
+"""The verbs of a probation: `upgrade --commit` waits for the verdict; a failed release needs `--again`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
-from tiny_project import FILES
+
+from tests.support.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_project import FILES
 
 __all__ = ["tarballs"]
 
@@ -23,7 +24,7 @@ UNWELL: dict[str, str | None] = {
 
 @pytest.fixture(scope="module")
 def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
-    """1.0 runs; 2.0 and 3.0, which reports bad health, are here. Health is a matter of a moment."""
+    """1.0 runs; 2.0 and 3.0, which reports bad health, are unpacked. The probation is short."""
     folder = tmp_path_factory.mktemp("probation")
     with stopped_at_last(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
@@ -33,7 +34,7 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         yield made
 
 
-def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again(node: TinyNode) -> None:
+def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_again(node: TinyNode) -> None:
     done = node.tiny("upgrade", "3.0", "--commit", code=6)
     assert "The node went back to what it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
@@ -43,7 +44,7 @@ def test_a_release_that_is_not_well_goes_back_and_takes_a_word_to_be_tried_again
     node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
 
 
-def test_commit_stays_for_the_verdict(node: TinyNode) -> None:
+def test_upgrade_commit_waits_for_the_verdict(node: TinyNode) -> None:
     node.tiny("upgrade", "2.0")
     shown = " ".join(node.tiny("status").stdout.split())
     assert "on probation; permanent is 1.0" in shown

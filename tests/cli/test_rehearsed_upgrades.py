@@ -1,4 +1,4 @@
-"""What the commands say of a rehearsal, and what has to be said to go all the same."""
+"""Rehearsals on the command line: their output, and the option that proceeds anyway."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from fil_node import command
-from tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
+from tests.support.fil_node import command
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
 
 SERVER = """
 from node_runtime import GenServer, gen_server, whereis
@@ -36,7 +36,9 @@ def files(vsn: str, body: str) -> dict[str, str | None]:
     }
 
 
-def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_rehearsed(tmp_path: Path) -> None:
+def test_a_plan_names_processes_that_would_fail_and_asks_for_consent_to_what_cannot_be_rehearsed(
+    tmp_path: Path,
+) -> None:
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     asking = tarball_of(tmp_path, "2.0", files("2.0", 'whereis("tiny_sup")'))
     failing = tarball_of(tmp_path, "3.0", files("3.0", 'raise ValueError("three is right out")'))
@@ -82,7 +84,7 @@ def test_a_plan_names_who_would_fail_and_consent_is_asked_for_what_cannot_be_reh
 
 
 def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
-    """What hotdash says to somebody at a terminal, who answers its question with these words."""
+    """The output of hotdash at a terminal where these words answer its question."""
     ours, theirs = os.openpty()
     with subprocess.Popen(
         ["hotdash", *verb], env=node.environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
@@ -92,7 +94,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
         while True:
             try:
                 part = os.read(ours, 4096)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # the other end is closed
                 break
             said += part
             if said.endswith(b"to proceed: "):
@@ -101,7 +103,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
     return said.decode().replace("\r\n", "\n").strip(), hotdash.returncode
 
 
-def test_who_waits_for_a_long_rehearsal_is_told_how_far_it_is(tmp_path: Path) -> None:
+def test_a_long_rehearsal_reports_its_progress(tmp_path: Path) -> None:
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     slow = tarball_of(tmp_path, "2.0", files("2.0", "import time; time.sleep(0.4)"))
     with stopped_at_last(install(first, tmp_path / "tiny")) as node:

@@ -1,4 +1,4 @@
-"""What modules commonly do leaves nothing behind: when nobody uses an old version, it is free, and then it is gone."""
+"""Common idioms of modules keep nothing alive: an old version that nothing uses is freed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import importlib
 import textwrap
 import typing
 import weakref
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
 
 IDIOMS = {
     "overloads": """
@@ -179,16 +184,16 @@ IDIOMS = {
 
 
 class Token:
-    """One for each namespace: when it is gone, the namespace is."""
+    """One for each namespace, freed with it."""
 
 
-def marked(module):
+def marked(module: ModuleType) -> weakref.ref[Token]:
     token = vars(module)["TOKEN"] = Token()
     return weakref.ref(token)
 
 
 @pytest.mark.parametrize("idiom", IDIOMS)
-def test_an_idiom_leaves_nothing_of_the_old_version(app, idiom):
+def test_an_idiom_keeps_nothing_of_the_old_version(app: App, idiom: str) -> None:
     text = textwrap.dedent(IDIOMS[idiom])
     app.boot(a=f"N = 1\n{text}")
     a = importlib.import_module("a")
@@ -201,7 +206,7 @@ def test_an_idiom_leaves_nothing_of_the_old_version(app, idiom):
         assert n == a.N
 
 
-def test_overloads_are_those_of_the_version_that_is_current(app):
+def test_overloads_are_those_of_the_current_version(app: App) -> None:
     body = """
         from typing import overload
         {pad}
@@ -214,7 +219,7 @@ def test_overloads_are_those_of_the_version_that_is_current(app):
     app.boot(a=body.format(pad="", kind="str"))
     a = importlib.import_module("a")
 
-    def overloads():
+    def overloads() -> list[object]:
         return [f.__annotations__["x"] for f in typing.get_overloads(a.f)]
 
     first = typing.get_overloads(a.f)
@@ -230,7 +235,7 @@ def test_overloads_are_those_of_the_version_that_is_current(app):
     assert typing.get_overloads(a.f) == first, "taken back"
 
 
-def test_an_exception_that_a_function_caught_has_its_traceback(app):
+def test_an_exception_that_a_function_caught_has_its_traceback(app: App) -> None:
     body = """
         N = {n}
         def f():

@@ -1,4 +1,4 @@
-"""What is read from a module's code about its imports, on every Python that runs this."""
+"""Imports as read from a module's bytecode, on every Python that runs this."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from node_runtime.code.imports import Import, read_imports
 
 
-def entries(text, package="pkg.deep"):
+def entries(text: str, package: str = "pkg.deep") -> list[tuple[str, str | None, str, bool]]:
     code = compile(text, "m.py", "exec", dont_inherit=True)
     return [(e.module, e.name, e.alias, e.bound) for e in read_imports(code, package).entries]
 
@@ -28,16 +28,16 @@ def entries(text, package="pkg.deep"):
         ("if x:\n    from a import b\nelse:\n    from c import b", [("a", "b", "b", True), ("c", "b", "b", True)]),
     ],
 )  # fmt: skip
-def test_every_form_of_import_is_understood(text, expected):
+def test_every_form_of_import_is_understood(text: str, expected: object) -> None:
     assert entries(text) == expected
 
 
-def test_a_module_with_more_names_than_fit_an_instruction_is_read():
+def test_a_module_with_more_names_than_fit_an_instruction_is_read() -> None:
     text = "".join(f"x{i} = {i}.5\n" for i in range(600)) + "from a import b, c as d\n"
     assert entries(text) == [("a", "b", "b", True), ("a", "c", "d", True)]
 
 
-def test_the_names_that_code_reads_are_kept_for_star_imports_only():
+def test_the_names_that_code_reads_are_kept_for_star_imports_only() -> None:
     text = "def f(x):\n    y = x\n    return used(y).attribute\nalso = there\n"
     assert read_imports(compile(text, "m.py", "exec"), "").names == frozenset()
     starred = read_imports(compile("from a import *\n" + text, "m.py", "exec"), "")

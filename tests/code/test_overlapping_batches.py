@@ -1,4 +1,4 @@
-"""Batches that are prepared, committed and reverted across each other: what every importer means afterwards.
+"""Batches that are prepared, committed and reverted across each other, and the bindings of importers afterwards.
 
 The random histories found each of these; the sources are as small as they can be.
 """
@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import gc
 import weakref
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import CodeError
+from tests.support.written_modules import imported
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
 
 LOW = "def value():\n    return 'low {n}'\n"
 MID = "from low import value as lower\n"
@@ -20,14 +25,13 @@ TOP = "from mid import lower as passed_on\n"
 STAR = "from mid import *\n"
 
 
-def low(n):
+def low(n: int) -> str:
     return LOW.format(n=n)
 
 
-def test_a_copy_by_way_of_a_version_that_is_taken_back_is_of_the_current_one(app):
+def test_a_name_copied_through_a_restored_version_is_the_current_one(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
-    import top
-
+    top = imported("top")
     app.load(mid=MID + "N = 1\n")
     app.server.sweep()
     app.load(low=low(1), mid=MID + "N = 2\n")
@@ -36,10 +40,9 @@ def test_a_copy_by_way_of_a_version_that_is_taken_back_is_of_the_current_one(app
     assert top.passed_on() == "low 1"
 
 
-def test_a_revert_reaches_a_module_that_was_loaded_since_by_way_of_another(app):
+def test_a_revert_reaches_a_later_module_through_another_one(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
-    import top
-
+    top = imported("top")
     first = app.load(low=low(1))
     app.load(top=TOP + "N = 1\n")
     first.revert()
@@ -47,11 +50,10 @@ def test_a_revert_reaches_a_module_that_was_loaded_since_by_way_of_another(app):
     assert top.passed_on() == "low 0"
 
 
-def test_a_version_that_comes_back_brings_nothing_stale_to_its_importers(app):
+def test_a_restored_version_gives_nothing_stale_to_its_importers(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
-    import mid
-    import top
-
+    mid = imported("mid")
+    top = imported("top")
     first = app.load(mid=MID + "N = 1\n")
     app.load(low=low(1))
     first.revert()
@@ -59,10 +61,9 @@ def test_a_version_that_comes_back_brings_nothing_stale_to_its_importers(app):
     assert (mid.lower(), top.passed_on()) == ("low 1", "low 1")
 
 
-def test_a_deleted_module_that_comes_back_follows_what_was_loaded_since(app):
+def test_a_deleted_module_that_comes_back_follows_later_loads(app: App) -> None:
     app.boot(low=low(0), mid=MID)
-    import mid
-
+    mid = imported("mid")
     gone = app.load(deleted=("mid",))
     app.load(low=low(1))
     gone.revert()
@@ -70,10 +71,9 @@ def test_a_deleted_module_that_comes_back_follows_what_was_loaded_since(app):
     assert mid.lower() == "low 1"
 
 
-def test_a_revert_leaves_alone_what_has_come_from_somewhere_else_since(app):
+def test_a_revert_leaves_later_bindings_from_elsewhere_unchanged(app: App) -> None:
     app.boot(low=low(0), mid=MID, top=TOP)
-    import top
-
+    top = imported("top")
     first = app.load(low=low(1))
     app.load(mid="def lower():\n    return 'mid'\n")
     first.revert()
@@ -81,10 +81,9 @@ def test_a_revert_leaves_alone_what_has_come_from_somewhere_else_since(app):
     assert top.passed_on() == "mid"
 
 
-def test_a_batch_that_was_overtaken_keeps_no_version(app):
+def test_an_overtaken_batch_keeps_no_version(app: App) -> None:
     app.boot(low=low(0), mid=MID)
-    import mid
-
+    mid = imported("mid")
     first = weakref.ref(mid.lower)
     overtaken = app.prepare(mid="N = 1\n")
     app.load(low=low(1), mid=MID + "N = 2\n")
@@ -97,10 +96,9 @@ def test_a_batch_that_was_overtaken_keeps_no_version(app):
         overtaken.commit()
 
 
-def test_a_batch_that_a_commit_has_outlived_keeps_no_version(app):
+def test_a_batch_made_obsolete_by_a_commit_keeps_no_version(app: App) -> None:
     app.boot(low=low(0), mid=MID)
-    import mid
-
+    mid = imported("mid")
     first = weakref.ref(mid.lower)
     kept = app.load(mid=MID + "N = 1\n")
     app.load(low=low(1), mid=MID)
@@ -113,10 +111,9 @@ def test_a_batch_that_a_commit_has_outlived_keeps_no_version(app):
     assert first() is None
 
 
-def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app):
+def test_a_batch_for_a_module_deleted_and_purged_meanwhile_is_refused(app: App) -> None:
     app.boot(low=low(0))
-    import low as module
-
+    module = imported("low")
     overtaken = app.prepare(low=low(1))
     app.server.delete("low")
     assert app.server.purge("low") == []
@@ -128,11 +125,10 @@ def test_a_batch_for_a_module_that_was_deleted_and_purged_since_is_refused(app):
 # ------------------------------------------------------------ star imports
 
 
-def test_a_name_that_a_star_import_took_and_nobody_reads_goes_with_it(app):
+def test_an_unread_name_of_a_star_import_disappears_with_its_origin(app: App) -> None:
     app.boot(mid="def kept(): ...\ndef bonus(): ...\n", top=STAR)
-    import mid
-    import top
-
+    mid = imported("mid")
+    top = imported("top")
     batch = app.load(mid="def kept(): ...\n")
     assert top.kept is mid.kept
     assert not hasattr(top, "bonus")
@@ -141,11 +137,10 @@ def test_a_name_that_a_star_import_took_and_nobody_reads_goes_with_it(app):
     assert top.bonus is mid.bonus
 
 
-def test_a_name_that_appears_reaches_a_star_import_that_was_away(app):
+def test_a_new_name_reaches_a_star_import_of_a_restored_importer(app: App) -> None:
     app.boot(mid="", top=STAR)
-    import mid
-    import top
-
+    mid = imported("mid")
+    top = imported("top")
     first = app.load(top=STAR + "N = 1\n")
     app.load(mid="def bonus(): ...\n")
     assert top.bonus is mid.bonus
@@ -153,22 +148,20 @@ def test_a_name_that_appears_reaches_a_star_import_that_was_away(app):
     assert top.bonus is mid.bonus
 
 
-def test_a_name_that_the_importer_deletes_does_not_appear(app):
+def test_a_name_that_the_importer_deletes_does_not_appear(app: App) -> None:
     text = STAR + "del bonus\n"
     app.boot(mid="def bonus(): ...\n", top=text)
-    import top
-
+    top = imported("top")
     first = app.load(top=text + "N = 1\n")
     app.load(mid="def bonus(): return 1\n")
     first.revert()
     assert not hasattr(top, "bonus")
 
 
-def test_a_star_import_in_a_row_passes_on_what_the_one_between_exports(app):
+def test_chained_star_imports_pass_on_the_exports_of_the_middle_module(app: App) -> None:
     app.boot(low="def old(): ...\n", mid="from low import *\n__all__ = ['old']\n", top=STAR)
-    import mid
-    import top
-
+    mid = imported("mid")
+    top = imported("top")
     app.load(low="def old(): ...\ndef new(): ...\n")
     assert mid.new
     assert not hasattr(top, "new")

@@ -1,7 +1,7 @@
 """Random sequences of edit, prepare, commit, revert, delete and purge, over modules that import from each other.
 
-A model says what has to be current and old. Every namespace that is ever made has a number and a weak reference, so
-that a name of a purged version, or a namespace that nobody needs and that stays, is found.
+A model says which versions must be current and old. Every namespace has a number and a weak reference, so that the
+test finds names of a purged version and namespaces that stay although nothing needs them.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ import sys
 import tempfile
 import types
 import weakref
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from node_runtime.code import CodeError, CodeServer, OldVersionHeld
+from node_runtime.code import Batch, CodeError, CodeServer, OldVersionHeld
+from node_runtime.code.module import Namespace
 
-pytest_plugins = ["code_shop"]
+pytest_plugins = ["tests.support.code_shop"]
 
 QUICK = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 HISTORIES, ROUNDS = 40 if QUICK else 400, 30
-"""How many, and how many steps each has: `make fuzz` goes 12,000 rounds."""
+"""The number of histories, and of steps in each: `make fuzz` runs 12,000 steps."""
 
 BODY = """
 import ledger
@@ -60,41 +64,41 @@ COPIES = [
     *(("pkg.mid", name, "top", name) for name in ("lower", "upper", "Point", "bonus")),
     ("pkg.low", "value", "extra", "lower"),
 ]
-"""What the modules import: from where, which name, by whom, under which name. What one lacks the other lacks, too."""
+"""Imported names: origin, name there, importer, name here. If one side lacks the name, the other must too."""
 STARRED = ("pkg.mid", "top")
-"""By a star import, whose names `__all__` may leave out."""
+"""The star import, from which `__all__` may exclude names."""
 LASTING = [module for module in MODULES if module != "extra"]
 FILES = {module: module.replace(".", "__") + ("____init__" if module == "pkg" else "") for module in MODULES}
 
 
 class Token:
-    """One for each namespace; its number is what the model calls the version."""
+    """One for each namespace; its number identifies the version in the model."""
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         self.number = number
 
 
 class Ledger(types.ModuleType):
     """The module `ledger`, which every body imports."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("ledger")
         self.numbers = itertools.count(1)
-        self.tokens = {}
+        self.tokens: dict[int, weakref.ref[Token]] = {}
 
-    def token(self):
+    def token(self) -> Token:
         token = Token(next(self.numbers))
         self.tokens[token.number] = weakref.ref(token)
         return token
 
-    def alive(self):
+    def alive(self) -> set[int]:
         gc.collect()
         return {number for number, token in self.tokens.items() if token() is not None}
 
 
 @dataclass
 class Known:
-    """What the model knows of a module: the numbers of its versions, and what each has in its file."""
+    """The model of a module: the numbers of its current and old version."""
 
     current: int | None = None
     old: int | None = None
@@ -102,9 +106,9 @@ class Known:
 
 @dataclass(eq=False)
 class Step:
-    """A batch, what it was made for, and what a revert of it has to restore."""
+    """A batch, the versions it was prepared against, and the versions that a revert must restore."""
 
-    batch: object
+    batch: Batch = field(repr=False)
     basis: dict[str, int | None]
     new: dict[str, int]
     deleted: tuple[str, ...]
@@ -113,35 +117,39 @@ class Step:
 
 @dataclass(eq=False)
 class Hold:
-    """Somebody who keeps a function; hypothesis keeps what a rule returns, so what counts is in here."""
+    """A holder of a function, in a field that can be deleted: Hypothesis keeps the results of rules alive."""
 
-    function: object
-
-
-def number_of(namespace):
-    return namespace["TOKEN"].number
+    function: FunctionType = field(repr=False)
 
 
-def functions_of(namespace):
-    """Its own and imported ones, and those of its classes, which may be older: a class outlives its version."""
+def number_of(namespace: Namespace) -> int:
+    token = namespace["TOKEN"]
+    assert isinstance(token, Token)
+    return token.number
+
+
+def functions_of(namespace: Namespace) -> Iterator[object]:
+    """Own and imported functions, and those of classes, which may be older because a class outlives its version."""
     for value in namespace.values():
         yield from vars(value).values() if isinstance(value, type) else [value]
 
 
-def closure(namespaces):
-    """The numbers of these and of all whose functions they reach: an old version may reach purged ones."""
-    numbers, waiting = set(), list(namespaces)
+def closure(namespaces: Iterable[Namespace]) -> set[int]:
+    """The numbers of these namespaces and of all that their functions reach; an old version may reach purged ones."""
+    numbers: set[int] = set()
+    waiting = list(namespaces)
     while waiting:
         namespace = waiting.pop()
         if number_of(namespace) not in numbers:
             numbers.add(number_of(namespace))
-            functions = [one for one in functions_of(namespace) if isinstance(one, types.FunctionType)]
+            functions = [one for one in functions_of(namespace) if isinstance(one, FunctionType)]
             waiting += [function.__globals__ for function in functions if "TOKEN" in function.__globals__]
     return numbers
 
 
+Changes = dict[str, str]
 CHANGES = st.dictionaries(st.sampled_from(list(MODULES)), st.sampled_from(("forwards", "back", "not")), min_size=1)
-"""Modules to load, and what becomes of each one's file before."""
+"""Modules to load, and the edit of each file before the load."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -149,8 +157,8 @@ class Histories(RuleBasedStateMachine):
     committed = Bundle("committed")
     held = Bundle("held")
 
-    def __init__(self):
-        from code_shop import App  # not before pytest has taken it for a plugin
+    def __init__(self) -> None:
+        from tests.support.code_shop import App  # only after pytest has registered it as a plugin
 
         super().__init__()
         self.ledger = sys.modules["ledger"] = Ledger()
@@ -160,18 +168,18 @@ class Histories(RuleBasedStateMachine):
         self.app = App(Path(self.directory.name), self.server)
         self.texts = itertools.count(1)
         self.on_disk = dict.fromkeys(MODULES, 0)
-        self.text_of = {}
-        self.holds = []
-        self.steps = []
+        self.text_of: dict[int, int] = {}
+        self.holds: list[Hold] = []
+        self.steps: list[Step] = []
         self.known = {module: Known() for module in MODULES}
 
-    def teardown(self):
+    def teardown(self) -> None:
         for step in self.steps:
             if step.batch.status == "prepared":
                 step.batch.discard()
-            step.batch = None
+            del step.batch
         for hold in self.holds:
-            hold.function = None
+            del hold.function
         alive = self.ledger.alive()
         expected = closure([v.namespace for m in MODULES for v in self.server.versions(m) if v is not None])
         self.server.uninstall()
@@ -179,16 +187,16 @@ class Histories(RuleBasedStateMachine):
         self.directory.cleanup()
         assert alive == expected, "namespaces that nobody needs are alive, or needed ones are not"
 
-    def text(self, module, n):
+    def text(self, module: str, n: int) -> str:
         return (BODY if module != "top" else "").format(n=n) + MODULES[module].format(n=n)
 
-    def module(self, name):
+    def module(self, name: str) -> Any:
         return sys.modules[name]
 
     # ------------------------------------------------------------ what is done
 
     @initialize()
-    def boot(self):
+    def boot(self) -> None:
         self.app.boot(**{FILES[module]: self.text(module, 0) for module in MODULES})
         for name in MODULES:
             importlib.import_module(name)
@@ -197,30 +205,30 @@ class Histories(RuleBasedStateMachine):
             self.known[name].current, self.text_of[number] = number, 0
 
     @rule(target=committed, changes=CHANGES, delete=st.booleans())
-    def load(self, changes, delete):
+    def load(self, changes: Changes, delete: bool) -> Step | None:
         return self.made_current(self.executed(changes, delete))
 
     @rule(target=committed, changes=CHANGES, delete=st.booleans())
-    def load_once_more(self, changes, delete):
-        """Loads have to be what happens most, and hypothesis leaves out some of the rules in each history."""
+    def load_once_more(self, changes: Changes, delete: bool) -> Step | None:
+        """The same rule again: loads must be frequent, and Hypothesis disables some rules in each history."""
         return self.made_current(self.executed(changes, delete))
 
     @rule(target=prepared, changes=CHANGES, delete=st.booleans())
-    def prepare(self, changes, delete):
+    def prepare(self, changes: Changes, delete: bool) -> Step | None:
         return self.executed(changes, delete)
 
     @rule(target=committed, step=consumes(prepared))
-    def commit(self, step):
+    def commit(self, step: Step | None) -> Step | None:
         return self.made_current(step)
 
-    def edit(self, module, how):
+    def edit(self, module: str, how: str) -> None:
         known = self.known[module].old or self.known[module].current
         if how == "forwards":
             self.on_disk[module] = next(self.texts)
         elif how == "back":
             self.on_disk[module] = self.text_of[known] if known is not None else 0
 
-    def executed(self, changes, delete):
+    def executed(self, changes: Changes, delete: bool) -> Step | None:
         modules = list(changes)
         for module, how in changes.items():
             self.edit(module, how)
@@ -248,7 +256,7 @@ class Histories(RuleBasedStateMachine):
         self.steps.append(step)
         return step
 
-    def made_current(self, step):
+    def made_current(self, step: Step | None) -> Step | None:
         if step is None or step.batch.status != "prepared":
             return None
         if any(basis not in (None, self.known[module].current) for module, basis in step.basis.items()):
@@ -268,12 +276,12 @@ class Histories(RuleBasedStateMachine):
         return step
 
     @rule(step=consumes(prepared))
-    def discard(self, step):
+    def discard(self, step: Step | None) -> None:
         if step is not None and step.batch.status == "prepared":
             step.batch.discard()
 
     @rule(step=consumes(committed))
-    def revert(self, step):
+    def revert(self, step: Step | None) -> None:
         if step is None:
             return
         after = {**step.new, **dict.fromkeys(step.deleted)}
@@ -286,13 +294,13 @@ class Histories(RuleBasedStateMachine):
             self.known[module] = known
 
     @rule(step=consumes(committed))
-    def forget(self, step):
+    def forget(self, step: Step | None) -> None:
         if step is not None:
             self.steps.remove(step)
-            step.batch = None
+            del step.batch
 
     @rule(module=st.sampled_from(list(MODULES)), how=st.sampled_from(("purge", "soft_purge", "sweep")))
-    def clean(self, module, how):
+    def clean(self, module: str, how: str) -> None:
         held = {module for module in MODULES if self.is_held(self.known[module].old)}
         free = MODULES.keys() - held
         if how == "purge":
@@ -307,27 +315,27 @@ class Histories(RuleBasedStateMachine):
             self.known[one].old = None
 
     @rule(target=held, module=st.sampled_from(LASTING))
-    def hold(self, module):
+    def hold(self, module: str) -> Hold:
         self.holds.append(Hold(self.module(module).value))
         return self.holds[-1]
 
     @rule(hold=consumes(held))
-    def let_go(self, hold):
+    def let_go(self, hold: Hold) -> None:
         self.holds.remove(hold)
-        hold.function = None
+        del hold.function
 
     # ------------------------------------------------------------ what has to be true
 
-    def equals_old(self, module):
+    def equals_old(self, module: str) -> bool:
         old = self.known[module].old
         return old is not None and self.text_of[old] == self.on_disk[module]
 
-    def is_held(self, number):
-        """A function that is held holds its namespace, and all that this has imported."""
+    def is_held(self, number: int | None) -> bool:
+        """A held function holds its namespace, and all namespaces that it imports from."""
         return number is not None and number in self.reached()
 
-    def reached(self):
-        """What is held by functions that somebody keeps, and by versions that were executed and not committed."""
+    def reached(self) -> set[int]:
+        """The versions reached from held functions, and from versions that are prepared but not committed."""
         known = {known.old for known in self.known.values()}
         for step in self.steps:
             if step.batch.status == "committed":
@@ -341,7 +349,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: self.known["pkg"].current)
-    def versions_are_those_of_the_model(self):
+    def versions_are_those_of_the_model(self) -> None:
         for name, known in self.known.items():
             versions = [None if one is None else number_of(one.namespace) for one in self.server.versions(name)]
             assert versions == [known.current, known.old], name
@@ -349,15 +357,15 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     @precondition(lambda self: self.known["pkg"].current)
-    def every_name_means_the_current_version(self):
-        loaded = [name for name, known in self.known.items() if known.current is not None]
-        for name in loaded:
+    def every_name_means_the_current_version(self) -> None:
+        loaded = {name: known.current for name, known in self.known.items() if known.current is not None}
+        for name, number in loaded.items():
             module = self.module(name)
-            assert module.value() == self.text_of[self.known[name].current]
+            assert module.value() == self.text_of[number]
             for function, origin in module.seen().items():
                 assert function() == self.module(origin).value(), f"{name} sees an old {origin}"
             for alias, function in vars(module).items():
-                if isinstance(function, types.FunctionType) and "TOKEN" in function.__globals__:
+                if isinstance(function, FunctionType) and "TOKEN" in function.__globals__:
                     origin = sys.modules[function.__module__]
                     assert function.__globals__ is vars(origin), f"{name}.{alias} is of a version that is not current"
         for origin, name, importer, alias in COPIES:

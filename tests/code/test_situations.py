@@ -1,16 +1,17 @@
-"""One table of situations: the code server's column is a promise, and the page shows what the run gives."""
+"""One table of situations: the code server's column is a promise, and the page shows the results of the run."""
 
 from __future__ import annotations
 
 import pytest
-from situations import PAGE, SITUATIONS, Situation, observe, page_with, table
-from ways import Ours
+
+from tests.support.load_situations import PAGE, SITUATIONS, Situation, observe, page_with, table
+from tests.support.reload_methods import Ours
 
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.title)
-def test_the_code_server_does_in_each_situation_what_a_live_system_needs(situation: Situation) -> None:
+def test_the_code_server_keeps_its_promise_in_each_situation(situation: Situation) -> None:
     assert observe(situation, Ours) == situation.wanted
 
 
-def test_the_page_has_the_table_that_the_run_gives() -> None:
+def test_the_table_on_the_page_equals_the_results_of_the_run() -> None:
     assert page_with(table()) == PAGE.read_text(), "run python tests/code/situations.py to write the table anew"

@@ -1,23 +1,29 @@
-"""What `from m import *` has taken follows, also when `__all__` comes, goes or changes."""
+"""Names taken by `from m import *` follow the module, also when `__all__` appears, disappears or changes."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
 
 F = "def f():\n    return {n}\n"
 PLAIN = "A = [{n}]\n_P = [{n}]\n" + F
 LISTED = "__all__ = {names}\n" + PLAIN
 
 
-def listed(n, *names):
+def listed(n: int, *names: str) -> str:
     return LISTED.format(n=n, names=list(names))
 
 
-FORMS = {
+FORMS: dict[str, Callable[..., str]] = {
     "none": PLAIN.format,
     "all of f": lambda n: listed(n, "f"),
     "all of _P and f": lambda n: listed(n, "_P", "f"),
@@ -25,20 +31,20 @@ FORMS = {
 }
 
 
-def taken(module):
-    """What a fresh star import would take, and what this one has."""
-    fresh = {}
+def taken(module: ModuleType) -> dict[str, object]:
+    """The names that a new star import would take."""
+    fresh: dict[str, object] = {}
     exec(f"from {module.__name__} import *", fresh)
     return {name: value for name, value in fresh.items() if name != "__builtins__"}
 
 
-def has(importer):
+def has(importer: ModuleType) -> dict[str, object]:
     return {name: value for name, value in vars(importer).items() if name in ("A", "_P", "f")}
 
 
 @pytest.mark.parametrize("before", FORMS)
 @pytest.mark.parametrize("after", FORMS)
-def test_the_importer_has_what_a_fresh_import_takes(app, before, after):
+def test_the_importer_has_what_a_fresh_import_takes(app: App, before: str, after: str) -> None:
     app.boot(m=FORMS[before](n=1), u="from m import *\n")
     u, m = importlib.import_module("u"), importlib.import_module("m")
     names = has(u)
@@ -55,7 +61,7 @@ def test_the_importer_has_what_a_fresh_import_takes(app, before, after):
     assert app.server.soft_purge("m")
 
 
-def test_an_old_importer_that_is_taken_back_has_them_too(app):
+def test_a_restored_importer_has_the_current_star_names(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\n")
     u, m = importlib.import_module("u"), importlib.import_module("m")
     back = app.load(u="X = 2\n")
@@ -69,7 +75,7 @@ def test_an_old_importer_that_is_taken_back_has_them_too(app):
     assert has(u) == taken(m)
 
 
-def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app):
+def test_a_name_missing_from_all_that_the_importer_reads_is_listed(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="from m import *\ndef g():\n    return A, f()\n", other="from m import A\n")
     for name in ("u", "other"):
         importlib.import_module(name)
@@ -77,14 +83,14 @@ def test_a_name_that_all_leaves_out_and_the_importer_reads_is_listed(app):
     assert app.prepare(m=listed(2, "f", "A")).vanished() == []
 
 
-def test_what_the_importer_binds_itself_is_left_alone(app):
+def test_names_that_the_importer_binds_itself_are_left_unchanged(app: App) -> None:
     app.boot(m=PLAIN.format(n=1), u="_P = 'mine'\nfrom m import *\nA = 'mine'\n")
     u = importlib.import_module("u")
     app.load(m=listed(2, "A", "_P", "f"))
     assert (u.A, u._P, u.f()) == ("mine", "mine", 2)
 
 
-def test_a_name_that_comes_back_with_an_old_importer_is_that_of_the_moment(app):
+def test_a_star_name_of_a_restored_importer_is_the_current_one(app: App) -> None:
     mid, top = "from low import X\nZ = 0\n", "from mid import *\n"
     app.boot(low="X = [0]\n", mid=mid, top=top)
     importlib.import_module("top")

@@ -1,4 +1,4 @@
-"""Threads call through modules while these are loaded, and see one version or the next, never an error."""
+"""Threads that call modules during loads see one version or the next, and never an error."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import itertools
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import OldVersionHeld
+from tests.support.written_modules import imported
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
 
 LOADS = 1000
 A = """
@@ -33,8 +38,8 @@ B = """
 """
 
 
-def load(app, n):
-    """Load the next versions; a third one has to wait until no thread is in the middle of the first."""
+def load(app: App, n: int) -> None:
+    """Load the next versions; a third one must wait until no thread runs the first."""
     sources = app.write(a=A.format(n=n), b=B.format(n=n)).values()
     deadline = time.monotonic() + 60
     while True:
@@ -48,14 +53,15 @@ def load(app, n):
             return
 
 
-def test_four_threads_see_no_error_in_a_thousand_loads(app):
+def test_four_threads_see_no_error_in_a_thousand_loads(app: App) -> None:
     app.boot(a=A.format(n=0), b=B.format(n=0), late__part="def value():\n    return -1\n")
-    import a
-    import b
+    a = imported("a")
+    b = imported("b")
+    stop = threading.Event()
+    errors: list[BaseException] = []
+    seen: list[set[int]] = [set() for _ in range(4)]
 
-    stop, errors, seen = threading.Event(), [], [set() for _ in range(4)]
-
-    def client(number):
+    def client(number: int) -> None:
         try:
             while not stop.is_set():
                 *versions, late = a.both()
@@ -63,15 +69,14 @@ def test_four_threads_see_no_error_in_a_thousand_loads(app):
                 assert late == -1
                 assert isinstance(b.value(), int)
                 seen[number].update(versions)
-                time.sleep(0)  # hands on at once: five threads share one interpreter
-                import a as again
-
+                time.sleep(0)  # yields at once, because five threads share one interpreter
+                again = imported("a")
                 assert again is a
         except BaseException as error:
             errors.append(error)
 
     before = sys.getswitchinterval()
-    sys.setswitchinterval(0.0001)  # many more moments at which a thread is interrupted
+    sys.setswitchinterval(0.0001)  # threads are interrupted far more often
     threads = [threading.Thread(target=client, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()

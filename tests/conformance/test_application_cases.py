@@ -6,8 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import Sup, child, clean, log
 
 from node_runtime import (
     Application,
@@ -28,6 +26,8 @@ from node_runtime import (
 )
 from node_runtime.behaviours.application import notify_config_changes
 from node_runtime.supervisor import ChildSpec
+from tests.support.supervised import Sup, child, clean, log
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 
@@ -40,7 +40,7 @@ def _forget() -> None:
 
 
 class Shop(Application):
-    """Has one supervisor with one worker."""
+    """An application with one supervisor and one worker."""
 
     name = "shop"
 
@@ -67,7 +67,7 @@ def running() -> list[str]:
 
 
 async def test_config_change(runtime: Runtime) -> None:
-    """application_SUITE:config_change. What the node's owner says wins, and only what differs is told."""
+    """application_SUITE:config_change. The operator's configuration wins, and only differences are passed on."""
     application.load(spec(Shop, "shop", colour="red", size=1, till=True), {"size": 2})
     application.load(spec(Bank, "bank", colour="red"))
     await application.start("shop")
@@ -80,7 +80,7 @@ async def test_config_change(runtime: Runtime) -> None:
 
 
 async def test_config_change_that_fails(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """application_SUITE:config_change. It is said, the application runs, and the others are told."""
+    """application_SUITE:config_change. The failure is logged, the application runs, and the others are notified."""
     application.load(spec(Grumpy, "grumpy"))
     application.load(spec(Shop, "shop"))
     await application.start("grumpy")
@@ -114,7 +114,7 @@ async def test_unset_env(runtime: Runtime) -> None:
 
 
 async def test_otp_4227(runtime: Runtime) -> None:
-    """application_SUITE:otp_4227. One that died since is started again; one that dies meanwhile is named."""
+    """application_SUITE:otp_4227. A dependency that has died is started again; one that dies meanwhile is named."""
     application.load(spec(Bank, "bank"))
     application.load(spec(Shop, "shop", "bank"))
     await application.start("shop")
@@ -134,7 +134,7 @@ async def test_otp_4227(runtime: Runtime) -> None:
 
 
 class Fickle(Shop):
-    """Takes the bank down as it starts."""
+    """Stops the bank while it starts."""
 
     name = "fickle"
 
@@ -149,7 +149,7 @@ async def _kill_top(name: str) -> None:
 
 
 async def test_a_start_that_fails_stops_what_was_started_for_it(runtime: Runtime) -> None:
-    """application:ensure_all_started. What ran before goes on."""
+    """application:ensure_all_started. Applications that ran before continue."""
     application.load(spec(Bank, "bank"))
     application.load(spec(Shop, "shop"))
     application.load(spec(Broken, "broken", "bank", "shop"))
@@ -173,7 +173,8 @@ async def test_a_start_that_is_cancelled_stops_what_was_started_for_it(runtime: 
 
 class Endless(Application):
     async def start(self, start_type: str, args: Any) -> Pid:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Pid] = asyncio.get_running_loop().create_future()
+        return await never
 
 
 class Broken(Application):
@@ -182,15 +183,15 @@ class Broken(Application):
 
 
 async def test_two_starts_at_once_are_one(runtime: Runtime) -> None:
-    """application_SUITE:start. Both return when it runs."""
+    """application_SUITE:start. Both return when the application runs."""
     application.load(spec(Bank, "bank"))
     application.load(spec(Shop, "shop", "bank"))
     await asyncio.gather(application.start("shop"), application.start("shop"), application.start("bank"))
     assert running() == ["bank", "shop"]
 
 
-async def test_an_application_that_waits_for_its_own_start_is_told_so(runtime: Runtime) -> None:
-    """Not so in OTP: there it waits for ever."""
+async def test_an_application_that_waits_for_its_own_start_fails_with_the_reason(runtime: Runtime) -> None:
+    """Unlike OTP, where it waits for ever."""
     application.load(spec(Circular, "circular"))
     with pytest.raises(Exit, match="'circular' is being started, which waits for the calling process"):
         await application.start("circular")
@@ -206,7 +207,7 @@ class Circular(Application):
 
 
 class Hanging(Application):
-    """Its worker doesn't end."""
+    """An application whose worker does not exit."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         return await supervisor.start_link(HangingSup, name="hanging_sup")
@@ -231,7 +232,7 @@ async def start_hanging() -> Pid:
 
 
 async def test_shutdown_timeout(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """application_SUITE:shutdown_timeout. When the time is over, what is left is killed."""
+    """application_SUITE:shutdown_timeout. After the timeout the remaining processes are killed."""
     application.load(spec(Hanging, "hanging"))
     await application.start("hanging")
     await application.stop("hanging", timeout=0.05)
@@ -243,7 +244,7 @@ async def test_shutdown_timeout(runtime: Runtime, caplog: pytest.LogCaptureFixtu
 
 
 async def test_shutdown_deadlock(runtime: Runtime) -> None:
-    """application_SUITE:shutdown_deadlock. While one hangs in its stop, all others can be started and stopped."""
+    """application_SUITE:shutdown_deadlock. While one hangs in its stop, others can be started and stopped."""
     application.load(spec(Hanging, "hanging"))
     application.load(spec(Shop, "shop"))
     await application.start("hanging")
@@ -258,7 +259,7 @@ async def test_shutdown_deadlock(runtime: Runtime) -> None:
 
 
 async def test_a_stop_and_a_start_wait_for_the_stop_that_is_under_way(runtime: Runtime) -> None:
-    """As the application controller does one after the other."""
+    """As in OTP, whose application controller handles them in order."""
     application.load(spec(Hanging, "hanging"))
     await application.start("hanging")
     before = whereis("hanging")
@@ -276,8 +277,8 @@ async def test_a_stop_and_a_start_wait_for_the_stop_that_is_under_way(runtime: R
     await application.stop("hanging", timeout=0.05)
 
 
-async def test_a_second_stop_has_a_time_limit_of_its_own(runtime: Runtime) -> None:
-    """The first one would wait for ever."""
+async def test_a_second_stop_has_its_own_timeout(runtime: Runtime) -> None:
+    """The first stop would wait for ever."""
     application.load(spec(Hanging, "hanging"))
     await application.start("hanging")
     first = asyncio.ensure_future(application.stop("hanging"))
@@ -288,7 +289,7 @@ async def test_a_second_stop_has_a_time_limit_of_its_own(runtime: Runtime) -> No
 
 
 async def test_shutdown_deadlock_from_within(runtime: Runtime) -> None:
-    """application_SUITE:shutdown_deadlock. Callbacks that stop their own application, or ask for it, don't wait."""
+    """application_SUITE:shutdown_deadlock. Callbacks that stop their own application do not wait."""
     application.load(spec(Inward, "inward"))
     await application.start("inward")
     await application.stop("inward")
@@ -309,7 +310,7 @@ class Inward(Shop):
 
 
 async def test_a_process_that_stops_its_own_application_ends_with_it(runtime: Runtime) -> None:
-    """application_SUITE:shutdown_deadlock. It waits for what waits for it, so the supervisor's time limit ends it."""
+    """application_SUITE:shutdown_deadlock. The two wait for each other, so the supervisor's timeout ends it."""
     application.load(spec(Suicidal, "suicidal"))
     await application.start("suicidal")
     with pytest.raises(Exit, match="shutdown"):
@@ -334,7 +335,7 @@ async def start_suicide() -> Pid:
 
 
 async def test_hooks_that_fail_do_not_stop_the_stop(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """application_SUITE:start_phases aside: as application_master catches prep_stop and stop."""
+    """As OTP's application_master catches errors of prep_stop and stop."""
     application.load(spec(Clumsy, "clumsy"))
     await application.start("clumsy")
     top = whereis("clumsy_sup")
@@ -356,7 +357,7 @@ class Clumsy(Shop):
 
 
 async def test_stopping_one_leaves_those_that_need_it(runtime: Runtime) -> None:
-    """application:stop/1. As in OTP it stops this one only; a release stops all in the order of need."""
+    """application:stop/1. As in OTP it stops this one only; a release stops all in dependency order."""
     application.load(spec(Bank, "bank"))
     application.load(spec(Shop, "shop", "bank"))
     await application.start("shop")

@@ -1,6 +1,6 @@
-"""OTP's code_SUITE, as far as it means something here: on_load, loading by many at once, paths, and what is modified.
+"""OTP's code_SUITE as far as it applies: on_load, concurrent loading, paths, and modified modules.
 
-Numbers 57 and 58 of the list that docs/otp-differences.md goes by; purging (56) has a file of its own.
+Numbers 57 and 58 of the list in docs/otp-differences.md; purging (56) has a file of its own.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ import asyncio
 import importlib
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import pytest
 
 from node_runtime.code import CodeError, LoadFailed
+from tests.support.written_modules import imported
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App, Gate
+
+pytest_plugins = ["tests.support.code_shop"]
 
 ON_LOAD = """
 {new}
@@ -29,11 +34,10 @@ def __on_load__(old):
 # ---------------------------------------------------------------- on_load_update
 
 
-def test_on_load_update(app):
-    """A version whose on_load fails leaves the old one working, its new functions unknown; a third one replaces it."""
+def test_on_load_update(app: App) -> None:
+    """A version whose on_load fails leaves the old one in use, without the new functions; a third one replaces it."""
     app.boot(m=ON_LOAD.format(n=1, new=""))
-    import m
-
+    m = imported("m")
     with pytest.raises(LoadFailed, match="not this one"):
         app.prepare(m=ON_LOAD.format(n=2, new="def extra(): ..."))
     assert m.version() == 1
@@ -41,11 +45,11 @@ def test_on_load_update(app):
     assert app.server.versions("m")[1] is None
     app.load(m=ON_LOAD.format(n=3, new="def extra():\n    return 3"))
     assert (m.version(), m.extra()) == (3, 3)
-    assert app.server.versions("m")[1].namespace["version"]() == 1
+    assert app.old("m").namespace["version"]() == 1
 
 
-def test_on_load_errors(app):
-    """A first load whose on_load fails leaves nothing: the module isn't loaded, and can be tried again."""
+def test_on_load_errors(app: App) -> None:
+    """A first load whose on_load fails leaves the module unloaded, and can be tried again."""
     app.boot(m=ON_LOAD.format(n=2, new=""))
     for _ in range(2):
         with pytest.raises(RuntimeError, match="not this one"):
@@ -59,8 +63,8 @@ def test_on_load_errors(app):
 WAITING = "import gate\nX = {n}\ndef __on_load__(old):\n    gate.wait()\n"
 
 
-async def test_on_load_pending_of_a_first_load(app, gate):
-    """Who wants a module whose on_load runs waits for it, and gets it whole."""
+async def test_on_load_pending_of_a_first_load(app: App, gate: Gate) -> None:
+    """An import of a module whose on_load runs waits for it, and gets the complete module."""
     app.boot(m=WAITING.format(n=1))
     loading = [asyncio.create_task(asyncio.to_thread(importlib.import_module, "m")) for _ in range(4)]
     await asyncio.to_thread(gate.reached.wait, 30)
@@ -70,12 +74,11 @@ async def test_on_load_pending_of_a_first_load(app, gate):
     assert all(module is modules[0] and module.X == 1 for module in modules)
 
 
-async def test_on_load_pending_of_another_version(app, gate):
-    """While the on_load of a new version runs, everybody calls the current one, and another load waits its turn."""
+async def test_on_load_pending_of_another_version(app: App, gate: Gate) -> None:
+    """While the on_load of a new version runs, all callers use the current one, and another load waits."""
     app.boot(m="X = 1\n", other="X = 1\n")
-    import m
-    import other
-
+    m = imported("m")
+    other = imported("other")
     first = asyncio.create_task(asyncio.to_thread(lambda: app.prepare(m=WAITING.format(n=2))))
     await asyncio.to_thread(gate.reached.wait, 30)
     assert (m.X, importlib.import_module("m").X) == (1, 1)
@@ -86,11 +89,10 @@ async def test_on_load_pending_of_another_version(app, gate):
     assert (m.X, other.X) == (2, 2)
 
 
-def test_on_load_deadlock(app):
-    """Loading code from an on_load is an error at once, and no deadlock."""
+def test_on_load_deadlock(app: App) -> None:
+    """Loading code from an on_load fails at once instead of in a deadlock."""
     app.boot(m="", other="X = 1\n")
-    import m  # noqa: F401
-
+    imported("m")
     loading = "from node_runtime.code import current\ndef __on_load__(old):\n    current().prepare([])\n"
     with pytest.raises(LoadFailed, match="A module's body can't prepare modules"):
         app.prepare(m=loading)
@@ -101,15 +103,14 @@ def test_on_load_deadlock(app):
 # ---------------------------------------------------------------- ensure_loaded_many_kill
 
 
-def test_ensure_loaded_many_at_once_loads_once(app):
-    """However many import a module at once, its body runs once."""
+def test_ensure_loaded_many_at_once_loads_once(app: App) -> None:
+    """The body runs once for any number of concurrent imports."""
     app.boot(m="import counter\ncounter.RUNS.append(1)\n", counter="RUNS = []\n")
-    import counter
-
+    counter = imported("counter")
     start = threading.Barrier(8)
     found = []
 
-    def load():
+    def load() -> None:
         start.wait()
         found.append(importlib.import_module("m"))
 
@@ -122,12 +123,11 @@ def test_ensure_loaded_many_at_once_loads_once(app):
     assert found == [sys.modules["m"]] * 8
 
 
-async def test_ensure_loaded_many_kill(app, gate):
-    """If the loader falls, the next one who waits takes over."""
+async def test_ensure_loaded_many_kill(app: App, gate: Gate) -> None:
+    """If the loading process is killed, the next waiting one takes over."""
     body = "import gate, counter\ncounter.RUNS.append(1)\ngate.wait()\nif len(counter.RUNS) == 1:\n    1 / 0\n"
     app.boot(m=body, counter="RUNS = []\n")
-    import counter
-
+    counter = imported("counter")
     loading = [asyncio.create_task(asyncio.to_thread(importlib.import_module, "m")) for _ in range(4)]
     await asyncio.to_thread(gate.reached.wait, 30)
     gate.opened.set()
@@ -140,25 +140,22 @@ async def test_ensure_loaded_many_kill(app, gate):
 # ---------------------------------------------------------------- replace_path
 
 
-def test_replace_path(app):
-    """An application moves: loaded modules stay, others come from the new directory, unlisted ones are gone."""
+def test_replace_path(app: App) -> None:
+    """After an application moved, loaded modules stay, others come from the new directory, unlisted ones are gone."""
     app.boot(loaded="X = 1\n", later="X = 1\n", dropped="X = 1\n")
-    import loaded
-
+    loaded = imported("loaded")
     app.boot(loaded="X = 2\n", later="X = 2\n")
-    import later
-
+    later = imported("later")
     assert (loaded.X, later.X) == (1, 2)
     assert app.server.module_status("loaded") == "modified"
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module("dropped")
 
 
-def test_a_deleted_module_is_loaded_again_from_the_new_path(app):
-    """After a delete the next import, and only that, brings the module back: from where the application is now."""
+def test_a_deleted_module_is_loaded_again_from_the_new_path(app: App) -> None:
+    """After a delete only the next import loads the module again, from the application's current directory."""
     app.boot(m="X = 1\n")
-    import m
-
+    m = imported("m")
     app.boot(m="X = 2\n")
     app.server.delete("m")
     assert not hasattr(m, "X")
@@ -166,7 +163,7 @@ def test_a_deleted_module_is_loaded_again_from_the_new_path(app):
     assert importlib.import_module("m").X == m.X == 2
 
 
-def test_another_directory_of_the_same_release_is_no_sticky_one(app):
+def test_another_directory_of_the_same_release_is_no_sticky_one(app: App) -> None:
     """A node has no sticky directories: the library itself can't be loaded at all."""
     with pytest.raises(CodeError, match="before the code server managed it"):
         app.prepare(msgspec="X = 1\n")
@@ -175,13 +172,12 @@ def test_another_directory_of_the_same_release_is_no_sticky_one(app):
 # ---------------------------------------------------------------- module_status
 
 
-def test_module_status(app):
-    """not_loaded, loaded, modified, loaded again by loading it, removed; modified_modules has those that differ."""
+def test_module_status(app: App) -> None:
+    """not_loaded, loaded, modified, loaded after another load, removed; modified_modules has those that differ."""
     app.boot(m="X = 1\n")
     status = app.server.module_status
     assert status("m") == "not_loaded"
-    import m  # noqa: F401
-
+    imported("m")
     assert status("m") == "loaded"
     file = app.directory / "shop-1.0" / "src" / "m.py"
     file.write_text("X = 2\n")

@@ -1,20 +1,26 @@
-"""OTP's code_SUITE on old code: what purge, soft_purge and delete return, and who dies of them.
+"""OTP's code_SUITE on old code: the results of purge, soft_purge and delete, and the processes that they kill.
 
-Number 56 of the list that docs/otp-differences.md goes by.
+Number 56 of the list in docs/otp-differences.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import eventually
 
-from node_runtime import Runtime, is_alive, processes, spawn
+from node_runtime import Pid, Runtime, is_alive, processes, spawn
 from node_runtime.code import OldVersionHeld
+from tests.support.waiting import eventually
+from tests.support.written_modules import imported
 
-pytest_plugins = ["code_shop"]
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
 
 MODULE = """
 N = {n}
@@ -26,31 +32,30 @@ def version():
 
 
 @pytest.fixture
-async def node():
+async def node() -> AsyncIterator[Runtime]:
     async with Runtime() as runtime:
         yield runtime
 
 
-async def waiting(module, gate, count):
-    """Processes that wait in the current version of the module."""
+async def waiting(module: Any, gate: asyncio.Event, count: int) -> list[Pid]:
+    """Spawn processes that wait in the current version of the module."""
     pids = [spawn(module.wait, gate) for _ in range(count)]
     await eventually(lambda: sum(task_waits(pid) for pid in pids) == count)
     return pids
 
 
-def task_waits(pid):
+def task_waits(pid: Pid) -> bool:
     return bool(processes.process_info(pid).awaiting)
 
 
 # ---------------------------------------------------------------- purge
 
 
-async def test_purge(app, node):
-    """It kills nobody and says so when there is no old code, or nobody runs it; else it says whom it killed."""
+async def test_purge(app: App, node: Runtime) -> None:
+    """It returns the killed processes: none if there is no old code or no process runs it."""
     assert app.server.purge("unknown") == []
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     assert app.server.purge("m") == []
     (pid,) = await waiting(m, gate, 1)
@@ -63,12 +68,11 @@ async def test_purge(app, node):
     assert app.server.purge("m") == []
 
 
-async def test_purge_many_exits(app, node):
-    """Of two thousand processes only the thousand die that run the old code of the module."""
+async def test_purge_many_exits(app: App, node: Runtime) -> None:
+    """Of two thousand processes only the thousand that run the module's old code are killed."""
     app.boot(m=MODULE.format(n=1), other=MODULE.format(n=1))
-    import m
-    import other
-
+    m = imported("m")
+    other = imported("other")
     gate = asyncio.Event()
     users, bystanders = await waiting(m, gate, 1000), await waiting(other, gate, 1000)
     app.load(m=MODULE.format(n=2))
@@ -80,16 +84,15 @@ async def test_purge_many_exits(app, node):
     await eventually(lambda: app.server.versions("m")[1] is None)
 
 
-async def test_a_process_may_purge_what_it_runs_itself(app, node):
+async def test_a_process_may_purge_what_it_runs_itself(app: App, node: Runtime) -> None:
     app.boot(
         m="async def run(purge):\n    purge('m')\n    await forever()\nasync def forever():\n    raise SystemError\n"
     )
-    import m
-
-    killed = []
+    m = imported("m")
+    killed: list[int] = []
     gate = asyncio.Event()
 
-    async def late(run):
+    async def late(run: Callable[[Callable[[str], None]], Awaitable[None]]) -> None:
         await gate.wait()
         await run(lambda module: killed.extend(app.server.purge(module)))
 
@@ -104,12 +107,11 @@ async def test_a_process_may_purge_what_it_runs_itself(app, node):
 # ---------------------------------------------------------------- soft_purge
 
 
-async def test_soft_purge(app, node):
-    """True when there is nothing to drop or nobody needs it; false, and nothing is done, while somebody does."""
+async def test_soft_purge(app: App, node: Runtime) -> None:
+    """True if there is no old code or nothing uses it; false, without effect, while something does."""
     assert app.server.soft_purge("unknown")
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     assert app.server.soft_purge("m")
     (pid,) = await waiting(m, gate, 1)
@@ -125,11 +127,10 @@ async def test_soft_purge(app, node):
     assert app.server.versions("m")[1] is None
 
 
-async def test_a_fun_counts_unlike_in_otp(app, node):
-    """There, purging a module makes funs of it fail when they are called. Here they work, so they hold the version."""
+async def test_a_fun_counts_unlike_in_otp(app: App, node: Runtime) -> None:
+    """In OTP, funs of a purged module fail when called. Here they work, so they hold the version."""
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     fun = m.version
     app.load(m=MODULE.format(n=2))
     assert not app.server.soft_purge("m")
@@ -143,12 +144,11 @@ async def test_a_fun_counts_unlike_in_otp(app, node):
 # ---------------------------------------------------------------- delete
 
 
-async def test_delete(app, node):
-    """The current code becomes old; without any, or while there is old code that is needed, nothing happens."""
+async def test_delete(app: App, node: Runtime) -> None:
+    """The current code becomes old; without current code, or with old code in use, nothing happens."""
     assert not app.server.delete("unknown")
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     gate = asyncio.Event()
     (pid,) = await waiting(m, gate, 1)
     assert app.server.delete("m")
@@ -160,10 +160,9 @@ async def test_delete(app, node):
     await eventually(lambda: app.server.versions("m") == (None, None))
 
 
-async def test_delete_is_refused_while_old_code_is_needed(app, node):
+async def test_delete_is_refused_while_old_code_is_needed(app: App, node: Runtime) -> None:
     app.boot(m=MODULE.format(n=1))
-    import m
-
+    m = imported("m")
     await waiting(m, asyncio.Event(), 1)
     app.load(m=MODULE.format(n=2))
     with pytest.raises(OldVersionHeld):

@@ -1,4 +1,4 @@
-"""gen_server_SUITE of OTP's stdlib, in our words: callbacks, ends, states and their versions (53 and 54)."""
+"""gen_server_SUITE of OTP's stdlib in Python: callbacks, termination, states and their versions (53 and 54)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import eventually
-from two_versions import TwoVersions
 
 from node_runtime import (
     EXIT,
@@ -36,7 +34,10 @@ from node_runtime import (
 )
 from node_runtime.behaviours.deferred_reply import From, deferred, reply
 from node_runtime.behaviours.show.state_view import describe_state
+from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.gen_server import continue_with, idle_timeout
+from tests.support.two_versions import TwoVersions
+from tests.support.waiting import eventually
 
 
 class Notes(GenServer[list[object]]):
@@ -84,13 +85,13 @@ class Notes(GenServer[list[object]]):
 
 
 async def test_continue(runtime: Runtime) -> None:
-    """What init puts off is done before the first message, which may have been sent before."""
+    """A continue from init runs before the first message, even if that was sent before."""
     pid = await gen_server.start(Notes, go_on=("from init",))
     assert await call(pid, Notes.notes) == [("continued", "from init")]
 
 
 async def test_continue_from_callbacks(runtime: Runtime) -> None:
-    """From a call, a cast and another continue: before all other mail, and after the caller's answer."""
+    """From a call, a cast and another continue: before all other messages, and after the reply."""
     pid = await gen_server.start(Notes)
     await sys.suspend(pid)
     waiting = asyncio.ensure_future(call(pid, Notes.note_and_continue, "call", 2))
@@ -105,7 +106,7 @@ async def test_continue_from_callbacks(runtime: Runtime) -> None:
 
 
 async def test_several_continues_keep_their_order(runtime: Runtime) -> None:
-    """A difference: OTP has one of them in a result."""
+    """A difference: OTP allows one of them in a result."""
     pid = await gen_server.start(Notes, go_on=("a", "b"))
     assert await call(pid, Notes.note_and_continue, "call", "c", "d") == "noted"
     assert await call(pid, Notes.notes) == [
@@ -126,7 +127,7 @@ async def test_undef_handle_continue(runtime: Runtime) -> None:
     assert "Forgetful has no handle_continue()" in str(reason)
 
 
-def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
+def test_continues_and_timeouts_are_refused_outside_server_callbacks() -> None:
     async def body() -> None:
         async with Runtime():
             with pytest.raises(RuntimeError, match="acts for the calling process"):
@@ -147,25 +148,25 @@ def test_continues_and_timeouts_belong_into_callbacks_of_servers() -> None:
 async def test_idle_timeout(runtime: Runtime) -> None:
     """{ok, State, Timeout} and {noreply, State, Timeout}: a message `timeout` when nothing else comes."""
     pid = await gen_server.start(Notes, idle=0.001)
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.001)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.001)])
     cast(pid, Notes.note_and_wait_idle, "cast", 0.002)
     await call(pid, Notes.note_later, "call", 0.003)
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 4)
+    await eventually(lambda: len(raw_state(pid)) == 4)
     assert await call(pid, Notes.notes) == [TIMEOUT(0.001), "cast", "call", TIMEOUT(0.003)]
 
 
-async def test_any_message_ends_an_idle_timeout(runtime: Runtime) -> None:
+async def test_any_message_cancels_an_idle_timeout(runtime: Runtime) -> None:
     pid = await gen_server.start(Notes, idle=0.005)
     await call(pid, Notes.note, "message")
     await call(pid, Notes.note_and_wait_idle, "again", 0.005)
     await call(pid, Notes.note_and_wait_idle, "never mind", None)
     send_after(0.02, pid, "later")
-    await eventually(lambda: "later" in runtime.processes[pid].raw_state())
+    await eventually(lambda: "later" in raw_state(pid))
     assert await call(pid, Notes.notes) == ["message", "again", "never mind", "later"]
 
 
-async def test_looking_at_a_server_does_not_restart_its_timeout(runtime: Runtime) -> None:
-    """A difference: in OTP any system message restarts it, so whoever looks often enough keeps it from firing."""
+async def test_reading_the_state_of_a_server_does_not_restart_its_timeout(runtime: Runtime) -> None:
+    """A difference: in OTP any system message restarts the timeout, so frequent reads keep it from firing."""
     pid = await gen_server.start(Notes, idle=0.01)
 
     async def look() -> None:
@@ -174,7 +175,7 @@ async def test_looking_at_a_server_does_not_restart_its_timeout(runtime: Runtime
             await asyncio.sleep(0)
 
     looking = asyncio.ensure_future(look())
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.01)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.01)])
     looking.cancel()
 
 
@@ -184,14 +185,14 @@ async def test_an_idle_timeout_of_a_suspended_server_is_handled_when_it_is_resum
     await eventually(lambda: process_info(pid).mailbox == 1)
     assert await sys.get_state(pid) == []
     sys.resume(pid)
-    await eventually(lambda: runtime.processes[pid].raw_state() == [TIMEOUT(0.001)])
+    await eventually(lambda: raw_state(pid) == [TIMEOUT(0.001)])
 
 
 # ------------------------------------------------------------------ info, stop, terminate
 
 
 async def test_info(runtime: Runtime) -> None:
-    """Anything that is no request, from anybody."""
+    """Any message that is not a request, from any process."""
     pid = await gen_server.start(Notes, trapping=True)
 
     async def other() -> None:
@@ -201,7 +202,7 @@ async def test_info(runtime: Runtime) -> None:
         send(pid, ("hello", 1))
 
     other_pid = spawn(other)
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 2)
+    await eventually(lambda: len(raw_state(pid)) == 2)
     assert await call(pid, Notes.notes) == [("hello", 1), EXIT(other_pid, "normal")]
 
 
@@ -222,7 +223,7 @@ class Ending(GenServer[list[object]]):
 
 @pytest.mark.parametrize("reason", ["normal", "shutdown", "other"])
 async def test_stop(runtime: Runtime, reason: str) -> None:
-    """stop1 to stop10 of the suite: by pid and by name, with a reason, of one that is gone."""
+    """stop1 to stop10 of the suite: by pid and by name, with a reason, and of a process that is gone."""
     log: list[object] = []
     pid = await gen_server.start(Ending, log, name="to_stop")
     await gen_server.stop("to_stop", reason)
@@ -261,7 +262,7 @@ async def test_terminate_gets_the_reason(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("cls", ["ChangesItsMind", "ChangesItsMindLater"])
 async def test_terminate_may_give_another_reason(runtime: Runtime, cls: str) -> None:
-    """As an exit in terminate/2 of OTP is the reason that the others see."""
+    """As in OTP, where an exit in terminate/2 is the reason that other processes get."""
     pid = await gen_server.start(globals()[cls])
     ended = asyncio.ensure_future(until_ended(pid))
     await asyncio.sleep(0)
@@ -284,7 +285,7 @@ class ChangesItsMindLater(GenServer[None]):
         raise Stop(("shutdown", "mine"))
 
 
-async def test_a_server_that_traps_obeys_its_parent_only(runtime: Runtime) -> None:
+async def test_a_server_that_traps_exits_obeys_its_parent_only(runtime: Runtime) -> None:
     log: list[object] = []
     pids: list[Pid] = []
 
@@ -352,7 +353,7 @@ class Secretive(GenServer[dict[str, str]]):
 
 
 async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """What the class hides is hidden in statuses, observers' views and crash reports; get_state shows all."""
+    """format_status hides parts of the state in statuses, observers' views and crash reports; get_state shows all."""
     pid = await gen_server.start(Secretive)
     assert (await sys.get_status(pid)).state == {"open": "word"}
     assert "sesame" not in str(describe_state(Secretive, await sys.get_state(pid)))
@@ -364,7 +365,7 @@ async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFi
 
 
 async def test_terminate_crash_format(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """A format_status that fails shows nothing of the state, anywhere."""
+    """After a failure in format_status nothing of the state is shown anywhere."""
     pid = await gen_server.start(Secretive)
     await call(pid, Secretive.break_it)
     assert (await sys.get_status(pid)).state == "format_status raised KeyError"
@@ -387,7 +388,7 @@ async def test_get_state(runtime: Runtime) -> None:
 
 
 async def test_replace_state(runtime: Runtime) -> None:
-    """Also of a suspended server; a function that fails leaves the state as it was."""
+    """Also of a suspended server; a function that fails leaves the state unchanged."""
     pid = await gen_server.start(Notes)
     assert await sys.replace_state(pid, lambda state: [*state, "replaced"]) == ["replaced"]
     await sys.suspend(pid)
@@ -416,7 +417,7 @@ def server_module() -> Iterator[TwoVersions]:
 
 
 async def test_undef_code_change(runtime: Runtime, server_module: TwoVersions) -> None:
-    """OTP: an error, and the server is as it was. Here a class without code_change takes its state as it is."""
+    """OTP: an error, and the server is unchanged. Here a class without code_change keeps its state unchanged."""
     server = server_module.load(VERSION)["Server"]
     pid = await gen_server.start(server)
     await sys.suspend(pid)
@@ -455,12 +456,12 @@ class Desk(GenServer[list[From[str]]]):
         reply(self.state.pop(0), "your turn")
 
 
-async def test_an_answer_is_owed_across_versions(runtime: Runtime) -> None:
-    """The From in a state is a value as any other: what is asked of the old version may be answered by the new one."""
+async def test_a_pending_reply_survives_a_code_change(runtime: Runtime) -> None:
+    """A From in the state is an ordinary value: the new version may reply to a request that the old one took."""
 
     pid = await gen_server.start(Desk)
     waiting = asyncio.ensure_future(call_within(None, pid, Desk.wait))
-    await eventually(runtime.processes[pid].raw_state)
+    await eventually(lambda: raw_state(pid))
     await sys.suspend(pid)
     sys.change_code(pid, "old")
     sys.resume(pid)

@@ -1,4 +1,4 @@
-"""gen_server_SUITE of OTP's stdlib, in our words: starting, calling, casting. Each test is named after its case."""
+"""gen_server_SUITE of OTP's stdlib in Python: start, call, cast. Each test is named after its case."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import deque
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     CallTimeout,
@@ -44,10 +43,12 @@ from node_runtime import (
     until_ended,
     whereis,
 )
+from node_runtime.behaviours.upgrade.live_processes import raw_state
+from tests.support.waiting import eventually
 
 
 class Server(GenServer[list[Any]]):
-    """As the server of the suite: it does what it is asked to do."""
+    """As the server of the suite."""
 
     def init(self, outcome: str = "ok") -> list[Any]:
         match outcome:
@@ -134,7 +135,7 @@ async def test_start(runtime: Runtime) -> None:
 
 
 async def test_crash(runtime: Runtime) -> None:
-    """A server that is linked to its starter takes it along; one that was merely started does not."""
+    """A crash ends a linked starter, but not an unlinked one."""
 
     async def starter(link: bool) -> None:
         pid = await (gen_server.start_link if link else gen_server.start)(Server)
@@ -149,7 +150,7 @@ async def test_crash(runtime: Runtime) -> None:
 
 
 async def test_call(runtime: Runtime) -> None:
-    """Answers at once, answers from elsewhere, a timeout, and a server that stops with an answer."""
+    """Immediate replies, replies by others, a timeout, and a server that stops with a reply."""
     pid = await gen_server.start(Server, name="my_test_name")
     assert await call("my_test_name", Server.started) == "ok"
     waiting = asyncio.ensure_future(call(pid, Server.delayed, "later"))
@@ -172,7 +173,7 @@ async def test_call_stop_answers_before_the_end_is_known(runtime: Runtime) -> No
 
 
 async def test_call_with_huge_message_queue(runtime: Runtime) -> None:
-    """A caller with much mail of its own still gets its answer."""
+    """A caller with many messages in its mailbox still gets its reply."""
     pid = await gen_server.start(Server)
     got: list[object] = []
 
@@ -192,7 +193,7 @@ async def test_call_with_huge_message_queue(runtime: Runtime) -> None:
 
 
 async def test_undef_calls(runtime: Runtime) -> None:
-    """A request that the server doesn't know. OTP: the server crashes. Here its caller is told; see otp-differences."""
+    """An unknown request. OTP: the server crashes. Here the caller gets an Exit; see otp-differences."""
 
     class Elsewhere(GenServer[None]):
         def unknown(self) -> None: ...
@@ -222,10 +223,10 @@ async def test_a_dead_or_missing_server_is_an_error_at_once(runtime: Runtime) ->
 
 
 async def test_reply_by_another_process(runtime: Runtime) -> None:
-    """multicall and reply_by of the suite: whoever has the From may answer."""
+    """multicall and reply_by of the suite: any process that has the From may reply."""
     pid = await gen_server.start(Server)
     waiting = asyncio.ensure_future(call(pid, Server.delayed, "later"))
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 1)
+    await eventually(lambda: len(raw_state(pid)) == 1)
     from_ = await call(pid, Server.hand_out)
 
     async def helper() -> None:
@@ -242,10 +243,10 @@ async def test_the_first_answer_counts(runtime: Runtime) -> None:
     assert await call(pid, Server.answer_all, "too late") == 1
 
 
-async def test_who_owes_an_answer_and_ends_tells_the_caller(runtime: Runtime) -> None:
+async def test_a_server_that_exits_with_a_pending_reply_fails_the_call(runtime: Runtime) -> None:
     pid = await gen_server.start(Server)
     waiting = asyncio.ensure_future(call_within(None, pid, Server.delayed, "never"))
-    await eventually(lambda: len(runtime.processes[pid].raw_state()) == 1)
+    await eventually(lambda: len(raw_state(pid)) == 1)
     await gen_server.stop(pid, "shutdown")
     with pytest.raises(Exit) as error:
         await waiting
@@ -259,14 +260,14 @@ async def test_an_answer_to_a_cast_is_lost(runtime: Runtime) -> None:
 
 
 async def test_a_caller_that_gave_up_gets_no_late_answer(runtime: Runtime) -> None:
-    """OTP 24 and later: a late answer is dropped, since the caller's alias is gone."""
+    """OTP 24 and later: a late reply is dropped, since the caller's alias is gone."""
     pid = await gen_server.start(Server)
     with pytest.raises(CallTimeout):
         await call_within(0.001, pid, Server.delayed, "never in time")
     assert await call(pid, Server.answer_all, "late") == 1
 
 
-# ------------------------------------------------------------------ nobody waits for ever
+# ------------------------------------------------------------------ no caller waits for ever
 
 
 async def test_calling_self(runtime: Runtime) -> None:
@@ -278,8 +279,8 @@ async def test_calling_self(runtime: Runtime) -> None:
     assert error.value.reason.pids == (pid,)
 
 
-async def test_a_circle_of_calls_names_everybody_in_it(runtime: Runtime) -> None:
-    """A difference: OTP lets each of them wait until its timeout."""
+async def test_a_cycle_of_calls_names_every_process_in_it(runtime: Runtime) -> None:
+    """A difference: in OTP each of them waits until its timeout."""
     one = await gen_server.start(Server, name="one")
     two = await gen_server.start(Server, name="two")
     three = await gen_server.start(Server, name="three")
@@ -296,16 +297,16 @@ async def test_a_circle_of_calls_names_everybody_in_it(runtime: Runtime) -> None
     assert "make one of these calls a cast" in str(found)
 
 
-async def test_what_a_process_asks_on_the_side_is_no_circle(runtime: Runtime) -> None:
-    """A task that a callback has left behind may ask whoever asks its process, and its process, too."""
+async def test_a_call_by_a_task_beside_the_callback_is_no_cycle(runtime: Runtime) -> None:
+    """A task left behind by a callback may call the callers of its process, and the process itself."""
     log: list[Any] = []
     pid = await gen_server.start(Server)
     await call(pid, Server.ask_on_the_side, pid, log)
     await eventually(lambda: log[-1] == "ok")
 
 
-async def test_who_may_be_answered_by_others_is_no_circle(runtime: Runtime) -> None:
-    """One asks two, which keeps the From; two then asks one, which a third one sets free."""
+async def test_a_call_that_another_process_can_reply_to_is_no_cycle(runtime: Runtime) -> None:
+    """One calls two, which keeps the From; two then calls one; a third process replies to one."""
 
     class Desk(GenServer[deque[From[str]]]):
         def init(self) -> deque[From[str]]:
@@ -329,7 +330,7 @@ async def test_who_may_be_answered_by_others_is_no_circle(runtime: Runtime) -> N
 
     one, two = await gen_server.start(Desk), await gen_server.start(Desk)
     visiting = asyncio.ensure_future(call(one, Desk.visit, two))
-    await eventually(lambda: len(runtime.processes[two].raw_state()) == 1)
+    await eventually(lambda: len(raw_state(two)) == 1)
     from_ = await call(two, Desk.first)
     greeting = asyncio.ensure_future(call(two, Desk.greet, one))
     await eventually(lambda: process_info(one).mailbox == 1)
@@ -338,7 +339,7 @@ async def test_who_may_be_answered_by_others_is_no_circle(runtime: Runtime) -> N
     assert await greeting == "hello"
 
 
-async def test_a_child_that_asks_its_starter_in_init_is_told(runtime: Runtime) -> None:
+async def test_a_child_that_calls_its_starter_in_init_gets_a_deadlock(runtime: Runtime) -> None:
     class Parent(GenServer[None]):
         def init(self) -> None: ...
 
@@ -359,7 +360,7 @@ async def test_a_child_that_asks_its_starter_in_init_is_told(runtime: Runtime) -
     assert isinstance(await call(await gen_server.start(Parent), Parent.begin), Deadlock)
 
 
-async def test_a_process_that_would_stop_itself_in_a_callback_is_told(runtime: Runtime) -> None:
+async def test_a_process_that_stops_itself_in_a_callback_gets_a_deadlock(runtime: Runtime) -> None:
     class Suicidal(GenServer[None]):
         def init(self) -> None: ...
 
@@ -373,7 +374,7 @@ async def test_a_process_that_would_stop_itself_in_a_callback_is_told(runtime: R
     assert await call(await gen_server.start(Suicidal), Suicidal.end) == "calling_self"
 
 
-async def test_who_waits_for_an_end_is_in_the_circle_too(runtime: Runtime) -> None:
+async def test_a_process_that_waits_for_an_exit_is_part_of_the_cycle(runtime: Runtime) -> None:
     class Waiting(GenServer[None]):
         def init(self) -> None: ...
 
@@ -396,7 +397,7 @@ async def test_who_waits_for_an_end_is_in_the_circle_too(runtime: Runtime) -> No
         await call(other, Waiting.wait_with, one)
 
 
-async def test_a_child_that_asks_the_supervisor_that_ends_it_is_told(runtime: Runtime) -> None:
+async def test_a_child_that_calls_the_supervisor_that_terminates_it_gets_a_deadlock(runtime: Runtime) -> None:
     asked: list[object] = []
     sup = await supervisor.start_link(AskedSup, asked)
     await supervisor.terminate_child(sup, "asking")
@@ -420,7 +421,8 @@ class Asking(GenServer[tuple[Pid, list[object]]]):
     async def terminate(self, reason: object) -> None:
         sup, asked = self.state
         try:
-            asked.append(await supervisor.delete_child(sup, "asking"))
+            await supervisor.delete_child(sup, "asking")
+            asked.append("deleted")
         except Deadlock as deadlock:
             asked.append(deadlock)
 
@@ -435,7 +437,7 @@ async def test_call_now_asks_an_idle_server_from_a_plain_callback(runtime: Runti
     assert process_info(two).status == "idle"
 
 
-async def test_call_now_says_at_once_what_it_would_have_to_wait_for(runtime: Runtime) -> None:
+async def test_call_now_names_at_once_what_it_would_have_to_wait_for(runtime: Runtime) -> None:
     pid, release = await gen_server.start(Server, name="busy"), asyncio.Event()
     with pytest.raises(WouldWait, match="await a call to it"):
         call_now(pid, Server.wait, release)
@@ -460,7 +462,7 @@ async def test_call_now_says_at_once_what_it_would_have_to_wait_for(runtime: Run
         call_now("nobody", Server.started)
 
 
-async def test_call_now_in_a_circle_names_everybody_in_it(runtime: Runtime) -> None:
+async def test_call_now_in_a_cycle_names_every_process_in_it(runtime: Runtime) -> None:
     one, two = await gen_server.start(Server, name="one"), await gen_server.start(Server, name="two")
     with pytest.raises(Exit) as error:
         await call(one, Server.ask_back, two, one)
@@ -473,7 +475,7 @@ async def test_call_now_in_a_circle_names_everybody_in_it(runtime: Runtime) -> N
 async def test_a_crash_under_call_now_is_an_exit_at_the_caller_only(runtime: Runtime) -> None:
     pid = await gen_server.start(Server)
     with pytest.raises(Exit, match="takes 1 positional argument"):
-        call_now(pid, Server.started, "too much")  # type: ignore[call-arg]  # the mistake is the point
+        call_now(pid, Server.started, "too much")  # type: ignore[call-overload]  # the mistake is the point
     assert not is_alive(pid)
 
 
@@ -481,7 +483,7 @@ async def test_a_crash_under_call_now_is_an_exit_at_the_caller_only(runtime: Run
 
 
 async def test_cast(runtime: Runtime) -> None:
-    """To a name, to a pid, and to nobody."""
+    """To a name, to a pid, and to no process."""
     pid = await gen_server.start(Server, name="my_test_name")
     cast("my_test_name", Server.note, 1)
     cast(pid, Server.note, 2)
@@ -491,8 +493,8 @@ async def test_cast(runtime: Runtime) -> None:
     assert (await sys.get_state(pid)) == [1, 2]
 
 
-async def test_a_caller_of_many_is_told_by_each(runtime: Runtime) -> None:
-    """multi_call of the suite, where asyncio.gather does what OTP has a function for."""
+async def test_concurrent_calls_get_a_reply_or_an_exit_from_each_server(runtime: Runtime) -> None:
+    """multi_call of the suite; here asyncio.gather takes the place of OTP's function."""
     pids = [await gen_server.start(Server) for _ in range(5)]
     exit(pids[2], "kill")
     answers = await asyncio.gather(*(call(pid, Server.started) for pid in pids), return_exceptions=True)
@@ -501,8 +503,8 @@ async def test_a_caller_of_many_is_told_by_each(runtime: Runtime) -> None:
     ]  # fmt: skip
 
 
-async def test_a_linked_caller_that_traps_learns_of_the_crash_twice(runtime: Runtime) -> None:
-    """As error of its call, and as EXIT message."""
+async def test_a_linked_caller_that_traps_exits_gets_the_crash_twice(runtime: Runtime) -> None:
+    """As the error of its call, and as an EXIT message."""
     seen: list[object] = []
 
     async def caller() -> None:

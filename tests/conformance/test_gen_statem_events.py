@@ -1,4 +1,4 @@
-"""gen_statem_SUITE of OTP's stdlib, in our words: events, their order, timeouts. Each test is named after its case."""
+"""gen_statem_SUITE of OTP's stdlib in Python: events, their order, timeouts. Each test is named after its case."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     Call,
@@ -31,12 +30,14 @@ from node_runtime import (
     sys,
     until_ended,
 )
+from node_runtime.behaviours.upgrade.live_processes import raw_state
+from tests.support.waiting import eventually
 
 Log = list[Any]
 
 
 class Machine(GenStatem[Log]):
-    """Notes each event with the state in which it came, and does what calls and casts that are a Next say."""
+    """Records each event with its state; a call or cast that is a Next is its result."""
 
     def init(self, begin: Next | None = None) -> Any:
         return ("a", []) if begin is None else ("a", [], begin)
@@ -104,7 +105,7 @@ def do(pid: int, follows: Next) -> None:
 
 
 async def noted(pid: int, *expected: object) -> None:
-    """Wait for so many notes, and compare them."""
+    """Wait until as many events are recorded, and compare them."""
     machine = process_info(pid).pid
 
     def enough() -> bool:
@@ -120,7 +121,7 @@ async def noted(pid: int, *expected: object) -> None:
 
 
 async def test_event_types(runtime: Runtime) -> None:
-    """Calls, casts, messages, internal events and timeouts can be told apart, also where they are inserted."""
+    """Calls, casts, messages, internal events and timeouts are distinct, also when inserted."""
     pid = await gen_statem.start(Machine)
     gen_statem.cast(pid, 1)
     send(pid, 2)
@@ -139,23 +140,23 @@ async def test_next_events_are_handled_in_their_order_before_all_mail(runtime: R
 
 
 async def test_event_order(runtime: Runtime) -> None:
-    """Inserted events, then what was postponed, then timeouts of 0 s, then mail."""
+    """Inserted events, then postponed ones, then timeouts of 0 s, then messages."""
     pid = await gen_statem.start(Machine)
     do(pid, Next(postpone=True))
     do(pid, Next("b", events=(Internal(1),), timeouts=(Timeout("zero", 0),)))
     gen_statem.cast(pid, "mail")
-    # The first one was postponed in a; tried again in b it is postponed again, and nothing changes the state any more.
+    # The first one was postponed in a; retried in b it is postponed again, and the state does not change any more.
     assert await log(pid) == ["cast", "cast", Internal(1), "cast", Timeout("zero", 0), Cast("mail")]
 
 
-async def test_a_timeout_of_zero_stands_behind_events_that_are_inserted_already(runtime: Runtime) -> None:
+async def test_a_timeout_of_zero_comes_after_events_inserted_before(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     do(pid, Next(events=(Cast(Next(timeouts=(Timeout("zero", 0),))), Internal(1))))
     gen_statem.cast(pid, "mail")
     assert await log(pid) == ["cast", "cast", Internal(1), Timeout("zero", 0), Cast("mail")]
 
 
-async def test_what_an_async_state_inserts_keeps_the_order_too(runtime: Runtime) -> None:
+async def test_events_inserted_by_an_async_state_keep_the_order_too(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     do(pid, Next("c"))
     do(pid, Next(events=(Internal(1), Internal(2)), timeouts=(Timeout("zero", 0),)))
@@ -186,7 +187,7 @@ async def test_replies_are_actions(runtime: Runtime) -> None:
     """{reply, From, Reply} in a list of actions, for calls of others and together with a stop (stop_and_reply)."""
     pid = await gen_statem.start(Machine)
     waiting = [asyncio.ensure_future(gen_statem.call(pid, "wait")) for _ in range(3)]
-    await eventually(lambda: len(runtime.processes[pid].raw_state()[1]) == 3)
+    await eventually(lambda: len(raw_state(pid)[1]) == 3)
     first, second, third = (await sys.get_state(pid))[1]
     assert await gen_statem.call(pid, Next(reply="mine", replies=((first, 1), (second, 2)))) == "mine"
     do(pid, Next(replies=((third, 3),), stop="shutdown"))
@@ -197,7 +198,7 @@ async def test_replies_are_actions(runtime: Runtime) -> None:
 async def test_reply_by_another_pid(runtime: Runtime) -> None:
     pid = await gen_statem.start(Machine)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "wait"))
-    await eventually(lambda: len(runtime.processes[pid].raw_state()[1]) == 1)
+    await eventually(lambda: len(raw_state(pid)[1]) == 1)
     from_: From[str] = (await sys.get_state(pid))[1][0]
 
     async def helper() -> None:
@@ -234,15 +235,15 @@ async def test_state_enter(runtime: Runtime) -> None:
     await noted(pid, Enter("a"), "cast", Enter("a"), "cast", "cast", Enter("c"))
 
 
-async def test_what_entering_may_set(runtime: Runtime) -> None:
-    """A timeout of 0 s that is set when a state is entered comes after what was inserted with the change."""
+async def test_an_enter_call_may_set_timeouts(runtime: Runtime) -> None:
+    """A timeout of 0 s that an enter call sets comes after the events inserted with the transition."""
     pid = await gen_statem.start(Entering)
     do(pid, Next("b", events=(Internal(1),)))
     assert await log(pid) == [Enter("a"), "cast", Enter("a"), Internal(1), Timeout("soon", 0)]
 
 
 @pytest.mark.parametrize("wrong", [Next("b"), Next(postpone=True), Next(events=(Internal(1),))])
-async def test_entering_may_not_go_on_at_once(runtime: Runtime, wrong: Next) -> None:
+async def test_an_enter_call_may_not_change_the_state(runtime: Runtime, wrong: Next) -> None:
     class Restless(Machine):
         state_enter = True
 
@@ -253,7 +254,7 @@ async def test_entering_may_not_go_on_at_once(runtime: Runtime, wrong: Next) -> 
 
 
 async def test_init_may_set_timeouts_and_insert_events(runtime: Runtime) -> None:
-    """{ok, State, Data, Actions}: the state is entered before."""
+    """{ok, State, Data, Actions}: after the enter call."""
     pid = await gen_statem.start(Entering, Next(events=(Internal(1),), timeouts=(Timeout("t", 0),)))
     assert await log(pid) == [Enter("a"), Internal(1), Timeout("t", 0)]
     with pytest.raises(Exit, match="it may set timeouts and insert events"):
@@ -264,7 +265,7 @@ async def test_init_may_set_timeouts_and_insert_events(runtime: Runtime) -> None
 
 
 async def test_state_timeout(runtime: Runtime) -> None:
-    """It ends with its state, and neither with events nor with going to the same state."""
+    """It is cancelled by a state change, but not by events or by a transition to the same state."""
     pid = await gen_statem.start(Machine)
     do(pid, Next(timeouts=(Timeout("gone", 0.001), Timeout("gone too", 60))))
     do(pid, Next("b", timeouts=(Timeout("stays", 0.002),)))
@@ -282,7 +283,7 @@ async def test_generic_timers(runtime: Runtime) -> None:
 
 
 async def test_an_events_timeout_ends_with_any_event(runtime: Runtime) -> None:
-    """{timeout, T, Content}: an inserted event ends it, too; looking at the machine does not."""
+    """{timeout, T, Content}: an inserted event cancels it, too; reading the state does not."""
     pid = await gen_statem.start(Machine)
     do(pid, Next(timeouts=(Timeout("idle", 0.002, event=True),)))
     do(pid, Next(timeouts=(Timeout("idle", 0, event=True),), events=(Internal(1),)))

@@ -1,4 +1,4 @@
-"""gen_statem_SUITE of OTP's stdlib, in our words: starting, stopping, states and their versions (53 to 55)."""
+"""gen_statem_SUITE of OTP's stdlib in Python: start, stop, states and their versions (53 to 55)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import eventually
-from two_versions import TwoVersions
 
 from node_runtime import (
     Call,
@@ -33,6 +31,8 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.show.state_view import describe_state
+from tests.support.two_versions import TwoVersions
+from tests.support.waiting import eventually
 
 
 class Machine(GenStatem[dict[str, str]]):
@@ -95,7 +95,7 @@ async def test_call_times_out(runtime: Runtime) -> None:
 
 
 async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
-    """What format_status hides of the data is hidden everywhere but in get_state."""
+    """Data that format_status hides is hidden everywhere except in get_state."""
     pid = await gen_statem.start(Machine)
     status = await sys.get_status(pid)
     assert "sesame" not in str(status.state)
@@ -106,13 +106,14 @@ async def test_error_format_status(runtime: Runtime, caplog: pytest.LogCaptureFi
 
 
 async def test_get_state_and_replace_state(runtime: Runtime) -> None:
-    """Name and data as a pair, also of a suspended machine; a function that fails leaves both."""
+    """Name and data as a pair, also of a suspended machine; a function that fails leaves both unchanged."""
     pid = await gen_statem.start(Machine)
     await sys.suspend(pid)
     assert (await sys.get_state(pid))[0] == "idle"
     await sys.replace_state(pid, lambda state: (state[0], {**state[1], "open": "new"}))
     with pytest.raises(ZeroDivisionError):
         await sys.replace_state(pid, lambda state: 1 / 0)
+    wrong: Any
     for wrong in ("open", ("open",), None, ("open", {}, "more")):
         with pytest.raises(TypeError, match="Machine"):
             await sys.replace_state(pid, lambda state, wrong=wrong: wrong)  # type: ignore[misc]  # mypy sees one argument
@@ -196,13 +197,13 @@ async def test_code_change(runtime: Runtime, module: TwoVersions) -> None:
 
 
 async def test_a_soft_update_reads_the_callback_mode_too(runtime: Runtime, module: TwoVersions) -> None:
-    """A difference: OTP goes on with the old mode, and crashes at the next event."""
+    """A difference: OTP keeps the old mode, and crashes at the next event."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     module.load(ONE_FOR_ALL)
     assert await gen_statem.call(pid, "who") == [("Call", "locked")]
 
 
-async def test_a_bad_callback_mode_is_an_error_before_anybody_gets_it(runtime: Runtime, module: TwoVersions) -> None:
+async def test_an_invalid_callback_mode_fails_before_any_process_gets_it(runtime: Runtime, module: TwoVersions) -> None:
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     with pytest.raises(TypeError, match="callback_mode is 'sideways'"):
         module.prepare(ONE_FOR_ALL.replace("handle_event_function", "sideways"))
@@ -210,7 +211,7 @@ async def test_a_bad_callback_mode_is_an_error_before_anybody_gets_it(runtime: R
 
 
 async def test_a_changed_state_is_not_entered_and_retries_nothing(runtime: Runtime, module: TwoVersions) -> None:
-    """No Enter, nothing postponed comes back, no timeout of the state is cancelled: as OTP, run."""
+    """No enter call, no retry of postponed events, no cancelled state timeout: as observed in OTP."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     gen_statem.cast(pid, "later")
     gen_statem.cast(pid, "timer")
@@ -224,7 +225,7 @@ async def test_a_changed_state_is_not_entered_and_retries_nothing(runtime: Runti
 
 
 async def test_undef_code_change(runtime: Runtime, module: TwoVersions) -> None:
-    """OTP: an error, and the machine is as it was. Here a class without code_change takes its state as it is."""
+    """OTP: an error, and the machine is unchanged. Here a class without code_change keeps its state unchanged."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     await upgrade(pid, "nothing")
     assert await gen_statem.call(pid, "who") == ("locked", [])
@@ -240,7 +241,7 @@ async def test_a_code_change_that_fails_leaves_the_machine(runtime: Runtime, mod
 
 
 async def test_a_state_that_the_version_lacks_is_named_with_its_version(runtime: Runtime, module: TwoVersions) -> None:
-    """What versions say of themselves, or what a code server knows of them."""
+    """The version that the module declares, or the code server's."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     module.load("__vsn__ = 'b'" + FUNCTIONS.replace("locked", "closed"))
     with pytest.raises(Exit, match=r"Machine version b does not define the state 'locked'"):
@@ -254,7 +255,7 @@ async def test_a_state_that_the_version_lacks_is_named_with_its_version(runtime:
 
 
 async def test_timers_run_on_while_suspended(runtime: Runtime, module: TwoVersions) -> None:
-    """hibernate's and code_change's part that is left: what fired meanwhile is delivered after the resume."""
+    """hibernate and code_change, as far as they apply: timeouts that fired meanwhile are delivered after the resume."""
     pid = await gen_statem.start(module.load(FUNCTIONS)["Machine"])
     gen_statem.cast(pid, "timer")
     await gen_statem.call(pid, "who")

@@ -1,7 +1,7 @@
 """OTP's release_handler_SUITE on a small node. Numbers 19 to 37 of the list.
 
-Emulator restarts (22, 35) are translated only. 28 (update_paths) and 37 (a pre-purge makes an install quicker) have
-no meaning here; docs/otp-differences.md says why.
+Emulator restarts (22, 35) are translated only. 28 (update_paths) and 37 (a pre-purge makes an install faster) do not
+apply here; docs/otp-differences.md says why.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import structs
-from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 from node_runtime import application, call, gen_server, supervisor, whereis
 from node_runtime.behaviours import sys as otp_sys
@@ -21,13 +20,13 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
 from node_runtime.releases.store import commit_record
+from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 if TYPE_CHECKING:
-    from small_node import SmallNode
-
     from node_runtime.releases.release_handler import ReleaseHandler
+    from tests.support.small_node import SmallNode
 
-pytest_plugins = ["small_node"]
+pytest_plugins = ["tests.support.small_node"]
 
 
 def statuses(handler: ReleaseHandler) -> dict[str, str]:
@@ -72,7 +71,7 @@ async def test_upgrade_install_8_the_permanent_release_stays_permanent_when_it_i
     small.boot()
     await small.go("2")
     await small.go("1")
-    assert statuses(small.handler) == {"1": "permanent", "2": "unpacked"}  # OTP: old, until the next boot
+    assert statuses(small.handler) == {"1": "permanent", "2": "unpacked"}  # in OTP: old, until the next boot
 
 
 async def test_upgrade_install_10_13_an_old_release_comes_back_and_the_other_can_be_removed(small: SmallNode) -> None:
@@ -157,7 +156,7 @@ async def test_instructions_stop_and_start_take_a_child_away_and_bring_it_back(s
 
 
 async def test_supervisor_which_children_timeout_a_suspended_supervisor_hides_nobody(small: SmallNode) -> None:
-    """OTP finds processes through the tree, and a suspended supervisor ends the search; here each tells its module."""
+    """In OTP, a suspended supervisor ends the search for processes in the tree; here each process has its module."""
     small.write("1", {"shop.counter": COUNTER, "shop.top": TOP})
     small.write("2", {"shop.counter": COUNTER_2, "shop.top": TOP}, UPDATE_COUNTER)
     small.boot()
@@ -230,7 +229,7 @@ async def start():
 
 
 def add_extra(small: SmallNode, vsn: str) -> None:
-    """Let a release that is written have a second application, too."""
+    """Add a second application to a written release."""
     source = small.root / "lib/extra-1/src/extra"
     source.mkdir(parents=True, exist_ok=True)
     (source / "__init__.py").touch()

@@ -1,4 +1,4 @@
-"""supervisor_SUITE: what children there are, how they begin and end, and what may be asked of a supervisor."""
+"""supervisor_SUITE: children, how they start and end, and the functions that manage them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,28 @@ import asyncio
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import (
+    ChildSpec,
+    Exit,
+    Ignore,
+    Pid,
+    Runtime,
+    gen_server,
+    is_alive,
+    self_pid,
+    spawn_link,
+    supervisor,
+    trap_exit,
+    unlink,
+    until_ended,
+    whereis,
+)
+from node_runtime import exit as send_exit
+from node_runtime.behaviours.supervision.management import table_of
+from node_runtime.processes import receive
+from node_runtime.supervisor import ChildRefused, Counts, Supervisor
+from tests.support.supervised import (
     AllSup,
     RestSup,
     SimpleSup,
@@ -31,27 +51,7 @@ from supervised import (
     state,
     statuses,
 )
-
-from node_runtime import (
-    ChildSpec,
-    Exit,
-    Ignore,
-    Pid,
-    Runtime,
-    gen_server,
-    is_alive,
-    self_pid,
-    spawn_link,
-    supervisor,
-    trap_exit,
-    unlink,
-    until_ended,
-    whereis,
-)
-from node_runtime import exit as send_exit
-from node_runtime.behaviours.supervision.management import table_of
-from node_runtime.processes import receive
-from node_runtime.supervisor import ChildRefused, Counts, Supervisor
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 
@@ -136,8 +136,8 @@ async def start_with_info() -> Any:
     return await gen_server.start_link(Worker, "extra"), "extra"
 
 
-async def test_which_children_is_in_start_order_and_asks_nobody(runtime: Runtime) -> None:
-    """Not so in OTP: there the order is the opposite, and a supervisor that is busy doesn't answer."""
+async def test_which_children_is_in_start_order_and_sends_no_message(runtime: Runtime) -> None:
+    """Unlike OTP, where the order is reversed and a busy supervisor does not reply."""
     await start_sup(Sup, child("a"), child("b"))
     assert names() == ["a", "b"]
 
@@ -256,7 +256,7 @@ def start_parting() -> Pid:
 
 
 async def test_simple_one_for_one_shutdown(runtime: Runtime) -> None:
-    """supervisor_SUITE:simple_one_for_one_shutdown. All instances are told at once and share one time limit."""
+    """supervisor_SUITE:simple_one_for_one_shutdown. All instances get the exit signal at once and share one timeout."""
     pid = await start_sup(SimpleSup, ChildSpec("slow", f"{__name__}:start_slow", shutdown=0.2))
     for _ in range(3):
         await supervisor.start_child("sup", [])
@@ -269,7 +269,7 @@ async def test_simple_one_for_one_shutdown(runtime: Runtime) -> None:
 
 
 class Slow(Worker):
-    async def terminate(self, reason: object) -> None:
+    async def terminate(self, reason: object) -> None:  # type: ignore[override]  # OTP's callbacks may be either
         log.append(("told", self.state))
         await asyncio.Event().wait()
 
@@ -282,7 +282,7 @@ async def start_slow() -> Pid:
 
 
 async def test_order_of_children(runtime: Runtime) -> None:
-    """supervisor_SUITE:order_of_children. Down in reverse, up in order, whoever it was that ended."""
+    """supervisor_SUITE:order_of_children. Stops are in reverse order and starts in order, for any crashed child."""
     pid = await start_sup(RestSup, *(child(name) for name in "abcde"))
     assert logged("start") == list("abcde")
     log.clear()
@@ -327,7 +327,7 @@ async def test_simple_one_for_one_restart_ignore(runtime: Runtime) -> None:
 
 
 async def test_sup_start_ignore_init(runtime: Runtime) -> None:
-    """supervisor_SUITE:sup_start_ignore_init. The starter is told, and nothing stays."""
+    """supervisor_SUITE:sup_start_ignore_init. The starter gets the result, and nothing remains."""
 
     class Idle(Supervisor):
         def children(self) -> list[ChildSpec]:

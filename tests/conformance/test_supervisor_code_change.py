@@ -1,4 +1,4 @@
-"""supervisor_SUITE: a running supervisor is given the flags and specifications of a new version."""
+"""supervisor_SUITE: a running supervisor takes the flags and child specifications of a new version."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Ignore, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from node_runtime.behaviours.upgrade import live_processes
+from node_runtime.supervisor import BackOff, Flags
+from tests.support.supervised import (
     child,
     clean,
     end,
@@ -24,20 +28,16 @@ from supervised import (
     statuses,
     upgraded,
 )
-
-from node_runtime import ChildSpec, Ignore, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
-from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.supervisor import BackOff, Flags
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 
 told: list[Any] = []
-"""What `children()` of the class returns now."""
+"""The current result of the class's `children()`."""
 
 
 class Changing(Supervisor):
-    """Has one version after the other."""
+    """A supervisor class whose versions change."""
 
     intensity = 5
 
@@ -55,7 +55,7 @@ def _first_version(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def version(*specs: Any, **flags: Any) -> Callable[[], None]:
-    """Makes these the class's flags and children."""
+    """Set the class's flags and children."""
 
     def change() -> None:
         told[:] = specs
@@ -74,7 +74,7 @@ async def begin(*specs: Any, **flags: Any) -> None:
 
 
 async def test_code_change_flags(runtime: Runtime) -> None:
-    """supervisor_SUITE:code_change. Flags are the new ones at once; nobody is disturbed."""
+    """supervisor_SUITE:code_change. New flags apply at once, without effect on children."""
     await begin(child("a"))
     before = whereis("a")
     back_off = BackOff()
@@ -108,7 +108,7 @@ async def test_code_change_children(runtime: Runtime) -> None:
 async def test_code_change_start_function(runtime: Runtime) -> None:
     """supervisor_SUITE:code_change. A new start function is used at the next start."""
     await begin(child("a"))
-    await upgraded(version(ChildSpec("a", "supervised:start", ("renamed",))))
+    await upgraded(version(ChildSpec("a", "tests.support.supervised:start", ("renamed",))))
     assert (whereis("renamed"), whereis("a") is not None) == (None, True)
     await ended("a")
     assert (whereis("renamed") is not None, whereis("a")) == (True, None)
@@ -125,7 +125,7 @@ async def test_code_change_order(runtime: Runtime) -> None:
 
 
 async def test_code_change_keeps_the_history_of_restarts(runtime: Runtime) -> None:
-    """Our own OTP run: a lower intensity counts from the next crash on."""
+    """Observed in OTP: a lower intensity applies from the next crash on."""
     await begin(child("a"), intensity=3, period=3600.0)
     await ended("a")
     await ended("a")
@@ -170,7 +170,7 @@ async def test_code_change_faulty(runtime: Runtime, specs: list[Any], flags: dic
 
 
 async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None:
-    """Not so in OTP: there it comes back as one that was never started, for anybody to start."""
+    """Unlike OTP, where it comes back as a child that was never started."""
     await begin(child("a", restart="temporary"), child("b", restart="temporary"), child("c"))
     await ended("a")
     changes = await upgraded(version(child("a", restart="temporary"), child("b", restart="temporary"), child("c")))
@@ -182,7 +182,7 @@ async def test_code_change_of_an_ended_temporary_child(runtime: Runtime) -> None
 
 
 async def test_code_change_taken_back(runtime: Runtime) -> None:
-    """Ours: the table from before is untouched, so that a failed install gives it back."""
+    """Ours: the previous table is unchanged, so that a failed install can restore it."""
     await begin(child("a"), child("gone"))
     await live_processes.hold("sup", owner="test", timeout=5)
     table = live_processes.raw_state("sup")
@@ -225,7 +225,7 @@ async def test_code_change_simple_faulty(runtime: Runtime, count: int) -> None:
 
 
 async def test_code_change_to_simple_and_back(runtime: Runtime) -> None:
-    """Not so in OTP: there it is taken, and the supervisor crashes at the next call."""
+    """Unlike OTP, where it is accepted and the supervisor crashes at the next call."""
     await begin(child("a"))
     with pytest.raises(ValueError, match="is one_for_one and can't become simple_one_for_one"):
         await upgraded(version(child("a"), strategy="simple_one_for_one"))
@@ -241,8 +241,8 @@ async def test_code_change_to_simple_and_back(runtime: Runtime) -> None:
     assert await refused(supervisor.restart_child("sup", "instance")) == "simple_one_for_one"
 
 
-async def test_instances_that_began_as_temporary_stay_so(runtime: Runtime) -> None:
-    """Not so in OTP: there such an instance would be restarted without the arguments, which are not kept."""
+async def test_instances_started_as_temporary_stay_temporary(runtime: Runtime) -> None:
+    """Unlike OTP, where such an instance would be restarted without its arguments, which are not kept."""
     await begin(instances(restart="temporary"), strategy="simple_one_for_one")
     first = await supervisor.start_child("sup", [1])
     await upgraded(version(instances(restart="permanent")))
@@ -304,7 +304,7 @@ async def test_significant_upgrade_child(runtime: Runtime) -> None:
 
 
 async def _ends_one_by_one(lives: list[bool], order: str = "ab") -> None:
-    """Whether the supervisor lives when one child after the other has ended for good."""
+    """Returns whether the supervisor is alive after each permanent exit of a child."""
     pid = whereis("sup")
     assert pid is not None
     for name, alive in zip(order, lives, strict=False):

@@ -1,13 +1,14 @@
-"""supervisor_SUITE: flags and specifications that make no sense."""
+"""supervisor_SUITE: invalid flags and child specifications."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from supervised import Sup, child, clean, log, start_sup
 
 from node_runtime import ChildSpec, Exit, Runtime
+from tests.support.subclasses import subclass
+from tests.support.supervised import Sup, child, clean, log, start_sup
 
 __all__ = ["clean"]
 
@@ -47,9 +48,9 @@ async def test_sup_start_map_faulty_specs(runtime: Runtime, specs: list[Any], se
 def test_faulty_specs_are_refused_where_they_are_written(wrong: dict[str, Any], sentence: str) -> None:
     """supervisor_SUITE:sup_start_map_faulty_specs. Unlike OTP's maps, an unknown key is an error, too."""
     with pytest.raises(ValueError, match=sentence):
-        ChildSpec(**{"id": "a", "start": "supervised:start", **wrong})
+        ChildSpec(**{"id": "a", "start": "tests.support.supervised:start", **wrong})
     with pytest.raises(TypeError):
-        ChildSpec("a", "supervised:start", unknown=1)  # type: ignore[call-arg]  # that is what is tested
+        ChildSpec("a", "tests.support.supervised:start", unknown=1)  # type: ignore[call-arg]  # that is what is tested
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_faulty_specs_are_refused_where_they_are_written(wrong: dict[str, Any], 
 )
 async def test_sup_start_map_faulty_flags(runtime: Runtime, flags: dict[str, Any], sentence: str) -> None:
     """supervisor_SUITE:sup_start_map_faulty_flags."""
-    cls = type(Sup)("Faulty", (Sup,), {**flags, "__module__": __name__})
+    cls = subclass("Faulty", Sup, **flags, __module__=__name__)
     with pytest.raises(Exit, match=f"Faulty: .*{sentence}"):
         await start_sup(cls, child("a"), child("b"))
     assert not runtime.processes

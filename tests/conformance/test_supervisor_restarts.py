@@ -1,12 +1,17 @@
-"""supervisor_SUITE: restarts that fail, that hang, that are too many."""
+"""supervisor_SUITE: restarts that fail, hang, or exceed the intensity."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from node_runtime.supervisor import BackOff
+from tests.support.subclasses import subclass
+from tests.support.supervised import (
     AllSup,
     RestSup,
     SimpleSup,
@@ -29,10 +34,7 @@ from supervised import (
     state,
     statuses,
 )
-
-from node_runtime import ChildSpec, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
-from node_runtime.supervisor import BackOff
+from tests.support.waiting import eventually, passed
 
 __all__ = ["clean"]
 
@@ -118,7 +120,7 @@ async def test_a_restart_loop_does_not_block_the_shutdown(runtime: Runtime) -> N
         assert not runtime.processes
 
 
-async def test_what_is_asked_while_a_start_hangs_is_answered_after_it(runtime: Runtime) -> None:
+async def test_requests_during_a_hanging_start_are_answered_after_it(runtime: Runtime) -> None:
     """supervisor_SUITE:hanging_restart_loop. The attempt that is under way ends first, as in OTP."""
     await start_sup(Patient, child("a"))
     gates["a"] = asyncio.Event()
@@ -161,14 +163,14 @@ async def test_rest_for_one_other_child_fails_restart(runtime: Runtime) -> None:
 
 
 async def test_one_for_all_starts_what_was_terminated_too(runtime: Runtime) -> None:
-    """Our own OTP run: a restart of all starts a child that somebody had terminated."""
+    """Observed in OTP: a restart of all starts a terminated child, too."""
     await start_sup(AllSup, child("a"), child("b"))
     await supervisor.terminate_child("sup", "b")
     await ended("a")
     assert statuses() == {"a": "running", "b": "running"}
 
 
-async def test_a_restart_with_nothing_to_do_stays_without_a_process(runtime: Runtime) -> None:
+async def test_a_restart_that_ignores_leaves_the_child_without_a_process(runtime: Runtime) -> None:
     """supervisor_SUITE:sup_start_ignore_child. So it is when a restart says Ignore."""
     await start_sup(Sup, child("a"), child("b", restart="transient"))
     ignoring.update("ab")
@@ -190,8 +192,8 @@ async def test_multiple_restarts(runtime: Runtime) -> None:
     pid = await start_sup(Quick, child("a"), child("b"))
     for _ in range(4):
         await ended("a")
-        now = runtime.loop.time()
-        await eventually(lambda now=now: runtime.loop.time() > now + 0.02)
+        later = runtime.loop.time() + 0.02
+        await eventually(partial(passed, runtime, later))
     assert is_alive(pid)
 
 
@@ -214,7 +216,7 @@ async def test_multiple_restarts_in_a_burst(runtime: Runtime) -> None:
 @pytest.mark.parametrize("cls", [Sup, AllSup, RestSup])
 async def test_escalation(runtime: Runtime, cls: type[Sup]) -> None:
     """supervisor_SUITE:one_for_one_escalation, one_for_all_escalation, rest_for_one_escalation."""
-    strict = type(Sup)("Strict", (cls,), {"intensity": 0, "__module__": __name__})
+    strict = subclass("Strict", cls, intensity=0, __module__=__name__)
     pid = await start_sup(strict, child("a"), child("b", restart="temporary"))
     end("a")
     assert await until_ended(pid) == "shutdown"
@@ -223,7 +225,7 @@ async def test_escalation(runtime: Runtime, cls: type[Sup]) -> None:
 
 async def test_simple_one_for_one_escalation(runtime: Runtime) -> None:
     """supervisor_SUITE:simple_one_for_one_escalation."""
-    strict = type(Sup)("Strict", (SimpleSup,), {"intensity": 0, "__module__": __name__})
+    strict = subclass("Strict", SimpleSup, intensity=0, __module__=__name__)
     pid = await start_sup(strict, instances())
     first = await supervisor.start_child("sup", [1])
     await supervisor.start_child("sup", [2])
@@ -234,8 +236,8 @@ async def test_simple_one_for_one_escalation(runtime: Runtime) -> None:
 
 
 async def test_the_restart_of_a_group_counts_once(runtime: Runtime) -> None:
-    """Our own OTP run: intensity 1 lets all be restarted together."""
-    once = type(Sup)("Once", (AllSup,), {"intensity": 1, "__module__": __name__})
+    """Observed in OTP: intensity 1 allows a restart of all children together."""
+    once = subclass("Once", AllSup, intensity=1, __module__=__name__)
     pid = await start_sup(once, *(child(name) for name in "abcd"))
     await ended("b")
     assert is_alive(pid)
@@ -324,11 +326,16 @@ class Outer(Supervisor):
         return [ChildSpec("inner", f"{__name__}:start_inner", type="supervisor")]
 
 
+def restarted(before: Pid) -> bool:
+    """Returns whether a new supervisor and its child are registered."""
+    return whereis("sup") not in (None, before) and whereis("a") is not None
+
+
 async def start_inner() -> Pid:
-    return await start_sup(type(Sup)("Inner", (Sup,), {"intensity": 0, "__module__": __name__}), child("a"))
+    return await start_sup(subclass("Inner", Sup, intensity=0, __module__=__name__), child("a"))
 
 
-async def test_a_supervisor_that_gave_up_is_restarted_by_the_one_above(runtime: Runtime) -> None:
+async def test_a_supervisor_that_gave_up_is_restarted_by_its_own_supervisor(runtime: Runtime) -> None:
     """supervisor_SUITE:one_for_one_escalation, one level up. Then that one gives up, too."""
     outer = await supervisor.start_link(Outer, name="outer")
     for _ in range(3):
@@ -336,14 +343,14 @@ async def test_a_supervisor_that_gave_up_is_restarted_by_the_one_above(runtime: 
         assert inner is not None
         end("a")
         await until_ended(inner)
-        await eventually(lambda before=inner: whereis("sup") not in (None, before) and whereis("a"))
+        await eventually(partial(restarted, inner))
     end("a")
     assert await until_ended(outer) == "shutdown"
     assert not runtime.names
 
 
 async def test_names_of_children_are_free_when_a_restart_begins(runtime: Runtime) -> None:
-    """A killed child's name is free at once, also while a frame of it still runs."""
+    """A killed child's name is free at once, even while one of its frames runs."""
     await start_sup(Sup, child("a", shutdown="brutal_kill"))
     before = whereis("a")
     send_exit("a", "kill")

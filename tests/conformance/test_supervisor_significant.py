@@ -1,10 +1,13 @@
-"""supervisor_SUITE: children whose end ends their supervisor."""
+"""supervisor_SUITE: significant children, whose exit stops their supervisor."""
 
 from __future__ import annotations
 
 import pytest
-from conftest import eventually
-from supervised import (
+
+from node_runtime import ChildSpec, Exit, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
+from node_runtime import exit as send_exit
+from tests.support.subclasses import subclass
+from tests.support.supervised import (
     AnySup,
     EverySup,
     SimpleSup,
@@ -19,9 +22,7 @@ from supervised import (
     start_sup,
     statuses,
 )
-
-from node_runtime import ChildSpec, Exit, Pid, Runtime, Supervisor, is_alive, supervisor, until_ended, whereis
-from node_runtime import exit as send_exit
+from tests.support.waiting import eventually
 
 __all__ = ["clean"]
 
@@ -82,7 +83,7 @@ async def test_one_that_is_being_restarted_counts_as_alive(runtime: Runtime) -> 
 
 
 async def test_significant_by_hand(runtime: Runtime) -> None:
-    """supervisor_SUITE:any_significant_*. One that somebody terminates has not ended by itself."""
+    """supervisor_SUITE:any_significant_*. A terminated child has not exited by itself."""
     pid = await start_sup(AnySup, significant("a"), significant("b", "temporary"))
     await supervisor.terminate_child("sup", "a")
     await supervisor.terminate_child("sup", "b")
@@ -94,7 +95,7 @@ async def test_significant_by_hand(runtime: Runtime) -> None:
 async def test_significant_bystander(runtime: Runtime, strategy: str) -> None:
     """supervisor_SUITE:significant_bystander. Nor has one that is stopped for a sibling's restart."""
     for base in (AnySup, EverySup):
-        cls = type(Sup)("Bystanding", (base,), {"strategy": strategy, "__module__": __name__})
+        cls = subclass("Bystanding", base, strategy=strategy, __module__=__name__)
         pid = await start_sup(cls, child("a"), significant("b"), significant("c", "temporary"))
         await ended("a")
         assert is_alive(pid)
@@ -138,13 +139,13 @@ async def test_significant_simple(runtime: Runtime) -> None:
     """supervisor_SUITE:significant_simple. Instances can't be significant."""
     with pytest.raises(Exit, match="significant, but auto_shutdown is 'never'"):
         await start_sup(SimpleSup, significant("a"))
-    simple = type(Sup)("Simple", (AnySup,), {"strategy": "simple_one_for_one", "__module__": __name__})
+    simple = subclass("Simple", AnySup, strategy="simple_one_for_one", __module__=__name__)
     with pytest.raises(Exit, match="auto_shutdown must be 'never'"):
         await start_sup(simple, significant("a"))
 
 
 async def test_significant_start_child(runtime: Runtime) -> None:
-    """supervisor_SUITE:nonsignificant_*. What is refused at the start is refused later, too."""
+    """supervisor_SUITE:nonsignificant_*. A child refused at the start is refused later, too."""
     await start_sup(Sup)
     assert await refused(supervisor.start_child("sup", significant("a"))) == "bad_spec"
     assert (names(), whereis("a")) == ([], None)

@@ -1,4 +1,4 @@
-"""sys_SUITE of OTP's stdlib, in our words: otp-semantics 51 and 52. Each test is named after its case."""
+"""sys_SUITE of OTP's stdlib in Python: numbers 51 and 52 of the list. Each test is named after its case."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_suspend(runtime: Runtime) -> None:
 
 
 async def test_install(runtime: Runtime) -> None:
-    """A function sees each event with its own state until it says that it is done, fails or is removed."""
+    """A function gets each event with its own state until it returns done, fails or is removed."""
     pid = await gen_server.start(Public)
     seen: list[tuple[int, str]] = []
 
@@ -52,7 +52,7 @@ async def test_install(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit(3)])
 async def test_install_a_function_that_fails(runtime: Runtime, error: BaseException) -> None:
-    """It is removed, and the process goes on."""
+    """The function is removed, and the process continues."""
     pid = await gen_server.start(Public)
     seen: list[str] = []
 
@@ -66,7 +66,7 @@ async def test_install_a_function_that_fails(runtime: Runtime, error: BaseExcept
 
 
 async def test_install_ids(runtime: Runtime) -> None:
-    """The same id, or the same function without one, counts once; a function may be there under several ids."""
+    """The same id, or the same function without an id, is installed once; a function may have several ids."""
     pid = await gen_server.start(Public)
     seen: list[str] = []
 
@@ -89,7 +89,7 @@ async def test_install_ids(runtime: Runtime) -> None:
 
 
 async def test_no_debug(runtime: Runtime) -> None:
-    """Everything that is recorded ends at once."""
+    """All recording ends at once."""
     pid = await gen_server.start(Public)
     seen: list[str] = []
     sys.install(pid, lambda state, event: seen.append(event.kind))
@@ -113,7 +113,7 @@ async def test_log(runtime: Runtime) -> None:
 
 
 async def test_special_process_without_callbacks(runtime: Runtime) -> None:
-    """Different from OTP: a plain coroutine has no state that sys could show, and says so at once."""
+    """Different from OTP: a plain coroutine has no state that sys could show, which is an error at once."""
     pid = spawn(receive)
     with pytest.raises(Exit, match="has no callbacks"):
         await sys.get_state(pid)

@@ -1,7 +1,7 @@
-"""OTP's systools_SUITE: what a relup is made of, and what can't be built. Numbers 11 to 18 of the list.
+"""OTP's systools_SUITE: the contents of a relup, and the relups that cannot be built. Numbers 11 to 18 of the list.
 
-Of restart_relup only the appup's own restarts are here: there is no emulator that has a version; other third-party code
-makes the plan say that the node has to be restarted.
+Of restart_relup only the appup's own restarts are here: there is no emulator with a version. For other third-party
+code the plan says that the node must be restarted.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fil_node import command, environment
-from relups import SOFT, after, app, load, translated, update
-from tiny_project import write_project
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import NoPath, make_relup, translate
+from tests.support.fil_node import command, environment
+from tests.support.relup_cases import SOFT, after, app, load, translated, update
+from tests.support.tiny_project import write_project
 
 WAY = """
 vsn = "2.0"
@@ -61,7 +61,7 @@ def test_normal_relup_is_printed_and_no_file_is_written(tmp_path: Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_normal_relup_that_can_not_be_made_prints_nothing_of_one(tmp_path: Path) -> None:
+def test_normal_relup_that_cannot_be_made_prints_nothing(tmp_path: Path) -> None:
     older, newer = two_projects(tmp_path, WAY.replace("UP", ""))
     assert command("node-runtime", *words(older, newer), env=environment(tmp_path), code=1).stdout == ""
 
@@ -100,7 +100,7 @@ def test_no_appup_relup_is_fine_where_the_version_is_the_same() -> None:
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_no_appup_relup_without_an_entry_there_is_no_way(direction: Any) -> None:
+def test_no_appup_relup_without_an_entry_there_is_no_path(direction: Any) -> None:
     elsewhere = [("0.9", [{"load_module": "fe"}])]
     newer = release("R2", app("fe", "2", "fe", elsewhere, elsewhere))
     with pytest.raises(NoPath, match="the appup of fe 2 has no entry"):
@@ -144,7 +144,7 @@ def test_regexp_relup_the_first_entry_that_fits_and_no_prefix(entries: Any, take
     assert (["suspend", ["fe"]] in script) == (taken == "update")
 
 
-def test_regexp_relup_no_whole_match_is_no_way() -> None:
+def test_regexp_relup_a_partial_match_is_no_path() -> None:
     newer = release("R2", app("fe", "2", "fe", [(re.compile("1"), [update("fe")])]))
     with pytest.raises(NoPath):
         translate(release("R1", app("fe", "1.2", "fe")), newer, "up")
@@ -171,7 +171,7 @@ def test_app_start_type_relup(start: Any) -> None:
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
-def test_replace_app_relup_what_comes_is_started_before_what_goes_is_stopped(direction: Any) -> None:
+def test_replace_app_relup_the_new_application_starts_before_the_old_one_stops(direction: Any) -> None:
     old, new = app("db", "1", "db"), app("gh", "1", "gh")
     way = [("1", [{"load_module": "fe"}])]
     older = release("R1", old, app("fe", "1", "fe"))
@@ -222,7 +222,7 @@ OTHER = 'name = "other"\nvsn = "1"\n'
         ),
     ],
 )
-def test_what_can_not_be_built(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
+def test_relups_that_cannot_be_built(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
     project = write_project(
         tmp_path, changes={"release.toml": 'name = "tiny"\nvsn = "1"\napps = ["tiny", "other"]', **files}
     )

@@ -1,7 +1,8 @@
 """Random applications and appups, translated by OTP's systools and by us: the same relup, up and down.
 
-Runs where `escript` is. What OTP leaves open is left open: the order of modules inside a component, as long as it is a
-topological one (test_systools_rc.py holds ours to that). What we change on purpose is left out: purges by default.
+Runs where `escript` is installed. The order of modules inside a component is compared only as far as OTP defines it:
+it must be a topological one (test_systools_rc.py checks our order). Our one intended difference, the default purge, is
+excluded.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.skipif(shutil.which("escript") is None, reason="there i
 
 @dataclass
 class App:
-    """An application in both releases, in one form for us and in the other for OTP. None is: not in that release."""
+    """An application in both releases, in our form and in OTP's. None means: not in that release."""
 
     name: str
     old: list[str] | None
@@ -48,7 +49,7 @@ class App:
 
 
 def apps_of(seed: int) -> list[App]:
-    """A few applications; some come, some go, those that stay have ways that mention what has changed."""
+    """A few applications; some are added, some removed; the others have appups that mention the changes."""
     chance = random.Random(seed)
     apps = []
     for number in range(chance.randint(1, 4)):
@@ -106,7 +107,7 @@ def written(chance: random.Random, app: App, way: str, known: list[str]) -> list
     if chance.random() < 0.1:
         script.append({"sync_nodes": "here", "nodes": ["one", "two"]})
     if chance.random() < 0.2:
-        bar = [{"apply": "m:prepare", "args": [1]}, {"point_of_no_return": True}]
+        bar: list[dict[str, Any]] = [{"apply": "m:prepare", "args": [1]}, {"point_of_no_return": True}]
         script[:0] = bar
     return script
 
@@ -202,7 +203,7 @@ def _erlang(step: dict[str, Any]) -> str:
 
 
 def comparable(script: list[list[Any]], apps: list[App]) -> list[Any]:
-    """The script without what is open or on purpose: see this file's first words."""
+    """The script without undefined orders and intended differences: see this module's docstring."""
     said = {
         step[name]
         for app in apps
@@ -224,7 +225,7 @@ def comparable(script: list[list[Any]], apps: list[App]) -> list[Any]:
                 else:
                     same.append(["loads", [entry]])
             case ["purge", [_]]:
-                pass  # of a deleted module: it follows the remove at once, among the loads of its component
+                pass  # of a deleted module: it follows the remove directly, among the loads of its component
             case _:
                 same.append(step)
     codes = sorted(step for step in same if step[0] == "load_object_code")
@@ -256,7 +257,7 @@ def test_random_appups_are_translated_as_systools_does(tmp_path: Path) -> None:
 
 
 def installed() -> dict[str, str]:
-    """The versions of what every release of OTP has in it."""
+    """The versions of the applications that every OTP release contains."""
     program = (
         'io:format("~s", [erlang:system_info(version)]), application:load(sasl),'
         '[io:format(" ~s", [element(2, application:get_key(App, vsn))]) || App <- [kernel, stdlib, sasl]], halt().'

@@ -1,6 +1,6 @@
-"""OTP's systools_rc_SUITE: what a list of instructions is translated to. Numbers 1 to 10 of the list.
+"""OTP's systools_rc_SUITE: the translation of a list of instructions. Numbers 1 to 10 of the list.
 
-A purge that is left out is a soft one here; the suite writes it out or has OTP's default, the brutal one.
+Here the default purge is a soft one; the suite writes it out or has OTP's default, the brutal one.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ import random
 from typing import Any
 
 import pytest
-from relups import SOFT, advanced, after, app, load, script, translated, update
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse_instruction
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.translation import translate
+from tests.support.relup_cases import SOFT, advanced, after, app, load, script, translated, update
 
 BOTH = pytest.mark.parametrize("direction", ["up", "down"])
 

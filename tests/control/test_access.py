@@ -1,10 +1,10 @@
-"""Who may do what: cookies, roles, and frames that no client of ours would send."""
+"""Access to the control plane: cookies, roles, and frames that no client of ours would send."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -22,9 +22,9 @@ from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import pack, unpack
 
 if TYPE_CHECKING:
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 NAME = "shop@127.0.0.1"
 
 
@@ -35,7 +35,7 @@ async def refusal(address: NodeAddress) -> Refused:
     return caught.value
 
 
-async def test_the_same_user_needs_no_cookie_and_is_told_who_answers(shop: Node) -> None:
+async def test_the_same_user_needs_no_cookie_and_gets_the_nodes_identity(shop: Node) -> None:
     async with shop.client() as client:
         assert (client.info.name, client.info.vsn, client.info.permanent) == (NAME, "1.0", "1.0")
         assert client.info.role == "operator"
@@ -63,9 +63,9 @@ async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: 
     assert "is alive" in refused.sentence
 
 
-async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(shop: Node) -> None:
+async def test_a_viewer_may_read_but_every_operation_is_refused_as_unknown(shop: Node) -> None:
     made_up = Method("does_not_exist", m.Empty, m.Empty, "viewer")
-    orders = [method for method in METHODS if method.role == "operator"]
+    orders: list[Method[Any, Any]] = [method for method in METHODS if method.role == "operator"]
     async with shop.client("viewer") as client:
         assert client.info.role == "viewer"
         await client.request(methods.SNAPSHOT)
@@ -78,7 +78,7 @@ async def test_a_viewer_looks_but_every_order_is_refused_as_if_it_did_not_exist(
         assert len(sentences) == 1
 
 
-async def test_an_unknown_method_is_refused_alike_for_an_operator(shop: Node) -> None:
+async def test_an_unknown_method_is_refused_for_an_operator_too(shop: Node) -> None:
     async with shop.client() as client:
         with pytest.raises(Refused) as caught:
             await client.request(Method("__init__", m.Empty, m.Empty, "viewer"))
@@ -89,9 +89,8 @@ async def test_every_method_of_the_table_is_answered(shop: Node) -> None:
     would_act = (methods.STOP, methods.COMMIT, methods.ROLLBACK)
     sentences = []
     async with shop.client() as client:
-        for method in METHODS:
-            if method in would_act:
-                continue
+        harmless: list[Method[Any, Any]] = [method for method in METHODS if method not in would_act]
+        for method in harmless:
             try:
                 await client.request(replace(method, params=m.Empty))
             except Refused as refused:
@@ -107,9 +106,10 @@ async def test_unknown_fields_are_refused(shop: Node) -> None:
         pid: int
         also: str
 
+    state: Method[Any, Any] = methods.STATE
     async with shop.client() as client:
         with pytest.raises(Refused, match="can't decode the parameters"):
-            await client.request(replace(methods.STATE, params=Sneaky), Sneaky(pid=1, also="x"))
+            await client.request(replace(state, params=Sneaky), Sneaky(pid=1, also="x"))
 
 
 async def test_another_protocol_is_answered_with_one_sentence(shop: Node) -> None:
@@ -135,7 +135,7 @@ async def test_garbage_frames_change_nothing(shop: Node) -> None:
     context.destroy(linger=0)
 
 
-async def test_a_raw_connection_without_keys_gets_nothing_and_stops_nobody(shop: Node) -> None:
+async def test_a_raw_connection_without_keys_gets_nothing_and_disturbs_no_client(shop: Node) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", shop.ports[0])
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
     await writer.drain()
@@ -144,7 +144,7 @@ async def test_a_raw_connection_without_keys_gets_nothing_and_stops_nobody(shop:
     writer.close()
 
 
-async def test_a_client_that_goes_away_in_the_middle_leaves_the_others_alone(shop: Node) -> None:
+async def test_a_client_that_disconnects_in_the_middle_disturbs_no_other(shop: Node) -> None:
     async with shop.client() as other:
         for _ in range(5):
             async with shop.client() as client:

@@ -1,4 +1,4 @@
-"""The stream of events: nothing is missed without being told."""
+"""The stream of events: no event is lost without a report."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from node_runtime.protocol.wire import WELCOME, pack, unpack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 
 
 async def first(
@@ -39,7 +39,7 @@ async def first(
     pytest.fail("the events ended")
 
 
-async def test_a_stream_begins_with_the_moment_for_a_snapshot_and_goes_on_without_a_gap(shop: Node) -> None:
+async def test_a_stream_starts_with_a_request_for_a_snapshot_and_has_no_gap(shop: Node) -> None:
     async with shop.client("viewer") as client, aclosing(client.events()) as events:
         assert await anext(events) == MissedEvents()
         snapshot = await client.request(methods.SNAPSHOT)
@@ -58,7 +58,7 @@ async def test_vitals_come_by_themselves(shop: Node) -> None:
     assert event.vitals.descriptors > 0
 
 
-async def test_births_ends_and_log_records_are_told(shop: Node) -> None:
+async def test_starts_exits_and_log_records_are_events(shop: Node) -> None:
     async with shop.client() as client, aclosing(client.events()) as events:
         await anext(events)
         pid = whereis("till")
@@ -75,7 +75,7 @@ async def test_births_ends_and_log_records_are_told(shop: Node) -> None:
     assert all(event.kind != "vitals" for event in kept)
 
 
-async def test_processes_without_a_name_that_come_and_go_are_not_told(shop: Node) -> None:
+async def test_starts_and_exits_of_unnamed_processes_are_no_events(shop: Node) -> None:
     async def nothing() -> None:
         pass
 
@@ -93,7 +93,7 @@ async def test_processes_without_a_name_that_come_and_go_are_not_told(shop: Node
     assert told <= {"till", "lamp", "shop_sup"}
 
 
-async def test_many_ends_are_counted_not_listed(shop: Node) -> None:
+async def test_many_exits_are_counted_not_listed(shop: Node) -> None:
     async def forever() -> None:
         await receive()
 
@@ -128,8 +128,8 @@ async def test_following_an_operation_of_a_lost_node_has_an_unknown_outcome(shop
     assert "abc123" in caught.value.sentence
 
 
-async def test_a_gap_in_the_numbers_is_told_with_its_size(shop: Node) -> None:
-    """In place of the node's a publisher that leaves events out, as libzmq does for a subscriber that is too slow."""
+async def test_a_gap_in_the_sequence_numbers_is_reported_with_its_size(shop: Node) -> None:
+    """The publisher here omits events, as libzmq does for a subscriber that is too slow."""
     context = zmq.asyncio.Context()
     leaky = context.socket(zmq.XPUB)
     leaky.curve_server, leaky.curve_secretkey = True, make_keys(shop.root).secret

@@ -1,4 +1,4 @@
-"""Looking at a node that is idle, busy or blocked."""
+"""Observation of a node that is idle, busy or blocked."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import GenServer, cast, exit, gen_server, process_info, self_pid, send, spawn, supervisor
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from tests.support.waiting import eventually
+from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 
 
 async def process(client: Client, name: str) -> m.ProcessSummary:
@@ -32,8 +33,7 @@ async def state(client: Client, name: str) -> m.StateView:
 
 
 def till() -> Any:
-    import shop_till
-
+    shop_till = imported("shop_till")
     return shop_till.Till
 
 
@@ -104,7 +104,7 @@ async def test_a_plain_coroutine_is_shown_as_what_it_runs(shop: Node) -> None:
 
 
 class Outside(threading.Thread):
-    """An operator in a thread with an event loop of its own: the node's is about to be blocked."""
+    """An operator in a thread with its own event loop, because the node's will be blocked."""
 
     def __init__(self, shop: Node, ready: threading.Event) -> None:
         super().__init__(daemon=True)
@@ -138,14 +138,14 @@ class Outside(threading.Thread):
                 self.seen["kill"] = refused
 
 
-async def test_a_blocked_event_loop_is_looked_at_from_beside_and_named(shop: Node) -> None:
+async def test_a_blocked_event_loop_is_observed_from_another_thread_and_named(shop: Node) -> None:
     ready = threading.Event()
     outside = Outside(shop, ready)
     outside.start()
     await eventually(ready.is_set, what="the operator outside")
 
     class Gate:
-        """What the server waits for, in the middle of its callback, in the event loop's thread."""
+        """A gate that blocks the server's callback, in the event loop's thread."""
 
         def wait(self) -> None:
             outside.blocked.set()
@@ -168,7 +168,7 @@ async def test_a_blocked_event_loop_is_looked_at_from_beside_and_named(shop: Nod
 
 
 class Spinner(GenServer[int]):
-    """Always has mail, so that the event loop is never idle."""
+    """Always has a message, so that the event loop is never idle."""
 
     def init(self) -> int:
         send(self_pid(), "on")
@@ -179,11 +179,11 @@ class Spinner(GenServer[int]):
         send(self_pid(), message)
 
 
-async def test_a_busy_loop_that_takes_its_turns_is_looked_at_on_it_and_works_on(shop: Node) -> None:
+async def test_a_busy_event_loop_is_observed_in_its_turns_and_goes_on(shop: Node) -> None:
     spinner = await gen_server.start(Spinner, name="spinner")
     handled = []
     async with shop.client() as client:
-        for _ in range(100):  # a machine that does much else may take turns away from the loop
+        for _ in range(100):  # on a loaded machine the loop may get fewer turns
             snapshot = await client.request(methods.SNAPSHOT)
             handled.append(next(one.messages for one in snapshot.processes if one.name == "spinner"))
             if snapshot.blocked is None:
@@ -195,20 +195,20 @@ async def test_a_busy_loop_that_takes_its_turns_is_looked_at_on_it_and_works_on(
 
 
 class Quiet(GenServer[None]):
-    """One of very many."""
+    """One of very many processes."""
 
     def init(self) -> None:
         return None
 
 
-async def test_a_look_at_very_many_processes_lets_them_go_on(shop: Node) -> None:
-    """Two take turns in handling mail, so the second has never handled more than the first at the same moment."""
+async def test_processes_go_on_during_a_snapshot_of_very_many(shop: Node) -> None:
+    """Two processes handle messages in turn, so the second must never have handled more than the first."""
     spinners = [await gen_server.start(Spinner, name="first")]
     for _ in range(5000):
         await gen_server.start(Quiet)
     spinners.append(await gen_server.start(Spinner, name="second"))
     async with shop.client() as client:
-        for _ in range(100):  # a machine that does much else may take turns away from the loop
+        for _ in range(100):  # on a loaded machine the loop may get fewer turns
             snapshot = await client.request(methods.SNAPSHOT)
             if snapshot.blocked is None:
                 break
@@ -221,13 +221,13 @@ async def test_a_look_at_very_many_processes_lets_them_go_on(shop: Node) -> None
 
 
 class Parent(GenServer[None]):
-    """Has one child, which ends with it."""
+    """A supervisor with one child, which ends with it."""
 
     async def init(self) -> None:
         await gen_server.start_link(Quiet)
 
 
-async def test_who_ends_during_a_look_is_not_in_the_picture(shop: Node) -> None:
+async def test_a_process_that_exits_during_a_snapshot_is_not_in_it(shop: Node) -> None:
     shop_sup = process_info("shop_sup").pid
     parents = [await gen_server.start(Parent) for _ in range(2500)]
     async with shop.client() as client:

@@ -1,4 +1,4 @@
-"""Orders to a node: uploads, installs, single processes and the node's end, and what the audit keeps of them."""
+"""Operations on a node: uploads, installs, single processes, shutdown, and their records in the audit log."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import whereis
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.methods import Method
 from node_runtime.protocol.wire import UPLOAD_CHUNK_BYTES
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shop_node import Node
+    from tests.support.shop_node import Node
 
-pytest_plugins = ["shop_node"]
+pytest_plugins = ["tests.support.shop_node"]
 BOOT = "b00t"
 
 
@@ -177,7 +178,11 @@ async def test_an_operation_goes_on_when_its_client_is_gone(shop: Node) -> None:
 async def test_a_stale_plan_is_refused_and_the_audit_says_so(shop: Node) -> None:
     async with shop.client() as client:
         plan = await client.request(methods.PLAN, m.MakePlan(vsn="1.1"))
-        for method, params in ((methods.INSTALL, m.Install(vsn="1.1")), (methods.ROLLBACK, m.Rollback())):
+        orders: list[tuple[Method[Any, m.OperationStarted], m.WireStruct]] = [
+            (methods.INSTALL, m.Install(vsn="1.1")),
+            (methods.ROLLBACK, m.Rollback()),
+        ]
+        for method, params in orders:
             operation = (await client.request(method, params)).operation
             assert [state async for state in client.follow(operation)][-1].ended is not None
         error = await refused(client, methods.INSTALL, m.Install(vsn="1.1", plan_id=plan.id))
@@ -209,7 +214,7 @@ async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) ->
     assert audit_lines(shop) == []
 
 
-async def test_an_operation_that_never_was_is_refused(shop: Node) -> None:
+async def test_an_unknown_operation_is_refused(shop: Node) -> None:
     async with shop.client() as client:
         assert "nope" in (await refused(client, methods.OPERATION, m.GetOperation(operation="nope"))).sentence
         assert (await client.request(methods.OPERATIONS, m.ListLimit())).operations == ()
@@ -242,7 +247,7 @@ async def test_a_process_is_killed_and_comes_back_as_after_a_crash(shop: Node) -
     await eventually(lambda: whereis("till") not in (None, pid), what="the restart of the till")
 
 
-async def test_what_no_supervisor_restarts_is_refused(shop: Node) -> None:
+async def test_restarting_a_process_that_no_supervisor_restarts_is_refused(shop: Node) -> None:
     async with shop.client() as client:
         snapshot = await client.request(methods.SNAPSHOT)
         guest = next(one for one in snapshot.processes if one.child_id == "guest")
@@ -266,13 +271,13 @@ async def test_a_process_of_another_boot_or_a_dead_one_is_never_touched(shop: No
 # ------------------------------------------------------------------ the node
 
 
-async def test_an_order_to_stop_is_answered_before_it_is_carried_out(shop: Node) -> None:
+async def test_a_stop_is_answered_before_it_is_carried_out(shop: Node) -> None:
     async with shop.client() as client:
         await client.request(methods.STOP, m.StopNode(restart=True, reason="new kernel"))
     await eventually(lambda: shop.stops == [True], what="the order to stop")
 
 
-async def test_an_order_that_is_not_answered_has_an_unknown_outcome(shop: Node) -> None:
+async def test_an_unanswered_operation_has_an_unknown_outcome(shop: Node) -> None:
     async with shop.client() as client:
         asked = m.StageEnd(upload="x")
         with pytest.raises(Refused) as caught:
@@ -283,7 +288,7 @@ async def test_an_order_that_is_not_answered_has_an_unknown_outcome(shop: Node) 
         assert caught.value.code == ExitCode.UNREACHABLE
 
 
-async def test_the_audit_goes_on_after_a_line_that_a_crash_has_cut(shop: Node) -> None:
+async def test_the_audit_log_continues_after_a_line_cut_by_a_crash(shop: Node) -> None:
     shop.control.stop()
     with (shop.root / "var" / "audit.jsonl").open("a") as file:
         file.write('{"at": 1.0, "who": "a')
@@ -295,7 +300,7 @@ async def test_the_audit_goes_on_after_a_line_that_a_crash_has_cut(shop: Node) -
     assert [(one.who, one.phase) for one in entries] == [("bob", "outcome")]
 
 
-async def test_where_the_audit_can_not_be_written_only_the_way_back_is_open(shop: Node) -> None:
+async def test_without_a_writable_audit_log_only_a_rollback_is_permitted(shop: Node) -> None:
     async with shop.client() as client:
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1, limits[1]))

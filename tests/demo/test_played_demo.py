@@ -1,4 +1,4 @@
-"""The demonstration follows the example that it is given, and leaves nothing behind."""
+"""The demonstration follows the given example, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "fil"
 
 @pytest.fixture
 def edited_fil(tmp_path: Path) -> Path:
-    """A copy of fil with another text, another colour, another version name and a quick cycle."""
+    """A copy of fil with another text, another colour, another version name and a short cycle."""
     copy = tmp_path / "fil"
     shutil.copytree(EXAMPLES, copy, ignore=shutil.ignore_patterns("_build", "__pycache__"))
     for path in copy.rglob("*"):
@@ -35,7 +35,7 @@ def edited_fil(tmp_path: Path) -> Path:
 
 
 def private(tmp_path: Path) -> dict[str, str]:
-    """An environment in which everything that is left behind lies in one folder."""
+    """An environment in which all remaining files are in one folder."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     environment = {**os.environ, "TMPDIR": str(scratch), "HOME": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""docs/formats.md: its examples are read, its tables are compared with the models, its mistakes are made."""
+"""docs/formats.md: its examples are read, its tables compared with the models, its errors reproduced."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODULES = ("app", "sup", "till", "money")
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The project that the page's examples make; the working directory, so that paths are as on the page."""
+    """The project made of the page's examples; it is the working directory, so that paths are as on the page."""
     project = tmp_path / "project"
     for path, text in EXAMPLES.items():
         write(project / path, text)
@@ -70,7 +70,7 @@ def table(text: str, heading: str) -> dict[str, str]:
 
 
 def default(field: Any) -> str:
-    """A field's default as the page writes it."""
+    """A field's default in the notation of the page."""
     if field.required:
         return "required"
     value = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
@@ -93,9 +93,11 @@ def default(field: Any) -> str:
         ("`[probation]`", "key of `probation`", ProbationSettings),
     ],
 )
-def test_a_table_of_keys_says_what_the_model_says(section: str, key: str, model: type) -> None:
+def test_a_table_of_keys_agrees_with_the_model(section: str, key: str, model: type) -> None:
     told = table(PAGE[PAGE.index(section) :], f"{key} | what it is | default")
-    assert told == {field.encode_name: default(field) for field in msgspec.inspect.type_info(model).fields}
+    struct = msgspec.inspect.type_info(model)
+    assert isinstance(struct, msgspec.inspect.StructType)
+    assert told == {field.encode_name: default(field) for field in struct.fields}
 
 
 def test_the_keys_of_an_appup_are_those_of_the_page() -> None:
@@ -111,7 +113,7 @@ def test_the_instructions_have_the_options_that_the_page_names() -> None:
 
 
 @pytest.mark.parametrize(("path", "text", "sentence"), MISTAKES)
-def test_a_mistake_is_said_as_the_page_says(folder: Path, path: str, text: str, sentence: str) -> None:
+def test_an_error_is_reported_as_on_the_page(folder: Path, path: str, text: str, sentence: str) -> None:
     write(folder / path, text)
     with pytest.raises(Refused) as refused:
         read_project(Path())
@@ -121,7 +123,7 @@ def test_a_mistake_is_said_as_the_page_says(folder: Path, path: str, text: str, 
 @pytest.mark.parametrize("path", sorted(EXAMPLES))
 @pytest.mark.parametrize("example", ["fil/1986.c", "nine9s/0.2.0"])
 def test_a_wrong_value_is_named_with_its_own_line(path: str, example: str, tmp_path: Path) -> None:
-    """Each value in turn is replaced by one that is never right; the parameters of `env` may be anything."""
+    """Each value in turn is replaced by an invalid one; the parameters of `env` may be anything."""
     name = path.replace("shop", example.partition("/")[0])
     project = shutil.copytree(ROOT / "examples" / example, tmp_path / "project")
     lines = (project / name).read_text(encoding="utf-8").split("\n")

@@ -1,15 +1,16 @@
-"""The walk-throughs: each command that they show is run, and prints what they say."""
+"""The walk-throughs: each command in them is run, and its output compared."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from walk import ROOT, Walker, alike, commands
+
+from tests.support.shown_commands import ROOT, Walker, alike, commands
 
 
 @pytest.mark.parametrize(("document", "port", "overrides"), [("fil", 8004, "cycle_time = 1.0\n"), ("nine9s", 9090, "")])
-def test_a_walk_through_does_what_it_says(document: str, port: int, overrides: str, tmp_path: Path) -> None:
+def test_a_walk_through_prints_what_it_shows(document: str, port: int, overrides: str, tmp_path: Path) -> None:
     walker = Walker(tmp_path, document, port, overrides)
     try:
         walker.walk(ROOT / "docs" / f"{document}.md")

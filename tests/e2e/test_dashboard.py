@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import eventually
-from fil_node import FilNode
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
@@ -17,6 +15,8 @@ from hotdash.screens.confirm import ConfirmDialog
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from node_runtime.protocol.run_directory import NodeAddress, locate
+from tests.support.fil_node import FilNode
+from tests.support.waiting import eventually
 
 
 @contextmanager
@@ -27,12 +27,12 @@ def address_of(node: FilNode) -> Iterator[NodeAddress]:
 
 
 def screen_text(app: HotdashApp) -> str:
-    """What a person reads on the screen, line by line."""
+    """The text on the screen, line by line."""
     return "\n".join("".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips())
 
 
 async def until_shown(pilot: Pilot[None], *words: str, within: float = 20.0) -> None:
-    """Wait until all words stand on the screen."""
+    """Wait until all words are on the screen."""
     app = pilot.app
     assert isinstance(app, HotdashApp)
 
@@ -52,7 +52,7 @@ async def until_screen(pilot: Pilot[None], kind: type) -> None:
 
 
 async def go_to(pilot: Pilot[None], key: str, vsn: str) -> None:
-    """Ask for an install of the selected release with `key`, confirm it as a person has to, see the operation."""
+    """Request an install of the selected release with `key`, confirm it, and wait for the operation's view."""
     await pilot.press(key)
     await until_screen(pilot, ConfirmDialog)
     button = pilot.app.screen.query_one("#do", Button)
@@ -147,7 +147,7 @@ async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_t
 
 
 async def go_to_with_wait(pilot: Pilot[None], key: str, vsn: str, node: FilNode) -> None:
-    """As `go_to`, begun while the machine is in a state that every version has: the plan then has no blocker."""
+    """As `go_to`, started while the machine is in a state that every version has, so that the plan has no blocker."""
     await eventually(quiet(node, "olive"), what="olive")
     await go_to(pilot, key, vsn)
 

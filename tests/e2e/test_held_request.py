@@ -1,4 +1,4 @@
-"""A request that waits in one version of its handler, while the node goes up and down, ends in that version."""
+"""A request that waits in one version of its handler during upgrades and downgrades ends in that version."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import until
-from fil_node import EXAMPLES, FilNode, build, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.waiting import until
 
 HANDLER = '''"""Answers with its own version, when it is told to."""
 
@@ -64,7 +65,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilNode]:
 
 
 class Held:
-    """A request that is under way; `answer` opens the gate and gives the version that answered."""
+    """A pending request; `answer` opens the gate and returns the version that answered."""
 
     def __init__(self, node: FilNode, gate: Path) -> None:
         self._gate = gate
@@ -94,7 +95,7 @@ def held(node: FilNode, gate: Path) -> Iterator[Held]:
 
 
 def draining(node: FilNode) -> list[int]:
-    """Who runs old code of the handler, as the node tells it."""
+    """The processes that run old code of the handler, as reported by the node."""
     modules = json.loads(node.hotdash("modules", node.name, "-o", "json").stdout)
     [handler] = [module for module in modules if module["name"] == "fil.handler"]
     return list(handler["old_pids"])
@@ -114,7 +115,7 @@ def test_each_request_is_answered_by_the_version_that_took_it(node: FilNode, tmp
     assert draining(node) == []
 
 
-def test_what_holds_an_old_version_stands_in_a_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
+def test_holders_of_an_old_version_are_in_the_plan_for_a_third(node: FilNode, tmp_path: Path) -> None:
     with held(node, tmp_path / "gate") as request:
         node.fil("upgrade", "1986.b")
         assert node.hotdash("tree", node.name).stdout

@@ -1,6 +1,6 @@
-"""Whenever a node is killed it boots its one permanent release, says what became of the operation, and a retry works.
+"""Whenever a node is killed, it boots its permanent release and reports the operation; then a retry succeeds.
 
-The parent is killed in between, too: a node that is killed again and again is booted after longer and longer pauses.
+The parent is killed in between, too. A node that is killed again and again is booted after longer and longer pauses.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import until
-from frail_node import NAME, FrailNode, frail, frail_tarballs
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.frail_node import NAME, FrailNode, frail, frail_tarballs
+from tests.support.waiting import until
 
 __all__ = ["frail", "frail_tarballs"]
 
@@ -28,13 +28,13 @@ UP = ("upgrade", NAME, "2.0", "--yes")
 
 
 def ended(client: subprocess.Popen[str]) -> int:
-    """The exit code of a client that had to end."""
+    """Wait for a client to exit; returns its exit code."""
     client.communicate(timeout=60)
     return client.returncode
 
 
 def check(node: FrailNode, permanent: str = "1.0") -> None:
-    """One release is permanent, on disk and in the node, and it runs."""
+    """Check that one release is permanent, on disk and in the node, and runs."""
     record = json.loads((node.directory / "releases/record.json").read_text())
     on_disk = {vsn: held["status"] for vsn, held in record["releases"].items()}
     assert [vsn for vsn, status in on_disk.items() if status == "permanent"] == [permanent] == [record["permanent"]]
@@ -45,14 +45,14 @@ def check(node: FrailNode, permanent: str = "1.0") -> None:
 
 
 def retry(node: FrailNode) -> None:
-    """What was asked for goes well now; afterwards everything is as it was."""
+    """Retry the operation, which must succeed now, and restore everything."""
     assert node.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     assert node.statuses() == {"1.0": "permanent", "2.0": "current"}
     assert node.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
 
 
 def killed_while_holding(node: FrailNode, *whom: str) -> int:
-    """Kill these in the middle of an install, and start the node; returns the exit code of who had asked."""
+    """Kill these in the middle of an install, and start the node; returns the client's exit code."""
     with node.stopped_at("hold"):
         client = node.begin(*UP)
         node.reaches("hold")
@@ -113,7 +113,7 @@ def test_together_with_its_parent(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid", "node_pid") == 5
 
 
-def test_through_its_own_fault_and_the_release_has_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
+def test_by_its_own_code_and_the_release_is_marked_as_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
     with frail.booted_again(), frail.stopped_at("run"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
         frail.reaches("run")
@@ -158,7 +158,7 @@ def test_the_parent_alone_and_the_node_ends_in_order(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid") in {0, 5}
 
 
-def test_of_two_who_install_at_once_one_is_told_of_the_other(frail: FrailNode) -> None:
+def test_of_two_concurrent_installs_the_second_is_refused_and_names_the_first(frail: FrailNode) -> None:
     with frail.stopped_at("hold"):
         clients = [frail.begin(*UP), frail.begin(*UP)]
         until(lambda: any(client.poll() is not None for client in clients), "the refusal")
@@ -182,7 +182,7 @@ def test_an_operation_goes_on_when_its_client_is_gone(frail: FrailNode) -> None:
 
 @contextlib.contextmanager
 def a_pipe_at(path: Path) -> Iterator[None]:
-    """Who opens `path` to write to it waits, since nobody reads."""
+    """A named pipe at `path`: a writer blocks when it opens it, since nothing reads."""
     aside = path.with_name(f"{path.name}.aside")
     if path.exists():
         path.rename(aside)

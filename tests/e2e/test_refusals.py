@@ -1,4 +1,4 @@
-"""What goes wrong at the command line is one sentence with the documented exit code, and changes nothing."""
+"""Errors at the command line: one sentence, the documented exit code, and no change to the node."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
 
 
 @pytest.fixture(scope="module")
 def node(fil_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> object:
-    """One node for all refusals: none of them may change it."""
+    """One node for all refusals, none of which may change it."""
     with running(install(fil_tarballs["1986.a"], tmp_path_factory.mktemp("node"))) as started:
         yield started
 
 
 def picture(node: FilNode) -> dict[str, object]:
-    """Everything that a refusal must leave as it is."""
+    """Everything that a refusal must leave unchanged."""
     snapshot = json.loads(node.hotdash("status", node.name, "-o", "json").stdout)["info"]
     releases = json.loads(node.hotdash("releases", node.name, "-o", "json").stdout)
     operations = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
@@ -45,7 +46,7 @@ def picture(node: FilNode) -> dict[str, object]:
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """One sentence on stderr that holds these words, nothing on stdout."""
+    """Check for one sentence with these words on stderr, and nothing on stdout."""
     sentence = done.stderr.strip()
     assert len(sentence.splitlines()) == 1, done.stderr
     assert "Traceback" not in sentence
@@ -101,7 +102,7 @@ def test_a_wrong_cookie_is_exit_code_4(node: FilNode, fil_tarballs: dict[str, Pa
     assert picture(node) == before
 
 
-def test_a_viewer_may_look_but_not_touch(node: FilNode, fil_tarballs: dict[str, Path]) -> None:
+def test_a_viewer_may_read_but_not_change(node: FilNode, fil_tarballs: dict[str, Path]) -> None:
     before = picture(node)
     viewer = node.directory / "etc" / "cookies" / "viewer"
     node.hotdash("status", node.name, "--cookie-file", viewer)
@@ -150,14 +151,14 @@ def test_a_node_that_is_down_is_exit_code_3(fil_tarballs: dict[str, Path], tmp_p
         refused(node.hotdash("upgrade", node.name, "1986.b", "--yes", code=3), node.name)
 
 
-def test_what_does_not_differ_is_nothing_to_do(node: FilNode) -> None:
+def test_an_upgrade_to_the_current_release_has_nothing_to_do(node: FilNode) -> None:
     before = picture(node)
     assert "nothing to do" in node.hotdash("upgrade", node.name, "1986.a", "--yes").stdout.lower()
     assert "nothing to do" in node.hotdash("plan", node.name, "1986.a", "--detailed-exitcode").stdout.lower()
     assert picture(node) == before
 
 
-def test_a_node_that_is_silent_is_exit_code_3_and_no_wrong_cookie(node: FilNode) -> None:
+def test_a_silent_node_is_exit_code_3_and_not_a_wrong_cookie(node: FilNode) -> None:
     pid = int(node.fil("pid").stdout)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -174,7 +175,7 @@ def test_nothing_to_do_is_the_plan_where_json_is_asked_for(node: FilNode) -> Non
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-1"])
-def test_a_wait_without_an_end_is_wrong_usage(node: FilNode, seconds: str) -> None:
+def test_an_infinite_wait_is_a_usage_error(node: FilNode, seconds: str) -> None:
     done = node.hotdash("upgrade", node.name, "1986.b", "--yes", "--wait", seconds, code=2)
     assert "--wait" in done.stderr
     assert done.stdout == ""
@@ -215,7 +216,7 @@ def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
             text=True,
         )
         assert watched.stdout is not None
-        assert watched.stdout.readline()  # the first phase: the operation has begun
+        assert watched.stdout.readline()  # the first phase: the operation has started
         watched.send_signal(signal.SIGINT)
         _, said = watched.communicate(timeout=30)
         assert watched.returncode == 5

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import until
-from fil_node import environment, free_port
+
+from tests.support.fil_node import environment, free_port
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("tmux") is None, reason="no tmux on this machine; install it to see the dashboard in a real terminal"
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Terminal:
-    """A tmux server of its own with one window."""
+    """A separate tmux server with one window."""
 
     def __init__(self, env: dict[str, str]) -> None:
         self._env = env
@@ -61,7 +62,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 
 def left_over(scratch: Path, port: int) -> list[str]:
-    """What still stands in the folder, runs from it, or was started for the port: demo, dashboard, node."""
+    """Remaining files in the folder, and processes that run from it or were started for the port."""
     running = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
     files = [path.name for path in scratch.iterdir() if not path.name.startswith("tmux-")]
     ours = (line for line in running if (str(scratch) in line or str(port) in line) and not line.startswith("tmux"))
@@ -69,12 +70,12 @@ def left_over(scratch: Path, port: int) -> list[str]:
 
 
 def nothing_is_left(scratch: Path, port: int) -> None:
-    """Within half a minute."""
+    """Wait up to half a minute until nothing is left."""
     until(lambda: not left_over(scratch, port), "the end of all", within=30, shown=lambda: left_over(scratch, port))
 
 
 def demo_process(port: int) -> psutil.Process:
-    """The `hotdash demo` of this port."""
+    """The `hotdash demo` process for this port."""
     return next(
         process
         for process in psutil.process_iter(["cmdline"])
@@ -94,7 +95,7 @@ def test_the_demo_opens_the_dashboard_and_leaves_nothing(terminal: Terminal, tmp
     assert left_over(tmp_path / "scratch", port) == []
 
 
-def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_demo_whose_terminal_is_closed_leaves_nothing(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
@@ -102,10 +103,8 @@ def test_a_demo_whose_terminal_goes_away_leaves_nothing(terminal: Terminal, tmp_
     nothing_is_left(tmp_path / "scratch", port)
 
 
-def test_a_demo_ends_with_its_terminal_also_where_nobody_hands_the_hangup_on(
-    terminal: Terminal, tmp_path: Path
-) -> None:
-    """The kernel tells the first process of the terminal, which may stay and wait for its children, as make does."""
+def test_a_demo_ends_with_its_terminal_even_if_the_hangup_is_not_passed_on(terminal: Terminal, tmp_path: Path) -> None:
+    """The kernel signals the first process of the terminal, which may stay and wait for its children, as make does."""
     port = free_port()
     terminal.start("sh", "-c", f"trap : HUP; {sys.executable} -m hotdash demo --port {port}; true")
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")
@@ -113,7 +112,7 @@ def test_a_demo_ends_with_its_terminal_also_where_nobody_hands_the_hangup_on(
     nothing_is_left(tmp_path / "scratch", port)
 
 
-def test_a_demo_that_is_told_to_end_gives_the_terminal_back(terminal: Terminal, tmp_path: Path) -> None:
+def test_a_terminated_demo_restores_the_terminal(terminal: Terminal, tmp_path: Path) -> None:
     port = free_port()
     terminal.start(sys.executable, "-m", "hotdash", "demo", "--port", str(port))
     terminal.until(lambda text: "fil_color_fsm" in text, "the dashboard")

@@ -1,4 +1,4 @@
-"""Two operators at one node, one of whom disappears in the middle of what they have begun."""
+"""Two operators at one node, one of whom disappears in the middle of an operation."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import until
-from fil_node import EXAMPLES, FilNode, build, install, running
+
+from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.waiting import until
 
 LIMIT = 30.0
 
 
 @pytest.fixture
 def node(fil_tarballs: dict[str, Path], tmp_path: Path) -> Iterator[FilNode]:
-    """fil 1986.a in a state that the staged 1986.b lacks, for ten minutes; and 1986.c, to which no way leads."""
+    """fil 1986.a, for ten minutes in a state that the staged 1986.b lacks; and 1986.c, without a path to it."""
     without_olive = tmp_path / "1986.b"
     shutil.copytree(EXAMPLES / "1986.b", without_olive)
     machine = without_olive / "apps/fil/src/fil/color_fsm.py"
@@ -37,7 +38,7 @@ def operations(node: FilNode) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_second_is_told_who_has_the_node_and_nothing_depends_on_the_first_one_s_life(node: FilNode) -> None:
+def test_the_second_operator_is_told_of_the_first_whose_disappearance_changes_nothing(node: FilNode) -> None:
     for verb in (("upgrade", node.name, "1986.c", "--yes"), ("plan", node.name, "1986.c")):
         done = node.hotdash(*verb, code=1)
         assert "no way from 1986.a to 1986.c" in " ".join((done.stdout + done.stderr).split())

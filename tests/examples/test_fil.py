@@ -1,4 +1,4 @@
-"""fil's three versions on real nodes: what visitors and operators see on the ways between them."""
+"""fil's three versions on real nodes, as visitors and operators see each upgrade and downgrade."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
 
 TRAP = "fil_color_fsm is in state lime, which 1986.b does not define"
 
 
 @pytest.fixture
 def node_in_lime(tmp_path: Path) -> Iterator[FilNode]:
-    """A node whose machine begins in lime and stays there: its first step is an hour away."""
+    """A node whose machine starts in lime and stays there: its first step is due in an hour."""
     project = shutil.copytree(EXAMPLES / "1986.a", tmp_path / "project")
     machine = project / "apps" / "fil" / "src" / "fil" / "color_fsm.py"
     machine.write_text(machine.read_text().replace('return "olive", Data()', 'return "lime", Data()'))
@@ -51,7 +51,7 @@ def test_a_connection_stays_open_from_version_to_version_and_back(
     connection.close()
 
 
-def test_load_module_is_refused_while_the_machine_stands_where_the_target_has_no_state(
+def test_load_module_is_refused_while_the_machine_is_in_a_state_that_the_target_lacks(
     node_in_lime: FilNode, fil_tarballs: dict[str, Path]
 ) -> None:
     node_in_lime.fil("unpack", fil_tarballs["1986.b"])
@@ -83,13 +83,13 @@ def test_code_change_takes_the_machine_from_lime_to_orange_and_back_and_counts_f
 
 
 def machine(node: FilNode) -> dict[str, Any]:
-    """What the node tells of the state machine, without the time at which it does."""
+    """The node's data on the state machine, without times."""
     told: dict[str, Any] = json.loads(node.hotdash("state", node.name, "fil_color_fsm", "-o", "json").stdout)
     return {key: value for key, value in told.items() if key != "at"}
 
 
 def result(node: FilNode) -> dict[str, Any]:
-    """What the newest operation did to the state machine."""
+    """The newest operation's result for the state machine."""
     operation = json.loads(node.hotdash("results", node.name, "-o", "json").stdout)
     [told] = [one for one in operation["results"] if one["name"] == "fil_color_fsm"]
     assert told["outcome"] == "ok"

@@ -1,8 +1,8 @@
-"""nine9s on real nodes: what its visitors see while it goes up and down, and what the post's order would have done."""
+"""nine9s on real nodes, as visitors see it during upgrades, and the outcome of the blog post's order."""
 
 from __future__ import annotations
 
-from conftest import until
+from tests.support.waiting import until
 
 import itertools
 import shutil
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fil_node import build, command
-from nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
+from tests.support.fil_node import build, command
+from tests.support.nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
 
 HELLO = (200, "Hello world!")
 HELLO_2 = (200, "Hello world 2 !")
@@ -23,7 +23,7 @@ VISITORS = 3
 
 @pytest.fixture(scope="module")
 def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Version to tarball."""
+    """The tarball of each version."""
     output = tmp_path_factory.mktemp("nine9s")
     return {project.name: build(project, output) for project in sorted(EXAMPLES.iterdir())}
 
@@ -36,7 +36,7 @@ def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[Nine9sNode]:
         yield started
 
 
-def test_it_goes_up_and_down_while_visitors_come_and_none_of_them_fails(node: Nine9sNode) -> None:
+def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
     is_0_1_0(node)
     with ExitStack() as stack:
         greeted = [stack.enter_context(Visitor(node, "/")) for _ in range(VISITORS)]
@@ -81,7 +81,7 @@ def test_it_goes_up_and_down_while_visitors_come_and_none_of_them_fails(node: Ni
 
 
 def is_0_1_0(node: Nine9sNode) -> None:
-    """Everything that an operator or a visitor can see is as the first version says."""
+    """Check that everything an operator or a visitor can see is of the first version."""
     assert node.get("/") == HELLO
     assert node.get("/count")[0] == 404
     assert modules(node) == {"nine9s", "nine9s.app", "nine9s.default_handler", "nine9s.sup"}
@@ -90,7 +90,7 @@ def is_0_1_0(node: Nine9sNode) -> None:
 
 
 def is_0_2_0(node: Nine9sNode) -> None:
-    """Everything that an operator or a visitor can see is as the second version says."""
+    """Check that everything an operator or a visitor can see is of the second version."""
     assert node.get("/") == HELLO_2
     assert node.get("/count")[0] == 200
     added = {"nine9s.count_handler", "nine9s.state_handler"}
@@ -111,12 +111,12 @@ def modules(node: Nine9sNode) -> set[str]:
 
 
 def processes(node: Nine9sNode) -> dict[str, Any]:
-    """The application's named processes; requests come and go between them."""
+    """The application's named processes, without those of requests."""
     return {one["name"]: one for one in node.told("ps") if one["application"] == "nine9s" and one["name"]}
 
 
 def said(node: Nine9sNode) -> list[str]:
-    """What the application has written into the node's log, without time, level and process."""
+    """The application's messages in the node's log, without time, level and process."""
     lines = node.log.read_text().splitlines()
     return [line[at:] for line in lines for at in [max(line.find("nine9s says"), line.find("/count is"))] if at >= 0]
 
@@ -134,7 +134,7 @@ def status_of(answer: tuple[int, str]) -> int:
 
 
 def some_more(visitors: list[Visitor]) -> None:
-    """Return when every visitor has had some more answers, or has given up."""
+    """Wait until every visitor has had some more responses, or has given up."""
     enough = [(visitor, len(visitor.answers) + 20) for visitor in visitors]
     until(lambda: all(len(one.answers) >= many or one.trouble for one, many in enough), "some more answers")
 
@@ -178,7 +178,7 @@ instructions = [
 """
 
 
-def test_in_the_post_s_order_the_counter_is_gone_while_its_route_is_there(tmp_path: Path) -> None:
+def test_in_the_blog_posts_order_the_counter_is_gone_while_its_route_exists(tmp_path: Path) -> None:
     note, tarballs = tmp_path / "note", {}
     for vsn in ("0.1.0", "0.2.0"):
         project = shutil.copytree(EXAMPLES / vsn, tmp_path / vsn)

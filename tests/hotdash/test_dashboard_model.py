@@ -1,10 +1,11 @@
-"""What the dashboard knows, as values: no screen, no socket."""
+"""The dashboard's model as values: no screen, no socket."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
-from fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import VitalsHistory, sparkline
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
 
 
 def snapshot(**changes: object) -> m.Snapshot:
@@ -51,7 +53,7 @@ def test_a_child_without_a_process_has_a_place_in_the_tree() -> None:
     assert nodes[-1].key == ChildKey("boot-1", 10, "tag2")
 
 
-def test_processes_that_no_application_reaches_are_not_forgotten() -> None:
+def test_processes_outside_applications_are_in_the_tree() -> None:
     world = fil_world()
     world.processes.append(a_process(90, None, "process", 12345, module="loose", application=None))
     nodes = build_tree(world.snapshot(1, 7000))
@@ -59,7 +61,7 @@ def test_processes_that_no_application_reaches_are_not_forgotten() -> None:
     assert [child.key for child in nodes[-1].children] == [ProcessKey("boot-1", 90)]
 
 
-def test_every_process_stands_in_the_tree_once_even_in_a_ring_of_parents() -> None:
+def test_every_process_is_in_the_tree_once_even_in_a_cycle_of_parents() -> None:
     world = fil_world()
     world.processes += [a_process(50, "a", "process", 51), a_process(51, "b", "process", 50)]
     keys = [node.key for node in walk(build_tree(world.snapshot(1, 7000))) if node.process is not None]
@@ -99,7 +101,7 @@ def test_what_is_collapsed_hides_what_is_below() -> None:
 # ------------------------------------------------------------------ differences
 
 
-def test_a_difference_is_named_as_deep_down_as_it_is() -> None:
+def test_a_difference_is_named_at_its_own_depth() -> None:
     before = machine("lime", turns=integer(41), gone=string("x"))
     after = machine("red", turns=integer(42), new=string("y"))
     assert [(change.kind, change.path) for change in diff(before, after)] == [
@@ -128,13 +130,13 @@ def test_another_type_is_one_change() -> None:
     assert text_of(diff_lines(before, after)[0]) == "~ the state  (1) → [1]"
 
 
-def test_parts_with_the_same_label_are_told_apart() -> None:
+def test_parts_with_the_same_label_are_distinguished() -> None:
     before = m.Term(type="dict", items=(("nan", integer(1)), ("nan", integer(2))))
     after = m.Term(type="dict", items=(("nan", integer(1)), ("nan", integer(3))))
     assert [change.path for change in diff(before, after)] == [("nan (2)",)]
 
 
-def test_a_state_is_told_part_by_part() -> None:
+def test_a_state_is_described_part_by_part() -> None:
     term = m.Term(
         type="State", items=(("count", integer(3)), ("names", m.Term(type="list", items=(), text="[]"))), cut=2
     )
@@ -152,7 +154,7 @@ def test_control_characters_and_reversals_are_spelt_out() -> None:
 
 
 @given(st.text())
-def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
+def test_no_terminal_control_sequence_remains(text: str) -> None:
     assert all(character >= " " and not "\x7f" <= character <= "\x9f" for character in sanitize(text))
 
 
@@ -175,7 +177,7 @@ def test_folded_lines_fit_and_lose_nothing_but_blanks(texts: list[str], width: i
         (count(12_400), "12.4 k"), (count(2_000_000), "2.0 M"), (countdown(571), "9:31"),
     ],
 )  # fmt: skip
-def test_numbers_read_as_people_say_them(told: str, expected: str) -> None:
+def test_numbers_are_formatted_for_people(told: str, expected: str) -> None:
     assert told == expected
 
 
@@ -218,7 +220,7 @@ def test_a_state_belongs_to_one_process_of_one_boot() -> None:
     assert refused.sample.view is None
 
 
-def test_silence_makes_a_picture_stale_and_a_lost_node_keeps_it() -> None:
+def test_silence_makes_a_snapshot_stale_and_a_lost_node_keeps_it() -> None:
     known = view()
     assert known.fresh(102.0)
     assert not known.fresh(104.0)
@@ -228,7 +230,7 @@ def test_silence_makes_a_picture_stale_and_a_lost_node_keeps_it() -> None:
     assert lost.snapshot is known.snapshot
 
 
-def test_vitals_of_another_boot_do_not_touch_the_picture() -> None:
+def test_vitals_of_another_boot_do_not_change_the_snapshot() -> None:
     known = view()
     assert known.snapshot is not None
     vitals = msgspec.structs.replace(known.snapshot.vitals, at=known.snapshot.vitals.at + 1, queued=99)
@@ -240,7 +242,7 @@ def test_vitals_of_another_boot_do_not_touch_the_picture() -> None:
     assert heard.snapshot.vitals.queued == 99
 
 
-def test_the_log_is_in_order_and_says_nothing_twice() -> None:
+def test_the_event_log_is_in_order_and_has_no_duplicates() -> None:
     events = [m.NodeEvent(boot_id="b", seq=seq, at=float(seq), kind="log", text=str(seq)) for seq in (1, 2, 3)]
     known = view().with_event(events[2], 101.0).with_log(tuple(events)).with_event(events[1], 102.0)
     assert [event.text for event in known.log] == ["1", "2", "3"]
@@ -293,7 +295,7 @@ def test_a_history_counts_no_moment_twice() -> None:
 # ------------------------------------------------------------------ plans
 
 
-def test_the_bar_is_drawn_before_the_first_instruction_behind_it() -> None:
+def test_the_point_of_no_return_is_drawn_before_the_first_instruction_after_it() -> None:
     texts = [text_of(spans) for spans in plan_lines(a_plan("1986.b"))]
     bar = next(number for number, text in enumerate(texts) if "point of no return" in text)
     assert "suspend" in texts[bar - 1]
@@ -344,7 +346,7 @@ def test_the_footer_and_the_help_show_remapped_keys() -> None:
     assert {"stage", "plan", "upgrade"} <= {action.id for action in footer_actions("releases")}
 
 
-def test_a_keymap_names_actions_or_is_refused(tmp_path) -> None:
+def test_a_keymap_names_actions_or_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.toml"
     assert read_keymap(path) == {}
     path.write_text("upgrade = 'ctrl+u'")

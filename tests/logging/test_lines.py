@@ -1,4 +1,4 @@
-"""What a line of the node's log looks like."""
+"""The format of a line of the node's log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Lines(logging.Handler):
 
 
 async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
-    """What a server that says something and crashes leaves in the log, and its pid."""
+    """The log of a server that logs a message and crashes, and its pid."""
     handler = Lines(formatter)
     undo = add_process_to_log_records(lambda: "1986.a")
     logging.getLogger().addHandler(handler)
@@ -46,7 +46,7 @@ async def lines_of(formatter: logging.Formatter) -> tuple[int, list[str]]:
     return int(pid), handler.lines
 
 
-async def test_a_text_line_says_when_what_and_who(runtime: Runtime) -> None:
+async def test_a_text_line_has_time_message_and_process(runtime: Runtime) -> None:
     pid, lines = await lines_of(TextFormatter())
     said, crash, outside = lines
     assert said.endswith(f" WARNING 1986.a shop <{pid}> shop: it falls")

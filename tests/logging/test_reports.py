@@ -1,4 +1,4 @@
-"""Reports of crashes, supervisors and progress: one record each, told for people and as data, without secrets."""
+"""Crash, supervisor and progress reports: one record each, as text and as data, without secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import (
     ChildSpec,
@@ -36,6 +35,7 @@ from node_runtime.behaviours.supervision.supervisor_reports import ProgressRepor
 from node_runtime.code import CodeServer, Source
 from node_runtime.processes.crash_report import CrashReport
 from node_runtime.protocol.exit_codes import Refused
+from tests.support.waiting import eventually
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ def reports(caplog: pytest.LogCaptureFixture, kind: type[Any]) -> list[Any]:
     return [record for record in caplog.records if isinstance(getattr(record, "report", None), kind)]
 
 
-async def test_a_crash_tells_module_message_state_and_frames_once(
+async def test_a_crash_report_has_module_message_state_and_frames_once(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = await gen_server.start(Bank, name="bank")
@@ -130,7 +130,9 @@ async def test_a_state_is_shown_as_its_class_wants_it(runtime: Runtime, caplog: 
     assert record.report.state == "'a vault'"
 
 
-async def test_a_state_machine_tells_its_state_and_data(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_crash_report_of_a_state_machine_has_its_state_and_data(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
     pid = await gen_statem.start(Door)
     gen_statem.cast(pid, "knock")
     await until_ended(pid)
@@ -158,7 +160,7 @@ async def test_an_application_that_is_refused_prints_no_traceback(
     assert not [record for record in caplog.records if record.exc_info]
 
 
-async def test_a_supervisor_reports_its_child_and_that_it_gives_up(
+async def test_a_supervisor_reports_its_childs_crash_and_its_own_shutdown(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     pid = await supervisor.start_link(Town)
@@ -174,14 +176,14 @@ async def test_a_supervisor_reports_its_child_and_that_it_gives_up(
     ]
 
 
-async def test_an_orderly_end_is_no_report(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_normal_exit_is_not_reported(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     pid = await gen_server.start(Bank)
     cast(pid, Bank.close)
     await until_ended(pid)
     assert not [record for record in caplog.records if hasattr(record, "report")]
 
 
-async def test_what_is_started_is_progress(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_start_is_a_progress_report(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     application.load(AppSpec("town", "1", mod=f"{__name__}:TownApp"))
     await application.start("town")

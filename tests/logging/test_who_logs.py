@@ -1,4 +1,4 @@
-"""Each record says which process logged it, wherever that process's code ran."""
+"""Each log record names the process that logged it, wherever the process's code ran."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, spawn
 from node_runtime.processes.log_context import add_process_to_log_records
+from tests.support.waiting import eventually
 
 logger = logging.getLogger("shop")
 
@@ -39,7 +39,7 @@ class Talker(GenServer[Pid | None]):
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Iterator[dict[str, Any]]:
-    """What was logged in a test, by a word of its message."""
+    """The records logged in a test, by a word of the message."""
 
     class ByMessage(dict[str, Any]):
         def __missing__(self, message: str) -> Any:
@@ -57,9 +57,7 @@ async def test_a_record_has_the_process_and_the_release(runtime: Runtime, said: 
     assert (said["hello"].pid, said["hello"].registered, said["hello"].release) == (int(pid), "talker", "1986.a")
 
 
-async def test_a_call_in_the_callers_turn_logs_as_the_one_that_is_called(
-    runtime: Runtime, said: dict[str, Any]
-) -> None:
+async def test_an_inline_call_logs_as_the_callee(runtime: Runtime, said: dict[str, Any]) -> None:
     other = await gen_server.start(Talker)
     pid = await gen_server.start(Talker, other, name="asker")
     await call(pid, Talker.ask_other, "mine")
@@ -73,7 +71,7 @@ async def test_outside_of_processes_a_record_has_the_release_only(runtime: Runti
 
 
 @pytest.mark.parametrize("inside", [True, False], ids=["called by a process", "cast"])
-async def test_a_crash_report_is_the_crashed_process_s_own(
+async def test_a_crash_report_is_logged_as_the_crashed_process(
     runtime: Runtime, said: dict[str, Any], inside: bool
 ) -> None:
     class Falling(Talker):

@@ -1,4 +1,4 @@
-"""What users call says in its docstring what it does, in which units, which errors it raises and OTP's page."""
+"""Docstrings of the public functions: their effect, units, errors and OTP's page."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from types import FunctionType
 from typing import Any
 
 import pytest
-from errors_raised import errors_raised
 
 from node_runtime import Application, GenServer, GenStatem, Runtime
+from tests.support.errors_raised import errors_raised
 
 PUBLIC = ("", ".supervisor", ".application", ".sys", ".gen_server", ".gen_statem", ".web")
 MACHINERY = frozenset(vars(Runtime)) - {"start", "stop", "subscribe"}
-"""Methods of the runtime that the layers above call, and not users."""
+"""Methods of the runtime for the layers above, not for users."""
 
 
 def documented() -> Iterator[tuple[str, Any]]:
-    """The public classes and functions that are ours."""
+    """The public classes and functions of this project."""
     for suffix in PUBLIC:
         module = import_module(f"node_runtime{suffix}")
         for name in module.__all__:
@@ -39,7 +39,7 @@ def methods(owner: type) -> Iterator[tuple[str, FunctionType]]:
 
 
 def functions() -> Iterator[tuple[str, FunctionType]]:
-    """All that users call: public functions, and methods of public classes that aren't callbacks."""
+    """All functions that users call: public ones, and methods of public classes that are not callbacks."""
     for name, value in documented():
         if inspect.isfunction(value):
             yield name, value
@@ -62,18 +62,18 @@ def text_of(value: Any) -> str:
 
 
 def parameters(value: Any) -> dict[str, str]:
-    """The annotations of what it is given, or of the fields that it has, as texts."""
+    """The annotations of a function's parameters, or of a class's fields, as strings."""
     if inspect.isclass(value):
         return {name: str(kind) for name, kind in inspect.get_annotations(value).items() if "ClassVar" not in str(kind)}
     return {name: str(one.annotation) for name, one in inspect.signature(value).parameters.items()}
 
 
-def test_each_public_name_says_which_page_of_otp_it_follows_or_that_there_is_none() -> None:
+def test_each_public_name_names_the_otp_page_it_follows_or_says_that_there_is_none() -> None:
     silent = [name for name, value in documented() if not re.search(r"\bOTP\b|\bFollows\b", value.__doc__ or "")]
     assert silent == []
 
 
-def test_each_public_method_of_a_public_class_says_what_it_does() -> None:
+def test_each_public_method_of_a_public_class_has_a_docstring() -> None:
     silent = []
     for name, value in documented():
         for member, function in methods(value) if inspect.isclass(value) else ():
@@ -82,8 +82,8 @@ def test_each_public_method_of_a_public_class_says_what_it_does() -> None:
     assert silent == []
 
 
-def test_each_time_says_its_unit() -> None:
-    """All our times are floats, and all our floats are times."""
+def test_each_time_parameter_has_its_unit_in_the_docstring() -> None:
+    """All times in the API are floats, and all floats are times."""
     silent = []
     for name, value in (*documented(), *functions()):
         times = [name for name, kind in parameters(value).items() if re.search(r"\bfloat\b", kind)]
@@ -92,7 +92,7 @@ def test_each_time_says_its_unit() -> None:
     assert sorted(set(silent)) == []
 
 
-def test_each_number_says_what_it_counts() -> None:
+def test_each_number_parameter_is_explained_in_the_docstring() -> None:
     silent = []
     for name, value in (*documented(), *functions()):
         numbers = [name for name, kind in parameters(value).items() if re.search(r"\bint\b", kind)]
@@ -107,8 +107,8 @@ def test_each_function_names_the_errors_that_it_raises(name: str, function: Func
     assert sorted(silent) == []
 
 
-def test_every_error_that_is_named_is_one() -> None:
-    """So that no docstring goes on naming an error that was renamed."""
+def test_every_error_named_in_a_docstring_exists() -> None:
+    """Otherwise a docstring could name an error that was renamed."""
     package = import_module("node_runtime")
     ours = {name.rpartition(".")[2] for name, _ in documented()} | {"Refused"}
     unknown = []

@@ -6,14 +6,13 @@ import asyncio
 import logging
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     DOWN,
     EXIT,
     Exit,
     Pid,
+    Ref,
     Runtime,
     Stop,
     demonitor,
@@ -33,6 +32,8 @@ from node_runtime import (
     unlink,
     until_ended,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 async def wait_for_ever() -> None:
@@ -68,7 +69,7 @@ def _links_of(pid: Pid) -> tuple[Pid, ...]:
     return process_info(pid).links
 
 
-async def test_the_end_of_one_is_the_end_of_those_linked_to_it(runtime: Runtime) -> None:
+async def test_the_exit_of_a_process_ends_those_linked_to_it(runtime: Runtime) -> None:
     one, other = await linked_pair()
     exit(one, "trouble")
     assert not is_alive(one)
@@ -105,7 +106,7 @@ async def test_a_trapped_exit_is_a_message(runtime: Runtime) -> None:
     assert is_alive(trapper)
 
 
-async def test_a_trapper_is_told_of_a_normal_end_too(runtime: Runtime) -> None:
+async def test_a_process_that_traps_exits_gets_a_normal_exit_too(runtime: Runtime) -> None:
     async def body() -> object:
         trap_exit()
         pid = spawn_link(ends_with, "normal")
@@ -184,7 +185,7 @@ async def test_no_part_of_the_reason_has_its_frames(runtime: Runtime) -> None:
     assert not [part for part in parts if part is not None and part.__traceback__ is not None]
 
 
-async def test_an_exit_of_its_own_normal_ends_the_process_itself(runtime: Runtime) -> None:
+async def test_an_exit_signal_normal_to_itself_ends_the_process(runtime: Runtime) -> None:
     async def body() -> None:
         exit(self_pid(), "normal")
         await asyncio.sleep(3600)
@@ -192,7 +193,7 @@ async def test_an_exit_of_its_own_normal_ends_the_process_itself(runtime: Runtim
     assert await until_ended(spawn(body)) == "normal"
 
 
-async def test_links_end_a_long_chain_without_nesting(runtime: Runtime) -> None:
+async def test_a_long_chain_of_links_ends_without_recursion(runtime: Runtime) -> None:
     pids: list[Pid] = []
 
     async def linked_to(other: Pid | None) -> None:
@@ -209,7 +210,7 @@ async def test_links_end_a_long_chain_without_nesting(runtime: Runtime) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
-async def test_a_monitor_tells_the_end_once(runtime: Runtime) -> None:
+async def test_a_monitor_reports_the_exit_once(runtime: Runtime) -> None:
     async def body() -> list[object]:
         pid, ref = spawn_monitor(ends_with, "done")
         return [await receive(timeout=5), DOWN(ref, pid, "done")]
@@ -218,7 +219,7 @@ async def test_a_monitor_tells_the_end_once(runtime: Runtime) -> None:
     assert got == expected
 
 
-async def test_a_monitor_on_nobody_tells_noproc_at_once(runtime: Runtime) -> None:
+async def test_a_monitor_on_no_process_reports_noproc_at_once(runtime: Runtime) -> None:
     async def body() -> object:
         ref = monitor("nobody")
         message = await receive(timeout=5)
@@ -235,7 +236,7 @@ async def test_a_monitor_does_not_end_the_watcher(runtime: Runtime) -> None:
     assert await inside(body) == "trouble"
 
 
-async def test_an_ended_monitor_tells_nothing(runtime: Runtime) -> None:
+async def test_a_removed_monitor_reports_nothing(runtime: Runtime) -> None:
     async def body() -> object:
         pid = spawn(wait_for_ever)
         demonitor(monitor(pid))
@@ -248,8 +249,8 @@ async def test_an_ended_monitor_tells_nothing(runtime: Runtime) -> None:
     assert await inside(body) == "nothing"
 
 
-async def test_every_monitor_of_a_process_is_told(runtime: Runtime) -> None:
-    async def body() -> set[object]:
+async def test_every_monitor_of_a_process_gets_a_down_message(runtime: Runtime) -> None:
+    async def body() -> set[Ref]:
         pid = spawn(wait_for_ever)
         refs = {monitor(pid), monitor(pid)}
         exit(pid, "kill")
@@ -258,7 +259,7 @@ async def test_every_monitor_of_a_process_is_told(runtime: Runtime) -> None:
     assert await inside(body) == set()
 
 
-async def test_an_orderly_end_is_not_reported(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_normal_exit_has_no_report(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     for reason in ("normal", "shutdown", ("shutdown", "for the night")):
         assert await until_ended(spawn(ends_with, reason)) == reason
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

@@ -1,4 +1,4 @@
-"""Frames that outlive their process, plain asyncio code as a process, and looking at all of them."""
+"""Frames that outlive their process, plain asyncio code as a process, and the inspection of both."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     Exit,
@@ -33,6 +31,8 @@ from node_runtime import (
     spawn_task,
     until_ended,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 class Keeper(GenServer[list[object]]):
@@ -136,7 +136,7 @@ async def test_a_thread_that_goes_on_after_the_kill_is_a_zombie_and_can_send_not
     assert is_alive(target)
 
 
-async def test_a_program_may_keep_the_executor_of_its_own() -> None:
+async def test_a_program_may_keep_its_own_executor() -> None:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(thread_name_prefix="its own") as own:
         loop.set_default_executor(own)
@@ -146,7 +146,7 @@ async def test_a_program_may_keep_the_executor_of_its_own() -> None:
             assert not (await asyncio.to_thread(threading.current_thread)).name.startswith("its own")
 
 
-async def test_a_task_on_the_side_of_an_ended_process_goes_on_whatever_zombies_there_are(runtime: Runtime) -> None:
+async def test_a_task_beside_an_ended_process_goes_on_despite_zombies(runtime: Runtime) -> None:
     server, go_on, late = await gen_server.start(Keeper), asyncio.Event(), asyncio.Event()
     done: list[object] = []
 
@@ -238,7 +238,7 @@ async def test_processes_know_their_parent_and_links(runtime: Runtime) -> None:
     assert await inside(body)
 
 
-async def test_process_info_tells_what_is_known(runtime: Runtime) -> None:
+async def test_process_info_has_every_field(runtime: Runtime) -> None:
     before = time.time()
     pid = spawn(wait_for_ever)
     register("waiter", pid)
@@ -264,7 +264,7 @@ async def test_handled_and_waiting_messages_are_counted(runtime: Runtime) -> Non
     assert process_info(pid).mailbox == 3
 
 
-async def test_subscribers_are_told_in_the_turn_in_which_it_happens(runtime: Runtime) -> None:
+async def test_subscribers_are_called_in_the_turn_of_the_event(runtime: Runtime) -> None:
     events: list[ProcessEvent] = []
     unsubscribe = runtime.subscribe(events.append)
     pid = spawn(wait_for_ever)
@@ -277,7 +277,7 @@ async def test_subscribers_are_told_in_the_turn_in_which_it_happens(runtime: Run
     assert len(events) == 3
 
 
-async def test_a_failing_subscriber_harms_nobody(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_subscriber_affects_no_other(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
     def broken(event: ProcessEvent) -> None:
         raise RuntimeError("broken subscriber")
 

@@ -1,4 +1,4 @@
-"""What can be known of processes, of those that have ended, and of tasks that are none."""
+"""The information on processes, on ended processes, and on tasks that belong to no process."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from functools import partial
 from typing import ClassVar
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     GenServer,
@@ -35,6 +33,8 @@ from node_runtime import (
 )
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.processes.exit_log import MAX_ENDS_KEPT
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 class Worker(GenServer[int]):
@@ -48,7 +48,7 @@ class Worker(GenServer[int]):
         await event.wait()
 
     async def start_on_the_side(self, event: asyncio.Event) -> None:
-        asyncio.create_task(event.wait(), name="aside")  # noqa: RUF006  # nobody keeping it is the point
+        asyncio.create_task(event.wait(), name="aside")  # noqa: RUF006  # that nothing keeps it is the point
 
 
 async def test_the_async_callback_and_its_await_are_known(runtime: Runtime) -> None:
@@ -62,7 +62,7 @@ async def test_the_async_callback_and_its_await_are_known(runtime: Runtime) -> N
     assert process_info(pid).callback is None
 
 
-async def test_the_time_in_callbacks_is_counted_awaits_included(runtime: Runtime) -> None:
+async def test_time_in_callbacks_is_counted_including_awaits(runtime: Runtime) -> None:
     busy, idle, event = await gen_server.start(Worker), await gen_server.start(Worker), asyncio.Event()
     for _ in range(50):
         await call(busy, Worker.work, 5000)
@@ -94,7 +94,7 @@ async def test_a_coroutine_that_waits_for_mail_spends_nothing(runtime: Runtime) 
 
 
 class Nosy:
-    """A callable object that notices who asks for its attributes."""
+    """A callable object that records reads of its attributes."""
 
     asked: ClassVar[list[str]] = []
 
@@ -106,7 +106,7 @@ class Nosy:
         return object.__getattribute__(self, name)
 
 
-async def test_looking_at_a_process_runs_no_code_of_what_it_runs(runtime: Runtime) -> None:
+async def test_inspecting_a_process_runs_none_of_its_code(runtime: Runtime) -> None:
     pid = spawn(Nosy())
     await asyncio.sleep(0)
     Nosy.asked.clear()
@@ -133,7 +133,7 @@ async def test_links_monitors_and_parent_are_known(runtime: Runtime) -> None:
 # ------------------------------------------------------------------ who has ended
 
 
-async def test_who_has_ended_is_remembered_with_the_reason(runtime: Runtime) -> None:
+async def test_ended_processes_are_remembered_with_the_reason(runtime: Runtime) -> None:
     async def crash() -> None:
         await receive()
         raise ValueError("broken")
@@ -149,7 +149,7 @@ async def test_who_has_ended_is_remembered_with_the_reason(runtime: Runtime) -> 
     assert newest.started <= newest.ended
 
 
-async def test_orderly_ends_do_not_push_the_others_out(runtime: Runtime) -> None:
+async def test_normal_exits_do_not_displace_the_others(runtime: Runtime) -> None:
     async def end(reason: object) -> None:
         raise Stop(reason)
 
@@ -190,7 +190,7 @@ async def test_tasks_that_are_no_processes_are_shown_as_such(runtime: Runtime) -
     await eventually(lambda: not aside())
 
 
-async def test_a_call_on_the_side_is_shown_too(runtime: Runtime) -> None:
+async def test_a_call_by_a_task_beside_the_callback_is_shown_too(runtime: Runtime) -> None:
     pid, event = await gen_server.start(Worker), asyncio.Event()
     asked = asyncio.ensure_future(call(pid, Worker.wait, event))
     asked.set_name("asked")
@@ -205,7 +205,7 @@ async def test_a_call_on_the_side_is_shown_too(runtime: Runtime) -> None:
 # ------------------------------------------------------------------ born in an upgrade
 
 
-async def test_coroutines_that_are_born_inside_a_barrier_begin_when_they_are_released(runtime: Runtime) -> None:
+async def test_coroutines_spawned_inside_a_transaction_start_when_they_are_released(runtime: Runtime) -> None:
     log: list[str] = []
 
     async def begin(word: str) -> None:
@@ -225,7 +225,7 @@ async def test_coroutines_that_are_born_inside_a_barrier_begin_when_they_are_rel
 
 
 @pytest.mark.parametrize("reason", ["shutdown", "kill"])
-async def test_one_that_has_not_begun_may_be_ended(runtime: Runtime, reason: str) -> None:
+async def test_a_coroutine_that_has_not_started_may_be_ended(runtime: Runtime, reason: str) -> None:
     with live_processes.holding_started_processes(owner="upgrade") as born:
         spawn(receive)
         spawn_task(asyncio.sleep, 60)

@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from conftest import eventually
-from inside import inside
 
 from node_runtime import (
     NameTaken,
@@ -31,6 +29,8 @@ from node_runtime import (
     unregister,
     whereis,
 )
+from tests.support.in_process import inside
+from tests.support.waiting import eventually
 
 
 async def wait_for_ever() -> None:
@@ -99,7 +99,7 @@ async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> 
     assert await asyncio.wait_for(inside(read), 10) == sent
 
 
-async def test_a_message_to_an_ended_pid_is_lost_without_a_word(runtime: Runtime) -> None:
+async def test_a_message_to_an_ended_pid_is_dropped_silently(runtime: Runtime) -> None:
     pid = spawn(wait_for_ever)
     exit(pid, "kill")
     send(pid, "anybody there?")
@@ -110,7 +110,7 @@ async def test_a_message_to_an_unknown_name_is_an_error(runtime: Runtime) -> Non
         send("nobody", "hello")
 
 
-async def test_a_name_stands_for_its_process_until_that_ends(runtime: Runtime) -> None:
+async def test_a_name_belongs_to_its_process_until_that_exits(runtime: Runtime) -> None:
     pid = spawn(wait_for_ever)
     register("waiter", pid)
     assert whereis("waiter") == pid
@@ -151,7 +151,7 @@ async def test_a_message_can_be_sent_later(runtime: Runtime) -> None:
     assert await inside(body) == "later"
 
 
-async def test_a_cancelled_timer_sends_nothing_and_tells_what_was_left(runtime: Runtime) -> None:
+async def test_a_cancelled_timer_sends_nothing_and_returns_the_time_left(runtime: Runtime) -> None:
     async def body() -> tuple[float | None, float | None]:
         timer = send_after(60, self_pid(), "never")
         left, again = cancel_timer(timer), cancel_timer(timer)
@@ -191,7 +191,7 @@ async def test_a_timer_to_a_name_looks_it_up_when_it_fires(runtime: Runtime) -> 
     await eventually(lambda: got == ["hello"])
 
 
-async def test_what_speaks_for_a_process_needs_one(runtime: Runtime) -> None:
+async def test_functions_that_act_for_a_process_need_one(runtime: Runtime) -> None:
     with pytest.raises(NotInProcess, match="self_pid"):
         self_pid()
     with pytest.raises(NotInProcess, match="receive"):

@@ -1,4 +1,4 @@
-"""Whatever a reason is: a process ends with the very one, and everybody who has to be told is told."""
+"""Exit reasons of any type: a process exits with the very object, and every link and monitor gets it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from inside import inside
 
 from node_runtime import (
     DOWN,
@@ -29,10 +28,11 @@ from node_runtime import (
     trap_exit,
     unlink,
 )
+from tests.support.in_process import inside
 
 
 class Incomparable:
-    """As the values of some libraries it can't be compared; it has no text either."""
+    """A value that cannot be compared, as those of some libraries; it has no text either."""
 
     __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
 
@@ -44,7 +44,7 @@ class Incomparable:
 
 
 class Vague:
-    """What comparing it gives has no truth, as with arrays."""
+    """A value whose comparison result has no truth value, as with arrays."""
 
     __hash__ = None  # type: ignore[assignment]  # as what compares by a rule of its own
 
@@ -56,14 +56,14 @@ class Vague:
 
 
 class Leaving(Exception):
-    """Leaves Python when somebody wants to write it."""
+    """A value whose repr raises SystemExit."""
 
     def __str__(self) -> str:
         raise SystemExit(3)
 
 
 class Absent:
-    """As a proxy of what isn't there: whatever is wanted of it fails."""
+    """A value like a dead proxy: every access to it fails."""
 
     def __getattribute__(self, name: str) -> Any:
         raise LookupError(name)
@@ -84,7 +84,7 @@ ODD: dict[str, object] = {
     "leaving": Leaving(),
     "shutdown": ("shutdown", Vague()),
 }
-"""By names, for pytest can't have them as parameters."""
+"""By name, because pytest cannot use the values as parameters."""
 
 
 class Server(GenServer[None]):
@@ -123,7 +123,7 @@ async def start_server() -> Pid:
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("start", [start_coroutine, start_task, start_server])
-async def test_links_and_monitors_are_told_any_reason(
+async def test_links_and_monitors_get_any_reason(
     runtime: Runtime, start: Callable[[], Awaitable[Pid]], odd: str
 ) -> None:
     reason = ODD[odd]
@@ -158,14 +158,14 @@ async def test_a_callback_may_stop_with_any_reason(runtime: Runtime, odd: str) -
 
 
 @pytest.mark.parametrize("error", [Leaving(), ExceptionGroup("several", [Leaving()])])
-async def test_an_error_that_can_not_be_written_is_a_crash_like_others(runtime: Runtime, error: Exception) -> None:
+async def test_an_error_without_a_text_is_a_crash_like_others(runtime: Runtime, error: Exception) -> None:
     pid = await gen_server.start(Server)
     with pytest.raises(Exit) as failure:
         await call(pid, Server.fail, error)
     assert failure.value.reason is error
 
 
-async def test_a_task_that_is_told_to_end_for_no_reason_did_not_crash(
+async def test_a_task_that_gets_an_exit_signal_without_a_reason_did_not_crash(
     runtime: Runtime, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def body() -> None:

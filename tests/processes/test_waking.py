@@ -1,15 +1,17 @@
-"""Answers wake tasks within the scheduler's turn, and nothing of that shows."""
+"""Replies wake tasks within the scheduler's turn, and this has no other visible effect."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import pytest
-from conftest import eventually
 
 from node_runtime import Exit, GenServer, Pid, Runtime, call, cast, gen_server, process_info, receive, send, spawn
 from node_runtime import exit as send_exit
+from tests.support.waiting import eventually
 
 mark: ContextVar[str] = ContextVar("mark", default="none")
 
@@ -50,16 +52,18 @@ class Turns:
 
 
 @pytest.mark.parametrize("method", [Desk.now, Desk.later])
-async def test_calls_in_a_row_need_no_turn_of_the_loop_each(runtime: Runtime, method: object) -> None:
+async def test_consecutive_calls_do_not_need_a_turn_of_the_loop_each(
+    runtime: Runtime, method: Callable[[Desk], Any]
+) -> None:
     desk = await gen_server.start(Desk)
     turns = Turns()
     for _ in range(1000):
-        await call(desk, method)  # type: ignore[arg-type]  # either of two methods
+        await call(desk, method)
     turns.handle.cancel()
     assert turns.count < 100
 
 
-async def test_processes_that_write_to_each_other_let_the_loop_run(runtime: Runtime) -> None:
+async def test_processes_that_send_to_each_other_let_the_loop_run(runtime: Runtime) -> None:
     balls = 0
 
     async def play() -> None:
@@ -88,7 +92,7 @@ async def test_a_caller_that_is_cancelled_stops_waiting_and_the_server_goes_on(r
     assert await call(desk, Desk.now) == "now"
 
 
-async def test_a_caller_that_is_cancelled_after_its_answer_is_cancelled_nevertheless(runtime: Runtime) -> None:
+async def test_a_caller_that_is_cancelled_after_its_reply_is_cancelled(runtime: Runtime) -> None:
     desk = await gen_server.start(Desk)
     answered = False
 
@@ -120,7 +124,7 @@ async def test_a_server_that_is_killed_before_its_async_callback_has_begun_fails
         await caller
 
 
-async def test_no_task_of_an_async_callback_stays_when_nobody_needs_it(runtime: Runtime) -> None:
+async def test_no_task_of_an_async_callback_stays_after_its_end(runtime: Runtime) -> None:
     desk = await gen_server.start(Desk)
     before = asyncio.all_tasks()
     for _ in range(10):
@@ -128,14 +132,14 @@ async def test_no_task_of_an_async_callback_stays_when_nobody_needs_it(runtime: 
     await eventually(lambda: asyncio.all_tasks() == before)
 
 
-async def test_context_variables_of_a_callback_are_nobody_else_s(runtime: Runtime) -> None:
+async def test_context_variables_of_a_callback_are_seen_by_no_other_process(runtime: Runtime) -> None:
     one, other = await gen_server.start(Desk), await gen_server.start(Desk)
     await call(one, Desk.remember, "one")
     assert await call(other, Desk.remember, "other") == "none"
     assert mark.get() == "none"
 
 
-async def test_the_time_of_quick_calls_is_told_although_not_each_is_measured(runtime: Runtime) -> None:
+async def test_the_time_of_fast_calls_is_counted_although_not_each_is_measured(runtime: Runtime) -> None:
     desk = await gen_server.start(Desk)
 
     async def many(pid: Pid) -> None:

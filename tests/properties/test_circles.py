@@ -1,6 +1,6 @@
-"""Random requests of children to each other and to their supervisors, while these end: nobody waits for ever.
+"""Random requests between children and supervisors while these end: nothing waits for ever.
 
-No child has a time limit to shut down, and no request has one: whoever is in a circle has to be told.
+No child has a shutdown timeout and no request has a timeout, so every cycle must be detected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from profiles import PROFILE, quiescent, quiet, with_runtime
 
 from node_runtime import (
     ChildSpec,
@@ -33,6 +32,7 @@ from node_runtime import (
     trap_exit,
 )
 from node_runtime.supervisor import ChildRefused
+from tests.support.hypothesis_profiles import PROFILE, quiescent, quiet, with_runtime
 
 __all__ = ["quiet"]
 
@@ -41,7 +41,7 @@ POOLS = ["one", "two", "many"]
 
 
 class Actor(GenServer[str]):
-    """Asks somebody for something, in a callback or when it is told to end, and takes any answer."""
+    """Makes a request to another process, in a callback or in terminate, and accepts any outcome."""
 
     def init(self, last: str) -> str:
         trap_exit()
@@ -61,7 +61,7 @@ class Actor(GenServer[str]):
         await taken(sys.get_state(other, timeout=3600))
 
     async def begin(self, other: Target) -> None:
-        """Start a server that asks before it has begun."""
+        """Start a server that makes a request in init."""
         await taken(gen_server.start_link(Beginner, other))
 
     async def stop_other(self, other: Pid) -> None:
@@ -82,7 +82,7 @@ class Actor(GenServer[str]):
 
 
 class Beginner(GenServer[None]):
-    """Begins when it has looked at somebody."""
+    """A server whose init reads the state of another process."""
 
     async def init(self, other: Target) -> None:
         trap_exit()
@@ -90,7 +90,7 @@ class Beginner(GenServer[None]):
 
 
 async def taken(asked: Awaitable[object]) -> None:
-    """Whatever comes of it."""
+    """Await a request, and ignore the errors that it may have."""
     with suppress(Exit, ChildRefused, sys.NotHeld):
         await asked
 
@@ -100,7 +100,7 @@ async def start_actor(last: str) -> Pid:
 
 
 class One(Supervisor):
-    """Its children are ended one after the other."""
+    """A supervisor whose children are terminated one after the other."""
 
     intensity = 100
     strategy = "one_for_all"
@@ -110,7 +110,7 @@ class One(Supervisor):
 
 
 class Many(Supervisor):
-    """Its children are ended all at once."""
+    """A supervisor whose children are terminated concurrently."""
 
     strategy = "simple_one_for_one"
 
@@ -144,7 +144,7 @@ STEPS = st.one_of(
 
 
 def do(what: str, one: int, other: Any, actors: list[Pid]) -> None:
-    """Let one of the actors ask."""
+    """Let one of the actors make a request."""
 
     def pick(number: int) -> Pid:
         return actors[number % len(actors)]
@@ -172,8 +172,8 @@ def do(what: str, one: int, other: Any, actors: list[Pid]) -> None:
 @given(st.booleans(), st.lists(st.booleans(), min_size=3, max_size=3), st.lists(STEPS, max_size=25))
 @example(
     True, [True, False, False], [("chain", 0, []), ("chain", 7, [2, 0, 0]), ("look", 7, 8), ("chain", 0, [0])]
-)  # one looks at its supervisor in the moment between its order to end and the wait for its children
-def test_nobody_waits_for_ever_while_supervisors_end(
+)  # one reads its supervisor's state between the exit signal and the wait for the children
+def test_no_process_waits_for_ever_while_supervisors_stop(
     inline: bool, lasts: list[bool], steps: list[tuple[str, int, Any]]
 ) -> None:
     async def body(node: Runtime) -> None:

@@ -1,4 +1,4 @@
-"""Random messages, calls, kills and links: nobody waits for ever, and nobody outlives its supervisor."""
+"""Random messages, calls, kills and links: nothing waits for ever, and nothing outlives its supervisor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 from node_runtime import (
     DOWN,
@@ -36,6 +35,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.server_calls import call_within
 from node_runtime.processes import receive
+from tests.support.hypothesis_profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 __all__ = ["quiet"]
 
@@ -48,13 +48,13 @@ REASONS = st.sampled_from(["normal", "shutdown", "trouble", "kill"])
 
 @dataclass
 class Notes:
-    """What an actor waits for: the monitors that it has set and not heard of."""
+    """An actor's pending waits: its monitors without a DOWN message."""
 
     watched: list[Pid] = field(default_factory=list)
 
 
 class Actor(GenServer[Notes]):
-    """Does what it is told to. Each request that waits ends in an answer or an error."""
+    """Executes commands. Each request that waits ends in a reply or an error."""
 
     def init(self, trapping: bool) -> Notes:
         trap_exit(trapping)
@@ -78,7 +78,7 @@ class Actor(GenServer[Notes]):
         return turns
 
     async def chain(self, others: list[Pid]) -> str:
-        """Ask the first one to ask the others."""
+        """Let the first actor call the others in turn."""
         if not others:
             return "end"
         try:
@@ -130,7 +130,7 @@ async def plain_task() -> None:
 
 
 class Pool(Supervisor):
-    """Actors that aren't restarted, so that all stay who they are."""
+    """Actors that are not restarted, so that each keeps its identity."""
 
     def children(self, kinds: list[str]) -> list[ChildSpec]:
         return [spec(str(number), kind) for number, kind in enumerate(kinds)]
@@ -148,7 +148,7 @@ async def start_pool(kinds: list[str], name: str) -> Pid:
 
 
 class Top(Supervisor):
-    """Two pools; one that is killed takes its actors along and isn't begun again."""
+    """Two pools; a killed pool ends its actors and is not restarted."""
 
     def children(self, one: list[str], other: list[str]) -> list[ChildSpec]:
         start = f"{__name__}:start_pool"
@@ -175,7 +175,7 @@ STEPS = st.one_of(
 
 
 class Schedule:
-    """One example: the actors, and everything that somebody waits for."""
+    """One example: the actors, and all pending waits."""
 
     def __init__(self, actors: list[Pid]) -> None:
         self.actors = actors
@@ -225,7 +225,7 @@ async def _end_of(pid: Pid) -> None:
     st.lists(STEPS, max_size=40),
     st.sampled_from(["kill", "shutdown"]),
 )
-def test_nobody_waits_for_ever_and_nobody_outlives_its_supervisor(
+def test_no_process_waits_for_ever_or_outlives_its_supervisor(
     inline: bool, one: list[str], other: list[str], steps: list[tuple[str, Any, Any]], end: str
 ) -> None:
     async def body(runtime: Runtime) -> None:
@@ -251,7 +251,7 @@ def test_nobody_waits_for_ever_and_nobody_outlives_its_supervisor(
 
 
 def _waits_only_for_ends(runtime: Runtime, schedule: Schedule) -> bool:
-    """Every call has been answered; only ends of live processes are still waited for."""
+    """Returns whether every call has been answered, and only exits of live processes are awaited."""
     pending = [one for one in schedule.waiting if not one.done()]
     return all("_end_of" in repr(one) for one in pending) and not any(
         process.awaited_calls for process in runtime.processes.values()

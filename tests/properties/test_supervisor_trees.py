@@ -1,14 +1,12 @@
-"""Random trees of supervisors, random ends and management calls: they do what a small model does, to the letter."""
+"""Random trees of supervisors, random exits and management calls: they behave exactly as a small model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
 
-import supervision_model as model
 from hypothesis import given
 from hypothesis import strategies as st
-from profiles import PROFILE, orphans, quiescent, quiet, with_runtime
 
 from node_runtime import (
     ChildSpec,
@@ -26,6 +24,9 @@ from node_runtime import (
 )
 from node_runtime.behaviours.supervision.management import table_of
 from node_runtime.supervisor import ChildRefused
+from tests.support import supervision_model as model
+from tests.support.hypothesis_profiles import PROFILE, orphans, quiescent, quiet, with_runtime
+from tests.support.subclasses import subclass
 
 __all__ = ["quiet"]
 
@@ -38,7 +39,7 @@ faults: dict[str, int] = {}
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker to be."""
+    """The plan of a worker."""
 
     restart: str
     significant: bool = False
@@ -46,7 +47,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Tree:
-    """A supervisor to be."""
+    """The plan of a supervisor."""
 
     restart: str
     strategy: str
@@ -61,7 +62,7 @@ WORKERS = st.builds(Worker, RESTARTS, st.booleans())
 
 
 def trees(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Tree]:
-    """Supervisors of such children."""
+    """A strategy for supervisors of such children."""
     return st.builds(
         Tree,
         RESTARTS,
@@ -88,7 +89,7 @@ STEPS = st.one_of(
 
 
 class Server(GenServer[str]):
-    """Logs as the model's leaf does."""
+    """A worker that logs as the model's leaf."""
 
     def init(self, name: str) -> str:
         trap_exit()
@@ -123,12 +124,12 @@ async def start_tree(tree: Tree, name: str) -> Pid:
         "auto_shutdown": tree.auto_shutdown,
         "__module__": __name__,
     }
-    cls = type(Plain)("Flagged", (Plain,), flags)
+    cls = subclass("Flagged", Plain, **flags)
     return await supervisor.start_link(cls, *specs(tree, name), name=name)
 
 
 def specs(tree: Tree, name: str) -> list[ChildSpec]:
-    """The specifications of a supervisor's children, with the same names as the model's."""
+    """The specifications of a supervisor's children, named as in the model."""
     made = []
     for number, child in enumerate(tree.children):
         id, significant = f"{name}.{number}", is_significant(tree, child)
@@ -157,7 +158,7 @@ def modelled(tree: Tree, name: str, expected: model.Log, due: dict[str, int], si
 
 
 def settled_tables(runtime: Runtime) -> bool:
-    """No supervisor has a child that is being restarted."""
+    """Returns whether no supervisor is restarting a child."""
     tables = [table_of(one.pid) for one in runtime.processes.values() if one.kind == "supervisor"]
     return not any(child.restarting for table in tables for child in table.children.values())
 
@@ -166,7 +167,7 @@ def settled_tables(runtime: Runtime) -> bool:
 
 
 async def step(what: str, one: int, other: Any, root: model.Sup, expected: model.Log, due: dict[str, int]) -> None:
-    """Do the same to both, and compare what is answered."""
+    """Apply the same step to both, and compare the results."""
     below = [root, *root.below()]
     if what in ("end", "fault"):
         leaves = [child for child in below if isinstance(child, model.Leaf)]
@@ -218,7 +219,7 @@ def _said(asked: Any, argument: Any) -> str:
 
 
 def compare(runtime: Runtime, root: model.Sup, expected: model.Log) -> None:
-    """Both did the same, and have the same children."""
+    """Check that both logged the same and have the same children."""
     assert log == expected
     for sup in [root, *root.below()]:
         if isinstance(sup, model.Sup) and sup.running:
@@ -268,7 +269,7 @@ def test_a_tree_does_what_its_model_does(inline: bool, tree: Tree, steps: list[t
         st.tuples(st.sampled_from(["start", "terminate", "normal", "trouble", "kill", "fault"]), NUMBERS), max_size=30
     ),
 )
-def test_instances_are_those_that_were_started_and_not_ended(
+def test_the_instances_are_those_that_were_started_and_have_not_ended(
     inline: bool, restart: str, steps: list[tuple[str, int]]
 ) -> None:
     log.clear()

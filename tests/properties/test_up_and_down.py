@@ -1,8 +1,8 @@
-"""Random appups over random small applications: up and then down leaves everything as it was, and up is up.
+"""Random appups over random small applications: an upgrade is complete, and the downgrade restores everything.
 
-An application is a supervisor and up to five servers; between its versions servers come, go and change, each by the
-instruction that chance gives it, and the environment and the supervisor's flags change too. Every `code_change` has its
-inverse, so states that were touched in the newer version come back as if they had been touched in the older one.
+An application is a supervisor and up to five servers. Between its versions servers come, go and change, each by a
+randomly chosen instruction; the environment and the supervisor's flags change too. Every `code_change` has its inverse,
+so states that were changed in the newer version come back as if they had been changed in the older one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from profiles import PROFILE, quiet, with_runtime
-from small_node import SmallNode
 
 from node_runtime import Runtime, application, call, supervisor, whereis
 from node_runtime.behaviours.upgrade import live_processes
+from tests.support.hypothesis_profiles import PROFILE, quiet, with_runtime
+from tests.support.small_node import SmallNode
 
 __all__ = ["quiet"]
 
@@ -63,7 +63,7 @@ STRATEGIES = ("one_for_one", "one_for_all", "rest_for_one")
 
 @dataclass(frozen=True)
 class Server:
-    """A server to be: what becomes of it on the way up, and on which of the others its instruction depends."""
+    """The plan of a server: its change in the upgrade, and the servers that its instruction depends on."""
 
     lot: str
     deps: frozenset[int]
@@ -85,7 +85,7 @@ class Shop:
         return [f"s{number}" for number, server in enumerate(self.servers) if server.lot != gone]
 
     def modules(self, vsn: str) -> dict[str, str]:
-        """Module to text."""
+        """The source text of each module."""
         texts = {}
         for number, server in enumerate(self.servers):
             if f"s{number}" in self.names(vsn):
@@ -98,14 +98,14 @@ class Shop:
         return texts
 
     def appup(self) -> str:
-        """Both ways."""
+        """The appup, up and down."""
         return "\n".join(
             f'[[{way}]]\n{key} = "1"\ninstructions = [\n' + ",\n".join(self.script(way)) + "\n]"
             for way, key in (("up", "from"), ("down", "to"))
         )
 
     def script(self, way: str) -> list[str]:
-        """What goes is ended first, what comes is started last; in between in any order."""
+        """Removed servers stop first, added ones start last; changes come between them in any order."""
         comes, goes = ("comes", "goes") if way == "up" else ("goes", "comes")
         ends = [f"s{number}" for number, server in enumerate(self.servers) if server.lot == goes]
         begins = [f"s{number}" for number, server in enumerate(self.servers) if server.lot == comes]
@@ -155,7 +155,7 @@ SHOPS = st.builds(
 
 
 def picture(small: SmallNode) -> dict[str, Any]:
-    """Everything that a version is: its modules, its children, its flags, its environment."""
+    """Everything that makes up a version: its modules, children, flags and environment."""
     known = {name for name in sys.modules if name.startswith("shop.")}
     current = {name: small.code.versions(name)[0] for name in known}
     return {
@@ -169,7 +169,7 @@ def picture(small: SmallNode) -> dict[str, Any]:
 
 
 def states(names: Sequence[str]) -> dict[str, tuple[object, Any]]:
-    """Who each server is, and a copy of its state."""
+    """Each server's pid, and a copy of its state."""
     return {name: (whereis(name), dict(live_processes.raw_state(name))) for name in names}
 
 
@@ -223,7 +223,7 @@ async def up_and_down(shop: Shop, root: Path) -> None:
 
 @settings(PROFILE, max_examples=max(20, PROFILE.max_examples // 5))
 @given(SHOPS, st.booleans())
-def test_up_and_down_again_leaves_everything_as_it_was(shop: Shop, inline: bool) -> None:
+def test_an_upgrade_and_a_downgrade_restore_everything(shop: Shop, inline: bool) -> None:
     async def run(_runtime: Runtime) -> None:
         with tempfile.TemporaryDirectory() as folder:
             await up_and_down(shop, Path(folder))

@@ -1,4 +1,4 @@
-"""Where nodes are found: the run directory, records, and addresses."""
+"""The run directory: records and addresses of nodes."""
 
 from __future__ import annotations
 
@@ -67,20 +67,20 @@ def test_the_run_directory_is_made_private(run: Path) -> None:
     assert run.stat().st_mode & 0o777 == 0o700
 
 
-def test_without_a_choice_it_is_the_sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_run_directory_is_that_of_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NODE_RUNTIME_RUN_DIR")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert run_directory() == tmp_path / "node_runtime"
 
 
-def test_one_that_others_can_use_is_refused(run: Path) -> None:
+def test_a_run_directory_that_others_can_use_is_refused(run: Path) -> None:
     run.mkdir(mode=0o700)
     run.chmod(0o755)
     with pytest.raises(Refused, match="chmod 700"):
         run_directory()
 
 
-def test_a_link_in_its_place_is_refused(run: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_as_run_directory_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     run.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Refused, match="not yours"):
@@ -90,7 +90,7 @@ def test_a_link_in_its_place_is_refused(run: Path, tmp_path: Path) -> None:
 # ------------------------------------------------------------------ records
 
 
-def test_a_record_is_read_as_it_was_written_and_goes_with_its_boot(tmp_path: Path) -> None:
+def test_a_record_is_read_as_it_was_written_and_removed_with_its_boot(tmp_path: Path) -> None:
     written = record(tmp_path)
     write_record(written)
     assert read_record(NAME) == written
@@ -101,14 +101,14 @@ def test_a_record_is_read_as_it_was_written_and_goes_with_its_boot(tmp_path: Pat
     assert read_record(NAME) is None
 
 
-def test_dead_nodes_and_files_that_make_no_sense_are_not_listed(tmp_path: Path, run: Path) -> None:
+def test_dead_nodes_and_invalid_files_are_not_listed(tmp_path: Path, run: Path) -> None:
     write_record(record(tmp_path, "dead@127.0.0.1", os_pid=dead_pid()))
     write_record(record(tmp_path))
     (run / "junk@127.0.0.1.json").write_text("{")
     assert [one.name for one in list_records()] == [NAME]
 
 
-def test_a_later_process_with_the_same_number_is_not_the_node(tmp_path: Path) -> None:
+def test_a_later_process_with_the_same_pid_is_not_the_node(tmp_path: Path) -> None:
     old = record(tmp_path)
     write_record(NodeRecord(**{**{f: getattr(old, f) for f in old.__struct_fields__}, "started": 1.0}))
     assert list_records() == []
@@ -124,7 +124,7 @@ def test_a_name_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["fil", "../x@host", "a b@host", "fil@", "@host", "fil@host/../x"])
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(Refused) as caught, hold_node_name(name):
         pass
     assert caught.value.code == ExitCode.USAGE
@@ -143,7 +143,7 @@ def test_a_node_of_this_user_is_found_with_its_own_cookie(tmp_path: Path) -> Non
     assert locate(NAME).cookie.role == "viewer"
 
 
-def test_a_named_cookie_file_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_cookie_file_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_keys(tmp_path)
     write_record(record(tmp_path))
     viewer = cookie_path(tmp_path, "viewer")
@@ -153,7 +153,7 @@ def test_a_named_cookie_file_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert locate(NAME, cookie_path(tmp_path, "operator")).cookie.role == "operator"
 
 
-def test_a_node_without_a_cookie_says_who_can_give_one(tmp_path: Path) -> None:
+def test_a_node_without_a_cookie_names_the_command_that_prints_one(tmp_path: Path) -> None:
     write_record(record(tmp_path))
     refused = refusal(NAME)
     assert refused.code == ExitCode.NOT_ALLOWED

@@ -1,4 +1,4 @@
-"""What is on probation is watched; when it does badly the node goes back by itself, and remembers that it failed."""
+"""A release on probation: watched, rolled back automatically if it misbehaves, and remembered as failed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import eventually
-from small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
 
 from node_runtime import application, gen_server, gen_statem, runtime, whereis
 from node_runtime.behaviours.upgrade import live_processes
@@ -24,11 +22,13 @@ from node_runtime.releases import probation
 from node_runtime.releases.files import durable
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
+from tests.support.small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from small_node import SmallNode
+    from tests.support.small_node import SmallNode
 
-pytest_plugins = ["small_node"]
+pytest_plugins = ["tests.support.small_node"]
 
 QUICK = "healthy = 0.1\nrestarts = 1\nerrors = 1\nlag = 0.05\n"
 
@@ -74,7 +74,7 @@ BOTH = LOAD_COUNTER.replace('"shop.counter" }', '"shop.counter" }, { load_module
 
 
 async def two(small: SmallNode, limits: str = QUICK, word: Path | None = None) -> ReleaseHandler:
-    """Release 1 runs; 2, whose counter can fall, is here. `word` is where 2 reads how it is."""
+    """Release 1 runs; 2, whose counter can crash, is written. `word` is the file from which 2 reads its health."""
     small.write("1", {"shop.counter": COUNTER, "shop.app": APP}, mod="shop.app:Shop")
     newer = APP if word is None else WITH_HEALTH.format(word=word)
     modules = {"shop.counter": SUPERVISED, "shop.app": newer}
@@ -108,8 +108,8 @@ async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small:
     assert [release.health for release in handler.releases()] == [None, None]
 
 
-async def test_too_many_restarts_send_it_back_on_the_states_as_they_are(small: SmallNode) -> None:
-    handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged, too
+async def test_too_many_restarts_roll_it_back_with_the_current_states(small: SmallNode) -> None:
+    handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged as an error, too
     await small.go("2")
     counter = importlib.import_module("shop.counter").Counter
     for _ in range(2):
@@ -123,7 +123,7 @@ async def test_too_many_restarts_send_it_back_on_the_states_as_they_are(small: S
     assert live_processes.raw_state("counter") == {"count": 12}
 
 
-async def test_errors_in_the_log_send_it_back(small: SmallNode) -> None:
+async def test_errors_in_the_log_roll_it_back(small: SmallNode) -> None:
     handler = await two(small)
     await small.go("2")
     for _ in range(2):
@@ -132,11 +132,11 @@ async def test_errors_in_the_log_send_it_back(small: SmallNode) -> None:
 
 
 def block() -> None:
-    """Keep the event loop from everybody else, as a computation does."""
+    """Block the event loop, as a computation does."""
     time.sleep(0.15)
 
 
-async def test_an_event_loop_that_is_late_time_after_time_sends_it_back(small: SmallNode) -> None:
+async def test_an_event_loop_that_is_repeatedly_late_rolls_it_back(small: SmallNode) -> None:
     handler = await two(small)
     await small.go("2")
     while handler.vsn == "2" and handler.operation().kind == "install":
@@ -145,7 +145,7 @@ async def test_an_event_loop_that_is_late_time_after_time_sends_it_back(small: S
     assert "s late (limit 0.05 s)" in str((await reverted(handler)).reason)
 
 
-async def test_an_application_says_how_it_is(small: SmallNode, tmp_path: Path) -> None:
+async def test_an_application_reports_its_health(small: SmallNode, tmp_path: Path) -> None:
     word = tmp_path / "word"
     handler = await two(small, QUICK, word)
     await small.go("2")
@@ -158,7 +158,9 @@ async def test_an_application_says_how_it_is(small: SmallNode, tmp_path: Path) -
     assert (await reverted(handler)).reason == "shop reports bad health"
 
 
-async def test_what_failed_takes_a_word_to_be_tried_again_and_a_commit_forgets_it(small: SmallNode) -> None:
+async def test_a_failed_release_needs_an_option_to_be_tried_again_and_a_commit_clears_the_failure(
+    small: SmallNode,
+) -> None:
     handler = await two(small)
     await small.go("2")
     for _ in range(2):
@@ -176,7 +178,9 @@ async def test_what_failed_takes_a_word_to_be_tried_again_and_a_commit_forgets_i
     assert refused.value.operation is None
 
 
-async def test_what_had_to_be_put_back_has_failed_but_what_an_operator_takes_back_has_not(small: SmallNode) -> None:
+async def test_a_reverted_install_marks_the_release_as_failed_but_an_operators_rollback_does_not(
+    small: SmallNode,
+) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": FAILING}, UPDATE_COUNTER)
     handler = small.boot()
@@ -192,7 +196,7 @@ async def test_what_had_to_be_put_back_has_failed_but_what_an_operator_takes_bac
     assert [release.failed for release in handler.releases()] == [None]
 
 
-async def test_without_a_way_back_it_restarts_and_has_failed(small: SmallNode) -> None:
+async def test_without_a_path_back_the_node_restarts_and_the_release_has_failed(small: SmallNode) -> None:
     only_up = LOAD_COUNTER.partition("[[down]]")[0]
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, only_up, probation="deadline = 0.05")
@@ -205,7 +209,7 @@ async def test_without_a_way_back_it_restarts_and_has_failed(small: SmallNode) -
     assert "can't be reverted" in str(handler.releases()[1].failed)
 
 
-async def test_a_rollback_goes_over_several_releases_where_it_has_to(small: SmallNode) -> None:
+async def test_a_rollback_passes_several_releases_where_needed(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
@@ -219,7 +223,7 @@ async def test_a_rollback_goes_over_several_releases_where_it_has_to(small: Smal
     assert (handler.vsn, {one.status for one in handler.releases()}) == ("1", {"permanent", "unpacked"})
 
 
-async def test_a_rollback_that_comes_part_of_its_way_says_how_far(small: SmallNode) -> None:
+async def test_a_rollback_that_stops_on_the_way_reports_where(small: SmallNode) -> None:
     refusing = FAILING.replace('state["count"] == 7', "type(old_vsn).__name__ == 'Down'")
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": refusing}, UPDATE_COUNTER)
@@ -233,7 +237,7 @@ async def test_a_rollback_that_comes_part_of_its_way_says_how_far(small: SmallNo
     assert str(operation.error).startswith("Reverted only as far as 2: ")
 
 
-async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is_put_right(
+async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(probation, "RETRY_SECONDS", 0.05)
@@ -254,7 +258,7 @@ async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is
     await eventually(lambda: handler.vsn == "1" or halted, what="the way back, or the restart")
 
 
-async def test_it_waits_for_a_safe_moment_to_go_back_but_not_for_ever(
+async def test_a_rollback_waits_for_a_safe_moment_but_not_for_ever(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probation, "RETRY_SECONDS", 0.05)
@@ -273,7 +277,7 @@ async def test_it_waits_for_a_safe_moment_to_go_back_but_not_for_ever(
     assert "red" in str(handler.operation().error)
 
 
-async def test_the_way_back_is_not_removed_from_under_the_node(small: SmallNode) -> None:
+async def test_the_release_to_roll_back_to_cannot_be_removed(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
@@ -287,7 +291,7 @@ async def test_the_way_back_is_not_removed_from_under_the_node(small: SmallNode)
     assert [release.vsn for release in handler.releases()] == ["1", "3"]
 
 
-async def test_nothing_begins_while_a_release_is_being_removed(small: SmallNode) -> None:
+async def test_no_operation_starts_while_a_release_is_being_removed(small: SmallNode) -> None:
     handler = await two(small)
     removing = asyncio.ensure_future(handler.remove("2"))
     await asyncio.sleep(0)
@@ -298,7 +302,7 @@ async def test_nothing_begins_while_a_release_is_being_removed(small: SmallNode)
         handler.install(m.Install(vsn="2"), "ann")
 
 
-async def test_a_full_disk_is_in_the_way_of_an_install_and_a_commit_but_of_no_way_back(small: SmallNode) -> None:
+async def test_a_full_disk_prevents_an_install_and_a_commit_but_no_rollback(small: SmallNode) -> None:
     handler = await two(small)
     await small.go("2")
     for file in ("var/history/.intent.json.new", "releases/.record.json.new"):
@@ -312,7 +316,7 @@ async def test_a_full_disk_is_in_the_way_of_an_install_and_a_commit_but_of_no_wa
     assert "The intent of the operation could not be written" in str(operation.error)
 
 
-async def test_a_commit_whose_last_step_failed_is_what_the_disk_says(
+async def test_a_commit_whose_last_step_failed_counts_if_it_is_on_disk(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = await two(small)
@@ -336,7 +340,7 @@ def record_on_disk(small: SmallNode) -> str:
     return found.permanent
 
 
-async def test_a_deadline_that_comes_while_a_release_is_removed_waits_for_that(small: SmallNode) -> None:
+async def test_a_deadline_during_a_removal_waits_for_the_removal(small: SmallNode) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="errors = 0\nhealthy = 0.1\nlag = 0.05")
     small.write("3", {"shop.counter": COUNTER})
@@ -346,7 +350,7 @@ async def test_a_deadline_that_comes_while_a_release_is_removed_waits_for_that(s
     await small.go("2")
     logging.getLogger("shop").error("no bread")
     lock = small.root / "releases/.record.json.new"
-    os.mkfifo(lock)  # the removal waits until somebody reads it
+    os.mkfifo(lock)  # the removal blocks until the pipe is read
     removing = asyncio.ensure_future(handler.remove("3"))
     await eventually(lambda: health(handler).verdict == "bad", what="the bad health")
     assert (handler.vsn, halted) == ("2", [])

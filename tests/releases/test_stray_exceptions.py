@@ -1,4 +1,4 @@
-"""Whatever the code of a release raises, and however long it takes: an operation ends, and says what came of it."""
+"""Any exception and any delay in a release's code: an operation ends, and reports its outcome."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import importlib
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import eventually
-from small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 
 from node_runtime import application, call, gen_server, is_alive, runtime
 from node_runtime.behaviours.upgrade import deferred_exits
+from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
+from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from small_node import SmallNode
-
     from node_runtime.releases.release_handler import ReleaseHandler
+    from tests.support.small_node import SmallNode
 
-pytest_plugins = ["small_node"]
+pytest_plugins = ["tests.support.small_node"]
 
 RAISED = ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()", "GeneratorExit()"]
 APP = """
@@ -59,7 +58,9 @@ async def running_version() -> str:
 
 @pytest.mark.parametrize("word", ["def", "async def"])
 @pytest.mark.parametrize("raised", RAISED)
-async def test_whatever_an_applied_function_raises_is_put_back(small: SmallNode, raised: str, word: str) -> None:
+async def test_any_exception_of_an_applied_function_reverts_the_install(
+    small: SmallNode, raised: str, word: str
+) -> None:
     await two(
         small,
         f"{ONLY_LIVE}{word} fail():\n    if live():\n        raise {raised}\n",
@@ -74,7 +75,7 @@ async def test_whatever_an_applied_function_raises_is_put_back(small: SmallNode,
 
 
 @pytest.mark.parametrize("raised", RAISED)
-async def test_whatever_an_undo_raises_is_said(small: SmallNode, raised: str) -> None:
+async def test_any_exception_of_an_undo_is_reported(small: SmallNode, raised: str) -> None:
     fail = "def fail():\n    if live():\n        raise RuntimeError('on purpose')\n"
     functions = f"{ONLY_LIVE}def act(): pass\n{fail}async def undo():\n    if live():\n        raise {raised}\n"
     script = steps('{ apply = "shop.steps:act", undo = "shop.steps:undo" }', '{ apply = "shop.steps:fail" }')
@@ -97,7 +98,7 @@ async def test_an_applied_function_that_takes_too_long_is_named(small: SmallNode
 
 
 @pytest.mark.parametrize("raised", RAISED)
-async def test_whatever_a_module_raises_while_it_is_loaded_is_a_blocker(small: SmallNode, raised: str) -> None:
+async def test_any_exception_during_a_load_is_a_blocker(small: SmallNode, raised: str) -> None:
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": f"{COUNTER_2}\nraise {raised}\n"}, LOAD_COUNTER)
     small.boot()
@@ -108,7 +109,7 @@ async def test_whatever_a_module_raises_while_it_is_loaded_is_a_blocker(small: S
 
 
 @pytest.mark.parametrize("raised", RAISED)
-async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_watch_it(
+async def test_any_exception_of_an_application_afterwards_does_not_prevent_its_probation(
     small: SmallNode, raised: str
 ) -> None:
     modules = {"shop.counter": COUNTER, "shop.app": APP.format(raised=raised)}
@@ -127,7 +128,7 @@ async def test_whatever_an_application_raises_afterwards_is_no_reason_not_to_wat
     await eventually(lambda: "the health of shop is unknown" in finding())
 
 
-async def test_an_application_that_never_ends_does_not_keep_the_operation_from_ending(
+async def test_an_application_that_never_returns_does_not_keep_an_operation_from_ending(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(deferred_exits, "EXIT_TIMEOUT_SECONDS", 0.05)

@@ -1,4 +1,4 @@
-"""Two type checkers see what a call takes and returns, and object to the rest: the cases are files of their own."""
+"""Two type checkers infer what a call takes and returns, and report errors: the cases are in separate files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CASES = sorted((Path(__file__).parent / "cases").glob("*.py"))
 
 @dataclass
 class Said:
-    """What a checker says of a file, by line."""
+    """A checker's output for a file, by line."""
 
     revealed: dict[int, str] = field(default_factory=dict)
     errors: dict[int, str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def basedpyright(directory: Path) -> dict[str, Said]:
 
 @pytest.fixture(scope="module", params=[mypy, basedpyright], ids=lambda checker: checker.__name__)
 def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
-    """What one of the checkers says of each case; skipped where it is not installed."""
+    """The output of one checker for each case; skipped if it is not installed."""
     checker: Checker = request.param
     name = request.param.__name__
     if importlib.util.find_spec(name) is None:
@@ -74,7 +74,7 @@ def checked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def expected(case: Path) -> tuple[dict[int, str], set[int]]:
-    """What the comments of a file say: types by line, and the lines with errors."""
+    """The expectations in the comments of a file: types by line, and the lines with errors."""
     revealed: dict[int, str] = {}
     errors: set[int] = set()
     for number, line in enumerate(case.read_text().splitlines(), 1):
@@ -86,12 +86,12 @@ def expected(case: Path) -> tuple[dict[int, str], set[int]]:
 
 
 def without_modules(name: str) -> str:
-    """The name of a type as both checkers would write it."""
+    """The name of a type in the notation common to both checkers."""
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", name).replace("NoReturn", "Never")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_types_are_what_the_comments_say(checked: dict[str, Said], case: Path) -> None:
+def test_checkers_report_what_the_comments_say(checked: dict[str, Said], case: Path) -> None:
     said, (revealed, errors) = checked[case.stem], expected(case)
     assert {number: without_modules(name) for number, name in said.revealed.items()} == revealed
     unexpected = {number: text for number, text in said.errors.items() if number not in errors}

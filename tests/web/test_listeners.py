@@ -1,4 +1,4 @@
-"""Listeners over real sockets: what they answer, what they survive, and what they refuse."""
+"""Listeners over real sockets: their responses, the faults that they survive, and the requests that they refuse."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from types import ModuleType
 
 import pytest
 import pytest_asyncio
-from conftest import eventually
 
 from node_runtime import Runtime, all_processes, application, exit, process_info, web, whereis
 from node_runtime.behaviours.supervision.management import which_children
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.web import PlainTextResponse, Request, Response, Route
+from tests.support.waiting import eventually
 
 doors: list[asyncio.Event] = []
-"""What `patient` waits for: the last one. Each test has its own, since an event belongs to a loop."""
+"""The events that `patient` waits for, the last one. Each test has its own, since an event belongs to a loop."""
 
 
 def hello(_request: Request) -> Response:
@@ -69,7 +69,7 @@ async def site() -> AsyncIterator[int]:
 
 @pytest.fixture
 def handlers() -> Iterator[ModuleType]:
-    """A module that can be changed as an upgrade does."""
+    """A module that a test can change as an upgrade does."""
     module = sys.modules["handlers"] = ModuleType("handlers")
     exec("from node_runtime.web import PlainTextResponse\ndef now(_): return PlainTextResponse('one')", vars(module))
     yield module
@@ -147,7 +147,7 @@ async def test_new_routes_count_from_the_next_request_on_a_connection_that_stays
     assert client.local_port == here
 
 
-async def test_settled_waits_for_those_who_took_an_earlier_table_and_for_nobody_else(client: Client, site: int) -> None:
+async def test_settled_waits_for_requests_of_an_earlier_table_only(client: Client, site: int) -> None:
     asked = asyncio.create_task(client.get("/patient"))
     listener = which_children("web_sup")[0].pid
     await eventually(lambda: _requests_of(listener), what="the request's process")
@@ -163,7 +163,7 @@ async def test_settled_waits_for_those_who_took_an_earlier_table_and_for_nobody_
     other.close()
 
 
-async def test_routes_that_make_no_sense_change_nothing(client: Client) -> None:
+async def test_invalid_routes_change_nothing(client: Client) -> None:
     with pytest.raises(ValueError, match="'module:function'"):
         web.set_routes("site", [Route("/", "hello")])
     with pytest.raises(ValueError, match="must begin with '/'"):
@@ -174,7 +174,7 @@ async def test_routes_that_make_no_sense_change_nothing(client: Client) -> None:
 async def test_a_handler_is_looked_up_at_each_request(client: Client, handlers: ModuleType) -> None:
     web.set_routes("site", [Route("/", "handlers:now")])
     assert await client.get("/") == (200, "one")
-    handlers.now = lambda _request: PlainTextResponse("two")
+    vars(handlers)["now"] = lambda _request: PlainTextResponse("two")
     assert await client.get("/") == (200, "two")
 
 
@@ -188,7 +188,7 @@ async def test_a_request_is_a_process_below_its_listener_and_can_be_killed(clien
     assert await client.get("/") == (200, "hello")
 
 
-async def test_a_listener_that_falls_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
+async def test_a_crashed_listener_is_restarted_on_its_port_with_its_routes(site: int, client: Client) -> None:
     web.set_routes("site", [Route("/new", f"{__name__}:hello")])
     before = which_children("web_sup")[0].pid
     assert before is not None
@@ -206,7 +206,7 @@ async def test_a_busy_port_is_one_sentence_that_names_it_and_starts_nothing(site
         web.port("other")
 
 
-async def test_a_listener_has_its_name_alone(site: int) -> None:
+async def test_a_listener_name_is_unique(site: int) -> None:
     with pytest.raises(Refused, match="'site' is running already"):
         await web.start_http("site", port=0, routes=ROUTES)
     assert web.port("site") == site

@@ -1,4 +1,4 @@
-"""What the type checkers say of state machines. A comment says what they reveal, or that they object."""
+"""Type checker cases for state machines. Comments give the revealed types and the expected errors."""
 
 from __future__ import annotations
 

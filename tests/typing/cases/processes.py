@@ -1,4 +1,4 @@
-"""What the type checkers say of plain processes. A comment says what they reveal, or that they object."""
+"""Type checker cases for plain processes. Comments give the revealed types and the expected errors."""
 
 from __future__ import annotations
 

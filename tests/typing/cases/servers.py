@@ -1,4 +1,4 @@
-"""What the type checkers say of calls to servers. A comment says what they reveal, or that they object."""
+"""Type checker cases for calls to servers. Comments give the revealed types and the expected errors."""
 
 from __future__ import annotations
 

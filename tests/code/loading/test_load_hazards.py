@@ -1,0 +1,403 @@
+"""Effects of a module that a load cannot repeat or undo are found when it is prepared, and named."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.machinery
+import logging
+import signal
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from node_runtime.code import CodeError, LoadFailed, Source
+
+if TYPE_CHECKING:
+    from tests.support.code_shop import App
+
+pytest_plugins = ["tests.support.code_shop"]
+
+
+def booted(app: App, **modules: str) -> list[Any]:
+    """Boot modules and import them."""
+    app.boot(**modules)
+    return [__import__(name) for name in modules]
+
+
+def warnings(app: App, **modules: str) -> tuple[str, ...]:
+    """The warnings of a batch, which is discarded."""
+    batch = app.prepare(**modules)
+    batch.discard()
+    return batch.warnings()
+
+
+def test_an_ordinary_load_has_no_warnings(app: App) -> None:
+    body = """
+        import abc, enum, functools, logging
+        from dataclasses import dataclass
+        from node_runtime import GenServer
+        log = logging.getLogger(__name__)
+        N = {n}
+        class Base(abc.ABC):
+            @abc.abstractmethod
+            def f(self): ...
+        class Colour(enum.Enum):
+            RED = {n}
+        @dataclass
+        class State:
+            x: int = {n}
+        class Server(GenServer[State]):
+            pass
+        @functools.singledispatch
+        def show(thing): ...
+        @show.register
+        def _(thing: State): ...
+        def bump():
+            global N
+            N += 1
+    """
+    (a,) = booted(app, a=body.format(n=1))
+    a.bump()
+    batch = app.load(a=body.format(n=2))
+    assert batch.warnings() == ()
+    assert batch.dependents() == ()
+
+
+# ---------------------------------------------------------------- what can't be loaded at all
+
+
+def test_the_main_program_is_refused(app: App, tmp_path: Path) -> None:
+    with pytest.raises(CodeError, match="__main__ is the program that was started: restart the node"):
+        app.server.prepare([Source("__main__", str(tmp_path / "x.py"), "shop", "2.0")])
+
+
+def test_a_c_extension_is_refused(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = str(tmp_path / f"fast{importlib.machinery.EXTENSION_SUFFIXES[0]}")
+    with pytest.raises(CodeError, match="fast is a C extension, and a process can load only one version"):
+        app.server.prepare([Source("fast", file, "shop", "2.0")])
+    loaded = types.ModuleType("fast")
+    loaded.__file__ = file
+    monkeypatch.setitem(sys.modules, "fast", loaded)
+    with pytest.raises(CodeError, match="fast is a C extension"):
+        app.server.prepare([Source("fast", str(tmp_path / "fast.py"), "shop", "2.0")])
+
+
+def test_a_third_party_module_is_refused_and_its_file_named(app: App, tmp_path: Path) -> None:
+    with pytest.raises(CodeError, match=r"msgspec was imported from .*msgspec/__init__.py before"):
+        app.server.prepare([Source("msgspec", str(tmp_path / "msgspec.py"), "shop", "2.0")])
+
+
+# ---------------------------------------------------------------- warnings
+
+
+def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) -> None:
+    outside = """
+        KNOWN = []
+        class Base:
+            def __init_subclass__(cls):
+                KNOWN.append(cls)
+        class Meta(type):
+            def __init__(cls, *args):
+                KNOWN.append(cls)
+    """
+    body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
+    booted(app, outside=outside, a=body.format(n=1))
+    assert warnings(app, a=body.format(n=2)) == (
+        "a:A calls outside:Base when it is defined: if that keeps classes, it has the old class and the new one.",
+        "a:B calls outside:Meta when it is defined: if that keeps classes, it has the old class and the new one.",
+    )
+    assert warnings(app, a=body.format(n=2), outside=outside) == ()
+
+
+def test_registrations_with_generic_functions_are_named(app: App) -> None:
+    outside = """
+        import functools
+        @functools.singledispatch
+        def show(thing): ...
+        X = {n}
+    """
+    a = """
+        import outside
+        class Thing: ...
+        class Own: ...
+        N = {n}
+        @outside.show.register
+        def show_own(thing: Own): ...
+    """
+    registering = "import a, outside\n@outside.show.register\ndef show_thing(thing: a.Thing): ...\n"
+    booted(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
+    assert warnings(app, a=a.format(n=2)) == (
+        "outside.show has an implementation for the old a:Thing, but not for the new one.",
+        "a registers with outside.show as soon as its body runs; a revert does not undo this.",
+    )
+    assert warnings(app, outside=outside.format(n=2)) == (
+        "a has registered with outside.show, which the load recreates without it.",
+        "registering has registered with outside.show, which the load recreates without it.",
+    )
+
+
+def test_a_class_registered_with_an_abc_is_named_if_the_new_one_is_not_registered(app: App) -> None:
+    (_, a, _) = booted(
+        app,
+        outside="import abc\nclass Reader(abc.ABC): ...\nclass Writer(abc.ABC): ...\n",
+        a="import outside\nclass File: ...\noutside.Writer.register(File)\n",
+        registering="import a, outside\noutside.Reader.register(a.File)\n",
+    )
+    assert warnings(app, a="import outside\nclass File:\n    x = 2\noutside.Writer.register(File)\n") == (
+        "a:File is registered with outside:Reader, but the new class isn't.",
+    )
+    assert issubclass(a.File, sys.modules["outside"].Reader)
+
+
+def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
+    (a,) = booted(app, a="def handler(*_): ...\ndef at_exit(): ...\n")
+    before = signal.signal(signal.SIGUSR2, a.handler)
+    try:
+        batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
+        assert batch.warnings() == (
+            "a registers with atexit as soon as its body runs; a revert does not undo this.",
+            "SIGUSR2 is still handled by the replaced version of a.",
+        )
+        atexit.unregister(batch.namespace("a")["at_exit"])
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+
+
+@pytest.fixture
+def prometheus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relevant part of prometheus_client, which is not installed for the tests."""
+    library = types.ModuleType("prometheus_client")
+    names: set[str] = set()
+
+    class Counter:
+        def __init__(self, name: str, unique: bool = True) -> None:
+            if name in names and unique:
+                raise ValueError(f"Duplicated timeseries in CollectorRegistry: {{{name!r}}}")
+            names.add(name)
+
+    Counter.__module__ = "prometheus_client.metrics"
+    vars(library)["Counter"] = Counter
+    monkeypatch.setitem(sys.modules, "prometheus_client", library)
+
+
+@pytest.mark.usefixtures("prometheus")
+def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) -> None:
+    body = "from prometheus_client import Counter\nREQUESTS = Counter('requests')\nX = {n}\n"
+    (a,) = booted(app, a=body.format(n=1))
+    with pytest.raises(LoadFailed, match=r"list them in `__carry__ = \['REQUESTS'\]`"):
+        app.prepare(a=body.format(n=2))
+    loose = "from prometheus_client import Counter\nREQUESTS = Counter('requests', unique=False)\n"
+    assert warnings(app, a=loose) == (
+        "a.REQUESTS is a metric and is recreated: list it in `__carry__` to keep its value.",
+    )
+    requests = a.REQUESTS
+    carrying = """
+        from prometheus_client import Counter
+        __carry__ = ["REQUESTS"]
+        if "REQUESTS" not in globals():
+            REQUESTS = Counter("requests")
+    """
+    batch = app.load(a=carrying)
+    assert batch.warnings() == ()
+    assert a.REQUESTS is requests
+
+
+def test_attributes_patched_from_outside_are_named(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "def f(): ...\ndef g(): ...\nclass C: ...\nX = {n}\ndef twice(): ...\ndef twice(): ...\n"
+    (a, b) = booted(app, a=body.format(n=1), b="def hold(): ...\n")
+    monkeypatch.setattr(a, "f", lambda: "patched")
+    monkeypatch.setattr(a, "extra", 1, raising=False)
+    monkeypatch.setattr(a, "X", 7)
+    monkeypatch.setattr(b, "hold", a.g)
+    assert warnings(app, a=body.format(n=2)) == (
+        "a.f was replaced by other code; the new version does not have the replacement.",
+        "a.extra was set by other code; the new version does not have it.",
+        "b.hold uses the replaced version of a until b is loaded again.",
+    )
+
+
+def test_objects_that_a_decorator_made_elsewhere_are_named(app: App) -> None:
+    decorators = "def logged(f):\n    def wrapper():\n        return {n}\n    return wrapper\n"
+    booted(
+        app,
+        decorators=decorators.format(n=1),
+        a="from decorators import logged\nlogging = logged\n@logged\ndef f(): ...\n",
+    )
+    assert warnings(app, decorators=decorators.format(n=2)) == (
+        "a.logging uses the replaced version of decorators until a is loaded again.",
+        "a.f uses the replaced version of decorators until a is loaded again.",
+    )
+
+
+def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
+    body = """
+        __carry__ = ["cache", "hook", "plain"]
+        class Cache: ...
+        cache = Cache()
+        def hook(): ...
+        plain = []
+        X = {n}
+    """
+    booted(app, a=body.format(n=1))
+    assert warnings(app, a=body.format(n=2)) == (
+        "a.cache is carried over and keeps the replaced version in memory.",
+        "a.hook is carried over and keeps the replaced version in memory.",
+    )
+
+
+# ---------------------------------------------------------------- dependents
+
+
+def test_classes_outside_the_batch_that_derive_from_a_replaced_class_are_listed(app: App) -> None:
+    models = """
+        from dataclasses import dataclass
+        class Base: ...
+        @dataclass
+        class State:
+            x: int = {n}
+        @dataclass
+        class Same:
+            x: int = 1
+        class Error(Exception): ...
+    """
+    booted(
+        app,
+        models=models.format(n=1),
+        based="""
+            from models import Base, Error
+            class Mine(Base): ...
+            class Further(Mine): ...
+            class Failed(Error): ...
+        """,
+        stateful="import models\nfrom node_runtime import GenServer\nclass Server(GenServer[models.State]): ...\n",
+        annotated="""
+            from __future__ import annotations
+            import models
+            from dataclasses import dataclass
+            @dataclass
+            class Order:
+                states: list[models.State]
+                other: dict[str, models.Same] | None = None
+        """,
+        evaluated="""
+            from models import State
+            from dataclasses import dataclass
+            from typing import Optional
+            @dataclass
+            class Order:
+                state: Optional[list[State]] = None
+        """,
+        harmless="from models import State\ndef f(state: State) -> State:\n    return State()\nHELD = State()\n",
+    )
+    batch = app.prepare(models=models.format(n=2))
+    assert sorted(map(str, batch.dependents())) == [
+        "annotated:Order has a field of models:State",
+        "based:Further is based on models:Base",
+        "based:Mine is based on models:Base",
+        "evaluated:Order has a field of models:State",
+        "stateful:Server has a state of models:State",
+    ]
+    batch.discard()
+    together = app.prepare(
+        models=models.format(n=2), **dict.fromkeys(("based", "stateful"), "X = 2\n"), deleted=("evaluated",)
+    )
+    assert [dependent.module for dependent in together.dependents()] == ["annotated"]
+
+
+# ---------------------------------------------------------------- registries
+
+REGISTRY = """
+    import collections, functools
+    N = {n}
+    COMMANDS = {{}}
+    HOOKS = collections.defaultdict(list)
+    def command(f):
+        COMMANDS[f.__name__] = f
+        return f
+    class App:
+        KNOWN = []
+        def __init__(self):
+            self.routes = []
+        def route(self, path):
+            def register(f):
+                self.routes.append((path, functools.partial(f)))
+                return f
+            return register
+        @classmethod
+        def known(cls, thing):
+            cls.KNOWN.append(thing)
+            return thing
+    app = App()
+"""
+REGISTERING = """
+    import registry
+    N = {n}
+    @registry.command
+    def run(): ...
+    @registry.app.route("/")
+    def page(): ...
+    @registry.App.known
+    class Thing: ...
+    class Listener:
+        def heard(self): ...
+    registry.HOOKS["start"].append(Listener().heard)
+"""
+
+
+def test_registries_that_decorators_fill_are_named(app: App) -> None:
+    booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
+    assert warnings(app, a=REGISTERING.format(n=2)) == (
+        "a registers with registry.COMMANDS as soon as its body runs; a revert does not undo this.",
+        "a registers with registry.HOOKS as soon as its body runs; a revert does not undo this.",
+        "registry.HOOKS keeps the replaced version of a in memory.",
+        "a registers with registry.App.KNOWN as soon as its body runs; a revert does not undo this.",
+        "registry.App.KNOWN keeps the replaced version of a in memory.",
+        "a registers with registry.app as soon as its body runs; a revert does not undo this.",
+        "registry.app keeps the replaced version of a in memory.",
+    )
+
+
+def test_registries_that_are_recreated_without_the_registering_modules_are_named(app: App) -> None:
+    registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
+    booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
+    assert warnings(app, registry=registry.format(n=2)) == (
+        "a has registered with registry.COMMANDS, which the load recreates without it.",
+        "a has registered with registry.HOOKS, which the load recreates without it.",
+        "a has registered with registry.App.KNOWN, which the load recreates without it.",
+        "a has registered with registry.app, which the load recreates without it.",
+    )
+    carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
+    assert warnings(app, registry=carrying.format(n=3)) == (
+        "registry.app is carried over and keeps the replaced version in memory.",
+        "registry.App is carried over and keeps the replaced version in memory.",
+    )
+
+
+def test_a_registry_and_the_registering_modules_are_loaded_together_without_a_warning(app: App) -> None:
+    booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1))
+    both = {"registry": REGISTRY.format(n=2), "a": REGISTERING.format(n=2)}
+    assert warnings(app, **both) == ()
+
+
+def test_log_handlers_and_filters_that_a_body_adds_are_named(app: App) -> None:
+    adding = """
+        import logging
+        log = logging.getLogger("shop.orders")
+        log.addHandler(logging.NullHandler())
+        log.addFilter(lambda record: True)
+        X = {n}
+    """
+    before = logging.getLogger("shop.orders").handlers[:]
+    try:
+        booted(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
+        assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
+            "a adds to the logger 'shop.orders' when its body runs; a revert does not undo this.",
+        )
+        guarded = adding.replace("log.add", "if not log.handlers: log.add")
+        assert warnings(app, a=guarded.format(n=3)) == ()
+    finally:
+        logging.getLogger("shop.orders").handlers[:] = before
+        logging.getLogger("shop.orders").filters.clear()

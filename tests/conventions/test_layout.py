@@ -1,0 +1,76 @@
+"""The layout of the packages: small folders, small files, no module that nothing imports."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import Final
+
+import pytest
+
+from tests.support.sources import PACKAGES, module_name, modules, text, tree
+
+MAX_MODULES: Final = 20
+"""Modules in one folder, so that its names can be read at a glance."""
+MAX_LINES: Final = 400
+"""Lines of one file."""
+STARTED: Final = frozenset(
+    {
+        "hotdash.__main__",  # python -m hotdash
+        "node_runtime.cli.launcher.script",  # becomes bin/<name>
+        "node_runtime.cli.enter",  # started by its path
+        "node_runtime.cli.launcher.verbs",  # bin/<name> imports it as _launcher.verbs
+        "node_runtime",
+        "node_runtime.application",
+        "node_runtime.gen_server",
+        "node_runtime.gen_statem",
+        "node_runtime.supervisor",
+        "node_runtime.sys",
+    }
+)
+"""Modules that need no importer: people start them, or users import them."""
+ALL_MODULES: Final = tuple(path for package in PACKAGES for path in modules(package))
+
+
+def imported(path: str) -> Iterator[str]:
+    """The dotted names that a module imports, and those in its strings, which name modules to start."""
+    package = PurePath(path).parent.parts
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            home = ".".join((*base, *((node.module,) if node.module else ())))
+            yield home
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value.partition(":")[0]
+
+
+def test_no_folder_holds_more_modules_than_can_be_read_at_a_glance() -> None:
+    folders = Counter(str(PurePath(path).parent) for path in ALL_MODULES)
+    assert {folder: count for folder, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_no_file_is_too_long_to_be_read_in_one_go() -> None:
+    lengths = {path: len(text(path).splitlines()) for path in ALL_MODULES}
+    assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_each_module_is_imported_by_another_one_or_started_by_its_name() -> None:
+    used = {name for path in ALL_MODULES for name in imported(path)} | STARTED
+    packages = {module_name(path) for path in ALL_MODULES if path.endswith("__init__.py")}
+    assert {module_name(path) for path in ALL_MODULES} - packages - used == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_siblings_are_imported_relatively_and_all_others_by_their_whole_name(package: str) -> None:
+    upwards = [
+        f"{path}:{node.lineno}"
+        for path in modules(package)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and node.level > 1
+    ]
+    assert upwards == []

@@ -1,0 +1,108 @@
+"""Hazards of a load are in the plan: as a warning, or as a blocker with the remedy."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from node_runtime import Pid, is_alive, spawn
+from node_runtime.protocol import messages as m
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.support.small_node import SmallNode
+
+pytest_plugins = ["tests.support.small_node"]
+
+LOAD_BASE = """
+    [[up]]
+    from = "1"
+    instructions = [ { load_module = "shop.base" } ]
+    [[down]]
+    to = "1"
+    instructions = [ { load_module = "shop.base" } ]
+"""
+LOAD_BOTH = LOAD_BASE.replace("instructions = [ ", 'instructions = [ { load_module = "shop.counter" }, ')
+BASE = (
+    "from node_runtime import GenServer\nclass Base(GenServer[dict]):\n    def init(self):\n        return {}\nN = 1\n"
+)
+DERIVED = "from shop.base import Base\nclass Counter(Base):\n    def add(self):\n        return 1\n"
+
+
+def edit(file: str) -> None:
+    Path(file).write_text("X = 3\n")
+
+
+async def test_a_class_that_another_module_derives_from_is_a_blocker(small: SmallNode) -> None:
+    small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
+    small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BASE)
+    handler = small.boot()
+    importlib.import_module("shop.counter")
+    (blocker,) = (await handler.plan("2")).blockers
+    assert blocker.reason == (
+        "shop.counter:Counter is based on shop.base:Base, which 2 replaces without loading shop.counter"
+    )
+    assert blocker.remedy == "let the appup load shop.counter too"
+    assert not blocker.transient
+
+
+async def test_a_base_class_and_its_derived_classes_may_be_loaded_together(small: SmallNode) -> None:
+    small.write("1", {"shop.base": BASE, "shop.counter": DERIVED})
+    small.write("2", {"shop.base": BASE + "X = 2\n", "shop.counter": DERIVED}, LOAD_BOTH)
+    handler = small.boot()
+    importlib.import_module("shop.counter")
+    assert (await handler.plan("2")).blockers == ()
+
+
+async def test_effects_that_cannot_be_undone_or_kept_are_warnings(small: SmallNode) -> None:
+    small.write("1", {"shop.base": "def f(): ...\n", "shop.counter": "X = 1\n"})
+    small.write("2", {"shop.base": "def f(): ...\nX = 2\n", "shop.counter": "X = 1\n"}, LOAD_BASE)
+    handler = small.boot()
+    base, counter = importlib.import_module("shop.base"), importlib.import_module("shop.counter")
+    assert (await handler.plan("2")).warnings == ()
+    vars(base)["f"] = print
+    edit(str(counter.__file__))
+    assert (await handler.plan("2")).warnings == (
+        "shop.base.f was replaced by other code; the new version does not have the replacement.",
+        f"shop.counter runs code that its file no longer has: {counter.__file__}.",
+    )
+
+
+WALKER = """
+import asyncio
+
+async def walk(gate):
+    await gate.wait()
+"""
+
+
+async def plan_without_walker(small: SmallNode, options: str) -> tuple[m.Plan, Pid]:
+    small.write("1", {"shop.base": "N = 1\n", "shop.walker": WALKER})
+    delete = f'{{ delete_module = "shop.walker"{options} }}'
+    small.write("2", {"shop.base": "N = 2\n"}, LOAD_BASE.replace("[ {", f"[ {delete}, {{", 1))
+    small.boot()
+    pid = spawn(importlib.import_module("shop.walker").walk, asyncio.Event())
+    await asyncio.sleep(0)
+    return await small.handler.plan("2"), pid
+
+
+async def test_the_plan_names_the_brutal_purge_that_kills_a_process(
+    small: SmallNode,
+) -> None:
+    plan, pid = await plan_without_walker(small, ', post_purge = "brutal_purge"')
+    (one,) = plan.processes
+    assert (one.pid, one.action) == (pid, "kill")
+    assert one.step is not None
+    assert plan.instructions[one.step - 1] == "purge the old code of shop.walker"
+    assert is_alive(pid)
+    assert (await small.go("2")).outcome == "installed"
+    await eventually(lambda: not is_alive(pid), what="the end of who was killed")
+
+
+async def test_a_soft_purge_kills_nobody_and_the_plan_does_not_say_so(small: SmallNode) -> None:
+    plan, pid = await plan_without_walker(small, "")
+    assert plan.processes == ()
+    assert (await small.go("2")).outcome == "installed"
+    assert is_alive(pid)

@@ -1,0 +1,364 @@
+"""A tarball is not trusted: one that differs from its manifest leaves the node directory unchanged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.build.tarball import build
+from node_runtime.releases.files.manifest import (
+    AppEntry,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    manifest_path,
+    sha256,
+    this_platform,
+    this_python,
+)
+from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.unpack import remove, sweep, unpack
+from tests.support.tiny_project import write_project
+
+Member = tuple[tarfile.TarInfo, bytes]
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    """Every file below, except those that only record times."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+    }
+
+
+def small(vsn: str = "1", files: dict[str, bytes] | None = None, name: str = "r") -> tuple[Manifest, dict[str, bytes]]:
+    """A minimal release that no build made."""
+    files = files if files is not None else {"bin/r": b"#!", f"lib/a-{vsn}/src/a.py": f"v = {vsn!r}".encode()}
+    manifest = Manifest(
+        name=name,
+        vsn=vsn,
+        python=this_python(),
+        platform=this_platform(),
+        path=(),
+        apps=(),
+        files={path: FileEntry(size=len(data), sha256=sha256(data)) for path, data in files.items()},
+    )
+    return manifest, files
+
+
+def member(path: str, data: bytes) -> Member:
+    info = tarfile.TarInfo(path)
+    info.size = len(data)
+    return info, data
+
+
+def members(manifest: Manifest, files: dict[str, bytes]) -> list[Member]:
+    first = member(manifest_path(manifest.vsn), manifest.encoded())
+    return [first, *(member(path, data) for path, data in files.items())]
+
+
+def packed(path: Path, parts: list[Member], tail: bytes = b"") -> Path:
+    with gzip.open(path, "wb") as stream:
+        with tarfile.open(fileobj=stream, mode="w") as archive:
+            for info, data in parts:
+                archive.addfile(info, io.BytesIO(data))
+        stream.write(tail)
+    return path
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """A node directory that holds release 1."""
+    directory = tmp_path / "node"
+    unpack(packed(tmp_path / "r-1.tar.gz", members(*small())), directory)
+    return directory
+
+
+def refused(tarball: Path, node: Path) -> str:
+    """The sentence of a refusal that left nothing behind."""
+    before = tree(node)
+    with pytest.raises(Refused) as refusal:
+        unpack(tarball, node)
+    assert tree(node) == before
+    assert tarball.name in refusal.value.sentence
+    return refusal.value.sentence
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpack")
+    return build(write_project(folder / "project"), folder, b"#!launcher")
+
+
+def test_a_built_release_unpacks_to_what_its_tarball_has(tarball: Path, tmp_path: Path) -> None:
+    unpack(tarball, tmp_path / "node")
+    with tarfile.open(tarball) as archive:
+        files = {m.name: file.read() for m in archive if (file := archive.extractfile(m))}
+    found = tree(tmp_path / "node")
+    assert found.pop("releases/record.json")
+    assert found == files
+    assert (tmp_path / "node/bin/tiny").stat().st_mode & 0o777 == 0o755
+    known = commit_record.load(tmp_path / "node")
+    assert known is not None
+    assert known.permanent == "1.0"
+
+
+def test_a_second_release_is_unpacked_beside_the_first(node: Path, tmp_path: Path) -> None:
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2"))), node)
+    known = commit_record.load(node)
+    assert known is not None
+    assert {vsn: held.status for vsn, held in known.releases.items()} == {"1": "permanent", "2": "unpacked"}
+    assert {"lib/a-1/src/a.py", "lib/a-2/src/a.py"} <= set(tree(node))
+
+
+def test_the_same_tarball_again_changes_nothing(node: Path, tmp_path: Path) -> None:
+    before = tree(node)
+    unpack(tmp_path / "r-1.tar.gz", node)
+    assert tree(node) == before
+
+
+def test_a_built_release_that_was_cut_or_changed_on_its_way_is_refused(tarball: Path, tmp_path: Path) -> None:
+    data = tarball.read_bytes()
+    bad = tmp_path / "tiny-1.0.tar.gz"
+    middle = bytearray(data)
+    middle[len(data) // 2] ^= 4
+    for changed in (data[: len(data) // 2], bytes(middle)):
+        bad.write_bytes(changed)
+        sentence = refused(bad, tmp_path / "node")
+        assert sentence.startswith("tiny-1.0.tar.gz is corrupt: ")
+        assert sentence.endswith("; build it again or copy it again.")
+
+
+def test_a_tarball_is_refused_wherever_it_was_cut(node: Path, tmp_path: Path) -> None:
+    tarball = packed(tmp_path / "r-2.tar.gz", members(*small("2")))
+    data = tarball.read_bytes()
+    for length in range(len(data)):
+        tarball.write_bytes(data[:length])
+        assert " is corrupt: " in refused(tarball, node)
+
+
+def test_a_flipped_bit_is_refused_wherever_it_changes_anything(node: Path, tmp_path: Path) -> None:
+    tarball = packed(tmp_path / "r-2.tar.gz", members(*small("2")))
+    data = tarball.read_bytes()
+    content = gzip.decompress(data)
+    harmless = 0
+    for place in range(len(data)):
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << place % 8
+        if is_still(content, flipped):  # gzip's time and file name, and the padding of the last bits
+            harmless += 1
+            continue
+        tarball.write_bytes(flipped)
+        assert " is corrupt: " in refused(tarball, node)
+    assert harmless < 30
+
+
+def is_still(content: bytes, data: bytes | bytearray) -> bool:
+    try:
+        return gzip.decompress(data) == content
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def test_a_tarball_that_ends_at_a_member_boundary_is_refused(node: Path, tmp_path: Path) -> None:
+    parts = members(*small("2"))
+    assert "is missing" in refused(packed(tmp_path / "x.tar.gz", parts[:-1]), node)
+
+
+def link(kind: bytes, target: str) -> Callable[[list[Member]], list[Member]]:
+    def change(parts: list[Member]) -> list[Member]:
+        info = tarfile.TarInfo(parts[-1][0].name)
+        info.type, info.linkname = kind, target
+        return [*parts[:-1], (info, b"")]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda parts: [*parts, parts[-1]], id="twice"),
+        pytest.param(lambda parts: [*parts, member("lib/a-2/more.py", b"x")], id="more than the manifest has"),
+        pytest.param(lambda parts: [*parts, member("../evil", b"x")], id="up and out"),
+        pytest.param(lambda parts: [*parts, member("/tmp/evil", b"x")], id="absolute"),
+        pytest.param(lambda parts: [*parts, member("etc/cookies/operator", b"x")], id="into etc"),
+        pytest.param(lambda parts: [*parts[:-1], member(parts[-1][0].name, b"v = '3'")], id="other bytes"),
+        pytest.param(lambda parts: [*parts[:-1], member(parts[-1][0].name, b"longer than it was")], id="other size"),
+        pytest.param(lambda parts: parts[1:], id="no manifest"),
+        pytest.param(lambda parts: [*parts[1:], parts[0]], id="manifest last"),
+        pytest.param(lambda parts: [member(parts[0][0].name, b"{}"), *parts[1:]], id="empty manifest"),
+        pytest.param(lambda parts: [], id="nothing at all"),
+        pytest.param(link(tarfile.SYMTYPE, "/etc/passwd"), id="symlink"),
+        pytest.param(link(tarfile.LNKTYPE, "bin/r"), id="hard link"),
+        pytest.param(link(tarfile.CHRTYPE, ""), id="device"),
+        pytest.param(link(tarfile.FIFOTYPE, ""), id="fifo"),
+    ],
+)
+def test_a_tarball_that_is_not_its_manifest_is_refused(
+    node: Path, tmp_path: Path, change: Callable[[list[Member]], list[Member]]
+) -> None:
+    assert " is corrupt: " in refused(packed(tmp_path / "r-2.tar.gz", change(members(*small("2")))), node)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../evil",
+        "/evil",
+        "lib/../../evil",
+        "lib//evil",
+        "lib/./evil",
+        "lib\\evil",
+        "lib/a\n/evil",
+        "etc/sys.toml",
+        "releases/1/sys.toml",
+        "releases/record.json",
+        "releases/2/manifest.json",
+        "lib/" + "a/" * 20 + "evil",
+        "lib/" + "a" * 300,
+    ],
+)
+def test_a_manifest_that_lists_a_path_elsewhere_is_refused(node: Path, tmp_path: Path, path: str) -> None:
+    manifest, files = small("2", {path: b"x"})
+    assert " is corrupt: " in refused(packed(tmp_path / "r-2.tar.gz", members(manifest, files)), node)
+
+
+def test_data_after_the_end_is_read_up_to_a_limit(node: Path, tmp_path: Path) -> None:
+    bomb = packed(tmp_path / "r-2.tar.gz", members(*small("2")), tail=bytes(32 << 20))
+    assert "longer than its manifest says" in refused(bomb, node)
+
+
+def test_a_file_that_is_not_a_tarball_is_refused(node: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r-2.tar.gz"
+    path.write_bytes(b"a text")
+    assert " is corrupt: " in refused(path, node)
+    assert "No such file" in refused(tmp_path / "lost.tar.gz", node)
+
+
+def test_the_same_version_with_other_content_is_refused(node: Path, tmp_path: Path) -> None:
+    other = small("1", {"bin/r": b"#!", "lib/a-1/src/a.py": b"v = 'another'"})
+    assert "build it under a new vsn" in refused(packed(tmp_path / "again.tar.gz", members(*other)), node)
+
+
+def test_a_shared_part_with_other_content_is_refused_by_name(node: Path, tmp_path: Path) -> None:
+    other = small("2", {"bin/r": b"#!", "lib/a-1/src/a.py": b"v = 'another'"})
+    path = packed(tmp_path / "r-2.tar.gz", members(*other))
+    before = tree(node)
+    with pytest.raises(Refused, match=r"lib/a-1 differs between"):
+        unpack(path, node)
+    assert tree(node) == before
+
+
+def test_a_shared_part_with_equal_content_is_stored_once(node: Path, tmp_path: Path) -> None:
+    _, files = small("1")
+    shared = {**files, "lib/b-2/src/b.py": b"w = 2"}
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2", shared))), node)
+    assert "lib/b-2/src/b.py" in tree(node)
+
+
+def test_a_release_of_something_else_or_for_another_python_is_refused(node: Path, tmp_path: Path) -> None:
+    manifest, files = small("2", name="other")
+    assert "is a release of other" in refused(packed(tmp_path / "o.tar.gz", members(manifest, files)), node)
+    manifest, files = small("2")
+    old = msgspec.structs.replace(manifest, python="2.7")
+    assert "built for Python 2.7" in refused(packed(tmp_path / "p.tar.gz", members(old, files)), node)
+    far = msgspec.structs.replace(manifest, platform="plan9-vax")
+    assert "built for plan9-vax" in refused(packed(tmp_path / "m.tar.gz", members(far, files)), node)
+
+
+def test_the_script_of_the_permanent_release_stays_the_nodes_parent(node: Path, tmp_path: Path) -> None:
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2", {"bin/r": b"#!new", "lib/a-2/a.py": b""}))), node)
+    assert tree(node)["bin/r"] == b"#!"
+
+
+def test_leftovers_of_a_crash_are_removed_and_the_next_try_succeeds(node: Path, tmp_path: Path) -> None:
+    tarball = packed(tmp_path / "r-2.tar.gz", members(*small("2")))
+    before = tree(node)
+    # As if one process was killed after the renames and before the record, and another one during staging.
+    shutil.copytree(node / "lib/a-1", node / "lib/a-2")
+    (node / "releases/2").mkdir()
+    (node / "releases/2/manifest.json").write_text("torn")
+    (node / "var/staging/unpack-x/lib").mkdir(parents=True)
+    unpack(tarball, node)
+    assert tree(node)["lib/a-2/src/a.py"] == b"v = '2'"
+    remove(node, "2")
+    assert tree(node) == before
+
+
+def test_removing_a_release_keeps_shared_files(node: Path, tmp_path: Path) -> None:
+    _, files = small("1")
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2", {**files, "lib/b-2/b.py": b""}))), node)
+    remove(node, "2")
+    assert "lib/a-1/src/a.py" in tree(node)
+    assert not (node / "lib/b-2").exists()
+    assert not (node / "releases/2").exists()
+    with pytest.raises(Refused, match="permanent"):
+        remove(node, "1")
+
+
+def test_staging_again_repairs_a_damaged_release(node: Path, tmp_path: Path) -> None:
+    unpack(packed(tmp_path / "r-2.tar.gz", members(*small("2"))), node)
+    before = tree(node)
+    (node / "lib/a-2/src/a.py").write_text("v = 'damaged'")
+    unpack(tmp_path / "r-2.tar.gz", node)
+    assert tree(node) == before
+    shutil.rmtree(node / "lib/a-2")
+    (node / "releases/2/manifest.json").write_text("{")
+    unpack(tmp_path / "r-2.tar.gz", node)
+    assert tree(node) == before
+
+
+def test_while_a_manifest_is_damaged_nothing_is_deleted_or_written_over(node: Path, tmp_path: Path) -> None:
+    for vsn in ("2", "3"):
+        unpack(packed(tmp_path / f"r-{vsn}.tar.gz", members(*small(vsn))), node)
+    (node / "releases/2/manifest.json").write_text("{")
+    remove(node, "3")
+    assert {"lib/a-1/src/a.py", "lib/a-2/src/a.py"} <= set(tree(node))
+    other = small("4", {"lib/a-2/src/a.py": b"v = 'another'"})
+    with pytest.raises(Refused, match="may belong to release 2, whose manifest is damaged"):
+        unpack(packed(tmp_path / "r-4.tar.gz", members(*other)), node)
+    remove(node, "2")
+    assert set(tree(node)) == {"bin/r", "lib/a-1/src/a.py", "releases/1/manifest.json", "releases/record.json"}
+
+
+def test_sweeping_a_directory_in_order_changes_nothing(node: Path) -> None:
+    before = tree(node)
+    sweep(node)
+    assert tree(node) == before
+
+
+def test_a_directory_that_was_new_is_new_again_after_a_refusal(node: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.tar.gz"
+    bad.write_bytes((tmp_path / "r-1.tar.gz").read_bytes()[:-20])
+    (tmp_path / "empty").mkdir()
+    for directory in (tmp_path / "absent", tmp_path / "empty"):
+        existed = directory.exists()
+        refused(bad, directory)
+        assert directory.exists() == existed
+        assert not existed or not list(directory.iterdir())
+        unpack(tmp_path / "r-1.tar.gz", directory)
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../tmp", "/tmp", "lib", "lib/a-2/../../..", "lib/other", "bin", "lib/a-2/a.py"]
+)
+def test_a_manifest_that_takes_code_from_elsewhere_is_refused(node: Path, tmp_path: Path, path: str) -> None:
+    manifest, files = small("2", {"bin/r": b"#!", "lib/a-2/a.py": b""})
+    tampered = msgspec.structs.replace(manifest, path=(path,))
+    assert " is corrupt: " in refused(packed(tmp_path / "r-2.tar.gz", members(tampered, files)), node)
+
+
+def test_a_manifest_that_takes_a_module_from_elsewhere_is_refused(node: Path, tmp_path: Path) -> None:
+    manifest, files = small("2", {"bin/r": b"#!", "lib/a-2/a.py": b""})
+    for path in ("../evil.py", "/tmp/evil.py", "bin/r", "lib/a-1/src/a.py"):
+        module = ModuleEntry(path=path, sha256=sha256(b""))
+        tampered = msgspec.structs.replace(manifest, apps=(AppEntry(name="a", vsn="2", modules={"a": module}),))
+        assert " is corrupt: " in refused(packed(tmp_path / "r-2.tar.gz", members(tampered, files)), node)

@@ -1,0 +1,1 @@
+"""Nodes, projects, peers and waits that several tests use."""

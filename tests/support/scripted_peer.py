@@ -1,0 +1,259 @@
+"""A scripted node: the real structs over real sockets with CURVE, and a world that a test writes.
+
+It does what a real node rarely does on demand: fall silent, skip events, restart, fail in the middle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+import zmq.asyncio
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, pack, prepare_socket, unpack
+from tests.support.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
+
+
+class Peer:
+    """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `asked`."""
+
+    def __init__(self, directory: Path, world: World | None = None, *, tick: float = 0.05) -> None:
+        self.world = world if world is not None else fil_world()
+        self.asked: list[tuple[str, Any]] = []
+        self.refuse: dict[str, str] = {}
+        self.silent = False
+        self.outcome: str = "installed"
+        self.uploaded = bytearray()
+        self._directory = directory
+        self._tick = tick
+        self._keys = make_keys(directory)
+        self._context: zmq.asyncio.Context | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ports = (0, 0)
+        self._seq = 0
+        self._kept: list[m.NodeEvent] = []
+        self._methods = {method.name: method for method in methods.METHODS}
+        self._answers: dict[str, Callable[[Any], m.WireStruct]] = {
+            "hello": lambda _: self.world.info(self._ports[1]),
+            "snapshot": lambda _: self.world.snapshot(self._seq, self._ports[1]),
+            "state": self._state,
+            "plan": lambda params: self._plan(params.vsn),
+            "operation": lambda params: self._operation(params.operation),
+            "operations": lambda _: m.OperationList(operations=tuple(self.world.operations)),
+            "events": lambda params: m.EventList(events=tuple(self._kept[-params.limit :])),
+            "install": lambda params: self._install(params.vsn, "install", params),
+            "rollback": lambda params: self._install(self.world.permanent, "revert", params),
+            "commit": self._commit,
+            "restart_process": self._end_process,
+            "kill_process": self._end_process,
+            "stage_begin": lambda _: m.Upload(upload="u1"),
+            "stage_chunk": self._chunk,
+            "stage_end": lambda _: self._staged(),
+        }
+
+    # -------------------------------------------------------------- life
+
+    def start(self) -> NodeAddress:
+        """Serve, and write a record into the run directory."""
+        self._context = zmq.asyncio.Context()
+        self._router, port = self._socket(zmq.ROUTER)
+        self._publisher, events_port = self._socket(zmq.XPUB)
+        self._publisher.setsockopt(zmq.XPUB_WELCOME_MSG, WELCOME)
+        self._ports = (port, events_port)
+        self._seq, self._kept = 0, []
+        self._tasks = [asyncio.create_task(work()) for work in (self._answer, self._subscriptions, self._beat)]
+        write_record(
+            NodeRecord(
+                name=NODE, os_pid=os.getpid(), boot_id=self.world.boot_id, host="127.0.0.1", port=self._ports[0],
+                events_port=self._ports[1], directory=str(self._directory), release="fil", vsn=self.world.vsn,
+                started=time.time(),
+            )
+        )  # fmt: skip
+        return locate(NODE)
+
+    def stop(self) -> None:
+        """Stop without notice."""
+        for task in self._tasks:
+            task.cancel()
+        if self._context is not None:
+            remove_record(NODE, self.world.boot_id)
+            self._context.destroy(linger=0)
+            self._context = None
+
+    def _socket(self, kind: int) -> tuple[zmq.asyncio.Socket, int]:
+        assert self._context is not None
+        socket = self._context.socket(kind)
+        prepare_socket(socket, MAX_REQUEST_BYTES)
+        socket.curve_server = True
+        socket.curve_secretkey = self._keys.secret
+        return socket, socket.bind_to_random_port("tcp://127.0.0.1")
+
+    def restart(self, world: World) -> None:
+        """Come back as another boot, on other ports."""
+        self.stop()
+        self.world = world
+        self.start()
+
+    # -------------------------------------------------------------- what a test makes it say
+
+    def emit(
+        self,
+        kind: m.NodeEventKind,
+        text: str = "",
+        operation: m.Operation | None = None,
+        vitals: m.Vitals | None = None,
+    ) -> None:
+        """Publish an event."""
+        self._seq += 1
+        event = m.NodeEvent(
+            boot_id=self.world.boot_id, seq=self._seq, at=time.time(), kind=kind, text=text, vitals=vitals,
+            operation=operation,
+        )  # fmt: skip
+        if kind != "vitals":
+            self._kept.append(event)
+        self._publisher.send(pack(event))
+
+    def lose_events(self, number: int) -> None:
+        """Skip so many event numbers."""
+        self._seq += number
+
+    def advance(self) -> m.Operation:
+        """Move the running operation to its next phase; after the last one it ends with `outcome`."""
+        operation = self.world.operations[-1]
+        now = time.time()
+        steps = list(operation.steps)
+        if steps:
+            steps[-1] = msgspec.structs.replace(steps[-1], seconds=now - steps[-1].started)
+        if len(steps) < len(PHASES):
+            phase = PHASES[len(steps)]
+            steps.append(m.OperationStep(phase=phase, started=now))
+            operation = msgspec.structs.replace(operation, phase=phase, steps=tuple(steps))
+        else:
+            operation = self._ended(msgspec.structs.replace(operation, steps=tuple(steps), ended=now))
+        self.world.operations[-1] = operation
+        self.emit(
+            "operation", f"{operation.kind} {operation.to_vsn}: {operation.outcome or operation.phase}", operation
+        )
+        return operation
+
+    def _ended(self, operation: m.Operation) -> m.Operation:
+        change = msgspec.structs.replace
+        if self.outcome == "installed":
+            until = time.time() + 600
+            self.world.vsn = operation.to_vsn
+            self.world.generation += 1
+            self.world.releases = [
+                change(one, status="current", probation_until=until) if one.vsn == operation.to_vsn else one
+                for one in self.world.releases
+            ]
+            self.world.modules = [
+                change(one, vsn=operation.to_vsn, old_vsn=operation.from_vsn) if one.name == "fil.color_fsm" else one
+                for one in self.world.modules
+            ]
+            return change(
+                operation, outcome="installed", phase="on probation", probation_until=until, pause=0.0041,
+                results=(a_result(new_vsn=operation.to_vsn),),
+            )  # fmt: skip
+        failed = a_result(outcome="failed", reason="KeyError: 'turns'", after=a_result().before)
+        return change(
+            operation, outcome=self.outcome, phase=self.outcome, error="code_change of fil_color_fsm raised KeyError",
+            results=(failed,),
+        )  # fmt: skip
+
+    # -------------------------------------------------------------- answers
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._tick)
+            if not self.silent:
+                self.emit("vitals", vitals=self.world.vitals())
+
+    async def _subscriptions(self) -> None:
+        while True:
+            await self._publisher.recv()  # libzmq sends the welcome only when it is received
+
+    async def _answer(self) -> None:
+        while True:
+            routing_id, body = await self._router.recv_multipart()
+            request = unpack(body, m.Request)
+            params = unpack(request.params, self._methods[request.method].params)
+            self.asked.append((request.method, params))
+            if self.silent:
+                continue
+            try:
+                if request.method in self.refuse:
+                    raise Refused(self.refuse[request.method])
+                reply = m.Reply(id=request.id, result=pack(self._answers[request.method](params)))
+            except Refused as refusal:
+                reply = m.Reply(id=request.id, failure=m.ErrorReply(code=int(refusal.code), sentence=refusal.sentence))
+            await self._router.send_multipart([routing_id, pack(reply)])
+
+    def _state(self, params: m.GetState) -> m.StateView:
+        process = next((one for one in self.world.processes if one.pid == params.pid), None)
+        if process is None:
+            raise Refused(f"There is no process <{params.pid}> any more.")
+        state = self.world.states.get(params.pid, m.Term(type="NoneType", text="None"))
+        return m.StateView(process=process, state=state, at=time.time())
+
+    def _plan(self, vsn: str) -> m.Plan:
+        if vsn not in self.world.plans:
+            raise Refused(f"There is no release {vsn} here; stage it first.")
+        return self.world.plans[vsn]
+
+    def _operation(self, wanted: str | None) -> m.Operation:
+        for operation in reversed(self.world.operations):
+            if wanted in (None, operation.id):
+                return operation
+        raise Refused(f"This node knows of no operation {wanted}.")
+
+    def _install(self, vsn: str, kind: Any, params: Any) -> m.OperationStarted:
+        operation = m.Operation(
+            id=f"op-{len(self.world.operations) + 1}", kind=kind, from_vsn=self.world.vsn, to_vsn=vsn,
+            who="alice@example", started=time.time(), phase="starting", reason=params.reason,
+        )  # fmt: skip
+        self.world.operations.append(operation)
+        self.emit("operation", f"{kind} {vsn}: starting", operation)
+        return m.OperationStarted(operation=operation.id)
+
+    def _commit(self, params: m.Commit) -> m.Operation:
+        now = time.time()
+        operation = m.Operation(
+            id=f"op-{len(self.world.operations) + 1}", kind="commit", from_vsn=self.world.permanent,
+            to_vsn=self.world.vsn, who="alice@example", started=now, phase="committed", ended=now,
+            outcome="committed", reason=params.reason,
+        )  # fmt: skip
+        self.world.permanent = self.world.vsn
+        self.world.releases = [
+            msgspec.structs.replace(
+                one, status="permanent" if one.vsn == self.world.vsn else "old", probation_until=None
+            )
+            for one in self.world.releases
+        ]
+        self.world.operations.append(operation)
+        return operation
+
+    def _end_process(self, params: m.ProcessTarget) -> m.Empty:
+        known = any(process.pid == params.pid for process in self.world.processes)
+        if params.boot_id != self.world.boot_id or not known:
+            raise Refused(f"<{params.pid}> of that boot does not live any more; look again.")
+        return m.Empty()
+
+    def _chunk(self, params: m.StageChunk) -> m.Empty:
+        self.uploaded[params.offset :] = params.data
+        return m.Empty()
+
+    def _staged(self) -> m.ReleaseInfo:
+        release = a_release("1986.d", "unpacked", up=True)
+        self.world.releases = [*self.world.releases, release]
+        return release

@@ -1,0 +1,147 @@
+"""A node of the tiny project in its own folders: built once in a session, installed for each test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import pytest
+
+from node_runtime.cli.commands import launcher_files
+from node_runtime.releases.build.tarball import build
+from node_runtime.releases.store.unpack import unpack
+from tests.support.fil_node import command, environment
+from tests.support.tiny_project import write_project
+
+NAME = "tiny@127.0.0.1"
+LIMIT = 30.0
+
+_LOAD = '[{ load_module = "tiny.hello_page" }]'
+ANOTHER_PAGE: dict[str, str | None] = {
+    "apps/tiny/appup.toml": f"""
+vsn = "2.0"
+[[up]]
+from = "1.0"
+instructions = {_LOAD}
+[[down]]
+to = "1.0"
+instructions = {_LOAD}
+""",
+    "apps/tiny/priv/pages/hello.html": "<p>Bye {{ name }}</p>\n",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TinyNode:
+    """A node directory below `folder`, which is its home, too; the run directory is shared with `neighbour`."""
+
+    folder: Path
+    neighbour: Path | None = None
+
+    @property
+    def directory(self) -> Path:
+        return self.folder / "node"
+
+    @property
+    def script(self) -> Path:
+        return self.directory / "bin" / "tiny"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment(self.folder) | {"NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
+
+    @property
+    def run_directory(self) -> Path:
+        return (self.neighbour or self.folder) / "run"
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "var/log/tiny.log").read_text()
+
+    @property
+    def parent(self) -> dict[str, Any]:
+        """The status file that the parent process writes."""
+        said: dict[str, Any] = json.loads((self.directory / "var/parent.json").read_text())
+        return said
+
+    def tiny(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run bin/tiny; its exit code must be `code`, unless that is None."""
+        return command(self.script, *words, env=self.environment, code=code)
+
+    def hotdash(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
+        """Run hotdash; its exit code must be `code`, unless that is None."""
+        return command("hotdash", *words, env=self.environment, code=code)
+
+    def pid(self) -> int | None:
+        """The pid that bin/tiny prints; None if no node runs."""
+        said = self.tiny("pid", code=None)
+        return int(said.stdout) if said.returncode == 0 else None
+
+    def set(self, name: str, text: str) -> None:
+        """Write a file of etc/."""
+        (self.directory / "etc").mkdir(exist_ok=True)
+        (self.directory / "etc" / name).write_text(text)
+
+
+def is_gone(pid: int) -> bool:
+    """Returns whether the process has ended, also as an unreaped zombie."""
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def install(tarball: Path, folder: Path) -> TinyNode:
+    """A node that is not started."""
+    node = TinyNode(folder)
+    (folder / "run").mkdir(mode=0o700, parents=True)
+    unpack(tarball, node.directory)
+    return node
+
+
+@contextlib.contextmanager
+def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
+    """Stop the node and its parent at the end, however the block ends."""
+    try:
+        yield node
+    finally:
+        node.tiny("stop", code=None)
+
+
+def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
+    """The tarball of the tiny project with changes."""
+    return build(write_project(folder / vsn, vsn, changes), folder, *launcher_files())
+
+
+@pytest.fixture(scope="session")
+def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The tarball of each version: the tiny project, and one with another page."""
+    folder = tmp_path_factory.mktemp("tiny")
+    return {"1.0": tarball_of(folder), "2.0": tarball_of(folder, "2.0", ANOTHER_PAGE)}
+
+
+@pytest.fixture
+def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[TinyNode]:
+    """A node that is not started."""
+    with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as made:
+        yield made
+
+
+@pytest.fixture
+def running(node: TinyNode) -> TinyNode:
+    """A node that is started."""
+    node.tiny("start")
+    return node
+
+
+def copy_of(node: TinyNode, folder: Path, *, run_directory: Literal["shared", "own"] = "shared") -> TinyNode:
+    """A second directory with the same node."""
+    shutil.copytree(node.directory, folder / "node", ignore=shutil.ignore_patterns("var"))
+    if run_directory == "shared":
+        return TinyNode(folder, neighbour=node.folder)
+    (folder / "run").mkdir(mode=0o700)
+    return TinyNode(folder)
