@@ -17,7 +17,7 @@ ROUTES = (
 
 
 class FilApp(Application):
-    """Opens the site once what it shows is there, and closes it when that is gone."""
+    """Opens the site after the colour machine has started, and closes it after the machine has ended."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         top = await sup.start_link()

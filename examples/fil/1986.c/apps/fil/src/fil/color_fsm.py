@@ -1,9 +1,9 @@
 """The colour state machine: olive, green, orange, and round again.
 
-Each colour stays for `cycle_time` seconds. Then the machine's own note arrives, and it lets a helper process, linked
-to it, ask for the step. So a step is a call as any other process could make it.
+Each colour stays for `cycle_time` seconds. Then the machine gets a message that it has sent to itself, and spawns a
+linked helper process, which asks for the step by a call, as any other process could.
 
-Older versions have another colour where this one has orange, and they don't count: `code_change` sees to both.
+Older versions have another colour in the place of orange, and they count no steps: `code_change` converts both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class Data(TypedDict):
-    """What the machine remembers besides its state. A plain dict, which any version can read."""
+    """The machine's data besides its state. It is a plain dict, which any version can read."""
 
     steps: int
 
@@ -48,13 +48,13 @@ async def start_link() -> Pid:
 
 
 async def which() -> str:
-    """The colour of this moment, read from the live machine."""
+    """Return the present colour, read from the live machine."""
     color, _data = await sys.get_state(NAME, timeout=1.0)
     return str(color)
 
 
 class ColorFsm(GenStatem[Data]):
-    """One method for each colour; each says which colour follows."""
+    """Has one method for each colour, which names the colour that follows."""
 
     def init(self) -> tuple[str, Data]:
         trap_exit()
@@ -93,10 +93,10 @@ class ColorFsm(GenStatem[Data]):
 
 
 def notify() -> None:
-    """Let the calling process have its note when the present colour has stayed long enough."""
+    """Send the calling process a message when the present colour has stayed for its time."""
     send_after(get_env("fil", "cycle_time"), self_pid(), "self_notify")
 
 
 async def step() -> None:
-    """The helper's work. It waits for as long as an upgrade holds the machine."""
+    """Ask for a step. The helper runs this, and waits while an upgrade holds the machine."""
     await gen_statem.call(NAME, "step", timeout=None)

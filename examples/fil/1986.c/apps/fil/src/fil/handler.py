@@ -1,4 +1,4 @@
-"""What the two paths of the site answer."""
+"""The handlers of the site's two paths."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from node_runtime.web import Request, Response
 
 
 def root(_request: Request) -> Response:
-    """The page."""
+    """Return the page."""
     return lib.html(root_dtl.render())
 
 
 async def which_color(_request: Request) -> Response:
-    """The colour that the page paints its header in."""
+    """Return the colour of the page's header."""
     return lib.json({"color": await color_fsm.which()})

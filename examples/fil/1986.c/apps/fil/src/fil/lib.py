@@ -1,4 +1,4 @@
-"""The kinds of answers that the site gives. None may be kept: the next one may come from another version."""
+"""The site's kinds of responses. None may be cached: the next one may come from another version."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ FRESH = {"cache-control": "no-store"}
 
 
 def html(page: str) -> Response:
-    """A page."""
+    """Return a page."""
     return HTMLResponse(page, headers=FRESH)
 
 
 def json(value: object) -> Response:
-    """A value for scripts."""
+    """Return a value as JSON."""
     return JSONResponse(value, headers=FRESH)

@@ -1,4 +1,4 @@
-"""The application's supervisor: it restarts the colour machine, five times in ten seconds at most."""
+"""The application's supervisor: it restarts the colour machine, at most five times in ten seconds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from node_runtime import ChildSpec, Pid, Supervisor, supervisor
 
 
 class FilSup(Supervisor):
-    """Each child lives and falls alone."""
+    """Restarts the child that has ended, and no other."""
 
     strategy, intensity, period = "one_for_one", 5, 10.0
 

@@ -1,1 +1,1 @@
-"""A site that says hello, to be taught counting while it answers."""
+"""A site that says hello. From version 0.2.0 on it counts its greetings."""

@@ -1,4 +1,4 @@
-"""The application: a supervisor, and the site."""
+"""The application: a supervisor and the site."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Nine9sApp(Application):
-    """Opens the site once its supervisor is there, and closes it when that is gone."""
+    """Opens the site after its supervisor has started, and closes it after the supervisor has ended."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         top = await sup.start_link()

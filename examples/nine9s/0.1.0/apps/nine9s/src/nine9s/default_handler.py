@@ -1,4 +1,4 @@
-"""What / answers."""
+"""The handler of the path /."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from node_runtime.web import PlainTextResponse, Request, Response
 
 
 def hello(_request: Request) -> Response:
-    """The greeting."""
+    """Return the greeting."""
     return PlainTextResponse("Hello world!")

@@ -1,4 +1,4 @@
-"""The application's supervisor. There is nothing to supervise yet."""
+"""The application's supervisor. It has no children yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from node_runtime import ChildSpec, Pid, Supervisor, supervisor
 
 
 class Nine9sSup(Supervisor):
-    """All children live and fall together."""
+    """Allows no restart: if a child crashes, its supervisor ends too."""
 
     strategy, intensity, period = "one_for_all", 0, 1.0
 

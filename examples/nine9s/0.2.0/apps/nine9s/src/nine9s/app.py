@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 class Nine9sApp(Application):
-    """Opens the site once its supervisor is there, and closes it when that is gone."""
+    """Opens the site after its supervisor has started, and closes it after the supervisor has ended."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         top = await sup.start_link()
@@ -31,12 +31,12 @@ class Nine9sApp(Application):
 
 
 def set_routes_new() -> None:
-    """Add the routes that 0.1.0 lacks. For the appup."""
+    """Add the routes that 0.1.0 lacks; the appup applies this."""
     web.set_routes(LISTENER, NEW_ROUTES)
     logger.info("/count is there")
 
 
 def set_routes_old() -> None:
-    """Take them away. For the appup."""
+    """Remove the routes that 0.1.0 lacks; the appup applies this."""
     web.set_routes(LISTENER, OLD_ROUTES)
     logger.info("/count is gone")

@@ -1,4 +1,4 @@
-"""What /count answers."""
+"""The handler of the path /count."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from node_runtime.web import PlainTextResponse, Request, Response
 
 
 async def count(_request: Request) -> Response:
-    """How many greetings there were, as a number."""
+    """Return the number of greetings so far."""
     return PlainTextResponse(str(await state_handler.get_hello_world_count()))

@@ -1,4 +1,4 @@
-"""What / answers."""
+"""The handler of the path /."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from node_runtime.web import PlainTextResponse, Request, Response
 
 
 def hello(_request: Request) -> Response:
-    """The greeting. It is counted."""
+    """Return the greeting, and count it."""
     state_handler.hello_world()
     return PlainTextResponse("Hello world 2 !")

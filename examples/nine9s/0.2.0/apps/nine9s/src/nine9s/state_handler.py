@@ -11,7 +11,7 @@ NAME = "state_handler"
 
 @dataclass(slots=True)
 class State:
-    """How many there were."""
+    """The number of greetings so far."""
 
     count: int = 0
 
@@ -22,12 +22,12 @@ async def start_link() -> Pid:
 
 
 def hello_world() -> None:
-    """Another greeting; who tells it doesn't wait."""
+    """Count a greeting, without waiting for the counter."""
     cast(NAME, StateHandler.hello_world)
 
 
 async def get_hello_world_count() -> int:
-    """How many there were."""
+    """Return the number of greetings so far."""
     return await call(NAME, StateHandler.hello_world_count)
 
 

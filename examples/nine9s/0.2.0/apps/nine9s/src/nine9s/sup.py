@@ -1,4 +1,4 @@
-"""The application's supervisor: it has the counter below it."""
+"""The application's supervisor, whose child is the counter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from node_runtime import ChildSpec, Pid, Supervisor, supervisor
 
 
 class Nine9sSup(Supervisor):
-    """All children live and fall together, and the first fall is one too many."""
+    """Allows no restart: if a child crashes, its supervisor ends too."""
 
     strategy, intensity, period = "one_for_all", 0, 1.0
 
