@@ -241,7 +241,7 @@ class MethodHandlers:
         child = None if table is None else table.by_pid.get(process.pid)
         if supervisor is None or child is None:
             raise Refused(f"{process.title()} has no supervisor that could restart it; to end it, kill it.")
-        if child.spec.restart == "temporary":
+        if child.spec.is_forgotten:
             raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; to end it, kill it.")
         await terminate_child(supervisor.pid, child.spec.id)
         await restart_child(supervisor.pid, child.spec.id)

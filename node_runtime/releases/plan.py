@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
 from node_runtime.processes.runtime import runtime
@@ -29,10 +30,26 @@ class PlanLock:
         self.lock = asyncio.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """The findings about the live node. `batch` and `rehearsed` are None if the new code can't be loaded."""
+
+    batch: Batch | None
+    rehearsed: rehearsal.RehearsalEnd | None
+    obstacles: Sequence[Blocker]
+    drift: Sequence[Drift]
+    affected: Sequence[PlannedProcess]
+
+
 async def make_plan(
-    transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.ProgressCallback
+    transition: Transition,
+    code: CodeServer,
+    generation: int,
+    *,
+    can_roll_back: bool,
+    on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. Compiles and executes the new code aside, where nothing uses it, and drops it."""
+    """Make the plan for a transition. Compile and execute the new code where nothing uses it, then discard it."""
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
@@ -42,26 +59,20 @@ async def make_plan(
         obstacles.append(obstacle)
     try:
         async with runtime().singleton(PlanLock).lock:
-            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
-        touched = await affected.affected_processes(transition)
-        return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
+            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, on_progress)
+        processes = await affected.affected_processes(transition)
+        findings = _Findings(batch, rehearsed, obstacles, drift, processes)
+        return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
     finally:
         if batch is not None:
             batch.discard()
 
 
 def _plan(
-    transition: Transition,
-    code: CodeServer,
-    generation: int,
-    way_back: bool,
-    batch: Batch | None,
-    rehearsed: rehearsal.RehearsalEnd | None,
-    obstacles: Sequence[Blocker],
-    drift: Sequence[Drift],
-    touched: Sequence[PlannedProcess],
+    transition: Transition, code: CodeServer, generation: int, findings: _Findings, *, can_roll_back: bool
 ) -> Plan:
-    blockers, warnings = list(obstacles), _warnings(transition)
+    batch, rehearsed = findings.batch, findings.rehearsed
+    blockers, warnings = list(findings.obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
         blockers += conditions.lasting_blockers(transition, batch)
@@ -81,25 +92,25 @@ def _plan(
         to_vsn=transition.target.vsn,
         generation=generation,
         modules=tuple(_modules(transition, code, batch)),
-        processes=tuple(touched),
+        processes=tuple(findings.affected),
         instructions=tuple(sentence(step) for _, step in affected.numbered_instructions(transition.script)),
         point_of_no_return=transition.point_of_no_return,
         configuration=transition.difference,
         blockers=tuple(blockers),
-        warnings=(*warnings, *map(str, drift)),
-        way_back=way_back,
+        warnings=(*warnings, *map(str, findings.drift)),
+        way_back=can_roll_back,
         children=children,
         irreversible=tuple(
             f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible
         ),
-        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, touched),
+        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected),
         rehearsal=None if rehearsed is None else rehearsed.rehearsal,
     )
 
 
-def _pause(rehearsed: Rehearsal, touched: Sequence[PlannedProcess]) -> float:
+def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
     """Estimate how long the processes will be suspended, once their callbacks have ended."""
-    held = any(one.action in ("migrate", "suspend") for one in touched)
+    held = any(one.action in ("migrate", "suspend") for one in processes)
     return rehearsed.pause + rehearsed.around if held else 0.0
 
 

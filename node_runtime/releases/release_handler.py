@@ -114,8 +114,13 @@ class ReleaseHandler:
             elif reason.endswith(RESTAGE_REMEDY):
                 reason, remedy = reason.removesuffix(f"; {RESTAGE_REMEDY}"), RESTAGE_REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
-        on_progress = self.rehearsals.callback(vsn)
-        plan = await make_plan(transition, self._code, self.generation, self._can_roll_back(vsn), on_progress)
+        plan = await make_plan(
+            transition,
+            self._code,
+            self.generation,
+            can_roll_back=self._can_roll_back(vsn),
+            on_progress=self.rehearsals.callback(vsn),
+        )
         if entry.failed is not None:
             warning = f"{vsn} failed here before: {entry.failed.rstrip('.')}. Pass --again to retry it."
             plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
@@ -289,15 +294,14 @@ class ReleaseHandler:
         for vsn in path:
             transition = self._transition(vsn)
             await asyncio.to_thread(self._store.catalog.verify, vsn)
-            rehearsing = self.rehearsals.callback(vsn)
             installed = await Installation(
                 transition,
                 self._code,
-                progress,
-                request,
-                rehearsing,
-                durable,
-                partial(self._switched, transition),
+                progress=progress,
+                options=request,
+                on_rehearsal=self.rehearsals.callback(vsn),
+                durable=durable,
+                on_resumed=partial(self._switched, transition),
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)

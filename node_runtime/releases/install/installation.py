@@ -80,6 +80,7 @@ class Installation:
         self,
         transition: Transition,
         code: CodeServer,
+        *,
         progress: OperationProgress,
         options: Install | Rollback,
         on_rehearsal: rehearsal.ProgressCallback,
@@ -201,7 +202,7 @@ class Installation:
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                await switch.surroundings.notify()
+                await switch.application_snapshot.notify()
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_being_cancelled():
@@ -224,9 +225,9 @@ class Installation:
         self, switch: Switch, error: BaseException, pause: Pause, results: tuple[ProcessResult, ...]
     ) -> Exception:
         sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
-        if not switch.past_bar and switch.put_back_failed is None:
+        if not switch.past_point_of_no_return and switch.put_back_failed is None:
             return Aborted(sentence)
-        if self._options.unrehearsed and (unchecked := switch.unchecked()):
+        if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
         return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
 

@@ -24,30 +24,30 @@ class MutationCheck:
 
     def __init__(self) -> None:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
-        self._unknown: list[BehaviourProcess] = []
+        self._not_compared: list[BehaviourProcess] = []
         self._given = 0
         self._kinds = ValueReaders()
 
-    def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
+    def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
         """Take the fingerprints of states that code_change is about to get."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
             taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, kinds=self._kinds)
             if taken is None:
-                self._unknown.append(process)
+                self._not_compared.append(process)
             else:
                 self._fingerprints[process.pid] = process, taken
-        self._unknown += processes[left:]
+        self._not_compared += processes[left:]
 
-    def changed(self) -> Iterator[BehaviourProcess]:
+    def mutated(self) -> Iterator[BehaviourProcess]:
         """Return the processes whose states are known to have changed."""
         return (process for process, taken in self._fingerprints.values() if not taken.still_fits())
 
-    def fits(self, process: BehaviourProcess) -> bool:
+    def passes(self, process: BehaviourProcess) -> bool:
         """Return whether the state of a process is unchanged, or was not compared."""
         return process.pid not in self._fingerprints or self._fingerprints[process.pid][1].still_fits()
 
-    def unknown(self) -> Sequence[BehaviourProcess]:
+    def not_compared(self) -> Sequence[BehaviourProcess]:
         """Return the processes whose states were not compared."""
-        return self._unknown
+        return self._not_compared

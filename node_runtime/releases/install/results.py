@@ -58,7 +58,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     """Return the result of each process, failures first; at most `MAX_RESULTS`."""
     results: dict[int, ProcessResult] = {}
     until = perf_counter() + SLICE_SECONDS
-    blamed = {process.pid for process in switch.spoilt}
+    blamed = {process.pid for process in switch.mutated}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
     kinds = ValueReaders()
@@ -95,7 +95,7 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
             if only is not None and process.pid not in only:
                 continue
             state = process.raw_state()
-            before = switch.re_read.get(process.pid, state)
+            before = switch.earlier_child_tables.get(process.pid, state)
             yield _Affected(
                 process, module, switch.transition.action(module), before, state, old, type(process.instance)
             )
@@ -114,7 +114,7 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
 
 def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: ValueReaders) -> ProcessResult:
     process = one.process
-    mutated = process in switch.spoilt
+    mutated = process in switch.mutated
     reason = None
     if switch.failed is not None and switch.failed[0] is process:
         error = switch.failed[1]
@@ -127,7 +127,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _render(one.old, one.before, kinds) if switch.noted.fits(process) else MUTATED
+    before = _render(one.old, one.before, kinds) if switch.mutation_check.passes(process) else MUTATED
     after = before
     if mutated:
         after = _render(one.old, one.before, kinds)

@@ -90,17 +90,17 @@ class Switch:
         self.code = code
         self.hold = hold
         self.progress = progress
-        self.past_bar = False
+        self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
-        self.re_read: dict[int, Any] = {}
+        self.earlier_child_tables: dict[int, Any] = {}
         """The earlier state of each supervisor that has read its child specifications again, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
         """The version of each loaded module before and after."""
-        self.noted = MutationCheck()
-        self.spoilt: list[BehaviourProcess] = []
+        self.mutation_check = MutationCheck()
+        self.mutated: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
-        self.surroundings = ApplicationSnapshot()
+        self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self._committed = False
         self._loaded: set[str] = set()
@@ -118,7 +118,7 @@ class Switch:
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
             self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
-        self.surroundings.adopt(self.transition.target, self.transition.configuration)
+        self.application_snapshot.adopt(self.transition.target, self.transition.configuration)
         runtime().blocked_modules = BlockedModules(
             {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
         )
@@ -135,7 +135,7 @@ class Switch:
     async def _do(self, step: RelupInstruction) -> None:
         match step:
             case PointOfNoReturn():
-                self.past_bar = True
+                self.past_point_of_no_return = True
             case Load() | Remove():
                 self._switch(step)
             case CodeChange():
@@ -191,8 +191,8 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.gate is not DEAD]
-                if parked := self._transaction.exiting:
-                    alive = [process for process in alive if process.pid not in parked]
+                if exiting := self._transaction.exiting:
+                    alive = [process for process in alive if process.pid not in exiting]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
                 elif alive:
@@ -217,7 +217,7 @@ class Switch:
         else:  # a second code_change in one script gets the states that the first one made
             made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
             states = [made[process.pid] for process in processes]
-        self.noted.note(processes, states)
+        self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
         vsn = old_vsn if direction == "up" else Down(new_vsn)
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
@@ -235,7 +235,7 @@ class Switch:
 
     def _reread_children(self, supervisors: Iterable[BehaviourProcess], module: str) -> None:
         for process in supervisors:
-            self.re_read[process.pid] = process.raw_state()
+            self.earlier_child_tables[process.pid] = process.raw_state()
             try:
                 live_processes.reload_child_specs(process.pid)
             except Exception as error:
@@ -279,7 +279,7 @@ class Switch:
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
-            if child.spec.restart == "temporary":
+            if child.spec.is_forgotten:
                 continue
             if child.args is None:
                 await restart_child(supervisor, child.spec.id)
@@ -299,9 +299,9 @@ class Switch:
         for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
         self._transaction.ended = True
-        closed, runtime().blocked_modules = runtime().blocked_modules, None
-        if closed is not None:
-            closed.unblocked.set()
+        blocked, runtime().blocked_modules = runtime().blocked_modules, None
+        if blocked is not None:
+            blocked.unblocked.set()
 
     async def put_back(self) -> None:
         """Undo all that `run` has done and resume all processes. `put_back_failed` says what could not be undone."""
@@ -321,7 +321,7 @@ class Switch:
     def _put_back(self, failed: list[str]) -> None:
         for what, back in (
             ("the code", self.batch.revert if self._committed else None),
-            ("the environment", self.surroundings.put_back),
+            ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the states", self._find_mutated_states),
         ):
@@ -331,15 +331,15 @@ class Switch:
             except Exception as error:
                 logger.exception("%s could not be put back", what)
                 failed.append(f"{what}: {describe_reason(error)}")
-        if self.spoilt:
-            failed.append(f"{names(self.spoilt)}: {MUTATED_REASON}")
+        if self.mutated:
+            failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")
         self.put_back_failed = "; ".join(failed) or None
-        self._transaction.started, born = [], self._transaction.started
+        self._transaction.started, started = [], self._transaction.started
         self._resume_all()
-        self._transaction.started = born
+        self._transaction.started = started
 
     def _find_mutated_states(self) -> None:
-        self.spoilt = list(self.noted.changed())
+        self.mutated = list(self.mutation_check.mutated())
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script has stopped; if it has failed, those that it has started."""
@@ -349,10 +349,10 @@ class Switch:
             else live_processes.end_started_processes(self._transaction)
         )
 
-    def unchecked(self) -> str | None:
+    def describe_unchecked(self) -> str | None:
         """Return which states could not be compared with what they were, in a few words; None if all were."""
-        unknown = self.noted.unknown()
-        return f"not compared with what it was: the state of {names(unknown)}" if unknown else None
+        not_compared = self.mutation_check.not_compared()
+        return f"not compared with what it was: the state of {names(not_compared)}" if not_compared else None
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:

@@ -64,11 +64,11 @@ class ProgressMarker:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalLimits:
-    """Limits of a rehearsal: seconds in all, seconds for `each` process, and bytes of `memory` beyond the node's."""
+    """Limits of a rehearsal: seconds in all, seconds for each guarded call, and bytes on top of the node's memory."""
 
-    seconds: float
-    each: float
-    memory: int
+    total_seconds: float
+    call_seconds: float
+    memory_bytes: int
 
 
 async def run_in_forked_copy(
@@ -86,7 +86,7 @@ async def run_in_forked_copy(
     def run(writer: int) -> None:
         work(lambda message: write_all(writer, _SIZE.pack(len(message)) + message))
 
-    child = fork_child(run, ChildLimits(limits.seconds, limits.memory))
+    child = fork_child(run, ChildLimits(limits.total_seconds, limits.memory_bytes))
     try:
         return child.fork_seconds, not await _receive_all(child.reader, receive, marker, limits)
     finally:
@@ -121,13 +121,13 @@ async def _receive_all(
             receive(bytes(buffer[_SIZE.size : end]))
             del buffer[:end]
 
-    deadline = time.monotonic() + limits.seconds
+    deadline = time.monotonic() + limits.total_seconds
     loop.add_reader(reader, read)
     try:
         while not ended.done():
             number, seconds = marker.read()
             if time.monotonic() > deadline or (
-                number != NO_PROCESS and seconds > limits.each + INTERRUPT_GRACE_SECONDS
+                number != NO_PROCESS and seconds > limits.call_seconds + INTERRUPT_GRACE_SECONDS
             ):
                 return False
             await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)

@@ -58,8 +58,8 @@ class CallVerdict:
 class GuardedCaller:
     """Makes guarded calls, one after the other. Created once, in the copy of the node."""
 
-    def __init__(self, bounds: RehearsalLimits, marker: ProgressMarker) -> None:
-        self._bounds = bounds
+    def __init__(self, limits: RehearsalLimits, marker: ProgressMarker) -> None:
+        self._limits = limits
         self._marker = marker
         self._running = False
         self._started = 0.0
@@ -71,15 +71,15 @@ class GuardedCaller:
         """Call `work`, which sentences name as `what`. Returns whether it exceeded its time and was interrupted."""
         late = False
         try:
-            with self._bounded():
+            with self._time_limited():
                 work()
         except WrongResult as wrong:
             verdict.record(wrong.outcome, wrong.message)
         except TimeLimitExceeded:
             late = True
-            verdict.record("hung", f"{what} has not ended within {self._bounds.each:g} s")
+            verdict.record("hung", f"{what} has not ended within {self._limits.call_seconds:g} s")
         except MemoryError:
-            limit = self._bounds.memory >> 20
+            limit = self._limits.memory_bytes >> 20
             verdict.record("raised", f"{what} needs more than {limit} MiB on top of the node's memory")
         except BaseException as error:
             verdict.record("raised", f"{what} raised {self._describe(error)}", _trace(error))
@@ -92,13 +92,13 @@ class GuardedCaller:
         """Guard the code inside too, but don't count its blocked accesses against the code that is rehearsed."""
         before = self.sandbox.violation
         try:
-            with self._bounded():
+            with self._time_limited():
                 yield
         finally:
             self.sandbox.violation = before
 
     @contextmanager
-    def _bounded(self) -> Iterator[None]:
+    def _time_limited(self) -> Iterator[None]:
         """Interrupt the code inside once it exceeds its time limit, repeatedly if it swallows the interruption."""
         with self.sandbox:
             self._marker.begin()
@@ -110,7 +110,7 @@ class GuardedCaller:
                 self._running = False
 
     def _check_time(self, number: int, frame: FrameType | None) -> None:
-        if self._running and time.monotonic() - self._started > self._bounds.each:
+        if self._running and time.monotonic() - self._started > self._limits.call_seconds:
             raise TimeLimitExceeded
 
     def _describe(self, error: BaseException) -> str:

@@ -79,15 +79,15 @@ async def rehearse(
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     plans = ClassPlans(batch, running)
     node = transition.configuration.node
-    bounds = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
+    limits = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
     marker, receiver = ProgressMarker(), Receiver(on_progress)
 
     def work(send: SendMessage) -> None:
-        RehearsalRunner(transition, batch, plans, bounds, marker, send).run()
+        RehearsalRunner(transition, batch, plans, limits, marker, send).run()
 
     try:
-        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, bounds)
-        ended = None if receiver.report.over else _ended_early(transition, marker, bounds, receiver, killed=killed)
+        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, limits)
+        ended = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, killed=killed)
     finally:
         marker.close()
     results = sorted((*receiver.results, *((ended,) if isinstance(ended, RehearsalResult) else ())), key=_rank)
@@ -98,7 +98,7 @@ async def rehearse(
         stopped=stopped,
         pause=report.pause,
         around=report.around,
-        processes=report.processes if report.over else max(report.processes, 1),
+        processes=report.processes if report.complete else max(report.processes, 1),
         reached=report.reached + isinstance(ended, RehearsalResult),
         failed=report.failed + isinstance(ended, RehearsalResult),
         unrehearsed=report.unrehearsed,
@@ -131,19 +131,23 @@ class Receiver:
 
 
 def _ended_early(
-    transition: Transition, marker: ProgressMarker, bounds: RehearsalLimits, receiver: Receiver, *, killed: bool
+    transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, *, killed: bool
 ) -> RehearsalResult | RehearsedCall | str:
     """Return a result for the process or function at which the rehearsal ended, else a clause with the reason."""
     number, at_it = marker.read()
     process = runtime().processes.get(number)
     if receiver.report.error is not None:
         return f"the rehearsal failed: {receiver.report.error}"
-    if number == NO_PROCESS or (killed and at_it <= bounds.each):
-        return f"the rehearsal did not end within {bounds.seconds:g} s" if killed else "the rehearsal's process ended"
+    if number == NO_PROCESS or (killed and at_it <= limits.call_seconds):
+        return (
+            f"the rehearsal did not end within {limits.total_seconds:g} s"
+            if killed
+            else "the rehearsal's process ended"
+        )
     outcome: RehearsalOutcome = "hung" if killed else "died"
     message = "ended the process that it ran in"
     if killed:
-        message = f"has not ended within {bounds.each:g} s, and can't be interrupted"
+        message = f"has not ended within {limits.call_seconds:g} s, and can't be interrupted"
     if number < 0:
         applied = {
             at: step for at, step in affected.numbered_instructions(transition.script) if isinstance(step, Apply)

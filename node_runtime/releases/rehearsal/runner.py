@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -76,7 +76,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     results: list[RehearsalResult] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
-    over: bool = False
+    complete: bool = False
     error: str | None = None
 
 
@@ -106,7 +106,7 @@ class RehearsalRunner:
     transition: Transition
     batch: Batch
     plans: ClassPlans
-    bounds: RehearsalLimits
+    limits: RehearsalLimits
     marker: ProgressMarker
     send: SendMessage
     report: Report = field(default_factory=Report)
@@ -127,40 +127,42 @@ class RehearsalRunner:
             with self._counted_as_pause():
                 ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
                 self._hold_and_release()
-            self._caller = GuardedCaller(self.bounds, self.marker)
+            self._caller = GuardedCaller(self.limits, self.marker)
             self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
             script = list(rehearsal_steps(self.transition))
             counted = Counter(change.module for change in code_changes(self.transition.script))
             self._repeated = frozenset(module for module, times in counted.items() if times > 1)
-            self.report.processes = sum(isinstance(act, ProcessCodeChange) for act in script)
+            self.report.processes = sum(isinstance(step, ProcessCodeChange) for step in script)
             self._send(at_once=True)
-            for act in script:
-                self._act(act)
+            for step in script:
+                self._carry_out(step)
             self._applies.undo()
-            self.report.over = True
+            self.report.complete = True
         except BaseException as error:
             self.report.error = f"{type(error).__name__}: {error}"
         self._send(at_once=True)
 
-    def _act(self, act: RehearsalStep) -> None:
-        match act:
+    def _carry_out(self, step: RehearsalStep) -> None:
+        match step:
             case ProcessCodeChange():
-                self.marker.enter(int(act.process.pid))
-                self._rehearse(act)
+                self.marker.enter(int(step.process.pid))
+                self._rehearse(step)
                 self.marker.enter(NO_PROCESS)
             case SwitchStep():
                 if self._earlier is None:
                     with self._counted_as_pause():
                         self.batch.commit()
                     self._earlier = self.plans.earlier()
-                self._earlier.pop(act.module, None)
+                self._earlier.pop(step.module, None)
             case ApplyCall():
                 with self._counted_as_pause():
-                    self._applies.call(act, self._earlier or {})
+                    self._applies.call(step, self._earlier or {})
             case SkippedStep():
-                self._applies.skip(act.step)
+                self._applies.skip(step.step)
             case StaleSupervisor():
-                self._preview_children(act.process)
+                self._preview_children(step.process)
+            case _:
+                assert_never(step)
 
     def _add_call(self, call: RehearsedCall) -> None:
         self.report.calls.append(call)
@@ -209,7 +211,7 @@ class RehearsalRunner:
     def _try(self, attempt: Attempt) -> None:
         process, before = attempt.part.process, attempt.before
         if isinstance(process, SupervisorProcess):
-            self._caller.call(attempt, "its children()", lambda: self._re_read(attempt, process))
+            self._caller.call(attempt, "its children()", lambda: self._reload_child_specs(attempt, process))
         elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
             # The thread that holds the lock does not exist in the copy, so the lock is never released here.
             attempt.record("unrehearsed", f"{attempt.message}, and a lock in its state was held by a thread")
@@ -220,7 +222,7 @@ class RehearsalRunner:
             if attempt.part.change.module in self._repeated:
                 self._new_states[process.pid] = attempt.after
             if self.transition.script_back is not None:
-                self._try_way_down(attempt)
+                self._try_downgrade(attempt)
 
     def _change(self, attempt: Attempt) -> None:
         change = self.plans.find(attempt.part).change
@@ -253,12 +255,12 @@ class RehearsalRunner:
             declared = f"{plan.target.__qualname__} declares its state as {type_name(plan.declared)}"
             raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
-    def _try_way_down(self, attempt: Attempt) -> None:
+    def _try_downgrade(self, attempt: Attempt) -> None:
         """Check whether the way down turns the new state into the same old state again."""
         back = self.plans.find(attempt.part).back
         verdict = CallVerdict()
 
-        def go_down() -> None:
+        def downgrade() -> None:
             returned = attempt.after if back is None else back(attempt.after)
             attempt.given_back = have_equal_parts(
                 attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
@@ -267,13 +269,13 @@ class RehearsalRunner:
                 without = " has no code_change for it and" if back is None else ""
                 attempt.message = f"the way down{without} does not restore the same state"
 
-        self._caller.call(verdict, "the way down", go_down)
+        self._caller.call(verdict, "the way down", downgrade)
         if verdict.outcome == "unrehearsed":
             attempt.given_back, attempt.message = None, None
         elif verdict.outcome != "ok":
             attempt.given_back, attempt.message, attempt.trace = False, verdict.message, verdict.trace
 
-    def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
+    def _reload_child_specs(self, attempt: Attempt, process: SupervisorProcess) -> None:
         began = time.perf_counter()
         read = adopt_current_class(process)
         attempt.seconds = time.perf_counter() - began
