@@ -181,7 +181,7 @@ class ActionHandlers:
         await self._follow(started.operation)
 
     def _consent(self, plan: m.Plan) -> m.InstallOptions:
-        """Returns the options that the operator consents to by typing the version; the dialog names their reasons."""
+        """Return the options that the operator consents to by typing the version; the dialog names their reasons."""
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
         return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)

@@ -51,7 +51,7 @@ class Action:
 
 
 def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
-    """Returns the command line that does `verb` on the subject's node, quoted for a shell."""
+    """Return the command line that does `verb` on the subject's node, quoted for a shell."""
     options = ["--cookie-file", subject.cookie_file] if subject.cookie_file else []
     return shlex.join(["hotdash", verb, subject.node, *words, *options])
 
@@ -214,7 +214,7 @@ _KEY_NAMES = {
 
 
 def key_name(key: str) -> str:
-    """Returns a key as it is shown to people: `ctrl+r` is `^r`."""
+    """Return a key as it is shown to people: `ctrl+r` is `^r`."""
     key = key.strip()
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
@@ -222,26 +222,26 @@ def key_name(key: str) -> str:
 
 
 def shown_keys(action: Action, keymap: dict[str, str]) -> list[str]:
-    """Returns the keys that run an action, the main one first. `keymap` holds the remapped keys."""
+    """Return the keys that run an action, the main one first. `keymap` holds the remapped keys."""
     return [key_name(key) for key in keymap.get(action.id, action.keys).split(",")]
 
 
 def key_of(action_id: str, keymap: dict[str, str]) -> str:
-    """Returns the main key of an action, for a sentence."""
+    """Return the main key of an action, for a sentence."""
     return shown_keys(BY_ID[action_id], keymap)[0]
 
 
 def help_of(action: Action, keymap: dict[str, str]) -> str:
-    """Returns the help of an action, with the keys that it names as they are mapped."""
+    """Return the help of an action, with the keys that it names as they are mapped."""
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
 
 
 def footer_actions(view: str) -> list[Action]:
-    """Returns the actions in the footer of a view."""
+    """Return the actions in the footer of a view."""
     return [action for action in ACTIONS if view in action.views]
 
 
 def command_line_of(action_id: str, subject: CommandSubject) -> str:
-    """Returns the equivalent command line; empty for an action that only concerns the screen."""
+    """Return the equivalent command line; empty for an action that only concerns the screen."""
     action = BY_ID[action_id]
     return action.command_line(subject) if action.command_line is not None else ""

@@ -207,18 +207,18 @@ class HotdashApp(App[None]):
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, NodeScreen))
 
     def selected(self) -> Selection:
-        """Returns the selection that an action would apply to."""
+        """Return the selection that an action would apply to."""
         return self.top_screen.selected()
 
     def subject(self, selected: Selection) -> CommandSubject:
-        """Returns the selection as the arguments of a command line."""
+        """Return the selection as the arguments of a command line."""
         address = self.address
         node = address.name if address.record is not None else f"{address.name}:{address.port}"
         pid = selected.process.pid if selected.process is not None else None
         return CommandSubject(node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation)
 
     def command_line(self) -> str:
-        """Returns the command line that shows the open view, or does what the open plan shows."""
+        """Return the command line that shows the open view, or does what the open plan shows."""
         action_by_screen = {"plan": "plan", "operation": "view_upgrades"}
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
@@ -293,7 +293,7 @@ class HotdashApp(App[None]):
         self.push_screen(HelpDialog(self.dashboard.keymap))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yields the actions of the registry, and nothing else, for the palette."""
+        """Yield the actions of the registry, and nothing else, for the palette."""
         for action in ACTIONS:
             if action.id not in ("palette", "back", "leave"):
                 key = self.dashboard.keymap.get(action.id, action.keys).split(",")[0]

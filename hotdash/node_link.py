@@ -91,7 +91,7 @@ class NodeLink:
         self._running.add_done_callback(self._report_failure)
 
     async def close(self) -> None:
-        """Stop watching; returns when the sockets are closed."""
+        """Stop watching; return when the sockets are closed."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait((self._running,))
@@ -117,7 +117,7 @@ class NodeLink:
             await self._wait_for_retry(delay)
 
     async def _session(self) -> tuple[Refused, bool]:
-        """Run one connection; returns why it ended, and whether it was ever made."""
+        """Run one connection; return why it ended, and whether it was ever made."""
         connected = False
         try:
             self._address = _relocated(self._address)
@@ -192,7 +192,7 @@ class NodeLink:
 
 
 def _relocated(address: NodeAddress) -> NodeAddress:
-    """Returns the node's present address: a local node may have come back on another port or from another directory."""
+    """Return the node's present address: a local node may have come back on another port or from another directory."""
     if address.record is None:
         return address
     record = read_record(address.name)

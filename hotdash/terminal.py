@@ -10,7 +10,7 @@ import threading
 
 
 def usable() -> bool:
-    """Returns whether stdin and stdout are a terminal that can be drawn on."""
+    """Return whether stdin and stdout are a terminal that can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 

@@ -31,7 +31,7 @@ def commit(node: str, cookie_file: Path | None, reason: str | None, output: str)
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
     """Wait until the health of `vsn` is good, and commit it.
 
-    Returns the commit, or the operation that went back if the node left the release instead.
+    Return the commit, or the operation that went back if the node left the release instead.
     """
     printed = ""
     async with aclosing(client.events()) as events:

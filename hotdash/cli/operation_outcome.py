@@ -35,7 +35,7 @@ OUTCOME_SENTENCES = {
 
 
 async def follow_operation(client: Client, operation: str, output: str) -> m.Operation:
-    """Print the phases as the node reports them; returns the operation when it has ended."""
+    """Print the phases as the node reports them; return the operation when it has ended."""
     printed = 0
     last: m.Operation | None = None
     results_command = f"'hotdash results {client.address.name} {operation}'"

@@ -19,7 +19,7 @@ UNLIMITED_WIDTH = 1_000_000
 
 
 def to_builtins(value: object) -> object:
-    """Returns `value` as builtins, with every field of every struct."""
+    """Return `value` as builtins, with every field of every struct."""
     if isinstance(value, msgspec.Struct):
         return {field: to_builtins(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, (list, tuple)):

@@ -55,7 +55,7 @@ downgrade = _install_verb("downgrade", "down", "Downgrade to VSN while NODE runs
 async def _install(
     client: Client, node: str, request: m.Install, *, yes: bool, commit: bool, output: str
 ) -> m.Operation | None:
-    """Plan, confirm, install and follow; returns None when there is nothing to do."""
+    """Plan, confirm, install and follow; return None when there is nothing to do."""
     plan = await make_plan(client, request.vsn)
     done: m.Operation | None = None
     if not plan.nothing_to_do:

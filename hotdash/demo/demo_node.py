@@ -43,7 +43,7 @@ class Project:
 
 
 def bundled_examples() -> Path:
-    """Returns the folder of fil's versions: in the installed package, or beside it in a checkout."""
+    """Return the folder of fil's versions: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "examples" / "fil", package.parent / "examples" / "fil"):
         if folder.is_dir():
@@ -166,20 +166,20 @@ class DemoFolder:
 
 
 def read_project(folder: Path) -> Project:
-    """Returns the project described by a folder's release.toml."""
+    """Return the project described by a folder's release.toml."""
     release = _toml(folder / "release.toml")
     return Project(folder.name, str(release["name"]), str(release["vsn"]))
 
 
 def free_port() -> int:
-    """Returns a free port of the loopback interface."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def columns() -> dict[str, str]:
-    """Returns COLUMNS for commands whose output is shown on a terminal, if there is one."""
+    """Return COLUMNS for commands whose output is shown on a terminal, if there is one."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 

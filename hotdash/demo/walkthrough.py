@@ -49,7 +49,7 @@ def play_walkthrough(demo: DemoFolder) -> None:
 
 
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
-    """Stage, plan and upgrade to `project`, and print the result; returns the colours seen so far.
+    """Stage, plan and upgrade to `project`, and print the result; return the colours seen so far.
 
     `known_colours` ends with the newest colour: a machine in that state is of most interest.
     """
@@ -90,7 +90,7 @@ def run_rollback(demo: DemoFolder) -> None:
 
 
 def machine(demo: DemoFolder) -> str:
-    """Returns the name of the state machine: the one gen_statem of the node."""
+    """Return the name of the state machine: the one gen_statem of the node."""
     listed = json.loads(demo.run_checked("hotdash", "ps", demo.node, "-o", "json"))
     names = [str(process["name"]) for process in listed if process["kind"] == "gen_statem" and process["name"]]
     if not names:
@@ -123,7 +123,7 @@ def look_at_page(demo: DemoFolder) -> None:
 
 
 def colour(demo: DemoFolder) -> str:
-    """Returns the colour that the page shows now."""
+    """Return the colour that the page shows now."""
     return str(json.loads(_get(demo, "/which-color.json"))["color"])
 
 

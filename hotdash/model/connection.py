@@ -22,11 +22,11 @@ class Connection:
     retry_at: float | None = None
 
     def fresh(self, last_heard: float, now: float) -> bool:
-        """Returns whether the screen shows the present."""
+        """Return whether the screen shows the present."""
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
     def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
-        """Returns the connection in two words. `last_heard` is the time of the node's last message; 0 is never."""
+        """Return the connection in two words. `last_heard` is the time of the node's last message; 0 is never."""
         if self.state == "connecting":
             return "◌ connecting", "warn"
         if self.state == "lost":

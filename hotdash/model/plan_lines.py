@@ -28,33 +28,33 @@ _MAX_LISTED = 12
 
 
 def plan_title(plan: m.Plan) -> str:
-    """Returns the title of the plan."""
+    """Return the title of the plan."""
     verb = "Upgrade" if plan.direction == "up" else "Downgrade"
     return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
 
 
 def plan_id(plan: m.Plan) -> str:
-    """Returns the plan's id, shortened for display."""
+    """Return the plan's id, shortened for display."""
     return plan.id[:12]
 
 
 def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """Returns the blockers that waiting does not remove."""
+    """Return the blockers that waiting does not remove."""
     return tuple(blocker for blocker in plan.blockers if not blocker.transient)
 
 
 def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """Returns the blockers that may pass by themselves."""
+    """Return the blockers that may pass by themselves."""
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
 def possible(plan: m.Plan) -> bool:
-    """Returns whether the plan can be installed: it changes something and has no hard blockers."""
+    """Return whether the plan can be installed: it changes something and has no hard blockers."""
     return not plan.nothing_to_do and not hard_blockers(plan)
 
 
 def verdict(plan: m.Plan) -> Span:
-    """Returns the verdict on the plan in one sentence."""
+    """Return the verdict on the plan in one sentence."""
     if plan.nothing_to_do:
         return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
@@ -67,7 +67,7 @@ def verdict(plan: m.Plan) -> Span:
 
 
 def summary(plan: m.Plan) -> list[Line]:
-    """Returns the effects of the plan in a few lines, for a dialog."""
+    """Return the effects of the plan in a few lines, for a dialog."""
     lines = [
         line(
             span(plural(len(plan.modules), "module"), "strong"),
@@ -95,7 +95,7 @@ def summary(plan: m.Plan) -> list[Line]:
 
 
 def plan_lines(plan: m.Plan) -> list[Line]:
-    """Returns the whole plan by section, without the empty ones."""
+    """Return the whole plan by section, without the empty ones."""
     lines: list[Line] = [(verdict(plan),)]
     lines += _blockers(plan)
     if plan.nothing_to_do:

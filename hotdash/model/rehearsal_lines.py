@@ -15,7 +15,7 @@ _MAX_DIFF_LINES = 8
 
 
 def unrehearsed_count(plan: m.Plan) -> int:
-    """Returns the number of processes whose code_change could not be rehearsed."""
+    """Return the number of processes whose code_change could not be rehearsed."""
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
         return 0
@@ -23,7 +23,7 @@ def unrehearsed_count(plan: m.Plan) -> int:
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
-    """Returns the counts, the processes with a problem, and one process that went well."""
+    """Return the counts, the processes with a problem, and one process that went well."""
     lines = [_verdict(rehearsal)] if rehearsal.processes else []
     if rehearsal.error:
         lines.append(line(span(f"  It ended early: {rehearsal.error}.", "bad")))

@@ -28,7 +28,7 @@ class DashboardState:
     keymap: dict[str, str] = field(default_factory=dict)
 
     def armed(self, now: float) -> bool:
-        """Returns whether the operator's actions are allowed."""
+        """Return whether the operator's actions are allowed."""
         return self.armed_until is not None and now < self.armed_until
 
 
@@ -42,7 +42,7 @@ class ViewState:
 
     @property
     def armed(self) -> bool:
-        """Returns whether the operator's actions are allowed."""
+        """Return whether the operator's actions are allowed."""
         return self.dashboard.armed(self.now)
 
     @property

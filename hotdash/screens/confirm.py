@@ -104,7 +104,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         self.query_one("#typed" if self._question.typed is not None else "#cancel").focus()
 
     def _answer(self) -> Answer | None:
-        """Returns the values of the fields; None while one is invalid."""
+        """Return the values of the fields; None while one is invalid."""
         fields = {field.id: field.value.strip() for field in self.query(Input)}
         try:
             wait = float(fields.get("wait") or 0)
@@ -113,7 +113,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         return Answer(wait, fields.get("reason") or None) if 0 <= wait < math.inf else None
 
     def _typed_correctly(self) -> bool:
-        """Returns whether the required text is typed."""
+        """Return whether the required text is typed."""
         typed = self._question.typed
         return typed is None or self.query_one("#typed", Input).value.strip() == typed
 

@@ -124,7 +124,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:
-    """Returns the health of the release on probation."""
+    """Return the health of the release on probation."""
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
@@ -133,7 +133,7 @@ def _health_lines(health: m.Health | None) -> list[Line]:
 
 
 def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
-    """Returns the actions on the selected release, with their keys."""
+    """Return the actions on the selected release, with their keys."""
     keymap = view_state.dashboard.keymap
 
     def key(action_id: str) -> Span:

@@ -92,7 +92,7 @@ class Node:
         return self.vsn if self._handler is None else self._handler.vsn
 
     async def run(self) -> int:
-        """Run until the node is stopped, restarted or fails; returns the exit code."""
+        """Run until the node is stopped, restarted or fails; return the exit code."""
         gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
         for number, ending in SIGNALS.items():

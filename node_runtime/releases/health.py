@@ -127,7 +127,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Returns True, False or None (unknown), and a sentence for the last two."""
+    """Call an application's health check. Return True, False or None (unknown), and a sentence for the last two."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:

@@ -135,7 +135,7 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
 
 
 async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread. Returns a blocker instead if that fails."""
+    """Compile and execute the new code in a thread. Return a blocker instead if that fails."""
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:

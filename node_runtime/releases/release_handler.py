@@ -148,7 +148,7 @@ class ReleaseHandler:
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
         """Call `listener` on the event loop at each change in the health of the release on probation.
 
-        Returns the unsubscriber.
+        Return the unsubscriber.
         """
         return self._listeners.subscribe_health(listener)
 

@@ -181,7 +181,7 @@ class Parent:
                 return
 
     def handle(self, line: str, vsn: str) -> float | None:
-        """Handle one report of the node; returns the new limit without a heartbeat in seconds, if it sets one."""
+        """Handle one report of the node; return the new limit without a heartbeat in seconds, if it sets one."""
         word, _, more = line.partition(" ")
         if word == "heart":
             return float(more)

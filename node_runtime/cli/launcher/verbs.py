@@ -223,7 +223,7 @@ NO_ARGUMENTS = {"start", "foreground", "stop", "restart", "ping", "pid"}
 
 
 def run(verb: str = "", *arguments: str) -> int:
-    """Run one verb; returns its exit code."""
+    """Run one verb; return its exit code."""
     if verb in {"", "help", "-h", "--help"}:
         print(HELP.format(name=NAME), end="", file=sys.stdout if verb else sys.stderr)
         return 0 if verb else USAGE

@@ -33,7 +33,7 @@ _DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "exa
 
 
 def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
-    """Build the project in `folder` into `output`. Returns the tarball's path.
+    """Build the project in `folder` into `output`. Return the tarball's path.
 
     `script` becomes bin/<name>; `beside` maps the names of the other files in bin/ to their contents.
     """

@@ -160,7 +160,7 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
-        """Hold, run the script and resume, or put everything back. Returns the blockers if some came up meanwhile."""
+        """Hold, run the script and resume, or put everything back. Return the blockers if some came up meanwhile."""
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()

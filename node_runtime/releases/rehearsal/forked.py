@@ -79,7 +79,7 @@ async def run_in_forked_copy(
 ) -> tuple[float, bool]:
     """Fork at once, run `work(send)` in the child, and call `receive` with each message that it sends.
 
-    Returns the seconds that the fork took, in which the node stood still, and whether the child was killed because it
+    Return the seconds that the fork took, in which the node stood still, and whether the child was killed because it
     exceeded a time limit. Call it on the event loop: then no callback is in the middle of a change.
     """
 

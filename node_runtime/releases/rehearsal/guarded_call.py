@@ -68,7 +68,7 @@ class GuardedCaller:
         self.sandbox = Sandbox()
 
     def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
-        """Call `work`, which sentences name as `what`. Returns whether it exceeded its time and was interrupted."""
+        """Call `work`, which sentences name as `what`. Return whether it exceeded its time and was interrupted."""
         late = False
         try:
             with self._time_limited():

@@ -22,7 +22,7 @@ class RehearsalProgress:
         self._listeners: list[ProgressListener] = []
 
     def subscribe(self, listener: ProgressListener) -> Callable[[], None]:
-        """Have `listener` called on the event loop during rehearsals; returns a function that ends this."""
+        """Have `listener` called on the event loop during rehearsals; return a function that ends this."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
