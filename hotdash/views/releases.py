@@ -157,7 +157,7 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             return [first]
         return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
     if not (release.up or release.down):
-        warning = f"There is no way from the running release to this one; {key_of('plan', keymap)} shows why."
+        warning = f"There is no path from the running release to this one; {key_of('plan', keymap)} shows why."
         return [line(span(warning, "warn"))]
     verb = "upgrade" if release.up else "downgrade"
     return [

@@ -175,7 +175,7 @@ class MethodHandlers:
     # ------------------------------------------------------------------ reading processes
 
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
-        seq = self._events.seq  # read first: later changes come again as events
+        seq = self._events.seq  # read first: later changes are also sent as events
         runtime_snapshot = yield from self._observer.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 

@@ -1,4 +1,4 @@
-"""Plans: what an upgrade or a downgrade would do to this node now, without changing anything."""
+"""Plans: the effects that an upgrade or a downgrade would have on this node now. A plan changes nothing."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .planning import affected, conditions
 from .planning.transition import Transition
 
 MAX_HOLDERS_NAMED = 3
-"""How many holders of an old version a blocker names."""
+"""A blocker names at most this many holders of an old version."""
 REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
 
 
 class PlanLock:
-    """The lock of a node's plans. An install never waits for more than one rehearsal, whoever asks for plans."""
+    """The lock that lets a node make one plan at a time, so that an install waits for at most one rehearsal."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -101,7 +101,8 @@ def _plan(
         way_back=can_roll_back,
         children=children,
         irreversible=tuple(
-            f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible
+            f"{function} is applied without an undo: a failed install can't put it back."
+            for function in transition.irreversible
         ),
         pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected),
         rehearsal=None if rehearsed is None else rehearsed.rehearsal,
@@ -115,7 +116,7 @@ def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
-    """Return a plan without a script: the target is current already, or `obstacle` is why it can't be reached."""
+    """Return a plan without a script: the target is already current, or `obstacle` prevents the transition."""
     return Plan(
         id="",
         direction="up",
@@ -135,7 +136,7 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
 
 
 async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread. Return a blocker instead if that fails."""
+    """Compile and execute the new code in a thread. If that fails, return a blocker instead."""
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:
@@ -151,7 +152,7 @@ async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
     found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
     reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or end what holds it", transient=True)
+    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to it", transient=True)
 
 
 def _clause(refused: Refused) -> str:
@@ -200,12 +201,12 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.process_label(process)} runs {module}:{process.qualname} without callbacks: it is not "
+            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}: it is not "
             f"suspended and finishes in the version in which it began."
             for process in conditions.coroutine_processes(module)
         ]
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])
-            warnings.append(f"{label} runs {module}, which is deleted: the script has to stop it first.")
+            warnings.append(f"{label} runs {module}, which the script deletes: the script has to stop {label} first.")
     return warnings

@@ -87,7 +87,7 @@ def test_a_damaged_permanent_release_gives_way_and_is_put_right_by_its_tarball(
         node.tiny("stop")
 
         assert node.tiny("start").stdout.startswith(f"{NAME} runs 1.0 ")
-        sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py is not what was built"
+        sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py differs from the build"
         assert sentence in node.log
         assert sentence in " ".join(node.tiny("status").stdout.split())
         assert sentence in json.loads(node.hotdash("results", NAME, "-o", "json").stdout)["error"]

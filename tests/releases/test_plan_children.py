@@ -88,7 +88,7 @@ async def test_children_that_a_function_of_the_release_may_see_to_are_a_warning(
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
     assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
-    assert plan.irreversible == ("shop.more:f is applied without an undo: it can't be put back.",)
+    assert plan.irreversible == ("shop.more:f is applied without an undo: a failed install can't put it back.",)
 
 
 async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
@@ -120,7 +120,7 @@ async def test_a_specification_that_is_loaded_and_not_read_stands_in_the_way(
         ("two", "removed", True),
     }
     assert {blocker.remedy for blocker in plan.blockers} == {
-        'write { update = "shop.top", type = "supervisor" } in the appup'
+        'add { update = "shop.top", type = "supervisor" } to the appup'
     }
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
 
@@ -128,7 +128,7 @@ async def test_a_specification_that_is_loaded_and_not_read_stands_in_the_way(
 async def test_a_supervisor_without_a_name_can_not_be_reached_by_an_instruction(small: SmallNode) -> None:
     plan = await plan_with(small, "", name=None)
     assert {blocker.remedy for blocker in plan.blockers} == {
-        f"start the supervisor under a name, or apply a function of the release that {done} the child"
+        f"register the supervisor under a name, or apply a function of the release that {done} the child"
         for done in ("starts", "stops")
     }
 

@@ -246,7 +246,9 @@ async def test_where_nothing_else_would_boot_it_stays_and_goes_back_when_that_is
     whole = source.read_text()
     source.write_text("broken")
     await small.go("2")
-    await eventually(lambda: "no release could boot after a restart, so the node keeps running this one" in caplog.text)
+    await eventually(
+        lambda: "the node keeps running this release, because no other one could boot after a restart" in caplog.text
+    )
     with pytest.raises(Refused, match=r"Release 1 is damaged: .*; stage its tarball again\."):
         handler.rollback(m.Rollback(), "ann")
     assert (handler.vsn, halted) == ("2", [])
@@ -291,7 +293,7 @@ async def test_nothing_begins_while_a_release_is_being_removed(small: SmallNode)
     handler = await two(small)
     removing = asyncio.ensure_future(handler.remove("2"))
     await asyncio.sleep(0)
-    with pytest.raises(Refused, match=r"Release 2 is being removed; wait until that has ended\."):
+    with pytest.raises(Refused, match=r"Release 2 is being removed; wait until the removal has ended\."):
         handler.install(m.Install(vsn="2"), "ann")
     await removing
     with pytest.raises(Refused, match="no release 2"):

@@ -96,7 +96,7 @@ async def test_they_run_one_after_the_other_in_the_copy_only_and_so_do_their_und
 FAILING = {
     "fail": ("raised", "it raised ValueError: no price"),
     "hang": ("hung", "it has not ended within 0.2 s"),
-    "leave": ("died", "it ended the process that it ran in"),
+    "leave": ("died", "it ended the copy of the node that it ran in"),
 }
 
 
@@ -127,7 +127,7 @@ async def test_what_one_does_to_the_node_is_not_rehearsed_and_after_it_nobody_kn
     small: SmallNode, name: str
 ) -> None:
     plan = await plan_with(small, f'apply = "shop.prices:{name}"', 'apply = "shop.prices:double"')
-    missing = "instruction 3 before it was not rehearsed"
+    missing = "the earlier instruction 3 was not rehearsed"
     first, second = calls(plan)
     assert first[:2] == (f"shop.prices:{name}", "unrehearsed")
     assert first[2].startswith(UNTRIED[name])

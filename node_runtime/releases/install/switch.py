@@ -64,12 +64,12 @@ from .mutation_check import MutationCheck
 logger = logging.getLogger("node_runtime")
 
 MAX_PROCESSES_NAMED = 3
-"""How many processes one sentence names."""
-MUTATED_REASON = "its code_change changed the state that it was given"
+"""A sentence names at most this many processes."""
+MUTATED_REASON = "its code_change mutated the old state"
 
 
 class ConditionNotMet(Exception):
-    """A condition that was met when all processes had been suspended is not met any more."""
+    """A condition for the switch was met when the processes were suspended, but is not met now."""
 
     def __init__(self, blockers: list[Blocker]) -> None:
         super().__init__(blockers[0].reason)
@@ -79,7 +79,7 @@ class ConditionNotMet(Exception):
 class Switch:
     """One run of a transition's script on the suspended processes.
 
-    `run` is followed by `resume`, or by `put_back` if it raised; then, in later turns, by `end`, which may take long.
+    Call `run`, then `resume`, or `put_back` if `run` raised. In a later turn call `end`, which may take long.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Switch:
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
         self.earlier_child_tables: dict[int, Any] = {}
-        """The earlier state of each supervisor that has read its child specifications again, by pid."""
+        """The earlier state of each supervisor that has reloaded its child specifications, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
         """The version of each loaded module before and after."""
         self.mutation_check = MutationCheck()
@@ -203,7 +203,7 @@ class Switch:
     ) -> None:
         """Make new states for all processes of a class.
 
-        On the way down the version that is left makes them, unless the script has loaded the older one already.
+        In a downgrade, the newer version makes them, unless the script has already loaded the older version.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]
@@ -252,7 +252,10 @@ class Switch:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Find a function in the version of its module that the script has reached: all modules switch at once."""
+        """Find a function in the version that its module has at this place in the script.
+
+        All modules switch at once, but the script sees them switch one after the other.
+        """
         found: Callable[..., Any] = resolve_in(reference, self._transaction.previous_namespaces)
         return found
 
@@ -265,7 +268,7 @@ class Switch:
                     await result
             except TimeoutError:
                 if limit.expired():
-                    raise TimeoutError(f"it had not ended after {seconds:g} s") from None
+                    raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
     async def _stop(self, modules: Sequence[str]) -> None:
@@ -275,7 +278,7 @@ class Switch:
             self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the children that were stopped, a dynamic one with its own arguments; a temporary one stays ended."""
+        """Restart the stopped children, dynamic ones with their own arguments. Temporary children are not restarted."""
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -289,7 +292,7 @@ class Switch:
     # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
-        """Give each process its new state and resume all, in this turn. It can't fail."""
+        """Give each process its new state and resume all, in this turn. This method can't fail."""
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
         self._resume_all(self.migrations)
@@ -304,7 +307,7 @@ class Switch:
             blocked.unblocked.set()
 
     async def put_back(self) -> None:
-        """Undo all that `run` has done and resume all processes. `put_back_failed` says what could not be undone."""
+        """Undo all that `run` has done and resume all processes. `put_back_failed` names what could not be undone."""
         failed: list[str] = []
         try:
             with inside_transaction(self._transaction):
@@ -342,7 +345,7 @@ class Switch:
         self.mutated = list(self.mutation_check.mutated())
 
     async def end(self, *, succeeded: bool) -> None:
-        """End the processes that the script has stopped; if it has failed, those that it has started."""
+        """End the processes that the script has stopped or, if the script has failed, those that it has started."""
         await (
             live_processes.run_deferred_exits(self._transaction)
             if succeeded
@@ -350,15 +353,15 @@ class Switch:
         )
 
     def describe_unchecked(self) -> str | None:
-        """Return which states could not be compared with what they were, in a few words; None if all were."""
+        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
         not_compared = self.mutation_check.not_compared()
-        return f"not compared with what it was: the state of {names(not_compared)}" if not_compared else None
+        return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
     """Yield the running children of the modules, by their callback module or by their specification's `modules`.
 
-    Each with its supervisor and all of its modules, in start order.
+    Each child comes with its supervisor and all of its modules. The order is the start order.
     """
     known = runtime().processes
     for process in list(known.values()):
@@ -372,7 +375,7 @@ def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the names of the first few processes, and the number of the others."""
     every = list(processes)
     more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
     return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

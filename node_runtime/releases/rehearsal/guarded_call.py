@@ -19,9 +19,9 @@ from .forked import ProgressMarker, RehearsalLimits
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two checks of the time limit; code that swallows the interruption is interrupted again after it."""
+"""Seconds between two checks of the time limit; code that swallows an interruption is interrupted again."""
 MAX_FRAMES: Final = 4
-"""How many of the innermost frames of an error a verdict contains."""
+"""A verdict contains at most this many of the innermost frames of an error."""
 _OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
@@ -39,7 +39,7 @@ class WrongResult(Exception):
 
 
 RENDER_ERRORS: Final = (Exception, TimeLimitExceeded, NotRehearsable)
-"""The errors that rendering a value can raise, since a value may run code of its own."""
+"""The errors that rendering a value can raise, because a value may run user code."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class GuardedCaller:
         self.sandbox = Sandbox()
 
     def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
-        """Call `work`, which sentences name as `what`. Return whether it exceeded its time and was interrupted."""
+        """Call `work`, which messages call `what`. Return whether it exceeded its time limit and was interrupted."""
         late = False
         try:
             with self._time_limited():
@@ -99,7 +99,7 @@ class GuardedCaller:
 
     @contextmanager
     def _time_limited(self) -> Iterator[None]:
-        """Interrupt the code inside once it exceeds its time limit, repeatedly if it swallows the interruption."""
+        """Interrupt the code inside when it exceeds its time limit, and again if it swallows the interruption."""
         with self.sandbox:
             self._marker.begin()
             self._started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The node's side of a rehearsal: starts it, follows its reports, and words its verdict for plans."""
+"""The node's side of a rehearsal: starts it, reads its reports, and describes its result for plans."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from .runner import NOT_SHOWN, RehearsalRunner, Report
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes that a rehearsal may use on top of the node's memory."""
 MAX_RESULTS: Final = 100
-"""How many processes of a rehearsal have a result of their own."""
+"""At most this many processes of a rehearsal get a result."""
 MAX_BLOCKERS: Final = 20
-"""How many failing processes have a blocker of their own."""
+"""At most this many failing processes get a blocker each."""
 CONSENT: Final = "pass --unrehearsed to proceed anyway"
 REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
@@ -47,12 +47,12 @@ REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with the number of processes that have been rehearsed, and the number of all."""
+"""Called with the number of processes that have been rehearsed, and their total number."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalEnd:
-    """A rehearsal, how supervisors' children would change, and how many states were too large to compare."""
+    """A rehearsal, the changes of supervisors' children, and the number of states that were too large to compare."""
 
     rehearsal: Rehearsal
     children: tuple[PlannedChild, ...] = ()
@@ -145,7 +145,7 @@ def _ended_early(
             else "the rehearsal's process ended"
         )
     outcome: RehearsalOutcome = "hung" if killed else "died"
-    message = "ended the process that it ran in"
+    message = "ended the copy of the node that it ran in"
     if killed:
         message = f"has not ended within {limits.call_seconds:g} s, and can't be interrupted"
     if number < 0:
@@ -165,7 +165,7 @@ def _ended_early(
 
 
 def _rank(result: RehearsalResult) -> int:
-    """Sort failures first, then what couldn't be rehearsed, then what the way down doesn't restore."""
+    """Rank failures first, then unrehearsed processes, then states that the downgrade does not restore."""
     if result.outcome == "unrehearsed":
         return 1
     if result.outcome == "ok":
@@ -200,7 +200,7 @@ def _call_sentence(one: RehearsedCall) -> str:
 
 
 def sentence(one: RehearsalResult) -> str:
-    """Return the sentence for a process with an outcome other than "ok", or one that does not come back."""
+    """Return the sentence for a process whose outcome is not "ok", or whose state the downgrade does not restore."""
     return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
 
 
@@ -209,9 +209,9 @@ def _where(trace: tuple[str, ...]) -> str:
 
 
 def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
-    """Return why an install does not begin after this rehearsal; None if it does.
+    """Return why the install must not begin after this rehearsal; None if it may begin.
 
-    `consent`: the operator accepts what can't be rehearsed.
+    `consent` is whether the operator accepts processes that can't be rehearsed.
     """
     if found := blockers(rehearsal):
         return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in found)}"
@@ -220,7 +220,7 @@ def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
 
 
 def needs_consent(rehearsal: Rehearsal) -> str | None:
-    """Return what could not be rehearsed, so that an operator has to consent to it; None if there is nothing."""
+    """Return a clause about the processes that could not be rehearsed; None if all were. The operator must consent."""
     missing = rehearsal.processes - rehearsal.reached
     first = next((one for one in rehearsal.results if one.outcome == "unrehearsed"), None)
     sentences = []
@@ -233,7 +233,7 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
 
 
 def warnings(outcome: RehearsalEnd) -> list[str]:
-    """Return the findings that an operator should know, but that don't block the upgrade."""
+    """Return the warnings for the operator, which do not block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)
     sentences = []
@@ -242,12 +242,12 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
         sentences.append(f"{sentence(first)}.{more}")
     if outcome.not_compared:
         sentences.append(
-            f"The states of {outcome.not_compared} processes are too large to check whether code_change changes them."
+            f"The states of {outcome.not_compared} processes are too large to check whether code_change mutates them."
         )
     return sentences
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return the rehearsal without the results that are fine, as an operation stores it."""
+    """Return the rehearsal with only the results that have a problem, as an operation stores it."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -1,6 +1,7 @@
 """The rehearsal itself, in the copy of the node: runs one code_change after the other, each in the sandbox.
 
-It follows the switch: the same class, the same arguments, the same state object, at the same place in the script.
+Each code_change runs as in the switch: in the same class, with the same arguments and the same state object, at the
+same place in the script.
 """
 
 from __future__ import annotations
@@ -52,13 +53,13 @@ from .script_steps import (
 )
 
 MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
-"""How many processes of each category get a result of their own."""
+"""At most this many processes of each category get a result."""
 FINGERPRINT_MAX_PARTS: Final = 200_000
 FINGERPRINT_SECONDS: Final = 0.5
 """The limit for the fingerprint, or the comparison, of one state."""
 REPORT_INTERVAL_SECONDS: Final = 0.05
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
-"""The time limit is generous: nothing waits for the copy, and a busy machine may not schedule it for long."""
+"""The time limit is generous: nothing waits for the copy, and a busy machine may not run the copy for some time."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
 
@@ -93,7 +94,7 @@ class Attempt(CallVerdict):
     given_back: bool | None = None
 
     def category(self) -> str:
-        """Return the category that it counts for, a key of MAX_RESULTS."""
+        """Return the category that the attempt counts for, a key of MAX_RESULTS."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
@@ -116,7 +117,7 @@ class RehearsalRunner:
     _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
     _kinds: ValueReaders = field(default_factory=ValueReaders)
     _earlier: dict[str, dict[str, Any]] | None = None
-    """Once the modules have switched: the namespaces of those that the script has not loaded yet."""
+    """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
     _repeated: frozenset[str] = frozenset()
     """The modules with several code_changes; each one continues with the state that the previous one returned."""
@@ -175,7 +176,7 @@ class RehearsalRunner:
         self.report.around += time.perf_counter() - began
 
     def _hold_and_release(self) -> None:
-        """Hold and release the idle processes, as the install does with all that it suspends."""
+        """Hold and release the idle processes, because the install's pause includes that time."""
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
@@ -216,7 +217,7 @@ class RehearsalRunner:
             # The thread that holds the lock does not exist in the copy, so the lock is never released here.
             attempt.record("unrehearsed", f"{attempt.message}, and a lock in its state was held by a thread")
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
-            changed = "its code_change changes the state that it is given"
+            changed = "its code_change mutates the old state"
             attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
         elif attempt.outcome == "ok" and process.kind != "supervisor":
             if attempt.part.change.module in self._repeated:
@@ -234,7 +235,7 @@ class RehearsalRunner:
         self._check(attempt)
 
     def _check(self, attempt: Attempt) -> None:
-        """Check that a process of the new class can have the new state. Raises WrongResult."""
+        """Check that a process of the new class can use the new state. Raises WrongResult."""
         plan, after = self.plans.find(attempt.part), attempt.after
         if inspect.isawaitable(after):
             if inspect.iscoroutine(after):
@@ -256,7 +257,7 @@ class RehearsalRunner:
             raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
     def _try_downgrade(self, attempt: Attempt) -> None:
-        """Check whether the way down turns the new state into the same old state again."""
+        """Check whether the downgrade turns the new state into the old state again."""
         back = self.plans.find(attempt.part).back
         verdict = CallVerdict()
 
@@ -267,9 +268,9 @@ class RehearsalRunner:
             )
             if attempt.given_back is False:
                 without = " has no code_change for it and" if back is None else ""
-                attempt.message = f"the way down{without} does not restore the same state"
+                attempt.message = f"the downgrade{without} does not restore the same state"
 
-        self._caller.call(verdict, "the way down", downgrade)
+        self._caller.call(verdict, "the downgrade", downgrade)
         if verdict.outcome == "unrehearsed":
             attempt.given_back, attempt.message = None, None
         elif verdict.outcome != "ok":
@@ -295,7 +296,7 @@ class RehearsalRunner:
             raise WrongResult("raised", f"its children() starts {id} by {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
-        """Report how the new children() differs, for a supervisor that the script does not let read it."""
+        """Report how the new children() differs, for a supervisor without a code_change in the script."""
         table = process.raw_state()
 
         def read() -> None:
