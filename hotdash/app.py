@@ -98,7 +98,7 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Exit in order on a signal, to restore the terminal; an exception from a handler would not."""
+        """Exit in order on a signal: an exception from a handler would not restore the terminal."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
@@ -150,7 +150,7 @@ class HotdashApp(App[None]):
 
     @property
     def view_state(self) -> ViewState:
-        """What to draw now; while paused, the node as it was when the pause began."""
+        """The state to draw now; while paused, with the node as it was when the pause began."""
         node = self.node
         if self._paused_node is not None:
             paused = self._paused_node
@@ -175,7 +175,7 @@ class HotdashApp(App[None]):
     def _tick(self) -> None:
         if self.dashboard.armed_until is not None and not self.dashboard.armed(self.clock()):
             self.arm(False)
-            self.show_toast("Read-only again: the armed time is over.")
+            self.show_toast("Read-only again: the time for which the dashboard was armed has passed.")
         self.draw()
 
     def _measure_cost(self) -> None:
@@ -188,7 +188,7 @@ class HotdashApp(App[None]):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show what the dashboard is waiting for; nothing if empty."""
+        """Show the sentence about the work that the dashboard waits for; hide it if empty."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 
@@ -241,7 +241,7 @@ class HotdashApp(App[None]):
     def _update_needs(self) -> None:
         """Pass the needs of the open view to the link.
 
-        While the dashboard closes, its screens may already be gone; then nothing is passed on.
+        While the dashboard closes, its screens may already be closed; then nothing is passed.
         """
         if not self.is_running:
             return
@@ -268,7 +268,7 @@ class HotdashApp(App[None]):
         action = BY_ID[action_id]
         if action.role == "operator" and not self.view_state.armed:
             key = key_of("arm", self.dashboard.keymap)
-            self.show_toast(f"Read-only. {key} arms the dashboard; then it can {action.label}.", bad=True)
+            self.show_toast(f"The dashboard is read-only. Press {key} to arm it before you {action.label}.", bad=True)
             return
         if action_id.startswith("view_"):
             self.open_view(action_id.removeprefix("view_"))
@@ -278,7 +278,7 @@ class HotdashApp(App[None]):
         )
 
     def arm(self, on: bool) -> None:
-        """Allow the operator's actions for ARMED_SECONDS, or end that."""
+        """Allow the operator's actions for ARMED_SECONDS, or forbid them again."""
         self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS if on else None)
         self.draw()
 

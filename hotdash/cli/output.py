@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console, RenderableType
 
 UNLIMITED_WIDTH = 1_000_000
-"""Columns, for output that is not folded."""
+"""Width in columns for output that must not be folded."""
 
 
 def to_builtins(value: object) -> object:

@@ -26,7 +26,9 @@ def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Comman
     @node_options
     @click.argument("vsn")
     @yes_option
-    @click.option("--commit", is_flag=True, help="Stay until the release's health is good, then make it permanent.")
+    @click.option(
+        "--commit", is_flag=True, help="Wait until the release's health is good, then make the release permanent."
+    )
     @install_options
     @output_option
     def install_verb(
@@ -48,8 +50,12 @@ def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Comman
     return install_verb
 
 
-upgrade = _install_verb("upgrade", "up", "Upgrade to VSN while NODE runs; it is on probation until committed.")
-downgrade = _install_verb("downgrade", "down", "Downgrade to VSN while NODE runs, by the release's own way down.")
+upgrade = _install_verb(
+    "upgrade", "up", "Upgrade NODE to VSN while it runs; the release is on probation until committed."
+)
+downgrade = _install_verb(
+    "downgrade", "down", "Downgrade NODE to VSN while it runs, by the appups' downgrade instructions."
+)
 
 
 async def _install(

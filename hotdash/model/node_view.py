@@ -1,4 +1,4 @@
-"""The dashboard's knowledge of its node as one immutable value, updated by the node's messages."""
+"""The known state of the node as one immutable value; each message from the node gives a new value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NodeRestart:
 
 @dataclass(frozen=True, slots=True)
 class StateSample:
-    """The state of one process: `before` is the sample before `view`, `refused` says why there is none."""
+    """The state of one process. `before` is the sample before `view`; `refused` is the node's sentence for a refusal."""
 
     key: ProcessKey
     view: m.StateView | None = None
@@ -38,7 +38,7 @@ class StateSample:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 is never."""
+    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 without one."""
 
     name: str
     connection: Connection = field(default_factory=Connection)
@@ -57,7 +57,7 @@ class NodeView:
         return replace(self, connection=connection)
 
     def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
-        """Return the view with a new snapshot. Another boot is stored as a restart, and its vitals begin anew."""
+        """Return the view with a new snapshot. A new boot is stored as a restart, and the vitals begin anew."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
             restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
@@ -114,7 +114,7 @@ class NodeView:
     # -------------------------------------------------------------- queries
 
     def fresh(self, now: float) -> bool:
-        """Return whether the snapshot shows the present."""
+        """Return whether the snapshot is current."""
         return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
@@ -152,14 +152,14 @@ class NodeView:
         return tuple(module for module in self.snapshot.modules if module.old_vsn) if self.snapshot else ()
 
     def notice(self, now: float) -> str:
-        """Return the sentence for the top of the screen, most urgent first; empty without one."""
+        """Return the most urgent sentence for the top of the screen; an empty string if there is none."""
         if self.connection.state == "lost":
             retry = self.connection.retry_at
             retrying = f" Reconnecting in {age(retry - now)}." if retry is not None and retry - now >= 1 else ""
             kept = f" The display is {age(now - self.last_heard)} old." if self.snapshot is not None else ""
             return f"{self.connection.sentence}{kept}{retrying}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
-            return f"{self.name} has been silent for {age(now - self.last_heard)}; the display is as old."
+            return f"{self.name} has not sent a message for {age(now - self.last_heard)}; the display is as old."
         if self.snapshot is not None and self.snapshot.blocked is not None:
             return self.snapshot.blocked
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:

@@ -18,7 +18,7 @@ _STATUS: dict[str, tuple[str, Tone]] = {
 }
 _HASH = re.compile(r"[0-9a-f]{12,}")
 MAILBOX_WARNING_LENGTH = 100
-"""Mailbox length from which the number is shown as a warning."""
+"""From this mailbox length on, the number is shown as a warning."""
 
 
 def status_mark(process: m.ProcessSummary) -> Span:

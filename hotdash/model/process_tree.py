@@ -1,7 +1,7 @@
 """The supervision tree of a snapshot, filtered and flattened into rows.
 
 A node's key is its identity; its path is made of names. The selection uses the key, so it never moves to another
-process. Collapsed nodes are stored by path, so they stay collapsed over a restart.
+process. Collapsed nodes are stored by path, so they stay collapsed when a process is restarted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TreeRow:
 
 
 def build_tree(snapshot: m.Snapshot) -> tuple[TreeNode, ...]:
-    """Return the applications, then a group of the processes that no application reaches."""
+    """Return the applications, then a group of the processes that belong to no application."""
     return _TreeBuilder(snapshot).roots()
 
 
@@ -116,7 +116,7 @@ def find(nodes: Sequence[TreeNode], key: Key) -> TreeNode | None:
 
 
 def filter_tree(nodes: Sequence[TreeNode], wanted: str) -> tuple[TreeNode, ...]:
-    """Return the nodes that hold every word of `wanted`, marked as matched, with all their ancestors."""
+    """Return the nodes that contain every word of `wanted`, marked as matched, with all their ancestors."""
     words = wanted.lower().split()
     if not words:
         return tuple(nodes)

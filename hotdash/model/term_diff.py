@@ -44,7 +44,7 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Return whether a value is described by its parts; an empty container has none."""
+    """Return whether a value has parts that describe it; an empty container has none."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 

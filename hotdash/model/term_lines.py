@@ -45,10 +45,10 @@ def _type_is_obvious(term: Term) -> bool:
 
 
 def diff_lines(before: Term, after: Term) -> list[Line]:
-    """Return the added, removed and changed parts, or one line that there is no difference."""
+    """Return the added, removed and changed parts, or one line that says that there is no difference."""
     changes = diff(before, after)
     if not changes:
-        return [line(span("No difference: the state after is the state before.", "muted"))]
+        return [line(span("No difference: the state has not changed.", "muted"))]
     width = max(len(_path(change)) for change in changes)
     return [_change_line(change, min(width, 24)) for change in changes]
 

@@ -15,8 +15,8 @@ ARMED_SECONDS = 15 * 60.0
 class DashboardState:
     """The state of the dashboard itself.
 
-    `busy` says what it is waiting for, `cost` is its CPU and memory use, `page` is the URL of the page that the node
-    serves.
+    `busy` is a sentence about the work that it waits for, `cost` is its CPU and memory use, `page` is the URL of the
+    page that the node serves.
     """
 
     view: str = "overview"
@@ -47,7 +47,7 @@ class ViewState:
 
     @property
     def fresh(self) -> bool:
-        """Whether the screen shows the present."""
+        """Whether the displayed data is current."""
         return self.node.fresh(self.now)
 
     @property

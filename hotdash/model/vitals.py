@@ -17,12 +17,12 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True, slots=True)
 class VitalsHistory:
-    """The newest vitals, oldest first, at most `KEPT`."""
+    """The newest vitals, oldest first, at most `MAX_VITALS`."""
 
     samples: tuple[Vitals, ...] = ()
 
     def add(self, vitals: Vitals) -> VitalsHistory:
-        """Return the history with one more sample; the same moment is not counted twice."""
+        """Return the history with one more sample; a sample of the same time is not added twice."""
         if self.samples and vitals.at <= self.samples[-1].at:
             return self
         return VitalsHistory((*self.samples[-MAX_VITALS + 1 :], vitals))
@@ -30,15 +30,15 @@ class VitalsHistory:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One of the vitals: its title, its format, and the value from which it is shown as a warning."""
+    """One of the vitals: its title, its field, and the value from which on it is shown as a warning."""
 
     title: str
     field: str
     min_range: float
-    """The least range that fills the sparkline, so noise stays low."""
+    """The smallest range that fills the sparkline, so that noise stays low."""
     warn: float = float("inf")
     from_minimum: bool = False
-    """Whether the sparkline starts at the least value instead of zero."""
+    """Whether the sparkline starts at the lowest value instead of zero."""
 
     def value(self, vitals: Vitals) -> float:
         return float(getattr(vitals, self.field))

@@ -46,7 +46,7 @@ STATUS_TONES: dict[str, Tone] = {
 
 
 def text(words: str, tone: Tone = "plain") -> Text:
-    """Return any text in a tone: never markup, never a control character."""
+    """Return a text in a tone, without markup or control characters."""
     return Text(sanitize(words), style=STYLES[tone])
 
 
@@ -92,7 +92,7 @@ def key_values(*pairs: tuple[str, Text | str]) -> Table:
 
 
 def pid(number: int | None) -> str:
-    """Return a pid as it is written for people: <12>."""
+    """Return the display form of a pid: <12>."""
     return "" if number is None else f"<{number}>"
 
 

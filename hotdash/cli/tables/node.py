@@ -21,7 +21,7 @@ from .layout import block, columns, key_values, now, pid, status_text, text
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
     """Return the table of the nodes on this machine."""
     if not records:
-        return text("No node runs here. 'bin/<name> start' in a release's folder starts one.")
+        return text("No node runs on this machine. 'bin/<name> start' in a node's directory starts one.")
     table = columns("node", "release", "pid", "started", "directory")
     for record in records:
         release, started = f"{record.release} {record.vsn}", moment(record.started, now())
@@ -30,7 +30,7 @@ def nodes(records: Sequence[NodeRecord]) -> RenderableType:
 
 
 def status(snapshot: m.Snapshot) -> RenderableType:
-    """Return the identity, release, load and health of the node."""
+    """Return the table of the node's identity, release, load and health."""
     info, vitals = snapshot.info, snapshot.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
     messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
@@ -156,7 +156,7 @@ def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
     """Yield the health of the release on probation."""
     for release in snapshot.releases:
         if (health := release.health) is not None:
-            deadline = f"; goes back at {clock(release.probation_until)}" if release.probation_until else ""
+            deadline = f"; reverts at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
             details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
             yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))

@@ -109,13 +109,13 @@ def event_line(event: m.NodeEvent) -> RenderableType:
 def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
     """Return the newest events, without the vitals of each second."""
     lines = [event_line(event) for event in listed if event.kind != "vitals"]
-    return Group(*lines) if lines else text("Nothing has happened yet.")
+    return Group(*lines) if lines else text("There are no events yet.")
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
     """Return the table of requested changes."""
     if not entries:
-        return text("Nobody has changed anything.")
+        return text("No changes have been requested yet.")
     table = columns("when", "who", "role", "asked", "subject", "outcome", "reason")
     for entry in entries:
         outcome = entry.outcome or entry.phase
