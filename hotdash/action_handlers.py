@@ -1,6 +1,6 @@
 """Handlers of the actions: they ask for confirmation, send a request to the node, and show its answer.
 
-The subject of a request is fixed before the question is shown, so it can't change under the dialog.
+The subject of a request is fixed before the question is shown, so it can't change while the dialog is open.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
-"""Default of "Wait at most": a state machine may change its state between the plan and the install."""
+"""Default of "Wait at most": between plan and install, a state machine may enter a state that blocks the install."""
 
 
 class ActionHandlers:
-    """One method for each action except opening a view. They run in a worker and may await dialogs."""
+    """One method for each action except opening a view. The methods run in a Textual worker and may await dialogs."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
@@ -74,7 +74,7 @@ class ActionHandlers:
             self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
-        """Read an operation from the node: its events were missed, or held only a part of it."""
+        """Read an operation from the node, because its events were missed or contained only a part of it."""
         self._app.run_worker(self._refresh_operation(operation), name="operation", exit_on_error=False)
 
     async def _refresh_operation(self, operation: str) -> None:
@@ -146,7 +146,7 @@ class ActionHandlers:
         return vsn
 
     async def _fetch_plan(self, vsn: str) -> m.Plan:
-        self._app.set_busy(f"Planning the way to {vsn} …")
+        self._app.set_busy(f"Making the plan for {vsn} …")
         plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
         self._app.set_busy()
         return plan
@@ -181,7 +181,7 @@ class ActionHandlers:
         await self._follow(started.operation)
 
     def _consent(self, plan: m.Plan) -> m.InstallOptions:
-        """Returns the options that the operator consents to by typing the version; the dialog names their reasons."""
+        """Return the options to which the operator consents by typing the version; the dialog shows the reasons."""
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
         return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)
@@ -232,7 +232,7 @@ class ActionHandlers:
             lines=(
                 line(span("on ", "muted"), span(app.node.name, "strong")),
                 line(span(running.vsn, "strong"), " is on probation for another ", span(age(left), "warn"), "."),
-                line("From now on the node boots it and does not go back by itself."),
+                line("After the commit, the node boots this release and does not revert by itself."),
             ),
             verb="Commit",
             command_line=equivalent,
@@ -252,7 +252,7 @@ class ActionHandlers:
         if snapshot is None or snapshot.info.vsn == snapshot.info.permanent:
             app.show_toast(
                 "There is nothing to roll back: the running release is permanent. "
-                f"{self._key('downgrade')} goes to an older release."
+                f"Press {self._key('downgrade')} to downgrade to an older release."
             )
             return
         plan = await self._fetch_plan(snapshot.info.permanent)
@@ -289,14 +289,15 @@ class ActionHandlers:
         info = app.node.snapshot.info if app.node.snapshot is not None else None
         if info is not None and info.role == "viewer":
             raise Refused(
-                "This cookie has the role viewer; ask the node's owner for that of `bin/<name> cookie`.",
+                "This cookie has the role viewer. "
+                "Ask the node's owner for the operator's cookie: `bin/<name> cookie` prints it.",
                 ExitCode.NOT_ALLOWED,
             )
         question = Question(
             title=f"Arm {app.node.name}",
             lines=(
-                line("The operator's keys are allowed on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
-                line("Each of them still asks for confirmation; the node's audit records every change."),
+                line("The operator's actions are allowed on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
+                line("Each action still asks for confirmation. The node's audit records every change."),
             ),
             verb="Arm",
             command_line=lambda answer: "",

@@ -1,7 +1,7 @@
 """The registry of the operator's actions.
 
-Keymap, footer, help, palette and the equivalent command lines come from these rows. A keymap file names actions by
-their id. `role` decides whether the dashboard has to be armed; the node checks it again.
+Keymap, footer, help, palette and the equivalent command lines use this registry. A keymap file refers to actions by
+id. `role` decides whether the dashboard has to be armed; the node checks it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Group = Literal["Views", "Processes", "Releases", "Dashboard"]
 
 @dataclass(frozen=True, slots=True)
 class CommandSubject:
-    """The arguments of a command line that is equivalent to an action. `node` is what a person types to reach it."""
+    """The arguments of a command line that is equivalent to an action. `node` is the NODE argument."""
 
     node: str
     cookie_file: str | None = None
@@ -35,7 +35,7 @@ class CommandSubject:
 class Action:
     """One action. `keys` are Textual's names, the first one is shown; the footers of `views` show the action.
 
-    In `help`, `{id}` stands for the key of the action with that id, see `help_of`.
+    In `help`, `help_of` replaces `{id}` by the key of the action with that id.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Action:
 
 
 def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
-    """Returns the command line that does `verb` on the subject's node, quoted for a shell."""
+    """Return the command line that does `verb` on the subject's node, quoted for a shell."""
     options = ["--cookie-file", subject.cookie_file] if subject.cookie_file else []
     return shlex.join(["hotdash", verb, subject.node, *words, *options])
 
@@ -127,28 +127,28 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
-        "Ends the process at once, without its terminate. With a supervisor, everything below it ends.", "Processes",
+        "Ends the process at once, without a call of terminate. All processes below a supervisor end too.", "Processes",
         danger="recoverable", role="operator", views=("overview",), command_line=_process("kill"),
     ),
     Action(
         "stage", "S", "stage", "Stage a release",
-        "Uploads a release's tarball; the node verifies and unpacks it. Nothing that runs is touched.", "Releases",
+        "Uploads a release's tarball; the node verifies and unpacks it. The running code is not changed.", "Releases",
         danger="recoverable", role="operator", views=("releases",),
         command_line=lambda subject: build_command_line("stage", subject, subject.path or "TARBALL"),
     ),
     Action(
         "plan", "p", "plan", "Plan the selected release",
-        "Shows what going to the selected release would do to this node now. Nothing is touched.", "Releases",
+        "Shows what an upgrade or downgrade to the selected release would do now. Nothing is changed.", "Releases",
         views=("releases",), command_line=lambda subject: build_command_line("plan", subject, subject.vsn or "VSN"),
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
-        "Replaces the running code with that of a newer release, while it runs.", "Releases",
+        "Replaces the code of the running node with that of a newer release.", "Releases",
         danger="release", role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
     ),
     Action(
         "downgrade", "D", "downgrade", "Downgrade to the selected release",
-        "Goes back to an older release by its way down, while it runs.", "Releases",
+        "Returns the running node to an older release, by the appups' downgrade instructions.", "Releases",
         danger="release", role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
     ),
     Action(
@@ -159,7 +159,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "rollback", "X", "roll back", "Roll back to the permanent release",
-        "Runs the current release's way down, on the states as they are now.", "Releases",
+        "Returns to the permanent release; code_change migrates the present states.", "Releases",
         danger="release", role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
     ),
     Action(
@@ -169,7 +169,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
-        "Keeps the rows that hold every word; in the tree their ancestors too. {back} clears it.", "Dashboard",
+        "Shows only the rows that contain every word, in the tree also their ancestors. {back} clears it.", "Dashboard",
         views=VIEWS,
     ),
     Action(
@@ -214,7 +214,7 @@ _KEY_NAMES = {
 
 
 def key_name(key: str) -> str:
-    """Returns a key as it is shown to people: `ctrl+r` is `^r`."""
+    """Return the display form of a key: `^r` for `ctrl+r`."""
     key = key.strip()
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
@@ -222,26 +222,26 @@ def key_name(key: str) -> str:
 
 
 def shown_keys(action: Action, keymap: dict[str, str]) -> list[str]:
-    """Returns the keys that run an action, the main one first. `keymap` holds the remapped keys."""
+    """Return the keys that run an action, the main one first. `keymap` contains the remapped keys."""
     return [key_name(key) for key in keymap.get(action.id, action.keys).split(",")]
 
 
 def key_of(action_id: str, keymap: dict[str, str]) -> str:
-    """Returns the main key of an action, for a sentence."""
+    """Return the main key of an action, for a sentence."""
     return shown_keys(BY_ID[action_id], keymap)[0]
 
 
 def help_of(action: Action, keymap: dict[str, str]) -> str:
-    """Returns the help of an action, with the keys that it names as they are mapped."""
+    """Return the help of an action; keys in it are shown as they are mapped."""
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
 
 
 def footer_actions(view: str) -> list[Action]:
-    """Returns the actions in the footer of a view."""
+    """Return the actions in the footer of a view."""
     return [action for action in ACTIONS if view in action.views]
 
 
 def command_line_of(action_id: str, subject: CommandSubject) -> str:
-    """Returns the equivalent command line; empty for an action that only concerns the screen."""
+    """Return the equivalent command line; empty for an action that only concerns the screen."""
     action = BY_ID[action_id]
     return action.command_line(subject) if action.command_line is not None else ""

@@ -98,7 +98,7 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Exit in order on a signal, to restore the terminal; an exception from a handler would not."""
+        """Exit in order on a signal: an exception from a handler would not restore the terminal."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
@@ -150,7 +150,7 @@ class HotdashApp(App[None]):
 
     @property
     def view_state(self) -> ViewState:
-        """What to draw now; while paused, the node as it was when the pause began."""
+        """The state to draw now; while paused, with the node as it was when the pause began."""
         node = self.node
         if self._paused_node is not None:
             paused = self._paused_node
@@ -175,7 +175,7 @@ class HotdashApp(App[None]):
     def _tick(self) -> None:
         if self.dashboard.armed_until is not None and not self.dashboard.armed(self.clock()):
             self.arm(False)
-            self.show_toast("Read-only again: the armed time is over.")
+            self.show_toast("Read-only again: the time for which the dashboard was armed has passed.")
         self.draw()
 
     def _measure_cost(self) -> None:
@@ -188,7 +188,7 @@ class HotdashApp(App[None]):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show what the dashboard is waiting for; nothing if empty."""
+        """Show the sentence about the work that the dashboard waits for; hide it if empty."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 
@@ -207,18 +207,18 @@ class HotdashApp(App[None]):
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, NodeScreen))
 
     def selected(self) -> Selection:
-        """Returns the selection that an action would apply to."""
+        """Return the selection that an action would apply to."""
         return self.top_screen.selected()
 
     def subject(self, selected: Selection) -> CommandSubject:
-        """Returns the selection as the arguments of a command line."""
+        """Return the selection as the arguments of a command line."""
         address = self.address
         node = address.name if address.record is not None else f"{address.name}:{address.port}"
         pid = selected.process.pid if selected.process is not None else None
         return CommandSubject(node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation)
 
     def command_line(self) -> str:
-        """Returns the command line that shows the open view, or does what the open plan shows."""
+        """Return the command line that shows the open view, or does what the open plan shows."""
         action_by_screen = {"plan": "plan", "operation": "view_upgrades"}
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
@@ -241,7 +241,7 @@ class HotdashApp(App[None]):
     def _update_needs(self) -> None:
         """Pass the needs of the open view to the link.
 
-        While the dashboard closes, its screens may already be gone; then nothing is passed on.
+        While the dashboard closes, its screens may already be closed; then nothing is passed.
         """
         if not self.is_running:
             return
@@ -268,7 +268,7 @@ class HotdashApp(App[None]):
         action = BY_ID[action_id]
         if action.role == "operator" and not self.view_state.armed:
             key = key_of("arm", self.dashboard.keymap)
-            self.show_toast(f"Read-only. {key} arms the dashboard; then it can {action.label}.", bad=True)
+            self.show_toast(f"The dashboard is read-only. Press {key} to arm it before you {action.label}.", bad=True)
             return
         if action_id.startswith("view_"):
             self.open_view(action_id.removeprefix("view_"))
@@ -278,7 +278,7 @@ class HotdashApp(App[None]):
         )
 
     def arm(self, on: bool) -> None:
-        """Allow the operator's actions for ARMED_SECONDS, or end that."""
+        """Allow the operator's actions for ARMED_SECONDS, or forbid them again."""
         self.dashboard = replace(self.dashboard, armed_until=self.clock() + ARMED_SECONDS if on else None)
         self.draw()
 
@@ -293,7 +293,7 @@ class HotdashApp(App[None]):
         self.push_screen(HelpDialog(self.dashboard.keymap))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Yields the actions of the registry, and nothing else, for the palette."""
+        """Yield the actions of the registry, and nothing else, for the palette."""
         for action in ACTIONS:
             if action.id not in ("palette", "back", "leave"):
                 key = self.dashboard.keymap.get(action.id, action.keys).split(",")[0]

@@ -11,13 +11,13 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 
 def keymap_path() -> Path:
-    """Returns the path of the keymap file, which need not exist."""
+    """Return the path of the keymap file, which need not exist."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "hotdash" / "keys.toml"
 
 
 def read_keymap(path: Path) -> dict[str, str]:
-    """Returns keys by action id; empty without a file. Raises Refused for an unknown action or an invalid key."""
+    """Return keys by action id; empty without a file. Raises Refused for an unknown action or an invalid key."""
     try:
         keys = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

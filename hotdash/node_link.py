@@ -1,7 +1,7 @@
-"""The connection to the node: it reads and posts messages, and never touches a screen.
+"""The connection to the node. It reads from the node and posts messages to the dashboard; it does not draw.
 
 It reads no more than needed: a snapshot after each event that changes one, a snapshot a second while a view shows
-values that change without events, and the state of one process. A lost connection is retried without end.
+values that change without events, and the state of one process. It retries a lost connection endlessly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ R = TypeVar("R", bound=m.WireStruct)
 POLL_SECONDS = 1.0
 """Interval at which values that change without events are read."""
 MIN_SNAPSHOT_GAP_SECONDS = 0.2
-"""The least time between two snapshots, however many events there are."""
+"""The minimum time between two snapshots, however many events there are."""
 RECONNECT_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Seconds before each attempt to reconnect; the last one repeats."""
 REFUSED_RETRY_SECONDS = 30.0
@@ -91,7 +91,7 @@ class NodeLink:
         self._running.add_done_callback(self._report_failure)
 
     async def close(self) -> None:
-        """Stop watching; returns when the sockets are closed."""
+        """Stop watching; return when the sockets are closed."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait((self._running,))
@@ -117,7 +117,7 @@ class NodeLink:
             await self._wait_for_retry(delay)
 
     async def _session(self) -> tuple[Refused, bool]:
-        """Run one connection; returns why it ended, and whether it was ever made."""
+        """Run one connection; return why it ended, and whether it was established."""
         connected = False
         try:
             self._address = _relocated(self._address)
@@ -140,7 +140,7 @@ class NodeLink:
         self._post(ConnectionChanged(connection))
 
     async def _watch(self, client: Client) -> NoReturn:
-        """Follow the events, and poll after those that need it. Raises Refused when the connection is lost."""
+        """Follow the events; read a snapshot after each that changes one. Raises Refused for a lost connection."""
         poller = asyncio.create_task(self._poll(client))
         try:
             async with aclosing(client.events()) as events:
@@ -159,7 +159,7 @@ class NodeLink:
             await asyncio.gather(poller, return_exceptions=True)
 
     async def _catch_up(self, client: Client) -> None:
-        """Post a snapshot, and the past events and operations, in place of missed events."""
+        """Post a snapshot, and the past events and operations, to replace missed events."""
         self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
         past = await client.request(methods.EVENTS, m.ListLimit(limit=200))
         operations = await client.request(methods.OPERATIONS, m.ListLimit(limit=50))
@@ -176,7 +176,7 @@ class NodeLink:
                 if self._needs.process is not None and self._needs.process.boot_id == client.info.boot_id:
                     await self._read_state(client, self._needs.process)
             except Refused:
-                pass  # a silent node shows by the age of the snapshot; a lost one ends the events
+                pass  # the age of the snapshot shows that a node is silent; a lost connection ends the events
             await asyncio.sleep(MIN_SNAPSHOT_GAP_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS - MIN_SNAPSHOT_GAP_SECONDS):
@@ -192,7 +192,7 @@ class NodeLink:
 
 
 def _relocated(address: NodeAddress) -> NodeAddress:
-    """Returns the node's present address: a local node may have come back on another port or from another directory."""
+    """Return the node's present address: a local node may have restarted on another port or in another directory."""
     if address.record is None:
         return address
     record = read_record(address.name)

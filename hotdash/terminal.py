@@ -1,4 +1,4 @@
-"""The terminal that a command runs on: its presence and its end."""
+"""The terminal of a command: checks whether it is usable, and notices when it closes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import threading
 
 
 def usable() -> bool:
-    """Returns whether stdin and stdout are a terminal that can be drawn on."""
+    """Return whether stdin and stdout are a terminal that can be drawn on."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def exit_with_terminal() -> None:
-    """Send this process SIGHUP when its terminal goes away.
+    """Send this process SIGHUP when its terminal closes.
 
-    The kernel signals only the session leader. A shell forwards the signal, but make, for one, waits for its children
-    instead; a child that then reads from the terminal gets end-of-file in an endless loop.
+    The kernel signals only the session leader. A shell forwards the signal, but make, for example, waits for its
+    children instead; a child that then reads from the terminal gets end-of-file in an endless loop.
     """
     threading.Thread(target=_watch, args=(sys.stdin.fileno(),), name="terminal", daemon=True).start()
 

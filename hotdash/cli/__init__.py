@@ -25,7 +25,7 @@ VERB_MODULES = (connect, inspect, stage, plan, upgrade, commit, rollback, remove
 def hotdash() -> None:
     """Watch a node and change its code while it runs.
 
-    NODE is a node of this machine, such as fil@127.0.0.1, or name@host:port with --cookie-file.
+    NODE is a node on this machine, such as fil@127.0.0.1, or name@host:port with --cookie-file.
     """
 
 
@@ -57,6 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _discard_stdout() -> None:
-    """Discard buffered output: writing it at exit would only fail again."""
+    """Discard buffered output, because a write at exit would fail again."""
     with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

@@ -23,7 +23,7 @@ from .session import with_client
 @reason_option
 @output_option
 def commit(node: str, cookie_file: Path | None, reason: str | None, output: str) -> None:
-    """Make the current release permanent: the node boots it from now on."""
+    """Make the current release permanent, so that the node boots it from now on."""
     done = with_client(node, cookie_file, lambda client: client.request(methods.COMMIT, m.Commit(reason=reason)))
     show_outcome(done, output, wanted=("committed",))
 
@@ -31,7 +31,7 @@ def commit(node: str, cookie_file: Path | None, reason: str | None, output: str)
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
     """Wait until the health of `vsn` is good, and commit it.
 
-    Returns the commit, or the operation that went back if the node left the release instead.
+    Return the commit, or the revert if the node reverted the release instead.
     """
     printed = ""
     async with aclosing(client.events()) as events:

@@ -25,7 +25,7 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, unrehearsed: bool) -> bool:
-    """Ask whether to run the plan; returns whether to proceed with processes that can't be rehearsed.
+    """Ask whether to run the plan; return whether to proceed with processes that can't be rehearsed.
 
     Where something can't be rehearsed or undone, the operator has to type the release's version.
     """

@@ -53,7 +53,7 @@ def nodes(output: str) -> None:
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder with versions of fil; default: those of hotdash.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
 @click.option("--play", is_flag=True, help="Print the walkthrough as text, also on a terminal.")
 def demo(examples: Path | None, port: int | None, play: bool) -> None:
     """Build fil, boot it in private folders, and open the dashboard on it.

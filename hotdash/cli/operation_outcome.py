@@ -25,17 +25,17 @@ OUTCOME_CODES = {
 
 OUTCOME_SENTENCES = {
     "aborted": "Nothing was changed.",
-    "put back": "It was put back: the node runs what it ran before.",
-    "partly put back": "It was only partly put back: check the result of each process.",
+    "put back": "The install was put back: the node runs the same code as before.",
+    "partly put back": "The install was only partly put back: check the result of each process.",
     "partly reverted": "The node was only partly reverted: roll back again, or go on from the current release.",
-    "reverted": "The node went back to what it ran before.",
+    "reverted": "The node reverted to the code that it ran before.",
     "restarted": "The node was restarted from its permanent release.",
 }
-"""The line on stderr after an unwanted outcome; its reason is on stdout, with the operation."""
+"""The line on stderr after an unwanted outcome; the operation with the reason is on stdout."""
 
 
 async def follow_operation(client: Client, operation: str, output: str) -> m.Operation:
-    """Print the phases as the node reports them; returns the operation when it has ended."""
+    """Print the phases as the node reports them; return the operation when it has ended."""
     printed = 0
     last: m.Operation | None = None
     results_command = f"'hotdash results {client.address.name} {operation}'"
@@ -64,5 +64,5 @@ def show_outcome(operation: m.Operation, output: str, *, wanted: tuple[str, ...]
     if operation.outcome in wanted:
         return
     code = OUTCOME_CODES.get(operation.outcome or "", ExitCode.UNKNOWN_OUTCOME)
-    sentence = OUTCOME_SENTENCES.get(str(operation.outcome), f"It ended as {operation.outcome}.")
+    sentence = OUTCOME_SENTENCES.get(str(operation.outcome), f"The operation ended as {operation.outcome}.")
     raise Refused(sentence, code, operation.id)

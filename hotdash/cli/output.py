@@ -15,11 +15,11 @@ import msgspec
 from rich.console import Console, RenderableType
 
 UNLIMITED_WIDTH = 1_000_000
-"""Columns, for output that is not folded."""
+"""Width in columns for output that must not be folded."""
 
 
 def to_builtins(value: object) -> object:
-    """Returns `value` as builtins, with every field of every struct."""
+    """Return `value` as builtins, with every field of every struct."""
     if isinstance(value, msgspec.Struct):
         return {field: to_builtins(getattr(value, field)) for field in value.__struct_fields__}
     if isinstance(value, (list, tuple)):

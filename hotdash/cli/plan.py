@@ -27,7 +27,7 @@ CHANGES_EXIT_CODE = 10
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 10 when the plan would change something.")
 @output_option
 def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool, output: str) -> None:
-    """Show what going to VSN would do to NODE as it is now. Nothing is touched."""
+    """Show what an upgrade or downgrade to VSN would do to NODE now. Nothing is changed."""
     made = with_client(node, cookie_file, lambda client: make_plan(client, vsn))
     show(made, output, lambda: tables.plan(made))
     if made.blockers:
@@ -37,7 +37,7 @@ def plan(node: str, cookie_file: Path | None, vsn: str, detailed_exitcode: bool,
 
 
 async def make_plan(client: Client, vsn: str) -> m.Plan:
-    """Plan the way to `vsn`; a long rehearsal reports its progress on stderr."""
+    """Request the plan for `vsn`; print the progress of a long rehearsal on stderr."""
     async with reporting_rehearsals(client):
         return await client.plan(vsn)
 

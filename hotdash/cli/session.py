@@ -27,7 +27,7 @@ def with_client(node: str, cookie_file: Path | None, work: Callable[[Client], Co
 
 
 def find_process(snapshot: m.Snapshot, target: str) -> m.ProcessSummary:
-    """Returns the live process that `target` names: a registered name, 12, or <12>. Raises Refused without one."""
+    """Return the live process that `target` names: a registered name, 12, or <12>. Raises Refused without one."""
     number = target.strip("<>")
     for process in snapshot.processes:
         if process.name == target or (number.isdigit() and process.pid == int(number)):

@@ -18,7 +18,7 @@ from .session import with_client
 @click.argument("tarball", type=click.Path(path_type=Path))
 @output_option
 def stage(node: str, cookie_file: Path | None, tarball: Path, output: str) -> None:
-    """Upload a release to NODE, which verifies and unpacks it. Nothing that runs is touched."""
+    """Upload a release to NODE, which verifies and unpacks it. The running code is not changed."""
     if not tarball.is_file():
         raise Refused(f"There is no file {tarball}; 'node-runtime build' makes a release's tarball.")
     release = with_client(node, cookie_file, lambda client: client.stage(tarball))

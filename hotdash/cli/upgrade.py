@@ -26,7 +26,9 @@ def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Comman
     @node_options
     @click.argument("vsn")
     @yes_option
-    @click.option("--commit", is_flag=True, help="Stay until the release's health is good, then make it permanent.")
+    @click.option(
+        "--commit", is_flag=True, help="Wait until the release's health is good, then make the release permanent."
+    )
     @install_options
     @output_option
     def install_verb(
@@ -48,14 +50,18 @@ def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Comman
     return install_verb
 
 
-upgrade = _install_verb("upgrade", "up", "Upgrade to VSN while NODE runs; it is on probation until committed.")
-downgrade = _install_verb("downgrade", "down", "Downgrade to VSN while NODE runs, by the release's own way down.")
+upgrade = _install_verb(
+    "upgrade", "up", "Upgrade NODE to VSN while it runs; the release is on probation until committed."
+)
+downgrade = _install_verb(
+    "downgrade", "down", "Downgrade NODE to VSN while it runs, by the appups' downgrade instructions."
+)
 
 
 async def _install(
     client: Client, node: str, request: m.Install, *, yes: bool, commit: bool, output: str
 ) -> m.Operation | None:
-    """Plan, confirm, install and follow; returns None when there is nothing to do."""
+    """Plan, confirm, install and follow; return None when there is nothing to do."""
     plan = await make_plan(client, request.vsn)
     done: m.Operation | None = None
     if not plan.nothing_to_do:

@@ -43,7 +43,7 @@ class Project:
 
 
 def bundled_examples() -> Path:
-    """Returns the folder of fil's versions: in the installed package, or beside it in a checkout."""
+    """Return the folder of fil's versions: in the installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package / "examples" / "fil", package.parent / "examples" / "fil"):
         if folder.is_dir():
@@ -54,7 +54,7 @@ def bundled_examples() -> Path:
 class DemoFolder:
     """A private folder for the demonstration, and the environment of its commands.
 
-    With `port` None the release's configuration applies; 0 takes a free port.
+    If `port` is None, the release's configuration applies; 0 chooses a free port.
     """
 
     def __init__(self, examples: Path | None, port: int | None) -> None:
@@ -77,7 +77,7 @@ class DemoFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clean()
-        if isinstance(error, SystemExit):  # by a signal; the terminal may be gone
+        if isinstance(error, SystemExit):  # by a signal; the terminal may be closed
             with suppress(OSError):
                 print(
                     "The demonstration was stopped; its node and its folders were removed.", file=sys.stderr, flush=True
@@ -105,7 +105,7 @@ class DemoFolder:
         self.environment = {
             **os.environ,
             "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
-            "TMPDIR": str(temporary),  # so the files of a killed command are removed too
+            "TMPDIR": str(temporary),  # the files of a killed command are removed with it
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **columns(),
             "PYTHONUNBUFFERED": "1",
@@ -143,8 +143,8 @@ class DemoFolder:
     def show(self, *words: str) -> int:
         """Run a command on this process's terminal and return its exit code; if this process ends, it ends the command.
 
-        The command is a separate process, so it needs no help to end: when the terminal goes away, the kernel ends
-        it, and this process still cleans up.
+        The command is a separate process: when the terminal closes, the kernel ends the command, and this process
+        can still clean up.
         """
         environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
         shown = subprocess.Popen(words, env=environment)
@@ -166,20 +166,20 @@ class DemoFolder:
 
 
 def read_project(folder: Path) -> Project:
-    """Returns the project described by a folder's release.toml."""
+    """Return the project described by a folder's release.toml."""
     release = _toml(folder / "release.toml")
     return Project(folder.name, str(release["name"]), str(release["vsn"]))
 
 
 def free_port() -> int:
-    """Returns a free port of the loopback interface."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def columns() -> dict[str, str]:
-    """Returns COLUMNS for commands whose output is shown on a terminal, if there is one."""
+    """Return COLUMNS for commands whose output is shown on a terminal, if there is one."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 
@@ -191,7 +191,7 @@ def check_port(port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             why = "is in use" if error.errno == errno.EADDRINUSE else f"is not available ({error.strerror})"
-            raise Refused(f"Port {port} {why} on 127.0.0.1; `hotdash demo --port 0` takes a free one.") from None
+            raise Refused(f"Port {port} {why} on 127.0.0.1; `hotdash demo --port 0` chooses a free port.") from None
 
 
 def _toml(path: Path) -> dict[str, dict[str, object]]:

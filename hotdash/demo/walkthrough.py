@@ -33,7 +33,7 @@ def play_walkthrough(demo: DemoFolder) -> None:
     demo.write_overrides()
     command(demo, demo.script, "start")
     command(demo, demo.script, "versions")
-    narrate("Inspect it. That sends no message to a process and restarts no timer.")
+    narrate("Inspect the node. This sends no message to a process and restarts no timer.")
     command(demo, "hotdash", "status", demo.node)
     command(demo, "hotdash", "tree", demo.node)
     command(demo, "hotdash", "modules", demo.node)
@@ -49,12 +49,12 @@ def play_walkthrough(demo: DemoFolder) -> None:
 
 
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
-    """Stage, plan and upgrade to `project`, and print the result; returns the colours seen so far.
+    """Stage, plan and upgrade to `project`, and print the result; return the colours seen so far.
 
-    `known_colours` ends with the newest colour: a machine in that state is of most interest.
+    `known_colours` ends with the newest colour, which is the most interesting state of the machine.
     """
     state_of = ("hotdash", "state", demo.node, machine(demo))
-    narrate(f"Go to {project.vsn}: upload it, and show what it would do. That touches nothing.")
+    narrate(f"Stage {project.vsn}, and show its plan. The running code is not changed.")
     command(demo, "hotdash", "stage", demo.node, project.tarball)
     if project is demo.projects[1]:
         plan_while_blocked(demo, project, known_colours)
@@ -70,14 +70,16 @@ def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) ->
     seen = watch_colours(demo)
     command(demo, "hotdash", "modules", demo.node)
     if project is not demo.projects[-1]:
-        narrate("It runs on probation: a crash would boot the permanent release. Make it permanent.")
+        narrate(
+            f"{project.vsn} is on probation: after a crash, the permanent release would boot. Commit {project.vsn}."
+        )
         command(demo, "hotdash", "commit", demo.node)
     return [*known_colours, *(colour for colour in seen if colour not in known_colours)]
 
 
 def run_rollback(demo: DemoFolder) -> None:
     """Roll back to the permanent release, then downgrade to the first one."""
-    narrate("Roll back to the permanent release: the way down migrates the live states too.")
+    narrate("Roll back to the permanent release: code_change migrates the live states in this direction, too.")
     command(demo, "hotdash", "rollback", demo.node, "--wait", WAIT_SECONDS, "--yes")
     look_at_page(demo)
     for project in reversed(demo.projects[:-2]):
@@ -90,7 +92,7 @@ def run_rollback(demo: DemoFolder) -> None:
 
 
 def machine(demo: DemoFolder) -> str:
-    """Returns the name of the state machine: the one gen_statem of the node."""
+    """Return the name of the state machine: the node's only named gen_statem."""
     listed = json.loads(demo.run_checked("hotdash", "ps", demo.node, "-o", "json"))
     names = [str(process["name"]) for process in listed if process["kind"] == "gen_statem" and process["name"]]
     if not names:
@@ -123,7 +125,7 @@ def look_at_page(demo: DemoFolder) -> None:
 
 
 def colour(demo: DemoFolder) -> str:
-    """Returns the colour that the page shows now."""
+    """Return the colour that the page shows now."""
     return str(json.loads(_get(demo, "/which-color.json"))["color"])
 
 

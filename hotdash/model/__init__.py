@@ -1,1 +1,1 @@
-"""The dashboard's knowledge as immutable values, without screens and sockets."""
+"""The model of the dashboard: immutable values about the node, without screens and sockets."""

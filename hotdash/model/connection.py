@@ -14,7 +14,7 @@ STALE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """`state` holds since the Unix time `since`. `sentence` says why it was lost, `retry_at` when it is retried."""
+    """A connection in `state` since the Unix time `since`. `sentence` explains a loss, `retry_at` is the next attempt."""
 
     state: Literal["connecting", "live", "lost"] = "connecting"
     since: float = 0.0
@@ -22,11 +22,11 @@ class Connection:
     retry_at: float | None = None
 
     def fresh(self, last_heard: float, now: float) -> bool:
-        """Returns whether the screen shows the present."""
+        """Return whether the displayed data is current."""
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
     def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
-        """Returns the connection in two words. `last_heard` is the time of the node's last message; 0 is never."""
+        """Return the connection in two words. `last_heard` is the time of the node's last message; 0 without one."""
         if self.state == "connecting":
             return "◌ connecting", "warn"
         if self.state == "lost":

@@ -1,4 +1,4 @@
-"""The dashboard's knowledge of its node as one immutable value, updated by the node's messages."""
+"""The known state of the node as one immutable value; each message from the node gives a new value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NodeRestart:
 
 @dataclass(frozen=True, slots=True)
 class StateSample:
-    """The state of one process: `before` is the sample before `view`, `refused` says why there is none."""
+    """The state of one process. `before` is the sample before `view`; `refused` is the node's sentence for a refusal."""
 
     key: ProcessKey
     view: m.StateView | None = None
@@ -38,7 +38,7 @@ class StateSample:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 is never."""
+    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 without one."""
 
     name: str
     connection: Connection = field(default_factory=Connection)
@@ -53,11 +53,11 @@ class NodeView:
     # -------------------------------------------------------------- updates
 
     def with_connection(self, connection: Connection) -> NodeView:
-        """Returns the view with another connection state and the same snapshot."""
+        """Return the view with another connection state and the same snapshot."""
         return replace(self, connection=connection)
 
     def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
-        """Returns the view with a new snapshot. Another boot is stored as a restart, and its vitals begin anew."""
+        """Return the view with a new snapshot. A new boot is stored as a restart, and the vitals begin anew."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
             restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
@@ -71,7 +71,7 @@ class NodeView:
         return view.with_operation(snapshot.operation) if snapshot.operation is not None else view
 
     def with_event(self, event: m.NodeEvent, now: float) -> NodeView:
-        """Returns the view after an event, which is added to the vitals, the operations or the log."""
+        """Return the view after an event, which is added to the vitals, the operations or the log."""
         view = replace(self, last_heard=now)
         if event.vitals is not None:
             view = replace(view, history=view.history.add(event.vitals))
@@ -82,13 +82,13 @@ class NodeView:
         return view.with_log((event,)) if event.kind != "vitals" else view
 
     def with_log(self, events: tuple[m.NodeEvent, ...]) -> NodeView:
-        """Returns the view with more of the node's log; known events are not repeated."""
+        """Return the view with more of the node's log; known events are not repeated."""
         merged = {(event.boot_id, event.seq): event for event in (*self.log, *events) if event.text}
         ordered = sorted(merged.values(), key=lambda event: (event.at, event.seq))
         return replace(self, log=tuple(ordered[-MAX_LOG_EVENTS:]))
 
     def with_operation(self, operation: m.Operation) -> NodeView:
-        """Returns the view with a new or updated operation; a late message never reopens an ended one."""
+        """Return the view with a new or updated operation; a late message never reopens an ended one."""
         known = {known.id: known for known in self.operations}
         before = known.get(operation.id)
         if before is None or before.ended is None or operation.ended is not None:
@@ -102,64 +102,64 @@ class NodeView:
         return replace(self, operations=tuple(ordered[-MAX_OPERATIONS:]))
 
     def with_state(self, key: ProcessKey, view: m.StateView) -> NodeView:
-        """Returns the view with a state of the selected process; the state before it is kept to show the changes."""
+        """Return the view with a state of the selected process; the state before it is kept to show the changes."""
         before = self.sample.view if self.sample is not None and self.sample.key == key else None
         return replace(self, sample=StateSample(key, view, before))
 
     def without_state(self, key: ProcessKey, sentence: str) -> NodeView:
-        """Returns the view with the node's refusal to send a state; an earlier sample of the same process stays."""
+        """Return the view with the node's refusal to send a state; an earlier sample of the same process stays."""
         last = self.sample if self.sample is not None and self.sample.key == key else StateSample(key)
         return replace(self, sample=replace(last, refused=sentence))
 
     # -------------------------------------------------------------- queries
 
     def fresh(self, now: float) -> bool:
-        """Returns whether the snapshot shows the present."""
+        """Return whether the snapshot is current."""
         return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
-        """Returns the node's time, from its last vitals, so a skewed local clock does not shift its deadlines."""
+        """Return the node's time, from its last vitals, so a skewed local clock does not shift its deadlines."""
         if not self.history.samples:
             return now
         return self.history.samples[-1].at + max(0.0, now - self.last_heard)
 
     def process(self, key: ProcessKey) -> m.ProcessSummary | None:
-        """Returns the live process with this identity, if the snapshot has it."""
+        """Return the live process with this identity, if the snapshot has it."""
         if self.snapshot is None or self.snapshot.info.boot_id != key.boot_id:
             return None
         return next((process for process in self.snapshot.processes if process.pid == key.pid), None)
 
     def operation(self, operation_id: str | None) -> m.Operation | None:
-        """Returns the operation with this id, if known."""
+        """Return the operation with this id, if known."""
         return next((one for one in self.operations if one.id == operation_id), None)
 
     def unfinished(self) -> tuple[m.Operation, ...]:
-        """Returns the operations whose end has not been reported."""
+        """Return the operations whose end has not been reported."""
         return tuple(one for one in self.operations if one.ended is None)
 
     def release(self, vsn: str) -> m.ReleaseInfo | None:
-        """Returns the release with this version, if known."""
+        """Return the release with this version, if known."""
         if self.snapshot is None:
             return None
         return next((release for release in self.snapshot.releases if release.vsn == vsn), None)
 
     def running(self) -> m.ReleaseInfo | None:
-        """Returns the running release, if known."""
+        """Return the running release, if known."""
         return self.release(self.snapshot.info.vsn) if self.snapshot is not None else None
 
     def draining(self) -> tuple[m.ModuleInfo, ...]:
-        """Returns the modules whose old version is still loaded."""
+        """Return the modules whose old version is still loaded."""
         return tuple(module for module in self.snapshot.modules if module.old_vsn) if self.snapshot else ()
 
     def notice(self, now: float) -> str:
-        """Returns the sentence for the top of the screen, most urgent first; empty without one."""
+        """Return the most urgent sentence for the top of the screen; an empty string if there is none."""
         if self.connection.state == "lost":
             retry = self.connection.retry_at
             retrying = f" Reconnecting in {age(retry - now)}." if retry is not None and retry - now >= 1 else ""
             kept = f" The display is {age(now - self.last_heard)} old." if self.snapshot is not None else ""
             return f"{self.connection.sentence}{kept}{retrying}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
-            return f"{self.name} has been silent for {age(now - self.last_heard)}; the display is as old."
+            return f"{self.name} has not sent a message for {age(now - self.last_heard)}; the display is as old."
         if self.snapshot is not None and self.snapshot.blocked is not None:
             return self.snapshot.blocked
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:

@@ -10,12 +10,12 @@ from .units import age, countdown, duration, plural
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "installed": ("{to} is current, on probation", "warn"),
     "committed": ("{to} is permanent", "ok"),
-    "reverted": ("went back from {from_} to {to}", "ok"),
-    "aborted": ("aborted: nothing was touched", "bad"),
-    "put back": ("failed and was put back: {from_} runs on", "bad"),
+    "reverted": ("reverted from {from_} to {to}", "ok"),
+    "aborted": ("aborted: nothing was changed", "bad"),
+    "put back": ("failed and was put back: {from_} keeps running", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
     "partly put back": ("failed and was only partly put back", "bad"),
-    "partly reverted": ("went back only part of the way to {to}", "bad"),
+    "partly reverted": ("reverted only a part of the path to {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
@@ -28,14 +28,14 @@ RESULT_TONES: dict[str, Tone] = {"ok": "ok", "failed": "bad", "died": "bad", "pu
 
 
 def outcome_mark(operation: m.Operation) -> Span:
-    """Returns one character for the outcome."""
+    """Return one character for the outcome."""
     if operation.outcome is None:
         return Span("◌", "warn")
     return Span(*_MARKS.get(operation.outcome, ("✖", "bad")))
 
 
 def outcome_words(operation: m.Operation) -> Span:
-    """Returns the outcome that the node reported, or the phase while it has reported none."""
+    """Return the outcome that the node reported; before that, the phase."""
     if operation.outcome is None:
         return span(f"running: {operation.phase}", "warn")
     if operation.outcome == "installed" and operation.probation_until is None:
@@ -45,14 +45,14 @@ def outcome_words(operation: m.Operation) -> Span:
 
 
 def headline(operation: m.Operation) -> Line:
-    """Returns what was requested, and by whom."""
+    """Return the line that says which change was requested, and by whom."""
     verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
     way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return line(span(verb, "strong"), " ", span(way, "name"), span(f"  by {operation.who}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """Returns the outcome and its consequences. Without a report from the node it is unknown."""
+    """Return the outcome and its consequences. Without a report from the node, the outcome is unknown."""
     if operation.outcome is None and not fresh:
         return [
             line(span("The outcome is unknown: the node does not answer; it is read again on reconnection.", "bad"))
@@ -71,13 +71,15 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
         left = operation.probation_until - node_now
         if left > 0:
             lines.append(
-                line(span(f"  Unless it is committed, the node goes back by itself in {countdown(left)}.", "warn"))
+                line(
+                    span(f"  Unless the release is committed, the node reverts by itself in {countdown(left)}.", "warn")
+                )
             )
     return lines
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
-    """Returns the phases that the node has reported, one short line each."""
+    """Return the phases that the node has reported, one short line each."""
     if not operation.steps:
         return [line(span("No phase reported yet.", "muted"))]
     width = max(len(step.phase) for step in operation.steps)
@@ -98,10 +100,10 @@ def _phase(step: m.OperationStep, operation: m.Operation, node_now: float, width
 
 
 def result_counts(operation: m.Operation) -> Line:
-    """Returns the number of results per outcome."""
+    """Return the number of results per outcome."""
     results = operation.results
     if not results:
-        empty = "No process was touched." if operation.ended is not None else "No result has been reported yet."
+        empty = "No process was affected." if operation.ended is not None else "No result has been reported yet."
         return line(span(empty, "muted"))
     number = max(operation.touched, len(results))
     spans: list[Span] = [span(plural(number, "process", "processes"), "strong")]

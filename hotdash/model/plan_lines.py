@@ -15,46 +15,46 @@ _ACTIONS: dict[str, tuple[str, Tone]] = {
     "suspend": ("suspended, new code, same state", "warn"),
     "migrate": ("suspended, state through code_change", "warn"),
     "stop": ("stopped in order", "bad"),
-    "kill": ("killed: its code is purged", "bad"),
+    "kill": ("killed, because its code is purged", "bad"),
 }
 _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
     "added": ("new", "ok"),
-    "replaced": ("another specification from its next start on", "warn"),
-    "removed": ("gone from the specification", "bad"),
-    "left out": ("temporary, and ended already", "muted"),
+    "replaced": ("new specification at its next start", "warn"),
+    "removed": ("no longer in the specification", "bad"),
+    "left out": ("temporary, has already ended", "muted"),
 }
 _MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
 _MAX_LISTED = 12
 
 
 def plan_title(plan: m.Plan) -> str:
-    """Returns the title of the plan."""
+    """Return the title of the plan."""
     verb = "Upgrade" if plan.direction == "up" else "Downgrade"
     return f"{verb} from {plan.from_vsn} to {plan.to_vsn}"
 
 
 def plan_id(plan: m.Plan) -> str:
-    """Returns the plan's id, shortened for display."""
+    """Return the plan's id, shortened for display."""
     return plan.id[:12]
 
 
 def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """Returns the blockers that waiting does not remove."""
+    """Return the blockers that waiting does not remove."""
     return tuple(blocker for blocker in plan.blockers if not blocker.transient)
 
 
 def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """Returns the blockers that may pass by themselves."""
+    """Return the blockers that may pass by themselves."""
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
 def possible(plan: m.Plan) -> bool:
-    """Returns whether the plan can be installed: it changes something and has no hard blockers."""
+    """Return whether the plan can be installed: it changes something and has no hard blockers."""
     return not plan.nothing_to_do and not hard_blockers(plan)
 
 
 def verdict(plan: m.Plan) -> Span:
-    """Returns the verdict on the plan in one sentence."""
+    """Return the verdict on the plan in one sentence."""
     if plan.nothing_to_do:
         return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
@@ -63,11 +63,11 @@ def verdict(plan: m.Plan) -> Span:
         return span("Possible, but not everything could be rehearsed: it needs explicit consent.", "warn")
     if plan.blockers:
         return span("Possible once the blockers below have passed.", "warn")
-    return span("Possible. Nothing has been touched yet.", "ok")
+    return span("Possible. Nothing has been changed yet.", "ok")
 
 
 def summary(plan: m.Plan) -> list[Line]:
-    """Returns the effects of the plan in a few lines, for a dialog."""
+    """Return the effects of the plan in a few lines, for a dialog."""
     lines = [
         line(
             span(plural(len(plan.modules), "module"), "strong"),
@@ -89,13 +89,13 @@ def summary(plan: m.Plan) -> list[Line]:
         number = plural(unrehearsed_count(plan), "process", "processes")
         lines.append(line(span(f"{number} can't be rehearsed: the result is only known after the install.", "bad")))
     lines += [line(span(text, "bad")) for text in plan.irreversible]
-    back = "It can be rolled back by its own way down." if plan.way_back else "The only way back is a restart."
+    back = "A rollback is possible without a restart." if plan.way_back else "A rollback needs a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))
     return lines
 
 
 def plan_lines(plan: m.Plan) -> list[Line]:
-    """Returns the whole plan by section, without the empty ones."""
+    """Return the whole plan by section, without the empty ones."""
     lines: list[Line] = [(verdict(plan),)]
     lines += _blockers(plan)
     if plan.nothing_to_do:
@@ -107,16 +107,14 @@ def plan_lines(plan: m.Plan) -> list[Line]:
     if plan.rehearsal is not None and (plan.rehearsal.processes or plan.rehearsal.calls):
         lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
-    lines += _section(
-        "What a failed install can't put back", [line("  ", span(one, "bad")) for one in plan.irreversible]
-    )
+    lines += _section("Not put back if the install fails", [line("  ", span(one, "bad")) for one in plan.irreversible])
     lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
     back = (
-        span("Its own way down is planned: a rollback or a missed commit runs it.", "ok")
+        span("Possible without a restart. It also runs by itself if the commit is missed.", "ok")
         if plan.way_back
-        else span("None. The only way back is a restart into the permanent release.", "bad")
+        else span("Only possible by a restart into the permanent release.", "bad")
     )
-    lines += _section("Way back", [(Span("  "), back)])
+    lines += _section("Rollback", [(Span("  "), back)])
     lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
     return lines
 
@@ -152,7 +150,7 @@ def _module(module: m.PlannedModule, plan: m.Plan) -> Line:
 
 def _processes(plan: m.Plan) -> list[Line]:
     if not plan.processes:
-        return [line(span("  None is touched.", "muted"))]
+        return [line(span("  No processes are affected.", "muted"))]
     lines: list[Line] = []
     for action, (words, tone) in _ACTIONS.items():
         touched = [process for process in plan.processes if process.action == action]
@@ -198,8 +196,8 @@ def _pause(plan: m.Plan) -> str:
 
 
 def _instructions(plan: m.Plan) -> list[Line]:
-    exception = ", except the irreversible" if plan.irreversible else ""
-    meaning = span(f"  a failure above aborts, one below is put back{exception}", "muted")
+    exception = ", except for irreversible calls" if plan.irreversible else ""
+    meaning = span(f"  a failure above aborts, a failure below puts the install back{exception}", "muted")
     bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), meaning)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):

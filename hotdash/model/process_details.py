@@ -18,21 +18,21 @@ _STATUS: dict[str, tuple[str, Tone]] = {
 }
 _HASH = re.compile(r"[0-9a-f]{12,}")
 MAILBOX_WARNING_LENGTH = 100
-"""Mailbox length from which the number is shown as a warning."""
+"""From this mailbox length on, the number is shown as a warning."""
 
 
 def status_mark(process: m.ProcessSummary) -> Span:
-    """Returns one character for the status of a process."""
+    """Return one character for the status of a process."""
     return Span(*_STATUS[process.status])
 
 
 def status_words(process: m.ProcessSummary) -> Span:
-    """Returns the status of a process in a word."""
+    """Return the status of a process in a word."""
     return Span(process.status, _STATUS[process.status][1])
 
 
 def kind_words(process: m.ProcessSummary) -> Span:
-    """Returns a state machine's state, a supervisor's strategy, or else the kind of the process."""
+    """Return a state machine's state, a supervisor's strategy, or else the kind of the process."""
     if process.state_name is not None:
         return span(process.state_name, "strong")
     if process.kind == "supervisor":
@@ -41,14 +41,14 @@ def kind_words(process: m.ProcessSummary) -> Span:
 
 
 def mailbox_words(process: m.ProcessSummary) -> Span:
-    """Returns the number of waiting messages; empty for none."""
+    """Return the number of waiting messages; empty for none."""
     if not process.mailbox:
         return Span("")
     return Span(count(process.mailbox), "warn" if process.mailbox >= MAILBOX_WARNING_LENGTH else "plain")
 
 
 def process_lines(process: m.ProcessSummary, node_now: float) -> list[Line]:
-    """Returns the identity, status, code, mailbox and relations of a process."""
+    """Return the identity, status, code, mailbox and relations of a process."""
     kind = [span(process.kind)]
     if process.state_name is not None:
         kind += [span(" in state "), span(process.state_name, "strong")]
@@ -93,19 +93,19 @@ def _callback(process: m.ProcessSummary) -> str:
 
 
 def short_vsn(vsn: str) -> str:
-    """Returns a version; the hash of a module's content is shortened to 7 digits."""
+    """Return a version; the hash of a module's content is shortened to 7 digits."""
     return vsn[:7] if _HASH.fullmatch(vsn) else vsn
 
 
 def version(vsn: str, app_vsn: str | None) -> Line:
-    """Returns a module's version; a hash is preceded by the version of its application."""
+    """Return a module's version; a hash is preceded by the version of its application."""
     if app_vsn is None or not _HASH.fullmatch(vsn):
         return (span(vsn, "strong"),)
     return (span(app_vsn, "strong"), span(f" {short_vsn(vsn)}", "muted"))
 
 
 def missing_child_lines(child: m.ChildInfo) -> list[Line]:
-    """Returns the lines of a child specification without a live process."""
+    """Return the lines of a child specification without a live process."""
     words = "is being restarted" if child.status == "restarting" else "is not running"
     return [
         line(span("○ ", "warn"), span(child.child_id, "name"), span(f"  {child.kind}", "muted")),
@@ -114,7 +114,7 @@ def missing_child_lines(child: m.ChildInfo) -> list[Line]:
 
 
 def application_lines(application: m.ApplicationInfo, members: int) -> list[Line]:
-    """Returns the lines of an application with its number of processes."""
+    """Return the lines of an application with its number of processes."""
     return [
         line(span(application.name, "name"), " ", span(application.vsn, "strong"), span("  application", "muted")),
         line(span(plural(members, "process", "processes"), "muted")),

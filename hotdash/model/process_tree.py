@@ -1,7 +1,7 @@
 """The supervision tree of a snapshot, filtered and flattened into rows.
 
 A node's key is its identity; its path is made of names. The selection uses the key, so it never moves to another
-process. Collapsed nodes are stored by path, so they stay collapsed over a restart.
+process. Collapsed nodes are stored by path, so they stay collapsed when a process is restarted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class TreeRow:
 
 
 def build_tree(snapshot: m.Snapshot) -> tuple[TreeNode, ...]:
-    """Returns the applications, then a group of the processes that no application reaches."""
+    """Return the applications, then a group of the processes that belong to no application."""
     return _TreeBuilder(snapshot).roots()
 
 
@@ -97,26 +97,26 @@ class _TreeBuilder:
 
 
 def title_of(process: m.ProcessSummary) -> str:
-    """Returns the registered name of a process, else its child id, else its role, else its module."""
+    """Return the registered name of a process, else its child id, else its role, else its module."""
     if process.kind == "application" and process.name is None:
         return "application master"
     return process.name or process.child_id or process.module
 
 
 def walk(nodes: Sequence[TreeNode]) -> Iterator[TreeNode]:
-    """Yields every node, parents first."""
+    """Yield every node, parents first."""
     for node in nodes:
         yield node
         yield from walk(node.children)
 
 
 def find(nodes: Sequence[TreeNode], key: Key) -> TreeNode | None:
-    """Returns the node with this key, if there is one."""
+    """Return the node with this key, if there is one."""
     return next((node for node in walk(nodes) if node.key == key), None)
 
 
 def filter_tree(nodes: Sequence[TreeNode], wanted: str) -> tuple[TreeNode, ...]:
-    """Returns the nodes that hold every word of `wanted`, marked as matched, with all their ancestors."""
+    """Return the nodes that contain every word of `wanted`, marked as matched, with all their ancestors."""
     words = wanted.lower().split()
     if not words:
         return tuple(nodes)
@@ -142,7 +142,7 @@ def _searched(node: TreeNode) -> str:
 def flatten(
     roots: Sequence[TreeNode], collapsed: frozenset[str] = frozenset(), unfolded: frozenset[str] = frozenset()
 ) -> list[TreeRow]:
-    """Returns the visible rows: collapsed nodes hide their children, and long lists of siblings are folded."""
+    """Return the visible rows: collapsed nodes hide their children, and long lists of siblings are folded."""
     return [row for node in roots for row in _rows(node, "", "", collapsed, unfolded)]
 
 

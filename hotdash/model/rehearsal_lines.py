@@ -15,7 +15,7 @@ _MAX_DIFF_LINES = 8
 
 
 def unrehearsed_count(plan: m.Plan) -> int:
-    """Returns the number of processes whose code_change could not be rehearsed."""
+    """Return the number of processes whose code_change could not be rehearsed."""
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
         return 0
@@ -23,10 +23,10 @@ def unrehearsed_count(plan: m.Plan) -> int:
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
-    """Returns the counts, the processes with a problem, and one process that went well."""
+    """Return the counts, the processes with a problem, and one process without problems as an example."""
     lines = [_verdict(rehearsal)] if rehearsal.processes else []
     if rehearsal.error:
-        lines.append(line(span(f"  It ended early: {rehearsal.error}.", "bad")))
+        lines.append(line(span(f"  The rehearsal ended early: {rehearsal.error}.", "bad")))
     troubled = [one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False]
     for one in troubled[:MAX_LISTED]:
         lines += _problem_lines(one)
@@ -47,14 +47,14 @@ def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
 def _verdict(rehearsal: m.Rehearsal) -> Line:
     tried = plural(rehearsal.reached, "process", "processes")
     whole = tried if rehearsal.reached == rehearsal.processes else f"{rehearsal.reached} of {rehearsal.processes}"
-    spans = [span(f"  {whole} tried on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
+    spans = [span(f"  {whole} rehearsed on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
     counts: list[tuple[int, str, Tone]] = [
         (rehearsal.failed, "would fail", "bad"),
-        (rehearsal.unrehearsed, "can't be tried", "warn"),
-        (rehearsal.not_given_back, "don't return to their state by the way down", "warn"),
+        (rehearsal.unrehearsed, "can't be rehearsed", "warn"),
+        (rehearsal.not_given_back, "are not restored by a downgrade", "warn"),
     ]
     said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
-    return line(*spans, *(said or [span("all went well", "ok")]))
+    return line(*spans, *(said or [span("no problems found", "ok")]))
 
 
 def _problem_lines(one: m.RehearsalResult) -> list[Line]:

@@ -30,24 +30,24 @@ Line = tuple[Span, ...]
 
 
 def sanitize(text: str) -> str:
-    r"""Returns `text` with control and format characters escaped: ESC becomes `\x1b`, a new line `\n`."""
+    r"""Return `text` with control and format characters escaped: ESC becomes `\x1b`, a new line `\n`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
 
 
 def span(text: str, tone: Tone = "plain") -> Span:
-    """Returns a span of sanitized text."""
+    """Return a span of sanitized text."""
     return Span(sanitize(text), tone)
 
 
 def line(*parts: str | Span) -> Line:
-    """Returns a line of spans; a bare string is in the plain tone."""
+    """Return a line of spans; a bare string is in the plain tone."""
     return tuple(span(part) if isinstance(part, str) else part for part in parts)
 
 
 def text_of(spans: Line) -> str:
-    """Returns the characters of a line."""
+    """Return the characters of a line."""
     return "".join(span.text for span in spans)
 
 
@@ -56,12 +56,12 @@ def _escaped(character: str) -> str:
 
 
 def width_of(spans: Line) -> int:
-    """Returns the width of a line in cells."""
+    """Return the width of a line in cells."""
     return sum(cell_len(span.text) for span in spans)
 
 
 def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
-    """Returns a line folded at words to at most `width` cells.
+    """Return a line folded at words to at most `width` cells.
 
     Continuation lines start at the column `hang`, or two cells deeper than the line itself.
     """
@@ -83,7 +83,7 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
 
 
 def _words(spans: Line, longest: int) -> Iterator[Line]:
-    """Yields each word with the blanks before it, in pieces when it is longer than `longest` cells.
+    """Yield each word with the blanks before it, in pieces when it is longer than `longest` cells.
 
     A word may extend over several spans; a no-break space does not end it.
     """

@@ -20,7 +20,7 @@ class Change:
 
 
 def diff(before: Term, after: Term) -> tuple[Change, ...]:
-    """Returns the differences, each at the deepest path possible, in the order of the newer state."""
+    """Return the differences, each at the deepest path possible, in the order of the newer state."""
     return tuple(_changes((), before, after))
 
 
@@ -44,12 +44,12 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Returns whether a value is described by its parts; an empty container has none."""
+    """Return whether a value has parts that describe it; an empty container has none."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 
 def _parts(term: Term) -> dict[str, Term]:
-    """Returns the parts by label; repeated labels (keys with the same short form) are numbered."""
+    """Return the parts by label; repeated labels (keys with the same short form) are numbered."""
     parts: dict[str, Term] = {}
     for label, part in term.items:
         unique, number = label, 2

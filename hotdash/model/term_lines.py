@@ -19,7 +19,7 @@ _MARKS: dict[str, Span] = {
 
 
 def term_lines(term: Term, changed: frozenset[tuple[str, ...]] = frozenset()) -> list[Line]:
-    """Returns the whole value, a line for each part; the parts at the paths of `changed` are highlighted."""
+    """Return the whole value, a line for each part; the parts at the paths of `changed` are highlighted."""
     return list(_lines(term, None, (), changed))
 
 
@@ -40,15 +40,15 @@ def _lines(term: Term, label: str | None, path: tuple[str, ...], changed: frozen
 
 
 def _type_is_obvious(term: Term) -> bool:
-    """Returns whether the short form of a value implies its type."""
+    """Return whether the short form of a value implies its type."""
     return term.type in ("int", "str", "bool", "NoneType", "float") or not term.text
 
 
 def diff_lines(before: Term, after: Term) -> list[Line]:
-    """Returns the added, removed and changed parts, or one line that there is no difference."""
+    """Return the added, removed and changed parts, or one line that says that there is no difference."""
     changes = diff(before, after)
     if not changes:
-        return [line(span("No difference: the state after is the state before.", "muted"))]
+        return [line(span("No difference: the state has not changed.", "muted"))]
     width = max(len(_path(change)) for change in changes)
     return [_change_line(change, min(width, 24)) for change in changes]
 

@@ -8,7 +8,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def age(seconds: float) -> str:
-    """Returns a time span in whole units: `4 s`, `3 min`, `2 h 05`, `6 d`."""
+    """Return a time span in whole units: `4 s`, `3 min`, `2 h 05`, `6 d`."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -20,13 +20,13 @@ def age(seconds: float) -> str:
 
 
 def countdown(seconds: float) -> str:
-    """Returns the time left until a deadline: `9:31`."""
+    """Return the time left until a deadline: `9:31`."""
     whole = max(0, int(seconds))
     return f"{whole // 60}:{whole % 60:02}"
 
 
 def duration(seconds: float) -> str:
-    """Returns a measured duration: `84 µs`, `4.1 ms`, `340 ms`, `2.4 s`, `3 min`."""
+    """Return a measured duration: `84 µs`, `4.1 ms`, `340 ms`, `2.4 s`, `3 min`."""
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 0.01:
@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Returns a number of bytes with two or three digits: `48 MB`, `1.2 GB`."""
+    """Return a number of bytes with two or three digits: `48 MB`, `1.2 GB`."""
     for unit in _UNITS:
         if number < 1000 or unit == _UNITS[-1]:
             return f"{number:.1f} {unit}" if number < 10 and unit != "B" else f"{number:.0f} {unit}"
@@ -48,7 +48,7 @@ def size(number: float) -> str:
 
 
 def count(number: float) -> str:
-    """Returns a count: `7`, `930`, `12.4 k`, `1.2 M`."""
+    """Return a count: `7`, `930`, `12.4 k`, `1.2 M`."""
     for unit in ("", " k", " M"):
         if number < 1000 or unit == " M":
             return f"{number:.0f}{unit}" if not unit or number >= 100 else f"{number:.1f}{unit}"
@@ -57,17 +57,17 @@ def count(number: float) -> str:
 
 
 def clock(at: float) -> str:
-    """Returns the local time of day of a Unix time: `21:04:33`."""
+    """Return the local time of day of a Unix time: `21:04:33`."""
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
 def moment(at: float, now: float) -> str:
-    """Returns a time of day, with its date unless that is today."""
+    """Return a time of day, with its date unless that is today."""
     here, then = time.localtime(now), time.localtime(at)
     same_day = (here.tm_year, here.tm_yday) == (then.tm_year, then.tm_yday)
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", then)
 
 
 def plural(number: int, thing: str, things: str | None = None) -> str:
-    """Returns a number with its noun: `1 process`, `3 processes`."""
+    """Return a number with its noun: `1 process`, `3 processes`."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -15,8 +15,8 @@ ARMED_SECONDS = 15 * 60.0
 class DashboardState:
     """The state of the dashboard itself.
 
-    `busy` says what it is waiting for, `cost` is its CPU and memory use, `page` is the URL of the page that the node
-    serves.
+    `busy` is a sentence about the work that it waits for, `cost` is its CPU and memory use, `page` is the URL of the
+    page that the node serves.
     """
 
     view: str = "overview"
@@ -28,7 +28,7 @@ class DashboardState:
     keymap: dict[str, str] = field(default_factory=dict)
 
     def armed(self, now: float) -> bool:
-        """Returns whether the operator's actions are allowed."""
+        """Return whether the operator's actions are allowed."""
         return self.armed_until is not None and now < self.armed_until
 
 
@@ -42,12 +42,12 @@ class ViewState:
 
     @property
     def armed(self) -> bool:
-        """Returns whether the operator's actions are allowed."""
+        """Return whether the operator's actions are allowed."""
         return self.dashboard.armed(self.now)
 
     @property
     def fresh(self) -> bool:
-        """Whether the screen shows the present."""
+        """Whether the displayed data is current."""
         return self.node.fresh(self.now)
 
     @property

@@ -17,12 +17,12 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 @dataclass(frozen=True, slots=True)
 class VitalsHistory:
-    """The newest vitals, oldest first, at most `KEPT`."""
+    """The newest vitals, oldest first, at most `MAX_VITALS`."""
 
     samples: tuple[Vitals, ...] = ()
 
     def add(self, vitals: Vitals) -> VitalsHistory:
-        """Returns the history with one more sample; the same moment is not counted twice."""
+        """Return the history with one more sample; a sample of the same time is not added twice."""
         if self.samples and vitals.at <= self.samples[-1].at:
             return self
         return VitalsHistory((*self.samples[-MAX_VITALS + 1 :], vitals))
@@ -30,15 +30,15 @@ class VitalsHistory:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One of the vitals: its title, its format, and the value from which it is shown as a warning."""
+    """One of the vitals: its title, its field, and the value from which on it is shown as a warning."""
 
     title: str
     field: str
     min_range: float
-    """The least range that fills the sparkline, so noise stays low."""
+    """The smallest range that fills the sparkline, so that noise stays low."""
     warn: float = float("inf")
     from_minimum: bool = False
-    """Whether the sparkline starts at the least value instead of zero."""
+    """Whether the sparkline starts at the lowest value instead of zero."""
 
     def value(self, vitals: Vitals) -> float:
         return float(getattr(vitals, self.field))
@@ -76,7 +76,7 @@ GAUGES = (
 
 
 def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, from_minimum: bool = False) -> str:
-    """Returns the newest `width` values as bars, right aligned, scaled to their range or to `min_range`."""
+    """Return the newest `width` values as bars, right aligned, scaled to their range or to `min_range`."""
     newest = values[-width:] if width > 0 else []
     lowest = min(newest, default=0.0) if from_minimum else 0.0
     top = max((*(value - lowest for value in newest), min_range))
@@ -85,7 +85,7 @@ def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, fr
 
 
 def gauge_lines(history: VitalsHistory, cells: int, cell_width: int) -> tuple[Line, Line]:
-    """Returns two lines, readings above sparklines, for the first `cells` gauges."""
+    """Return two lines, readings above sparklines, for the first `cells` gauges."""
     if not history.samples:
         return ((Span("no vitals yet", "muted"),), ())
     newest = history.samples[-1]

@@ -30,7 +30,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The content of a dialog. It is fixed before the dialog opens, so the target can't change under it.
+    """The content of a dialog. It is fixed before the dialog opens, so the target can't change while it is open.
 
     The operator has to type `typed` before the button `verb` is enabled. `wait`, in seconds, and `reason` are the
     initial values of two fields, each absent if None. `command_line` returns the equivalent command line.
@@ -47,7 +47,7 @@ class Question:
 
 
 class ConfirmDialog(ModalScreen[Answer | None]):
-    """Shows a Question; returns an Answer, or None when cancelled."""
+    """The dialog of a Question; its result is an Answer, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
@@ -104,7 +104,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         self.query_one("#typed" if self._question.typed is not None else "#cancel").focus()
 
     def _answer(self) -> Answer | None:
-        """Returns the values of the fields; None while one is invalid."""
+        """Return the values of the fields; None while one is invalid."""
         fields = {field.id: field.value.strip() for field in self.query(Input)}
         try:
             wait = float(fields.get("wait") or 0)
@@ -113,7 +113,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         return Answer(wait, fields.get("reason") or None) if 0 <= wait < math.inf else None
 
     def _typed_correctly(self) -> bool:
-        """Returns whether the required text is typed."""
+        """Return whether the required text is typed."""
         typed = self._question.typed
         return typed is None or self.query_one("#typed", Input).value.strip() == typed
 
@@ -128,7 +128,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
 
     @on(Input.Submitted)
     def _focus_button(self) -> None:
-        """Enter in a field only focuses the button; confirming needs another enter."""
+        """Focus the button on enter in a field; the operator confirms with another enter."""
         if not self.query_one("#do").disabled:
             self.query_one("#do").focus()
 

@@ -65,7 +65,7 @@ class HelpDialog(ModalScreen[None]):
 
 
 def help_lines(keymap: dict[str, str]) -> list[Line]:
-    """Returns the whole registry by group."""
+    """Return the whole registry by group."""
     lines: list[Line] = []
     for group in dict.fromkeys(action.group for action in ACTIONS):
         lines += [line(span(group, "strong"))]

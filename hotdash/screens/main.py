@@ -117,7 +117,7 @@ class MainScreen(NodeScreen):
         self.clear_filter()
 
     def clear_filter(self) -> bool:
-        """Show everything again; returns whether there was a filter or an open field."""
+        """Show everything again; return whether there was a filter or an open field."""
         field = self.query_one("#filter", Input)
         if not field.has_class("-shown"):
             return False

@@ -48,7 +48,7 @@ def _completed(value: str) -> str | None:
 
 
 class StageDialog(ModalScreen[m.ReleaseInfo | None]):
-    """Returns the release that the node has verified and unpacked, or None when cancelled."""
+    """The upload dialog; its result is the verified and unpacked release, or None when cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "cancel", "Cancel")]
 
@@ -94,7 +94,7 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
                 yield Button("Upload", id="do", variant="primary", flat=True)
 
     def on_mount(self) -> None:
-        about = "The node verifies and unpacks it. Nothing that runs is touched."
+        about = "The node verifies and unpacks it. The running code is not changed."
         self.query_one("#about", StaticLines).show([line("To ", span(self._node, "name"), span(f". {about}"))])
         self.query_one(ProgressBar).display = False
         self._changed()

@@ -25,11 +25,11 @@ class View(Vertical):
         raise NotImplementedError
 
     def selected(self) -> Selection:
-        """Returns the selection that an action would apply to."""
+        """Return the selection that an action would apply to."""
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """Returns the data to read from the node while this is open."""
+        """Return the data to read from the node while this is open."""
         return DataNeeds(snapshots=False)
 
 
@@ -49,7 +49,7 @@ class NodeScreen(Screen[None]):
         yield KeyBar()
 
     def body(self) -> ComposeResult:
-        """Yields the widgets between header and keys."""
+        """Yield the widgets between header and keys."""
         raise NotImplementedError
 
     def show(self, view_state: ViewState) -> None:
@@ -64,9 +64,9 @@ class NodeScreen(Screen[None]):
         raise NotImplementedError
 
     def selected(self) -> Selection:
-        """Returns the selection that an action would apply to."""
+        """Return the selection that an action would apply to."""
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """Returns the data to read from the node while this is open."""
+        """Return the data to read from the node while this is open."""
         return DataNeeds(snapshots=False)

@@ -39,7 +39,7 @@ class Events(View):
         if kept:
             lines = [_line(event, view_state.now) for event in kept]
         else:
-            lines = [line(span("Nothing matches the filter." if log else "Nothing has happened yet.", "muted"))]
+            lines = [line(span("Nothing matches the filter." if log else "There are no events yet.", "muted"))]
         self.query_one(ScrollingLines).show(lines)
 
 

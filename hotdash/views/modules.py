@@ -131,7 +131,7 @@ def _module_lines(module: m.ModuleInfo, names: dict[int, str], node_now: float) 
         line(span("old ", "muted"), span(module.old_vsn, "warn"), span(f"  from {module.old_path or '?'}", "muted"))
     )
     if not module.old_pids:
-        return [*lines, line(span("Drained: no process runs it.", "ok"))]
+        return [*lines, line(span("Drained: no process runs the old version.", "ok"))]
     processes = [
         part for pid in module.old_pids for part in (span(names.get(pid, "?"), "name"), span(f" <{pid}>  ", "muted"))
     ]

@@ -133,7 +133,7 @@ class Overview(View):
 
     def __init__(self) -> None:
         super().__init__(id="overview")
-        self.processes = ProcessTree()  # stored, not queried: it may be used before mounting and after removal
+        self.processes = ProcessTree()  # stored, because a query fails before mounting and after removal
         self._view_state: ViewState | None = None
         self._roots: tuple[TreeNode, ...] = ()
         self._cursor_placed = False
@@ -166,7 +166,7 @@ class Overview(View):
             self._place_cursor(tree)
 
     def _place_cursor(self, tree: ProcessTree) -> None:
-        """Select the first worker of the application started last, once: its state is of most interest."""
+        """Select, once, the first worker of the application started last, because its state is the most interesting."""
         self._cursor_placed = True
         newest_first = reversed(self._roots)
         workers = (node for node in walk(list(newest_first)) if node.process and node.process.kind in _WORKERS)
@@ -202,11 +202,11 @@ class Overview(View):
         )
         snapshot = view_state.node.snapshot
         earlier = snapshot is not None and snapshot.info.boot_id != key.boot_id
-        how = "ended with the node's earlier boot" if earlier else "is gone"
+        how = "ended with the node's earlier boot" if earlier else "has ended"
         facts = [line(span(f"✖ {name} <{key.pid}> {how}.", "bad"))]
         after = [node for node in walk(self._roots) if node.process is not None and node.title == name]
         if len(after) == 1 and after[0].process is not None:
-            facts.append(line(span("In its place runs ", "muted"), span(f"<{after[0].process.pid}>", "name"), "."))
+            facts.append(line(span("Its successor is ", "muted"), span(f"<{after[0].process.pid}>", "name"), "."))
         return facts, self._last_state_lines(view_state, key)
 
     def _last_state_lines(self, view_state: ViewState, key: ProcessKey) -> list[Line]:
@@ -244,7 +244,7 @@ class Overview(View):
             self._show_process()
 
     def on_table_row_chosen(self) -> None:
-        """Enter focuses the state of a process, and opens or closes any other row."""
+        """Focus the state of a process, or open or close any other row."""
         if isinstance(self.processes.key, ProcessKey):
             self.query_one("#state", ScrollingLines).focus()
         else:

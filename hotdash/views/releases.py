@@ -19,7 +19,7 @@ _COLUMNS = (
     Column("", min_width=1, max_width=1),
     Column("release", min_width=14, max_width=40, grow=True),
     Column("status", min_width=9, max_width=30),
-    Column("can go", max_width=16, drop_order=1),
+    Column("from here", max_width=16, drop_order=1),
     Column("applications", max_width=40, drop_order=3),
     Column("staged", max_width=16, drop_order=2, align_right=True),
 )
@@ -70,7 +70,7 @@ class Releases(View):
         self._show_release()
 
     async def on_table_row_chosen(self) -> None:
-        """Enter makes the plan."""
+        """Make the plan."""
         await self.run_action("app.act('plan')")
 
     def selected(self) -> Selection:
@@ -95,16 +95,16 @@ def _cells(release: m.ReleaseInfo, view_state: ViewState) -> tuple[Line, ...]:
         (Span("▶", "ok") if _runs(release, view_state) else Span(" "),),
         (span(release.name, "name"), Span(" "), span(release.vsn, "strong")),
         status,
-        (span(_ways(release, view_state)),),
+        (span(_directions(release, view_state)),),
         (span(apps, "muted"),),
         (span(moment(release.staged, view_state.now), "muted"),),
     )
 
 
-def _ways(release: m.ReleaseInfo, view_state: ViewState) -> str:
+def _directions(release: m.ReleaseInfo, view_state: ViewState) -> str:
     if _runs(release, view_state):
         return "runs"
-    return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no way"
+    return " ".join(word for word, there in (("up", release.up), ("down", release.down)) if there) or "no path"
 
 
 def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
@@ -124,7 +124,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:
-    """Returns the health of the release on probation."""
+    """Return the health of the release on probation."""
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
@@ -133,7 +133,7 @@ def _health_lines(health: m.Health | None) -> list[Line]:
 
 
 def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
-    """Returns the actions on the selected release, with their keys."""
+    """Return the actions on the selected release, with their keys."""
     keymap = view_state.dashboard.keymap
 
     def key(action_id: str) -> Span:
@@ -142,7 +142,11 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     if release.probation_until is not None:
         left = release.probation_until - view_state.node_now
         return [
-            line(span(f"On probation: the node goes back by itself in {age(left)} unless it is committed.", "warn")),
+            line(
+                span(
+                    f"On probation: the node reverts by itself in {age(left)} unless the release is committed.", "warn"
+                )
+            ),
             *_health_lines(release.health),
             line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now."),
         ]
@@ -157,10 +161,10 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             return [first]
         return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
     if not (release.up or release.down):
-        warning = f"There is no way from the running release to this one; {key_of('plan', keymap)} shows why."
+        warning = f"There is no path from the running release to this one; {key_of('plan', keymap)} shows why."
         return [line(span(warning, "warn"))]
     verb = "upgrade" if release.up else "downgrade"
     return [
-        line(key("plan"), " shows what it would do to every module and process; nothing is touched."),
+        line(key("plan"), " shows what this release would do to every module and process; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),
     ]

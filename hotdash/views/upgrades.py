@@ -104,7 +104,7 @@ class OperationPanel(Vertical):
         self._show_difference()
 
     def on_table_row_chosen(self, chosen: Table.RowChosen) -> None:
-        """Enter focuses the difference."""
+        """Focus the difference."""
         chosen.stop()
         self.query_one("#difference", ScrollingLines).focus()
 
@@ -171,7 +171,7 @@ class Upgrades(View):
         self._show_operation()
 
     async def on_table_row_chosen(self) -> None:
-        """Enter opens the operation on its own screen."""
+        """Open the operation on a separate screen."""
         await self.run_action("app.open_operation")
 
     def selected(self) -> Selection:

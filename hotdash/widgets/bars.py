@@ -66,7 +66,7 @@ class Tabs(ClickableBar):
 
 
 def _badge(view: str, view_state: ViewState) -> str:
-    """Returns the badge of a view with something to look at."""
+    """Return the badge of a view that needs attention; an empty string for the others."""
     if view == "modules" and view_state.node.draining():
         return f"{len(view_state.node.draining())} old"
     if view == "upgrades" and view_state.node.unfinished():
@@ -75,7 +75,7 @@ def _badge(view: str, view_state: ViewState) -> str:
 
 
 class Notice(Widget):
-    """The most urgent sentence; takes no line without one."""
+    """The most urgent sentence; hidden if there is none."""
 
     DEFAULT_CSS = """
     Notice {
@@ -161,7 +161,7 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Returns the keys that fit: the last ones are dropped first, help never, as it lists the others."""
+        """Return the keys that fit. The last keys are dropped first, but never help, which lists the others."""
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]

@@ -15,7 +15,7 @@ from .painting import content
 
 
 class Header(Widget):
-    """Node, release and status on the left; connection, rights and own cost on the right. Red while armed."""
+    """Node, release and status on the left; connection, rights and the dashboard's cost on the right. Red while armed."""
 
     DEFAULT_CSS = """
     Header {
@@ -41,7 +41,7 @@ class Header(Widget):
 
 
 def left_part(view_state: ViewState) -> Line:
-    """Returns node, release and status."""
+    """Return node, release and status."""
     snapshot = view_state.node.snapshot
     name = span(view_state.node.name, "strong")
     if snapshot is None:
@@ -53,7 +53,7 @@ def left_part(view_state: ViewState) -> Line:
 
 
 def release_status(view_state: ViewState) -> Line:
-    """Returns the status of the running release, with the time left on probation."""
+    """Return the status of the running release, with the time left on probation."""
     running = view_state.node.running()
     if running is None:
         return ()
@@ -71,7 +71,7 @@ def release_status(view_state: ViewState) -> Line:
 
 
 def right_part(view_state: ViewState, *, wide: bool) -> Line:
-    """Returns connection and rights; if `wide`, also the dashboard's CPU and memory use."""
+    """Return connection and rights; if `wide`, also the dashboard's CPU and memory use."""
     words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
     spans = [span(words, tone), Span("  ")]
     if wide and view_state.dashboard.cost:

@@ -25,7 +25,7 @@ _STYLES: dict[Tone, str] = {
 
 
 def content(*lines: Line) -> Content:
-    """Returns lines as Textual content, never parsed as markup."""
+    """Return lines as Textual content, never parsed as markup."""
     return Content("\n").join(Content.assemble(*((span.text, _STYLES[span.tone]) for span in line)) for line in lines)
 
 
@@ -50,7 +50,7 @@ class LineScrollView(ScrollView, can_focus=True):
     """
 
     def paint(self, line: Line, width: int, background: Style) -> list[Segment]:
-        """Returns the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""
+        """Return the line in exactly `width` cells on `background`; a longer line ends in an ellipsis."""
         segments: list[Segment] = []
         left = width
         for span in line:
@@ -65,7 +65,7 @@ class LineScrollView(ScrollView, can_focus=True):
         return segments
 
     def strip(self, line: Line, width: int, background: Style) -> Strip:
-        """Returns the line as a strip for Textual."""
+        """Return the line as a strip for Textual."""
         return Strip(self.paint(line, width, background), width)
 
     def _tone(self, tone: Tone) -> Style:

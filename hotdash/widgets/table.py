@@ -1,7 +1,8 @@
 """A table, or a tree, whose cursor follows the key of a row and not its position.
 
-Only visible rows are drawn, so their number does not matter. When a refresh moves the selected row, the cursor moves
-with it and stays at the same height of the screen. When the row is gone, no row is selected until the cursor moves.
+Only visible rows are drawn, so a table may have any number of rows. When a refresh moves the selected row, the cursor
+moves with it and stays at the same height of the screen. When the row is removed, no row is selected until the cursor
+moves.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _GAP = 2
 class Column:
     """A column as wide as its content, from `min_width` to `max_width` cells.
 
-    Where room is short, columns with a higher `drop_order` are dropped first. A column with `grow` takes the room that
-    is left, up to `max_width` or its content, and is the first to shrink.
+    In a narrow table, columns with a higher `drop_order` are dropped first. A column with `grow` takes the remaining
+    width, up to `max_width` or its content, and is the first to shrink.
     """
 
     title: str
@@ -221,7 +222,7 @@ class Table(LineScrollView):
             self.scroll_to(y=self._cursor_row - height + 1, animate=False, immediate=True)
 
     def action_move(self, by: int) -> None:
-        """Move one row up or down; from a row that is gone, to its former position."""
+        """Move one row up or down; from a removed row, to its former position."""
         if self._rows:
             self._move_cursor(self._cursor_row + (by if self.cursor_on_row else 0))
 
@@ -241,7 +242,7 @@ class Table(LineScrollView):
             self.post_message(self.RowChosen(self, self.key))
 
     def on_click(self, event: events.Click) -> None:
-        """The first click moves the cursor, a click on the cursor chooses."""
+        """Move the cursor to the clicked row; a click on the row under the cursor chooses it."""
         offset = event.get_content_offset(self)
         index = offset.y - 1 + self.scroll_offset.y if offset is not None and offset.y > 0 else -1
         if not 0 <= index < len(self._rows):

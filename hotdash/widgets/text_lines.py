@@ -15,7 +15,7 @@ from .painting import LineScrollView
 
 
 class ScrollingLines(LineScrollView):
-    """Scrolling text with folded lines. With `tail`, it follows new lines while scrolled to the end.
+    """Scrolling text with folded lines. If `tail`, it follows new lines while scrolled to the end.
 
     `hang` is the column of the continuation lines.
     """

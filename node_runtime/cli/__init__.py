@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the `node-runtime` command. The import is late because a node's own process imports this package, too."""
+    """Run the `node-runtime` command. The import is late because the node's OS process imports this package, too."""
     from .commands import run
 
     run(arguments)

@@ -1,6 +1,6 @@
 """The node's event loop: node.toml chooses it, and uvloop is available if the release contains it.
 
-The loop runs as long as the node, even if code in it tries to end it.
+The loop runs until the node ends, even if code on the loop tries to end it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the loop and return its result, even if other code tries to end the loop.
 
     asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`. Here
-    a process that does so crashes. If code outside of all processes does so, it is logged and the loop goes on.
+    a process that does so crashes. If code outside of all processes does so, this is logged and the loop continues.
     """
     main_task = loop.create_task(main)
     while True:
@@ -47,7 +47,7 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
             if main_task.done() or loop.is_closed():
                 raise
             logger.error(
-                "asyncio code outside of all processes tried to end the event loop, which goes on: %s: %s",
+                "asyncio code outside of all processes tried to end the event loop, which continues: %s: %s",
                 type(error).__name__,
                 error,
                 exc_info=error,

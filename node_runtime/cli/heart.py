@@ -16,9 +16,9 @@ Ending = Literal["stopped", "restart", "failed"]
 
 
 class Heart:
-    """Writes lines to `descriptor`, or none if that is None, as for a node without a parent.
+    """Writes reports to the parent through the pipe `descriptor`, or nothing if that is None.
 
-    `on_orphaned` is called once when the parent has ended: nothing would boot this node again.
+    `on_orphaned` is called once when the parent has ended, because then nothing would boot this node again.
     """
 
     def __init__(self, descriptor: int | None, on_orphaned: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class Heart:
             os.set_blocking(descriptor, False)
 
     async def beat(self, silence_limit: float) -> None:
-        """Send heartbeats for ever. The event loop counts as stuck after `silence_limit` seconds without one."""
+        """Send heartbeats for ever. The parent kills the node after `silence_limit` seconds without one."""
         self._write(f"heart {silence_limit:g}")
         while True:
             self._write("beat")

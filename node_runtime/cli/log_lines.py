@@ -20,7 +20,7 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one record; a traceback follows on lines of its own."""
+        """Format one record; a traceback follows on separate lines."""
         record.process_label = _process_label(record)
         return super().format(record)
 

@@ -48,7 +48,7 @@ SIGNALS: Final[dict[int, Ending]] = {
 }
 
 GC_YOUNG_THRESHOLD: Final = 10_000
-"""How many new objects start a garbage collection. A node has many long-lived objects: Python's 700 is too few."""
+"""New objects that start a garbage collection. Python's default of 700 is too low for many long-lived objects."""
 
 RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
@@ -62,9 +62,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class Node:
-    """One life of the node in `directory` with release `vsn`.
+    """One run of the node in `directory` with release `vsn`.
 
-    `fallback_reason` says why this release boots although another one is permanent; `last` how the last life ended.
+    `fallback_reason` says why this release boots although another one is permanent. `last` is the exit before this
+    boot.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Node:
         self._last = last
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
-        self._heart = Heart(heart, lambda: self._end("stopped", "The parent is gone."))
+        self._heart = Heart(heart, lambda: self._end("stopped", "The parent process has ended."))
         self._handler: ReleaseHandler | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
@@ -92,7 +93,7 @@ class Node:
         return self.vsn if self._handler is None else self._handler.vsn
 
     async def run(self) -> int:
-        """Run until the node is stopped, restarted or fails; returns the exit code."""
+        """Run until the node is stopped, restarted or fails; return the exit code."""
         gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
         for number, ending in SIGNALS.items():
@@ -127,7 +128,7 @@ class Node:
         self._end("failed", f"The node halts: {clause}.")
 
     async def _live(self) -> None:
-        """Start all parts of the node; they stop in the opposite order, however the node ends."""
+        """Start all parts of the node; they stop in the reverse order, however the node ends."""
         configuration = read_configuration(self.directory, self.vsn)
         async with AsyncExitStack() as stack:
             check_loop(configuration.node, self.vsn)
@@ -218,7 +219,7 @@ class Node:
         )
 
     def _publish(self, record: NodeRecord) -> None:
-        """Write the record by which clients find the node. On a full disk, go on serving and try again later."""
+        """Write the record by which clients find the node. On a full disk, continue without it and try again later."""
         try:
             write_record(record)
         except OSError as error:
@@ -270,9 +271,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="node")
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
-    parser.add_argument("--heart", type=int, help="The pipe to the parent.")
+    parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
     parser.add_argument("--because", help="Why the permanent release does not boot; this release replaces it.")
-    parser.add_argument("--after", default="", help="Why the node's last life ended, unless it ended in order.")
+    parser.add_argument("--after", default="", help="Why the node's last run ended, unless it ended in order.")
     parser.add_argument("--during", default="", help="The phase of the operation that ran at that time.")
     parser.add_argument("--blame", action="store_true", help="The node itself caused that end.")
     options = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
 """A self-test at each start: the node connects to its own ports with a random key and must be refused.
 
-A mistake in the keys' setup would silently admit every client; a test at run time detects it more reliably than a code
-review.
+A mistake in the setup of the keys would silently admit every client. A test at run time detects such a mistake more
+reliably than a code review.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class AuditLog:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         size = os.fstat(self._file).st_size
         self._last_line_cut = bool(size) and os.pread(self._file, 1, size - 1) != b"\n"
-        """A crash has cut the last line."""
+        """Whether a crash has truncated the last line."""
 
     def write(self, entry: AuditEntry) -> None:
         """Append `entry` and sync the file. Raises Refused when that fails."""
@@ -41,7 +41,9 @@ class AuditLog:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, size)  # otherwise the next line would continue this partial one
-            raise Refused(f"The audit {self._path} can't be written ({error}), so nothing was done.") from None
+            raise Refused(
+                f"The audit {self._path} can't be written ({error}), so nothing was done; free disk space."
+            ) from None
         self._last_line_cut = False
 
     def newest(self, limit: int) -> tuple[AuditEntry, ...]:

@@ -68,7 +68,7 @@ class Control:
     def start(self) -> tuple[int, int]:
         """Open the sockets and return their ports, of requests and of events.
 
-        Raises Refused when it can't listen there, or when an unknown key is not refused.
+        Raises Refused when the address can't be used, or when the self-test's unknown key is not refused.
         """
         keys = make_keys(self._directory)
         self._sockets = ControlSockets(keys)
@@ -155,7 +155,7 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     if operation.outcome in _NEW_STATUS:
         events.emit("release", escape(f"release {operation.to_vsn} is now {_NEW_STATUS[operation.outcome]}"))
     if operation.kind == "commit":
-        return  # its outcome is the reply to the request, which the audit log has already
+        return  # the audit log already has its outcome, from the reply to the request
     audit.write(
         AuditEntry(
             at=operation.ended,

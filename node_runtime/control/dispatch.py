@@ -55,11 +55,11 @@ class Caller:
 class MethodEntry(Generic[P, R]):
     """One entry of the method table: the handler of `method`, and the thread that runs it.
 
-    `where` is "control" for the control thread, if the handler is quick and safe beside the event loop; "loop" for the
+    `where` is "control" for the control thread, if the handler is quick and thread-safe; "loop" for the
     event loop, where the handler may be async; "slices" for a generator on the event loop, which yields to the loop; or
     "worker" for a thread, if it takes long. If the loop is blocked, `fallback` replies from the control thread; it gets
-    the sentence that says where the loop is blocked. A method with `subject` is audited; one without
-    `audit_required` runs also if the audit log can't be written.
+    a sentence that says where the loop is blocked. A method with `subject` is audited; without `audit_required` it runs
+    even if the audit log can't be written.
     """
 
     method: Method[P, R]
@@ -90,7 +90,7 @@ class Dispatcher:
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="node_runtime.control.worker")
 
     def close(self) -> None:
-        """Start no more work in the worker threads."""
+        """Start no new work in the worker threads."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def take(self, peer: Peer, body: bytes) -> None:
@@ -127,7 +127,7 @@ class Dispatcher:
 
 
 class _PendingRequest:
-    """A request without a reply so far. Everything except the handler runs in the control thread."""
+    """A request that has no reply yet. Everything except the handler runs in the control thread."""
 
     def __init__(self, dispatch: Dispatcher, peer: Peer, caller: Caller, number: int) -> None:
         self._dispatch = dispatch

@@ -14,7 +14,7 @@ from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
 MAX_OPERATION_BYTES: Final = 256 * 1024
-"""The event of a larger operation omits the results."""
+"""The event of a larger operation does not contain its results."""
 
 
 class EventLog:
@@ -50,7 +50,7 @@ class EventLog:
             operation=operation,
         )
         self.seq += 1
-        if kind != "vitals":  # one per second would displace all others
+        if kind != "vitals":  # one per second would displace all other events
             self._kept.append(event)
         self._publish(pack(event))
 

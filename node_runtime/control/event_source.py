@@ -1,7 +1,7 @@
 """Converts process events and log records into the node's events, at a bounded rate.
 
-A node that starts a process for each request has more starts than an operator can read. So a process without a name is
-reported only when it exits abnormally.
+A node that starts a process for each request starts more processes than an operator can read about. So a process
+without a name is reported only when it exits abnormally.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .event_log import EventLog
 BATCH_SECONDS: Final = 0.1
 """The interval in which process events are collected."""
 MAX_EVENTS_PER_BATCH: Final = 10
-"""Process events that are reported one by one; the others are counted."""
+"""Process events of one batch that are reported one by one; the others are only counted."""
 MAX_TEXT_LENGTH: Final = 300
 """Characters of an event's text."""
 
@@ -32,7 +32,7 @@ MAX_TEXT_LENGTH: Final = 300
 class EventSource(logging.Handler):
     """Subscribes to `runtime`'s processes and to all log records of level WARNING and above, until `close`.
 
-    Both arrive from any thread; `later(seconds, task)` and `run(task)` are those of the control sockets.
+    Events and log records arrive in any thread. `run(task)` and `later(seconds, task)` are methods of `ControlSockets`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class EventSource(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Publish one log record."""
         if record.name == "node_runtime.control":
-            return  # an error while publishing would publish itself for ever
+            return  # a log record about publishing would cause another one, endlessly
         try:
             text = _line(record.getMessage())
         except Exception:

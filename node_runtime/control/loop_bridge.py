@@ -19,7 +19,7 @@ LOOP_TIMEOUT_SECONDS: Final = 1.0
 FALLBACK_TIMEOUT_SECONDS: Final = 0.05
 """How long work waits for the loop before its fallback runs in the control thread."""
 MAX_WAITING_REQUESTS: Final = 64
-"""Requests that may wait for the loop."""
+"""Maximum number of requests that wait for the loop."""
 
 _STDLIB: Final = sysconfig.get_path("stdlib")
 _NEXT_SLICE: Final = object()
@@ -29,7 +29,7 @@ ReplyCallback = Callable[[Any, BaseException | None], None]
 
 
 class LoopBridge:
-    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are those of the control sockets.
+    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are methods of `ControlSockets`.
 
     Call `ask` in the control thread; `done(result, error)` is called there once.
     """
@@ -51,8 +51,8 @@ class LoopBridge:
     def ask(self, work: Callable[[], Any], done: ReplyCallback, fallback: Callable[[str], Any] | None = None) -> None:
         """Run `work()`, which may be async, on the loop.
 
-        If the loop doesn't start it in time, it never runs. Then `fallback(sentence)` runs in the control thread, or,
-        without a fallback, the error is Refused. The sentence says where the loop is blocked.
+        If the loop doesn't start the work in time, the work never runs. Instead `fallback(sentence)` runs in the
+        control thread; without a fallback, the error is Refused. The sentence says where the loop is blocked.
         """
         if len(self._waiting) >= MAX_WAITING_REQUESTS:
             done(
@@ -109,9 +109,10 @@ class LoopBridge:
         done: ReplyCallback,
         fallback: Callable[[str], Any] | None = None,
     ) -> None:
-        """Run the generator `work()` on the loop, with other callbacks between its slices, for its return value.
+        """Run the generator `work()` on the loop in slices, and pass its return value to `done`.
 
-        If the loop doesn't start the next slice in time, `fallback(sentence)` replaces the work, as in `ask`.
+        Other callbacks may run between the slices. If the loop does not start the next slice in time,
+        `fallback(sentence)` replaces the work, as in `ask`.
         """
         slices: Generator[None, None, Any] | None = None
 
@@ -134,7 +135,7 @@ class LoopBridge:
         self.ask(next_slice, after, fallback)
 
     def blocked(self) -> str:
-        """Return a sentence with the time for which the loop has not responded, and where it is."""
+        """Return a clause about the blocked loop: since when it has not answered, and in which line it is."""
         now = time.monotonic()
         since = min(list(self._waiting.values()), default=now)
         return f"the event loop has not answered for {now - since:.1f} s, it is in {self._where()}"

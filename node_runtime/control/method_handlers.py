@@ -175,7 +175,7 @@ class MethodHandlers:
     # ------------------------------------------------------------------ reading processes
 
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
-        seq = self._events.seq  # read first: later changes come again as events
+        seq = self._events.seq  # read first: later changes are also sent as events
         runtime_snapshot = yield from self._observer.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 
@@ -241,7 +241,7 @@ class MethodHandlers:
         child = None if table is None else table.by_pid.get(process.pid)
         if supervisor is None or child is None:
             raise Refused(f"{process.title()} has no supervisor that could restart it; to end it, kill it.")
-        if child.spec.restart == "temporary":
+        if child.spec.is_forgotten:
             raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; to end it, kill it.")
         await terminate_child(supervisor.pid, child.spec.id)
         await restart_child(supervisor.pid, child.spec.id)

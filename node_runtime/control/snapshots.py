@@ -1,7 +1,7 @@
 """Snapshots of a node's processes, applications and modules, taken without sending messages to them.
 
-Everything here reads plain attributes, so it may also run in the control thread while the event loop is blocked; then
-`torn` is set and no user code runs.
+This module reads plain attributes only, so its code may also run in the control thread while the event loop is blocked.
+Then `torn` is set and no user code runs.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SnapshotReader:
         self._code = code
 
     def take(self) -> RuntimeSnapshot:
-        """Take a snapshot in one go, in the control thread while the event loop is blocked."""
+        """Take a snapshot without a pause, in the control thread while the event loop is blocked."""
         slices = self.take_in_slices()
         while True:
             try:

@@ -2,8 +2,8 @@
 
 The ROUTER socket receives requests, the XPUB socket sends events; both are CURVE servers. A ZeroMQ socket belongs to
 one thread, so other threads pass it tasks with `run`, which wakes it through a plain socket pair (a ZeroMQ pair would
-need one socket per calling thread). Nothing in this thread may wait for the event loop: it answers while the loop is
-blocked.
+need one socket per calling thread). This thread must never wait for the event loop, because it has to answer while the
+loop is blocked.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .authentication import ZAP_DOMAIN, ZapHandler
 SocketTask: TypeAlias = Callable[[], None]
 
 LINGER_MS: Final = 300
-"""Milliseconds for sending the last replies, such as that to a stop request."""
+"""Milliseconds for sending the last replies, such as the reply to a stop request."""
 MAX_QUEUED_MESSAGES: Final = 1000
 """Messages queued per client; more are dropped, and the client detects the gap."""
 
@@ -104,7 +104,7 @@ class ControlSockets:
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
 
     def reply(self, routing_id: bytes, body: bytes) -> bool:
-        """Send to one client; return False if it is gone or doesn't read."""
+        """Send to one client; return False if the client has disconnected or does not read."""
         try:
             self._router.send_multipart([routing_id, body], zmq.NOBLOCK)
         except zmq.ZMQError as error:
@@ -142,7 +142,7 @@ class ControlSockets:
         return int(server.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
 
     def _wake_up(self) -> None:
-        with suppress(OSError):  # full: the thread is awake already; closed: it has stopped
+        with suppress(OSError):  # full: the thread is already awake; closed: the thread has stopped
             self._wake.send(b"\0")
 
     def _serve(self) -> None:
@@ -160,7 +160,7 @@ class ControlSockets:
             if self._router in ready:
                 self._run_logged(self._receive_request)
             if self._events in ready:
-                self._events.recv()  # a subscription; libzmq sends the welcome when it is received
+                self._events.recv()  # a subscription; libzmq sends the welcome message when it is received
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._run_logged(heapq.heappop(self._timers)[2])
         self._close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_TARBALL_BYTES = 1 << 30
 MAX_OPEN_UPLOADS = 4
 UPLOAD_IDLE_SECONDS = 60.0
-"""How long an upload may go without a chunk; after that the next upload drops it."""
+"""An upload without a new chunk for this long is dropped when the next upload begins."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+@-]{0,127}")
 
 
@@ -51,7 +51,7 @@ class Uploads:
             shutil.rmtree(left)
 
     def begin(self, request: StageBegin) -> str:
-        """Open an upload and return its id. Raises Refused when it is too large or too many are open."""
+        """Open an upload and return its id. Raises Refused if it is too large or too many are open."""
         with self._lock:
             self._drop_idle()
             if not 0 < request.size <= MAX_TARBALL_BYTES:
@@ -74,13 +74,15 @@ class Uploads:
             return upload
 
     def add(self, chunk: StageChunk) -> None:
-        """Append the next chunk. Raises Refused, and drops the upload, when it doesn't fit."""
+        """Append the next chunk. If the chunk does not fit, drops the upload and raises Refused."""
         with self._lock:
             upload = self._find(chunk.upload)
             end = chunk.offset + len(chunk.data)
             if chunk.offset != upload.received or end > upload.size or len(chunk.data) > UPLOAD_CHUNK_BYTES:
                 self._drop(chunk.upload)
-                raise Refused("The chunks of the upload don't fit together; it was dropped, stage the tarball again.")
+                raise Refused(
+                    "The chunks of the upload do not fit together, so it was dropped; stage the tarball again."
+                )
             try:
                 upload.file.write(chunk.data)
             except OSError as error:
@@ -96,7 +98,7 @@ class Uploads:
             return self._open[name].name if name in self._open else f"upload {name}"
 
     def end(self, name: str) -> Path:
-        """Return the complete file, for the caller to `discard`. Raises Refused, and drops it, when it is damaged."""
+        """Return the complete file; the caller discards it. Raises Refused for a damaged file, and drops it."""
         with self._lock:
             upload = self._find(name)
             if upload.received != upload.size or upload.hash.hexdigest() != upload.sha256:

@@ -67,7 +67,7 @@ class VitalsMeter:
             self._rate = max(0.0, (handled - before) / (now - then))
 
     def _loop_lag(self) -> float:
-        """Return how long the loop took to run the last callback; if that is still waiting, how long it has waited."""
+        """Return the delay of the last callback on the loop; if the callback is still waiting, its delay until now."""
         if self._lag_asked_at is not None:
             return time.monotonic() - self._lag_asked_at
         self._lag_asked_at = asked_at = time.monotonic()

@@ -20,12 +20,12 @@ from node_runtime.protocol.messages import Health, HealthVerdict
 from .files.schemas import ProbationSettings
 
 HEALTH_TIMEOUT_SECONDS: Final = 5.0
-"""How long an application's `health` may take."""
+"""Time limit of an application's `health`."""
 CHECK_INTERVAL_SECONDS: Final = 1.0
-"""Between two checks; shorter if the limits are shorter, but at least `MIN_CHECK_INTERVAL_SECONDS`."""
+"""Time between two checks; shorter if the limits are shorter, but at least `MIN_CHECK_INTERVAL_SECONDS`."""
 MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
 BAD_CHECKS_IN_A_ROW: Final = 3
-"""Health is bad after so many successive checks with a late event loop, or with an unhealthy application."""
+"""Health is bad after this many successive checks with a late event loop, or with an unhealthy application."""
 
 HealthAnswer = tuple[bool | None, str]
 
@@ -122,12 +122,12 @@ class HealthMonitor(logging.Handler):
 
 
 def _applications_with_health() -> list[tuple[str, str]]:
-    """Return name and callback class of the running applications that have one."""
+    """Return the name and callback class of each running application that has a callback class."""
     return [(name, one.spec.mod) for name, one in applications().running.items() if one.spec.mod is not None]
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Returns True, False or None (unknown), and a sentence for the last two."""
+    """Call an application's health check. Return True, False or None (unknown), and a sentence for the last two."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:
@@ -145,4 +145,7 @@ async def _ask_application(name: str, mod: str) -> HealthAnswer:
         return None, f"the health of {name} is unknown"
     if answer is True or answer is False:
         return answer, f"{name} reports bad health"
-    return None, f"the health of {name} is unknown: {type(answer).__name__} is neither True, False nor None"
+    return (
+        None,
+        f"the health of {name} is unknown: its health check returned {type(answer).__name__}, not True, False or None",
+    )

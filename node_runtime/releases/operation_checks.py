@@ -1,6 +1,7 @@
 """Checks of operators' requests: each raises `Refused` for an operation that can't begin.
 
-`current` is the running release. A blocker that may pass is no reason to refuse here: it aborts the operation later.
+`current` is the running release. A transient blocker does not refuse the request: if it does not pass in time, it
+aborts the operation later.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ def transition_to(vsn: str, store: ReleaseStore, current: str) -> Transition:
 def check_free(running: Operation | None, removed: str | None) -> None:
     """Refuse while an operation runs, or while the release `removed` is being removed."""
     if removed is not None:
-        raise Refused(f"Release {removed} is being removed; wait until that has ended.")
+        raise Refused(f"Release {removed} is being removed; wait until the removal has ended.")
     if running is not None:
         verb = {"install": "is installing", "revert": "is reverting to", "commit": "is committing"}
         action = f"{running.who} {verb.get(running.kind, 'is booting')} {running.to_vsn}"
         raise Refused(
-            f"{action} (operation {running.id}, {running.phase}); wait until that has ended.",
+            f"{action} (operation {running.id}, {running.phase}); wait until the operation has ended.",
             ExitCode.REFUSED,
             running.id,
         )
 
 
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
-    """Refuse an install of the current release, of a failed one, in the wrong direction, or by a stale plan."""
+    """Refuse an install of the current release, of a failed one, in the wrong direction, or with a stale plan."""
     if request.vsn == current:
         raise Refused(f"{current} is already current.")
     if (failed := store.entry(request.vsn).failed) is not None and not request.again:
@@ -55,7 +56,7 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
 
 
 def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
-    """Refuse to remove the current release, and one that a rollback would install on its way."""
+    """Refuse to remove the current release, and a release on the path of a rollback."""
     if vsn == current:
         raise Refused(f"Release {vsn} is current: install another one first.")
     if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:
@@ -71,6 +72,6 @@ def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     if path is None:
         if (damage := store.catalog.damage(permanent)) is not None:
             raise Refused(damage)
-        transition_to(permanent, store, current)  # raises, with what is missing
-        raise Refused(f"There is no way from {current} to {permanent}.")
+        transition_to(permanent, store, current)  # raises a refusal that names the missing appup entry
+        raise Refused(f"There is no path from {current} to {permanent}.")
     return path

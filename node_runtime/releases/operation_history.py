@@ -1,8 +1,8 @@
 """The history of the node's operations: one line of JSON for each ended operation, and the intent of the running one.
 
-The intent is durable before the first process is held and before the commit record changes. An intent that exists at
-boot, and whose operation has no line, belongs to an operation that the node did not survive: the permanent release
-booted. A commit is reported as done if its release is the permanent one; everything else is reported as "restarted".
+The intent is durable before the first process is held and before the commit record changes. If an intent
+exists at boot and its operation has no line, the node ended during the operation, and the permanent release booted. A
+commit then counts as done if its release is permanent. Any other operation is reported as "restarted".
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ logger = logging.getLogger("node_runtime")
 
 MAX_OPERATIONS = 100
 MAX_HISTORY_BYTES = 8 << 20
-"""Size of the kept operations; above it, the oldest lose their results first."""
-_TAKES_OVER = ("installed", "committed", "reverted", "partly reverted")
+"""Bytes of the stored operations; above this limit, the oldest operations lose their results."""
+_NEW_RELEASE_OUTCOMES = ("installed", "committed", "reverted", "partly reverted")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousExit:
-    """How the node ended before this boot, as reported by its parent; empty after a clean exit, or if unknown.
+    """The node's exit before this boot, as reported by its parent; empty if it was clean or is unknown.
 
-    `phase` is the phase of the operation that was running. `own_fault`: the node was not ended from outside.
+    `phase` is the phase of the operation that was running. `own_fault` is whether the node itself caused the exit.
     """
 
     why: str = ""
@@ -45,8 +45,8 @@ CLEAN_EXIT = PreviousExit()
 class OperationHistory:
     """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory. Its methods block on the disk.
 
-    It is created at boot, by default of release `permanent`; the boot has ended any probation. `last` is how the node
-    ended before. A later line of the same operation replaces the earlier one.
+    It is created at boot, which ends any probation. `booted` is the release that booted, by default `permanent`. `last`
+    is the exit before the boot. A later line of the same operation replaces the earlier one.
     """
 
     def __init__(self, directory: Path, permanent: str, booted: str = "", last: PreviousExit = CLEAN_EXIT) -> None:
@@ -82,14 +82,14 @@ class OperationHistory:
 
     def end(self, operation: Operation) -> None:
         """Keep an ended operation and delete its intent. A new current or permanent release ends earlier probations."""
-        takes_over = operation.outcome in _TAKES_OVER
-        past = [_past(one) for one in self.operations if takes_over and one.probation_until is not None]
+        has_new_release = operation.outcome in _NEW_RELEASE_OUTCOMES
+        past = [_past(one) for one in self.operations if has_new_release and one.probation_until is not None]
         self._keep(*past, operation)
         self._intent.unlink(missing_ok=True)  # it may reappear after a power cut, but then the line exists, too
 
     def _end_probations(self, permanent: str, last: PreviousExit) -> None:
-        """End all probations; an install that was current and not permanent when the node ended is now "restarted"."""
-        ends = [one for one in self.operations if one.outcome in (*_TAKES_OVER, "restarted")]
+        """End all probations. An install that was on probation when the node ended becomes "restarted"."""
+        ends = [one for one in self.operations if one.outcome in (*_NEW_RELEASE_OUTCOMES, "restarted")]
         for one in [one for one in ends if one.probation_until is not None or one is ends[-1]]:
             if one.kind != "install" or one.outcome != "installed" or one.to_vsn == permanent:
                 self._keep(*(() if one.probation_until is None else (_past(one),)))
@@ -101,7 +101,7 @@ class OperationHistory:
             self.lost = one.to_vsn
 
     def _interrupted(self, begun: Operation | None, permanent: str, last: PreviousExit) -> Operation:
-        """Return the end of an operation that the node did not survive; `begun` is None if the intent is unreadable."""
+        """Return the interrupted operation as an ended one; `begun` is None if the intent is unreadable."""
         now = time.time()
         if begun is None:
             begun = Operation(
@@ -116,7 +116,7 @@ class OperationHistory:
         return msgspec.structs.replace(begun, phase="restarted", outcome="restarted", ended=now, error=error)
 
     def _keep(self, *operations: Operation) -> None:
-        """Append these operations; they replace earlier versions of themselves."""
+        """Append operations; each replaces its earlier version."""
         if not operations:
             return
         lines = [msgspec.json.encode(one) + b"\n" for one in operations]
@@ -141,7 +141,7 @@ class OperationHistory:
         return self._bounded([one for one, _ in known])
 
     def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return the newest operations, each once; the oldest without results where the size limit is exceeded."""
+        """Return the newest operations, each once. Remove the oldest results above the size limit."""
         newest = list({one.id: one for one in operations}.values())[-MAX_OPERATIONS:]
         kept, sizes, size = [], {}, 0
         for operation in reversed(newest):

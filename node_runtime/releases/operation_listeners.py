@@ -28,7 +28,7 @@ class OperationListeners:
         return lambda: self._for_health.remove(listener)
 
     def report(self, operation: Operation) -> None:
-        """Call the listeners of operations; one that raises is logged."""
+        """Call the listeners of operations, and log the errors that they raise."""
         for listener in tuple(self._for_operations):
             try:
                 listener(operation)

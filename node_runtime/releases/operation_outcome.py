@@ -33,12 +33,12 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
         return progress.finish("aborted", error=str(error))
     if isinstance(error, Refused):
         return progress.finish("aborted", error=error.sentence)
-    logger.error("operation %s failed before anything was touched", progress.id, exc_info=error)
+    logger.error("operation %s failed before anything was changed", progress.id, exc_info=error)
     return progress.finish("aborted", error=describe_reason(error))
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation as "partly reverted" if `vsn`, the running release, is neither its start nor its end."""
+    """Return the operation as "partly reverted" if the running release `vsn` is neither its start nor its target."""
     if vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(
@@ -50,7 +50,7 @@ def partly_reverted(operation: Operation, vsn: str, probation_until: float | Non
 
 
 def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
-    """Return the release that failed, now that `vsn` runs: one that was put back, or reverted by its probation."""
+    """Return the release that failed: its install was put back, or its probation reverted it. `vsn` is running now."""
     if operation.kind == "revert" and operation.who == PROBATION_REQUESTER and vsn != operation.from_vsn:
         return operation.from_vsn
     if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:

@@ -13,7 +13,7 @@ from node_runtime.protocol.messages import Operation, OperationStep, ProcessResu
 
 OperationKind = Literal["install", "commit", "revert", "fallback"]
 OperationOutcome = Literal["installed", "committed", "reverted", "aborted", "put back", "restarted", "partly put back"]
-"""What `Progress.finish` accepts; the release handler adds "partly reverted"."""
+"""The outcomes that `OperationProgress.finish` accepts; the release handler adds "partly reverted"."""
 
 
 def new_operation(
@@ -42,8 +42,8 @@ def new_operation(
 class OperationProgress:
     """The one running operation of the node.
 
-    Entering a phase only records the time and calls `on_phase`, which must not block. `report` calls `listener`; it is
-    not used during the pause.
+    Entering a phase only records the time and calls `on_phase`, which must not block. `report` calls `listener`; it
+    must not be called during the pause.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class OperationProgress:
     ) -> Operation:
         """Return the ended operation, without reporting it to the listener.
 
-        `operation` remains the running one: its end is reported only when the next operation may begin.
+        `self.operation` stays the running one: its end is reported only when the next operation may begin.
         """
         ended = time.time()
         return msgspec.structs.replace(

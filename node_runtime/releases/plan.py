@@ -1,9 +1,10 @@
-"""Plans: what an upgrade or a downgrade would do to this node now, without changing anything."""
+"""Plans: the effects that an upgrade or a downgrade would have on this node now. A plan changes nothing."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
 from node_runtime.processes.runtime import runtime
@@ -17,22 +18,38 @@ from .planning import affected, conditions
 from .planning.transition import Transition
 
 MAX_HOLDERS_NAMED = 3
-"""How many holders of an old version a blocker names."""
+"""A blocker names at most this many holders of an old version."""
 REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
 
 
 class PlanLock:
-    """The lock of a node's plans. An install never waits for more than one rehearsal, whoever asks for plans."""
+    """The lock that lets a node make one plan at a time, so that an install waits for at most one rehearsal."""
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
 
 
+@dataclass(frozen=True, slots=True)
+class _Findings:
+    """The findings about the live node. `batch` and `rehearsed` are None if the new code can't be loaded."""
+
+    batch: Batch | None
+    rehearsed: rehearsal.RehearsalEnd | None
+    obstacles: Sequence[Blocker]
+    drift: Sequence[Drift]
+    affected: Sequence[PlannedProcess]
+
+
 async def make_plan(
-    transition: Transition, code: CodeServer, generation: int, way_back: bool, hear: rehearsal.ProgressCallback
+    transition: Transition,
+    code: CodeServer,
+    generation: int,
+    *,
+    can_roll_back: bool,
+    on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. Compiles and executes the new code aside, where nothing uses it, and drops it."""
+    """Make the plan for a transition. Compile and execute the new code where nothing uses it, then discard it."""
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
@@ -42,26 +59,20 @@ async def make_plan(
         obstacles.append(obstacle)
     try:
         async with runtime().singleton(PlanLock).lock:
-            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, hear)
-        touched = await affected.affected_processes(transition)
-        return _plan(transition, code, generation, way_back, batch, rehearsed, obstacles, drift, touched)
+            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, on_progress)
+        processes = await affected.affected_processes(transition)
+        findings = _Findings(batch, rehearsed, obstacles, drift, processes)
+        return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
     finally:
         if batch is not None:
             batch.discard()
 
 
 def _plan(
-    transition: Transition,
-    code: CodeServer,
-    generation: int,
-    way_back: bool,
-    batch: Batch | None,
-    rehearsed: rehearsal.RehearsalEnd | None,
-    obstacles: Sequence[Blocker],
-    drift: Sequence[Drift],
-    touched: Sequence[PlannedProcess],
+    transition: Transition, code: CodeServer, generation: int, findings: _Findings, *, can_roll_back: bool
 ) -> Plan:
-    blockers, warnings = list(obstacles), _warnings(transition)
+    batch, rehearsed = findings.batch, findings.rehearsed
+    blockers, warnings = list(findings.obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
         blockers += conditions.lasting_blockers(transition, batch)
@@ -81,30 +92,31 @@ def _plan(
         to_vsn=transition.target.vsn,
         generation=generation,
         modules=tuple(_modules(transition, code, batch)),
-        processes=tuple(touched),
+        processes=tuple(findings.affected),
         instructions=tuple(sentence(step) for _, step in affected.numbered_instructions(transition.script)),
         point_of_no_return=transition.point_of_no_return,
         configuration=transition.difference,
         blockers=tuple(blockers),
-        warnings=(*warnings, *map(str, drift)),
-        way_back=way_back,
+        warnings=(*warnings, *map(str, findings.drift)),
+        way_back=can_roll_back,
         children=children,
         irreversible=tuple(
-            f"{function} is applied without an undo: it can't be put back." for function in transition.irreversible
+            f"{function} is applied without an undo: a failed install can't put it back."
+            for function in transition.irreversible
         ),
-        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, touched),
+        pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected),
         rehearsal=None if rehearsed is None else rehearsed.rehearsal,
     )
 
 
-def _pause(rehearsed: Rehearsal, touched: Sequence[PlannedProcess]) -> float:
+def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
     """Estimate how long the processes will be suspended, once their callbacks have ended."""
-    held = any(one.action in ("migrate", "suspend") for one in touched)
+    held = any(one.action in ("migrate", "suspend") for one in processes)
     return rehearsed.pause + rehearsed.around if held else 0.0
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
-    """Return a plan without a script: the target is current already, or `obstacle` is why it can't be reached."""
+    """Return a plan without a script: the target is already current, or `obstacle` prevents the transition."""
     return Plan(
         id="",
         direction="up",
@@ -124,7 +136,7 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
 
 
 async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread. Returns a blocker instead if that fails."""
+    """Compile and execute the new code in a thread. If that fails, return a blocker instead."""
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:
@@ -140,7 +152,7 @@ async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
     found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
     reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or end what holds it", transient=True)
+    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to it", transient=True)
 
 
 def _clause(refused: Refused) -> str:
@@ -189,12 +201,12 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.process_label(process)} runs {module}:{process.qualname} without callbacks: it is not "
+            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}: it is not "
             f"suspended and finishes in the version in which it began."
             for process in conditions.coroutine_processes(module)
         ]
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])
-            warnings.append(f"{label} runs {module}, which is deleted: the script has to stop it first.")
+            warnings.append(f"{label} runs {module}, which the script deletes: the script has to stop {label} first.")
     return warnings

@@ -21,14 +21,14 @@ RETRY_SECONDS: Final = 10.0
 REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt waits for transient blockers to pass."""
 MAX_REVERT_ATTEMPTS: Final = 3
-"""After this many failed attempts the node restarts into another release."""
+"""After this many failed attempts, the node restarts and boots another release."""
 
 
 class Probation:
     """Monitors the installed release until it is committed, reverted or replaced.
 
-    `revert(why)` begins the revert, and `restart(why)` is the last resort; `bootable` blocks and returns the releases
-    that could boot then; `on_health` is called at each change of health. A deadline of 0 seconds never passes.
+    `revert(why)` begins the revert. `restart(why)` restarts the node if reverting fails. `bootable` blocks, and returns
+    the releases that could boot. `on_health` is called at each change of health. A deadline of 0 means no deadline.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Probation:
             self._monitor = None
 
     def operation_ended(self, *, tried: bool) -> None:
-        """After an operation, retry the revert if it is due. `tried` says whether the operation was such a revert."""
+        """Handle the end of an operation: retry the revert if it is due. `tried`: it was the revert."""
         if self._why is None:
             return
         self._failed_attempts += tried
@@ -93,7 +93,9 @@ class Probation:
         if bootable:
             self._restart(why)
         else:
-            logger.critical("no release could boot after a restart, so the node keeps running this one: %s", why)
+            logger.critical(
+                "the node keeps running this release, because no other one could boot after a restart: %s", why
+            )
             self._schedule_revert(RETRY_SECONDS, self._why)
 
     def _health_changed(self, health: Health) -> None:

@@ -48,7 +48,7 @@ from .store.verify import RESTAGE_REMEDY
 logger = logging.getLogger("node_runtime")
 
 HALT_DELAY_SECONDS = 0.5
-"""Before a necessary restart: lets the clients that follow the operation receive its end."""
+"""Delay of a necessary restart, so that clients can receive the end of the operation."""
 
 
 class ReleaseHandler:
@@ -108,14 +108,21 @@ class ReleaseHandler:
             await asyncio.to_thread(self._store.catalog.verify, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
-            reason, remedy = refused.sentence.rstrip("."), "correct this"
+            reason, remedy = refused.sentence.rstrip("."), "correct the error and plan again"
             if isinstance(refused, NoPath):
-                remedy = f"stage a release with such a way; {self._store.describe_reachable(self.vsn, vsn)}"
+                remedy = (
+                    f"stage a release whose appup has such an entry; {self._store.describe_reachable(self.vsn, vsn)}"
+                )
             elif reason.endswith(RESTAGE_REMEDY):
                 reason, remedy = reason.removesuffix(f"; {RESTAGE_REMEDY}"), RESTAGE_REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
-        on_progress = self.rehearsals.callback(vsn)
-        plan = await make_plan(transition, self._code, self.generation, self._can_roll_back(vsn), on_progress)
+        plan = await make_plan(
+            transition,
+            self._code,
+            self.generation,
+            can_roll_back=self._can_roll_back(vsn),
+            on_progress=self.rehearsals.callback(vsn),
+        )
         if entry.failed is not None:
             warning = f"{vsn} failed here before: {entry.failed.rstrip('.')}. Pass --again to retry it."
             plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
@@ -143,7 +150,7 @@ class ReleaseHandler:
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
         """Call `listener` on the event loop at each change in the health of the release on probation.
 
-        Returns the unsubscriber.
+        Return the unsubscriber.
         """
         return self._listeners.subscribe_health(listener)
 
@@ -170,7 +177,7 @@ class ReleaseHandler:
     def install(self, request: Install, who: str) -> str:
         """Begin the install of a release; return the operation's id. Raises `Refused` for one that can't begin.
 
-        Later findings end the operation: a blocker that doesn't pass in time aborts it.
+        A blocker that does not pass in time aborts the operation later.
         """
         self._store.entry(request.vsn)
         self._check_free()
@@ -179,9 +186,9 @@ class ReleaseHandler:
         return self._begin(operation, [request.vsn], request)
 
     def rollback(self, request: Rollback, who: str) -> str:
-        """Begin the way back to the permanent release; return the operation's id. Raises `Refused`.
+        """Begin a rollback to the permanent release; return the operation's id. Raises `Refused`.
 
-        Without a direct way, it installs the releases in between one after the other.
+        Without a direct path, the rollback installs the releases in between one after the other.
         """
         self._check_free()
         path = rollback_path(self._store, self.vsn)
@@ -189,7 +196,7 @@ class ReleaseHandler:
         return self._begin(operation, path, request)
 
     async def commit(self, request: Commit, who: str) -> Operation:
-        """Make the current release permanent, durably, and drop old code that no process runs. Raises `Refused`."""
+        """Make the current release permanent, durably, and purge old code that no process runs. Raises `Refused`."""
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to commit: {self.vsn} is already permanent.")
@@ -282,22 +289,21 @@ class ReleaseHandler:
     ) -> Operation:
         """Install the releases of `path`, one after the other.
 
-        The task `durable` writes the intent while new code is prepared, before anything is touched.
+        The task `durable` writes the intent while new code is prepared, before anything is changed.
         """
         pause, touched = 0.0, 0
         results: tuple[ProcessResult, ...] = ()
         for vsn in path:
             transition = self._transition(vsn)
             await asyncio.to_thread(self._store.catalog.verify, vsn)
-            rehearsing = self.rehearsals.callback(vsn)
             installed = await Installation(
                 transition,
                 self._code,
-                progress,
-                request,
-                rehearsing,
-                durable,
-                partial(self._switched, transition),
+                progress=progress,
+                options=request,
+                on_rehearsal=self.rehearsals.callback(vsn),
+                durable=durable,
+                on_resumed=partial(self._switched, transition),
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)
@@ -310,7 +316,7 @@ class ReleaseHandler:
         )
 
     def _switched(self, transition: Transition) -> None:
-        """Called in the turn in which the target of a transition becomes current."""
+        """Record that the target of a transition is current; called in the turn of the switch."""
         self.vsn = transition.target.vsn
         self._changes += 1
         self._probation.end()
@@ -364,7 +370,7 @@ class ReleaseHandler:
         self._listeners.report_health(self.vsn, health)
 
     def _restart(self, why: str) -> None:
-        """Restart the node, because a revert is not possible."""
+        """Restart the node, because it can't revert."""
         if self._running is not None or self._removed is not None:
             return
         self._probation.end()

@@ -1,7 +1,7 @@
 """Listeners: supervised processes, each of which runs uvicorn on a socket that outlives the process.
 
 The socket and the routes belong to the listener's name, not to its process. So a process that crashes and is restarted
-finds both again, and a client that connects in between waits in the socket's queue instead of being refused.
+finds both again, and a client that connects in between waits in the socket's queue and is not refused.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SUPERVISOR: Final = "web_sup"
 BACKLOG_LIMIT: Final = 2048
 """Connections that may wait to be accepted."""
 KEEP_ALIVE_SECONDS: Final = 60
-"""How long a connection may be idle before it is closed; cowboy's default."""
+"""An idle connection is closed after this time; the value is cowboy's default."""
 SHUTDOWN_SECONDS: Final = 3
-"""How long running requests may take when their listener is stopped."""
+"""Running requests have this time to finish when their listener is stopped."""
 
 
 class Listener:
@@ -117,7 +117,7 @@ def set_routes(name: str, routes: Iterable[Route]) -> None:
 
 
 async def settled(name: str) -> None:
-    """Return when every request that an earlier routing table accepted is answered. Raises `Refused`.
+    """Wait until every request that an earlier routing table accepted is answered. Raises `Refused`.
 
     For an upgrade: remove a route, await this, then remove the code of its handler. OTP has no such function.
     """
@@ -141,7 +141,7 @@ def port(name: str) -> int:
 async def serve(name: str) -> None:
     """Run the listener's process. On cancel, wait `SHUTDOWN_SECONDS` for requests, then close the connections."""
     listener = listeners().named(name)
-    # A duplicate of the descriptor, because uvicorn closes the one that it gets.
+    # uvicorn closes the descriptor that it gets, so it gets a duplicate.
     sockets = [listener.socket.dup()]
     server = _Server(
         uvicorn.Config(

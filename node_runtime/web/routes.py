@@ -33,8 +33,8 @@ class Route:
 
     `path` is Starlette's form: `"/"`, `"/which-color.json"`, `"/users/{id:int}"` (then `request.path_params["id"]`).
     `handler` is `"module:function"`; the function takes a `Request`, may be plain or `async def`, and returns a
-    `Response`. It sees every HTTP method. Raises `ValueError` for a malformed path or name. Follows
-    cowboy_router:dispatch_rules().
+    `Response`. The function gets requests with every HTTP method. Raises `ValueError` for a malformed path or name.
+    Follows cowboy_router:dispatch_rules().
     """
 
     path: str
@@ -71,7 +71,7 @@ class RoutingTable:
         self._current = version
 
     async def settled(self) -> None:
-        """Return when no request that uses earlier routes is running."""
+        """Wait until no request that uses earlier routes is running."""
         while self._earlier:
             self._settled.clear()
             await self._settled.wait()
@@ -102,7 +102,7 @@ class _RoutingTableVersion:
 
 
 class _RouteEndpoint:
-    """Answers each request in a process of its own, which is listed, and can be ended, like any other process."""
+    """Answers each request in a separate process, which is listed and can be ended like any other process."""
 
     __slots__ = ("handler",)
 

@@ -88,7 +88,7 @@ def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_
         node.tiny("stop")
 
         assert node.tiny("start").stdout.startswith(f"{NAME} runs 1.0 ")
-        sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py is not what was built"
+        sentence = "Release 2.0 is damaged: lib/tiny-2.0/src/tiny/hello_page.py differs from the build"
         assert sentence in node.log
         assert sentence in " ".join(node.tiny("status").stdout.split())
         assert sentence in json.loads(node.hotdash("results", NAME, "-o", "json").stdout)["error"]

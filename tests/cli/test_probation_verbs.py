@@ -36,7 +36,7 @@ def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_again(node: TinyNode) -> None:
     done = node.tiny("upgrade", "3.0", "--commit", code=6)
-    assert "The node went back to what it ran before." in done.stderr
+    assert "The node reverted to the code that it ran before." in done.stderr
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
     assert "3.0 failed here: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())

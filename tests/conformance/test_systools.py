@@ -119,7 +119,7 @@ def test_bad_appup_relup_names_file_and_line(tmp_path: Path, text: str) -> None:
 
 def test_abnormal_relup_an_appup_of_another_version_is_an_error_here_and_a_warning_there(tmp_path: Path) -> None:
     _, newer = two_projects(tmp_path, WAY.replace("UP", RELOAD).replace('vsn = "2.0"', 'vsn = "2.1"'))
-    with pytest.raises(Refused, match=r"line 2: this leads to 2\.1, but it is the appup of tiny 2\.0"):
+    with pytest.raises(Refused, match=r"line 2: vsn is 2\.1, but this is the appup of tiny 2\.0"):
         read_project(newer)
 
 
@@ -206,7 +206,7 @@ OTHER = 'name = "other"\nvsn = "1"\n'
         ),
         pytest.param(
             {"apps/other/app.toml": OTHER, "apps/other/src/tiny/app.py": ""},
-            r"The module tiny.app is in two applications",
+            r"Module tiny.app is in two applications",
             id="duplicate_modules_script",
         ),
         pytest.param({}, r"there is no application other: apps/other/app.toml is missing", id="undefined application"),

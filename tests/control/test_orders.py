@@ -79,7 +79,7 @@ async def test_more_bytes_than_announced_drop_the_upload(shop: Node) -> None:
     async with shop.client() as client:
         upload = await begin(client, b"abc")
         chunk = m.StageChunk(upload=upload, offset=0, data=b"abcd")
-        assert "don't fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
+        assert "do not fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
         assert "no such upload" in (await refused(client, methods.STAGE_END, m.StageEnd(upload=upload))).sentence
 
 
@@ -87,7 +87,7 @@ async def test_a_piece_at_the_wrong_place_drops_the_upload(shop: Node) -> None:
     async with shop.client() as client:
         upload = await begin(client, b"abc")
         chunk = m.StageChunk(upload=upload, offset=1, data=b"b")
-        assert "don't fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
+        assert "do not fit together" in (await refused(client, methods.STAGE_CHUNK, chunk)).sentence
 
 
 async def test_bytes_with_another_hash_are_not_unpacked(shop: Node) -> None:

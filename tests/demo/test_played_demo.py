@@ -103,7 +103,7 @@ def test_a_busy_port_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stdout == "", "it is found out before anything is built"
     nothing_is_left(tmp_path)
-    assert "`hotdash demo --port 0` takes a free one." in sentence
+    assert "`hotdash demo --port 0` chooses a free port." in sentence
 
 
 def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_t
 
             await select_release(pilot, "1986.a")
             await pilot.press("U")
-            await until_shown(pilot, "Read-only")
+            await until_shown(pilot, "The dashboard is read-only")
             await arm(pilot)
 
             await stage(pilot, fil_tarballs["1986.b"])

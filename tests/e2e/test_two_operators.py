@@ -41,7 +41,7 @@ def operations(node: FilNode) -> list[dict[str, Any]]:
 def test_the_second_operator_is_told_of_the_first_whose_disappearance_changes_nothing(node: FilNode) -> None:
     for verb in (("upgrade", node.name, "1986.c", "--yes"), ("plan", node.name, "1986.c")):
         done = node.hotdash(*verb, code=1)
-        assert "no way from 1986.a to 1986.c" in " ".join((done.stdout + done.stderr).split())
+        assert "no path from 1986.a to 1986.c" in " ".join((done.stdout + done.stderr).split())
     assert "state olive" in node.hotdash("upgrade", node.name, "1986.b", "--yes", code=1).stderr
     assert operations(node) == []
 

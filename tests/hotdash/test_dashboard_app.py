@@ -94,13 +94,13 @@ async def test_a_small_terminal_shows_tree_state_and_vitals(opened: Open) -> Non
 async def test_the_footer_of_a_small_terminal_always_shows_the_help_key(opened: Open) -> None:
     async with opened((80, 24), read_only=False) as seen:
         await seen.press("5")
-        await seen.sees("can go", "U upgrade", "? help")
+        await seen.sees("from here", "U upgrade", "? help")
 
 
 async def test_on_a_wide_terminal_the_columns_stay_together(opened: Open) -> None:
     async with opened((200, 50)) as seen:
         await seen.press("5")
-        await seen.sees("can go")
+        await seen.sees("from here")
         row = next(text for text in seen.frame().splitlines() if "permanent" in text and "runs" in text)
         assert row.index("permanent") < 60
 
@@ -139,7 +139,7 @@ async def test_empty_views_say_what_is_missing(opened: Open, peer: Peer) -> None
         await seen.press("6")
         await seen.sees("Nothing has been installed, committed or rolled back yet.")
         await seen.press("7")
-        await seen.sees("Nothing has happened yet.")
+        await seen.sees("There are no events yet.")
 
 
 async def test_past_and_new_events_are_listed(opened: Open, peer: Peer) -> None:
@@ -216,9 +216,9 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
     }  # fmt: skip
     async with opened((120, 60), keymap=keymap) as seen:
         await seen.press("5", "down")
-        await seen.sees("o shows what it would do", "f5 upgrades to it while the node runs.")
+        await seen.sees("o shows what this release would do", "f5 upgrades to it while the node runs.")
         await seen.press("f5")
-        await seen.hears("Read-only. ^a arms the dashboard")
+        await seen.hears("The dashboard is read-only. Press ^a to arm it")
         await seen.press("o")
         await seen.sees("Upgrade from 1986.a to 1986.b")
         peer.world.generation += 1
@@ -233,7 +233,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
         await seen.press("f6")
         await seen.hears("1986.b is an upgrade from 1986.a; press f5.")
         await seen.press("f8")
-        await seen.hears("f6 goes to an older release.")
+        await seen.hears("Press f6 to downgrade to an older release.")
         peer.world.releases = peer.world.releases[:1]
         peer.emit("release", "the others were removed")
         await seen.press("up")
@@ -292,7 +292,7 @@ async def test_an_ended_process_is_shown_as_gone_and_no_other_takes_its_place(op
         peer.world.end(FSM)
         peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
         peer.emit("process", "fil_color_fsm was restarted")
-        await seen.sees("✖ fil_color_fsm <12> is gone.", "In its place runs <31>.")
+        await seen.sees("✖ fil_color_fsm <12> has ended.", "Its successor is <31>.")
         assert seen.app.selected().process is None
         await seen.press("K")
         await seen.hears("Select a process in the overview first.")
@@ -331,7 +331,7 @@ async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -
         for key in ("S", "U", "D", "P", "X", "R", "K"):
             await seen.press(key)
             assert len(seen.app.screen_stack) == 1
-        await seen.hears("Read-only. ! arms the dashboard")
+        await seen.hears("The dashboard is read-only. Press ! to arm it")
         assert {name for name, _ in peer.asked} <= {"hello", "snapshot", "state", "events", "operations"}
 
 
@@ -384,7 +384,7 @@ async def test_a_silent_node_is_called_stale(opened: Open, peer: Peer) -> None:
             return "◐ stale" in seen.frame()
 
         await eventually(silence_lasts)
-        await seen.sees("has been silent for")
+        await seen.sees("has not sent a message for")
         peer.silent = False
         await seen.sees("● live")
 
@@ -416,9 +416,9 @@ async def test_the_plan_draws_the_point_of_no_return_and_names_the_affected_proc
     async with opened((120, 50)) as seen:
         await seen.press("5", "down", "p")
         await seen.sees(
-            "Upgrade from 1986.a to 1986.b", "Possible. Nothing has been touched yet.", "point of no return",
+            "Upgrade from 1986.a to 1986.b", "Possible. Nothing has been changed yet.", "point of no return",
             "fil.color_fsm  load   1986.a → 1986.b", "1 process, suspended, state through code_change",
-            "fil.cycle_time  4.0 → 2.0", "Its own way down is planned", "plan 3f9a1c",
+            "fil.cycle_time  4.0 → 2.0", "Possible without a restart.", "plan 3f9a1c",
         )  # fmt: skip
         await seen.press("escape")
         await seen.sees("5 Releases", "unpacked")
@@ -492,13 +492,13 @@ async def test_a_plan_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -
     )
     async with opened((120, 50)) as seen:
         await seen.press("5", "down", "p")
-        await seen.sees("1 process tried on a copy of the node in 300 ms  1 would fail", "raised KeyError: 'turns'")
+        await seen.sees("1 process rehearsed on a copy of the node in 300 ms  1 would fail", "raised KeyError: 'turns'")
         await seen.sees("color_fsm.py:9 code_change: x")
         await seen.press("escape", "down", "p")
         await seen.sees(
-            "all went well", "'lime' → 'red'", "Suspended for about 1.2 ms", "tag2 of fil_sup  new, started"
+            "no problems found", "'lime' → 'red'", "Suspended for about 1.2 ms", "tag2 of fil_sup  new, started"
         )
-        await seen.sees("What a failed install can't put back", "f can't.")
+        await seen.sees("Not put back if the install fails", "f can't.")
 
 
 async def test_typing_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened: Open, peer: Peer) -> None:
@@ -559,7 +559,7 @@ async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: 
         while peer.advance().ended is None:
             pass
         await seen.sees(
-            "failed and was put back: 1986.a runs on", "code_change of fil_color_fsm raised KeyError",
+            "failed and was put back: 1986.a keeps running", "code_change of fil_color_fsm raised KeyError",
             "1 failed", "KeyError: 'turns'", "No difference",
         )  # fmt: skip
 

@@ -224,7 +224,7 @@ def test_silence_makes_a_snapshot_stale_and_a_lost_node_keeps_it() -> None:
     known = view()
     assert known.fresh(102.0)
     assert not known.fresh(104.0)
-    assert "silent for 4 s" in known.notice(104.0)
+    assert "has not sent a message for 4 s" in known.notice(104.0)
     lost = known.with_connection(Connection("lost", 105.0, "fil@127.0.0.1 is gone.", 112.0))
     assert lost.notice(110.0) == "fil@127.0.0.1 is gone. The display is 10 s old. Reconnecting in 2 s."
     assert lost.snapshot is known.snapshot
@@ -275,7 +275,7 @@ def test_no_outcome_is_claimed_that_the_node_has_not_reported() -> None:
 def test_only_the_install_that_runs_is_on_probation() -> None:
     installed = an_operation(ended=2.0, outcome="installed", to_vsn="b", probation_until=600.0)
     assert outcome_words(installed).text == "b is current, on probation"
-    assert "goes back by itself" in text_of(outcome_lines(installed, True, 3.0)[-1])
+    assert "reverts by itself" in text_of(outcome_lines(installed, True, 3.0)[-1])
     commit = an_operation(id="op-2", kind="commit", started=3.0, ended=4.0, outcome="committed")
     for known in (view().with_operation(installed).with_operation(commit), view().with_operation(commit)):
         over = known.with_operation(installed).operation("op-1")

@@ -250,7 +250,9 @@ async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
     whole = source.read_text()
     source.write_text("broken")
     await small.go("2")
-    await eventually(lambda: "no release could boot after a restart, so the node keeps running this one" in caplog.text)
+    await eventually(
+        lambda: "the node keeps running this release, because no other one could boot after a restart" in caplog.text
+    )
     with pytest.raises(Refused, match=r"Release 1 is damaged: .*; stage its tarball again\."):
         handler.rollback(m.Rollback(), "ann")
     assert (handler.vsn, halted) == ("2", [])
@@ -295,7 +297,7 @@ async def test_no_operation_starts_while_a_release_is_being_removed(small: Small
     handler = await two(small)
     removing = asyncio.ensure_future(handler.remove("2"))
     await asyncio.sleep(0)
-    with pytest.raises(Refused, match=r"Release 2 is being removed; wait until that has ended\."):
+    with pytest.raises(Refused, match=r"Release 2 is being removed; wait until the removal has ended\."):
         handler.install(m.Install(vsn="2"), "ann")
     await removing
     with pytest.raises(Refused, match="no release 2"):

@@ -72,7 +72,7 @@ async def test_an_operation_that_cannot_start_is_refused_in_one_sentence_and_cha
         handler.install(m.Install(vsn="9"), "ann")
     with pytest.raises(Refused, match="1 is already current"):
         handler.install(m.Install(vsn="1"), "ann")
-    with pytest.raises(Refused, match=r"There is no way from 1 to 3: .*Releases reachable from 1: 2\."):
+    with pytest.raises(Refused, match=r"There is no path from 1 to 3: .*Releases reachable from 1: 2\."):
         handler.install(m.Install(vsn="3"), "ann")
     with pytest.raises(Refused, match="1 to 2 is an upgrade: use upgrade"):
         handler.install(m.Install(vsn="2", direction="down"), "ann")
@@ -92,7 +92,7 @@ async def test_a_plan_without_a_path_has_a_blocker_and_one_for_the_current_relea
     small.write("3", {"shop.counter": COUNTER_2})
     handler = ReleaseHandler(small.root, "1", small.code)
     blocker = (await handler.plan("3")).blockers[0]
-    assert "no way from 1 to 3" in blocker.reason
+    assert "no path from 1 to 3" in blocker.reason
     assert "releases reachable from 1: 2" in blocker.remedy
     assert not blocker.transient
 
@@ -147,7 +147,7 @@ async def test_a_damaged_release_is_marked_and_cannot_be_installed_or_committed(
     whole = file.read_text()
     file.write_text("broken(")
     damaged = handler.releases()[1]
-    sentence = "Release 2 is damaged: lib/shop-2/src/shop/counter.py is not what was built; stage its tarball again."
+    sentence = "Release 2 is damaged: lib/shop-2/src/shop/counter.py differs from the build; stage its tarball again."
     assert (damaged.vsn, damaged.status, damaged.damaged) == ("2", "unpacked", sentence)
     blocker = (await handler.plan("2")).blockers[0]
     assert (f"{blocker.reason}; {blocker.remedy}.") == sentence

@@ -94,7 +94,9 @@ async def test_an_applied_function_that_takes_too_long_is_named(small: SmallNode
     await two(small, functions, script)
     operation = await small.go("2")
     assert operation.outcome == "put back"
-    assert operation.error == ("instruction 5, apply shop.steps:wait(): TimeoutError: it had not ended after 0.05 s")
+    assert operation.error == (
+        "instruction 5, apply shop.steps:wait(): TimeoutError: the function has not ended within 0.05 s"
+    )
 
 
 @pytest.mark.parametrize("raised", RAISED)

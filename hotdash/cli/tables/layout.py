@@ -46,17 +46,17 @@ STATUS_TONES: dict[str, Tone] = {
 
 
 def text(words: str, tone: Tone = "plain") -> Text:
-    """Returns any text in a tone: never markup, never a control character."""
+    """Return a text in a tone, without markup or control characters."""
     return Text(sanitize(words), style=STYLES[tone])
 
 
 def status_text(word: str) -> Text:
-    """Returns a status or an outcome in its tone."""
+    """Return a status or an outcome in its tone."""
     return text(word, STATUS_TONES.get(word, "plain"))
 
 
 def line_text(line: Line) -> Text:
-    """Returns one line of the model as rich text."""
+    """Return one line of the model as rich text."""
     return Text.assemble(*((span.text, STYLES[span.tone]) for span in line))
 
 
@@ -71,12 +71,12 @@ class FoldedLine:
 
 
 def block(lines: Iterable[Line]) -> Group:
-    """Returns lines of the model, one below the other."""
+    """Return lines of the model, one below the other."""
     return Group(*(FoldedLine(line) for line in lines))
 
 
 def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
-    """Returns a table with a thin rule under its head. If it is too wide, its longest columns are folded."""
+    """Return a table with a thin rule under its head. If it is too wide, its longest columns are folded."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -84,7 +84,7 @@ def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
 
 
 def key_values(*pairs: tuple[str, Text | str]) -> Table:
-    """Returns names and values in two columns without rules."""
+    """Return names and values in two columns without rules."""
     table = Table.grid(padding=(0, 2))
     for name, value in pairs:
         table.add_row(text(name, "muted"), value if isinstance(value, Text) else text(value))
@@ -92,10 +92,10 @@ def key_values(*pairs: tuple[str, Text | str]) -> Table:
 
 
 def pid(number: int | None) -> str:
-    """Returns a pid as it is written for people: <12>."""
+    """Return the display form of a pid: <12>."""
     return "" if number is None else f"<{number}>"
 
 
 def now() -> float:
-    """Returns the Unix time, for ages."""
+    """Return the Unix time, for ages."""
     return time.time()

@@ -19,9 +19,9 @@ from .layout import block, columns, key_values, now, pid, status_text, text
 
 
 def nodes(records: Sequence[NodeRecord]) -> RenderableType:
-    """Returns the table of the nodes on this machine."""
+    """Return the table of the nodes on this machine."""
     if not records:
-        return text("No node runs here. 'bin/<name> start' in a release's folder starts one.")
+        return text("No node runs on this machine. 'bin/<name> start' in a node's directory starts one.")
     table = columns("node", "release", "pid", "started", "directory")
     for record in records:
         release, started = f"{record.release} {record.vsn}", moment(record.started, now())
@@ -30,7 +30,7 @@ def nodes(records: Sequence[NodeRecord]) -> RenderableType:
 
 
 def status(snapshot: m.Snapshot) -> RenderableType:
-    """Returns the identity, release, load and health of the node."""
+    """Return the table of the node's identity, release, load and health."""
     info, vitals = snapshot.info, snapshot.vitals
     current = "permanent" if info.vsn == info.permanent else f"on probation; permanent is {info.permanent}"
     messages = f"{plural(round(vitals.messages_per_second), 'message')}/s, {vitals.queued} queued"
@@ -56,7 +56,7 @@ def _operation(operation: m.Operation | None) -> str:
 
 
 def tree(snapshot: m.Snapshot) -> RenderableType:
-    """Returns the supervision tree, applications first."""
+    """Return the supervision tree, applications first."""
     root = Tree(text(snapshot.info.name, "strong"), guide_style="dim")
     _add_children(root, build_tree(snapshot))
     return root
@@ -90,7 +90,7 @@ def _process_label(process: m.ProcessSummary) -> Text:
 
 
 def processes(snapshot: m.Snapshot) -> RenderableType:
-    """Returns the table of the live processes."""
+    """Return the table of the live processes."""
     table = columns("pid", "name", "kind", "module", "status", "mail", "handled", right=("mail", "handled"))
     for process in snapshot.processes:
         table.add_row(
@@ -106,7 +106,7 @@ def processes(snapshot: m.Snapshot) -> RenderableType:
 
 
 def state(view: m.StateView) -> RenderableType:
-    """Returns the live state of one process."""
+    """Return the live state of one process."""
     process = view.process
     head = Text.assemble(
         text(title_of(process), "name"),
@@ -121,7 +121,7 @@ def state(view: m.StateView) -> RenderableType:
 
 
 def modules(snapshot: m.Snapshot) -> RenderableType:
-    """Returns the table of the managed modules with their current and old versions."""
+    """Return the table of the managed modules with their current and old versions."""
     table = columns("module", "application", "current", "old", "processes", "run old code", right=("processes",))
     for module in snapshot.modules:
         old = "" if module.old_vsn is None else f"{module.old_vsn} ({module.old_app_vsn})"
@@ -137,7 +137,7 @@ def modules(snapshot: m.Snapshot) -> RenderableType:
 
 
 def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
-    """Returns the table of the releases."""
+    """Return the table of the releases."""
     table = columns("release", "vsn", "status", "from here", "applications", "staged")
     for release in listed:
         ways = " ".join(way for way, there in (("up", release.up), ("down", release.down)) if there)
@@ -153,17 +153,17 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
 
 
 def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
-    """Yields the health of the release on probation."""
+    """Yield the health of the release on probation."""
     for release in snapshot.releases:
         if (health := release.health) is not None:
-            deadline = f"; goes back at {clock(release.probation_until)}" if release.probation_until else ""
+            deadline = f"; reverts at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
             details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
             yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))
 
 
 def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
-    """Yields a sentence for each release that is damaged or has failed."""
+    """Yield a sentence for each release that is damaged or has failed."""
     for release in listed:
         if release.damaged:
             yield release.damaged

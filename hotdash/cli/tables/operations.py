@@ -22,12 +22,12 @@ _HASH = re.compile("[0-9a-f]{12}")
 
 
 def step(done: m.OperationStep) -> RenderableType:
-    """Returns one phase, as the node reports it."""
+    """Return one phase, as the node reports it."""
     return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
 
 def results(operation: m.Operation) -> RenderableType:
-    """Returns one operation with its result for each process."""
+    """Return one operation with its result for each process."""
     return Group(*_result_parts(operation))
 
 
@@ -66,7 +66,7 @@ def _table(operation: m.Operation) -> RenderableType:
 
 
 def _short_version(vsn: str) -> str:
-    """Returns a version; a hash is shortened to 8 digits."""
+    """Return a version; a hash is shortened to 8 digits."""
     return vsn[:8] if _HASH.fullmatch(vsn) else vsn
 
 
@@ -83,7 +83,7 @@ def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:
 
 
 def operations(listed: Sequence[m.Operation]) -> RenderableType:
-    """Returns the table of past operations, newest last."""
+    """Return the table of past operations, newest last."""
     if not listed:
         return text("No operations yet: the node runs the release that it was started with.")
     table = columns("operation", "when", "kind", "from", "to", "outcome", "pause", "by", right=("pause",))
@@ -102,20 +102,20 @@ def operations(listed: Sequence[m.Operation]) -> RenderableType:
 
 
 def event_line(event: m.NodeEvent) -> RenderableType:
-    """Returns one event as a line."""
+    """Return one event as a line."""
     return Text.assemble(text(clock(event.at), "muted"), "  ", text(f"{event.kind:<9} ", "name"), text(event.text))
 
 
 def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
-    """Returns the newest events, without the vitals of each second."""
+    """Return the newest events, without the vitals of each second."""
     lines = [event_line(event) for event in listed if event.kind != "vitals"]
-    return Group(*lines) if lines else text("Nothing has happened yet.")
+    return Group(*lines) if lines else text("There are no events yet.")
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Returns the table of requested changes."""
+    """Return the table of requested changes."""
     if not entries:
-        return text("Nobody has changed anything.")
+        return text("No changes have been requested yet.")
     table = columns("when", "who", "role", "asked", "subject", "outcome", "reason")
     for entry in entries:
         outcome = entry.outcome or entry.phase

@@ -11,5 +11,5 @@ from .layout import block, text
 
 
 def plan(made: m.Plan) -> RenderableType:
-    """Returns the whole plan."""
+    """Return the whole plan."""
     return Group(text(plan_title(made), "strong"), block(plan_lines(made)))

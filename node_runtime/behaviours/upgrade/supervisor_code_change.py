@@ -54,7 +54,7 @@ def _move_children(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     named = tuple(after.children)
     had = frozenset(before.named)
     ended = (id for id in named if id in had and id not in before.children)
-    left_out = tuple(id for id in ended if after.children[id].spec.restart == "temporary")
+    left_out = tuple(id for id in ended if after.children[id].spec.is_forgotten)
     for id in left_out:
         del after.children[id]
     for id, child in before.children.items():
@@ -62,7 +62,7 @@ def _move_children(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
         after.children[id] = taken = replace(child, spec=spec)
         if taken.pid is not None:
             after.by_pid[taken.pid] = taken
-            if spec.restart == "temporary":
+            if spec.is_forgotten:
                 forget_arguments(taken)
     return ChildSpecChanges(
         added=tuple(id for id in named if id not in before.children and id not in left_out),
@@ -77,11 +77,11 @@ def _move_instances(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     assert before.template is not None
     assert after.template is not None
     old_spec, spec = before.template, after.template
-    if old_spec.restart == "temporary":
+    if old_spec.is_forgotten:
         # The arguments of the running instances were not kept, so no specification can restart them.
         spec = replace(spec, restart="temporary")
     for key, child in before.by_pid.items():
         after.by_pid[key] = taken = replace(child, spec=spec)
-        if spec.restart == "temporary":
+        if spec.is_forgotten:
             forget_arguments(taken)
     return ChildSpecChanges(replaced=(spec.id,) if old_spec != after.template else ())

@@ -1,4 +1,4 @@
-"""The node's directory: its releases, those that may boot, and the files that they consist of."""
+"""The node's directory: its releases, the ones that may boot, and the files of each release."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def manifest(vsn: str, key: str, kind: type) -> Any:
 
 
 def verify(vsn: str) -> None:
-    """Raise LauncherError if a file of the release differs from the build, or if it needs another Python."""
+    """Raise LauncherError if a file of the release differs from the build, or if the release needs another Python."""
     if (wanted := manifest(vsn, "python", str)) != PYTHON:
         raise LauncherError(f"Release {vsn} needs Python {wanted}, but this is Python {PYTHON}.")
     for path, listed in manifest(vsn, "files", dict).items():
         if not path.startswith("bin/"):
             file, wanted = DIRECTORY / path, value_of(RECORD.parent / vsn / "manifest.json", listed, "sha256", str)
             if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
-                wrong = "is not what was built" if file.exists() else "is missing"
+                wrong = "differs from the build" if file.exists() else "is missing"
                 raise LauncherError(f"Release {vsn} is damaged: {path} {wrong}; {REMEDY}.")
 
 

@@ -1,8 +1,9 @@
 """The node's parent process, which OTP calls heart.
 
-It boots the release that is permanent in the commit record, and restarts the node unless it ends in order, also when
-the heartbeats stop. If that release is damaged or can't be started, the parent boots the newest release that was
-permanent before. It holds var/parent.lock as long as it runs, and writes the node's status to var/parent.json.
+It boots the release that is permanent in the commit record, and restarts the node when it fails or its heartbeats stop,
+but not when it stops in order. If the permanent release is damaged or can't be started, the parent boots the newest
+release that was permanent before. The parent holds var/parent.lock as long as it runs, and writes the node's status to
+var/parent.json.
 """
 
 from __future__ import annotations
@@ -33,16 +34,16 @@ from .node_directory import (
 STATE = DIRECTORY / "var" / "parent.json"
 LOCK = DIRECTORY / "var" / "parent.lock"
 
-MAX_UNREADY_BOOTS = 3  # in a row; then the parent gives up on the release
+MAX_UNREADY_BOOTS = 3  # in a row; then the parent gives up the release
 STABLE_SECONDS = 5.0  # if the node ends sooner than this after it was ready, the pause before the next boot grows
 MAX_PAUSE_SECONDS = 30.0
-DEFAULT_SILENCE_SECONDS = 60.0  # the time limit without a heartbeat, until the node sets another one
+DEFAULT_SILENCE_SECONDS = 60.0  # the time limit for a heartbeat, until the node sets another one
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json
 
 
 def end_clause(code: int) -> str:
     """Return the clause that describes an exit code of the node."""
-    return f"The node was ended by signal {-code}" if code < 0 else f"The node ended with {code}"
+    return f"The node was ended by signal {-code}" if code < 0 else f"The node ended with exit code {code}"
 
 
 class Parent:
@@ -52,7 +53,7 @@ class Parent:
         self.node: subprocess.Popen[bytes] | None = None
         self.stopping = self.waiting = False
         self.boots, self.ready_at, self.own_fault = 0, 0.0, False
-        self.last_word = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
+        self.ending = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
         self.given_up: dict[str, str] = {}  # releases that are damaged or can't be started, and why
         self.wakeup, waker = os.pipe()
         os.set_blocking(waker, False)
@@ -62,30 +63,30 @@ class Parent:
             signal.signal(number, lambda number, frame: self.forward(number))
 
     def forward(self, number: int) -> None:
-        """Forward a signal: SIGHUP restarts the node, another one stops it, and a second one to stop kills it."""
+        """Forward a signal: SIGHUP restarts the node, SIGTERM and SIGINT stop it; a second stop signal kills it."""
         self.waiting = False
         if self.node is not None:
             self.node.send_signal(signal.SIGKILL if self.stopping else number)
         self.stopping = self.stopping or number != signal.SIGHUP
 
     def run(self) -> int:
-        """Run until the node has stopped in order (returns 0), or no release can be kept running (1)."""
-        unready_boots = short_lives = 0
+        """Run until the node has stopped in order (returns 0), or all releases are given up (returns 1)."""
+        unready_boots = short_runs = 0
         while vsn := self.choose():
             self.run_node(vsn)
-            if self.last_word == "stopped" or self.stopping:
+            if self.ending == "stopped" or self.stopping:
                 return 0
-            if self.last_word == "restart":
+            if self.ending == "restart":
                 continue
             unready_boots = 0 if self.ready_at else unready_boots + 1
-            short_lives = 0 if self.ready_at and time.monotonic() - self.ready_at > STABLE_SECONDS else short_lives + 1
-            refused = self.last_word == "failed" and unready_boots == self.boots and len(bootable()) == 1
+            short_runs = 0 if self.ready_at and time.monotonic() - self.ready_at > STABLE_SECONDS else short_runs + 1
+            refused = self.ending == "failed" and unready_boots == self.boots and len(bootable()) == 1
             if unready_boots == MAX_UNREADY_BOOTS or refused:
                 self.give_up(vsn, self.error)
-                unready_boots = short_lives = 0
+                unready_boots = short_runs = 0
             else:
                 self.log(f"{self.error} Restarting.")
-                self.pause(min(0.25 * 2**short_lives, MAX_PAUSE_SECONDS))
+                self.pause(min(0.25 * 2**short_runs, MAX_PAUSE_SECONDS))
         self.error = next(iter(self.given_up.values()))
         self.report("ended", next(iter(self.given_up)))
         return REFUSED
@@ -131,7 +132,7 @@ class Parent:
             if self.own_fault:
                 options.append("--blame")
         command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, *options)
-        self.boots, self.ready_at, self.last_word, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
+        self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
         node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=(writer,))
         os.close(writer)
         self.report("starting", vsn)
@@ -141,24 +142,24 @@ class Parent:
             self.listen(node, heart, vsn)
         code = node.wait()
         self.node = None
-        if self.ready_at or not self.end_reason:  # a node that was never ready doesn't replace the stored reason
+        if self.ready_at or not self.end_reason:  # if the node was never ready, the stored reason remains
             self.store_end(code)
-        if self.last_word not in {"stopped", "restart"} and not self.error:
+        if self.ending not in {"stopped", "restart"} and not self.error:
             self.error = f"{end_clause(code)}; see the end of {LOG}."
         self.report("ended", vsn)
 
     def store_end(self, code: int) -> None:
-        """Store for the next boot why the node has ended, and whether it caused that itself.
+        """Store for the next boot why the node has ended, and whether the node itself caused the end.
 
-        A SIGKILL from outside is not the node's fault. A node that reports its own end has also recorded it.
+        A SIGKILL from outside is not the node's fault. A node that reports its own end has already recorded it.
         """
         self.end_phase = self.phase
-        in_order = self.last_word in {"stopped", "restart"}
+        in_order = self.ending in {"stopped", "restart"}
         self.end_reason = "" if in_order else self.error.rstrip(".") or end_clause(code)
-        self.own_fault = not self.last_word and (bool(self.error) or code != -signal.SIGKILL)
+        self.own_fault = not self.ending and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
-        """Read the node's reports until it has ended; kill it if it sends none within the time limit."""
+        """Read the node's reports until it has ended; kill it if it sends no heartbeat within the time limit."""
         silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
         deadline = time.monotonic() + silence
         while True:
@@ -181,7 +182,7 @@ class Parent:
                 return
 
     def handle(self, line: str, vsn: str) -> float | None:
-        """Handle one report of the node; returns the new limit without a heartbeat in seconds, if it sets one."""
+        """Handle one report of the node; return the new time limit for heartbeats in seconds, or None."""
         word, _, more = line.partition(" ")
         if word == "heart":
             return float(more)
@@ -192,7 +193,7 @@ class Parent:
             self.given_up.clear()
             self.report("running", vsn)
         elif word in {"stopped", "restart", "failed"}:
-            self.last_word, self.error = word, more
+            self.ending, self.error = word, more
         return None
 
     def report(self, phase: str, vsn: str) -> None:
@@ -212,7 +213,7 @@ class Parent:
         try:
             temporary.write_text(text)
             temporary.replace(STATE)
-        except OSError:  # on a full disk, a file can still be overwritten with a text of the same length
+        except OSError:  # on a full disk, a text of the same length can still overwrite a file
             with contextlib.suppress(OSError), STATE.open("r+") as state:
                 state.write(text)
 

@@ -59,7 +59,7 @@ def need_python() -> None:
     try:
         wanted = manifest(permanent(), "python", str)
     except LauncherError:
-        return  # `start` may boot another release, and the other verbs report the error themselves
+        return  # `start` may boot another release; the other verbs report the error themselves
     if wanted == PYTHON:
         return
     found = shutil.which(f"python{wanted}")
@@ -84,7 +84,9 @@ def need_up() -> None:
     if (started := found["directory"]) != str(DIRECTORY):
         remedy = f"move its folder back, or `{this_script()} stop` and start it here"
         raise LauncherError(f"{node_name()} was started in {started}; {remedy}.", DOWN)
-    os.environ["NODE_RUNTIME_RUN_DIR"] = found["run_directory"]  # a service's may differ from this shell's
+    os.environ["NODE_RUNTIME_RUN_DIR"] = found[
+        "run_directory"
+    ]  # the directory of a service may differ from that of this shell
 
 
 def being_started(found: dict[str, Any]) -> str:
@@ -102,7 +104,7 @@ def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
             print(f"{node_name()} runs {state['vsn']} as process {state['node_pid']}.")
             return 0
         if not lives:
-            need_down()  # another `start` may have been faster
+            need_down()  # another `start` may have started the node meanwhile
             raise LauncherError((ours and state["error"]) or f"{NAME} did not start; see {LOG}.")
         time.sleep(POLL_SECONDS)
 
@@ -112,7 +114,7 @@ def need_down() -> None:
     if (found := running()) and found["phase"] == "running":
         raise LauncherError(f"{node_name()} runs already, as process {found['node_pid']}; stop or restart it.")
     if found:
-        raise LauncherError(f"{being_started(found)} already; `{this_script()} stop` cancels that.")
+        raise LauncherError(f"{being_started(found)}; `{this_script()} stop` cancels the start.")
 
 
 def foreground() -> int:
@@ -123,7 +125,7 @@ def foreground() -> int:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except BlockingIOError:  # held by a parent, or for a moment by a verb that checks for one
+            except BlockingIOError:  # a parent holds the lock, or for a moment a verb that checks for a parent
                 need_down()
                 time.sleep(POLL_SECONDS)
         STATE.unlink(missing_ok=True)
@@ -174,7 +176,7 @@ def pid() -> int:
 
 
 def versions(*arguments: str) -> int:
-    """List the releases: those that the node reports, or those in the commit record if it is down."""
+    """List the releases that the node reports; if the node is down, those in the commit record."""
     if not running():
         known = {permanent(): {"status": "permanent"}}
         if RECORD.exists():
@@ -196,7 +198,7 @@ def attach(*arguments: str) -> int:
 
 
 def operate(verb: str, *arguments: str) -> int:
-    """Run the bundled hotdash with a verb, for the node of this directory and no other node of that name."""
+    """Run a verb of the bundled hotdash for the node of this directory, not for another node of that name."""
     need_up()
     command = bundled(permanent(), "hotdash.cli", verb, node_name(), *arguments)
     os.execv(command[0], command)
@@ -213,7 +215,7 @@ def run_offline(verb: str, *arguments: str) -> int:
 VERBS: dict[str, Callable[..., int]] = {
     **{verb.__name__: verb for verb in (start, foreground, stop, restart, pid, versions, attach)},
     **{verb: partial(operate, verb) for verb in ("status", "plan", "commit", "remove")},
-    # As with OTP's scripts, these don't ask for confirmation.
+    # As in OTP's scripts, these verbs do not ask for confirmation.
     **{verb: partial(operate, verb, "--yes") for verb in ("upgrade", "downgrade", "rollback")},
     "unpack": partial(operate, "stage"),
     **{verb: partial(run_offline, verb) for verb in ("ping", "cookie")},
@@ -223,7 +225,7 @@ NO_ARGUMENTS = {"start", "foreground", "stop", "restart", "ping", "pid"}
 
 
 def run(verb: str = "", *arguments: str) -> int:
-    """Run one verb; returns its exit code."""
+    """Run one verb; return its exit code."""
     if verb in {"", "help", "-h", "--help"}:
         print(HELP.format(name=NAME), end="", file=sys.stdout if verb else sys.stderr)
         return 0 if verb else USAGE

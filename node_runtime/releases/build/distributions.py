@@ -1,7 +1,7 @@
 """The third-party distributions of a release and their files.
 
-A distribution that is installed in the build environment in an acceptable version is copied from there, by its RECORD
-file. pip fetches all others from the package index.
+If the build environment has a distribution in an acceptable version, the build copies the files that its RECORD lists.
+pip fetches all other distributions from the package index.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution and its files: path below its folder to the file to copy."""
+    """A distribution. `files` maps paths below its folder to the files to copy."""
 
     name: str
     version: str
@@ -39,12 +39,12 @@ class Distribution:
 
     @property
     def directory(self) -> str:
-        """Its path in the node directory."""
+        """The path of the distribution in the node directory."""
         return f"lib/{self.name}-{self.version}"
 
 
 def own_requirements() -> list[Requirement]:
-    """Return the requirements of node_runtime in a node and of the operator's commands of bin/<name>."""
+    """Return the requirements of node_runtime, and of the hotdash commands that bin/<name> runs."""
     needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
     declared = (Requirement(line) for line in metadata.requires(OWN_DISTRIBUTION) or ())
     return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
@@ -65,7 +65,10 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
 
 
 def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
-    """Return the transitive closure of `requirements`, sorted by name. pip downloads missing ones below `downloads`."""
+    """Return the distributions that `requirements` need, directly or not, sorted by name.
+
+    pip downloads missing distributions to `downloads`.
+    """
     found: dict[str, metadata.Distribution] = {}
     seen: set[tuple[str, str]] = set()
     queue = deque((requirement, "the release") for requirement in requirements)

@@ -29,7 +29,7 @@ from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import refusal_at
 
 RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
-"""Packages that no application may contain: the node has imported them already, or finds them first."""
+"""Packages that an application must not contain: the node has already imported them, or would find them first."""
 
 
 def check_syntax(path: Path, source: bytes) -> None:
@@ -39,7 +39,7 @@ def check_syntax(path: Path, source: bytes) -> None:
     except SyntaxError as error:
         raise Refused(f"{path}, line {error.lineno or 1}: {error.msg}.") from None
     except RecursionError:
-        raise Refused(f"{path}: it is nested too deeply for Python.") from None
+        raise Refused(f"{path}: the code is nested too deeply for Python.") from None
     except ValueError as error:
         raise Refused(f"{path}: {error}.") from None
 
@@ -50,34 +50,40 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
     for app, names in modules.items():
         for module in names:
             if (root := module.partition(".")[0]) in RESERVED_PACKAGES:
-                raise Refused(f"{app} has a module {module}, but {root} is taken: Python or the node itself has it.")
+                raise Refused(
+                    f"{app} has a module {module}, but {root} is a module of Python or of the node; rename it."
+                )
             if owners.setdefault(module, app) != app:
-                raise Refused(f"The module {module} is in two applications, {owners[module]} and {app}.")
+                raise Refused(
+                    f"Module {module} is in two applications, {owners[module]} and {app}; keep it in one of them."
+                )
 
 
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
     """Raise `Refused` if the appup in `path` is for another version than `app`, or names a wrong module.
 
-    `modules` are those of this version. Those of the other version are known only when the two are compared.
+    `modules` are the modules of this version. The modules of the other version are known only in a comparison.
     """
     if appup.vsn != app.vsn:
-        raise refusal_at(path, ("vsn",), f"this leads to {appup.vsn}, but it is the appup of {app.name} {app.vsn}")
-    for way, entries in (("up", appup.up), ("down", appup.down)):
-        for which, entry in enumerate(entries):
-            bars = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
-            if len(bars) > 1:
-                place = (way, which, "instructions", bars[1])
-                raise refusal_at(path, place, "a way may have one point_of_no_return, not several")
+        raise refusal_at(path, ("vsn",), f"vsn is {appup.vsn}, but this is the appup of {app.name} {app.vsn}")
+    for direction, entries in (("up", appup.up), ("down", appup.down)):
+        for index, entry in enumerate(entries):
+            points = [number for number, step in enumerate(entry.instructions) if isinstance(step, PointOfNoReturn)]
+            if len(points) > 1:
+                place = (direction, index, "instructions", points[1])
+                raise refusal_at(path, place, "an upgrade or downgrade may have only one point_of_no_return")
     # An upgrade ends in this version, a downgrade begins in it.
-    for way, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
-        for which, entry in enumerate(entries):
+    for direction, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
+        for index, entry in enumerate(entries):
             for number, step in enumerate(entry.instructions):
                 change = _module_change(step)
                 if change is None:
                     continue
-                place = (way, which, "instructions", number)
+                place = (direction, index, "instructions", number)
                 if change.action == absent and change.module in modules:
-                    raise refusal_at(path, place, f"{absent}_module of {change.module}, which {app.name} {app.vsn} has")
+                    raise refusal_at(
+                        path, place, f"{absent}_module names {change.module}, but {app.name} {app.vsn} has that module"
+                    )
                 if change.action != absent and change.module not in modules:
                     raise refusal_at(path, place, f"{app.name} {app.vsn} has no module {change.module}")
 
@@ -85,7 +91,7 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
 def _module_change(step: AppupInstruction) -> ModuleChange | None:
     """Return an instruction whose module can be checked against one version alone.
 
-    Low-level instructions may name a module of either version, wherever they stand in the script.
+    Low-level instructions may name a module of either version, at any place in the script.
     """
     match step:
         case ModuleChange():

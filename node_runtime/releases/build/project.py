@@ -32,7 +32,7 @@ CONFIG_FILES = ("node.toml", "sys.toml")
 
 @dataclass(frozen=True, slots=True)
 class AppSource:
-    """An application of the project. `files` maps paths in its folder to contents, `modules` modules to such paths."""
+    """An application of the project. `files` maps paths in its folder to contents, `modules` maps modules to paths."""
 
     app: App
     files: dict[str, bytes]
@@ -41,11 +41,11 @@ class AppSource:
 
     @property
     def directory(self) -> str:
-        """Its path in the node directory."""
+        """The path of the application in the node directory."""
         return f"lib/{self.app.name}-{self.app.vsn}"
 
     def view(self, start: ReleaseStartType) -> AppView:
-        """Return the application as planning needs it."""
+        """Return the application in the form that planning uses."""
         modules = {module: sha256(self.files[path]) for module, path in self.modules.items()}
         appup = self.appup or Appup(vsn=self.app.vsn)
         return AppView(self.app.name, self.app.vsn, modules, appup.up, appup.down, start)
@@ -60,13 +60,13 @@ class Project:
     config: dict[str, bytes]
 
     def view(self) -> ReleaseView:
-        """Return the release as planning needs it."""
+        """Return the release in the form that planning uses."""
         starts = self.release.starts
         return ReleaseView(self.release.vsn, tuple(app.view(starts[app.app.name]) for app in self.apps))
 
 
 def read_project(folder: Path) -> Project:
-    """Read the project in `folder`. Raises `Refused` for anything that would fail later, with file and line."""
+    """Read the project in `folder`. Raises `Refused`, with file and line, for an error that would appear later."""
     release = read_release(folder / "release.toml")
     for number, name in enumerate(release.starts):
         if not (folder / "apps" / name / "app.toml").is_file():
@@ -142,7 +142,7 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
 
 
 def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
-    """Sort the applications: each after those that it needs, otherwise in the order of release.toml."""
+    """Sort the applications by their dependencies, and otherwise by the order of release.toml."""
     ordered: dict[str, AppSource] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -157,7 +157,7 @@ def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSour
                 raise refusal_at(
                     folder / "apps" / name / "app.toml",
                     ("applications", sources[name].app.applications.index(needed)),
-                    f"{name} needs the application {needed}, which {folder / 'release.toml'} doesn't have",
+                    f"{name} needs the application {needed}, which {folder / 'release.toml'} does not list",
                 )
         ordered[name] = sources[name]
 

@@ -33,7 +33,7 @@ _DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "exa
 
 
 def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
-    """Build the project in `folder` into `output`. Returns the tarball's path.
+    """Build the project in `folder` into `output`. Return the tarball's path.
 
     `script` becomes bin/<name>; `beside` maps the names of the other files in bin/ to their contents.
     """
@@ -49,7 +49,7 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
         }
     version = metadata.version(OWN_DISTRIBUTION)
     own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
-    # For importlib.metadata.version in the node.
+    # importlib.metadata.version in the node reads this file.
     metadata_text = metadata.distribution(OWN_DISTRIBUTION).read_text("METADATA") or ""
     files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = metadata_text.encode()
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
@@ -64,7 +64,7 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
 
 
 def _package(name: str) -> dict[str, bytes]:
-    """Return the package's files, from where this process imports it, without those of the dashboard."""
+    """Return the files of the package that this process imports, without those of the dashboard."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise Refused(f"The package {name} is not installed here; install hotdash, which contains it.")

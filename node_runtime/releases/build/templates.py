@@ -30,7 +30,7 @@ def render(**context: object) -> str:
 
 
 def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
-    """Return path below src/ to module source, for every template of the application in `app`."""
+    """Return the module source of every template of the application in `app`, by its path below src/."""
     folder = app / templates.source
     if not folder.is_dir() or not folder.resolve().is_relative_to(app.resolve()):
         sentence = f"{templates.source} is not a folder of the application"
@@ -43,7 +43,7 @@ def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
 
 
 def compile_template(path: Path) -> bytes:
-    """Return the Python source of a template; equal bytes for equal templates. Raises `Refused` with the line."""
+    """Return the Python source of a template. Equal templates give equal bytes. Raises `Refused` with the line."""
     environment = jinja2.Environment(autoescape=True)
     try:
         text = path.read_text(encoding="utf-8")

@@ -111,10 +111,10 @@ class _InstructionReader:
         return value
 
     def json(self, key: str, value: Any) -> Any:
-        """Check that a relup can hold a value: that it is JSON."""
+        """Check that a value is JSON, so that a relup can contain it."""
         if found := _not_json(value):
             raise Refused(
-                f"{_toml_text(self.table)}: {key} has {found}, which a relup can't contain: write it as a text."
+                f"{_toml_text(self.table)}: {key} has {found}, which a relup can't contain; write it as a string."
             )
         return value
 
@@ -166,7 +166,7 @@ def _update(reader: _InstructionReader) -> ModuleChange:
 
 def _extra(reader: _InstructionReader, change: str) -> Any:
     if "extra" in reader.table and change != "advanced":
-        raise Refused(f'{_toml_text(reader.table)}: extra is for code_change, which takes change = "advanced".')
+        raise Refused(f'{_toml_text(reader.table)}: extra needs change = "advanced", because only code_change gets it.')
     return reader.json("extra", reader.table.get("extra", []))
 
 

@@ -1,7 +1,7 @@
 """A node's configuration: the release's files, overridden by the operator's files in etc/.
 
-The operator's value wins, key by key, and no release changes etc/. An unreadable file is a refusal, never a default: a
-node that loses its configuration is worse than one that doesn't start.
+The operator's value wins, key by key, and no release changes etc/. An unreadable file raises `Refused` and
+never counts as empty: a node without its configuration does more harm than a node that does not start.
 """
 
 from __future__ import annotations

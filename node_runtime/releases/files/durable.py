@@ -1,4 +1,4 @@
-"""Durable writes that survive a power cut completely or not at all: replace a file, append to one, sync a directory."""
+"""Durable writes to files and directories: after a power cut, a write is there completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace the content of `path` in one step; a reader sees the old bytes or the new ones."""
+    """Replace the content of `path` in one step; a reader sees either the old or the new content."""
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("wb") as file:

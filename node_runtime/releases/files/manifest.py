@@ -44,7 +44,7 @@ class AppEntry(ManifestStruct, frozen=True):
 
     @property
     def directory(self) -> str:
-        """Its path in the node directory."""
+        """The path of the application in the node directory."""
         return f"lib/{self.name}-{self.vsn}"
 
 
@@ -115,12 +115,12 @@ def is_safe_path(path: str) -> bool:
 
 
 def sha256(data: bytes) -> str:
-    """Return the SHA-256 of `data` in hexadecimal, as manifests have it."""
+    """Return the SHA-256 of `data` in hexadecimal, as in a manifest."""
     return hashlib.sha256(data).hexdigest()
 
 
 def this_python() -> str:
-    """Return the running Python's version as a manifest has it: "3.11"."""
+    """Return the running Python's version in the form of a manifest: "3.11"."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

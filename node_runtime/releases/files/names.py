@@ -21,8 +21,8 @@ NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE)]
 ListenAddress: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
 
 PATTERN_DESCRIPTIONS = {
-    _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 in all",
-    _NAME: "a name: a lowercase letter, then lowercase letters, digits or '_', at most 64 in all",
+    _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 characters",
+    _NAME: "a name: a lowercase letter, then lowercase letters, digits or '_', at most 64 characters",
     _MODULE: "a module, written package.module",
     _CALLBACK: "a class or function, written module:name",
     _NODE: "a node's name, written name@host",

@@ -9,8 +9,8 @@ DEFAULT_DEADLINE_SECONDS: Final = 600.0
 DEFAULT_HEALTHY_SECONDS: Final = 10.0
 """Health is good after this time without trouble."""
 DEFAULT_MAX_RESTARTS: Final = 3
-"""More restarts of processes are bad health."""
+"""Health is bad after more restarts of processes than this."""
 DEFAULT_MAX_ERRORS: Final = 10
-"""More log records of level ERROR are bad health."""
+"""Health is bad after more log records of level ERROR than this."""
 DEFAULT_MAX_LAG_SECONDS: Final = 1.0
-"""An event loop that is repeatedly later than this is bad health."""
+"""Health is bad when the event loop is repeatedly later than this."""

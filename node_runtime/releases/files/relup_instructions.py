@@ -1,8 +1,8 @@
 """The low-level instructions of a relup, one class each. Follows OTP's appup(4) and relup(4).
 
-A script is a list of them. Code that must handle every instruction is a `match` that ends in `assert_never`: a class
-that is added to `RelupInstruction` is then a type error in each of these places until it is handled there. The arrays
-of `node-runtime relup --json` are made by `relup/relup_json.py` only.
+A script is a list of instructions. Code that must handle every instruction is a `match` that ends in `assert_never`: a
+class that is added to `RelupInstruction` is then a type error in each of these places until it is handled there. Only
+`relup/relup_json.py` makes the arrays of `node-runtime relup --json`.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class SuspendedModule:
-    """A module whose processes are suspended, and how long they have to end their callback; None is the default."""
+    """A module whose processes are suspended, and the time that they have to end their callback (None: the default)."""
 
     module: str
     timeout: SuspendTimeout | None = None
@@ -121,7 +121,7 @@ class StartProcesses:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Calls `function`, a "module:function" string. `undo`, called with the same JSON `args`, reverts that."""
+    """Calls `function`, a "module:function" string. `undo` reverts the call and gets the same JSON `args`."""
 
     name: ClassVar[str] = "apply"
     function: str
@@ -140,14 +140,14 @@ class SyncNodes:
 
 @dataclass(frozen=True, slots=True)
 class RestartEmulator:
-    """Restarts the node when all else is done."""
+    """Restarts the node after all other instructions."""
 
     name: ClassVar[str] = "restart_emulator"
 
 
 @dataclass(frozen=True, slots=True)
 class RestartNewEmulator:
-    """Restarts the node before all else."""
+    """Restarts the node before all other instructions."""
 
     name: ClassVar[str] = "restart_new_emulator"
 

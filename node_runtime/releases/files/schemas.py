@@ -29,10 +29,10 @@ from .toml import convert, read_table, read_toml, refusal_at
 from .toml_positions import TomlPath
 
 MAX_SECONDS = 100_000_000
-"""The longest duration in a file: three years. A key that can be unlimited has another value for that."""
+"""The longest duration in a file: three years. A key that can be unlimited has a special value for it."""
 
 Environment: TypeAlias = dict[str, dict[str, Any]]
-"""Application name to that application's parameters."""
+"""The parameters of each application, by application name."""
 
 
 class TomlStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,7 +49,7 @@ class Templates(TomlStruct, frozen=True):
 
 
 class App(TomlStruct, frozen=True):
-    """An application. Without `mod` it is a library: it has code and nothing to start."""
+    """An application. An application without `mod` is a library: the node has nothing to start for it."""
 
     name: Name
     vsn: VsnString
@@ -78,7 +78,7 @@ class Release(TomlStruct, frozen=True):
 
     @property
     def starts(self) -> dict[str, ReleaseStartType]:
-        """Application name to start type, in the file's order."""
+        """Return the start type of each application, in the order of the file."""
         return {
             app.name: app.start for app in (AppStart(name=app) if isinstance(app, str) else app for app in self.apps)
         }
@@ -93,7 +93,7 @@ class Appup(TomlStruct, frozen=True):
 
 
 class ProbationSettings(TomlStruct, frozen=True):
-    """How an installed release is monitored until its commit. Durations are seconds.
+    """The monitoring of an installed release until its commit. Durations are seconds.
 
     At the `deadline` the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
     trouble. Health is bad, and the node reverts at once, after more than `restarts` restarts of processes, more than
@@ -108,11 +108,11 @@ class ProbationSettings(TomlStruct, frozen=True):
 
 
 class NodeConfig(TomlStruct, frozen=True):
-    """A node. `probation` configures the time between an install and its commit.
+    """A node's configuration. `probation` configures the time between an install and its commit.
 
-    In seconds: `heart` is the longest silence of the event loop before a restart, `rehearsal` the timeout of a
-    rehearsal, and `code_change` the timeout of one process in it. `loop` selects the event loop; uvloop has to be among
-    the release's requirements. `log` is the format of a log line.
+    Durations are seconds: `heart` is the longest silence of the event loop before a restart, `rehearsal` the timeout of
+    a rehearsal, and `code_change` the timeout of one process in it. `loop` selects the event loop; uvloop has to be
+    among the release's requirements. `log` is the format of a log line.
     """
 
     name: NodeName

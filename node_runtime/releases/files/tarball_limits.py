@@ -1,6 +1,6 @@
 """Limits of a release's tarball: its manifest, the number and size of its files, and their paths.
 
-The build keeps to the limits of paths; the reader of a tarball enforces all of them.
+The build enforces the limits of paths. The reader of a tarball enforces all limits.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_PATH_PART_BYTES: Final = 255
 """Length of a file's or folder's name in UTF-8; common file systems allow no more."""
 
 MAX_MEMBER_HEADER_BYTES: Final = 8 << 10
-"""What the tar format may add to each member: headers and padding."""
+"""Bytes that the tar format may add to each member: headers and padding."""
 EXTRA_MEMBER_HEADERS: Final = 8
-"""Header allowances beyond those of the listed files: for the manifest and the end of the archive."""
+"""Members without a listed file to which the tar format may add bytes: the manifest and the end of the archive."""
 READ_BLOCK_BYTES: Final = 64 << 10
 """A read without a size returns at most this much."""

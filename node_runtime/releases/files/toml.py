@@ -69,7 +69,7 @@ def refusal_at(path: Path, key_path: TomlPath, sentence: str) -> Refused:
 
 
 def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse data nested so deeply that recursive readers of it would fail."""
+    """Refuse data that is nested so deeply that a recursive reader would fail."""
     if len(key_path) > MAX_DEPTH:
         raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -78,12 +78,12 @@ def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> No
 
 
 def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse a cookie: this file is built into the release and copied, so its cookie would be no secret."""
+    """Refuse a cookie: the file is copied with the release, so a cookie in it would not be secret."""
     if isinstance(value, dict):
         if "cookie" in value:
             line = line_of(text, (*key_path, "cookie"))
             raise Refused(
-                f"{path}, line {line}: cookies don't belong in this file; remove it: each node creates its own "
+                f"{path}, line {line}: a release must not contain a cookie; remove it. Each node creates its own "
                 f"cookie, and `bin/<name> cookie` prints it."
             )
         for key, part in value.items():

@@ -19,7 +19,7 @@ from .names import PATTERN_DESCRIPTIONS
 from .toml_positions import TomlPath
 
 MAX_SHOWN_CHARACTERS = 60
-"""A longer wrong value is cut in the sentence."""
+"""The sentence shows at most this many characters of a wrong value."""
 
 
 def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Iterator[tuple[TomlPath, str]]:
@@ -57,7 +57,7 @@ def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: TomlPath) 
 
 
 def _matches(kind: inspect.Type, data: Any) -> bool:
-    """Return whether `data` matches `kind`, ignoring its items and fields."""
+    """Return whether `data` matches `kind`; its items and fields are not checked."""
     matches = False
     match kind:
         case inspect.AnyType():

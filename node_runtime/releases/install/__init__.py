@@ -1,1 +1,1 @@
-"""Executing a relup on the live node, or putting everything back."""
+"""The install of a release: executes a relup on the live node, or puts everything back."""

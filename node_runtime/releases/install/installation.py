@@ -1,7 +1,7 @@
 """The installation of a relup on the live node: prepare, hold, switch in one turn, resume; or put everything back.
 
-No process runs on a new state before all new states exist: processes get them last. So until then, putting back means
-switching the namespaces back and running the undos, and each process still has the very object that was its state.
+Processes get their new states last, after all new states have been made. Until then, each process still has its old
+state object, so putting back only switches the namespaces back and calls the undo functions.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ logger = logging.getLogger("node_runtime")
 POLL_SECONDS = 0.01
 THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
-"""How many turns of the event loop it takes until every runnable process has run up to its next wait."""
+"""Turns of the event loop in which every runnable process runs up to its next wait."""
 REHEARSAL_VALID_SECONDS = 5.0
-"""How long a rehearsal stays valid while the install waits for a safe moment."""
+"""A rehearsal stays valid this long while the install waits for a safe moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """The target runs. `pause` is the time in seconds from the first hold to the last resume.
+    """A successful install. `pause` is the time in seconds from the first hold to the last resume.
 
     `touched` is the number of affected processes; `results` describes some of them.
     """
@@ -53,11 +53,11 @@ class Installed:
 
 
 class Aborted(Exception):
-    """The install ended before anything was changed; the sentence says why."""
+    """The install ended before anything was changed. The message is the reason."""
 
 
 class PutBack(Exception):
-    """The install failed and was undone; `incomplete` says what could not be undone, if anything."""
+    """The install failed and was undone. `incomplete` names the parts that could not be undone; None if all could."""
 
     def __init__(
         self, sentence: str, pause: float, results: tuple[ProcessResult, ...], touched: int, incomplete: str | None
@@ -70,16 +70,17 @@ class PutBack(Exception):
 
 
 class Installation:
-    """One run through a transition. Nothing is changed before the operation's intent is `durable`.
+    """One install of a transition's target. Nothing is changed before the operation's intent is `durable`.
 
-    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the target runs; nothing
-    that happens later takes that back.
+    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the target runs; a later
+    failure does not undo the install.
     """
 
     def __init__(
         self,
         transition: Transition,
         code: CodeServer,
+        *,
         progress: OperationProgress,
         options: Install | Rollback,
         on_rehearsal: rehearsal.ProgressCallback,
@@ -137,7 +138,7 @@ class Installation:
             await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> None:
-        """Run every code_change on a copy of the states as they are now, unless that was done a moment ago."""
+        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid."""
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return
         self.progress.enter("rehearsing")
@@ -149,7 +150,7 @@ class Installation:
             raise Aborted(refusal)
 
     async def _wait(self, sentence: str) -> None:
-        """Wait a moment before the next check. Raises `Aborted` with the sentence after the deadline."""
+        """Wait a moment before the next check. After the deadline, raises `Aborted` with `sentence`."""
         if time.monotonic() >= self.deadline:
             raise Aborted(sentence)
         if self.progress.enter("waiting"):
@@ -159,7 +160,7 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
-        """Hold, run the script and resume, or put everything back. Returns the blockers if some came up meanwhile."""
+        """Hold, run the script and resume, or put everything back. Return any new blockers."""
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()
@@ -197,11 +198,11 @@ class Installation:
         raise self._failed(switch, failure, pause, results) from failure
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """Do the slow rest after the resume. A failure in it is logged and does not change the install's outcome."""
+        """Run the slow part after the resume. Its failure is logged and does not change the install's outcome."""
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                await switch.surroundings.notify()
+                await switch.application_snapshot.notify()
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_being_cancelled():
@@ -224,22 +225,22 @@ class Installation:
         self, switch: Switch, error: BaseException, pause: Pause, results: tuple[ProcessResult, ...]
     ) -> Exception:
         sentence = ": ".join([*getattr(error, "__notes__", ()), describe_reason(error)])
-        if not switch.past_bar and switch.put_back_failed is None:
+        if not switch.past_point_of_no_return and switch.put_back_failed is None:
             return Aborted(sentence)
-        if self._options.unrehearsed and (unchecked := switch.unchecked()):
+        if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
         return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
 
 
 async def let_others_run() -> None:
-    """Let all runnable processes run: just before the pause, and right after it before anything else is done."""
+    """Let all runnable processes run. Called just before the pause, and right after it."""
     for _ in range(YIELD_TURNS):
         await asyncio.sleep(0)
 
 
 @contextmanager
 def short_thread_switches() -> Iterator[None]:
-    """Give the event loop the interpreter soon while a thread computes: by default that takes 5 ms each time."""
+    """Shorten the thread switch interval (default 5 ms), so that a computing thread delays the event loop less."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, THREAD_SWITCH_SECONDS))
     try:
@@ -250,10 +251,10 @@ def short_thread_switches() -> Iterator[None]:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector: the objects made meanwhile stay alive.
+    """Pause the garbage collector, because the objects made meanwhile stay alive.
 
-    Afterwards they belong to the oldest generation, without a collection that visits them all. If the program has
-    frozen objects itself, they stay frozen.
+    Afterwards these objects belong to the oldest generation, without a collection that visits them all. If the
+    program has frozen objects itself, they stay frozen, and no object is moved.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""The migration of all held processes of one class: code_change makes new states, which the processes get later."""
+"""The migration of all held processes of one class: code_change makes the new states for the resume."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ class CodeChangeFailed(Exception):
 
 @dataclass(slots=True)
 class Migration:
-    """`states` are the old states, `after` the new ones made so far, both in the order of `processes`.
+    """The code_change of all held processes of one class.
 
+    `states` are the old states, `after` the new ones made so far, both in the order of `processes`.
     `target` is the new class. `failed` is the process for which code_change failed, and the error that it raised.
     """
 
@@ -59,15 +60,13 @@ class Migration:
             raise self._blamed(process, error)
 
     def _check_named(self, target_vsn: str) -> None:
-        """Check that each state machine gets (name, data), with a state that its new class defines."""
+        """Check that each state machine gets (name, data), and that its new class defines the state `name`."""
         for process, new in zip(self.processes, self.after, strict=True):
             if not isinstance(new, tuple) or len(new) != 2:
-                error: Exception = TypeError(
-                    f"it returned {type(new).__name__} instead of (name, data), the state of a state machine"
-                )
+                error: Exception = TypeError(f"code_change returned {type(new).__name__} instead of (name, data)")
                 raise self._blamed(process, error)
             if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):
-                error = ValueError(f"it returned state {new[0]}, which {target_vsn} does not define")
+                error = ValueError(f"code_change returned state {new[0]}, which {target_vsn} does not define")
                 raise self._blamed(process, error)
 
     def _blame(self, process: BehaviourProcess, error: BaseException) -> str:

@@ -1,7 +1,7 @@
 """Detects code_change callbacks that mutate their argument, after which an install could not be put back exactly.
 
 The rehearsal checks every process. For states that were not rehearsed, an install compares the first few itself, at a
-bounded cost because all held processes wait; it makes no claim about the others.
+bounded cost because all held processes wait. It does not check the others.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 MAX_STATES = 32
-"""How many states are compared."""
+"""States that are compared at most."""
 MAX_PARTS = 300
-"""How many parts a compared state may have."""
+"""A state with more parts is not compared."""
 FINGERPRINT_SECONDS = 0.05
 
 
@@ -24,30 +24,30 @@ class MutationCheck:
 
     def __init__(self) -> None:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
-        self._unknown: list[BehaviourProcess] = []
+        self._not_compared: list[BehaviourProcess] = []
         self._given = 0
         self._kinds = ValueReaders()
 
-    def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
-        """Take the fingerprints of states that code_change is about to get."""
+    def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
+        """Take the fingerprints of states before code_change gets them."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
             taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, kinds=self._kinds)
             if taken is None:
-                self._unknown.append(process)
+                self._not_compared.append(process)
             else:
                 self._fingerprints[process.pid] = process, taken
-        self._unknown += processes[left:]
+        self._not_compared += processes[left:]
 
-    def changed(self) -> Iterator[BehaviourProcess]:
-        """Return the processes whose states are known to have changed."""
+    def mutated(self) -> Iterator[BehaviourProcess]:
+        """Return the processes whose states code_change has mutated, as far as they were compared."""
         return (process for process, taken in self._fingerprints.values() if not taken.still_fits())
 
-    def fits(self, process: BehaviourProcess) -> bool:
+    def passes(self, process: BehaviourProcess) -> bool:
         """Return whether the state of a process is unchanged, or was not compared."""
         return process.pid not in self._fingerprints or self._fingerprints[process.pid][1].still_fits()
 
-    def unknown(self) -> Sequence[BehaviourProcess]:
+    def not_compared(self) -> Sequence[BehaviourProcess]:
         """Return the processes whose states were not compared."""
-        return self._unknown
+        return self._not_compared

@@ -1,6 +1,6 @@
 """The results of an install, process by process, collected after the processes have been resumed.
 
-They are made a few at a time: processes that waited for the switch must not wait for its results, too.
+The event loop runs other callbacks after every few results, so that processes do not wait for them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from node_runtime.releases.planning import conditions
 from .switch import MUTATED_REASON, Switch
 
 MAX_RESULTS = 100
-"""How many processes of an operation have a result of their own."""
+"""At most this many processes of an operation get a result."""
 SLICE_SECONDS = 0.0003
 STATE_LIMITS = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
 MUTATED = Term(type="state", text="‹changed by its code_change›")
@@ -43,7 +43,7 @@ class Pause:
 
 
 class _Affected(NamedTuple):
-    """One process with its state and class before the install, and those that the install made."""
+    """One process with its state and class before and after the install."""
 
     process: BehaviourProcess
     module: str
@@ -58,7 +58,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     """Return the result of each process, failures first; at most `MAX_RESULTS`."""
     results: dict[int, ProcessResult] = {}
     until = perf_counter() + SLICE_SECONDS
-    blamed = {process.pid for process in switch.spoilt}
+    blamed = {process.pid for process in switch.mutated}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
     kinds = ValueReaders()
@@ -91,11 +91,13 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
                 before = migration.states[at]
                 after = migration.after[at] if at < len(migration.after) else before
                 yield _Affected(process, module, "migrate", before, after, old, migration.target)
-        for process in group:  # includes migrated ones: a process that had ended before is in no migration
+        for (
+            process
+        ) in group:  # again all of the group: a process that ended before the code_change is not in the migration
             if only is not None and process.pid not in only:
                 continue
             state = process.raw_state()
-            before = switch.re_read.get(process.pid, state)
+            before = switch.earlier_child_tables.get(process.pid, state)
             yield _Affected(
                 process, module, switch.transition.action(module), before, state, old, type(process.instance)
             )
@@ -114,7 +116,7 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
 
 def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: ValueReaders) -> ProcessResult:
     process = one.process
-    mutated = process in switch.spoilt
+    mutated = process in switch.mutated
     reason = None
     if switch.failed is not None and switch.failed[0] is process:
         error = switch.failed[1]
@@ -127,7 +129,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _render(one.old, one.before, kinds) if switch.noted.fits(process) else MUTATED
+    before = _render(one.old, one.before, kinds) if switch.mutation_check.passes(process) else MUTATED
     after = before
     if mutated:
         after = _render(one.old, one.before, kinds)

@@ -64,12 +64,12 @@ from .mutation_check import MutationCheck
 logger = logging.getLogger("node_runtime")
 
 MAX_PROCESSES_NAMED = 3
-"""How many processes one sentence names."""
-MUTATED_REASON = "its code_change changed the state that it was given"
+"""A sentence names at most this many processes."""
+MUTATED_REASON = "its code_change mutated the old state"
 
 
 class ConditionNotMet(Exception):
-    """A condition that was met when all processes had been suspended is not met any more."""
+    """A condition for the switch was met when the processes were suspended, but is not met now."""
 
     def __init__(self, blockers: list[Blocker]) -> None:
         super().__init__(blockers[0].reason)
@@ -79,7 +79,7 @@ class ConditionNotMet(Exception):
 class Switch:
     """One run of a transition's script on the suspended processes.
 
-    `run` is followed by `resume`, or by `put_back` if it raised; then, in later turns, by `end`, which may take long.
+    Call `run`, then `resume`, or `put_back` if `run` raised. In a later turn call `end`, which may take long.
     """
 
     def __init__(
@@ -90,17 +90,17 @@ class Switch:
         self.code = code
         self.hold = hold
         self.progress = progress
-        self.past_bar = False
+        self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
-        self.re_read: dict[int, Any] = {}
-        """The earlier state of each supervisor that has read its child specifications again, by pid."""
+        self.earlier_child_tables: dict[int, Any] = {}
+        """The earlier state of each supervisor that has reloaded its child specifications, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
         """The version of each loaded module before and after."""
-        self.noted = MutationCheck()
-        self.spoilt: list[BehaviourProcess] = []
+        self.mutation_check = MutationCheck()
+        self.mutated: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
-        self.surroundings = ApplicationSnapshot()
+        self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self._committed = False
         self._loaded: set[str] = set()
@@ -118,7 +118,7 @@ class Switch:
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
             self.versions[module] = (current.vsn if current is not None else "", self.batch.version(module).vsn)
-        self.surroundings.adopt(self.transition.target, self.transition.configuration)
+        self.application_snapshot.adopt(self.transition.target, self.transition.configuration)
         runtime().blocked_modules = BlockedModules(
             {*self.transition.loaded, *self.transition.suspended, *self.transition.removed}
         )
@@ -135,7 +135,7 @@ class Switch:
     async def _do(self, step: RelupInstruction) -> None:
         match step:
             case PointOfNoReturn():
-                self.past_bar = True
+                self.past_point_of_no_return = True
             case Load() | Remove():
                 self._switch(step)
             case CodeChange():
@@ -191,8 +191,8 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.gate is not DEAD]
-                if parked := self._transaction.exiting:
-                    alive = [process for process in alive if process.pid not in parked]
+                if exiting := self._transaction.exiting:
+                    alive = [process for process in alive if process.pid not in exiting]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
                 elif alive:
@@ -203,7 +203,7 @@ class Switch:
     ) -> None:
         """Make new states for all processes of a class.
 
-        On the way down the version that is left makes them, unless the script has loaded the older one already.
+        In a downgrade, the newer version makes them, unless the script has already loaded the older version.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]
@@ -217,7 +217,7 @@ class Switch:
         else:  # a second code_change in one script gets the states that the first one made
             made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
             states = [made[process.pid] for process in processes]
-        self.noted.note(processes, states)
+        self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
         vsn = old_vsn if direction == "up" else Down(new_vsn)
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
@@ -235,7 +235,7 @@ class Switch:
 
     def _reread_children(self, supervisors: Iterable[BehaviourProcess], module: str) -> None:
         for process in supervisors:
-            self.re_read[process.pid] = process.raw_state()
+            self.earlier_child_tables[process.pid] = process.raw_state()
             try:
                 live_processes.reload_child_specs(process.pid)
             except Exception as error:
@@ -252,7 +252,10 @@ class Switch:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Find a function in the version of its module that the script has reached: all modules switch at once."""
+        """Find a function in the version that its module has at this place in the script.
+
+        All modules switch at once, but the script sees them switch one after the other.
+        """
         found: Callable[..., Any] = resolve_in(reference, self._transaction.previous_namespaces)
         return found
 
@@ -265,7 +268,7 @@ class Switch:
                     await result
             except TimeoutError:
                 if limit.expired():
-                    raise TimeoutError(f"it had not ended after {seconds:g} s") from None
+                    raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
     async def _stop(self, modules: Sequence[str]) -> None:
@@ -275,11 +278,11 @@ class Switch:
             self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the children that were stopped, a dynamic one with its own arguments; a temporary one stays ended."""
+        """Restart the stopped children, dynamic ones with their own arguments. Temporary children are not restarted."""
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
-            if child.spec.restart == "temporary":
+            if child.spec.is_forgotten:
                 continue
             if child.args is None:
                 await restart_child(supervisor, child.spec.id)
@@ -289,7 +292,7 @@ class Switch:
     # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
-        """Give each process its new state and resume all, in this turn. It can't fail."""
+        """Give each process its new state and resume all, in this turn. This method can't fail."""
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
         self._resume_all(self.migrations)
@@ -299,12 +302,12 @@ class Switch:
         for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
         self._transaction.ended = True
-        closed, runtime().blocked_modules = runtime().blocked_modules, None
-        if closed is not None:
-            closed.unblocked.set()
+        blocked, runtime().blocked_modules = runtime().blocked_modules, None
+        if blocked is not None:
+            blocked.unblocked.set()
 
     async def put_back(self) -> None:
-        """Undo all that `run` has done and resume all processes. `put_back_failed` says what could not be undone."""
+        """Undo all that `run` has done and resume all processes. `put_back_failed` names what could not be undone."""
         failed: list[str] = []
         try:
             with inside_transaction(self._transaction):
@@ -321,7 +324,7 @@ class Switch:
     def _put_back(self, failed: list[str]) -> None:
         for what, back in (
             ("the code", self.batch.revert if self._committed else None),
-            ("the environment", self.surroundings.put_back),
+            ("the environment", self.application_snapshot.put_back),
             ("the processes", partial(live_processes.put_back_processes, self._transaction)),
             ("the states", self._find_mutated_states),
         ):
@@ -331,34 +334,34 @@ class Switch:
             except Exception as error:
                 logger.exception("%s could not be put back", what)
                 failed.append(f"{what}: {describe_reason(error)}")
-        if self.spoilt:
-            failed.append(f"{names(self.spoilt)}: {MUTATED_REASON}")
+        if self.mutated:
+            failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")
         self.put_back_failed = "; ".join(failed) or None
-        self._transaction.started, born = [], self._transaction.started
+        self._transaction.started, started = [], self._transaction.started
         self._resume_all()
-        self._transaction.started = born
+        self._transaction.started = started
 
     def _find_mutated_states(self) -> None:
-        self.spoilt = list(self.noted.changed())
+        self.mutated = list(self.mutation_check.mutated())
 
     async def end(self, *, succeeded: bool) -> None:
-        """End the processes that the script has stopped; if it has failed, those that it has started."""
+        """End the processes that the script has stopped or, if the script has failed, those that it has started."""
         await (
             live_processes.run_deferred_exits(self._transaction)
             if succeeded
             else live_processes.end_started_processes(self._transaction)
         )
 
-    def unchecked(self) -> str | None:
-        """Return which states could not be compared with what they were, in a few words; None if all were."""
-        unknown = self.noted.unknown()
-        return f"not compared with what it was: the state of {names(unknown)}" if unknown else None
+    def describe_unchecked(self) -> str | None:
+        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
+        not_compared = self.mutation_check.not_compared()
+        return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
     """Yield the running children of the modules, by their callback module or by their specification's `modules`.
 
-    Each with its supervisor and all of its modules, in start order.
+    Each child comes with its supervisor and all of its modules. The order is the start order.
     """
     known = runtime().processes
     for process in list(known.values()):
@@ -372,7 +375,7 @@ def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
-    """Return the first few names, and how many more there are."""
+    """Return the names of the first few processes, and the number of the others."""
     every = list(processes)
     more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
     return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

@@ -1,1 +1,1 @@
-"""Plans: what an upgrade would do to the live node, and the conditions that block it."""
+"""The parts of a plan: the processes that an upgrade affects, and the conditions that block it."""

@@ -39,7 +39,7 @@ APPLICATION: Final = "node_runtime.application"
 _START_FUNCTIONS: Final = (f"{SUPERVISOR}:restart_child", f"{SUPERVISOR}:start_child")
 _STOP_FUNCTIONS: Final = (f"{SUPERVISOR}:terminate_child",)
 PROCESSES_PER_TURN: Final = 500
-"""How many processes are listed in one turn of the event loop."""
+"""Processes that are listed in one turn of the event loop."""
 
 Action = Literal["load", "suspend", "migrate", "stop", "kill"]
 
@@ -50,9 +50,9 @@ def numbered_instructions(script: Sequence[RelupInstruction]) -> Iterator[tuple[
 
 
 async def affected_processes(transition: Transition) -> list[PlannedProcess]:
-    """Return each process that the script affects, once; one that is stopped or killed only with that action.
+    """Return each process that the script affects, once. The actions "stop" and "kill" take precedence.
 
-    Yields to the event loop in between.
+    The event loop runs other callbacks in between.
     """
     found: dict[int, PlannedProcess] = {}
     for planned in _with_new_code(transition):
@@ -82,7 +82,7 @@ def _planned(process: Process, action: Action, step: int | None = None) -> Plann
 
 
 def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
-    """Yield the processes that an instruction terminates in order, with all that were started below them."""
+    """Yield the processes that an instruction terminates in order, and all processes started below them."""
     match step:
         case StopProcesses():
             for module in step.modules:
@@ -123,7 +123,7 @@ def _stopped_by_call(step: Apply) -> Iterator[Process]:
 
 
 def _below(top: Process) -> Iterator[Process]:
-    """Yield a process and all that were started below it."""
+    """Yield a process and all processes started below it."""
     children: dict[int, list[Process]] = {}
     for process in runtime().processes.values():
         children.setdefault(process.parent, []).append(process)
@@ -135,7 +135,7 @@ def _below(top: Process) -> Iterator[Process]:
 
 
 def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
-    """Yield the processes that run code which an instruction purges brutally.
+    """Yield the processes that a brutal purge kills, because they run the purged code.
 
     `brutal` collects the modules that the script has loaded or removed with a brutal purge.
     """
@@ -174,7 +174,7 @@ def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruc
 
 
 def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
-    """Return the number of the instruction that starts or stops a child; one that starts it follows the code_change."""
+    """Return the number of the instruction that starts or stops a child; a start counts only after the code_change."""
     wanted = {"added": _START_FUNCTIONS, "removed": _STOP_FUNCTIONS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)
     module = process.module if process is not None else ""
@@ -209,7 +209,7 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
 def children_without_step(
     children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]
 ) -> tuple[list[Blocker], list[str]]:
-    """Report the children that no instruction starts or stops: as blockers, or as warnings if an `apply` may do it."""
+    """Return blockers for the children that no instruction starts or stops; warnings if an `apply` may do it."""
     functions = [step.function for step in script if isinstance(step, Apply)]
     applies = [function for function in functions if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
@@ -232,20 +232,20 @@ def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:
         process = runtime().processes.get(child.supervisor)
         module = process.module if process is not None else supervisor
         update = f'{{ update = "{module}", type = "supervisor" }}'
-        reason = f"{is_changed}, which the script loads without making the supervisor read it"
-        return reason, f"write {update} in the appup"
+        reason = f"{is_changed}, but the script loads the module without a code_change of the supervisor"
+        return reason, f"add {update} to the appup"
     done = "starts" if child.change == "added" else "stops"
     after = " after the supervisor has read it" if child.change == "added" else ""
     reason = f"{is_changed}, and no instruction {done} it{after}"
     if child.supervisor_name is None:
-        return reason, f"start the supervisor under a name, or apply a function of the release that {done} the child"
+        return reason, f"register the supervisor under a name, or apply a function of the release that {done} the child"
     function = (_START_FUNCTIONS if child.change == "added" else _STOP_FUNCTIONS)[0]
     apply = f'{{ apply = "{function}", args = ["{supervisor}", "{child.id}"] }}'
     return reason, f"add {apply} to the appup{', after the update' if after else ''}"
 
 
 def _has_ended(child: PlannedChild) -> bool:
-    """Return whether a removed child is not running anyway."""
+    """Return whether a removed child has already ended."""
     process = runtime().processes.get(child.supervisor)
     known = process.raw_state().find(child.id) if isinstance(process, SupervisorProcess) else None
     return child.change == "removed" and (known is None or (known.pid is None and not known.restarting))

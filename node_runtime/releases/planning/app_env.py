@@ -1,4 +1,4 @@
-"""The applications' specifications and environment, and where imports find their modules."""
+"""The specifications and environment of applications, and the sources of modules that are imported later."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class ApplicationSnapshot:
 
 
 def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> None:
-    """Make the first import of every module that isn't loaded yet find it in `target`.
+    """Register the files in `target` as the sources of all modules that are not loaded yet.
 
-    A node that boots passes `target` as `left`, too. An application with the same version in both releases has one
+    At boot, `left` is the same release as `target`. An application with the same version in both releases has one
     directory, which doesn't change.
     """
     for name in left.apps.keys() - target.apps.keys():

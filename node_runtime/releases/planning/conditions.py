@@ -1,7 +1,7 @@
 """The conditions that the live node must meet before code is switched. Checking them sends no message.
 
-A lasting blocker has a remedy in the release. A `transient` one may pass by itself; it is checked again in the very
-turn that switches.
+A lasting blocker has a remedy in the release. A `transient` one may pass by itself; it is checked again in the turn
+of the event loop that switches.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _processes_running(module: str) -> list[Process]:
 
 
 def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
-    """Return the class with a qualified name in a namespace; None if there is none."""
+    """Return the class with this qualified name from a namespace; None if the namespace lacks it."""
     names = qualname.split(".")
     found = namespace.get(names[0])
     for name in names[1:]:
@@ -68,7 +68,7 @@ def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
 
 
 def process_label(process: Process) -> str:
-    """Return how sentences name a process: its registered name, else its pid."""
+    """Return the name of a process in sentences: its registered name, else its pid."""
     return process.name or str(process.pid)
 
 
@@ -83,11 +83,11 @@ def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
 
 
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find names that modules outside the script import from modules in it, and that the new versions lack."""
+    """Find names that the new versions lack, although modules outside the script import them."""
     for lost in batch.vanished():
         yield Blocker(
             reason=f"{transition.target.vsn} lacks {lost}",
-            remedy="keep the name in the new version, or let the appup load the importer too",
+            remedy="keep the name in the new version, or let the appup load the module that imports it too",
         )
 
 
@@ -117,7 +117,7 @@ def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find applied functions that don't exist at their place in the script, or don't take their arguments."""
+    """Find applied functions that do not exist at their place in the script, or do not accept their arguments."""
     reached: set[str] = set()
     for step in transition.script:
         match step:
@@ -184,9 +184,9 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
 
 
 def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find state machines that would get code without a method for their state: their next event would end them.
+    """Find state machines whose state has no method in the new code, so that their next event would end them.
 
-    A state machine in a callback counts too, if that callback could end in such a state.
+    A state machine in a callback counts too, if the callback could end in such a state.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():

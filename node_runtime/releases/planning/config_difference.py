@@ -1,6 +1,7 @@
-"""Compares and renders the applications' parameters before and after: those of the files, and those that were set live.
+"""Compares and renders the applications' parameters before and after an install.
 
-A live parameter may be any object. None of its code is run: no `==`, no `str`.
+Parameters come from files, or were set on the live node. A live parameter may be any object, so none of its code is
+run, neither `__eq__` nor `__str__`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def difference(
 
 
 def canonical_text(value: Any, depth: int = 0, *, brief: bool = False) -> str:
-    """Return a text that differs if the value differs: JSON for values that a file can contain. `brief`: for people."""
+    """Return a text that differs if the value differs: JSON if a file can contain the value. `brief` is for display."""
     kind = type(value)
     if value is None or kind is bool or kind is int or kind is float or kind is str:
         return json.dumps(value, ensure_ascii=False)
@@ -73,7 +74,7 @@ def _shown(key: str, flat: Mapping[str, Any]) -> str:
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """Return the value with everything masked that is secret by its name, at any depth."""
+    """Return the value; mask every part whose name says that it is secret, at any depth."""
     if depth < MAX_DEPTH and (type(value) is list or type(value) is tuple):
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:

@@ -36,7 +36,7 @@ from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
 from . import config_difference
 
 DEFAULT_HOLD_SECONDS = 5.0
-"""How long a process has to end its callback and be suspended, unless the appup says otherwise."""
+"""A process must end its callback and be suspended within this time, unless the appup sets another timeout."""
 
 REVERTIBLE_FUNCTIONS = frozenset(
     f"node_runtime.{name}"
@@ -62,9 +62,10 @@ REVERTIBLE_FUNCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Transition:
-    """From `left`, whose `environment` is in force, to `target`, by the relup's `script` for this direction.
+    """The transition from release `left` to release `target`. `environment` is the present environment.
 
-    `script_back` is the script that reverts an upgrade by going down; None if there is none, and for a downgrade.
+    `script` is the relup's script for this direction. `script_back` is the downgrade script of an upgrade; None if
+    there is no such script, and for a downgrade.
     """
 
     left: UnpackedRelease
@@ -82,7 +83,7 @@ class Transition:
 
     @cached_property
     def modules(self) -> ScriptModules:
-        """The modules of the script, by what is done to them."""
+        """The modules of the script, by the action on them."""
         return script_modules(self.script)
 
     @property
@@ -112,19 +113,19 @@ class Transition:
 
     @property
     def irreversible(self) -> list[str]:
-        """The functions that the script applies after the point of no return and that a failed install can't undo."""
+        """The functions, applied after the point of no return, that a failed install can't undo."""
         behind = self.script[self.point_of_no_return :]
         return [function for step in behind if (function := _irreversible(step)) is not None]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
-        """Return what happens to the processes of a module."""
+        """Return the action on the processes of a module."""
         if module in self.migrated:
             return "migrate"
         return "suspend" if module in self.suspended else "load"
 
     @cached_property
     def hold_seconds(self) -> float:
-        """The one deadline for suspending all processes: the longest timeout of the script."""
+        """The time limit for suspending all processes: the longest timeout in the script."""
         timeouts = (entry.timeout for entry in self.modules.suspended)
         seconds = (DEFAULT_HOLD_SECONDS if timeout is None else float(timeout) for timeout in timeouts)
         return max(seconds, default=DEFAULT_HOLD_SECONDS)
@@ -136,14 +137,14 @@ class Transition:
 
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
-        """The parameters that change: "app.key", before, after. A value whose name says that it is secret is hidden."""
+        """The parameters that change: "app.key", before, after. Values with a secret name are masked."""
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
-        """Return why the node must be restarted: other Python, other third-party code, or an instruction; else None."""
+        """Return the reason for a restart: another Python, other third-party code, or an instruction. Else None."""
         left, target = self.left.manifest, self.target.manifest
         if left.python != target.python:
-            return f"{target.vsn} needs Python {target.python}, and the node runs {left.python}"
+            return f"{target.vsn} needs Python {target.python}, but the node runs {left.python}"
         gone, come = sorted({*left.path} - {*target.path}), sorted({*target.path} - {*left.path})
         if gone or come:
             names = ", ".join(path.removeprefix("lib/") for path in (come or gone))
@@ -151,9 +152,9 @@ class Transition:
         return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
-        """Return the hash of all that a plan depends on.
+        """Return the plan's id: a hash of everything that a plan depends on.
 
-        These are both releases, the script, the configuration, and `generation`, which counts the node's changes.
+        It covers both releases, the script, the configuration, and `generation`, which counts the node's changes.
         """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),

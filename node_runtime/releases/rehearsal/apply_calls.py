@@ -1,7 +1,7 @@
-"""The rehearsal of the functions that a script applies, in the copy of the node, up to where they need the node.
+"""The rehearsal of the functions that a script applies. It calls them in the copy of the node.
 
-If all instructions before a function were rehearsed and it fails, it would fail in the install too. After an
-instruction that was not rehearsed, because it needs the node, the result says nothing.
+A function that fails after only rehearsed instructions would fail in the install too. After an instruction that could
+not be rehearsed, because it needs the real node, a failure proves nothing and counts as "unrehearsed".
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .script_steps import ApplyCall
 class ApplyRehearsal:
     """Rehearses the functions of one script, and passes those with an outcome other than "ok" to `report`.
 
-    `earlier`: the namespaces of modules that have switched, but that the script has not reached yet.
+    `earlier`, a parameter of `call`, contains the old namespaces of modules that the script has not loaded yet.
     """
 
     def __init__(self, caller: GuardedCaller, marker: ProgressMarker, report: Callable[[RehearsedCall], None]) -> None:
@@ -33,7 +33,7 @@ class ApplyRehearsal:
         self._undos: list[tuple[ApplyCall, Any]] = []
 
     def skip(self, step: int) -> None:
-        """Note that an instruction is not carried out here; later functions may need it."""
+        """Record that an instruction is not rehearsed; later functions may depend on it."""
         self._first_skipped = self._first_skipped or step
 
     def call(self, call: ApplyCall, earlier: Mapping[str, dict[str, Any]]) -> None:
@@ -44,7 +44,7 @@ class ApplyRehearsal:
         except Exception:
             function = None
         if not accepts_arguments(function, call.args):
-            self.skip(call.step)  # conditions.py reports what is wrong
+            self.skip(call.step)  # the plan's conditions report the error
             return
         verdict = self._rehearse(call, function, "it")
         if verdict.outcome != "ok":
@@ -67,7 +67,7 @@ class ApplyRehearsal:
         self._caller.call(verdict, what, lambda: self._drive(function(*call.args)))
         self._marker.enter(NO_PROCESS)
         if verdict.outcome != "ok" and self._first_skipped is not None:
-            why = f"{verdict.message}; instruction {self._first_skipped} before it was not rehearsed"
+            why = f"{verdict.message}; the earlier instruction {self._first_skipped} was not rehearsed"
             verdict.record("unrehearsed", why, verdict.trace)
         return verdict
 

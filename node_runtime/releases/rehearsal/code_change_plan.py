@@ -16,9 +16,9 @@ from .script_steps import ModuleCodeChange, ProcessCodeChange
 
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
-    """How the processes of one class are migrated.
+    """The migration of the processes of one class.
 
-    `change` makes the new state, as the switch will; `back` does so on the way down, None if that has no code_change.
+    `change` is the code_change that the switch will call; `back` is that of the downgrade, None if it has none.
     `target` is the new class. `declared` is its declared state type, `running_declared` that of the running class.
     """
 

@@ -1,7 +1,7 @@
 """Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If the check is not certain to
-fail, it succeeds.
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. In case of
+doubt, the check succeeds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Runs a rehearsal in a forked copy of the whole node, and passes on what the child reports.
 
-The child sends messages through a pipe, each with its size in front. It also shares a `ProgressMarker` with the node,
-which shows which process it is rehearsing. The node kills the child, with every process it has started, as soon as it
-has sent everything or has exceeded a time limit. `forked_child` says what keeps the child apart from the node.
+The child sends messages through a pipe, each preceded by its size. A `ProgressMarker` in shared memory
+shows which process the child is rehearsing. The node kills the child, and every OS process that the child has started,
+as soon as the child has sent everything or exceeded a time limit. `forked_child` isolates the child from the node.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _SIZE: Final = struct.Struct("<I")
 
 
 class ProgressMarker:
-    """The pid of the process that is being rehearsed, and since when, in memory that node and child share.
+    """The pid of the process that is being rehearsed and the time of its start, in memory that node and child share.
 
-    It can be read after the child has been killed, unlike what the child was about to send.
+    The node can read the marker even if the child was killed before it sent a report.
     """
 
     def __init__(self) -> None:
         self._page = mmap.mmap(-1, 16)
-        self._numbers = memoryview(self._page).cast("q")  # native and aligned: each is written in one go
+        self._numbers = memoryview(self._page).cast("q")  # native and aligned: each number is written atomically
         self.enter(NO_PROCESS)
 
     def enter(self, number: int) -> None:
@@ -53,7 +53,7 @@ class ProgressMarker:
         self._numbers[1] = time.monotonic_ns()
 
     def read(self) -> tuple[int, float]:
-        """Return the process, and for how many seconds the child has been rehearsing it."""
+        """Return the process, and the seconds since the child began to rehearse it."""
         return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
@@ -64,11 +64,11 @@ class ProgressMarker:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalLimits:
-    """Limits of a rehearsal: seconds in all, seconds for `each` process, and bytes of `memory` beyond the node's."""
+    """Limits of a rehearsal: seconds in all, seconds for each guarded call, and bytes on top of the node's memory."""
 
-    seconds: float
-    each: float
-    memory: int
+    total_seconds: float
+    call_seconds: float
+    memory_bytes: int
 
 
 async def run_in_forked_copy(
@@ -79,14 +79,14 @@ async def run_in_forked_copy(
 ) -> tuple[float, bool]:
     """Fork at once, run `work(send)` in the child, and call `receive` with each message that it sends.
 
-    Returns the seconds that the fork took, in which the node stood still, and whether the child was killed because it
-    exceeded a time limit. Call it on the event loop: then no callback is in the middle of a change.
+    Return the seconds that the fork took, during which the node did not run, and whether the child was killed because
+    it exceeded a time limit. Call this function on the event loop, so that no callback is in the middle of a change.
     """
 
     def run(writer: int) -> None:
         work(lambda message: write_all(writer, _SIZE.pack(len(message)) + message))
 
-    child = fork_child(run, ChildLimits(limits.seconds, limits.memory))
+    child = fork_child(run, ChildLimits(limits.total_seconds, limits.memory_bytes))
     try:
         return child.fork_seconds, not await _receive_all(child.reader, receive, marker, limits)
     finally:
@@ -121,13 +121,13 @@ async def _receive_all(
             receive(bytes(buffer[_SIZE.size : end]))
             del buffer[:end]
 
-    deadline = time.monotonic() + limits.seconds
+    deadline = time.monotonic() + limits.total_seconds
     loop.add_reader(reader, read)
     try:
         while not ended.done():
             number, seconds = marker.read()
             if time.monotonic() > deadline or (
-                number != NO_PROCESS and seconds > limits.each + INTERRUPT_GRACE_SECONDS
+                number != NO_PROCESS and seconds > limits.call_seconds + INTERRUPT_GRACE_SECONDS
             ):
                 return False
             await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)

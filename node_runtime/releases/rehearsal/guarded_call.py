@@ -19,9 +19,9 @@ from .forked import ProgressMarker, RehearsalLimits
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two checks of the time limit; code that swallows the interruption is interrupted again after it."""
+"""Seconds between two checks of the time limit; code that swallows an interruption is interrupted again."""
 MAX_FRAMES: Final = 4
-"""How many of the innermost frames of an error a verdict contains."""
+"""A verdict contains at most this many of the innermost frames of an error."""
 _OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
@@ -39,7 +39,7 @@ class WrongResult(Exception):
 
 
 RENDER_ERRORS: Final = (Exception, TimeLimitExceeded, NotRehearsable)
-"""The errors that rendering a value can raise, since a value may run code of its own."""
+"""The errors that rendering a value can raise, because a value may run user code."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,8 +58,8 @@ class CallVerdict:
 class GuardedCaller:
     """Makes guarded calls, one after the other. Created once, in the copy of the node."""
 
-    def __init__(self, bounds: RehearsalLimits, marker: ProgressMarker) -> None:
-        self._bounds = bounds
+    def __init__(self, limits: RehearsalLimits, marker: ProgressMarker) -> None:
+        self._limits = limits
         self._marker = marker
         self._running = False
         self._started = 0.0
@@ -68,18 +68,18 @@ class GuardedCaller:
         self.sandbox = Sandbox()
 
     def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
-        """Call `work`, which sentences name as `what`. Returns whether it exceeded its time and was interrupted."""
+        """Call `work`, which messages call `what`. Return whether it exceeded its time limit and was interrupted."""
         late = False
         try:
-            with self._bounded():
+            with self._time_limited():
                 work()
         except WrongResult as wrong:
             verdict.record(wrong.outcome, wrong.message)
         except TimeLimitExceeded:
             late = True
-            verdict.record("hung", f"{what} has not ended within {self._bounds.each:g} s")
+            verdict.record("hung", f"{what} has not ended within {self._limits.call_seconds:g} s")
         except MemoryError:
-            limit = self._bounds.memory >> 20
+            limit = self._limits.memory_bytes >> 20
             verdict.record("raised", f"{what} needs more than {limit} MiB on top of the node's memory")
         except BaseException as error:
             verdict.record("raised", f"{what} raised {self._describe(error)}", _trace(error))
@@ -92,14 +92,14 @@ class GuardedCaller:
         """Guard the code inside too, but don't count its blocked accesses against the code that is rehearsed."""
         before = self.sandbox.violation
         try:
-            with self._bounded():
+            with self._time_limited():
                 yield
         finally:
             self.sandbox.violation = before
 
     @contextmanager
-    def _bounded(self) -> Iterator[None]:
-        """Interrupt the code inside once it exceeds its time limit, repeatedly if it swallows the interruption."""
+    def _time_limited(self) -> Iterator[None]:
+        """Interrupt the code inside when it exceeds its time limit, and again if it swallows the interruption."""
         with self.sandbox:
             self._marker.begin()
             self._started = time.monotonic()
@@ -110,7 +110,7 @@ class GuardedCaller:
                 self._running = False
 
     def _check_time(self, number: int, frame: FrameType | None) -> None:
-        if self._running and time.monotonic() - self._started > self._bounds.each:
+        if self._running and time.monotonic() - self._started > self._limits.call_seconds:
             raise TimeLimitExceeded
 
     def _describe(self, error: BaseException) -> str:

@@ -9,25 +9,25 @@ from typing import Final
 from .rehearse import ProgressCallback
 
 REPORT_INTERVAL_SECONDS: Final = 0.5
-"""The least number of seconds between two reports of one rehearsal."""
+"""The minimum number of seconds between two reports of one rehearsal."""
 
 ProgressListener = Callable[[str, int, int], None]
-"""Called with the release, the number of processes rehearsed so far, and the number of all."""
+"""Called with the release, the number of processes rehearsed so far, and their total number."""
 
 
 class RehearsalProgress:
-    """The node's listeners to the progress of rehearsals."""
+    """The listeners to the progress of the node's rehearsals."""
 
     def __init__(self) -> None:
         self._listeners: list[ProgressListener] = []
 
     def subscribe(self, listener: ProgressListener) -> Callable[[], None]:
-        """Have `listener` called on the event loop during rehearsals; returns a function that ends this."""
+        """Call `listener` on the event loop during rehearsals; return the function that unsubscribes it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def callback(self, vsn: str) -> ProgressCallback:
-        """Return the progress callback for a rehearsal of the way to `vsn`."""
+        """Return the progress callback for a rehearsal of the transition to `vsn`."""
         last, reported = time.monotonic(), (-1, -1)
 
         def on_progress(done: int, total: int) -> None:

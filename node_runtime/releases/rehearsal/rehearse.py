@@ -1,4 +1,4 @@
-"""The node's side of a rehearsal: starts it, follows its reports, and words its verdict for plans."""
+"""The node's side of a rehearsal: starts it, reads its reports, and describes its result for plans."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from .runner import NOT_SHOWN, RehearsalRunner, Report
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes that a rehearsal may use on top of the node's memory."""
 MAX_RESULTS: Final = 100
-"""How many processes of a rehearsal have a result of their own."""
+"""At most this many processes of a rehearsal get a result."""
 MAX_BLOCKERS: Final = 20
-"""How many failing processes have a blocker of their own."""
+"""At most this many failing processes get a blocker each."""
 CONSENT: Final = "pass --unrehearsed to proceed anyway"
 REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
@@ -47,12 +47,12 @@ REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with the number of processes that have been rehearsed, and the number of all."""
+"""Called with the number of processes that have been rehearsed, and their total number."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalEnd:
-    """A rehearsal, how supervisors' children would change, and how many states were too large to compare."""
+    """A rehearsal, the changes of supervisors' children, and the number of states that were too large to compare."""
 
     rehearsal: Rehearsal
     children: tuple[PlannedChild, ...] = ()
@@ -79,15 +79,15 @@ async def rehearse(
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
     plans = ClassPlans(batch, running)
     node = transition.configuration.node
-    bounds = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
+    limits = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
     marker, receiver = ProgressMarker(), Receiver(on_progress)
 
     def work(send: SendMessage) -> None:
-        RehearsalRunner(transition, batch, plans, bounds, marker, send).run()
+        RehearsalRunner(transition, batch, plans, limits, marker, send).run()
 
     try:
-        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, bounds)
-        ended = None if receiver.report.over else _ended_early(transition, marker, bounds, receiver, killed=killed)
+        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, limits)
+        ended = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, killed=killed)
     finally:
         marker.close()
     results = sorted((*receiver.results, *((ended,) if isinstance(ended, RehearsalResult) else ())), key=_rank)
@@ -98,7 +98,7 @@ async def rehearse(
         stopped=stopped,
         pause=report.pause,
         around=report.around,
-        processes=report.processes if report.over else max(report.processes, 1),
+        processes=report.processes if report.complete else max(report.processes, 1),
         reached=report.reached + isinstance(ended, RehearsalResult),
         failed=report.failed + isinstance(ended, RehearsalResult),
         unrehearsed=report.unrehearsed,
@@ -131,19 +131,23 @@ class Receiver:
 
 
 def _ended_early(
-    transition: Transition, marker: ProgressMarker, bounds: RehearsalLimits, receiver: Receiver, *, killed: bool
+    transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, *, killed: bool
 ) -> RehearsalResult | RehearsedCall | str:
     """Return a result for the process or function at which the rehearsal ended, else a clause with the reason."""
     number, at_it = marker.read()
     process = runtime().processes.get(number)
     if receiver.report.error is not None:
         return f"the rehearsal failed: {receiver.report.error}"
-    if number == NO_PROCESS or (killed and at_it <= bounds.each):
-        return f"the rehearsal did not end within {bounds.seconds:g} s" if killed else "the rehearsal's process ended"
+    if number == NO_PROCESS or (killed and at_it <= limits.call_seconds):
+        return (
+            f"the rehearsal did not end within {limits.total_seconds:g} s"
+            if killed
+            else "the rehearsal's process ended"
+        )
     outcome: RehearsalOutcome = "hung" if killed else "died"
-    message = "ended the process that it ran in"
+    message = "ended the copy of the node that it ran in"
     if killed:
-        message = f"has not ended within {bounds.each:g} s, and can't be interrupted"
+        message = f"has not ended within {limits.call_seconds:g} s, and can't be interrupted"
     if number < 0:
         applied = {
             at: step for at, step in affected.numbered_instructions(transition.script) if isinstance(step, Apply)
@@ -161,7 +165,7 @@ def _ended_early(
 
 
 def _rank(result: RehearsalResult) -> int:
-    """Sort failures first, then what couldn't be rehearsed, then what the way down doesn't restore."""
+    """Rank failures first, then unrehearsed processes, then states that the downgrade does not restore."""
     if result.outcome == "unrehearsed":
         return 1
     if result.outcome == "ok":
@@ -196,7 +200,7 @@ def _call_sentence(one: RehearsedCall) -> str:
 
 
 def sentence(one: RehearsalResult) -> str:
-    """Return the sentence for a process with an outcome other than "ok", or one that does not come back."""
+    """Return the sentence for a process whose outcome is not "ok", or whose state the downgrade does not restore."""
     return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
 
 
@@ -205,9 +209,9 @@ def _where(trace: tuple[str, ...]) -> str:
 
 
 def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
-    """Return why an install does not begin after this rehearsal; None if it does.
+    """Return why the install must not begin after this rehearsal; None if it may begin.
 
-    `consent`: the operator accepts what can't be rehearsed.
+    `consent` is whether the operator accepts processes that can't be rehearsed.
     """
     if found := blockers(rehearsal):
         return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in found)}"
@@ -216,7 +220,7 @@ def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
 
 
 def needs_consent(rehearsal: Rehearsal) -> str | None:
-    """Return what could not be rehearsed, so that an operator has to consent to it; None if there is nothing."""
+    """Return a clause about the processes that could not be rehearsed; None if all were. The operator must consent."""
     missing = rehearsal.processes - rehearsal.reached
     first = next((one for one in rehearsal.results if one.outcome == "unrehearsed"), None)
     sentences = []
@@ -229,7 +233,7 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
 
 
 def warnings(outcome: RehearsalEnd) -> list[str]:
-    """Return the findings that an operator should know, but that don't block the upgrade."""
+    """Return the warnings for the operator, which do not block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)
     sentences = []
@@ -238,12 +242,12 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
         sentences.append(f"{sentence(first)}.{more}")
     if outcome.not_compared:
         sentences.append(
-            f"The states of {outcome.not_compared} processes are too large to check whether code_change changes them."
+            f"The states of {outcome.not_compared} processes are too large to check whether code_change mutates them."
         )
     return sentences
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return the rehearsal without the results that are fine, as an operation stores it."""
+    """Return the rehearsal with only the results that have a problem, as an operation stores it."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -1,6 +1,7 @@
 """The rehearsal itself, in the copy of the node: runs one code_change after the other, each in the sandbox.
 
-It follows the switch: the same class, the same arguments, the same state object, at the same place in the script.
+Each code_change runs as in the switch: in the same class, with the same arguments and the same state object, at the
+same place in the script.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -52,13 +53,13 @@ from .script_steps import (
 )
 
 MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
-"""How many processes of each category get a result of their own."""
+"""At most this many processes of each category get a result."""
 FINGERPRINT_MAX_PARTS: Final = 200_000
 FINGERPRINT_SECONDS: Final = 0.5
 """The limit for the fingerprint, or the comparison, of one state."""
 REPORT_INTERVAL_SECONDS: Final = 0.05
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
-"""The time limit is generous: nothing waits for the copy, and a busy machine may not schedule it for long."""
+"""The time limit is generous: nothing waits for the copy, and a busy machine may not run the copy for some time."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
 
@@ -76,7 +77,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     results: list[RehearsalResult] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
-    over: bool = False
+    complete: bool = False
     error: str | None = None
 
 
@@ -93,7 +94,7 @@ class Attempt(CallVerdict):
     given_back: bool | None = None
 
     def category(self) -> str:
-        """Return the category that it counts for, a key of MAX_RESULTS."""
+        """Return the category that the attempt counts for, a key of MAX_RESULTS."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
@@ -106,7 +107,7 @@ class RehearsalRunner:
     transition: Transition
     batch: Batch
     plans: ClassPlans
-    bounds: RehearsalLimits
+    limits: RehearsalLimits
     marker: ProgressMarker
     send: SendMessage
     report: Report = field(default_factory=Report)
@@ -116,7 +117,7 @@ class RehearsalRunner:
     _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
     _kinds: ValueReaders = field(default_factory=ValueReaders)
     _earlier: dict[str, dict[str, Any]] | None = None
-    """Once the modules have switched: the namespaces of those that the script has not loaded yet."""
+    """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
     _repeated: frozenset[str] = frozenset()
     """The modules with several code_changes; each one continues with the state that the previous one returned."""
@@ -127,40 +128,42 @@ class RehearsalRunner:
             with self._counted_as_pause():
                 ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
                 self._hold_and_release()
-            self._caller = GuardedCaller(self.bounds, self.marker)
+            self._caller = GuardedCaller(self.limits, self.marker)
             self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
             script = list(rehearsal_steps(self.transition))
             counted = Counter(change.module for change in code_changes(self.transition.script))
             self._repeated = frozenset(module for module, times in counted.items() if times > 1)
-            self.report.processes = sum(isinstance(act, ProcessCodeChange) for act in script)
+            self.report.processes = sum(isinstance(step, ProcessCodeChange) for step in script)
             self._send(at_once=True)
-            for act in script:
-                self._act(act)
+            for step in script:
+                self._carry_out(step)
             self._applies.undo()
-            self.report.over = True
+            self.report.complete = True
         except BaseException as error:
             self.report.error = f"{type(error).__name__}: {error}"
         self._send(at_once=True)
 
-    def _act(self, act: RehearsalStep) -> None:
-        match act:
+    def _carry_out(self, step: RehearsalStep) -> None:
+        match step:
             case ProcessCodeChange():
-                self.marker.enter(int(act.process.pid))
-                self._rehearse(act)
+                self.marker.enter(int(step.process.pid))
+                self._rehearse(step)
                 self.marker.enter(NO_PROCESS)
             case SwitchStep():
                 if self._earlier is None:
                     with self._counted_as_pause():
                         self.batch.commit()
                     self._earlier = self.plans.earlier()
-                self._earlier.pop(act.module, None)
+                self._earlier.pop(step.module, None)
             case ApplyCall():
                 with self._counted_as_pause():
-                    self._applies.call(act, self._earlier or {})
+                    self._applies.call(step, self._earlier or {})
             case SkippedStep():
-                self._applies.skip(act.step)
+                self._applies.skip(step.step)
             case StaleSupervisor():
-                self._preview_children(act.process)
+                self._preview_children(step.process)
+            case _:
+                assert_never(step)
 
     def _add_call(self, call: RehearsedCall) -> None:
         self.report.calls.append(call)
@@ -173,7 +176,7 @@ class RehearsalRunner:
         self.report.around += time.perf_counter() - began
 
     def _hold_and_release(self) -> None:
-        """Hold and release the idle processes, as the install does with all that it suspends."""
+        """Hold and release the idle processes, because the install's pause includes that time."""
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
@@ -209,18 +212,18 @@ class RehearsalRunner:
     def _try(self, attempt: Attempt) -> None:
         process, before = attempt.part.process, attempt.before
         if isinstance(process, SupervisorProcess):
-            self._caller.call(attempt, "its children()", lambda: self._re_read(attempt, process))
+            self._caller.call(attempt, "its children()", lambda: self._reload_child_specs(attempt, process))
         elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
             # The thread that holds the lock does not exist in the copy, so the lock is never released here.
             attempt.record("unrehearsed", f"{attempt.message}, and a lock in its state was held by a thread")
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
-            changed = "its code_change changes the state that it is given"
+            changed = "its code_change mutates the old state"
             attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
         elif attempt.outcome == "ok" and process.kind != "supervisor":
             if attempt.part.change.module in self._repeated:
                 self._new_states[process.pid] = attempt.after
             if self.transition.script_back is not None:
-                self._try_way_down(attempt)
+                self._try_downgrade(attempt)
 
     def _change(self, attempt: Attempt) -> None:
         change = self.plans.find(attempt.part).change
@@ -232,7 +235,7 @@ class RehearsalRunner:
         self._check(attempt)
 
     def _check(self, attempt: Attempt) -> None:
-        """Check that a process of the new class can have the new state. Raises WrongResult."""
+        """Check that a process of the new class can use the new state. Raises WrongResult."""
         plan, after = self.plans.find(attempt.part), attempt.after
         if inspect.isawaitable(after):
             if inspect.iscoroutine(after):
@@ -253,27 +256,27 @@ class RehearsalRunner:
             declared = f"{plan.target.__qualname__} declares its state as {type_name(plan.declared)}"
             raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
-    def _try_way_down(self, attempt: Attempt) -> None:
-        """Check whether the way down turns the new state into the same old state again."""
+    def _try_downgrade(self, attempt: Attempt) -> None:
+        """Check whether the downgrade turns the new state into the old state again."""
         back = self.plans.find(attempt.part).back
         verdict = CallVerdict()
 
-        def go_down() -> None:
+        def downgrade() -> None:
             returned = attempt.after if back is None else back(attempt.after)
             attempt.given_back = have_equal_parts(
                 attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
             )
             if attempt.given_back is False:
                 without = " has no code_change for it and" if back is None else ""
-                attempt.message = f"the way down{without} does not restore the same state"
+                attempt.message = f"the downgrade{without} does not restore the same state"
 
-        self._caller.call(verdict, "the way down", go_down)
+        self._caller.call(verdict, "the downgrade", downgrade)
         if verdict.outcome == "unrehearsed":
             attempt.given_back, attempt.message = None, None
         elif verdict.outcome != "ok":
             attempt.given_back, attempt.message, attempt.trace = False, verdict.message, verdict.trace
 
-    def _re_read(self, attempt: Attempt, process: SupervisorProcess) -> None:
+    def _reload_child_specs(self, attempt: Attempt, process: SupervisorProcess) -> None:
         began = time.perf_counter()
         read = adopt_current_class(process)
         attempt.seconds = time.perf_counter() - began
@@ -293,7 +296,7 @@ class RehearsalRunner:
             raise WrongResult("raised", f"its children() starts {id} by {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
-        """Report how the new children() differs, for a supervisor that the script does not let read it."""
+        """Report how the new children() differs, for a supervisor without a code_change in the script."""
         table = process.raw_state()
 
         def read() -> None:

@@ -4,8 +4,8 @@ A rehearsed code_change runs in a copy of the node, where a call to the runtime 
 the files, sockets and processes outside are still the real ones. So the sandbox blocks every such access and records
 it, even if the code_change swallows the error. Python's audit events report an access before it happens. Accesses stay
 blocked between two code_changes too, because finalizers of dropped objects may run then. Reading the applications'
-environment is allowed. C code that raises no audit event is not detected, but the node's descriptors are closed; code
-that uses one is recognised by the error, wrapped or not.
+environment is allowed. C code that raises no audit event is not detected directly. But the node's descriptors are
+closed, so code that uses one gets an error, which the sandbox recognises even in another error's chain.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _UNAUDITED: Final = (
     (threading, "_start_joinable_thread", "starts a thread"),
     *((signal, name, "changes how the node handles signals") for name in ("signal", "setitimer", "alarm")),
 )
-"""Functions that raise no audit event, and what calling them does."""
+"""Functions that raise no audit event, each with a clause that describes its effect."""
 _CLOSED_ERRNOS: Final = (errno.EBADF, errno.EFBIG, errno.ENOTSOCK)
 """The system's errors for a descriptor that is closed in the copy of the node, and for a file that must not grow."""
 _CLOSED_SQLITE_CODES: Final = (10, 14)
@@ -57,7 +57,7 @@ class NotRehearsable(BaseException):
 class Sandbox:
     """A context manager that hides the node from the code inside. `violation` is the first blocked access, if any.
 
-    Created once, in the child: an audit hook can't be removed.
+    Create it once, in the child: an audit hook can't be removed.
     """
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str,
 
 
 class BlockedRuntime:
-    """Replaces the runtime inside the sandbox. Only the node's parts other than its processes can be read."""
+    """Replaces the runtime inside the sandbox. It gives access to the node's singletons, but not to its processes."""
 
     def __init__(self, sandbox: Sandbox, node: Runtime | None) -> None:
         self._sandbox = sandbox

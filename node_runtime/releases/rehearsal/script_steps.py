@@ -33,7 +33,7 @@ RUNTIME_PREFIX: Final = "node_runtime."
 
 @dataclass(frozen=True, slots=True)
 class ModuleCodeChange:
-    """One code_change instruction for one module. `loaded`: the script has loaded the module's new version before."""
+    """One code_change instruction for one module. `loaded`: the script has loaded the new version before."""
 
     module: str
     direction: str
@@ -43,7 +43,7 @@ class ModuleCodeChange:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCodeChange:
-    """The code_change of one process. `back` is its module's code_change in the script back; None if it has none."""
+    """The code_change of one process. `back` is the module's code_change in the downgrade script, if any."""
 
     process: BehaviourProcess
     change: ModuleCodeChange
@@ -52,7 +52,7 @@ class ProcessCodeChange:
 
 @dataclass(frozen=True, slots=True)
 class SwitchStep:
-    """The load or removal of `module`. At the first of these all modules of the script become current."""
+    """The load or removal of `module`. At the first such step, the new versions of all modules become current."""
 
     module: str
 
@@ -76,7 +76,7 @@ class SkippedStep:
 
 @dataclass(frozen=True, slots=True)
 class StaleSupervisor:
-    """A supervisor whose module is loaded, but whose child specifications the script does not read again."""
+    """A supervisor whose module is loaded, but whose child specifications the script does not reload."""
 
     process: SupervisorProcess
 
@@ -87,7 +87,7 @@ RehearsalStep = ProcessCodeChange | SwitchStep | ApplyCall | SkippedStep | Stale
 def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
     """Yield the steps for the live processes, in the script's order.
 
-    A process that the script has stopped by then has no code_change.
+    A process that the script has stopped before a code_change is left out.
     """
     back = {change.module: change for change in code_changes(transition.script_back or [])}
     gone: set[int] = set()
@@ -125,7 +125,7 @@ def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
 
 
 def stale_supervisors(transition: Transition) -> list[SupervisorProcess]:
-    """Return the live supervisors whose modules are loaded, but whose child specifications are not read again."""
+    """Return the live supervisors whose modules are loaded, but whose child specifications are not reloaded."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
     users = conditions.callback_processes(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]

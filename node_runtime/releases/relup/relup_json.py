@@ -27,7 +27,7 @@ from .translation import Relup
 
 
 def relup_json(relup: Relup) -> dict[str, Any]:
-    """The object that `node-runtime relup --json` prints."""
+    """Return the object that `node-runtime relup --json` prints."""
     return {
         "from": relup.older,
         "to": relup.newer,
@@ -37,7 +37,7 @@ def relup_json(relup: Relup) -> dict[str, Any]:
 
 
 def instruction_json(step: RelupInstruction) -> list[Any]:
-    """One instruction as an array."""
+    """Return one instruction as an array."""
     fields: list[Any]
     match step:
         case LoadObjectCode():

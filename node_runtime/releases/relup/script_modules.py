@@ -28,16 +28,16 @@ from node_runtime.releases.files.relup_instructions import (
 
 @dataclass(slots=True)
 class ScriptModules:
-    """Module names in the order of the script; one that several instructions name is there several times."""
+    """Module names in the order of the script; a module that several instructions name is repeated."""
 
     read: list[str] = field(default_factory=list)
-    """Those whose code `load_object_code` reads."""
+    """Modules whose code `load_object_code` reads."""
     loaded: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     suspended: list[SuspendedModule] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
     migrated: list[str] = field(default_factory=list)
-    """Those whose processes go through `code_change`."""
+    """Modules whose processes go through `code_change`."""
     stopped: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
 

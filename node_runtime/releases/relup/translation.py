@@ -51,7 +51,7 @@ class NoPath(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Relup:
-    """The instructions of both directions between two releases, given by their versions."""
+    """The instructions between two releases, identified by their versions, in both directions."""
 
     older: str
     newer: str
@@ -127,16 +127,16 @@ class _Translation:
     def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
-        """Concatenate all parts before the point of no return, and all after it.
+        """Concatenate the instructions before the point of no return, and those after it.
 
-        A script without a point of no return is all after it.
+        In a script without a point of no return, all instructions count as after it.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
         for script in scripts:
             bars = [index for index, step in enumerate(script) if isinstance(step, PointOfNoReturn)]
             if len(bars) > 1:
-                raise Refused("an appup's script may have one point_of_no_return, not several.")
+                raise Refused("an upgrade or downgrade may have only one point_of_no_return.")
             bar = bars[0] if bars else -1
             before += [_preparing(step) for step in script[: max(bar, 0)]]
             after += [part for step in script[bar + 1 :] for part in self.expanded(step)]
@@ -191,7 +191,7 @@ class _Translation:
         return changes
 
     def check_mentions(self, after: Sequence[ModuleChange | RelupInstruction]) -> None:
-        """Require that every module that differs is mentioned. OTP doesn't, and the node then runs a mixture."""
+        """Require an instruction for every module that differs. OTP does not, so its node may run mixed versions."""
         mentioned = {_mentioned(step) for step in after}
         for new in self.target.apps:
             old = self.left.app(new.name)
@@ -207,13 +207,13 @@ class _Translation:
                     word, remedy = "is gone", "delete_module"
                 raise Refused(
                     f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup "
-                    f'does not mention it under {self.direction}: add {{ {remedy} = "{module}" }} or what it needs.'
+                    f'does not mention it under {self.direction}: add {{ {remedy} = "{module}" }} or another one.'
                 )
 
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Put each component in the place of its first member. All other instructions keep their place between them."""
+        """Put each component in the place of its first member. All other instructions keep their places."""
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
@@ -240,7 +240,7 @@ class _Translation:
 
 
 def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
-    """Return the module of which an instruction loads another version, or which it removes."""
+    """Return the module that an instruction removes, or loads in another version."""
     match step:
         case ModuleChange() | Load() | Remove():
             return step.module
@@ -264,7 +264,7 @@ def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
 
 
 def _component(members: Sequence[ModuleChange], direction: Direction) -> list[RelupInstruction]:
-    """Return the instructions for one component, in which `members` have the dependents first."""
+    """Return the instructions for one component; `members` starts with the dependents."""
     updates = [member for member in members if member.action == "update"]
     advanced = [member for member in updates if member.change == "advanced"]
     suspend = tuple(SuspendedModule(update.module, update.timeout) for update in updates)
@@ -355,7 +355,7 @@ def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]
 
 
 def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
-    """Put a restart of the new emulator first on the way up, and any other restart last, once."""
+    """Put restart_new_emulator first in an upgrade, and any other restart last, once."""
     rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
     new, same = RestartNewEmulator() in script, RestartEmulator() in script
     first = [RestartNewEmulator()] if new and direction == "up" else []

@@ -63,7 +63,7 @@ class Catalog:
         return self._releases[vsn]
 
     def damage(self, vsn: str) -> str | None:
-        """Return what the last verification of a release's files found damaged, with the remedy; None if nothing."""
+        """Return the damage that the last verification of a release found, with the remedy; None without damage."""
         if vsn not in self._releases and vsn not in self._damage:
             with suppress(Refused):
                 self.verify(vsn)
@@ -80,13 +80,13 @@ class Catalog:
         self._damage.pop(vsn, None)
 
     def forget(self, vsn: str) -> None:
-        """Drop what is cached of a release that was removed or staged: its version may be unpacked again."""
+        """Drop the cache of a release that was removed or staged, because its files may be new."""
         self._releases.pop(vsn, None)
         self._damage.pop(vsn, None)
         self._directions.clear()
 
     def configuration(self, vsn: str) -> Configuration:
-        """Read what the node's configuration would be with that release. Raises `Refused`."""
+        """Read the configuration that the node would have with this release. Raises `Refused`."""
         return read_configuration(self.root, vsn)
 
     def relup_path(self, start: str, end: str) -> RelupPath:
@@ -102,7 +102,7 @@ class Catalog:
                 return RelupPath("down", translate(target, left, "down"))
             except NoPath as no_downgrade:
                 raise NoPath(
-                    f"There is no way from {start} to {end}: {no_upgrade.sentence[:-1]}, and {no_downgrade.sentence}"
+                    f"There is no path from {start} to {end}: {no_upgrade.sentence[:-1]}, and {no_downgrade.sentence}"
                 ) from None
 
     def direction(self, start: str, end: str) -> Direction | None:

@@ -1,7 +1,7 @@
 """The commit record: the releases in a node directory, and the one that boots.
 
-It corresponds to OTP's RELEASES file, with its rule: `current` is never on disk, so a node that dies before a commit
-boots the permanent release. The record is authoritative; a release directory that it doesn't name is unused.
+It corresponds to OTP's RELEASES file, and follows its rule: `current` is never on disk, so a node that dies before a
+commit boots the permanent release. The record is authoritative; a release directory that it doesn't name is unused.
 """
 
 from __future__ import annotations

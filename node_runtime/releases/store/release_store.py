@@ -76,7 +76,7 @@ class ReleaseStore:
         return reached.get(end)
 
     def describe_reachable(self, start: str, end: str) -> str:
-        """Describe where the node can go from `start`, after it was found that it can't go to `end` in one step."""
+        """Describe the releases that are reachable from `start`, if `end` is not reachable in one step."""
         path = self.path(start, end)
         if path is not None and len(path) > 1:
             return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
@@ -87,7 +87,7 @@ class ReleaseStore:
         return [vsn for vsn in sorted(self.record.releases) if self.direction(start, vsn)]
 
     def direction(self, start: str, end: str) -> Direction | None:
-        """Return the direction from one release to another; None if there is no way, or `end` is damaged."""
+        """Return the direction from one release to another; None if there is no path, or `end` is damaged."""
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
     def bootable(self) -> list[str]:

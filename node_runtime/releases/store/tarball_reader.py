@@ -26,7 +26,7 @@ from node_runtime.releases.files.tarball_limits import (
 
 
 class CorruptTarball(Exception):
-    """The tarball is not what a build wrote; the text says what is wrong."""
+    """The tarball differs from the one that the build wrote. The message names the defect."""
 
 
 class _BoundedStream:
@@ -64,7 +64,7 @@ class TarballReader:
         stream.left = sum(entry.size for entry in files) + MAX_MEMBER_HEADER_BYTES * (len(files) + EXTRA_MEMBER_HEADERS)
 
     def members(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and verified bytes of each file. Raises `CorruptTarball`; verifies the end when it is reached."""
+        """Yield path and verified bytes of each file. Raises `CorruptTarball`, also at the end of the tarball."""
         missing = dict(self.manifest.files)
         while (member := self._tar.next()) is not None:
             if member.isdir():
@@ -81,7 +81,7 @@ class TarballReader:
         if missing:
             raise CorruptTarball(f"{min(missing)} is missing")
         while self._stream.read():
-            pass  # to the end: gzip compares its checksum only there
+            pass  # reads up to the end, where gzip compares its checksum
 
     def verify(self) -> None:
         """Verify all members without using them. Raises `CorruptTarball`."""

@@ -1,9 +1,9 @@
 """Unpacks a release's tarball into a node directory: staged, verified, then renamed into place.
 
 A failure leaves behind at most a folder in var/staging, which `sweep` removes; a directory that was absent or empty is
-so again. A part (lib/<x>-<v>, releases/<vsn>, bin/<name>) that several releases share is stored once; a tarball with
-different content for it is refused. etc/ is never touched, and bin/ is written only if absent: the script of the first
-release remains the node's parent.
+restored to that. A part (lib/<x>-<v>, releases/<vsn>, bin/<name>) that several releases share is stored once; a tarball
+with different content for it is refused. etc/ is never touched, and bin/ is written only if absent: the script of the
+first release remains the node's parent.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
             parts = _new_parts(manifest, directory, record)
             damaged = _damaged(manifest, directory, parts, record)
         except Refused:
-            archive.verify()  # a corrupt tarball is reported as such, not by what its manifest says
+            archive.verify()  # report a corrupt tarball as corrupt, before its manifest is checked
             raise
         for path, data in archive.members():
             if path in damaged or _part_of(path) in parts:
@@ -102,7 +102,7 @@ def remove(directory: Path, vsn: str) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Delete what no release in the record needs: interrupted unpackings, and parts of removed releases.
+    """Delete the files that no release in the record needs: interrupted unpackings, and parts of removed releases.
 
     While the manifest of a release can't be read, its needs are unknown, and no part is deleted.
     """
@@ -147,11 +147,11 @@ def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commi
         found for vsn in (record.releases if record else ()) if (found := _manifest_or_none(directory, vsn)) is not None
     ]
     if here and here[0].name != manifest.name:
-        raise Refused(f"{tarball.name} is a release of {manifest.name}, and this is a node of {here[0].name}.")
+        raise Refused(f"{tarball.name} is a release of {manifest.name}, but this is a node of {here[0].name}.")
     if manifest.python != this_python():
-        raise Refused(f"{tarball.name} was built for Python {manifest.python}, and this is Python {this_python()}.")
+        raise Refused(f"{tarball.name} was built for Python {manifest.python}, but this is Python {this_python()}.")
     if manifest.platform != this_platform():
-        raise Refused(f"{tarball.name} was built for {manifest.platform}, and this is {this_platform()}.")
+        raise Refused(f"{tarball.name} was built for {manifest.platform}, but this is {this_platform()}.")
 
 
 def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:

@@ -33,4 +33,4 @@ def _defect(path: Path, entry: FileEntry) -> str | None:
         return "is missing"
     except OSError as error:
         return f"can't be read ({error.strerror})"
-    return None if sha256(data) == entry.sha256 else "is not what was built"
+    return None if sha256(data) == entry.sha256 else "differs from the build"

@@ -191,8 +191,8 @@ def test_a_module_in_two_applications_is_refused(tmp_path: Path) -> None:
     ("up", "down", "said"),
     [
         ('{ load_module = "tiny.lost" }', "", "has no module tiny.lost"),
-        ('{ delete_module = "tiny.app" }', "", "delete_module of tiny.app"),
-        ("", '{ add_module = "tiny.app" }', "add_module of tiny.app"),
+        ('{ delete_module = "tiny.app" }', "", "delete_module names tiny.app, but tiny 2.0 has that module"),
+        ("", '{ add_module = "tiny.app" }', "add_module names tiny.app, but tiny 2.0 has that module"),
         ("", '{ update = "tiny.lost" }', "has no module tiny.lost"),
     ],
 )
@@ -202,7 +202,7 @@ def test_an_appup_that_names_unsuitable_modules_is_refused(tmp_path: Path, up: s
 
 def test_an_appup_for_another_version_is_refused(tmp_path: Path) -> None:
     sentence = refusal(tmp_path, "3.0", **{"apps/tiny/appup.toml": appup()})
-    assert "line 2: this leads to 2.0, but it is the appup of tiny 3.0" in sentence
+    assert "line 2: vsn is 2.0, but this is the appup of tiny 3.0" in sentence
 
 
 def test_a_relup_is_made_from_two_projects_without_building_them(tmp_path: Path) -> None:

@@ -50,11 +50,12 @@ MISTAKES = {
         "not NaN."
     ),
     (APPUP, way('update = "tiny.server", extra = 1')): (
-        'line 6: { update = "tiny.server", extra = 1 }: extra is for code_change, which takes change = "advanced".'
+        'line 6: { update = "tiny.server", extra = 1 }: '
+        'extra needs change = "advanced", because only code_change gets it.'
     ),
     (APPUP, way('apply = "tiny.server:f", args = [{ since = 1979-05-27 }]')): (
         'line 6: { apply = "tiny.server:f", args = [{"since": "1979-05-27"}] }: args has the date 1979-05-27, '
-        "which a relup can't contain: write it as a text."
+        "which a relup can't contain; write it as a string."
     ),
     (APPUP, way('apply = "tiny server:f"')): (
         'line 6: { apply = "tiny server:f" }: apply must be a "module:function" string, not "tiny server:f".'
@@ -63,7 +64,7 @@ MISTAKES = {
         'line 6: { apply = "tiny.server:f", undo = 3 }: undo must be a "module:function" string, not 3.'
     ),
     (APPUP, way("point_of_no_return = true }, { point_of_no_return = true")): (
-        "line 6: a way may have one point_of_no_return, not several."
+        "line 6: an upgrade or downgrade may have only one point_of_no_return."
     ),
     (SERVER, 'x = "\0"'): "line 1: source code string cannot contain null bytes.",
 }  # fmt: skip
@@ -86,5 +87,5 @@ def test_excessive_nesting_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["json", "node_runtime/more", "hotdash"])
 def test_no_application_has_a_module_of_python_or_of_the_node(tmp_path: Path, module: str) -> None:
     folder = write_project(tmp_path, changes={f"apps/tiny/src/{module}.py": ""})
-    with pytest.raises(Refused, match="is taken: Python or the node itself has it"):
+    with pytest.raises(Refused, match="is a module of Python or of the node; rename it"):
         read_project(folder)

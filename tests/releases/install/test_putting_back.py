@@ -60,7 +60,7 @@ async def test_a_state_mutated_by_a_failed_code_change_is_not_reported_as_restor
     assert operation.outcome == "partly put back"
     assert operation.error is not None
     assert "counter7" in operation.error
-    assert "its code_change changed the state that it was given" in operation.error
+    assert "its code_change mutated the old state" in operation.error
     await eventually(lambda: halts == [operation.error], what="the halt")
     results = {result.name: result for result in operation.results}
     assert results["counter7"].before.text == "‹changed by its code_change›"
@@ -78,7 +78,7 @@ async def test_a_state_mutated_before_another_process_failed_is_named_too(small:
     assert operation.outcome == "partly put back"
     results = {result.name: result for result in operation.results}
     assert results["counter1"].outcome == "failed"
-    assert results["counter1"].reason == "its code_change changed the state that it was given"
+    assert results["counter1"].reason == "its code_change mutated the old state"
     assert "seven is right out" in (results["counter7"].reason or "")
     assert "changed the state" not in (results["counter7"].reason or "")
 
@@ -89,7 +89,7 @@ async def test_a_state_too_large_to_compare_is_not_reported_as_unchanged(small: 
     operation = await small.go("2", unrehearsed=True)
     assert operation.outcome == "put back"
     assert operation.error is not None
-    assert "not compared with what it was: the state of counter7" in operation.error
+    assert "not checked for mutation: the state of counter7" in operation.error
 
 
 async def test_results_do_not_show_a_mutated_state_as_the_state_before(small: SmallNode) -> None:

@@ -81,4 +81,4 @@ async def test_a_configuration_that_can_not_be_read_is_named_as_what_is_to_be_co
     (small.root / "etc" / "sys.toml").write_text("[shop\n")
     (blocker,) = (await small.handler.plan("2")).blockers
     assert blocker.reason.startswith(f"{small.root}/etc/sys.toml, line 1: this is not valid TOML")
-    assert blocker.remedy == "correct this"
+    assert blocker.remedy == "correct the error and plan again"

@@ -88,7 +88,7 @@ async def test_children_that_an_applied_function_may_handle_are_a_warning(small:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
     assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
-    assert plan.irreversible == ("shop.more:f is applied without an undo: it can't be put back.",)
+    assert plan.irreversible == ("shop.more:f is applied without an undo: a failed install can't put it back.",)
 
 
 async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
@@ -118,7 +118,7 @@ async def test_a_specification_that_is_loaded_but_not_read_is_a_blocker(small: S
         ("two", "removed", True),
     }
     assert {blocker.remedy for blocker in plan.blockers} == {
-        'write { update = "shop.top", type = "supervisor" } in the appup'
+        'add { update = "shop.top", type = "supervisor" } to the appup'
     }
     assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
 
@@ -126,7 +126,7 @@ async def test_a_specification_that_is_loaded_but_not_read_is_a_blocker(small: S
 async def test_a_supervisor_without_a_name_cannot_be_named_in_an_instruction(small: SmallNode) -> None:
     plan = await plan_with(small, "", name=None)
     assert {blocker.remedy for blocker in plan.blockers} == {
-        f"start the supervisor under a name, or apply a function of the release that {done} the child"
+        f"register the supervisor under a name, or apply a function of the release that {done} the child"
         for done in ("starts", "stops")
     }
 

@@ -96,7 +96,7 @@ async def test_applied_functions_and_their_undos_run_in_order_in_the_copy_only(s
 FAILING = {
     "fail": ("raised", "it raised ValueError: no price"),
     "hang": ("hung", "it has not ended within 0.2 s"),
-    "leave": ("died", "it ended the process that it ran in"),
+    "leave": ("died", "it ended the copy of the node that it ran in"),
 }
 
 
@@ -127,7 +127,7 @@ async def test_a_function_that_acts_on_the_node_is_not_rehearsed_and_neither_are
     small: SmallNode, name: str
 ) -> None:
     plan = await plan_with(small, f'apply = "shop.prices:{name}"', 'apply = "shop.prices:double"')
-    missing = "instruction 3 before it was not rehearsed"
+    missing = "the earlier instruction 3 was not rehearsed"
     first, second = calls(plan)
     assert first[:2] == (f"shop.prices:{name}", "unrehearsed")
     assert first[2].startswith(UNTRIED[name])

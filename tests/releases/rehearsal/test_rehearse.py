@@ -102,9 +102,9 @@ async def test_the_pause_of_processes_that_are_only_held_is_estimated_too(small:
 WRONG = {
     "raised": ('raise KeyError("total")', "its code_change raised KeyError: 'total'"),
     "wrong type": ("return [state]", "its code_change returned a list; Counter declares its state as dict"),
-    "mutated": ('state["count"] += 1\nreturn dict(state)', "its code_change changes the state that it is given"),
+    "mutated": ('state["count"] += 1\nreturn dict(state)', "its code_change mutates the old state"),
     "hung": ("while True:\n    pass", "its code_change has not ended within 0.2 s"),
-    "died": ("import os\nos._exit(3)", "its code_change ended the process that it ran in"),
+    "died": ("import os\nos._exit(3)", "its code_change ended the copy of the node that it ran in"),
 }
 
 
@@ -168,7 +168,7 @@ async def test_a_downgrade_that_does_not_restore_the_state_is_a_warning(small: S
     await start_counters(small, changing(forgetful), 0, 5)
     plan = await small.handler.plan("2")
     assert plan.blockers == ()
-    assert plan.warnings == ("counter5 (shop.counter): the way down does not restore the same state.",)
+    assert plan.warnings == ("counter5 (shop.counter): the downgrade does not restore the same state.",)
     assert plan.rehearsal is not None
     assert plan.rehearsal.not_given_back == 1
     assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}
