@@ -26,9 +26,10 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ProcessKind
 
 from .application_controller import AppSpec, PendingTransition, Running, StartType, applications, applications_to_change
+from .code_references import resolve_in_versions
 from .gen_server import GenServer, ServerProcess
 from .server_calls import call_within
-from .starting import resolve_in, start_process
+from .starting import start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import defer_exit
 
@@ -134,7 +135,7 @@ class ApplicationMasterProcess(ServerProcess):
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
     """Return the application's callbacks, from the namespace of its module in `earlier` if that has one."""
-    made: Application = resolve_in(spec.mod or "", earlier or {})()
+    made: Application = resolve_in_versions(spec.mod or "", earlier or {})()
     return made
 
 
@@ -234,19 +235,23 @@ async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Ap
     except CallTimeout:
         _kill(spec.name, master, timeout)
     finally:
-        transition.over.set_result(None)
+        transition.finished.set_result(None)
         if known.stopping.get(spec.name) is transition:  # an upgrade may stop two versions of it
             del known.stopping[spec.name]
 
 
 async def _wait_for_stop(name: str, timeout: float | None) -> None:
     """Wait until the application has stopped, if it is being stopped and that doesn't wait for the calling process."""
-    transition, me = applications().stopping.get(name), runtime().me()
-    if transition is None or transition.master is None or (me is not None and transition.master in _ancestry(me)):
+    transition, caller = applications().stopping.get(name), runtime().calling_process()
+    if (
+        transition is None
+        or transition.master is None
+        or (caller is not None and transition.master in _ancestry(caller))
+    ):
         return
     try:
         async with asyncio.timeout(timeout):
-            await asyncio.shield(transition.over)
+            await asyncio.shield(transition.finished)
     except TimeoutError:
         _kill(name, transition.master, timeout)
 
@@ -291,11 +296,11 @@ async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
     """Start the application unless it runs. Returns whether this call did. A second start waits for the first."""
     known, node = applications(), runtime()
     while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
-        me = node.me()
-        if me is not None and transition.master in _ancestry(me):
+        caller = node.calling_process()
+        if caller is not None and transition.master in _ancestry(caller):
             reason, done = ("starting", "started") if spec.name in known.starting else ("stopping", "stopped")
             raise Exit(reason, f"application {spec.name!r} is being {done}, which waits for the calling process")
-        await asyncio.shield(transition.over)
+        await asyncio.shield(transition.finished)
     if spec.name in known.running:
         return False
     for needed in spec.applications:
@@ -305,7 +310,7 @@ async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
     try:
         await _start(spec, type)
     finally:
-        known.starting.pop(spec.name).over.set_result(None)
+        known.starting.pop(spec.name).finished.set_result(None)
     return True
 
 

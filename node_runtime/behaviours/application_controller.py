@@ -42,9 +42,9 @@ class Running:
 
 @dataclass(slots=True)
 class PendingTransition:
-    """An unfinished start or stop by the process `master`; `over` is done when it has succeeded or failed."""
+    """An unfinished start or stop by the process `master`; `finished` is done when it has succeeded or failed."""
 
-    over: asyncio.Future[None]
+    finished: asyncio.Future[None]
     master: Pid | None = None
 
 

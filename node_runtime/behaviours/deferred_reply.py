@@ -48,7 +48,7 @@ def reply(to: From[R], answer: R) -> None:
     if not future.done():
         future.set_result(answer)
         if process is not None:
-            process.answered(future, answer)
+            process.on_pending_reply_sent(future, answer)
 
 
 @overload

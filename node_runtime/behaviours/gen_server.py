@@ -93,13 +93,13 @@ class ServerProcess(BehaviourProcess):
     def run(self) -> int:  # noqa: PLR0912 - inlined, because each message costs
         # BehaviourProcess.run, with `step` inlined for the most frequent mail: requests with plain methods, and plain
         # messages.
-        self.gate = BUSY
+        self.run_state = BUSY
         self.runtime.current = self
         mail, code, instance, handled, extra = self.mail, self.code, self.instance, 0, 0
         home, namespace, methods = code.home, code.namespace, code.methods
         try:
             for handled in _TURN:
-                if not mail or self.gate is not BUSY:
+                if not mail or self.run_state is not BUSY:
                     break
                 item = mail.popleft()
                 name, first, kwargs, future = item
@@ -125,7 +125,7 @@ class ServerProcess(BehaviourProcess):
                             coroutine = result
                         elif future is None:
                             continue
-                        elif self.gate is BUSY and self.pending_replies is None:
+                        elif self.run_state is BUSY and self.pending_replies is None:
                             if not future.done():
                                 future.set_result(result)
                             continue
@@ -140,8 +140,8 @@ class ServerProcess(BehaviourProcess):
         finally:
             self.runtime.current = None
             self.handled += handled + extra
-        if self.gate is BUSY and not self.mail:
-            self.mail = self.gate = None
+        if self.run_state is BUSY and not self.mail:
+            self.mail = self.run_state = None
         else:
             self.pause()
         return handled + extra
@@ -176,10 +176,10 @@ class ServerProcess(BehaviourProcess):
         elif future is not None and not future.done():
             future.set_result(result)
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         if self.idle_timer is not None:
             self.idle_timer.cancel()
-        super().ended()
+        super().on_ended()
 
     # ------------------------------------------------------------------ requests of the running callback
 
@@ -199,11 +199,11 @@ class ServerProcess(BehaviourProcess):
         if seconds is not None:
             check_seconds(seconds)
             # `handled` is up to date only when the callback has ended.
-            self.between_callbacks(lambda: self._start_idle_timer(seconds))
+            self.call_after_callback(lambda: self._start_idle_timer(seconds))
 
     def _start_idle_timer(self, seconds: float) -> None:
-        if self.gate is not DEAD:
-            self.idle_timer = self.runtime.later(seconds, self._idle_timer_fired, seconds, self.handled)
+        if self.run_state is not DEAD:
+            self.idle_timer = self.runtime.call_later(seconds, self._idle_timer_fired, seconds, self.handled)
 
     def _idle_timer_fired(self, seconds: float, handled: int) -> None:
         self.idle_timer = None
@@ -261,7 +261,7 @@ def idle_timeout(seconds: float | None) -> None:
 
 
 def _server(function: str) -> ServerProcess:
-    process = runtime().caller(function)
+    process = runtime().require_caller(function)
     if not isinstance(process, ServerProcess) or not process.in_callback():
         raise RuntimeError(f"{function}() works only in a callback of a server; {process.title()} runs none")
     return process

@@ -135,7 +135,7 @@ class NoSuchState(LookupError):
 class StatemProcess(BehaviourProcess):
     """A state machine's process. Its mail consists of requests, timeouts and plain messages."""
 
-    __slots__ = ("own_items", "postponed", "state_name", "timers")
+    __slots__ = ("own_mail_count", "postponed", "state_name", "timers")
     kind: ClassVar[ProcessKind] = "gen_statem"
     behaviour = GenStatem
     state_attribute = GenStatem.__state_attribute__
@@ -146,7 +146,7 @@ class StatemProcess(BehaviourProcess):
         self.state_name: Any = ""
         self.postponed: list[MailItem] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
-        self.own_items = 0
+        self.own_mail_count = 0
         """Number of items at the head of the mailbox that the machine has put there itself."""
 
     def raw_state(self) -> Any:
@@ -166,28 +166,28 @@ class StatemProcess(BehaviourProcess):
             raise TypeError(f"init of {self.qualname} returned {transition!r}; it may set timeouts and insert events")
         self._follow(transition, [])
 
-    def initialised(self) -> None:
+    def on_initialised(self) -> None:
         if type(self.instance).state_enter:
-            self.put_first([(ENTER, self.state_name, None, None)])
-            self.own_items += 1
+            self.prepend_mail([(ENTER, self.state_name, None, None)])
+            self.own_mail_count += 1
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         for _, handle, _ in self.timers.values():
             if handle is not None:
                 handle.cancel()
         for item in self.postponed:
             self.runtime.fail(item, Exit(self.reason))
-        super().ended()
+        super().on_ended()
 
     # ------------------------------------------------------------------ events
 
-    def serve(self, item: MailItem, gate: str = BUSY) -> None:
-        self.own_items += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
-        super().serve(item, gate)
+    def serve(self, item: MailItem, run_state: str = BUSY) -> None:
+        self.own_mail_count += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
+        super().serve(item, run_state)
 
     def begin(self, item: MailItem) -> Any:
-        if self.own_items:
-            self.own_items -= 1
+        if self.own_mail_count:
+            self.own_mail_count -= 1
         return super().begin(item)
 
     def call_back(self, item: MailItem) -> Any:
@@ -256,7 +256,7 @@ class StatemProcess(BehaviourProcess):
 
     def _apply(self, transition: Any, event: Event, item: MailItem) -> Enter | None:
         """Carry out the transition. Returns an Enter event if a state is entered and the class has `state_enter`."""
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             return None
         previous = self.state_name
         self._check(transition, event)
@@ -304,8 +304,8 @@ class StatemProcess(BehaviourProcess):
         """Queue what is handled next: inserted events, then postponed events, then timeouts that are due."""
         items = [_inserted(event) for event in transition.events] + retried
         if items:
-            self.put_first(items)
-            self.own_items += len(items)
+            self.prepend_mail(items)
+            self.own_mail_count += len(items)
         for timeout in transition.timeouts:
             self._set(timeout)
 
@@ -321,12 +321,12 @@ class StatemProcess(BehaviourProcess):
         token, handle = object(), None
         item: MailItem = (TIMEOUT, name, token, None)
         if after == "same" or after <= 0:
-            self.put_first([])
+            self.prepend_mail([])
             assert self.mail is not None
-            self.mail.insert(self.own_items, item)
-            self.own_items += 1
+            self.mail.insert(self.own_mail_count, item)
+            self.own_mail_count += 1
         else:
-            handle = self.runtime.later(after, self.runtime.post, self, item)
+            handle = self.runtime.call_later(after, self.runtime.post, self, item)
         self.timers[name] = (token, handle, timeout)
 
     def _cancel(self, name: str) -> None:
@@ -365,7 +365,7 @@ async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CAL
         check_seconds(timeout)
     process = node.find(target)
     item: MailItem = (REQUEST, request, None, ReplyFuture(node))
-    if process.gate is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
+    if process.run_state is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
         node.refuse_zombie()
         process.serve(item)
         return await wait_for_reply(node, process, item, timeout)

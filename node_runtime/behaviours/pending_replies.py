@@ -34,7 +34,7 @@ class ReplyingProcess(Process):
         if self.pending_replies is not None:
             self.pending_replies.pop(future, None)
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         pending, self.pending_replies = self.pending_replies, None
         for future in pending or ():
             if not future.done():

@@ -70,9 +70,9 @@ async def call(  # noqa: PLR0912
     except AttributeError:
         raise not_a_method(method) from None
     mail, began = process.mail, 0.0
-    # `gate` is None only for processes with callbacks, and `methods` is empty for all but servers.
+    # `run_state` is None only for processes with callbacks, and `methods` is empty for all but servers.
     if (
-        process.gate is not None
+        process.run_state is not None
         or mail is not None
         or (code := process.code).home.__dict__ is not code.namespace
         or (function := code.methods.get(name)) is None
@@ -85,7 +85,7 @@ async def call(  # noqa: PLR0912
     # The rest is BehaviourProcess.serve without a future for the answer.
     failure: BaseException | None = None
     result: Any = None
-    process.gate = BUSY
+    process.run_state = BUSY
     process.handled += 1
     node.current = process
     try:
@@ -100,9 +100,9 @@ async def call(  # noqa: PLR0912
     finally:
         node.current = None
         if began:
-            node.charge(process, began)
-    if failure is None and process.gate is BUSY and type(result) is not CoroutineType:
-        process.gate = None
+            node.count_inline_call(process, began)
+    if failure is None and process.run_state is BUSY and type(result) is not CoroutineType:
+        process.run_state = None
         if process.mail is not None:
             node.make_ready(process)
         if node.zombies:

@@ -43,43 +43,43 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     node = runtime()
     node.refuse_zombie()
     name = method_name(method)
-    process, me = node.find(target), node.me()
-    server = _ready(node, process, me, name)
+    process, caller = node.find(target), node.calling_process()
+    server = _ready(node, process, caller, name)
     item: MailItem = (name, args, kwargs, node.loop.create_future())
     future = item[3]
     assert future is not None
     began = monotonic()
-    if me is not None:
-        node.nested_callers.append(me)
+    if caller is not None:
+        node.nested_callers.append(caller)
     try:
         server.serve(item)
     finally:
         elapsed = monotonic() - began
         server.spent += elapsed
-        if me is not None:
+        if caller is not None:
             node.nested_callers.pop()
-            me.spent -= elapsed
-    if me is not None:
+            caller.spent -= elapsed
+    if caller is not None:
         node.refuse_zombie()
     if future.done():
         return future.result()
     future.cancel()
-    if server.gate is DEAD:
+    if server.run_state is DEAD:
         raise Exit(server.reason)
     raise WouldWait(f"{process.title()} answers {name} later; the method still runs, and its result is lost")
 
 
-def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> ServerProcess:
+def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -> ServerProcess:
     """Return the server if it can answer now. Raises Deadlock, WouldWait, Exit."""
     if not isinstance(process, ServerProcess):
         raise Exit("badcall", f"{process.title()} is not a server; call_now works only with servers")
-    callers = [*node.nested_callers, me] if me is not None else node.nested_callers
+    callers = [*node.nested_callers, caller] if caller is not None else node.nested_callers
     if process in callers:
         raise Deadlock([(one.pid, one.title()) for one in callers[callers.index(process) :] if one is not None])
     if len(callers) > MAX_NESTED_CALLS:
         depth = f"server {MAX_NESTED_CALLS + 1} in one turn (limit {MAX_NESTED_CALLS})"
         raise WouldWait(f"{process.title()} would be {depth}; use a cast")
-    if process.gate is not None or process.mail is not None:
+    if process.run_state is not None or process.mail is not None:
         raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}")
     if process.code.home.__dict__ is not process.code.namespace:
         process.refresh()
@@ -92,8 +92,8 @@ def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> Se
 
 
 def _obstacle(process: ServerProcess) -> str:
-    if process.gate is HELD:
+    if process.run_state is HELD:
         return "it is suspended"
-    if process.gate is not None:
+    if process.run_state is not None:
         return f"it is running {process.current_callback() or 'a callback'}"
     return f"{len(process.mail or ())} messages are waiting before it"

@@ -85,7 +85,7 @@ async def suspend(
     holder = _owner(owner)
     if lease is None and not isinstance(holder, Pid):
         raise ValueError(f"a suspend by {holder!r}, which is not a process, needs a lease in seconds")
-    if process is node.me():
+    if process is node.calling_process():
         raise Exit("calling_self", f"{process.title()} can't suspend itself: it could never resume")
     with waiting_for(process):
         await live_processes.hold(process.pid, owner=holder, timeout=timeout)
@@ -109,8 +109,8 @@ def resume(target: Target, *, owner: Hashable | None = None) -> None:
 def _owner(owner: Hashable | None) -> Hashable:
     if owner is not None:
         return owner
-    me = runtime().me()
-    return "sys" if me is None else me.pid
+    caller = runtime().calling_process()
+    return "sys" if caller is None else caller.pid
 
 
 def terminate(target: Target, reason: object = "normal") -> None:
@@ -121,7 +121,7 @@ def terminate(target: Target, reason: object = "normal") -> None:
     node = runtime()
     process = _with_callbacks(target)
     item: MailItem = (STOP, reason, None, None)
-    if process.gate is HELD:
+    if process.run_state is HELD:
         process.serve(item)
     else:
         node.post(process, item)
@@ -136,7 +136,7 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
     sys:change_code/4.
     """
     process = _with_callbacks(target)
-    if process.gate is not HELD:
+    if process.run_state is not HELD:
         raise live_processes.NotHeld(
             process.pid, f"{process.title()} is not suspended; suspend it before its code is changed"
         )
@@ -200,7 +200,7 @@ def _status(process: BehaviourProcess) -> Status:
         kind=process.kind,
         module=process.module,
         status=process.status,
-        owners=tuple(process.held or ()),
+        owners=tuple(process.suspend_owners or ()),
         parent=process.parent,
         mailbox=len(process.mail or ()),
         state=state,
@@ -221,7 +221,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
             called.set_result(_captured(process, function))
 
     with waiting_for(process, called):
-        process.between_callbacks(call)
+        process.call_after_callback(call)
         try:
             async with asyncio.timeout(timeout):
                 outcome = await called
@@ -332,7 +332,7 @@ def no_debug(target: Target) -> None:
     """Turn off log, trace, statistics and functions. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
     process = _with_callbacks(target)
     if process.debug is not None:
-        process.record_with(None)
+        process.set_recorder(None)
 
 
 @contextmanager
@@ -342,4 +342,4 @@ def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder
     debug = process.debug or DebugRecorder()
     yield process, debug
     if debug.in_use() != (process.debug is not None):
-        process.record_with(debug if debug.in_use() else None)
+        process.set_recorder(debug if debug.in_use() else None)

@@ -154,7 +154,7 @@ class DebugRecorder:
         """Return whether anything is to be recorded."""
         return bool(self.functions) or not (self.lines is None and self.trace is None and self.counters is None)
 
-    def took(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
+    def message_taken(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
         """Record that the process begins to handle a piece of mail."""
         if self.counters is not None:
             self.counters.received += 1
@@ -165,7 +165,7 @@ class DebugRecorder:
         )
         self.record(process, "in", value, lambda: message_line(item, cls))
 
-    def ended(self, process: BehaviourProcess, item: MailItem) -> None:
+    def callback_ended(self, process: BehaviourProcess, item: MailItem) -> None:
         """Record that the callback for a piece of mail has ended."""
         future, recorded = item[3], self.recorded_answer
         self.recorded_answer = None
@@ -174,10 +174,10 @@ class DebugRecorder:
         elif future is not recorded:
             with suppress(asyncio.CancelledError):  # its caller has given up
                 if future.exception() is None:
-                    self.answered(process, future, future.result())
+                    self.reply_sent(process, future, future.result())
                     self.recorded_answer = None
 
-    def answered(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
+    def reply_sent(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
         """Record that a caller has got its answer, possibly before the callback has ended."""
         self.recorded_answer = future
         if self.counters is not None:
@@ -205,4 +205,4 @@ class DebugRecorder:
             elif id in self.functions:
                 self.functions[id] = (function, after)
         if not self.in_use():
-            process.record_with(None)
+            process.set_recorder(None)

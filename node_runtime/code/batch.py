@@ -54,9 +54,9 @@ class Batch:
         self._journal = Journal()
         self._import_journal = Journal()
         self._namespace_changes: NamespaceChanges = {}
-        self._taken_back = frozenset(managed.name for managed, version in versions if version is managed.old)
+        self._restored = frozenset(managed.name for managed, version in versions if version is managed.old)
         self._reused_attributes = list(
-            _attributes_of(version for managed, version in versions if managed.name not in self._taken_back)
+            _attributes_of(version for managed, version in versions if managed.name not in self._restored)
         )
         self._change_count = table.change_count
         self._record_live_imports()
@@ -110,7 +110,7 @@ class Batch:
         others_loaded = self._table.change_count != self._change_count
         if others_loaded:
             self._record_leaving_imports()
-        stale = others_loaded or self._taken_back
+        stale = others_loaded or self._restored
         for managed, version in self._versions:
             self._make_current(managed, version)
         self._journal.put_all(
@@ -119,7 +119,7 @@ class Batch:
         self._journal.set_class_attributes(
             [
                 *self._reused_attributes,
-                *_attributes_of(version for managed, version in self._versions if managed.name in self._taken_back),
+                *_attributes_of(version for managed, version in self._versions if managed.name in self._restored),
             ]
         )
         for managed in self._deleted:
@@ -199,7 +199,7 @@ class Batch:
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
-            if managed.name not in self._taken_back:  # those recorded it when they became old
+            if managed.name not in self._restored:  # those recorded it when they became old
                 version.live_imports = find_live_imports(
                     version, lambda name: new[name] if name in new else self._table.namespace(name)
                 )

@@ -106,7 +106,7 @@ class CodeServer:
                 if old is None:
                     stage.add(unit)
                 else:
-                    stage.take_back(managed, old)
+                    stage.add_executed(managed, old)
             for each in in_execution_order(stage.staged.values()):
                 try:
                     stage.run(each)
@@ -136,16 +136,16 @@ class CodeServer:
 
     # ------------------------------------------------------------ old versions
 
-    def running_old(self, module: str) -> list[int]:
+    def pids_running_old_code(self, module: str) -> list[int]:
         """Return the processes that run the old version, in a callback or in a frame suspended at an `await`."""
         found = self._old.running([module]).get(module)
         return [] if found is None else found.pids
 
     def check_process_code(self, pid: int, module: str) -> bool:
         """Return whether a process runs the old version. Follows erlang:check_process_code/2."""
-        return pid in self.running_old(module)
+        return pid in self.pids_running_old_code(module)
 
-    def held_old(self, module: str) -> bool:
+    def is_old_code_held(self, module: str) -> bool:
         """Return whether anything outside of the old version reaches it: a frame, but also a function in a list."""
         return bool(self._old.held([module]))
 

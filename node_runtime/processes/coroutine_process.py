@@ -63,19 +63,19 @@ class CoroutineProcess(Process):
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Start the coroutine; its first step runs in a later turn, inside a transaction only when it is resumed."""
         if (inside := current_transaction()) is not None:
-            self.gate, self.held, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
+            self.run_state, self.suspend_owners, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
             inside.started.append(self.pid)
         else:
             self._start_task(args, kwargs)
 
-    def resumed(self) -> None:
+    def on_resumed(self) -> None:
         if self.deferred_start is not None:
-            self.gate = BUSY
+            self.run_state = BUSY
             self._start_task(*self.deferred_start)
             self.deferred_start = None
 
     def _start_task(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.since = time.monotonic()
+        self.callback_began = time.monotonic()
         self.task = self.runtime.create_task(self._run_function(args, kwargs))
 
     async def _run_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -97,15 +97,15 @@ class CoroutineProcess(Process):
             reason = error
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
-        if self.gate is DEAD and self.pid not in self.runtime.zombies:
+        if self.run_state is DEAD and self.pid not in self.runtime.zombies:
             self.task = None  # its context refers to the process: the cycle would keep the function's code loaded
 
     def _report(self, reason: object, error: BaseException) -> None:
-        if self.gate is not DEAD:
+        if self.run_state is not DEAD:
             report_crash(self, reason, error)
 
     def run(self) -> int:
-        self.gate = BUSY
+        self.run_state = BUSY
         if self.mail_waiter is not None and not self.mail_waiter.done():
             self.mail_waiter.set_result(None)
         return 1
@@ -129,18 +129,18 @@ class CoroutineProcess(Process):
         if self.mail_waiter is not None:
             raise RuntimeError(f"{self.title()} already waits in receive(); one task of a process may read its mail")
         self.mail_waiter = ReplyFuture(self.runtime)
-        self.gate = WAITING
-        self.spent, self.since = self.busy_seconds(), 0.0
+        self.run_state = WAITING
+        self.spent, self.callback_began = self.busy_seconds(), 0.0
         try:
             await self.mail_waiter
         finally:
             self.mail_waiter = None
-            self.since = time.monotonic()
-            if self.gate is WAITING:
-                self.gate = BUSY
+            self.callback_began = time.monotonic()
+            if self.run_state is WAITING:
+                self.run_state = BUSY
 
     def _take(self) -> Any:
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             raise Exit(self.reason)
         while mail := self.mail:
             item = mail.popleft()

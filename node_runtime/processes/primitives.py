@@ -41,7 +41,7 @@ def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwa
 
     Raises NotInProcess. Follows erlang:spawn_monitor/3.
     """
-    watcher = runtime().caller("spawn_monitor")
+    watcher = runtime().require_caller("spawn_monitor")
     process = _spawn(CoroutineProcess, function, args, kwargs, link=False)
     return process.pid, watcher.runtime.monitor(watcher, process)
 
@@ -67,9 +67,9 @@ def _spawn(
             function.close()
         raise TypeError(f"{function!r} is not a coroutine function: pass the function itself, then its arguments")
     node = runtime()
-    me = node.me()
-    process = process_type(node, me.pid if me is not None else ROOT, function)
-    node.add_process(process, link=me if link else None)
+    caller = node.calling_process()
+    process = process_type(node, caller.pid if caller is not None else ROOT, function)
+    node.add_process(process, link=caller if link else None)
     process.begin(args, kwargs)
     return process
 
@@ -84,7 +84,7 @@ async def receive(timeout: float | None = None) -> Any:
     RuntimeError in a process with callbacks and if another task of the process waits already, and NotInProcess. It
     doesn't select: OTP's receive expression may leave messages in the mailbox.
     """
-    process = runtime().caller("receive")
+    process = runtime().require_caller("receive")
     if not isinstance(process, CoroutineProcess):
         raise RuntimeError(f"{process.title()} gets its mail through callbacks; call receive() in a spawned coroutine")
     if timeout is not None:
@@ -126,7 +126,7 @@ def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     process = None if isinstance(target, str) else node.processes.get(target)
     timer = TimerRef(monotonic() + seconds, process)
     if process is not None or isinstance(target, str):
-        timer.start(node.later(seconds, _deliver, node, timer, target, message))
+        timer.start(node.call_later(seconds, _deliver, node, timer, target, message))
     return timer
 
 
@@ -160,21 +160,21 @@ def link(pid: int) -> None:
     If `pid` has ended, the calling process gets an exit signal "noproc". Raises NotInProcess. Follows erlang:link/1.
     """
     node = runtime()
-    me = node.caller("link")
+    caller = node.require_caller("link")
     other = node.processes.get(pid)
     if other is None:
-        node.signal(me, Pid(pid), "noproc", by_link=True)
-    elif other.links is not me:  # as a supervisor's new child already is
-        node.link(me, other)
+        node.signal(caller, Pid(pid), "noproc", by_link=True)
+    elif other.links is not caller:  # as a supervisor's new child already is
+        node.link(caller, other)
 
 
 def unlink(pid: int) -> None:
     """Remove the link to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
     node = runtime()
-    me = node.caller("unlink")
+    caller = node.require_caller("unlink")
     other = node.processes.get(pid)
     if other is not None:
-        node.unlink(me, other)
+        node.unlink(caller, other)
 
 
 def monitor(target: Target) -> Ref:
@@ -184,11 +184,11 @@ def monitor(target: Target) -> Ref:
     NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
-    me = node.caller("monitor")
+    caller = node.require_caller("monitor")
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
-        return node.monitor(me, process)
-    return node.monitor_missing(me, Pid(target) if isinstance(target, int) else ROOT)
+        return node.monitor(caller, process)
+    return node.monitor_missing(caller, Pid(target) if isinstance(target, int) else ROOT)
 
 
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
@@ -197,10 +197,10 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
     Raises NotInProcess. Follows erlang:demonitor/2.
     """
     node = runtime()
-    me = node.caller("demonitor")
-    node.demonitor(me, ref)
+    caller = node.require_caller("demonitor")
+    node.demonitor(caller, ref)
     if flush:
-        node.drop_messages(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
+        node.drop_messages(caller, lambda message: isinstance(message, DOWN) and message.ref is ref)
 
 
 def exit(pid: Target, reason: object) -> None:
@@ -211,10 +211,10 @@ def exit(pid: Target, reason: object) -> None:
     """
     node = runtime()
     node.refuse_zombie()
-    me = node.me()
+    caller = node.calling_process()
     target = node.names.get(pid) if isinstance(pid, str) else node.processes.get(pid)
     if target is not None:
-        node.signal(target, me.pid if me is not None else ROOT, reason)
+        node.signal(target, caller.pid if caller is not None else ROOT, reason)
 
 
 def trap_exit(flag: bool = True) -> bool:
@@ -222,8 +222,8 @@ def trap_exit(flag: bool = True) -> bool:
 
     Follows erlang:process_flag/2.
     """
-    me = runtime().caller("trap_exit")
-    before, me.trapping = me.trapping, flag
+    caller = runtime().require_caller("trap_exit")
+    before, caller.trapping = caller.trapping, flag
     return before
 
 
@@ -232,10 +232,10 @@ def trap_exit(flag: bool = True) -> bool:
 
 def self_pid() -> Pid:
     """Return the pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
-    me = runtime().me()
-    if me is None:
+    caller = runtime().calling_process()
+    if caller is None:
         raise NotInProcess("self_pid")
-    return me.pid
+    return caller.pid
 
 
 def register(name: str, pid: int) -> None:
@@ -280,5 +280,5 @@ async def until_ended(target: Target) -> object:
     """
     node = runtime()
     process = node.find(target)
-    refuse_deadlock(node.me(), process)
+    refuse_deadlock(node.calling_process(), process)
     return await wait_for_end(process)

@@ -124,24 +124,24 @@ class Runtime(Scheduler):
 
     # ------------------------------------------------------------------ the calling process
 
-    def me(self) -> Process | None:
+    def calling_process(self) -> Process | None:
         """Return the calling process, if there is one; in another thread, the process for which it works."""
         if self.current is not None and get_ident() == self.thread:
             return self.current
         return task_process.get()
 
-    def caller(self, function: str) -> Process:
+    def require_caller(self, function: str) -> Process:
         """Return the live calling process. Raises NotInProcess, or Exit if the process has ended."""
-        process = self.me()
+        process = self.calling_process()
         if process is None:
             raise NotInProcess(function)
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             raise Exit(process.reason)
         return process
 
     def refuse_zombie(self) -> None:
         """Raise Exit if the calling process is a zombie: its frames can't act through the runtime."""
-        if self.zombies and (process := self.me()) is not None and process.pid in self.zombies:
+        if self.zombies and (process := self.calling_process()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
     def find(self, target: Target) -> Process:
@@ -213,10 +213,10 @@ class Runtime(Scheduler):
 
         Ends caused by this one are queued, so that a long chain of links doesn't nest.
         """
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             return
-        framed = not inside and (process.task is not None or process.gate in (BUSY, YIELDING))
-        process.gate = DEAD
+        framed = not inside and (process.task is not None or process.run_state in (BUSY, YIELDING))
+        process.run_state = DEAD
         process.reason = reason
         self.exit_log.add(process, reason)
         del self.processes[process.pid]
@@ -246,7 +246,7 @@ class Runtime(Scheduler):
     def thread_ended(self, process: Process, work: ThreadWork) -> None:
         """Forget a thread that no longer works for the process."""
         process.threads = tuple(other for other in process.threads or () if other is not work) or None
-        if process.gate is DEAD and not process.threads and (process.task is None or process.task.done()):
+        if process.run_state is DEAD and not process.threads and (process.task is None or process.task.done()):
             self.zombies.pop(process.pid, None)
 
     def _cancel_frame(self, process: Process) -> None:
@@ -256,13 +256,13 @@ class Runtime(Scheduler):
             process.task.cancel()
 
     def _propagate_exit(self, process: Process, reason: object) -> None:
-        if process.item is not None:
-            self.fail(process.item, Exit(reason))
+        if process.current_item is not None:
+            self.fail(process.current_item, Exit(reason))
         for item in process.mail or ():
             if item[3] is not None:
                 self.fail(item, Exit(reason))
         process.mail = None
-        process.ended()
+        process.on_ended()
         for ref, watched in (process.monitors or {}).items():
             if watched.watchers is not None:
                 watched.watchers.pop(ref, None)
@@ -286,7 +286,7 @@ class Runtime(Scheduler):
 
         Follows erlang:exit/2 and the rules for links in the reference manual.
         """
-        if target.gate is DEAD:
+        if target.run_state is DEAD:
             return
         inside = current_transaction()
         if inside is not None and target.pid not in inside.started:

@@ -87,12 +87,12 @@ class Scheduler:
         if mail is not None:
             mail.append(item)
             return
-        gate = process.gate
-        if gate is DEAD:
+        run_state = process.run_state
+        if run_state is DEAD:
             self.fail(item, NoProcess(process.pid))
             return
         process.mail = deque((item,))
-        if gate is None or gate is WAITING:
+        if run_state is None or run_state is WAITING:
             self.ready.append(process)
             if not self._armed:
                 self._arm()
@@ -138,7 +138,7 @@ class Scheduler:
                     now = monotonic()
                 elif ready:
                     process = ready.popleft()
-                    if process.mail is not None and (process.gate is None or process.gate is WAITING):
+                    if process.mail is not None and (process.run_state is None or process.run_state is WAITING):
                         before = now
                         left -= process.run()
                         now = monotonic()
@@ -178,7 +178,7 @@ class Scheduler:
         self._weight = 1.0
         return now
 
-    def charge(self, process: Process, began: float) -> None:
+    def count_inline_call(self, process: Process, began: float) -> None:
         """Add the time of a finished call in its caller's turn, for which `inline_start_time` has returned `began`."""
         now = monotonic()
         elapsed = now - began
@@ -236,7 +236,7 @@ class Scheduler:
             if not needed.done():
                 needed.set_result(False)
 
-    def later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+    def call_later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
         """Do as `loop.call_later`, without the caller's context. Raises ValueError for an invalid time."""
         check_seconds(seconds)
         return self.loop.call_later(seconds, function, *args, context=self.context)

@@ -109,17 +109,17 @@ async def test_the_processes_that_run_the_old_version_are_known(app, node):
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
     await eventually(lambda: node.processes[old].task.get_coro().cr_await is not None)
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     app.load(a=waiting(2, removed=True))
     new = spawn(a.wait, gate)
     await eventually(lambda: node.processes[new].task.get_coro().cr_await is not None)
-    assert app.server.running_old("a") == [old]
+    assert app.server.pids_running_old_code("a") == [old]
     (facts,) = app.server.loaded_modules()
     assert facts.old_pids == (old,)
     assert not app.server.soft_purge("a")
     gate.set()
     await eventually(lambda: not is_alive(old))
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     assert app.server.soft_purge("a")
     assert app.server.versions("a")[1] is None
     assert app.server.soft_purge("a")
@@ -186,7 +186,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     assert app.server.purge("a") == [pid]
     assert not is_alive(pid)
     await asyncio.sleep(0)
-    assert app.server.running_old("a") == [pid]
+    assert app.server.pids_running_old_code("a") == [pid]
     assert app.server.loaded_modules()[0].old_pids == (pid,)
     assert app.server.versions("a")[1] is not None
     assert not app.server.soft_purge("a")
@@ -261,7 +261,7 @@ async def test_old_code_is_found_wherever_a_process_awaits_it(app, node, kind):
     pid = spawn(b.awaited, kind, gate)
     await eventually(lambda: gate._waiters)
     app.load(a=waiting(2, removed=True))
-    assert app.server.running_old("a") == [pid]
+    assert app.server.pids_running_old_code("a") == [pid]
     assert app.server.check_process_code(pid, "a")
     assert not app.server.check_process_code(pid, "b")
     assert app.server.purge("a") == [pid]
@@ -278,7 +278,7 @@ async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app, nod
     pid = spawn(b.run, gate)
     await eventually(lambda: gate._waiters)
     app.load(a=waiting(2, removed=True))
-    assert app.server.held_old("a")
+    assert app.server.is_old_code_held("a")
     assert app.server.purge("a") == []
     assert is_alive(pid)
     gate.set()
@@ -305,11 +305,11 @@ async def test_a_callback_that_runs_right_now_is_found(app, node, kind):
 
     seen = []
     call = a.call
-    pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.running_old("a"))))
+    pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.pids_running_old_code("a"))))
     app.load(a="X = 2\n")
     await gen_server.call(pid, getattr(Runs, kind))
     assert seen == [[pid]]
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
 
 
 @pytest.mark.parametrize("old", ["asking", "asked"])
@@ -321,7 +321,7 @@ async def test_only_the_one_of_two_nested_callbacks_that_runs_old_code_is_found(
         return back()
 
     seen, outer, inner = [], *((a.call, plainly) if old == "asking" else (plainly, a.call))
-    asked = await gen_server.start(Runs, lambda: inner(lambda: seen.append(app.server.running_old("a"))))
+    asked = await gen_server.start(Runs, lambda: inner(lambda: seen.append(app.server.pids_running_old_code("a"))))
     asking = await gen_server.start(Runs, lambda: outer(lambda: call_now(asked, Runs.plain)))
     app.load(a="X = 2\n")
     for callback in (Runs.plain, Runs.later):
@@ -337,7 +337,7 @@ def test_a_thread_in_old_code_keeps_it_and_is_named(app, gate):
     thread.start()
     assert gate.reached.wait(30)
     app.load(a="X = 2\n")
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     assert not app.server.soft_purge("a")
     with pytest.raises(OldVersionHeld, match="that thread worker runs"):
         app.prepare(a="X = 3\n")
@@ -399,13 +399,13 @@ def test_whatever_reaches_the_old_version_holds_it(app, kind):
 
     held = HOLDERS[kind](a)
     app.load(a=HELD.format(n=2))
-    assert app.server.held_old("a")
+    assert app.server.is_old_code_held("a")
     assert not app.server.soft_purge("a")
     with pytest.raises(OldVersionHeld, match="that no process or thread runs, but something holds"):
         app.prepare(a=HELD.format(n=3))
     del held
     gc.collect()
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
     app.load(a=HELD.format(n=3))
     assert app.server.soft_purge("a")
 
@@ -625,9 +625,9 @@ def test_a_batch_that_is_kept_for_a_revert_does_not_hold_what_it_would_go_back_t
     import b  # noqa: F401
 
     batch = app.load(a=text.format(n=2))
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
     batch.revert()
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
 
 
 SERVER = """
@@ -650,8 +650,8 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app, node):
 
     bare, full = await gen_server.start(a.Keeps, 0), await gen_server.start(a.Keeps, 2)
     app.load(a=SERVER.format(n=2))
-    assert app.server.running_old("a") == []
-    assert app.server.held_old("a")
+    assert app.server.pids_running_old_code("a") == []
+    assert app.server.is_old_code_held("a")
     (clause,) = await app.server.holders("a")
     assert clause == f"{full} holds an instance of a.Thing"
     exit(full, "kill")
@@ -693,7 +693,7 @@ async def test_an_old_version_that_is_held_can_be_taken_back(app, node):
     await eventually(lambda: node.processes[held].task.get_coro().cr_await is not None)
     app.load(a=waiting(2, removed=True))
     app.load(a=first)
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     gate.set()
     await eventually(lambda: a.SEEN == [(1, "removed")])
 

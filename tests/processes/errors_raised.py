@@ -21,7 +21,7 @@ from node_runtime.sys import NotHeld
 COMMON: Final = frozenset({"refuse_zombie", "runtime", "ensure_caller_alive"})
 """What nearly every function calls: for zombies, and where no runtime runs. It is said once, of the runtime."""
 NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
-    "runtime.caller": (Exit,),  # the same, for zombies
+    "runtime.require_caller": (Exit,),  # the same, for zombies
     "primitives._spawn": (NameTaken, ValueError),  # what it starts has no name
     "management._prepared": (NotHeld,),  # in an upgrade's script only
     "application._callbacks": (LookupError,),  # in an upgrade's script only

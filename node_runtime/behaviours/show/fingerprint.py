@@ -38,26 +38,26 @@ class Fingerprint:
     value: object
     marks: list[object]
     alive: list[object]
-    kinds: ValueReaders
+    readers: ValueReaders
     alone: bool
     held: bool
 
     def still_fits(self) -> bool:
         """Return True if the same value consists of the same parts now."""
-        walk = _Fingerprinter(len(self.marks) + 1, None, self.kinds, self.alone)
+        walk = _Fingerprinter(len(self.marks) + 1, None, self.readers, self.alone)
         return walk.record(self.value) and walk.marks == self.marks
 
 
 def fingerprint(
-    value: object, *, seconds: float, max_parts: int = 20_000, kinds: ValueReaders | None = None, alone: bool = False
+    value: object, *, seconds: float, max_parts: int = 20_000, readers: ValueReaders | None = None, alone: bool = False
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `kinds` for all of them. `alone`: until the
+    A caller that records many values of the same classes passes the same `readers` for all of them. `alone`: until the
     comparison only the code under test runs, in this thread and in all others.
     """
-    walk = _Fingerprinter(max_parts, TimeBudget(seconds), kinds or ValueReaders(), alone)
-    return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.record(value) else None
+    walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
+    return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
 
 
 def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
@@ -69,7 +69,7 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
     budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
-    kinds = ValueReaders()
+    readers = ValueReaders()
     for _ in range(max_parts):
         if not waiting:
             return True
@@ -77,7 +77,7 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
         if left is right or (id(left), id(right)) in seen:
             continue
         seen.add((id(left), id(right)))
-        pairs = _compared(left, right, kinds)
+        pairs = _compared(left, right, readers)
         if pairs is None:
             return False
         waiting += pairs
@@ -86,26 +86,26 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
     return None
 
 
-def _compared(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
+def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the pairs of parts of two values that remain to be compared; None if the values differ already."""
-    kind = type(left)
-    if _name_of(kind) != _name_of(type(right)):
+    cls = type(left)
+    if _name_of(cls) != _name_of(type(right)):
         return None
-    if id(kind) in _PLAIN:
+    if id(cls) in _PLAIN:
         return [] if left == right else None
-    if _is_open(kinds.of(kind), alone=True):
-        return _pairs(left, right, kinds)
+    if _is_open(readers.of(cls), alone=True):
+        return _pairs(left, right, readers)
     return [] if describe(left, _SHALLOW) == describe(right, _SHALLOW) else None
 
 
-def _name_of(kind: type[Any]) -> tuple[object, object]:
-    return (_MODULE.__get__(kind), _NAME.__get__(kind))
+def _name_of(cls: type[Any]) -> tuple[object, object]:
+    return (_MODULE.__get__(cls), _NAME.__get__(cls))
 
 
-def _pairs(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
+def _pairs(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the parts of two values of one class, pair by pair; None if they differ in number or names."""
-    length, parts = _all_parts(kinds.of(type(left)), left)
-    length_right, parts_right = _all_parts(kinds.of(type(right)), right)
+    length, parts = _all_parts(readers.of(type(left)), left)
+    length_right, parts_right = _all_parts(readers.of(type(right)), right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
     left_parts, right_parts = list(parts or ()), list(parts_right or ())
@@ -128,10 +128,10 @@ def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Fingerprinter:
-    def __init__(self, max_parts: int, budget: TimeBudget | None, kinds: ValueReaders, alone: bool) -> None:
+    def __init__(self, max_parts: int, budget: TimeBudget | None, readers: ValueReaders, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
-        self.kinds = kinds
+        self.readers = readers
         self.held = False
         self._max_parts = max_parts
         self._budget = budget
@@ -139,7 +139,7 @@ class _Fingerprinter:
 
     def record(self, value: object) -> bool:
         """Record all parts of `value`; False if there are too many or the time is over."""
-        marks, kinds, max_parts, budget = self.marks, self.kinds, self._max_parts, self._budget
+        marks, readers, max_parts, budget = self.marks, self.readers, self._max_parts, self._budget
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
@@ -161,10 +161,10 @@ class _Fingerprinter:
             self.alive.append(one)
             if number not in _EXACT and (self._alone or cls is bytearray):
                 self._probe(one, waiting)
-            if _is_open(kind := kinds.of(cls), self._alone):
+            if _is_open(reader := readers.of(cls), self._alone):
                 if number not in _EXACT:
                     marks.append(number)  # an object may get another class
-                length, parts = _all_parts(kind, one)
+                length, parts = _all_parts(reader, one)
                 if length > max_parts:
                     return False
                 marks.append(length)
@@ -181,22 +181,22 @@ class _Fingerprinter:
             self.held = self.held or is_held_lock(one)
 
 
-def _all_parts(kind: ValueReader, value: Any) -> LabelledParts:
+def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
     """Return the number of a value's parts and the labelled parts, with the attributes of a container."""
-    if kind.attributes is None:
-        return kind.parts(value)
-    length, parts = kind.parts(value)
-    if issubclass(kind.cls, OrderedDict):
+    if reader.attributes is None:
+        return reader.parts(value)
+    length, parts = reader.parts(value)
+    if issubclass(reader.cls, OrderedDict):
         parts = [(name, dict.__getitem__(value, name)) for name in OrderedDict.__iter__(value)]
-    count, attributes = kind.attributes(value)
+    count, attributes = reader.attributes(value)
     return length + count, [*(parts or ()), *(attributes or ())]
 
 
-def _is_open(kind: ValueReader, alone: bool) -> bool:
+def _is_open(reader: ValueReader, alone: bool) -> bool:
     """Return whether the parts of this class's values are inspected."""
-    root = kind.package
+    root = reader.package
     if root is None or root == _OWN_PACKAGE:
-        return issubclass(kind.cls, _CONTAINERS)
+        return issubclass(reader.cls, _CONTAINERS)
     if root in sys.stdlib_module_names:
-        return root == "collections" or issubclass(kind.cls, _CONTAINERS) or (alone and is_followed(kind.cls, root))
+        return root == "collections" or issubclass(reader.cls, _CONTAINERS) or (alone and is_followed(reader.cls, root))
     return True

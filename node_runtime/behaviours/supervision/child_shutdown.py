@@ -36,12 +36,12 @@ async def shut_down_children(
     if not kill_at_once:
         for process in processes:
             node.signal(process, parent, "shutdown")
-        if any(process.gate is not DEAD for process in processes):
+        if any(process.run_state is not DEAD for process in processes):
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await wait_for_ends(processes)
     for process in processes:
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             _report_end(supervisor, spec, process.pid, process.reason)
         else:
             if not kill_at_once:

@@ -142,10 +142,10 @@ class ChildTable:
     template: ChildSpec | None = None
     children: dict[str, Child] = field(default_factory=dict)
     by_pid: dict[int, Child] = field(default_factory=dict)
-    gone: dict[int, object] = field(default_factory=dict)
+    unhandled_exits: dict[int, object] = field(default_factory=dict)
     """Exit reasons of children whose EXIT the supervisor has not handled yet, by pid."""
     restarts: list[float] = field(default_factory=list)
-    named: tuple[str, ...] = ()
+    class_child_ids: tuple[str, ...] = ()
     """The ids that `children()` has returned. Others in `children` were added later."""
 
     @classmethod
@@ -177,7 +177,7 @@ class ChildTable:
             if spec.id in self.children:
                 raise ValueError(f"two children have the id {spec.id!r}")
             self.children[spec.id] = Child(spec)
-        self.named = tuple(self.children)
+        self.class_child_ids = tuple(self.children)
         return self
 
     def outline(self) -> dict[str, object]:
@@ -205,7 +205,11 @@ class ChildTable:
     def copied(self) -> ChildTable:
         """Return a copy of the table that shares the Child objects."""
         return replace(
-            self, children=dict(self.children), by_pid=dict(self.by_pid), restarts=list(self.restarts), named=self.named
+            self,
+            children=dict(self.children),
+            by_pid=dict(self.by_pid),
+            restarts=list(self.restarts),
+            class_child_ids=self.class_child_ids,
         )
 
     def separate(self, key: str | int) -> None:
@@ -240,7 +244,7 @@ class ChildTable:
         """Note that the child no longer runs and isn't being restarted. A temporary child is forgotten."""
         if child.pid is not None:
             self.by_pid.pop(child.pid, None)
-            self.gone.pop(child.pid, None)
+            self.unhandled_exits.pop(child.pid, None)
         if child.retry_state is not None and child.retry_state.retry is not None:
             child.retry_state.retry.cancel()
             child.retry_state.retry = None

@@ -195,7 +195,7 @@ async def _request(supervisor: Target, request: str, argument: Any) -> Any:
 
 async def _prepared(inside: Transaction, process: SupervisorProcess, argument: Any) -> None:
     """Hold a supervisor that an upgrade's script changes, and keep its state so that the changes can be put back."""
-    if process.gate is not HELD or inside.owner not in (process.held or ()):
+    if process.run_state is not HELD or inside.owner not in (process.suspend_owners or ()):
         await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
         inside.held.append(process.pid)
     if process.pid not in inside.saved_supervisors:

@@ -14,8 +14,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, assert_never
 
+from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
-from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.behaviours.upgrade.deferred_exits import defer_exit
 from node_runtime.processes.errors import Ignore, NameTaken, Stop
 from node_runtime.processes.exit_reasons import describe_reason, is_orderly
@@ -129,7 +129,7 @@ class Supervisor(GenServer[ChildTable]):
             return
         instances = [child.pid for child in self.state.by_pid.values() if child.pid is not None]
         self.state.by_pid.clear()
-        await shut_down_children(self._title(), self_pid(), template, instances, self.state.gone)
+        await shut_down_children(self._title(), self_pid(), template, instances, self.state.unhandled_exits)
 
     # ------------------------------------------------------------------ requests; they return a refusal
 
@@ -249,15 +249,15 @@ class Supervisor(GenServer[ChildTable]):
 
     def _restart_later(self, child: Child, key: str | int, seconds: float) -> None:
         node = runtime()
-        me = node.find(self_pid())
+        own_process = node.find(self_pid())
         child.restarting = True
         if isinstance(key, int):
             self.state.by_pid[key] = child
         item: MailItem = ("_try_again", (key,), {}, None)
         if seconds:
-            child.ensure_retry_state().retry = node.later(seconds, node.post, me, item)
+            child.ensure_retry_state().retry = node.call_later(seconds, node.post, own_process, item)
         else:
-            child.ensure_retry_state().retry = node.loop.call_soon(node.post, me, item, context=node.context)
+            child.ensure_retry_state().retry = node.loop.call_soon(node.post, own_process, item, context=node.context)
 
     async def _stop_group(self, child: Child) -> list[Child]:
         """Stop the children that are restarted together with `child`. Returns all to start, in start order."""
@@ -305,7 +305,7 @@ class Supervisor(GenServer[ChildTable]):
             await self._stop(child)
 
     async def _stop(self, child: Child) -> None:
-        pid, gone = child.pid, self.state.gone
+        pid, gone = child.pid, self.state.unhandled_exits
         if pid is None:
             self.state.ended(child)
             return
@@ -342,7 +342,7 @@ class SupervisorProcess(ServerProcess):
     def take_trapped_exit(self, sender: Pid, reason: object) -> None:
         table: ChildTable | None = self.raw_state()
         if table is not None and sender in table.by_pid:
-            table.gone[sender] = reason
+            table.unhandled_exits[sender] = reason
         super().take_trapped_exit(sender, reason)
 
 

@@ -63,7 +63,7 @@ def record_supervisor_state(transaction: Transaction, process: BehaviourProcess)
     instance, code, state = process.instance, process.code, process.raw_state()
 
     def restore() -> None:
-        if process.gate is not DEAD:
+        if process.run_state is not DEAD:
             process.instance, process.code = instance, code
             process.take_state(state)
 
@@ -161,7 +161,7 @@ def _give_name_back(name: str, holder: Process) -> None:
         mail = user.mail or ()
         requests = [item for item in mail if item[3] is not None or isinstance(item[0], str)]
         user.mail = type(user.mail)(item for item in mail if item not in requests) if user.mail else None
-    if holder.gate is DEAD:
+    if holder.run_state is DEAD:
         return
     node.names[name] = holder
     holder.name = name
@@ -181,5 +181,5 @@ async def end_started_processes(transaction: Transaction) -> None:
         async with asyncio.timeout(SHUTDOWN_TIMEOUT_SECONDS):
             await wait_for_ends(born)
     for process in born:
-        if process.gate is not DEAD:
+        if process.run_state is not DEAD:
             node.signal(process, process.parent, "kill")

@@ -63,7 +63,7 @@ def raw_state(target: Target) -> Any:
 def adopt_state(target: Target, state: Any) -> None:
     """Give a held process `state` and a fresh instance of the current class. Raises NotHeld, LookupError."""
     process = runtime().find(target)
-    if not isinstance(process, BehaviourProcess) or process.gate is not HELD:
+    if not isinstance(process, BehaviourProcess) or process.run_state is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before you give it a state")
     process.refresh()
     process.take_state(state)
@@ -93,7 +93,7 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
     simple_one_for_one, or whatever `children()` raises; then nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)
-    if not isinstance(process, SupervisorProcess) or process.gate is not HELD:
+    if not isinstance(process, SupervisorProcess) or process.run_state is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not a suspended supervisor")
     transaction = current_transaction()
     if transaction is not None:

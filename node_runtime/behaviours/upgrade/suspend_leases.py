@@ -45,7 +45,7 @@ class Leases:
         end = partial(self.end, process.pid, owner)
         watched = [process] if not isinstance(owner, Pid) else [process, node.find(owner)]
         self.running[process.pid, owner] = Lease(
-            timer=None if seconds is None else node.later(seconds, end),
+            timer=None if seconds is None else node.call_later(seconds, end),
             watching=tuple((one, node.watch(one, lambda _: end())) for one in watched),
         )
 

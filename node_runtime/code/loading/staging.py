@@ -154,7 +154,7 @@ class Stage:
                 namespace.pop(child, None)
         return self._stage(StagedVersion(managed, namespace, unit, implicit=implicit))
 
-    def take_back(self, managed: ManagedModule, version: Version) -> StagedVersion:
+    def add_executed(self, managed: ManagedModule, version: Version) -> StagedVersion:
         """Stage a version that has been executed before."""
         return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 

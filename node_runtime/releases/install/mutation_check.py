@@ -26,14 +26,14 @@ class MutationCheck:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
         self._unknown: list[BehaviourProcess] = []
         self._given = 0
-        self._kinds = ValueReaders()
+        self._readers = ValueReaders()
 
     def note(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
         """Take the fingerprints of states that code_change is about to get."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, kinds=self._kinds)
+            taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, readers=self._readers)
             if taken is None:
                 self._unknown.append(process)
             else:
