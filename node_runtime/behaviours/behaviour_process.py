@@ -1,7 +1,7 @@
-"""The process behind a behaviour: it runs one callback at a time, of the current version of its class.
+"""Processes with a callback class, each of which runs one callback at a time in the current version of its class.
 
-Plain callbacks run in the scheduler's turn or in the caller's; an async one runs in a task, which lives until the
-mail is handled.
+A plain callback runs in the scheduler's turn or in its caller's turn. An async callback runs in a task, which also
+handles the mail that has arrived by its end.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from .system_messages import INIT, STOP
 from .versioned_process import VersionedProcess
 
 CALLBACK_ERRORS: Final = BaseException
-"""Errors that end the process when a callback raises them: all, or the process would stay busy for ever. They include
-the cancellation of another task, though not of the process's own, and errors that libraries derive from BaseException,
-as those written in Rust do."""
+"""Errors that end the process when a callback raises them: all errors, because the process would otherwise stay busy
+forever. Among them are a CancelledError of another task (but not a cancellation of the process's own task) and errors
+that libraries derive from BaseException, as libraries written in Rust do.
+"""
 
 Continuation = Coroutine[Any, Any, Any]
 
@@ -92,7 +93,7 @@ class BehaviourProcess(VersionedProcess):
             self.pause()
 
     def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
-        """Continue after a callback for `item` that ran in the caller's turn and didn't just return an answer."""
+        """Continue after an inline callback that raised, returned a coroutine or changed the run state."""
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
             return
@@ -143,7 +144,7 @@ class BehaviourProcess(VersionedProcess):
         return None
 
     def on_initialised(self) -> None:
-        """Called after `init` has returned."""
+        """Hook: `init` has returned."""
 
     def continue_in_task(self, coroutine: Continuation, item: MailItem) -> None:
         """Await `coroutine` in a task, then handle the mail that has arrived."""
@@ -165,7 +166,7 @@ class BehaviourProcess(VersionedProcess):
             while (coroutine := self.coroutine) is not None and (item := self.current_item) is not None:
                 try:
                     following = self.finish(item, await coroutine)
-                except GeneratorExit:  # the event loop is gone
+                except GeneratorExit:  # the event loop is closed
                     raise
                 except CALLBACK_ERRORS as error:
                     if self.run_state is DEAD:
@@ -219,25 +220,29 @@ class BehaviourProcess(VersionedProcess):
             self.runtime.last_frame_ended(self)
 
     def run_after_callback(self) -> None:
-        """Call the functions that waited for the end of the callback."""
+        """Call the functions that were to be called after the callback."""
         functions, self.after_callback = self.after_callback, None
         self.run_state = HELD if self.suspend_owners else BUSY
         for function in functions or ():
             function()
 
     def in_callback(self) -> bool:
-        """Whether a callback runs or waits at an `await`."""
+        """Return whether a callback runs or waits at an `await`."""
         return self.run_state is BUSY or self.run_state is YIELDING
 
     def set_recorder(self, debug: DebugRecorder | None) -> None:
-        """Report events to `debug` from the next message on; with None, to nobody."""
+        """Report events to `debug` from the next message on; None ends the recording."""
         cls, needs_call_back = type(self.instance), self.needs_call_back
         self.code = CallbackVersion.of(cls, self.module, self.qualname, debug, needs_call_back=needs_call_back)
         if self.in_callback():  # the running loop may have the previous methods in a local variable
             self.call_after_callback(lambda: None)
 
     def is_held_together_with(self, caller: Process) -> bool:
-        """Whether one owner suspends this process and is suspending `caller`, which first needs its answer."""
+        """Return whether an owner that has suspended this process is also suspending `caller`.
+
+        Then this process has to answer `caller` while it is suspended, because the callback of `caller` has to end
+        first.
+        """
         return self.run_state is HELD and bool((self.suspend_owners or set()) & (caller.suspend_owners or set()))
 
     def call_after_callback(self, function: Callable[[], None]) -> None:
@@ -246,7 +251,7 @@ class BehaviourProcess(VersionedProcess):
         self.after_callback = [*(self.after_callback or ()), function]
 
     def prepend_mail(self, items: list[MailItem]) -> None:
-        """Handle `items` before all other mail."""
+        """Put `items` at the head of the mailbox."""
         if self.mail is None:
             self.mail = deque()
         self.mail.extendleft(reversed(items))

@@ -1,4 +1,4 @@
-"""Requests: they are sent to the mailbox of a process, and the caller waits for the reply."""
+"""Requests: messages in the mailbox of a process for whose reply the caller waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .behaviour_process import BehaviourProcess
 
 
 def method_name(method: Callable[..., Any]) -> str:
-    """Return the method's name, which is sent. Raises TypeError for an object that is not a method."""
+    """Return the method's name, which is all that is sent. Raises TypeError for an object that is not a method."""
     try:
         return method.__name__
     except AttributeError:
@@ -29,7 +29,10 @@ def not_a_method(method: object) -> TypeError:
 
 
 def send_request(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Queue `item` and return a coroutine for the reply. Raises Deadlock and Exit at once, and as `wait_for_reply`."""
+    """Queue `item` and return a coroutine that waits for the reply, and raises as `wait_for_reply`.
+
+    Raises Deadlock and Exit at once.
+    """
     if node.zombies:
         node.refuse_zombie()
     caller = node.calling_process()
@@ -37,7 +40,7 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
         refuse_deadlock(caller, process)
     if not isinstance(process, BehaviourProcess):
         # A coroutine never takes requests from its mailbox: a caller without a time limit would wait for ever.
-        raise Exit("badcall", f"{process.title()} runs a coroutine and can't be called")
+        raise Exit("badcall", f"{process.title()} runs a coroutine, so it can't be called; send it a message")
     if caller is not None and caller.run_state is YIELDING and process.is_held_together_with(caller):
         process.serve(item, YIELDING)
     else:
@@ -46,7 +49,7 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
 
 
 def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Wait for the reply to `item`, which the process has got. Raises Exit when it ends first, CallTimeout."""
+    """Wait for the reply to `item`, which the process has got. Raises CallTimeout, and Exit if it ends first."""
     return _wait(node, process, item, seconds, node.calling_process())
 
 
@@ -85,7 +88,7 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
 
 
 async def ensure_caller_alive(node: Runtime) -> None:
-    """Return only if the calling process is alive: a process that has been ended must not get the reply."""
+    """Raise Exit if the calling process has ended, because an ended process must not get a reply."""
     caller = node.calling_process()
     if caller is not None and caller.pid in node.zombies:
         await asyncio.sleep(0)

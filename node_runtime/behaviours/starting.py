@@ -22,7 +22,7 @@ from .upgrade.deferred_exits import defer_exit
 
 
 async def start_process(
-    make: type[BehaviourProcess],
+    process_type: type[BehaviourProcess],
     cls: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -32,23 +32,23 @@ async def start_process(
 ) -> Pid:
     """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
-    While an upgrade switches the module, this waits, and then runs the `init` of the new version. Only a process that
-    is linked to the calling process is its child and ends by its exit. Raises NameTaken, Ignore if `init` raised it,
-    and Exit with the reason if `init` failed: then the process has ended.
+    While an upgrade switches the module, the start waits, and then the `init` of the new version runs. Only with `link`
+    is the new process a child of the calling process, so that the exit of the parent ends it. Raises NameTaken, Ignore
+    if `init` raised it, and Exit with the reason if `init` failed, which has ended the process.
     """
     behaviour = behaviour_of(cls)
-    if behaviour is not make.behaviour:
-        sentence = f"{cls!r} can't be started here: pass a subclass of {make.behaviour.__name__}"
+    if behaviour is not process_type.behaviour:
+        sentence = f"{cls!r} can't be started here: pass a subclass of {process_type.behaviour.__name__}"
         if behaviour is not None:
             home = behaviour.__module__.rpartition(".")[2]
             sentence += f"; start a {behaviour.__name__} with {home}.start_link"
         raise TypeError(sentence)
     node = runtime()
     inherited = current_transaction()
-    while inherited is None and (closed := node.blocked_modules) is not None and cls.__module__ in closed.modules:
-        await closed.unblocked.wait()
+    while inherited is None and (blocked := node.blocked_modules) is not None and cls.__module__ in blocked.modules:
+        await blocked.unblocked.wait()
     parent = node.calling_process() if link else None
-    process = make(node, parent.pid if parent is not None else ROOT, cls)
+    process = process_type(node, parent.pid if parent is not None else ROOT, cls)
     node.add_process(process, name, parent)
     if inherited is not None:
         process.suspend_owners = {inherited.owner}
@@ -76,11 +76,11 @@ async def start_process(
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Have a behaviour's process handle its mail so far, terminate and end with `reason`; returns when it has ended.
+    """Let a process handle its present mail, then terminate with `reason`; returns when the process has ended.
 
-    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits for ever; the
-    process still stops later), Deadlock for the calling process itself or one that waits for it, Exit for a process
-    without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
+    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits forever; after
+    a timeout the process still stops later), Deadlock for the calling process itself or a process that waits for it,
+    Exit for a process without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -88,7 +88,9 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        raise Exit("badcall", f"{process.title()} has no callbacks to terminate with; send it an exit signal")
+        raise Exit(
+            "badcall", f"{process.title()} has no callbacks, so it can't terminate in order; send it an exit signal"
+        )
     inside = current_transaction()
     if inside is not None and process.pid not in inside.started:
         defer_exit(inside, process.pid, partial(stop, process.pid, reason, timeout))

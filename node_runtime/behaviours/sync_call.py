@@ -1,4 +1,4 @@
-"""Synchronous calls: a plain callback calls an idle server, and gets an error at once from any other."""
+"""Synchronous calls: a plain callback can call an idle server; calling any other server raises an error at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 MAX_NESTED_CALLS: Final = 32
-"""Limit of the servers that call each other in one turn: each takes a few frames of Python's stack."""
+"""The limit of servers that call each other in one turn, because each call takes some frames of Python's stack."""
 
 
 @overload
@@ -33,12 +33,12 @@ def call_now(
 @overload
 def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a method of an idle server in this very turn: for plain callbacks, which can't await a `call`.
+    """Call a method of an idle server in the current turn: for plain callbacks, which can't await a `call`.
 
-    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without
-    calling the method, when the answer could only come later: the server is busy, suspended or has mail, or the method
-    is async or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such
-    call: there every callback may wait.
+    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
+    the method, when the answer could only come later: the server is busy, suspended or has mail, or the method is async
+    or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call:
+    there every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()
@@ -75,7 +75,7 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
         raise Exit("badcall", f"{process.title()} is not a server; call_now works only with servers")
     callers = [*node.nested_callers, caller] if caller is not None else node.nested_callers
     if process in callers:
-        raise Deadlock([(one.pid, one.title()) for one in callers[callers.index(process) :] if one is not None])
+        raise Deadlock([(other.pid, other.title()) for other in callers[callers.index(process) :] if other is not None])
     if len(callers) > MAX_NESTED_CALLS:
         depth = f"server {MAX_NESTED_CALLS + 1} in one turn (limit {MAX_NESTED_CALLS})"
         raise WouldWait(f"{process.title()} would be {depth}; use a cast")

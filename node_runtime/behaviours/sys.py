@@ -1,6 +1,7 @@
 """System functions: they inspect, record, suspend and change processes with callbacks. Follows sys of OTP.
 
-Inspecting sends no message and restarts no timer. A process that runs a callback is inspected when the callback ends.
+Inspecting sends no message and restarts no timer. If the process runs a callback, it is inspected when the callback has
+ended.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ async def suspend(
     lease: float | None = DEFAULT_LEASE,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Handle no message until `resume`; mail queues. Only the parent's exit and `terminate` still reach the process.
+    """Suspend the process until `resume`: it handles only its parent's exit and `terminate`; other mail queues.
 
     The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
     seconds, and when its owner is a process that ends; only such an owner may suspend without a lease. Suspending again
@@ -114,7 +115,7 @@ def _owner(owner: Hashable | None) -> Hashable:
 
 
 def terminate(target: Target, reason: object = "normal") -> None:
-    """Have the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
+    """Let the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
 
     Raises NoProcess, and Exit for one without callbacks. Follows sys:terminate/2.
     """
@@ -130,10 +131,10 @@ def terminate(target: Target, reason: object = "normal") -> None:
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
     """Give a suspended process the state that `code_change` of its current class returns for the present state.
 
-    A supervisor gets the children that `children()` of its current class returns. An error in either is raised here,
-    and nothing has changed. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for a process without
-    callbacks, LookupError if its module no longer has the class, and ValueError for invalid children. Follows
-    sys:change_code/4.
+    A supervisor gets the children that `children()` of its current class returns. If either raises an error, the error
+    is raised here and the process is unchanged. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for
+    a process without callbacks, LookupError if its module no longer has the class, and ValueError for invalid children.
+    Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.run_state is not HELD:
@@ -184,7 +185,7 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
 async def get_status(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Status:
     """Return the status of the process, its state included. Waits and raises as `get_state`.
 
-    If `format_status` fails, its error takes the place of the state. Follows sys:get_status/2.
+    If `format_status` fails, `state` names its error. Follows sys:get_status/2.
     """
     return await _between_callbacks(target, "get_status", timeout, _status)
 
@@ -231,7 +232,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
 
 
 def _captured(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
-    """Call `function(process)`; the returned function returns or raises its outcome, in the caller's turn."""
+    """Call `function(process)` now; the returned function returns its result or raises its error later."""
     failure: BaseException
     try:
         runtime().find(process.pid)
@@ -279,7 +280,7 @@ def get_log(target: Target) -> list[Logged]:
 
 
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
-    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second; it also logs how many it skips.
+    """Log events to `node_runtime.trace`, at most `rate` in a second, and the number of skipped events.
 
     Raises NoProcess and Exit as `log`. Follows sys:trace/2.
     """

@@ -1,7 +1,7 @@
 """The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-A process that is recorded has a `DebugRecorder` and no `methods`: so no call bypasses its mailbox, and every message
-takes the path on which events are recorded. Other processes pay nothing. Follows the debug options of sys.
+A process that is recorded has a `DebugRecorder` and no `methods`. So no call bypasses its mailbox, and events are
+recorded where it handles its mail. Other processes have no overhead. Follows the debug options of sys.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""A process took a message, answered a call, had no answer; a state machine changed its state, postponed an event."""
+"""A process took a message, answered a call, or ended a callback without an answer; a state machine changed its state,
+or postponed an event.
+"""
 
 logger: Final = logging.getLogger("node_runtime.trace")
 
@@ -41,7 +43,7 @@ class DebugEnded:
 
 
 DONE: Final = DebugEnded()
-"""An installed function returns it to be removed."""
+"""The result with which an installed function removes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ DebugFunction: TypeAlias = Callable[[Any, SystemEvent], Any]
 
 
 class TraceWriter:
-    """Writes events as log records, at most `rate` in a second, and the number of those it left out."""
+    """A writer of events as log records, at most `rate` in a second; it also logs the number of omitted events."""
 
     __slots__ = ("_left", "_left_out", "_until", "rate")
 
@@ -121,7 +123,7 @@ class TraceWriter:
 
 
 class MessageCounters:
-    """Counts the messages of a process since this object was made."""
+    """Counters of the messages of a process since this object was made."""
 
     __slots__ = ("_spent", "_started", "received", "sent")
 
@@ -138,7 +140,7 @@ class MessageCounters:
 
 
 class DebugRecorder:
-    """Records the events of one process."""
+    """The recorder of the events of one process."""
 
     __slots__ = ("counters", "functions", "lines", "recorded_answer", "trace")
 
@@ -172,7 +174,7 @@ class DebugRecorder:
         if future is None or not future.done():
             self.record(process, "noreply", None, str)
         elif future is not recorded:
-            with suppress(asyncio.CancelledError):  # its caller has given up
+            with suppress(asyncio.CancelledError):  # its caller no longer waits
                 if future.exception() is None:
                     self.reply_sent(process, future, future.result())
                     self.recorded_answer = None

@@ -37,7 +37,7 @@ def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs
 
 
 def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
-    """As `spawn`, monitored by the calling process; returns the pid, and the monitor's `ref`, which its DOWN has.
+    """As `spawn`, monitored by the calling process; returns the pid and the `ref` of the monitor.
 
     Raises NotInProcess. Follows erlang:spawn_monitor/3.
     """
@@ -47,9 +47,10 @@ def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwa
 
 
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn_link`, for asyncio code that doesn't know processes: it gets no mail.
+    """As `spawn_link`, for asyncio code that doesn't use the runtime, and so gets no mail.
 
-    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
+    An exit signal cancels the coroutine, and the process ends when the coroutine has ended; "kill" ends the process at
+    once. OTP has no such process.
     """
     return _spawn(TaskProcess, function, args, kwargs, link=True).pid
 
@@ -80,9 +81,9 @@ def _spawn(
 async def receive(timeout: float | None = None) -> Any:
     """Take the oldest message from the calling process's mailbox. Only a spawned coroutine reads its mail.
 
-    Raises TimeoutError if none arrives within `timeout` seconds (None waits forever), ValueError for an invalid time,
-    RuntimeError in a process with callbacks and if another task of the process waits already, and NotInProcess. It
-    doesn't select: OTP's receive expression may leave messages in the mailbox.
+    Raises TimeoutError if no message arrives within `timeout` seconds (None waits forever), ValueError for an invalid
+    time, RuntimeError in a process with callbacks and if another task of the process already waits, and NotInProcess.
+    OTP's receive expression can select a message and leave others in the mailbox; this function can't.
     """
     process = runtime().require_caller("receive")
     if not isinstance(process, CoroutineProcess):
@@ -115,7 +116,7 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` in `seconds` seconds; returns the timer. A name is looked up when the timer fires.
+    """Send `message` after `seconds` seconds; returns the timer. A name is looked up when the timer fires.
 
     If `target` is a pid, the end of that process cancels the timer. Raises ValueError for an invalid time. Follows
     erlang:send_after/3.
@@ -164,7 +165,7 @@ def link(pid: int) -> None:
     other = node.processes.get(pid)
     if other is None:
         node.signal(caller, Pid(pid), "noproc", by_link=True)
-    elif other.links is not caller:  # as a supervisor's new child already is
+    elif other.links is not caller:  # a supervisor's new child is linked already
         node.link(caller, other)
 
 
@@ -178,7 +179,7 @@ def unlink(pid: int) -> None:
 
 
 def monitor(target: Target) -> Ref:
-    """Monitor the target: the calling process gets DOWN(ref, pid, reason) when it ends, and returns the `ref`.
+    """Monitor the target and return the `ref`: when the target ends, the calling process gets DOWN(ref, pid, reason).
 
     If there is no such process, DOWN comes at once, with "noproc". Each call makes another monitor. Raises
     NotInProcess. Follows erlang:monitor/2.
@@ -204,7 +205,7 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
 
 
 def exit(pid: Target, reason: object) -> None:
-    """Send an exit signal. It ends the process at once, with that reason, unless the process traps exits.
+    """Send an exit signal to a process, which ends at once with `reason` unless it traps exits.
 
     "kill" ends any process, with the reason "killed"; "normal" ends only the calling process. Does nothing if there is
     no such process. Outside of processes the sender is <0>. Follows erlang:exit/2.
@@ -241,8 +242,8 @@ def self_pid() -> Pid:
 def register(name: str, pid: int) -> None:
     """Register the process `pid` as `name`, until it ends.
 
-    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is not a non-empty str. Follows
-    erlang:register/2.
+    Raises NameTaken, NoProcess, and ValueError if the process has a name already or `name` is not a non-empty str.
+    Follows erlang:register/2.
     """
     node = runtime()
     node.refuse_zombie()

@@ -32,7 +32,7 @@ T = TypeVar("T")
 BUSY: Final = "busy"
 """A callback runs, or waits at an `await`."""
 YIELDING: Final = "yielding"
-"""As BUSY, and functions have to run as soon as the callback ends: see `Process.after_callback`."""
+"""As BUSY; when the callback ends, the functions in `Process.after_callback` run."""
 WAITING: Final = "waiting"
 """A plain coroutine waits in `receive`."""
 HELD: Final = "held"
@@ -48,7 +48,8 @@ STATUS: Final[dict[str | None, RunStatus]] = {
 MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-The operands of a request are its positional and its keyword arguments, or its only argument and None: see `operands`.
+The operands of a request are its positional and its keyword arguments, or its only argument and None: see
+`request_arguments`.
 """
 
 
@@ -64,8 +65,8 @@ task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", de
 class SparseAttribute(Generic[T]):
     """An attribute that most processes never set; it is None until it is assigned, and costs nothing until then.
 
-    A slot would be 8 bytes for each process. The values are in one dictionary, which is replaced and never changed: so
-    a thousand processes that an install holds share one dictionary.
+    A slot would cost 8 bytes for each process. The values of a process are in one dictionary, which is replaced but
+    never changed. So a thousand processes that an install holds share one dictionary.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:
@@ -90,7 +91,7 @@ class SparseAttribute(Generic[T]):
 
 
 class Process:
-    """A process as the runtime sees it. User code holds its `pid` only."""
+    """The runtime's object for a process. User code has only its `pid`."""
 
     __slots__ = (
         "awaited_calls",
@@ -115,11 +116,13 @@ class Process:
     monitors: SparseAttribute[dict[Ref, Process]] = SparseAttribute()
     watchers: SparseAttribute[dict[Ref, Callable[[object], None]]] = SparseAttribute()
     suspend_owners: SparseAttribute[set[object]] = SparseAttribute()
+    """The owners of the suspends that hold it."""
     after_callback: SparseAttribute[list[Callable[[], None]]] = SparseAttribute()
+    """Functions to call when the current callback ends."""
     timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
     threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
     awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
-    """The processes that it waits for until all of them have ended."""
+    """The processes for whose ends it waits, until all of them have ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
@@ -139,6 +142,7 @@ class Process:
         self.sparse: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.current_item: MailItem | None = None
+        """The mail that the current async callback, or `terminate`, handles."""
         self.links: Process | dict[int, Process] | None = None
         self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
         """For each of its tasks that waits for a reply: the called process and the request."""
@@ -211,7 +215,7 @@ class Process:
             self.runtime.make_ready(self)
 
     def busy_seconds(self) -> float:
-        """Return how long it has been in callbacks, their awaits included, and so could not handle other messages."""
+        """Return the seconds spent in callbacks and their awaits, in which it could not handle other messages."""
         return self.spent + (time.monotonic() - self.callback_began if self.callback_began else 0.0)
 
     def waits_for(self) -> Collection[Process]:
@@ -225,7 +229,7 @@ class Process:
         return self.awaited_exits or (process,)
 
     def has_pending_reply(self, item: MailItem) -> bool:
-        """Return whether the reply to `item` may come from elsewhere than the callback for it."""
+        """Return whether code outside of the callback for `item` may reply to it."""
         return False
 
     def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:

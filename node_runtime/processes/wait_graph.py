@@ -1,4 +1,4 @@
-"""The wait-for graph of the processes. It turns a cycle into an error that names its processes, not a timeout."""
+"""The wait-for graph of the processes: a cycle raises a Deadlock that names its processes, instead of a timeout."""
 
 from __future__ import annotations
 
@@ -33,31 +33,32 @@ def end_waiting(caller: Process, task: WaitingTask) -> None:
 
 
 def refuse_deadlock(caller: Process | None, process: Process) -> None:
-    """Raise Deadlock if `process` can't reply before `caller` has got the reply that it waits for.
+    """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through others.
 
-    Another task that a process has started may call the process, or those that wait for it: its callbacks don't wait.
+    Only callbacks count: another task of `caller` may call `caller` itself, or a process that waits for it.
     """
     if caller is not None and _in_callback(caller) and (path := _wait_path(process, caller)):
         raise _deadlock([caller, *path[:-1]])
 
 
-async def wait_for_end(process: Process, asked: MailItem | None = None) -> object:
-    """Wait for the end of the process, which may have got the request `asked` to end; returns its reason.
+async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
+    """Wait for the end of the process and return its reason; `stop_request` is the request to end, if one was sent.
 
-    If the process waits for the calling process, that wait fails with Deadlock: neither could ever continue. If it
-    begins to wait for the end of the calling process later, this raises Deadlock.
+    If the process waits for the calling process, the wait of the process fails with Deadlock, because neither could
+    ever continue. If the process begins later to wait for the end of the calling process, this function raises
+    Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason
     node = process.runtime
-    asked = asked or (None, None, None, node.loop.create_future())  # no request was sent
-    future = asked[3]
+    stop_request = stop_request or (None, None, None, node.loop.create_future())  # no request was sent
+    future = stop_request[3]
     assert future is not None
     ref = node.watch(process, lambda reason: None if future.done() else future.set_result(reason))
     caller = node.calling_process()
     if caller is not None:
         _break_cycle(caller, process)
-    waiting = None if caller is None else begin_waiting(caller, process, asked)
+    waiting = None if caller is None else begin_waiting(caller, process, stop_request)
     try:
         await future
     except Exit:
@@ -72,7 +73,7 @@ async def wait_for_end(process: Process, asked: MailItem | None = None) -> objec
 
 
 async def wait_for_ends(processes: Iterable[Process]) -> None:
-    """Wait for the ends of all the processes; none of them can wait for the calling process meanwhile."""
+    """Wait for the ends of all the processes. Their calls that wait for the calling process fail with Deadlock."""
     left = {process: None for process in processes if process.run_state is not DEAD}
     caller = next(iter(left)).runtime.calling_process() if left else None
     if caller is not None:
@@ -126,18 +127,18 @@ def _wait_path(start: Process, goal: Process) -> list[Process]:
     before: dict[Process, Process | None] = {start: None}
     ahead = [start]
     while ahead:
-        one = ahead.pop()
-        waits_for = one.waits_for()
+        process = ahead.pop()
+        waits_for = process.waits_for()
         if goal in waits_for:
-            path, found = [goal], before[one]
-            path.append(one)
+            path, found = [goal], before[process]
+            path.append(process)
             while found is not None:
                 path.append(found)
                 found = before[found]
             return path[::-1]
         for other in waits_for:
             if other not in before:
-                before[other] = one
+                before[other] = process
                 ahead.append(other)
     return []
 
@@ -146,7 +147,7 @@ def _wait_path(start: Process, goal: Process) -> list[Process]:
 def waiting_for(process: Process, until: AnyReplyFuture | None = None) -> Iterator[None]:
     """Record, inside the block, that the calling process waits for the end of a callback of `process`. Raises Deadlock.
 
-    If the two processes come to wait for each other inside the block, the future `until` fails with Deadlock.
+    If the two processes begin to wait for each other inside the block, the future `until` fails with Deadlock.
     """
     caller = process.runtime.calling_process()
     refuse_deadlock(caller, process)

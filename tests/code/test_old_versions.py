@@ -401,7 +401,7 @@ def test_whatever_reaches_the_old_version_holds_it(app, kind):
     app.load(a=HELD.format(n=2))
     assert app.server.is_old_code_held("a")
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but something holds"):
+    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but other objects hold"):
         app.prepare(a=HELD.format(n=3))
     del held
     gc.collect()

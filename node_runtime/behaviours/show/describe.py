@@ -1,8 +1,8 @@
 """Python values as data for display, read without running any code that belongs to them.
 
-Any thread may call `describe` at any moment, so it trusts nothing: `value_readers` reads a value, and limits of depth,
-parts, bytes and time end the walk. It takes no lock. A container that changes during the walk is shown as far as it was
-read.
+Any thread may call `describe` at any moment, so it trusts no object: `value_readers` reads the values, and limits of
+depth, parts, size and time end the walk. It takes no lock. A container that changes during the walk is shown as far as
+it was read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ SECRET_NAME: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.
 
 @dataclass(slots=True)
 class DescribeLimits:
-    """How much of a value is shown: `depth` of nesting, `parts` of one container, `terms` and `size` (in characters)
-    of everything together, `text` (characters) of one string, and `seconds` for the walk."""
+    """The limits of a description.
+
+    `depth` limits the nesting, `parts` the parts of one container, `terms` and `size` (in characters) the whole
+    description, `text` (in characters) one string, and `seconds` the time of the walk.
+    """
 
     depth: int = 12
     parts: int = 200
@@ -108,4 +111,4 @@ class _Describer:
     def _limit_reached(self) -> bool:
         self.terms += 1
         limits = self.limits
-        return self.terms > limits.terms or self.size > limits.size or self.budget.is_over()
+        return self.terms > limits.terms or self.size > limits.size or self.budget.is_spent()

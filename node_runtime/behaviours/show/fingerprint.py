@@ -2,7 +2,7 @@
 
 Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
 and parts. Objects of the standard library and of the runtime are not inspected, except containers: a lock, a future or
-a loop changes by itself. Where nothing else runs (`alone`), most of these are inspected, too.
+a loop changes by itself. Where no other code runs (`alone`), most of these objects are inspected, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .time_budget import TimeBudget
 from .value_readers import LabelledParts, ValueReader, ValueReaders
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
-"""By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
+"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
@@ -30,9 +30,10 @@ _OWN_PACKAGE: Final = __name__.partition(".")[0]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The parts of `value`. `alive` keeps these objects, so that no new object can get the identity of one of them.
+    """The recorded parts of `value`.
 
-    `held`: one of them was a lock that was held; only a walk that was `alone` detects this.
+    `alive` keeps references to the parts, so that no new object can get the identity of a part. `held` is True if a
+    part was a lock that was held; only a walk that was `alone` detects this.
     """
 
     value: object
@@ -43,7 +44,7 @@ class Fingerprint:
     held: bool
 
     def still_fits(self) -> bool:
-        """Return True if the same value consists of the same parts now."""
+        """Return whether the value still consists of the same parts."""
         walk = _Fingerprinter(len(self.marks) + 1, None, self.readers, self.alone)
         return walk.record(self.value) and walk.marks == self.marks
 
@@ -53,8 +54,8 @@ def fingerprint(
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `readers` for all of them. `alone`: until the
-    comparison only the code under test runs, in this thread and in all others.
+    A caller that records many values of the same classes passes the same `readers` for all of them. `alone`: no code
+    but the code under test runs before the comparison, in this thread or in any other.
     """
     walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
@@ -63,8 +64,8 @@ def fingerprint(
 def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
     """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
-    Classes are compared by name, so that a value of a class's next version can equal one of this version. Of the
-    objects that are not inspected, only those with a text are compared.
+    Classes are compared by name, so that values of two versions of a class can be equal. Of the objects that are not
+    inspected, only those with a text are compared.
     """
     budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
@@ -81,7 +82,7 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
         if pairs is None:
             return False
         waiting += pairs
-        if budget.is_over():
+        if budget.is_spent():
             break
     return None
 
@@ -138,47 +139,47 @@ class _Fingerprinter:
         self._alone = alone
 
     def record(self, value: object) -> bool:
-        """Record all parts of `value`; False if there are too many or the time is over."""
+        """Record all parts of `value`; returns False if there are too many, or if the time limit is exceeded."""
         marks, readers, max_parts, budget = self.marks, self.readers, self._max_parts, self._budget
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
             if len(marks) >= max_parts:
                 return False
-            one = waiting.pop()
-            cls = type(one)
+            part = waiting.pop()
+            cls = type(part)
             number = id(cls)
             if number in _PLAIN:
-                marks.append((cls, one))
+                marks.append((cls, part))
                 continue
-            if budget is not None and budget.is_over():
+            if budget is not None and budget.is_spent():
                 return False
-            itself = id(one)
+            itself = id(part)
             marks.append(itself)
             if itself in seen:
                 continue
             seen.add(itself)
-            self.alive.append(one)
+            self.alive.append(part)
             if number not in _EXACT and (self._alone or cls is bytearray):
-                self._probe(one, waiting)
+                self._probe(part, waiting)
             if _is_open(reader := readers.of(cls), self._alone):
                 if number not in _EXACT:
                     marks.append(number)  # an object may get another class
-                length, parts = _all_parts(reader, one)
+                length, parts = _all_parts(reader, part)
                 if length > max_parts:
                     return False
                 marks.append(length)
-                for part in parts or ():
-                    waiting += part
+                for labelled_part in parts or ():
+                    waiting += labelled_part
         return True
 
-    def _probe(self, one: object, waiting: list[object]) -> None:
-        found = probe_contents(one)
+    def _probe(self, part: object, waiting: list[object]) -> None:
+        found = probe_contents(part)
         if found is not None:
             mark, parts = found
             self.marks.append(mark)
             waiting += parts
-            self.held = self.held or is_held_lock(one)
+            self.held = self.held or is_held_lock(part)
 
 
 def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:

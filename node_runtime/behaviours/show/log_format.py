@@ -13,7 +13,7 @@ from node_runtime.protocol.term_text import term_line
 from .describe import REDACTED, SECRET_NAME, DescribeLimits, describe
 
 MAX_LINE_LENGTH: Final = 500
-"""Characters of one value."""
+"""The maximum number of characters of a line."""
 
 
 def line_limits() -> DescribeLimits:
@@ -27,7 +27,10 @@ def one_line(value: object) -> str:
 
 
 def message_line(item: MailItem, cls: type[Any]) -> str:
-    """Return a message to a `cls` on one line. A request is written as a call: parameter names identify secrets."""
+    """Return a message to a `cls` process on one line.
+
+    A request is written as a call with parameter names, because secrets are recognized by their names.
+    """
     tag, first, second, _ = item
     if tag is None:
         return one_line(first)

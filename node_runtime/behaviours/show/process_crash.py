@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def report_process_crash(
     process: BehaviourProcess, reason: object, error: BaseException, item: MailItem | None
 ) -> None:
-    """Log the end of `process` for `reason` unless it is an orderly one.
+    """Log the end of `process` for `reason` unless the end is orderly.
 
     `item` is the mail that it was handling, None while it terminated. Most ends are orderly, so the mail and the state
     are described only for a report that shows them.

@@ -25,7 +25,7 @@ OPAQUE: Final = "‹opaque›"
 ELLIPSIS: Final = "…"
 
 TextWriter: TypeAlias = Callable[[Any, int], str]
-"""Returns the text of a value without parts, cut to that many characters."""
+"""A function that returns the text of a value without parts, cut to a number of characters."""
 LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 """The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 
@@ -148,7 +148,7 @@ def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str
     zone = type(value.tzinfo)
     if any(zone is known for known in _TRUSTED_ZONES):
         return value.isoformat()
-    # isoformat() asks the zone for its offset, and the class of this zone is user code.
+    # isoformat() would ask the zone for its offset, and so run the code of its class, which is user code.
     return f"{value.replace(tzinfo=None).isoformat()} {type_name(zone)}"
 
 

@@ -51,7 +51,8 @@ logger: Final = logging.getLogger("node_runtime")
 class ChildRefused(Refused):
     """A supervisor refuses a request for a child; `reason` is OTP's word, `pid` is the child's if it runs.
 
-    `failure` is the error of the start function, if it raised one. OTP: `{error, Reason}` of its management functions.
+    `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}` of its management
+    functions.
     """
 
     def __init__(
@@ -64,19 +65,20 @@ class ChildRefused(Refused):
 
 
 class Supervisor(GenServer[ChildTable]):
-    """Subclasses set the flags and return the children. It makes at most `intensity` restarts in `period` seconds.
+    """A supervisor. Subclasses set the flags as class attributes and return the children from `children`.
 
-    Child specs name start functions; `children` gets the arguments of `start_link`. When a child ends:
+    Child specs name start functions; `children` gets the arguments of `start_link`. The supervisor makes at most
+    `intensity` restarts in `period` seconds. When a child ends:
 
     - "one_for_one" restarts it.
     - "one_for_all" stops all others in reverse order, then starts all in order.
-    - "rest_for_one" does the same with it and those after it.
+    - "rest_for_one" does the same with the child and the children after it.
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
     A failed restart is retried in a turn of its own, and each retry counts as a restart. `back_off` delays retries.
     `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and is
-    not restarted ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the
+    not restarted ("any_significant"), or when all of them have ("all_significant"). Follows the
     behaviour supervisor and its supervisor:sup_flags().
     """
 
@@ -89,9 +91,9 @@ class Supervisor(GenServer[ChildTable]):
     back_off: ClassVar[BackOff | None] = None
 
     def children(self, *args: Any, **kwargs: Any) -> list[ChildSpec]:
-        """Return the children in start order. Called at the start, and again when an upgrade changes the class.
+        """Return the children in start order. Called at the start, and when an upgrade changes the class.
 
-        It must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
+        Must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no children()")
 
@@ -147,7 +149,7 @@ class Supervisor(GenServer[ChildTable]):
                 return ChildRefused(
                     "already_started", f"child {spec.id!r} is already running as {known.pid}", known.pid
                 )
-            return ChildRefused("already_present", f"there already is a child {spec.id!r}; restart or delete it")
+            return ChildRefused("already_present", f"child {spec.id!r} already exists; restart or delete it")
         child = self.state.children[spec.id] = Child(spec)
         failure = await self._start(child)
         if failure is not None:
@@ -238,11 +240,13 @@ class Supervisor(GenServer[ChildTable]):
             report_child("shutdown", self._title(), child.spec, None, too_often)
             raise Stop("shutdown")
         child.restarts += 1
-        for one in await self._stop_group(child):
-            failure = await self._start(one)
+        for sibling in await self._stop_group(child):
+            failure = await self._start(sibling)
             if failure is not None:
                 # In a later turn, so that requests are answered in between; each attempt counts as a restart.
-                self._restart_later(one, one.spec.id if one.args is None else key, self.state.restart_delay(one))
+                self._restart_later(
+                    sibling, sibling.spec.id if sibling.args is None else key, self.state.restart_delay(sibling)
+                )
                 return
         if isinstance(key, int):
             self.state.by_pid.pop(key, None)
@@ -265,7 +269,7 @@ class Supervisor(GenServer[ChildTable]):
         if not group:
             return [child]
         await self._stop_all(group)
-        return [one for one in group if one.spec.id in self.state.children]
+        return [sibling for sibling in group if sibling.spec.id in self.state.children]
 
     # ------------------------------------------------------------------ one child
 
@@ -351,7 +355,7 @@ def _key_text(key: str | int) -> str:
 
 
 def _is_own_end(error: BaseException) -> bool:
-    """Return whether this error ends the supervisor itself, and is not a failure of the start function."""
+    """Return whether this error ends the supervisor itself, and is not an error of the start function."""
     task = asyncio.current_task()
     return isinstance(error, GeneratorExit) or (
         isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

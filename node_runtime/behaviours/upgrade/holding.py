@@ -23,7 +23,7 @@ from node_runtime.processes.runtime import runtime
 
 
 class NotHeld(Exception):
-    """The process could not be suspended; the sentence names it and says why. OTP: the `timeout` of sys:suspend/2."""
+    """A process could not be suspended; the sentence names it and the cause. OTP: the `timeout` of sys:suspend/2."""
 
     def __init__(self, pid: Pid, sentence: str) -> None:
         super().__init__(sentence)
@@ -41,7 +41,7 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
         if process.run_state is not HELD:
-            raise NotHeld(process.pid, f"{process.title()} has no callbacks between which it could be suspended")
+            raise NotHeld(process.pid, f"{process.title()} has no callbacks, so it can't be suspended")
         process.suspend_owners = {*(process.suspend_owners or ()), owner}
         return
     first = owner not in (process.suspend_owners or ())
@@ -69,7 +69,8 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
 
 
 def _answer_calls_of(process: Process) -> None:
-    # If it waits for a process that is held already, that one has to answer: otherwise neither callback ends.
+    # If `process` waits for a process that is already held, the held process has to answer: otherwise neither
+    # callback ends.
     for callee, item in list((process.awaited_calls or {}).values()):
         if not isinstance(callee, BehaviourProcess) or not callee.is_held_together_with(process) or not callee.mail:
             continue
@@ -113,8 +114,9 @@ _STATE: Final = attrgetter("instance.state")
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by the code that they share.
 
-    Holding costs O(1) per process and no message, because the pause is as long as the sum of these costs. `since` is
-    when the hold began, in seconds of `time.perf_counter`; `held_later` has that time of each process that was busy.
+    Holding costs O(1) per process and no message, because the pause is the sum of these costs. Times are in seconds of
+    `time.perf_counter`: `since` is when the hold began, and `held_later` has the time at which each busy process was
+    held.
     """
 
     def __init__(self, owner: object) -> None:

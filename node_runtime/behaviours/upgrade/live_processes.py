@@ -1,7 +1,7 @@
 """The interface of the behaviours to the layers above them: inspects, holds, migrates and resumes live processes.
 
-The code server, the release handler and the control plane import live processes and their tables from here, and the
-import contracts hold that. Nothing here sends a message or restarts a timer.
+The code server, the release handler and the control plane may import live processes and their tables only from here;
+the import contracts enforce this. Nothing here sends a message or restarts a timer.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
 
 @contextmanager
 def holding_started_processes(*, owner: object) -> Iterator[list[Pid]]:
-    """Hold the processes with callbacks that are started inside, for `owner`, after their `init`; yields their pids.
+    """Hold, for `owner`, the processes that are started inside the block, after their `init`; yields their pids.
 
-    A coroutine that is spawned inside begins when it is released. Children that an `init` starts count as started
-    inside. Supervisor functions that are called inside act at once on a held supervisor.
+    A coroutine that is spawned inside begins when its process is released. Children that an `init` starts count as
+    started inside. Supervisor functions that are called inside act at once on a held supervisor.
     """
     transaction = Transaction(owner)
     try:
