@@ -156,7 +156,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
     server, module = app.server, sys.modules["m0"]
 
     async def free() -> None:
-        assert not server.held_old("m0")
+        assert not server.is_old_code_held("m0")
 
     free_stop = await _worst_stop(free for _ in range(QUESTIONS))
     server.soft_purge("m0")
@@ -164,7 +164,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
     server.prepare(app.write(2)).commit()
 
     async def kept() -> None:
-        assert server.held_old("m0")
+        assert server.is_old_code_held("m0")
 
     async def who() -> None:
         assert await server.holders("m0")

@@ -1,1 +1,1 @@
-"""OTP's behaviours: servers, state machines, supervisors and applications, and what changes them while they run."""
+"""OTP's behaviours: servers, state machines, supervisors and applications, and code changes of live processes."""

@@ -26,9 +26,10 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ProcessKind
 
 from .application_controller import AppSpec, PendingTransition, Running, StartType, applications, applications_to_change
+from .code_references import resolve_in_versions
 from .gen_server import GenServer, ServerProcess
 from .server_calls import call_within
-from .starting import resolve_in, start_process
+from .starting import start_process
 from .supervision.supervisor_reports import report_application
 from .upgrade.deferred_exits import defer_exit
 
@@ -38,7 +39,7 @@ CONFIG_CHANGE_SECONDS: Final = 5.0
 
 
 class Application:
-    """The callbacks of an application; each call has a new instance of the current version of the class.
+    """The callbacks of an application. Each callback runs on a new instance of the current version of the class.
 
     Follows the callbacks of module application.
     """
@@ -59,16 +60,16 @@ class Application:
     def health(self) -> bool | Awaitable[bool | None] | None:
         """Return whether the application works. Called once a second while its release is on probation.
 
-        True is good, False is bad, None is unknown; an error or a call of more than 5 s counts as unknown. It may be
-        async, and runs outside of the application's processes. OTP has no such callback.
+        True is good, False is bad, None is unknown; an error or a call of more than 5 s counts as unknown. The callback
+        may be async, and runs outside of the application's processes. OTP has no such callback.
         """
         return True
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
-        """Take over the environment that an upgrade has changed: values that differ, new values, removed keys.
+        """Apply the changes of the environment by an upgrade: values that differ, new values, removed keys.
 
-        Called after the upgrade, on the new version of the class. An error is logged and changes nothing.
-        Follows Module:config_change/3.
+        Called after the upgrade, on the new version of the class. An error is logged and has no other effect. Follows
+        Module:config_change/3.
         """
 
 
@@ -82,7 +83,7 @@ class MasterState:
 
 
 class ApplicationMaster(GenServer[MasterState]):
-    """Starts one application, and ends when its top supervisor ends."""
+    """The master of one application: starts it, and ends when the top supervisor ends."""
 
     async def init(self, spec: AppSpec, start_type: StartType) -> MasterState:
         """Start the top supervisor."""
@@ -112,11 +113,11 @@ class ApplicationMaster(GenServer[MasterState]):
             raise Stop(message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Stop the top supervisor, whatever ends the master."""
+        """Stop the top supervisor, for whatever reason the master ends."""
         await _end(self.state.top)
 
     async def _run_hook(self, callback: str, awaitable: Awaitable[None]) -> None:
-        """Await a callback and log its failure, so that the rest is still done."""
+        """Await a callback. If it fails, log the error, so that the remaining steps are still done."""
         try:
             await awaitable
         except BaseException:
@@ -133,8 +134,8 @@ class ApplicationMasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """Return the application's callbacks, from the namespace of its module in `earlier` if that has one."""
-    made: Application = resolve_in(spec.mod or "", earlier or {})()
+    """Return an instance of the callback class, from the namespace of its module in `earlier` if there is one."""
+    made: Application = resolve_in_versions(spec.mod or "", earlier or {})()
     return made
 
 
@@ -151,7 +152,7 @@ async def _end(top: Pid) -> None:
 async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
     """Call `config_change` of each running application whose environment differs from that in `before`.
 
-    Calls them one after the other, in the order of their starts; a call of more than 5 s is no longer waited for.
+    Calls the applications one after the other, in the order of their starts, and waits at most 5 s for each call.
     """
     known = applications()
     for name, running in list(known.running.items()):
@@ -175,11 +176,12 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> None
 
 
 async def start(name: str, type: StartType = "temporary") -> None:
-    """Start a loaded application after those that it needs; does nothing if it is running.
+    """Start a loaded application after the applications that it needs; does nothing if it is running.
 
-    Raises Refused for one that isn't loaded or that needs itself, and Exit with the reason when its `start` callback
-    fails. On a failure, and when cancelled, stops the applications that it has started. When a "permanent" application
-    ends, or a "transient" one abnormally, `runtime().on_halt` is called. Follows application:ensure_all_started/2.
+    Raises Refused if an application isn't loaded or needs itself, and Exit with the reason if a `start` callback fails.
+    After a failure or a cancellation, the applications that this call has started are stopped. When a "permanent"
+    application ends, or a "transient" one abnormally, `runtime().on_halt` is called. Follows
+    application:ensure_all_started/2.
     """
     runtime().refuse_zombie()
     started: list[str] = []
@@ -196,10 +198,10 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application in order; does nothing if it isn't running. Other applications that need it keep running.
 
-    Returns when it has stopped, also when it is already being stopped, but at once in a process of that application.
-    After `timeout` seconds its remaining processes are killed; None waits for ever. Raises Refused for one that isn't
-    loaded, Deadlock in a process that would wait for its own end, and ValueError for an invalid time. Follows
-    application:stop/1.
+    Returns when the application has stopped. If it is already being stopped, this call waits for that, except in a
+    process of the application, where it returns at once. After `timeout` seconds its remaining processes are killed;
+    None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process that would wait for its
+    own end, and ValueError for an invalid time. Follows application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -217,7 +219,7 @@ async def stop(name: str, timeout: float | None = None) -> None:
     if inside is None or running.master in inside.started:
         await end()
     else:
-        # With its present callbacks: the next instructions of the script may replace or delete them.
+        # Keeps its present callbacks, because later instructions of the script may replace or delete them.
         defer_exit(
             inside,
             running.master,
@@ -234,19 +236,23 @@ async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Ap
     except CallTimeout:
         _kill(spec.name, master, timeout)
     finally:
-        transition.over.set_result(None)
+        transition.finished.set_result(None)
         if known.stopping.get(spec.name) is transition:  # an upgrade may stop two versions of it
             del known.stopping[spec.name]
 
 
 async def _wait_for_stop(name: str, timeout: float | None) -> None:
-    """Wait until the application has stopped, if it is being stopped and that doesn't wait for the calling process."""
-    transition, me = applications().stopping.get(name), runtime().me()
-    if transition is None or transition.master is None or (me is not None and transition.master in _ancestry(me)):
+    """Wait for the end of a stop of the application, unless the stop waits for the calling process."""
+    transition, caller = applications().stopping.get(name), runtime().calling_process()
+    if (
+        transition is None
+        or transition.master is None
+        or (caller is not None and transition.master in _ancestry(caller))
+    ):
         return
     try:
         async with asyncio.timeout(timeout):
-            await asyncio.shield(transition.over)
+            await asyncio.shield(transition.finished)
     except TimeoutError:
         _kill(name, transition.master, timeout)
 
@@ -254,7 +260,7 @@ async def _wait_for_stop(name: str, timeout: float | None) -> None:
 def _kill(name: str, master: Pid, timeout: float | None) -> None:
     """Kill the processes of an application that has not stopped in time."""
     logger.error("application %s did not stop within %g s; its processes are killed", name, timeout)
-    for process in [one for one in runtime().processes.values() if master in _ancestry(one)]:
+    for process in [process for process in runtime().processes.values() if master in _ancestry(process)]:
         runtime().signal(process, ROOT, "kill")
 
 
@@ -288,14 +294,14 @@ def _in_order(name: str) -> list[AppSpec]:
 
 
 async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
-    """Start the application unless it runs. Returns whether this call did. A second start waits for the first."""
+    """Start the application unless it runs; returns whether this call started it. Waits for a start in progress."""
     known, node = applications(), runtime()
     while (transition := known.starting.get(spec.name) or known.stopping.get(spec.name)) is not None:
-        me = node.me()
-        if me is not None and transition.master in _ancestry(me):
+        caller = node.calling_process()
+        if caller is not None and transition.master in _ancestry(caller):
             reason, done = ("starting", "started") if spec.name in known.starting else ("stopping", "stopped")
-            raise Exit(reason, f"application {spec.name!r} is being {done}, which waits for the calling process")
-        await asyncio.shield(transition.over)
+            raise Exit(reason, f"application {spec.name!r} is being {done} and waits for the calling process")
+        await asyncio.shield(transition.finished)
     if spec.name in known.running:
         return False
     for needed in spec.applications:
@@ -305,7 +311,7 @@ async def _ensure_started(spec: AppSpec, type: StartType) -> bool:
     try:
         await _start(spec, type)
     finally:
-        known.starting.pop(spec.name).over.set_result(None)
+        known.starting.pop(spec.name).finished.set_result(None)
     return True
 
 

@@ -42,9 +42,9 @@ class Running:
 
 @dataclass(slots=True)
 class PendingTransition:
-    """An unfinished start or stop by the process `master`; `over` is done when it has succeeded or failed."""
+    """An unfinished start or stop by the process `master`; `finished` is set when this has succeeded or failed."""
 
-    over: asyncio.Future[None]
+    finished: asyncio.Future[None]
     master: Pid | None = None
 
 
@@ -59,19 +59,19 @@ class Applications:
         self.running: dict[str, Running] = {}
 
     def spec(self, name: str) -> AppSpec:
-        """Return the specification of a loaded application. Raises Refused for one that isn't loaded."""
+        """Return the specification of a loaded application. Raises Refused if it isn't loaded."""
         if name not in self.specs:
             raise Refused(f"application {name!r} is not loaded; load it first")
         return self.specs[name]
 
 
 def applications() -> Applications:
-    """Return the applications of the present runtime."""
+    """Return the applications of the running runtime."""
     return runtime().singleton(Applications)
 
 
 def applications_to_change() -> Applications:
-    """Return the applications, which the calling process will change. Raises Exit if that is a zombie."""
+    """Return the applications, for a change. Raises Exit if the calling process is a zombie."""
     runtime().refuse_zombie()
     return applications()
 
@@ -87,7 +87,7 @@ def load(spec: AppSpec, env: dict[str, Any] | None = None) -> None:
 
 
 def unload(name: str) -> None:
-    """Unload a stopped application and its environment. Raises Refused for one that runs or isn't loaded.
+    """Unload a stopped application and its environment. Raises Refused if it is running or isn't loaded.
 
     Follows application:unload/1.
     """
@@ -104,7 +104,7 @@ def get_env(app: str, key: str, default: Any = None) -> Any:
 
 
 def set_env(app: str, key: str, value: Any) -> None:
-    """Change a value of a loaded application's environment. Raises Refused for one that isn't loaded.
+    """Change a value of a loaded application's environment. Raises Refused if it isn't loaded.
 
     Follows application:set_env/3.
     """
@@ -114,7 +114,7 @@ def set_env(app: str, key: str, value: Any) -> None:
 
 
 def unset_env(app: str, key: str) -> None:
-    """Remove a value of a loaded application's environment. Raises Refused for one that isn't loaded.
+    """Remove a value of a loaded application's environment. Raises Refused if it isn't loaded.
 
     Follows application:unset_env/2.
     """

@@ -1,4 +1,4 @@
-"""The base of all callback classes: their instances hold one value, the state, and versions follow each other."""
+"""The base class of all callback classes, whose instances hold one value: the state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Down:
 
 
 class BehaviourType(type):
-    """Gives every subclass empty slots, so that its instances hold the state and nothing else.
+    """The metaclass of callback classes: gives each class empty slots, so that its instances hold only the state.
 
     `__public__` maps the names of the class's own public methods to the methods: the requests that its processes
     answer, or the states of a state machine. Methods that the behaviour itself defines are not in it. Methods marked
@@ -38,7 +38,8 @@ class BehaviourType(type):
         if slots and "__behaviour__" not in namespace:
             raise TypeError(f"{name} defines __slots__; keep everything that outlives a callback in the state instead")
         if cls.__dictoffset__:
-            raise TypeError(f"{name} has a base without __slots__, so its instances could hold more than the state")
+            sentence = f"{name} has a base without __slots__, so its instances could hold more than the state"
+            raise TypeError(f"{sentence}; give the base `__slots__ = ()`")
         cls._publish()
         return cls
 
@@ -61,7 +62,7 @@ class BehaviourType(type):
         cls.__deferred__ = deferred
         if "__public__" not in vars(cls):
             cls.__public__ = {}
-        cls.__public__.clear()  # the processes refer to this very dict
+        cls.__public__.clear()  # keep the dict object, because processes refer to it
         cls.__public__.update(public)
         subclasses: list[Any] = cls.__subclasses__()
         for subclass in subclasses:
@@ -69,7 +70,7 @@ class BehaviourType(type):
 
 
 class Behaviour(metaclass=BehaviourType):
-    """Base of all callback classes. Only the runtime makes instances, one for each version of the class."""
+    """The base class of all callback classes. Only the runtime makes instances, one for each version of the class."""
 
     __behaviour__: ClassVar[bool] = True
     __public__: ClassVar[dict[str, FunctionType]]
@@ -78,7 +79,7 @@ class Behaviour(metaclass=BehaviourType):
 
     @classmethod
     def __outline__(cls, raw_state: object) -> dict[str, object] | None:
-        """Return an outline of the state in builtin values, if the behaviour shows one in place of the state."""
+        """Return an outline of the state in builtin values, if the behaviour shows an outline instead of the state."""
         return None
 
     @classmethod
@@ -90,7 +91,7 @@ class Behaviour(metaclass=BehaviourType):
 def behaviour_of(cls: object) -> type[Behaviour] | None:
     """Return the behaviour that a class follows, None for any other class.
 
-    A supervisor's is Supervisor, although that is built upon GenServer.
+    For a supervisor this is Supervisor, although Supervisor is a subclass of GenServer.
     """
     if not isinstance(cls, BehaviourType):
         return None

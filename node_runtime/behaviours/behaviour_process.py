@@ -1,7 +1,7 @@
-"""The process behind a behaviour: it runs one callback at a time, of the current version of its class.
+"""Processes with a callback class, each of which runs one callback at a time in the current version of its class.
 
-Plain callbacks run in the scheduler's turn or in the caller's; an async one runs in a task, which lives until the
-mail is handled.
+A plain callback runs in the scheduler's turn or in its caller's turn. An async callback runs in a task, which also
+handles the mail that has arrived by its end.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from .system_messages import INIT, STOP
 from .versioned_process import VersionedProcess
 
 CALLBACK_ERRORS: Final = BaseException
-"""Errors that end the process when a callback raises them: all, or the process would stay busy for ever. They include
-the cancellation of another task, though not of the process's own, and errors that libraries derive from BaseException,
-as those written in Rust do."""
+"""Errors that end the process when a callback raises them: all errors, because the process would otherwise stay busy
+forever. Among them are a CancelledError of another task (but not a cancellation of the process's own task) and errors
+that libraries derive from BaseException, as libraries written in Rust do.
+"""
 
 Continuation = Coroutine[Any, Any, Any]
 
@@ -59,11 +60,11 @@ class BehaviourProcess(VersionedProcess):
     # ------------------------------------------------------------------ turns
 
     def run(self) -> int:
-        self.gate = BUSY
+        self.run_state = BUSY
         self.runtime.current = self
         mail, handled = self.mail, 0
         try:
-            while mail and handled < MAX_MESSAGES_PER_RUN and self.gate is BUSY:
+            while mail and handled < MAX_MESSAGES_PER_RUN and self.run_state is BUSY:
                 handled += 1
                 item = mail.popleft()
                 coroutine = self.step(item)
@@ -76,9 +77,9 @@ class BehaviourProcess(VersionedProcess):
         self.pause()
         return handled
 
-    def serve(self, item: MailItem, gate: str = BUSY) -> None:
+    def serve(self, item: MailItem, run_state: str = BUSY) -> None:
         """Handle `item` in the caller's turn. With YIELDING, a held process handles it and is held again."""
-        self.gate = gate
+        self.run_state = run_state
         self.handled += 1
         runtime = self.runtime
         before, runtime.current = runtime.current, self
@@ -92,7 +93,7 @@ class BehaviourProcess(VersionedProcess):
             self.pause()
 
     def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
-        """Continue after a callback for `item` that ran in the caller's turn and didn't just return an answer."""
+        """Continue after an inline callback that raised, returned a coroutine or changed the run state."""
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
             return
@@ -105,10 +106,10 @@ class BehaviourProcess(VersionedProcess):
     def step(self, item: MailItem) -> Continuation | None:
         """Handle one piece of mail. Returns the coroutine that remains to be awaited, if any."""
         try:
-            if self.code.home.__dict__ is not self.code.namespace and not self.held:
+            if self.code.home.__dict__ is not self.code.namespace and not self.suspend_owners:
                 self.refresh()
             if self.code.debug is not None:
-                self.code.debug.took(self, item, type(self.instance))
+                self.code.debug.message_taken(self, item, type(self.instance))
             result = self.begin(item)
             if type(result) is CoroutineType:
                 return result
@@ -129,25 +130,25 @@ class BehaviourProcess(VersionedProcess):
 
     def finish(self, item: MailItem, result: Any) -> Continuation | None:
         """Handle the `result` of the callback for `item`, which has ended."""
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
         elif item[0] is INIT:
             self.take_state(result)
             if item[3] is not None and not item[3].done():
                 item[3].set_result(None)
-            self.initialised()
+            self.on_initialised()
         else:
             self.conclude(item, result)
             if self.code.debug is not None:
-                self.code.debug.ended(self, item)
+                self.code.debug.callback_ended(self, item)
         return None
 
-    def initialised(self) -> None:
-        """Called after `init` has returned."""
+    def on_initialised(self) -> None:
+        """Hook: `init` has returned."""
 
     def continue_in_task(self, coroutine: Continuation, item: MailItem) -> None:
         """Await `coroutine` in a task, then handle the mail that has arrived."""
-        self.item, self.coroutine, self.since = item, coroutine, monotonic()
+        self.current_item, self.coroutine, self.callback_began = item, coroutine, monotonic()
         if (inherited := current_transaction()) is None:
             self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._run_in_task())
         else:
@@ -162,27 +163,27 @@ class BehaviourProcess(VersionedProcess):
             item: MailItem | None
             following: Continuation | None
             left = MAX_MESSAGES_PER_RUN
-            while (coroutine := self.coroutine) is not None and (item := self.item) is not None:
+            while (coroutine := self.coroutine) is not None and (item := self.current_item) is not None:
                 try:
                     following = self.finish(item, await coroutine)
-                except GeneratorExit:  # the event loop is gone
+                except GeneratorExit:  # the event loop is closed
                     raise
                 except CALLBACK_ERRORS as error:
-                    if self.gate is DEAD:
+                    if self.run_state is DEAD:
                         return
                     following = self.failed(item, error)
                 self.coroutine = following
                 if following is None:
-                    self.item = None
+                    self.current_item = None
                     left -= 1
                     if self.mail is not None:
                         left = self._until_async(left)
             coroutine = item = following = None  # a parked task must not keep code or a message alive
             task, self.task = self.task, None
-            self.spent += monotonic() - self.since
-            self.since = 0.0
+            self.spent += monotonic() - self.callback_began
+            self.callback_began = 0.0
             self.pause()
-            if task is None or self.gate is DEAD or task.cancelling() or transaction_variable.get() is not None:
+            if task is None or self.run_state is DEAD or task.cancelling() or transaction_variable.get() is not None:
                 return
             parked = self.runtime.park(self, task)
             del task
@@ -192,83 +193,87 @@ class BehaviourProcess(VersionedProcess):
     def _until_async(self, left: int) -> int:
         """Handle mail until a callback is async, `left` messages are handled or the process is no longer BUSY."""
         while left > 0 and (mail := self.mail):
-            if self.gate is YIELDING:
-                self.run_between()
-            if self.gate is not BUSY:
+            if self.run_state is YIELDING:
+                self.run_after_callback()
+            if self.run_state is not BUSY:
                 break
             left -= 1
             self.handled += 1
             item = mail.popleft()
             coroutine = self.step(item)
             if coroutine is not None:
-                self.item, self.coroutine = item, coroutine
+                self.current_item, self.coroutine = item, coroutine
                 break
         return left
 
     def pause(self) -> None:
         """Become idle, held or ready for the remaining mail, after a callback has ended."""
-        if self.gate is YIELDING:
-            self.run_between()
+        if self.run_state is YIELDING:
+            self.run_after_callback()
         if not self.mail:
             self.mail = None
-        if self.gate is BUSY:
-            self.gate = None
+        if self.run_state is BUSY:
+            self.run_state = None
             if self.mail is not None:
                 self.runtime.make_ready(self)
-        elif self.gate is DEAD and self.task is None:
+        elif self.run_state is DEAD and self.task is None:
             self.runtime.last_frame_ended(self)
 
-    def run_between(self) -> None:
-        """Call the functions that waited for the end of the callback."""
-        functions, self.between = self.between, None
-        self.gate = HELD if self.held else BUSY
+    def run_after_callback(self) -> None:
+        """Call the functions that were to be called after the callback."""
+        functions, self.after_callback = self.after_callback, None
+        self.run_state = HELD if self.suspend_owners else BUSY
         for function in functions or ():
             function()
 
     def in_callback(self) -> bool:
-        """Whether a callback runs or waits at an `await`."""
-        return self.gate is BUSY or self.gate is YIELDING
+        """Return whether a callback runs or waits at an `await`."""
+        return self.run_state is BUSY or self.run_state is YIELDING
 
-    def record_with(self, debug: DebugRecorder | None) -> None:
-        """Report events to `debug` from the next message on; with None, to nobody."""
+    def set_recorder(self, debug: DebugRecorder | None) -> None:
+        """Report events to `debug` from the next message on; None ends the recording."""
         cls, needs_call_back = type(self.instance), self.needs_call_back
         self.code = CallbackVersion.of(cls, self.module, self.qualname, debug, needs_call_back=needs_call_back)
         if self.in_callback():  # the running loop may have the previous methods in a local variable
-            self.between_callbacks(lambda: None)
+            self.call_after_callback(lambda: None)
 
-    def held_with(self, caller: Process) -> bool:
-        """Whether one owner suspends this process and is suspending `caller`, which first needs its answer."""
-        return self.gate is HELD and bool((self.held or set()) & (caller.held or set()))
+    def is_held_together_with(self, caller: Process) -> bool:
+        """Return whether an owner that has suspended this process is also suspending `caller`.
 
-    def between_callbacks(self, function: Callable[[], None]) -> None:
+        Then this process has to answer `caller` while it is suspended, because the callback of `caller` has to end
+        first.
+        """
+        return self.run_state is HELD and bool((self.suspend_owners or set()) & (caller.suspend_owners or set()))
+
+    def call_after_callback(self, function: Callable[[], None]) -> None:
         """Call `function` as soon as the current callback, or the process, has ended."""
-        self.gate = YIELDING
-        self.between = [*(self.between or ()), function]
+        self.run_state = YIELDING
+        self.after_callback = [*(self.after_callback or ()), function]
 
-    def put_first(self, items: list[MailItem]) -> None:
-        """Handle `items` before all other mail."""
+    def prepend_mail(self, items: list[MailItem]) -> None:
+        """Put `items` at the head of the mailbox."""
         if self.mail is None:
             self.mail = deque()
         self.mail.extendleft(reversed(items))
 
     def current_callback(self) -> str | None:
-        if self.item is None:
+        if self.current_item is None:
             return None
-        kind = self.item[0]
+        kind = self.current_item[0]
         return "handle_info" if kind is None else kind and str(kind)
 
-    def answered(self, future: AnyReplyFuture, answer: object) -> None:
+    def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:
         if self.code.debug is not None:
-            self.code.debug.answered(self, future, answer)
+            self.code.debug.reply_sent(self, future, answer)
 
     # ------------------------------------------------------------------ the end
 
     def failed(self, item: MailItem, error: BaseException) -> Continuation | None:
         """End the process, after `terminate`, because the callback for `item` raised `error`."""
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
             return None
-        self.item = item
+        self.current_item = item
         if isinstance(error, Ignore) and item[0] is INIT:
             self._init_failed(item, error, "normal")
             return None
@@ -306,7 +311,7 @@ class BehaviourProcess(VersionedProcess):
         except GeneratorExit:
             raise
         except CALLBACK_ERRORS as error:
-            if self.gate is DEAD:
+            if self.run_state is DEAD:
                 raise
             reason, reply = self._terminate_failed(error), NO_REPLY
         self._end(reason, reply)
@@ -318,23 +323,23 @@ class BehaviourProcess(VersionedProcess):
         return reason
 
     def _end(self, reason: object, reply: Any) -> None:
-        future = self.item[3] if self.item is not None else None
-        if future is not None and not future.done() and self.gate is not DEAD:
+        future = self.current_item[3] if self.current_item is not None else None
+        if future is not None and not future.done() and self.run_state is not DEAD:
             if reply is not NO_REPLY:
                 future.set_result(reply)
-            elif self.item is not None and self.item[0] is STOP:
+            elif self.current_item is not None and self.current_item[0] is STOP:
                 future.set_result(None)
         self.runtime.end(self, reason, inside=True)
 
     def take_trapped_exit(self, sender: Pid, reason: object) -> None:
-        if self.gate is HELD and sender == self.parent:
+        if self.run_state is HELD and sender == self.parent:
             self.serve((STOP, reason, None, None))
         else:
             super().take_trapped_exit(sender, reason)
 
-    def ended(self) -> None:
-        super().ended()
-        functions, self.between = self.between, None
+    def on_ended(self) -> None:
+        super().on_ended()
+        functions, self.after_callback = self.after_callback, None
         for function in functions or ():
             function()
 

@@ -14,10 +14,10 @@ _NO_METHODS: Final[dict[str, Any]] = {}
 class CallbackVersion:
     """A version of a callback class, and the module that it was found in.
 
-    `module` and `qualname` are the names by which the next version is looked up. `home` is the object in `sys.modules`,
-    which stays the same; its `__dict__` is the current namespace, and `namespace` is what that was when the class was
-    looked up. `methods` are the requests that calling the method alone answers. A process with a recorder has a
-    version object of its own, with `debug`.
+    `module` and `qualname` are the names by which the next version is looked up. `home` is the module object in
+    `sys.modules`, which stays the same; its `__dict__` is the current namespace. `namespace` is the namespace at the
+    time when the class was looked up. `methods` are the requests that a call of the method alone can answer. A process
+    with a recorder has an object of its own, with the recorder as `debug`.
     """
 
     __slots__ = ("debug", "home", "methods", "module", "namespace", "qualname")

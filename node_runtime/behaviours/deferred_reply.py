@@ -33,7 +33,7 @@ class From(Generic[R]):
 
 
 def reply(to: From[R], answer: R) -> None:
-    """Answer a call that has no answer yet. A second answer, or one to a caller that no longer waits, is lost.
+    """Answer a call that has no answer yet. A second answer, or an answer to a caller that no longer waits, is dropped.
 
     Follows gen_server:reply/2 and gen_statem:reply/2.
     """
@@ -48,7 +48,7 @@ def reply(to: From[R], answer: R) -> None:
     if not future.done():
         future.set_result(answer)
         if process is not None:
-            process.answered(future, answer)
+            process.on_pending_reply_sent(future, answer)
 
 
 @overload
@@ -58,11 +58,11 @@ def deferred(
 @overload
 def deferred(method: Callable[Concatenate[S, From[R], P], None]) -> Callable[Concatenate[S, P], R]: ...
 def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a public method of a server that is answered later, by `reply(from_, answer)` in any process.
+    """Mark a public method of a server whose calls are answered later, by `reply(from_, answer)` in any process.
 
-    The method gets the From first and returns nothing. The caller's signature has no From: `@deferred def take(self,
-    from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns a Loaf. A
-    cast has a From, too, whose answer is lost. OTP: `noreply` of gen_server:handle_call/3.
+    The method gets a From as its first argument and returns nothing. Callers don't pass the From: `@deferred def
+    take(self, from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns
+    a Loaf. In a cast, the From is passed, too, and its answer is dropped. OTP: `noreply` of gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True
     return method

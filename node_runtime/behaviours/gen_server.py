@@ -30,13 +30,13 @@ _TURN: Final = range(MAX_MESSAGES_PER_RUN)
 logger: Final = logging.getLogger("node_runtime")
 
 CONTINUE: Final = MailTag("handle_continue")
-"""Call `handle_continue` with this argument."""
+"""The tag of mail that is an argument for `handle_continue`."""
 
 
 class GenServer(Behaviour, Generic[S]):
     """A server with the state `self.state`, the only attribute of the instance that may be assigned.
 
-    Other processes may call and cast its public methods, plain or async; names with an underscore are private.
+    Other processes may call and cast its public methods, which may be async; names with an underscore are private.
     Everything that must outlive a callback belongs in the state: each version of the class has its own instance.
     Follows the callbacks of module gen_server.
     """
@@ -46,22 +46,22 @@ class GenServer(Behaviour, Generic[S]):
     state: S
 
     def init(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the first state, plain or async. May raise Stop or Ignore. Follows gen_server:init/1."""
+        """Return the first state. May be async, and may raise Stop or Ignore. Follows gen_server:init/1."""
         raise NotImplementedError(f"{type(self).__qualname__} has no init()")
 
     def handle_info(self, message: Any) -> Any:
-        """Handle any message that is not a call or a cast, plain or async. Follows gen_server:handle_info/2."""
+        """Handle any message that is not a call or a cast. May be async. Follows gen_server:handle_info/2."""
         logger.warning("%s got a message that it doesn't handle: %s", type(self).__qualname__, bounded_repr(message))
 
     def handle_continue(self, argument: Any) -> Any:
-        """Do the work that `continue_with(argument)` has postponed, plain or async.
+        """Do the work that `continue_with(argument)` has postponed. May be async.
 
         Follows gen_server:handle_continue/2.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_continue()")
 
     def terminate(self, reason: object) -> Any:
-        """Clean up before the process ends, plain or async.
+        """Clean up before the process ends. May be async.
 
         Called when the process ends by itself, and when its parent ends it if it traps exits. Follows
         gen_server:terminate/2.
@@ -69,7 +69,7 @@ class GenServer(Behaviour, Generic[S]):
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: Any, extra: Any) -> Any:
-        """Turn the state of version `old_vsn` into this one's. May return it or share its parts; must not mutate it.
+        """Return this version's form of `state` of version `old_vsn`. May share parts of `state`; must not mutate it.
 
         Follows gen_server:code_change/3.
         """
@@ -88,18 +88,18 @@ class ServerProcess(BehaviourProcess):
     behaviour = GenServer
     state_attribute = GenServer.__state_attribute__
     idle_timer = SparseAttribute[asyncio.TimerHandle]()
-    """Fires when no message has arrived for as long as a callback has requested."""
+    """The timer of `idle_timeout`."""
 
     def run(self) -> int:  # noqa: PLR0912 - inlined, because each message costs
         # BehaviourProcess.run, with `step` inlined for the most frequent mail: requests with plain methods, and plain
         # messages.
-        self.gate = BUSY
+        self.run_state = BUSY
         self.runtime.current = self
         mail, code, instance, handled, extra = self.mail, self.code, self.instance, 0, 0
         home, namespace, methods = code.home, code.namespace, code.methods
         try:
             for handled in _TURN:
-                if not mail or self.gate is not BUSY:
+                if not mail or self.run_state is not BUSY:
                     break
                 item = mail.popleft()
                 name, first, kwargs, future = item
@@ -114,7 +114,7 @@ class ServerProcess(BehaviourProcess):
                     try:
                         if method is None:
                             result = instance.handle_info(first)
-                        elif kwargs is None:  # Python needs no frame of C to call with one argument
+                        elif kwargs is None:  # with one argument, Python makes the call without a C frame
                             result = method(instance, first)
                         else:
                             result = method(instance, *first, **kwargs)
@@ -125,7 +125,7 @@ class ServerProcess(BehaviourProcess):
                             coroutine = result
                         elif future is None:
                             continue
-                        elif self.gate is BUSY and self.pending_replies is None:
+                        elif self.run_state is BUSY and self.pending_replies is None:
                             if not future.done():
                                 future.set_result(result)
                             continue
@@ -140,8 +140,8 @@ class ServerProcess(BehaviourProcess):
         finally:
             self.runtime.current = None
             self.handled += handled + extra
-        if self.gate is BUSY and not self.mail:
-            self.mail = self.gate = None
+        if self.run_state is BUSY and not self.mail:
+            self.mail = self.run_state = None
         else:
             self.pause()
         return handled + extra
@@ -176,10 +176,10 @@ class ServerProcess(BehaviourProcess):
         elif future is not None and not future.done():
             future.set_result(result)
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         if self.idle_timer is not None:
             self.idle_timer.cancel()
-        super().ended()
+        super().on_ended()
 
     # ------------------------------------------------------------------ requests of the running callback
 
@@ -199,11 +199,11 @@ class ServerProcess(BehaviourProcess):
         if seconds is not None:
             check_seconds(seconds)
             # `handled` is up to date only when the callback has ended.
-            self.between_callbacks(lambda: self._start_idle_timer(seconds))
+            self.call_after_callback(lambda: self._start_idle_timer(seconds))
 
     def _start_idle_timer(self, seconds: float) -> None:
-        if self.gate is not DEAD:
-            self.idle_timer = self.runtime.later(seconds, self._idle_timer_fired, seconds, self.handled)
+        if self.run_state is not DEAD:
+            self.idle_timer = self.runtime.call_later(seconds, self._idle_timer_fired, seconds, self.handled)
 
     def _idle_timer_fired(self, seconds: float, handled: int) -> None:
         self.idle_timer = None
@@ -212,7 +212,7 @@ class ServerProcess(BehaviourProcess):
 
 
 class _BadCall:
-    """The result of a wrong request. It fails the caller, not the server."""
+    """The result of an invalid request: its error goes to the caller and does not end the server."""
 
     __slots__ = ("sentence",)
 
@@ -226,9 +226,9 @@ class _BadCall:
 async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a server linked to the calling process. Returns its pid when its `init` has returned.
 
-    There is no time limit; a cancellation kills the server. Outside of processes there is nothing to link to, and
-    this is `start`. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an exit signal),
-    and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
+    There is no time limit; cancelling the call kills the server. Outside of processes this is the same as `start`,
+    because there is no process to link to. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an
+    exit signal), and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
     """
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=True)
 
@@ -261,7 +261,7 @@ def idle_timeout(seconds: float | None) -> None:
 
 
 def _server(function: str) -> ServerProcess:
-    process = runtime().caller(function)
+    process = runtime().require_caller(function)
     if not isinstance(process, ServerProcess) or not process.in_callback():
         raise RuntimeError(f"{function}() works only in a callback of a server; {process.title()} runs none")
     return process

@@ -36,7 +36,7 @@ CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 REQUEST: Final = MailTag("request")
 """A call or, without a future, a cast."""
 TIMEOUT: Final = MailTag("timeout")
-"""The timeout with this name and token has fired, unless it was set again or cancelled since."""
+"""A timeout: its name, and a token that is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
 """The first state has been entered."""
 INSERTED: Final = MailTag("inserted")
@@ -46,11 +46,11 @@ INSERTED: Final = MailTag("inserted")
 class GenStatem(Behaviour, Generic[D]):
     """A state machine with the data `self.data`, the only attribute of the instance that may be assigned.
 
-    With `callback_mode = "state_functions"` its public methods are its states, plain or async: `def locked(self, event:
-    Event) -> Next`. With "handle_event_function" one method handles the events of all states, and a state may be any
-    value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are private. Mode
-    and methods are looked up in the current version of the class at each event, so an upgrade may change them. Follows
-    gen_statem:callback_mode/0.
+    With `callback_mode = "state_functions"` its public methods are its states, and may be async: `def locked(self,
+    event: Event) -> Next`. With "handle_event_function" one method handles the events of all states, and a state may be
+    any value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are private.
+    Mode and methods are looked up in the current version of the class at each event, so an upgrade may change them.
+    Follows gen_statem:callback_mode/0.
     """
 
     __behaviour__ = True
@@ -68,18 +68,18 @@ class GenStatem(Behaviour, Generic[D]):
             )
 
     def init(self, *args: Any, **kwargs: Any) -> Any:
-        """Return `(state, data)`, plain or async, or `(state, data, Next(...))` to begin with timeouts and events.
+        """Return `(state, data)`, or `(state, data, Next(...))` to begin with timeouts and events.
 
-        May raise Stop or Ignore. Follows gen_statem:init/1.
+        May be async, and may raise Stop or Ignore. Follows gen_statem:init/1.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no init()")
 
     def handle_event(self, event: Event, state: Any) -> Any:
-        """Handle an event in any state, plain or async, and return a Next. Follows gen_statem:handle_event/4."""
+        """Handle an event in any state and return a Next. May be async. Follows gen_statem:handle_event/4."""
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_event()")
 
     def terminate(self, reason: object) -> Any:
-        """Clean up before the process ends, plain or async.
+        """Clean up before the process ends. May be async.
 
         Called when the process ends by itself, and when its parent ends it if it traps exits. Follows
         gen_statem:terminate/3.
@@ -87,9 +87,9 @@ class GenStatem(Behaviour, Generic[D]):
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: tuple[Any, Any], extra: Any) -> tuple[Any, Any]:
-        """Turn `(state, data)` of version `old_vsn` into this one's; must not mutate it.
+        """Return this version's form of `(state, data)` of version `old_vsn`; must not mutate `state`.
 
-        It enters no state and retries no postponed event, and timeouts keep running. Follows gen_statem:code_change/4.
+        No state is entered and no postponed event is retried; timeouts keep running. Follows gen_statem:code_change/4.
         """
         return state
 
@@ -135,7 +135,7 @@ class NoSuchState(LookupError):
 class StatemProcess(BehaviourProcess):
     """A state machine's process. Its mail consists of requests, timeouts and plain messages."""
 
-    __slots__ = ("own_items", "postponed", "state_name", "timers")
+    __slots__ = ("own_mail_count", "postponed", "state_name", "timers")
     kind: ClassVar[ProcessKind] = "gen_statem"
     behaviour = GenStatem
     state_attribute = GenStatem.__state_attribute__
@@ -146,7 +146,7 @@ class StatemProcess(BehaviourProcess):
         self.state_name: Any = ""
         self.postponed: list[MailItem] = []
         self.timers: dict[str, tuple[object, asyncio.TimerHandle | None, Timeout]] = {}
-        self.own_items = 0
+        self.own_mail_count = 0
         """Number of items at the head of the mailbox that the machine has put there itself."""
 
     def raw_state(self) -> Any:
@@ -163,31 +163,33 @@ class StatemProcess(BehaviourProcess):
 
     def _begin_with(self, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:
-            raise TypeError(f"init of {self.qualname} returned {transition!r}; it may set timeouts and insert events")
+            raise TypeError(
+                f"init of {self.qualname} returned {transition!r}; it may only set timeouts and insert events"
+            )
         self._follow(transition, [])
 
-    def initialised(self) -> None:
+    def on_initialised(self) -> None:
         if type(self.instance).state_enter:
-            self.put_first([(ENTER, self.state_name, None, None)])
-            self.own_items += 1
+            self.prepend_mail([(ENTER, self.state_name, None, None)])
+            self.own_mail_count += 1
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         for _, handle, _ in self.timers.values():
             if handle is not None:
                 handle.cancel()
         for item in self.postponed:
             self.runtime.fail(item, Exit(self.reason))
-        super().ended()
+        super().on_ended()
 
     # ------------------------------------------------------------------ events
 
-    def serve(self, item: MailItem, gate: str = BUSY) -> None:
-        self.own_items += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
-        super().serve(item, gate)
+    def serve(self, item: MailItem, run_state: str = BUSY) -> None:
+        self.own_mail_count += 1  # `begin` subtracts one for each item, but this one is not in the mailbox
+        super().serve(item, run_state)
 
     def begin(self, item: MailItem) -> Any:
-        if self.own_items:
-            self.own_items -= 1
+        if self.own_mail_count:
+            self.own_mail_count -= 1
         return super().begin(item)
 
     def call_back(self, item: MailItem) -> Any:
@@ -195,7 +197,7 @@ class StatemProcess(BehaviourProcess):
         return None if event is None else self._transition(event, item)
 
     def conclude(self, item: MailItem, result: Any) -> None:
-        """Do nothing: the transition has done everything."""
+        """Do nothing, because the transition is complete."""
 
     def _event(self, item: MailItem) -> Event | None:
         kind, first, token, future = item
@@ -256,7 +258,7 @@ class StatemProcess(BehaviourProcess):
 
     def _apply(self, transition: Any, event: Event, item: MailItem) -> Enter | None:
         """Carry out the transition. Returns an Enter event if a state is entered and the class has `state_enter`."""
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             return None
         previous = self.state_name
         self._check(transition, event)
@@ -304,8 +306,8 @@ class StatemProcess(BehaviourProcess):
         """Queue what is handled next: inserted events, then postponed events, then timeouts that are due."""
         items = [_inserted(event) for event in transition.events] + retried
         if items:
-            self.put_first(items)
-            self.own_items += len(items)
+            self.prepend_mail(items)
+            self.own_mail_count += len(items)
         for timeout in transition.timeouts:
             self._set(timeout)
 
@@ -321,12 +323,12 @@ class StatemProcess(BehaviourProcess):
         token, handle = object(), None
         item: MailItem = (TIMEOUT, name, token, None)
         if after == "same" or after <= 0:
-            self.put_first([])
+            self.prepend_mail([])
             assert self.mail is not None
-            self.mail.insert(self.own_items, item)
-            self.own_items += 1
+            self.mail.insert(self.own_mail_count, item)
+            self.own_mail_count += 1
         else:
-            handle = self.runtime.later(after, self.runtime.post, self, item)
+            handle = self.runtime.call_later(after, self.runtime.post, self, item)
         self.timers[name] = (token, handle, timeout)
 
     def _cancel(self, name: str) -> None:
@@ -365,7 +367,7 @@ async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CAL
         check_seconds(timeout)
     process = node.find(target)
     item: MailItem = (REQUEST, request, None, ReplyFuture(node))
-    if process.gate is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
+    if process.run_state is None and process.mail is None and isinstance(process, StatemProcess) and node.may_inline():
         node.refuse_zombie()
         process.serve(item)
         return await wait_for_reply(node, process, item, timeout)
@@ -373,7 +375,7 @@ async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CAL
 
 
 def cast(target: Target, message: Any) -> None:
-    """Send the event Cast(message) without waiting. There may be no such process. Follows gen_statem:cast/2."""
+    """Send the event Cast(message). Does nothing if there is no such process. Follows gen_statem:cast/2."""
     node = runtime()
     node.refuse_zombie()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)

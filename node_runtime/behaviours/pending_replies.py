@@ -1,4 +1,4 @@
-"""Replies that a process still has to give: the callback for a call may have ended before somebody replies."""
+"""Pending replies: calls whose callback may have ended before `reply` answers them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from node_runtime.processes.runtime import Runtime
 
 
 class ReplyingProcess(Process):
-    """Remembers the callers that still wait, so that each gets an error if the process ends without a reply."""
+    """A process that remembers the waiting callers: each gets an error if the process ends without a reply."""
 
     __slots__ = ("pending_replies",)
 
@@ -20,7 +20,7 @@ class ReplyingProcess(Process):
         """Calls that may be answered by `reply`, from any process."""
 
     def add_pending_reply(self, future: AnyReplyFuture) -> None:
-        """Note that `reply` may answer the caller that waits for `future`, which gets an Exit if the process ends."""
+        """Remember that `reply` may answer `future`; if the process ends first, the caller gets an Exit."""
         if self.pending_replies is None:
             self.pending_replies = {}
         elif len(self.pending_replies) % 64 == 63:  # from time to time, drop the callers that have given up
@@ -34,7 +34,7 @@ class ReplyingProcess(Process):
         if self.pending_replies is not None:
             self.pending_replies.pop(future, None)
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         pending, self.pending_replies = self.pending_replies, None
         for future in pending or ():
             if not future.done():

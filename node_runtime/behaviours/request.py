@@ -1,4 +1,4 @@
-"""Requests: they are sent to the mailbox of a process, and the caller waits for the reply."""
+"""Requests: messages in the mailbox of a process for whose reply the caller waits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .behaviour_process import BehaviourProcess
 
 
 def method_name(method: Callable[..., Any]) -> str:
-    """Return the method's name, which is sent. Raises TypeError for an object that is not a method."""
+    """Return the method's name, which is all that is sent. Raises TypeError for an object that is not a method."""
     try:
         return method.__name__
     except AttributeError:
@@ -29,28 +29,31 @@ def not_a_method(method: object) -> TypeError:
 
 
 def send_request(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Queue `item` and return a coroutine for the reply. Raises Deadlock and Exit at once, and as `wait_for_reply`."""
+    """Queue `item` and return a coroutine that waits for the reply, and raises as `wait_for_reply`.
+
+    Raises Deadlock and Exit at once.
+    """
     if node.zombies:
         node.refuse_zombie()
-    me = node.me()
-    if me is process or process.awaited_calls:
-        refuse_deadlock(me, process)
+    caller = node.calling_process()
+    if caller is process or process.awaited_calls:
+        refuse_deadlock(caller, process)
     if not isinstance(process, BehaviourProcess):
         # A coroutine never takes requests from its mailbox: a caller without a time limit would wait for ever.
-        raise Exit("badcall", f"{process.title()} runs a coroutine and can't be called")
-    if me is not None and me.gate is YIELDING and process.held_with(me):
+        raise Exit("badcall", f"{process.title()} runs a coroutine, so it can't be called; send it a message")
+    if caller is not None and caller.run_state is YIELDING and process.is_held_together_with(caller):
         process.serve(item, YIELDING)
     else:
         node.post(process, item)
-    return _wait(node, process, item, seconds, me)
+    return _wait(node, process, item, seconds, caller)
 
 
 def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Wait for the reply to `item`, which the process has got. Raises Exit when it ends first, CallTimeout."""
-    return _wait(node, process, item, seconds, node.me())
+    """Wait for the reply to `item`, which the process has got. Raises CallTimeout, and Exit if it ends first."""
+    return _wait(node, process, item, seconds, node.calling_process())
 
 
-async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, me: Process | None) -> Any:
+async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, caller: Process | None) -> Any:
     future = item[3]
     assert future is not None
     timer = None
@@ -58,14 +61,14 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
         if seconds == DEFAULT_CALL_SECONDS:
             node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
         elif seconds is not None:
-            timer = node.later(seconds, _expire, process, item, seconds)
+            timer = node.call_later(seconds, _expire, process, item, seconds)
     task = None
-    if me is not None:  # begin_waiting, inlined
+    if caller is not None:  # begin_waiting, inlined
         task = asyncio.current_task(node.loop)
-        if me.awaited_calls is None:
-            me.awaited_calls = {task: (process, item)}
+        if caller.awaited_calls is None:
+            caller.awaited_calls = {task: (process, item)}
         else:
-            me.awaited_calls[task] = (process, item)
+            caller.awaited_calls[task] = (process, item)
     failure: Exception | None = None
     result: Any = None
     try:
@@ -73,8 +76,8 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
     except Exception as error:
         failure = error
     finally:
-        if me is not None:
-            end_waiting(me, task)
+        if caller is not None:
+            end_waiting(caller, task)
         if timer is not None:
             timer.cancel()
     if node.zombies:
@@ -85,11 +88,11 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
 
 
 async def ensure_caller_alive(node: Runtime) -> None:
-    """Return only if the calling process is alive: a process that has been ended must not get the reply."""
-    me = node.me()
-    if me is not None and me.pid in node.zombies:
+    """Raise Exit if the calling process has ended, because an ended process must not get a reply."""
+    caller = node.calling_process()
+    if caller is not None and caller.pid in node.zombies:
         await asyncio.sleep(0)
-        raise Exit(me.reason)
+        raise Exit(caller.reason)
 
 
 def _timeout(process: Process, item: MailItem, seconds: float) -> CallTimeout:

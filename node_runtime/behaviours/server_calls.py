@@ -1,7 +1,7 @@
 """Calls and casts to servers. Follows gen_server:call/3 and cast/2 of OTP.
 
-A call names a method of the class, and a type checker checks it against that method, but only the *name* travels: the
-server runs the method that its current version has under the name.
+A call passes a method of the class, so that a type checker can check the arguments and the result. Only the *name* of
+the method is sent: the server runs the method that its current version has under this name.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ async def call(  # noqa: PLR0912
 ) -> Any:
     """Call a method of a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
-    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, Exit with
-    the reason when the server ends before it answers ("badcall" when it has no such method, and keeps running),
+    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, Exit with the
+    reason when the server ends before it answers (or "badcall" when it has no such method; then it keeps running),
     Deadlock at once when the server waits for the caller, directly or through others, and TypeError for an object that
     is not a method. A call to an idle server whose method is plain runs in the caller's turn, with the caller's context
     variables. Follows gen_server:call/2.
@@ -70,9 +70,9 @@ async def call(  # noqa: PLR0912
     except AttributeError:
         raise not_a_method(method) from None
     mail, began = process.mail, 0.0
-    # `gate` is None only for processes with callbacks, and `methods` is empty for all but servers.
+    # `run_state` is None only for processes with callbacks, and `methods` is empty for all but servers.
     if (
-        process.gate is not None
+        process.run_state is not None
         or mail is not None
         or (code := process.code).home.__dict__ is not code.namespace
         or (function := code.methods.get(name)) is None
@@ -85,7 +85,7 @@ async def call(  # noqa: PLR0912
     # The rest is BehaviourProcess.serve without a future for the answer.
     failure: BaseException | None = None
     result: Any = None
-    process.gate = BUSY
+    process.run_state = BUSY
     process.handled += 1
     node.current = process
     try:
@@ -93,16 +93,16 @@ async def call(  # noqa: PLR0912
             result = function(process.instance, **kwargs)
         elif args or kwargs:
             result = function(process.instance, argument, *args, **kwargs)
-        else:  # Python needs no frame of C to call with one argument
+        else:  # with one argument, Python makes the call without a C frame
             result = function(process.instance, argument)
     except CALLBACK_ERRORS as error:
         failure = error
     finally:
         node.current = None
         if began:
-            node.charge(process, began)
-    if failure is None and process.gate is BUSY and type(result) is not CoroutineType:
-        process.gate = None
+            node.count_inline_call(process, began)
+    if failure is None and process.run_state is BUSY and type(result) is not CoroutineType:
+        process.run_state = None
         if process.mail is not None:
             node.make_ready(process)
         if node.zombies:
@@ -159,7 +159,7 @@ def cast(
 @overload
 def cast(target: Target, method: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> None: ...
 def cast(target: Target, method: Callable[..., Any], argument: Any = _ABSENT, /, *args: Any, **kwargs: Any) -> None:
-    """Send a request to a server without waiting for it or its result. There may be no such process.
+    """Send a request to a server and don't wait for its result. Does nothing if there is no such process.
 
     Raises TypeError for an object that is not a method. Follows gen_server:cast/2.
     """

@@ -1,13 +1,9 @@
-"""Starts and stops processes with a callback class, and resolves references to code."""
+"""Starts and stops of processes with a callback class."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-from collections.abc import Mapping
 from functools import partial
-from sys import modules
-from types import SimpleNamespace
 from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
@@ -26,7 +22,7 @@ from .upgrade.deferred_exits import defer_exit
 
 
 async def start_process(
-    make: type[BehaviourProcess],
+    process_type: type[BehaviourProcess],
     cls: Any,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -36,55 +32,55 @@ async def start_process(
 ) -> Pid:
     """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
-    While an upgrade switches the module, this waits, and then runs the `init` of the new version. Only a process that
-    is linked to the calling process is its child and ends by its exit. Raises NameTaken, Ignore if `init` raised it,
-    and Exit with the reason if `init` failed: then the process has ended.
+    While an upgrade switches the module, the start waits, and then the `init` of the new version runs. Only with `link`
+    is the new process a child of the calling process, so that the exit of the parent ends it. Raises NameTaken, Ignore
+    if `init` raised it, and Exit with the reason if `init` failed, which has ended the process.
     """
     behaviour = behaviour_of(cls)
-    if behaviour is not make.behaviour:
-        sentence = f"{cls!r} can't be started here: pass a subclass of {make.behaviour.__name__}"
+    if behaviour is not process_type.behaviour:
+        sentence = f"{cls!r} can't be started here: pass a subclass of {process_type.behaviour.__name__}"
         if behaviour is not None:
             home = behaviour.__module__.rpartition(".")[2]
             sentence += f"; start a {behaviour.__name__} with {home}.start_link"
         raise TypeError(sentence)
     node = runtime()
     inherited = current_transaction()
-    while inherited is None and (closed := node.blocked_modules) is not None and cls.__module__ in closed.modules:
-        await closed.unblocked.wait()
-    parent = node.me() if link else None
-    process = make(node, parent.pid if parent is not None else ROOT, cls)
+    while inherited is None and (blocked := node.blocked_modules) is not None and cls.__module__ in blocked.modules:
+        await blocked.unblocked.wait()
+    parent = node.calling_process() if link else None
+    process = process_type(node, parent.pid if parent is not None else ROOT, cls)
     node.add_process(process, name, parent)
     if inherited is not None:
-        process.held = {inherited.owner}
+        process.suspend_owners = {inherited.owner}
         inherited.started.append(process.pid)
     future = ReplyFuture(node)
     item: MailItem = (INIT, args, kwargs, future)
-    if process.held:
+    if process.suspend_owners:
         process.serve(item, YIELDING)
     else:
         process.serve(item)
     if future.done():
         future.result()
         return process.pid
-    me = node.me()
-    waiting = None if me is None else begin_waiting(me, process, item)
+    caller = node.calling_process()
+    waiting = None if caller is None else begin_waiting(caller, process, item)
     try:
         await future
     except BaseException:  # the caller gives up; where `init` has failed, the process has ended already
         node.end(process, "killed")
         raise
     finally:
-        if me is not None:
-            end_waiting(me, waiting)
+        if caller is not None:
+            end_waiting(caller, waiting)
     return process.pid
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Have a behaviour's process handle its mail so far, terminate and end with `reason`; returns when it has ended.
+    """Let a process handle its present mail, then terminate with `reason`; returns when the process has ended.
 
-    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits for ever; the
-    process still stops later), Deadlock for the calling process itself or one that waits for it, Exit for a process
-    without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
+    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits forever; after
+    a timeout the process still stops later), Deadlock for the calling process itself or a process that waits for it,
+    Exit for a process without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -92,14 +88,16 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        raise Exit("badcall", f"{process.title()} has no callbacks to terminate with; send it an exit signal")
+        raise Exit(
+            "badcall", f"{process.title()} has no callbacks, so it can't terminate in order; send it an exit signal"
+        )
     inside = current_transaction()
     if inside is not None and process.pid not in inside.started:
         defer_exit(inside, process.pid, partial(stop, process.pid, reason, timeout))
         return
-    refuse_deadlock(node.me(), process)
+    refuse_deadlock(node.calling_process(), process)
     item: MailItem = (STOP, reason, None, node.loop.create_future())
-    if process.gate is HELD:
+    if process.run_state is HELD:
         process.serve(item)
     else:
         node.post(process, item)
@@ -108,35 +106,3 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
             await wait_for_end(process, item)
     except TimeoutError:
         raise CallTimeout(target, "stop", timeout or 0.0) from None
-
-
-def resolve_reference(reference: str) -> Any:
-    """Return the object that "module:name" names in the current version of the module. Raises LookupError."""
-    module, colon, name = reference.partition(":")
-    if not colon or not name:
-        raise LookupError(f'{reference!r} is not a reference to code; write "module:function"')
-    found = modules[module] if module in modules else importlib.import_module(module)
-    return resolve_attribute(module, found, name)
-
-
-def resolve_in(reference: str, versions: Mapping[str, Mapping[str, Any]]) -> Any:
-    """What "module:name" stands for in the module's namespace in `versions`, else in its current version.
-
-    During an upgrade these are the namespaces of modules whose new version the script has not reached yet. Raises
-    LookupError.
-    """
-    module, _, name = reference.partition(":")
-    if module in versions:
-        return resolve_attribute(module, SimpleNamespace(**versions[module]), name)
-    return resolve_reference(reference)
-
-
-def resolve_attribute(module: str, version: object, name: str) -> Any:
-    """Return the object that a name, dotted or not, has in a version of a module. Raises LookupError."""
-    found: Any = version
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError:
-            raise LookupError(f"module {module} has no {name}") from None
-    return found

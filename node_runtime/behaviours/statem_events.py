@@ -35,7 +35,7 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class Internal:
-    """An event that the machine itself has inserted, and only it can. OTP: `internal` of gen_statem:event_type()."""
+    """An event that only the machine itself can insert. OTP: `internal` of gen_statem:event_type()."""
 
     message: Any
 
@@ -52,12 +52,12 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """In a transition: fire `name` in `after` seconds; None cancels it. As an event: `name` has fired.
+    """A timeout: a transition lets it fire in `after` seconds, or cancels it by None; as an event, it has fired.
 
-    A change of the state cancels it, unless it is `generic`; any event cancels an `event` timeout. Setting a name again
-    restarts it. `after="same"` keeps the remaining time and replaces `content`; it fires at once if the timeout isn't
-    set. A timeout of 0 s fires after the events that the machine has inserted or postponed, and before all mail.
-    Follows gen_statem:timeout_action().
+    `name` identifies the timeout. A change of the state cancels it, unless it is `generic`; any event cancels an
+    `event` timeout. Setting the same name again restarts the timeout. `after="same"` keeps the remaining time and
+    replaces `content`; it fires at once if the timeout isn't set. A timeout of 0 s fires after the events that the
+    machine has inserted or postponed, and before all mail. Follows gen_statem:timeout_action().
     """
 
     name: str
@@ -80,7 +80,7 @@ Event: TypeAlias = Call | Cast | Info | Internal | Enter | Timeout
 class Next:
     """A transition to `state` (None and the present state mean no change), with further actions.
 
-    `reply` answers the call that is being handled, `replies` answers other calls: pairs of a From and an answer.
+    `reply` answers the call that is being handled. `replies` answers other calls, by pairs of a From and an answer.
     `postpone` retries the event after the next change of the state. `events` are handled next, before postponed events
     and all mail. `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process with
     that reason, after the replies. Follows the transition actions of gen_statem.
@@ -97,4 +97,4 @@ class Next:
 
 
 keep: Final = Next()
-"""The transition that stays in the state and does nothing else."""
+"""A transition that keeps the state and has no other effect."""

@@ -1,4 +1,4 @@
-"""Synchronous calls: a plain callback calls an idle server, and gets an error at once from any other."""
+"""Synchronous calls: a plain callback can call an idle server; calling any other server raises an error at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 MAX_NESTED_CALLS: Final = 32
-"""Limit of the servers that call each other in one turn: each takes a few frames of Python's stack."""
+"""The limit of servers that call each other in one turn, because each call takes some frames of Python's stack."""
 
 
 @overload
@@ -33,53 +33,53 @@ def call_now(
 @overload
 def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a method of an idle server in this very turn: for plain callbacks, which can't await a `call`.
+    """Call a method of an idle server in the current turn: for plain callbacks, which can't await a `call`.
 
-    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without
-    calling the method, when the answer could only come later: the server is busy, suspended or has mail, or the method
-    is async or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such
-    call: there every callback may wait.
+    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
+    the method, when the answer could only come later: the server is busy, suspended or has mail, or the method is async
+    or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call:
+    there every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()
     name = method_name(method)
-    process, me = node.find(target), node.me()
-    server = _ready(node, process, me, name)
+    process, caller = node.find(target), node.calling_process()
+    server = _ready(node, process, caller, name)
     item: MailItem = (name, args, kwargs, node.loop.create_future())
     future = item[3]
     assert future is not None
     began = monotonic()
-    if me is not None:
-        node.nested_callers.append(me)
+    if caller is not None:
+        node.nested_callers.append(caller)
     try:
         server.serve(item)
     finally:
         elapsed = monotonic() - began
         server.spent += elapsed
-        if me is not None:
+        if caller is not None:
             node.nested_callers.pop()
-            me.spent -= elapsed
-    if me is not None:
+            caller.spent -= elapsed
+    if caller is not None:
         node.refuse_zombie()
     if future.done():
         return future.result()
     future.cancel()
-    if server.gate is DEAD:
+    if server.run_state is DEAD:
         raise Exit(server.reason)
     raise WouldWait(f"{process.title()} answers {name} later; the method still runs, and its result is lost")
 
 
-def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> ServerProcess:
+def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -> ServerProcess:
     """Return the server if it can answer now. Raises Deadlock, WouldWait, Exit."""
     if not isinstance(process, ServerProcess):
         raise Exit("badcall", f"{process.title()} is not a server; call_now works only with servers")
-    callers = [*node.nested_callers, me] if me is not None else node.nested_callers
+    callers = [*node.nested_callers, caller] if caller is not None else node.nested_callers
     if process in callers:
-        raise Deadlock([(one.pid, one.title()) for one in callers[callers.index(process) :] if one is not None])
+        raise Deadlock([(other.pid, other.title()) for other in callers[callers.index(process) :] if other is not None])
     if len(callers) > MAX_NESTED_CALLS:
         depth = f"server {MAX_NESTED_CALLS + 1} in one turn (limit {MAX_NESTED_CALLS})"
         raise WouldWait(f"{process.title()} would be {depth}; use a cast")
-    if process.gate is not None or process.mail is not None:
+    if process.run_state is not None or process.mail is not None:
         raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}")
     if process.code.home.__dict__ is not process.code.namespace:
         process.refresh()
@@ -92,8 +92,8 @@ def _ready(node: Runtime, process: Process, me: Process | None, name: str) -> Se
 
 
 def _obstacle(process: ServerProcess) -> str:
-    if process.gate is HELD:
+    if process.run_state is HELD:
         return "it is suspended"
-    if process.gate is not None:
+    if process.run_state is not None:
         return f"it is running {process.current_callback() or 'a callback'}"
     return f"{len(process.mail or ())} messages are waiting before it"

@@ -1,6 +1,7 @@
 """System functions: they inspect, record, suspend and change processes with callbacks. Follows sys of OTP.
 
-Inspecting sends no message and restarts no timer. A process that runs a callback is inspected when the callback ends.
+Inspecting sends no message and restarts no timer. If the process runs a callback, it is inspected when the callback has
+ended.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ async def suspend(
     lease: float | None = DEFAULT_LEASE,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Handle no message until `resume`; mail queues. Only the parent's exit and `terminate` still reach the process.
+    """Suspend the process until `resume`: it handles only its parent's exit and `terminate`; other mail queues.
 
     The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
     seconds, and when its owner is a process that ends; only such an owner may suspend without a lease. Suspending again
@@ -85,7 +86,7 @@ async def suspend(
     holder = _owner(owner)
     if lease is None and not isinstance(holder, Pid):
         raise ValueError(f"a suspend by {holder!r}, which is not a process, needs a lease in seconds")
-    if process is node.me():
+    if process is node.calling_process():
         raise Exit("calling_self", f"{process.title()} can't suspend itself: it could never resume")
     with waiting_for(process):
         await live_processes.hold(process.pid, owner=holder, timeout=timeout)
@@ -109,19 +110,19 @@ def resume(target: Target, *, owner: Hashable | None = None) -> None:
 def _owner(owner: Hashable | None) -> Hashable:
     if owner is not None:
         return owner
-    me = runtime().me()
-    return "sys" if me is None else me.pid
+    caller = runtime().calling_process()
+    return "sys" if caller is None else caller.pid
 
 
 def terminate(target: Target, reason: object = "normal") -> None:
-    """Have the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
+    """Let the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
 
     Raises NoProcess, and Exit for one without callbacks. Follows sys:terminate/2.
     """
     node = runtime()
     process = _with_callbacks(target)
     item: MailItem = (STOP, reason, None, None)
-    if process.gate is HELD:
+    if process.run_state is HELD:
         process.serve(item)
     else:
         node.post(process, item)
@@ -130,13 +131,13 @@ def terminate(target: Target, reason: object = "normal") -> None:
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
     """Give a suspended process the state that `code_change` of its current class returns for the present state.
 
-    A supervisor gets the children that `children()` of its current class returns. An error in either is raised here,
-    and nothing has changed. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for a process without
-    callbacks, LookupError if its module no longer has the class, and ValueError for invalid children. Follows
-    sys:change_code/4.
+    A supervisor gets the children that `children()` of its current class returns. If either raises an error, the error
+    is raised here and the process is unchanged. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for
+    a process without callbacks, LookupError if its module no longer has the class, and ValueError for invalid children.
+    Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
-    if process.gate is not HELD:
+    if process.run_state is not HELD:
         raise live_processes.NotHeld(
             process.pid, f"{process.title()} is not suspended; suspend it before its code is changed"
         )
@@ -184,7 +185,7 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
 async def get_status(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Status:
     """Return the status of the process, its state included. Waits and raises as `get_state`.
 
-    If `format_status` fails, its error takes the place of the state. Follows sys:get_status/2.
+    If `format_status` fails, `state` names its error. Follows sys:get_status/2.
     """
     return await _between_callbacks(target, "get_status", timeout, _status)
 
@@ -200,7 +201,7 @@ def _status(process: BehaviourProcess) -> Status:
         kind=process.kind,
         module=process.module,
         status=process.status,
-        owners=tuple(process.held or ()),
+        owners=tuple(process.suspend_owners or ()),
         parent=process.parent,
         mailbox=len(process.mail or ()),
         state=state,
@@ -221,7 +222,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
             called.set_result(_captured(process, function))
 
     with waiting_for(process, called):
-        process.between_callbacks(call)
+        process.call_after_callback(call)
         try:
             async with asyncio.timeout(timeout):
                 outcome = await called
@@ -231,7 +232,7 @@ async def _between_callbacks(target: Target, what: str, timeout: float, function
 
 
 def _captured(process: BehaviourProcess, function: Callable[[BehaviourProcess], R]) -> Callable[[], R]:
-    """Call `function(process)`; the returned function returns or raises its outcome, in the caller's turn."""
+    """Call `function(process)` now; the returned function returns its result or raises its error later."""
     failure: BaseException
     try:
         runtime().find(process.pid)
@@ -279,7 +280,7 @@ def get_log(target: Target) -> list[Logged]:
 
 
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
-    """Write each event to the logger `node_runtime.trace`, at most `rate` in a second; it also logs how many it skips.
+    """Log events to `node_runtime.trace`, at most `rate` in a second, and the number of skipped events.
 
     Raises NoProcess and Exit as `log`. Follows sys:trace/2.
     """
@@ -332,7 +333,7 @@ def no_debug(target: Target) -> None:
     """Turn off log, trace, statistics and functions. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
     process = _with_callbacks(target)
     if process.debug is not None:
-        process.record_with(None)
+        process.set_recorder(None)
 
 
 @contextmanager
@@ -342,4 +343,4 @@ def _recording(target: Target) -> Iterator[tuple[BehaviourProcess, DebugRecorder
     debug = process.debug or DebugRecorder()
     yield process, debug
     if debug.in_use() != (process.debug is not None):
-        process.record_with(debug if debug.in_use() else None)
+        process.set_recorder(debug if debug.in_use() else None)

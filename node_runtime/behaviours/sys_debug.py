@@ -1,7 +1,7 @@
 """The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-A process that is recorded has a `DebugRecorder` and no `methods`: so no call bypasses its mailbox, and every message
-takes the path on which events are recorded. Other processes pay nothing. Follows the debug options of sys.
+A process that is recorded has a `DebugRecorder` and no `methods`. So no call bypasses its mailbox, and events are
+recorded where it handles its mail. Other processes have no overhead. Follows the debug options of sys.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""A process took a message, answered a call, had no answer; a state machine changed its state, postponed an event."""
+"""A process took a message, answered a call, or ended a callback without an answer; a state machine changed its state,
+or postponed an event.
+"""
 
 logger: Final = logging.getLogger("node_runtime.trace")
 
@@ -41,7 +43,7 @@ class DebugEnded:
 
 
 DONE: Final = DebugEnded()
-"""An installed function returns it to be removed."""
+"""The result with which an installed function removes itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ DebugFunction: TypeAlias = Callable[[Any, SystemEvent], Any]
 
 
 class TraceWriter:
-    """Writes events as log records, at most `rate` in a second, and the number of those it left out."""
+    """A writer of events as log records, at most `rate` in a second; it also logs the number of omitted events."""
 
     __slots__ = ("_left", "_left_out", "_until", "rate")
 
@@ -121,7 +123,7 @@ class TraceWriter:
 
 
 class MessageCounters:
-    """Counts the messages of a process since this object was made."""
+    """Counters of the messages of a process since this object was made."""
 
     __slots__ = ("_spent", "_started", "received", "sent")
 
@@ -138,7 +140,7 @@ class MessageCounters:
 
 
 class DebugRecorder:
-    """Records the events of one process."""
+    """The recorder of the events of one process."""
 
     __slots__ = ("counters", "functions", "lines", "recorded_answer", "trace")
 
@@ -154,7 +156,7 @@ class DebugRecorder:
         """Return whether anything is to be recorded."""
         return bool(self.functions) or not (self.lines is None and self.trace is None and self.counters is None)
 
-    def took(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
+    def message_taken(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
         """Record that the process begins to handle a piece of mail."""
         if self.counters is not None:
             self.counters.received += 1
@@ -165,19 +167,19 @@ class DebugRecorder:
         )
         self.record(process, "in", value, lambda: message_line(item, cls))
 
-    def ended(self, process: BehaviourProcess, item: MailItem) -> None:
+    def callback_ended(self, process: BehaviourProcess, item: MailItem) -> None:
         """Record that the callback for a piece of mail has ended."""
         future, recorded = item[3], self.recorded_answer
         self.recorded_answer = None
         if future is None or not future.done():
             self.record(process, "noreply", None, str)
         elif future is not recorded:
-            with suppress(asyncio.CancelledError):  # its caller has given up
+            with suppress(asyncio.CancelledError):  # its caller no longer waits
                 if future.exception() is None:
-                    self.answered(process, future, future.result())
+                    self.reply_sent(process, future, future.result())
                     self.recorded_answer = None
 
-    def answered(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
+    def reply_sent(self, process: BehaviourProcess, future: AnyReplyFuture, answer: object) -> None:
         """Record that a caller has got its answer, possibly before the callback has ended."""
         self.recorded_answer = future
         if self.counters is not None:
@@ -205,4 +207,4 @@ class DebugRecorder:
             elif id in self.functions:
                 self.functions[id] = (function, after)
         if not self.in_use():
-            process.record_with(None)
+            process.set_recorder(None)

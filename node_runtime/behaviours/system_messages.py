@@ -1,4 +1,4 @@
-"""Tags of mail that the runtime sends to itself."""
+"""Tags of the mail that the runtime itself puts into mailboxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class MailTag:
-    """Marks what a piece of mail is. No value that user code sends equals a tag."""
+    """The kind of a piece of mail. No value that user code sends equals a tag."""
 
     __slots__ = ("name",)
 
@@ -18,6 +18,6 @@ class MailTag:
 
 
 INIT: Final = MailTag("init")
-"""Run `init` with these arguments."""
+"""The tag of mail that makes a process run `init`; the mail contains the arguments."""
 STOP: Final = MailTag("stop")
-"""Terminate with this reason."""
+"""The tag of mail that makes a process terminate; the mail contains the reason."""

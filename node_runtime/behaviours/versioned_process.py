@@ -1,10 +1,10 @@
 """A process whose state lives in an instance of one version of its callback class.
 
-Each version of the class gets a fresh instance, which takes over the state of the previous one. So the state is in
-one place, the instance in use, where reading it costs one slot. A callback that waits at an `await` while new code is
-loaded continues with its own instance, which stays in use until the callback ends; the state moves only when the next
-callback begins. Nothing can be lost in between, because there is no second instance before. (The alternative, a state
-that all instances reach through the process, would cost every access to it.)
+Each version of the class gets a fresh instance, which takes over the state of the previous one. So the state is in one
+place, the instance in use, where reading it costs one slot. A callback that waits at an `await` while new code is
+loaded continues with its own instance. The state moves to a new instance only when the next callback begins. No change
+can be lost, because there is no second instance before. (Rejected: instances that reach the state through the process.
+Every access to the state would cost more.)
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .sys_debug import DebugRecorder
 
 
 class VersionedProcess(ReplyingProcess):
-    """Finds its callback class by name, and holds the state in an instance of the class."""
+    """A process that finds its callback class by name, and holds the state in an instance of the class."""
 
     __slots__ = ("code", "instance")
     behaviour: ClassVar[type[Behaviour]]
     """The behaviour that the callback class has to follow."""
     state_attribute: ClassVar[str]
-    """The instance's one attribute."""
+    """The only attribute of the instance."""
     needs_call_back: ClassVar[bool] = False
     """Whether every request has to go through `call_back`, so that calling its method alone is not enough."""
 

@@ -1,4 +1,4 @@
-"""Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT…
+"""Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT….
 
 bin/<name> runs this file in a Python that can import only its standard library.
 """

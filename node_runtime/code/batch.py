@@ -43,7 +43,7 @@ class Batch:
         self._table = table
         self._versions = versions
         self._deleted = deleted
-        # Weak, because the batch may never be committed: nothing in it keeps the versions that it would replace.
+        # Weak references: the batch may never be committed, so it must not keep the versions that it would replace.
         self._replaced = {
             managed.name: weakref.ref(managed.current) for managed in self._managed() if managed.current is not None
         }
@@ -54,9 +54,9 @@ class Batch:
         self._journal = Journal()
         self._import_journal = Journal()
         self._namespace_changes: NamespaceChanges = {}
-        self._taken_back = frozenset(managed.name for managed, version in versions if version is managed.old)
+        self._restored = frozenset(managed.name for managed, version in versions if version is managed.old)
         self._reused_attributes = list(
-            _attributes_of(version for managed, version in versions if managed.name not in self._taken_back)
+            _attributes_of(version for managed, version in versions if managed.name not in self._restored)
         )
         self._change_count = table.change_count
         self._record_live_imports()
@@ -82,13 +82,13 @@ class Batch:
         return self.version(module).namespace
 
     def vanished(self) -> list[str]:
-        """Return names that modules outside the batch import and that would be missing: "m.name imported by m2"."""
+        """Return the names that modules outside the batch import and would miss: "m.name imported by m2"."""
         self._expect("prepared")
         new = {managed.name: version.namespace for managed, version in self._versions}
         return missing_imports(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what this load can't do or can't undo, in sentences for the operator. Found when it was prepared."""
+        """Return what this load can't change or can't undo, as `prepare` found it, in sentences for the operator."""
         return self._findings.warnings
 
     def dependents(self) -> tuple[Dependent, ...]:
@@ -110,7 +110,7 @@ class Batch:
         others_loaded = self._table.change_count != self._change_count
         if others_loaded:
             self._record_leaving_imports()
-        stale = others_loaded or self._taken_back
+        stale = others_loaded or self._restored
         for managed, version in self._versions:
             self._make_current(managed, version)
         self._journal.put_all(
@@ -119,7 +119,7 @@ class Batch:
         self._journal.set_class_attributes(
             [
                 *self._reused_attributes,
-                *_attributes_of(version for managed, version in self._versions if managed.name in self._taken_back),
+                *_attributes_of(version for managed, version in self._versions if managed.name in self._restored),
             ]
         )
         for managed in self._deleted:
@@ -145,8 +145,8 @@ class Batch:
                     f"{managed.name} was loaded again after this batch was committed: revert that load first."
                 )
         self._journal.undo()
-        # Modules that were loaded after the commit have copies of names of the versions that are dropped. They are
-        # found through the importers in between, which are restored before the rest of the copies is undone.
+        # Modules that were loaded after the commit have copied names of the versions that are dropped. These copies are
+        # found through the importers between the modules, so they are restored before the other copies are undone.
         afterwards = Journal()
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
@@ -199,7 +199,7 @@ class Batch:
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
-            if managed.name not in self._taken_back:  # those recorded it when they became old
+            if managed.name not in self._restored:  # restored versions recorded this when they became old
                 version.live_imports = find_live_imports(
                     version, lambda name: new[name] if name in new else self._table.namespace(name)
                 )
@@ -232,7 +232,7 @@ class Batch:
             self._carry(managed.name, version.namespace, before.namespace)
 
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
-        """Take over the names that `__carry__` lists; they may have been rebound after the batch was prepared."""
+        """Copy the names that `__carry__` lists, because they may have been rebound after the batch was prepared."""
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:
                 self._journal.put(namespace, name, before[name])

@@ -1,7 +1,7 @@
 """Compares loaded code with the files that an import would read now, and with a release's manifest.
 
-Follows code:modified_modules/0 and code:module_status/1. An upgrade doesn't reload an unchanged module, so its file
-may have moved to another release's directory: the path that it was loaded from is not compared.
+Follows code:modified_modules/0 and code:module_status/1. The paths are not compared: an upgrade doesn't reload an
+unchanged module, whose file may now be in the directory of another release.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Drift:
             return f"{self.module} does not run the code of its release ({self.path})."
         if self.on_disk is None:
             return f"{self.module} runs code whose file is gone: {self.path}."
-        return f"{self.module} runs code that its file no longer has: {self.path}."
+        return f"{self.module} runs other code than its file has: {self.path}."
 
 
 def module_status(version: Version | None, source: Source | None) -> ModuleStatus:
-    """Return whether a module is not loaded, loaded as its file has it, `modified`, or `removed` with its file."""
+    """Return whether a module is not loaded, loaded and equal to its file, `modified`, or `removed` with its file."""
     if version is None:
         return "not_loaded"
     on_disk = _sha256(source)

@@ -1,4 +1,4 @@
-"""The errors of the code server. Each message is a sentence for the operator; its facts are attributes, too."""
+"""The errors of the code server. Each message is a sentence for the operator; attributes have its facts."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class LoadFailed(CodeError):
 class OldVersionHeld(CodeError):
     """A third version was requested while something holds the old one. Follows code:load_file/1's `not_purged`.
 
-    `pids` and `threads` run it. If there are none, something only refers to it: `CodeServer.holders` finds out what.
+    `pids` and `threads` run it. If there are none, other objects refer to it, which `CodeServer.holders` finds.
     """
 
     def __init__(self, module: str, pids: Sequence[int], threads: Sequence[str] = ()) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
-        held = f"that {runners} runs" if runners else "that no process or thread runs, but something holds"
+        held = f"that {runners} runs" if runners else "that no process or thread runs, but other objects hold"
         super().__init__(f"{module} still has an old version {held}: wait until it has drained, or purge {module}.")
         self.module = module
         self.pids = tuple(pids)

@@ -1,10 +1,10 @@
 """Forked children that work on a copy of the node's memory and can't affect their parent.
 
-The kernel copies a page of the parent's memory where either process writes. A child has none of the parent's threads,
-so its work must not take a lock that a thread could have held at the fork. It closes all descriptors but two pipes. It
-writes its answer to one of them; through the other the kernel ends it as soon as the parent exits. It runs none of the
-parent's finalizers, exit handlers and signal handlers, and leads a process group of its own, so that the parent can
-kill whatever the child has started.
+The kernel copies a page of memory when either process writes to it. A child has none of the parent's threads, so its
+work must not take a lock that a thread could have held at the fork. It closes all descriptors except two pipes. It
+writes its answer to the first pipe; when the parent exits, the kernel closes the other end of the second pipe, and this
+ends the child. The child runs none of the parent's finalizers, exit handlers and signal handlers. It leads a process
+group of its own, so that the parent can kill all processes that the child has started.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ChildLimits:
-    """Resources of a child: seconds of processor time, and bytes of memory beyond the parent's.
+    """The limits of a child: seconds of processor time, and bytes of memory in addition to the parent's.
 
     A child with limits can write no file and start no process.
     """
@@ -48,7 +48,7 @@ class ForkedChild:
     fork_seconds: float
 
     def kill(self) -> None:
-        """Close the pipes, and kill the child and the processes that it started. `wait` must follow."""
+        """Close the pipes, and kill the child and the processes that it started. Call `wait` afterwards."""
         os.close(self.reader)
         for kill in (os.killpg, os.kill):
             try:
@@ -158,7 +158,7 @@ def _apply(limits: ChildLimits) -> None:
 
 
 def _address_space() -> int:
-    """Bytes that the process has mapped; 0 where the system doesn't report it."""
+    """Return the number of bytes that the process has mapped; 0 where the system doesn't report it."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE
     except OSError:
@@ -166,7 +166,7 @@ def _address_space() -> int:
 
 
 def _prefer_for_oom_kill() -> None:
-    """If the machine runs out of memory, the kernel shall kill the child and not the node."""
+    """Make the kernel kill the child and not the node if the machine runs out of memory."""
     try:
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(file, b"1000")
@@ -176,7 +176,7 @@ def _prefer_for_oom_kill() -> None:
 
 
 class NullStream:
-    """The child's standard streams: discards all output, and takes no lock."""
+    """A standard stream of the child, which discards all output and takes no lock."""
 
     encoding = "utf-8"
     errors = "backslashreplace"

@@ -33,24 +33,24 @@ _INTERNED_TYPES = (type(None), bool, int, float, complex, str, bytes, tuple, fro
 
 
 def star_import_names(namespace: Namespace) -> list[str]:
-    """Return the names that a star import takes."""
+    """Return the names that a star import copies."""
     listed = namespace.get("__all__")
     return list(listed) if listed is not None else [name for name in list(namespace) if not name.startswith("_")]
 
 
 def is_exported(namespace: Namespace, name: str) -> bool:
-    """Return whether a star import takes the name."""
+    """Return whether a star import copies the name."""
     listed = namespace.get("__all__")
     return not name.startswith("_") if listed is None else name in listed
 
 
 def exported_names(namespace: Namespace) -> set[str]:
-    """Return the public names that are bound: `__all__` may list more, which `__getattr__` provides."""
+    """Return the public names that are bound. `__all__` may list others, which `__getattr__` provides."""
     return {name for name in star_import_names(namespace) if name in namespace}
 
 
 def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
-    """Yield the names that an import statement copies: there, here."""
+    """Yield the names that an import statement copies: the name in the imported module, and the name in this module."""
     if entry.name == "*":
         yield from ((name, name) for name in star_import_names(namespace))
     elif entry.name is not None:
@@ -85,7 +85,7 @@ def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journ
 
 
 def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
-    """Return a copy of the namespace from before; None if nothing had to be changed."""
+    """Rebind the names of one version; returns a copy of its previous namespace, None if nothing has changed."""
     changes: Namespace = {}
     for entry in version.imports.entries:
         if entry.bound and entry.module in moves:
@@ -118,9 +118,10 @@ def _may_appear(version: Version, name: str) -> bool:
 
 
 def _may_vanish(version: Version, name: str) -> bool:
-    """Return whether a name that a star import took can be removed, so that it doesn't keep an old version.
+    """Return whether a name that a star import copied can be removed, so that it doesn't keep an old version.
 
-    It can if the code doesn't read it. A submodule stays: it may be bound later in the new version of its package.
+    A name can be removed if the code doesn't read it. A submodule stays: it may be bound later in the new version of
+    its package.
     """
     return (
         name not in version.imports.names
@@ -135,7 +136,7 @@ def _imports_by_name(version: Version, alias: str) -> bool:
 
 
 def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
-    """Return the names of `version` that now have the imported objects. `view` gives the namespaces imported from."""
+    """Return the names of `version` that still have the imported objects. `view` returns a module's namespace."""
     found = []
     for entry in version.imports.entries:
         imported = view(entry.module) if entry.bound else None
@@ -155,7 +156,7 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
     """Update the imported names of versions that become current: other modules may have been loaded in the meantime.
 
-    One of them may import a name that another one imported itself, so this takes several rounds.
+    A version may import a name that another of the versions imported itself, so this may take several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:
@@ -176,7 +177,7 @@ def _refresh_one(version: Version, live: list[ImportedName], view: NamespaceLook
 
 
 def _take_new_names(version: Version, live: list[ImportedName], view: NamespaceLookup) -> None:
-    """Add the names that star imports find for the first time: they may be out of date, too."""
+    """Add the names that star imports copy for the first time, because these may be outdated, too."""
     for module in [module for module, _, alias in live if alias == "*"]:
         names = exported_names(view(module) or {})
         live += ((module, "*", name) for name in names if _may_appear(version, name))

@@ -1,11 +1,12 @@
 """Reads the imports of a module from its compiled code.
 
 A commit rebinds the imports that bind a name at the module's level (in Erlang, -import needs no such step). Imports
-inside functions and classes run later or bind a name elsewhere; they are listed so that a plan can report which of
-them would fail.
+inside functions and classes run later or bind a name elsewhere; this file lists them, so that a plan can report which
+of them would fail.
 
-A syntax tree has the same information, but Python 3.11 can't make two at once: all threads share its depth count, so
-a traceback that is formatted while a module is prepared could end in a SystemError (python/cpython#106905).
+A syntax tree has the same information, but Python 3.11 can't make two trees at once, because all threads share one
+depth counter: a traceback that is formatted while a module is prepared could end in a SystemError
+(python/cpython#106905).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One imported thing. `name` is None for `import module`, "*" for a star import; `alias` is its name here."""
+    """One import. `name` is None for `import module`, and "*" for a star import; `alias` is the name that it binds."""
 
     module: str
     name: str | None
@@ -63,7 +64,11 @@ def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
 
 
 def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
-    """An import loads the level, then the names or None; IMPORT_NAME follows, then IMPORT_FROM and a store per name."""
+    """Yield the imports of one code object, without its inner code.
+
+    An import statement loads the level, then the names or None; IMPORT_NAME follows, then IMPORT_FROM and a store for
+    each name.
+    """
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for at, step in enumerate(steps):
         if step.opname != "IMPORT_NAME":

@@ -1,4 +1,4 @@
-"""The table of managed modules: where a first import finds each, and which versions of it are loaded."""
+"""The table of managed modules: the source for the first import of each, and its loaded versions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 class ModuleTable:
-    """`sources` lists what an import would load. `modules` has an entry for each module that was ever requested.
+    """The managed modules of a node.
 
+    `sources` lists what an import would load. `modules` has an entry for each module that was ever requested.
     `preparing_thread` is the thread that executes new versions now (see `staging`). `change_count` counts commits and
     reverts: as long as it stays the same, no imported name has to be checked again. `execution_counter` numbers the
     modules in the order of their first execution.
@@ -38,7 +39,10 @@ class ModuleTable:
         self._executed: list[weakref.ref[FunctionType]] = []
 
     def remember_namespace(self, namespace: Namespace) -> None:
-        """Remember a namespace without keeping it alive: by a function, since a dict can't be referred to weakly."""
+        """Remember a namespace without keeping it alive.
+
+        The table refers weakly to a function of the namespace, because a dict can't be referred to weakly.
+        """
         function = next((each for each in _functions(namespace) if each.__globals__ is namespace), None)
         if function is not None:
             self._executed.append(weakref.ref(function))
@@ -46,7 +50,7 @@ class ModuleTable:
             self._executed = [ref for ref in self._executed if ref() is not None]
 
     def dropped_namespaces(self) -> list[Namespace]:
-        """Return the namespaces that are alive though they belong to no current or old version."""
+        """Return the namespaces that are alive although they belong to no current or old version."""
         known = [version for managed in list(self.modules.values()) for version in (managed.current, managed.old)]
         namespaces = {id(version.namespace) for version in known if version is not None}
         found = {id(each.__globals__): each.__globals__ for ref in list(self._executed) if (each := ref())}
@@ -74,17 +78,17 @@ class ModuleTable:
         return None if managed is None or managed.current is None else managed.current.namespace
 
     def put_application(self, app: str, vsn: str, paths: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Make `paths` the application's modules. Imports no longer find those that only its previous list had."""
+        """Set the modules of an application to `paths`. Imports no longer find previous modules that are not listed."""
         listed = [Source(module, os.fspath(path), app, vsn) for module, path in paths.items()]
         others = [source for source in self.sources.values() if source.app != app]
         complete = {source.module: source for source in with_parents([*listed, *others], ())}
-        self.sources.update(complete)  # other threads may be importing: a source that stays is never missing
+        self.sources.update(complete)  # never without a source that stays, because other threads may be importing
         for name in self.sources.keys() - complete.keys():
             if not self.sources.pop(name).path.endswith(".py"):
                 self._forget_package(name)
 
     def _forget_package(self, name: str) -> None:
-        """Remove a package without a body from the imports, when no application has a part of it any more."""
+        """Remove a package without a body from the imports, if no application has a module in it any more."""
         managed = self.modules.pop(name, None)
         if managed is not None and sys.modules.get(name) is managed.module:
             del sys.modules[name]

@@ -1,4 +1,4 @@
-"""The code server: the managed modules, their versions, and what still runs an old version."""
+"""The code server: the managed modules, their versions, and the processes that still run old versions."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class CodeServer:
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the files in which first imports find the modules of an application. Replaces its previous list.
+        """Set the files in which first imports find the modules of an application. Replaces the previous list.
 
         Loaded modules don't change. A parent that is not listed becomes a package without a body.
         """
         self._table.put_application(name, vsn, modules)
 
     def install(self) -> None:
-        """Add the finder as the first one, and become `current()`. Raises CodeError if another server is installed."""
+        """Add the finder as the first one, and become `current()`. Raises CodeError if another is installed already."""
         global _installed  # noqa: PLW0603  # sys.meta_path is global, too
         if _installed is not None:
             raise CodeError("Another code server is installed: uninstall it first.")
@@ -82,10 +82,10 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        If a source equals the old version and that is still loaded, the old version is taken back and not executed.
-        Raises OldVersionHeld, with the processes that run it, if something holds any other old version. Raises
-        LoadFailed, with module, file and line, if a source can't be read or compiled or its body raises. Raises
-        CodeError if another batch is committed or reverted meanwhile: the bodies may have seen both states.
+        If a source equals the loaded old version, the old version becomes current again and is not executed. Raises
+        OldVersionHeld, with the processes that run it, if any other old version is held. Raises LoadFailed, with
+        module, file and line, if a source can't be read or compiled or its body raises. Raises CodeError if another
+        batch is committed or reverted meanwhile: the bodies may have seen both states.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
@@ -106,7 +106,7 @@ class CodeServer:
                 if old is None:
                     stage.add(unit)
                 else:
-                    stage.take_back(managed, old)
+                    stage.add_executed(managed, old)
             for each in in_execution_order(stage.staged.values()):
                 try:
                     stage.run(each)
@@ -136,17 +136,17 @@ class CodeServer:
 
     # ------------------------------------------------------------ old versions
 
-    def running_old(self, module: str) -> list[int]:
+    def pids_running_old_code(self, module: str) -> list[int]:
         """Return the processes that run the old version, in a callback or in a frame suspended at an `await`."""
         found = self._old.running([module]).get(module)
         return [] if found is None else found.pids
 
     def check_process_code(self, pid: int, module: str) -> bool:
         """Return whether a process runs the old version. Follows erlang:check_process_code/2."""
-        return pid in self.running_old(module)
+        return pid in self.pids_running_old_code(module)
 
-    def held_old(self, module: str) -> bool:
-        """Return whether anything outside of the old version reaches it: a frame, but also a function in a list."""
+    def is_old_code_held(self, module: str) -> bool:
+        """Return whether anything outside of the old version refers to it, such as a frame or a function in a list."""
         return bool(self._old.held([module]))
 
     async def holders(self, module: str) -> list[str]:
@@ -154,11 +154,14 @@ class CodeServer:
         return await self._old.holders(module)
 
     def soft_purge(self, module: str) -> bool:
-        """Drop the old version unless it is held; False if it is. Follows code:soft_purge/1."""
+        """Drop the old version unless it is held; returns False if it is held. Follows code:soft_purge/1."""
         return not self._old.drop_free([module])
 
     def sweep(self) -> list[str]:
-        """Drop every old version that isn't held, and return the modules whose old version is. May run in a thread."""
+        """Drop every old version that isn't held, and return the modules whose old version is held.
+
+        May run in a thread.
+        """
         return self._old.drop_free(list(self._table.modules))
 
     def purge(self, module: str) -> list[int]:
@@ -199,7 +202,10 @@ class CodeServer:
         return find_drift(self._table, released or {})
 
     def loaded_modules(self) -> tuple[ModuleInfo, ...]:
-        """Return a summary of each loaded module, sorted by name. `processes` is 0: this layer doesn't know it."""
+        """Return a summary of each loaded module, sorted by name.
+
+        `processes` is 0, because this layer doesn't know the number.
+        """
         running = self._old.running(list(self._table.modules))
         listed = []
         for managed in list(self._table.modules.values()):

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 ImportedName = tuple[str, str, str]
 ImportedNames = tuple[ImportedName, ...]
-"""Imported names: module, name there, name here. A star import is "*", "*"; a name that it took is "*", name here."""
+"""Imported names: module, name in that module, name in this module.
+
+A star import is "*", "*"; a name that it copied is "*" and the name in this module.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file that a version of a module is read from. A `path` that is a directory is a package without a body."""
+    """The source file of a version of a module. If `path` is a directory, the module is a package without a body."""
 
     module: str
     path: str

@@ -81,7 +81,7 @@ class SnapshotReader:
             if monotonic() >= until:
                 yield
                 until = monotonic() + SLICE_SECONDS
-            if process.gate is DEAD and process.pid not in self._runtime.zombies:
+            if process.run_state is DEAD and process.pid not in self._runtime.zombies:
                 continue
             users[process.module] = users.get(process.module, 0) + 1
             seen.append(self._process(process, masters, old))
@@ -110,7 +110,7 @@ class SnapshotReader:
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is None:
             raise Refused(f"Process <{pid}> has ended; find its successor in the process tree.")
-        old = {process.module: frozenset(self._code.running_old(process.module))}
+        old = {process.module: frozenset(self._code.pids_running_old_code(process.module))}
         return StateView(
             process=self._process(process, self._masters(), old),
             state=_state_term(process, torn),

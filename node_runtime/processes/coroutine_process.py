@@ -1,8 +1,8 @@
 """Processes without callbacks: a coroutine function that reads its own mail, or plain asyncio code.
 
-A "process" knows the runtime and calls `receive`. A "task" is a plain asyncio coroutine function, which doesn't have to
-know that it is supervised. An exit signal cancels a task, so its `finally` blocks can run until the supervisor kills
-it; it ends a process at once, as in OTP.
+A process of the kind "process" uses the runtime's functions, such as `receive`; an exit signal ends it at once, as in
+OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know that it is supervised; an exit
+signal cancels the code, so its `finally` blocks can run until the supervisor kills the process.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ FUNCTION_TYPES: Final = (FunctionType, MethodType, BuiltinFunctionType)
 
 
 class CoroutineProcess(Process):
-    """Runs one coroutine, from the start of the process to its end."""
+    """A process that runs one coroutine, from the start of the process to its end."""
 
     __slots__ = ("deferred_start", "function", "mail_waiter", "messages_without_wait")
     kind: ClassVar[ProcessKind] = "process"
     exit_requested = SparseAttribute[bool]()
-    """An exit signal has requested its end; `reason` is the signal's reason, which may be None."""
+    """True after an exit signal has cancelled the coroutine; `reason` is the signal's reason, maybe None."""
 
     def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
         super().__init__(runtime, parent)
@@ -44,7 +44,7 @@ class CoroutineProcess(Process):
         self.mail_waiter: ReplyFuture | None = None
         self.messages_without_wait = 0
         self.deferred_start: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        """The arguments for its function, if it was started inside a transaction: it starts when it is resumed."""
+        """The arguments of a function that was spawned inside a transaction and begins when it is resumed."""
 
     @property
     def module(self) -> str:
@@ -57,25 +57,25 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return its function, or the class of a callable object, whose own attributes could run code when read."""
+        """Return the function, or the class of another callable, because reading its attributes could run code."""
         return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Start the coroutine; its first step runs in a later turn, inside a transaction only when it is resumed."""
+        """Start the coroutine in a later turn; inside a transaction, only when the process is resumed."""
         if (inside := current_transaction()) is not None:
-            self.gate, self.held, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
+            self.run_state, self.suspend_owners, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
             inside.started.append(self.pid)
         else:
             self._start_task(args, kwargs)
 
-    def resumed(self) -> None:
+    def on_resumed(self) -> None:
         if self.deferred_start is not None:
-            self.gate = BUSY
+            self.run_state = BUSY
             self._start_task(*self.deferred_start)
             self.deferred_start = None
 
     def _start_task(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.since = time.monotonic()
+        self.callback_began = time.monotonic()
         self.task = self.runtime.create_task(self._run_function(args, kwargs))
 
     async def _run_function(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -97,15 +97,15 @@ class CoroutineProcess(Process):
             reason = error
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
-        if self.gate is DEAD and self.pid not in self.runtime.zombies:
+        if self.run_state is DEAD and self.pid not in self.runtime.zombies:
             self.task = None  # its context refers to the process: the cycle would keep the function's code loaded
 
     def _report(self, reason: object, error: BaseException) -> None:
-        if self.gate is not DEAD:
+        if self.run_state is not DEAD:
             report_crash(self, reason, error)
 
     def run(self) -> int:
-        self.gate = BUSY
+        self.run_state = BUSY
         if self.mail_waiter is not None and not self.mail_waiter.done():
             self.mail_waiter.set_result(None)
         return 1
@@ -114,7 +114,7 @@ class CoroutineProcess(Process):
         """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
         if self.messages_without_wait == MAX_MESSAGES_PER_RUN:
             self.messages_without_wait = 0
-            await asyncio.sleep(0)  # before it takes a message: a cancellation here would lose it
+            await asyncio.sleep(0)  # before taking a message, which a cancellation here would lose
         message = self._take()
         if message is not NO_MESSAGE:
             self.messages_without_wait += 1
@@ -127,20 +127,20 @@ class CoroutineProcess(Process):
 
     async def _wait_for_mail(self) -> None:
         if self.mail_waiter is not None:
-            raise RuntimeError(f"{self.title()} already waits in receive(); one task of a process may read its mail")
+            raise RuntimeError(f"{self.title()} already waits in receive(); only one task of a process may")
         self.mail_waiter = ReplyFuture(self.runtime)
-        self.gate = WAITING
-        self.spent, self.since = self.busy_seconds(), 0.0
+        self.run_state = WAITING
+        self.spent, self.callback_began = self.busy_seconds(), 0.0
         try:
             await self.mail_waiter
         finally:
             self.mail_waiter = None
-            self.since = time.monotonic()
-            if self.gate is WAITING:
-                self.gate = BUSY
+            self.callback_began = time.monotonic()
+            if self.run_state is WAITING:
+                self.run_state = BUSY
 
     def _take(self) -> Any:
-        if self.gate is DEAD:
+        if self.run_state is DEAD:
             raise Exit(self.reason)
         while mail := self.mail:
             item = mail.popleft()
@@ -149,12 +149,13 @@ class CoroutineProcess(Process):
             self.handled += 1
             if item[0] is None:
                 return item[1]
-            self.runtime.fail(item, Exit("badcall", f"{self.title()} runs a coroutine and can't be called"))
+            sentence = f"{self.title()} runs a coroutine, so it can't be called; send it a message"
+            self.runtime.fail(item, Exit("badcall", sentence))
         return NO_MESSAGE
 
 
 class TaskProcess(CoroutineProcess):
-    """Runs asyncio code that doesn't know the runtime."""
+    """A process that runs asyncio code that doesn't use the runtime."""
 
     __slots__ = ()
     kind: ClassVar[ProcessKind] = "task"

@@ -1,8 +1,8 @@
 """Crash reports: one log record for each process that ends because its own code failed.
 
 Besides its message, the record has the report as its attribute `report`, and a traceback with the lines of the code
-version that ran. The exit reason itself, which goes on to callers, links and monitors, loses its traceback here: a
-traceback would keep the frames of the dead process alive, and with them the code that they run.
+version that ran. The exit reason itself, which callers, links and monitors get, loses its traceback here: a traceback
+would keep alive the frames of the dead process and the code that they run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _bounded.maxstring = _bounded.maxother = 200
 
 @dataclass(frozen=True, slots=True)
 class CrashReport:
-    """Describes a crashed process and its exit reason. Follows the crash reports of proc_lib.
+    """The description of a crashed process and its exit reason. Follows the crash reports of proc_lib.
 
     `vsn` is the version of the module that it ran; `last_message` and `state` are texts without secrets, or "" if the
     process has none.
@@ -55,9 +55,10 @@ class CrashReport:
 def report_crash(
     process: Process, reason: object, error: BaseException, *, vsn: str = "", last_message: str = "", state: str = ""
 ) -> None:
-    """Log the end of `process` unless it is an orderly one; `error` is the exception that its code raised.
+    """Log the end of `process` unless the end is orderly; `error` is the exception that its code raised.
 
-    A `Refused` is logged as its sentence, without a traceback: it tells an operator what to do, and no code has failed.
+    Of a `Refused`, only the sentence is logged, without a traceback, because it tells an operator what to do and no
+    code has failed.
     """
     if not is_orderly(reason):
         refused = find_refusal(reason)
@@ -94,7 +95,7 @@ def _sentence(report: CrashReport) -> str:
 
 
 def find_refusal(reason: object) -> Refused | None:
-    """Return the Refused that caused an exit: the reason itself, or that of a called process or of a child."""
+    """Return the Refused that caused an exit, if any: the reason itself, or that of a called process or of a child."""
     while issubclass(type(reason), (Refused, Exit, tuple)):  # other types may run user code: see reason_is
         if isinstance(reason, Refused):
             return reason
@@ -118,7 +119,7 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
 
 
 def bounded_repr(message: object) -> str:
-    """Return a bounded `repr` of a message on one line; a `__repr__` that raises is named in it."""
+    """Return a bounded `repr` of a message on one line; if `__repr__` raises, a text that names the error."""
     try:
         return _bounded.repr(message)
     except BaseException as error:

@@ -20,14 +20,14 @@ class NoReply:
 
 
 NO_REPLY: Any = NoReply()
-"""Means that there is no reply; None can't mean that, because it is a valid reply."""
+"""Marks a missing reply, because None is a valid reply."""
 
 CRASH_EXCEPTIONS: Final = (Exception, SystemExit, KeyboardInterrupt)
 """Exceptions of user code that end only the process in which they are raised, or the request that ran the code."""
 
 
 def is_being_cancelled() -> bool:
-    """Return whether the running task is being cancelled; otherwise a CancelledError comes from the code it called."""
+    """Return whether the running task is being cancelled. If not, the code that it called raised the CancelledError."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -74,8 +74,8 @@ class CallTimeout(Exit, TimeoutError):
 class Deadlock(Exit):
     """The reply could never come: the called process waits, directly or through others, for the calling process.
 
-    `pids` is the cycle: each process waits for the next one, and the last for the first. OTP reports a process that
-    calls itself (`calling_self`); a longer cycle runs into its timeouts there.
+    `pids` is the cycle: each process waits for the next one, and the last for the first. OTP reports only a process
+    that calls itself (`calling_self`); in a longer cycle the calls time out.
     """
 
     def __init__(self, cycle: Sequence[tuple[Pid, str]]) -> None:
@@ -111,13 +111,13 @@ class NameTaken(Exit):
 
 
 class NotInProcess(RuntimeError):
-    """The function acts for the calling process, and it was called outside of processes.
+    """A function that acts for the calling process was called outside of processes.
 
     OTP has no such error, since there all code runs in a process.
     """
 
     def __init__(self, function: str) -> None:
-        super().__init__(f"{function}() acts for the calling process; call it inside one")
+        super().__init__(f"{function}() acts for the calling process; call it in a process")
 
 
 class Stop(Exception):
@@ -133,4 +133,4 @@ class Stop(Exception):
 
 
 class Ignore(Exception):
-    """Raised by `init` when there is nothing to do: the process ends, and the starter gets this. OTP: `ignore`."""
+    """Raised by `init` to end the process because there is nothing to do; its starter gets this. OTP: `ignore`."""

@@ -1,7 +1,7 @@
 """The log of ended processes and their exit reasons: a bounded number of the newest ones.
 
-Most processes end in order, and their ends say little; a node that spawns one for each request has many of them. So
-the ends that were not in order are kept separately, where the orderly ones can't push them out.
+Orderly ends are kept apart from all other ends. A node that spawns a process for each request has many orderly ends,
+which would otherwise displace the few other ones.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from .process import Process
 
 MAX_ENDS_KEPT: Final = 200
-"""The number of orderly ends that a runtime remembers, and of the other ends."""
+"""The number of orderly ends that a runtime remembers, and also of other ends."""
 MAX_REASON_CHARS: Final = 300
-"""Characters of a reason. It is kept as a text: the reason itself would keep old code and old states alive."""
+"""Characters of a reason. Only its text is kept, because the reason itself would keep old code and states alive."""
 
 
 class Finished(NamedTuple):
-    """An ended process and its exit reason as a text. `messages` counts the handled ones; `orderly` means no crash.
+    """An ended process and its exit reason as a text.
 
-    `started` and `ended` are in seconds since the epoch; `spent`, in seconds, is as in ProcessInfo. OTP keeps nothing.
+    `messages` counts the handled messages; `orderly` is False after a crash. `started` and `ended` are in seconds since
+    the epoch; `spent`, in seconds, is as in ProcessInfo. OTP keeps no such record.
     """
 
     pid: Pid

@@ -1,4 +1,4 @@
-"""Exit reasons: their wording for people, and the tests for the reasons that have a meaning of their own."""
+"""Exit reasons: their text for people, and tests for the reasons with a special meaning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class DescribedError(Exception):
 def describe_reason(reason: object) -> str:
     """Return a reason as text: a str unchanged, an exception with its type, anything else as its `repr`.
 
-    A `__str__` or `__repr__` that raises is named in the text.
+    If `__str__` or `__repr__` raises, the text names that error.
     """
     if issubclass(type(reason), str):
         return str(reason)

@@ -1,4 +1,4 @@
-"""Information about processes, read without sending them anything, and about tasks outside of processes."""
+"""Information about processes, read without a message to them, and about asyncio tasks outside of processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .runtime import runtime
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """A process at one moment.
+    """Information about a process at one moment.
 
     `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled ones. `spent`
-    is in seconds: the time in callbacks, their awaits included, in which it could handle no other message; it doesn't
-    include a coroutine's waits in `receive`. `callback` names the current async callback, and `awaiting` is where that
-    is suspended: "file:line function" for each frame, outermost first. Follows erlang:process_info/1.
+    is the time in callbacks, in seconds. It includes their awaits, in which the process can handle no other message,
+    but not a coroutine's waits in `receive`. `callback` names the current async callback. `awaiting` has the position
+    of each suspended frame, outermost first: "file:line function". Follows erlang:process_info/1.
     """
 
     pid: Pid
@@ -73,7 +73,7 @@ def process_info(target: Target) -> ProcessInfo:
 def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
     """Return the processes that ended most recently and their reasons, the newest first, at most `limit` of them.
 
-    200 orderly ends and 200 others are remembered. OTP keeps no such list.
+    The runtime remembers 200 orderly and 200 other ends. OTP keeps no such list.
     """
     return runtime().exit_log.newest(limit)
 
@@ -83,7 +83,7 @@ class StrayTask:
     """An asyncio task that is not a process: user code started it without the runtime.
 
     It is not supervised, and no exit signal reaches it. `owner` is the process that started it; Python provides this
-    from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such thing.
+    from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such tasks.
     """
 
     name: str
@@ -93,9 +93,9 @@ class StrayTask:
 
 
 def stray_tasks() -> list[StrayTask]:
-    """Return the event loop's tasks that belong neither to a process nor to the runtime. It examines every task.
+    """Return the event loop's tasks that belong neither to a process nor to the runtime. Examines every task.
 
-    OTP has no such thing: there all code runs in a process.
+    OTP has no such tasks: there all code runs in a process.
     """
     node = runtime()
     process_tasks = {process.task for process in (*node.processes.values(), *node.zombies.values())}
@@ -121,7 +121,7 @@ def all_processes() -> list[Pid]:
 def awaiting(process: Process) -> tuple[str, ...]:
     """Return the positions of the process's suspended frames, outermost first, then those of its threads' frames.
 
-    Empty if it has no frames.
+    The result is empty if the process has no frames.
     """
     suspended = _frames(process.task.get_coro()) if process.task is not None else ()
     return (*suspended, *(_line(frame) for work in process.threads or () for frame in work.frames()))

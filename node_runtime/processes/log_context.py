@@ -1,7 +1,7 @@
 """Adds the logging process and its release to every log record.
 
-The attributes `pid`, `registered` and `release` are set on the record itself. So every handler has them, no matter
-which code installed it: a file's, a collector's, a test's. Follows the metadata of OTP's logger.
+The attributes `pid`, `registered` and `release` are set on the record itself, so every handler gets them, no matter
+which code installed the handler. Follows the metadata of OTP's logger.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from .process import Process, task_process
 
 
 def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]:
-    """Add the attributes below to every log record of this OS process; returns a function that undoes this.
+    """Add three attributes to every log record of this OS process; returns a function that undoes this.
 
-    `pid` is the number of the process that logs, `registered` its name; both are None outside of processes.
-    `release` is the result of `release()` at that moment. It is called in any thread and must be quick.
+    `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
+    `release` is the result of `release()` at that moment; this function is called in any thread and must be quick.
     """
     before = logging.getLogRecordFactory()
 

@@ -1,4 +1,4 @@
-"""Pids and monitor references: the identities that user code holds in place of processes."""
+"""Pids and monitor references, which user code uses in place of process objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Pid(0)
 
 
 class Ref:
-    """Identifies one monitor. Equal only to itself. OTP: the reference that erlang:monitor/2 returns."""
+    """The identity of one monitor, equal only to itself. OTP: the reference that erlang:monitor/2 returns."""
 
     __slots__ = ()
 

@@ -37,19 +37,20 @@ def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs
 
 
 def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
-    """As `spawn`, monitored by the calling process; returns the pid, and the monitor's `ref`, which its DOWN has.
+    """As `spawn`, monitored by the calling process; returns the pid and the `ref` of the monitor.
 
     Raises NotInProcess. Follows erlang:spawn_monitor/3.
     """
-    watcher = runtime().caller("spawn_monitor")
+    watcher = runtime().require_caller("spawn_monitor")
     process = _spawn(CoroutineProcess, function, args, kwargs, link=False)
     return process.pid, watcher.runtime.monitor(watcher, process)
 
 
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn_link`, for asyncio code that doesn't know processes: it gets no mail.
+    """As `spawn_link`, for asyncio code that doesn't use the runtime, and so gets no mail.
 
-    An exit signal cancels it, and it has ended when its coroutine has; "kill" ends it at once. OTP has no such process.
+    An exit signal cancels the coroutine, and the process ends when the coroutine has ended; "kill" ends the process at
+    once. OTP has no such process.
     """
     return _spawn(TaskProcess, function, args, kwargs, link=True).pid
 
@@ -67,9 +68,9 @@ def _spawn(
             function.close()
         raise TypeError(f"{function!r} is not a coroutine function: pass the function itself, then its arguments")
     node = runtime()
-    me = node.me()
-    process = process_type(node, me.pid if me is not None else ROOT, function)
-    node.add_process(process, link=me if link else None)
+    caller = node.calling_process()
+    process = process_type(node, caller.pid if caller is not None else ROOT, function)
+    node.add_process(process, link=caller if link else None)
     process.begin(args, kwargs)
     return process
 
@@ -80,11 +81,11 @@ def _spawn(
 async def receive(timeout: float | None = None) -> Any:
     """Take the oldest message from the calling process's mailbox. Only a spawned coroutine reads its mail.
 
-    Raises TimeoutError if none arrives within `timeout` seconds (None waits forever), ValueError for an invalid time,
-    RuntimeError in a process with callbacks and if another task of the process waits already, and NotInProcess. It
-    doesn't select: OTP's receive expression may leave messages in the mailbox.
+    Raises TimeoutError if no message arrives within `timeout` seconds (None waits forever), ValueError for an invalid
+    time, RuntimeError in a process with callbacks and if another task of the process already waits, and NotInProcess.
+    OTP's receive expression can select a message and leave others in the mailbox; this function can't.
     """
-    process = runtime().caller("receive")
+    process = runtime().require_caller("receive")
     if not isinstance(process, CoroutineProcess):
         raise RuntimeError(f"{process.title()} gets its mail through callbacks; call receive() in a spawned coroutine")
     if timeout is not None:
@@ -115,7 +116,7 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` in `seconds` seconds; returns the timer. A name is looked up when the timer fires.
+    """Send `message` after `seconds` seconds; returns the timer. A name is looked up when the timer fires.
 
     If `target` is a pid, the end of that process cancels the timer. Raises ValueError for an invalid time. Follows
     erlang:send_after/3.
@@ -126,7 +127,7 @@ def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
     process = None if isinstance(target, str) else node.processes.get(target)
     timer = TimerRef(monotonic() + seconds, process)
     if process is not None or isinstance(target, str):
-        timer.start(node.later(seconds, _deliver, node, timer, target, message))
+        timer.start(node.call_later(seconds, _deliver, node, timer, target, message))
     return timer
 
 
@@ -160,35 +161,35 @@ def link(pid: int) -> None:
     If `pid` has ended, the calling process gets an exit signal "noproc". Raises NotInProcess. Follows erlang:link/1.
     """
     node = runtime()
-    me = node.caller("link")
+    caller = node.require_caller("link")
     other = node.processes.get(pid)
     if other is None:
-        node.signal(me, Pid(pid), "noproc", by_link=True)
-    elif other.links is not me:  # as a supervisor's new child already is
-        node.link(me, other)
+        node.signal(caller, Pid(pid), "noproc", by_link=True)
+    elif other.links is not caller:  # a supervisor's new child is linked already
+        node.link(caller, other)
 
 
 def unlink(pid: int) -> None:
     """Remove the link to the process `pid`, if there is one. Raises NotInProcess. Follows erlang:unlink/1."""
     node = runtime()
-    me = node.caller("unlink")
+    caller = node.require_caller("unlink")
     other = node.processes.get(pid)
     if other is not None:
-        node.unlink(me, other)
+        node.unlink(caller, other)
 
 
 def monitor(target: Target) -> Ref:
-    """Monitor the target: the calling process gets DOWN(ref, pid, reason) when it ends, and returns the `ref`.
+    """Monitor the target and return the `ref`: when the target ends, the calling process gets DOWN(ref, pid, reason).
 
     If there is no such process, DOWN comes at once, with "noproc". Each call makes another monitor. Raises
     NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
-    me = node.caller("monitor")
+    caller = node.require_caller("monitor")
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
     if process is not None:
-        return node.monitor(me, process)
-    return node.monitor_missing(me, Pid(target) if isinstance(target, int) else ROOT)
+        return node.monitor(caller, process)
+    return node.monitor_missing(caller, Pid(target) if isinstance(target, int) else ROOT)
 
 
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
@@ -197,24 +198,24 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
     Raises NotInProcess. Follows erlang:demonitor/2.
     """
     node = runtime()
-    me = node.caller("demonitor")
-    node.demonitor(me, ref)
+    caller = node.require_caller("demonitor")
+    node.demonitor(caller, ref)
     if flush:
-        node.drop_messages(me, lambda message: isinstance(message, DOWN) and message.ref is ref)
+        node.drop_messages(caller, lambda message: isinstance(message, DOWN) and message.ref is ref)
 
 
 def exit(pid: Target, reason: object) -> None:
-    """Send an exit signal. It ends the process at once, with that reason, unless the process traps exits.
+    """Send an exit signal to a process, which ends at once with `reason` unless it traps exits.
 
     "kill" ends any process, with the reason "killed"; "normal" ends only the calling process. Does nothing if there is
     no such process. Outside of processes the sender is <0>. Follows erlang:exit/2.
     """
     node = runtime()
     node.refuse_zombie()
-    me = node.me()
+    caller = node.calling_process()
     target = node.names.get(pid) if isinstance(pid, str) else node.processes.get(pid)
     if target is not None:
-        node.signal(target, me.pid if me is not None else ROOT, reason)
+        node.signal(target, caller.pid if caller is not None else ROOT, reason)
 
 
 def trap_exit(flag: bool = True) -> bool:
@@ -222,8 +223,8 @@ def trap_exit(flag: bool = True) -> bool:
 
     Follows erlang:process_flag/2.
     """
-    me = runtime().caller("trap_exit")
-    before, me.trapping = me.trapping, flag
+    caller = runtime().require_caller("trap_exit")
+    before, caller.trapping = caller.trapping, flag
     return before
 
 
@@ -232,17 +233,17 @@ def trap_exit(flag: bool = True) -> bool:
 
 def self_pid() -> Pid:
     """Return the pid of the calling process. Raises NotInProcess. Follows erlang:self/0."""
-    me = runtime().me()
-    if me is None:
+    caller = runtime().calling_process()
+    if caller is None:
         raise NotInProcess("self_pid")
-    return me.pid
+    return caller.pid
 
 
 def register(name: str, pid: int) -> None:
     """Register the process `pid` as `name`, until it ends.
 
-    Raises NameTaken, NoProcess, and ValueError if it has a name already or `name` is not a non-empty str. Follows
-    erlang:register/2.
+    Raises NameTaken, NoProcess, and ValueError if the process has a name already or `name` is not a non-empty str.
+    Follows erlang:register/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -280,5 +281,5 @@ async def until_ended(target: Target) -> object:
     """
     node = runtime()
     process = node.find(target)
-    refuse_deadlock(node.me(), process)
+    refuse_deadlock(node.calling_process(), process)
     return await wait_for_end(process)

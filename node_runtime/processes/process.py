@@ -1,8 +1,8 @@
-"""The state that every process has: identity, mail, links, and the gate that says whether it may be served now.
+"""The state that every process has: identity, mail, links, and the run state that decides whether callbacks may run.
 
-`gate` is the one attribute that the fast path of a call tests. It is None exactly while the process is idle and its
-callbacks may run in any turn. Every other condition is one of the values below, so that suspending and killing cost
-nothing until they are used.
+`run_state` is the only attribute that the fast path of a call tests. It is None exactly while the process is idle and
+its callbacks may run in any turn. Otherwise it is one of the values below. So suspending and killing cost nothing until
+they are used.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ T = TypeVar("T")
 BUSY: Final = "busy"
 """A callback runs, or waits at an `await`."""
 YIELDING: Final = "yielding"
-"""As BUSY, and functions have to run as soon as the callback ends: see `Process.between`."""
+"""As BUSY; when the callback ends, the functions in `Process.after_callback` run."""
 WAITING: Final = "waiting"
 """A plain coroutine waits in `receive`."""
 HELD: Final = "held"
@@ -43,12 +43,13 @@ DEAD: Final = "dead"
 STATUS: Final[dict[str | None, RunStatus]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
 }  # fmt: skip
-"""The status that is shown for each value of `Process.gate`."""
+"""The status that is shown for each value of `Process.run_state`."""
 
 MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-The operands of a request are its positional and its keyword arguments, or its only argument and None: see `operands`.
+The operands of a request are its positional and its keyword arguments, or its only argument and None: see
+`request_arguments`.
 """
 
 
@@ -64,8 +65,8 @@ task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", de
 class SparseAttribute(Generic[T]):
     """An attribute that most processes never set; it is None until it is assigned, and costs nothing until then.
 
-    A slot would be 8 bytes for each process. The values are in one dictionary, which is replaced and never changed: so
-    a thousand processes that an install holds share one dictionary.
+    A slot would cost 8 bytes for each process. The values of a process are in one dictionary, which is replaced but
+    never changed. So a thousand processes that an install holds share one dictionary.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:
@@ -90,20 +91,20 @@ class SparseAttribute(Generic[T]):
 
 
 class Process:
-    """A process as the runtime sees it. User code holds its `pid` only."""
+    """The runtime's object for a process. User code has only its `pid`."""
 
     __slots__ = (
         "awaited_calls",
-        "gate",
+        "callback_began",
+        "current_item",
         "handled",
-        "item",
         "links",
         "mail",
         "name",
         "parent",
         "pid",
+        "run_state",
         "runtime",
-        "since",
         "sparse",
         "spent",
         "started",
@@ -114,31 +115,34 @@ class Process:
     reason: SparseAttribute[Any] = SparseAttribute()
     monitors: SparseAttribute[dict[Ref, Process]] = SparseAttribute()
     watchers: SparseAttribute[dict[Ref, Callable[[object], None]]] = SparseAttribute()
-    held: SparseAttribute[set[object]] = SparseAttribute()
-    between: SparseAttribute[list[Callable[[], None]]] = SparseAttribute()
+    suspend_owners: SparseAttribute[set[object]] = SparseAttribute()
+    """The owners of the suspends that hold it."""
+    after_callback: SparseAttribute[list[Callable[[], None]]] = SparseAttribute()
+    """Functions to call when the current callback ends."""
     timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
     threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
     awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
-    """The processes that it waits for until all of them have ended."""
+    """The processes for whose ends it waits, until all of them have ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
         self.pid = runtime.next_pid()
         self.parent = parent
         self.name: str | None = None
-        self.gate: str | None = BUSY
+        self.run_state: str | None = BUSY
         self.mail: deque[MailItem] | None = None
         self.trapping = False
         self.started = runtime.now()
         self.handled = 0
         self.spent = 0.0
         """Seconds spent in callbacks that have ended; see `busy_seconds`."""
-        self.since = 0.0
+        self.callback_began = 0.0
         """When the current async callback began, on the monotonic clock; 0.0 without one."""
         # The other attributes are None until used: most processes never need them.
         self.sparse: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
-        self.item: MailItem | None = None
+        self.current_item: MailItem | None = None
+        """The mail that the current async callback, or `terminate`, handles."""
         self.links: Process | dict[int, Process] | None = None
         self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
         """For each of its tasks that waits for a reply: the called process and the request."""
@@ -146,7 +150,7 @@ class Process:
     @property
     def status(self) -> RunStatus:
         """The status as it is shown to people."""
-        return STATUS[self.gate]
+        return STATUS[self.run_state]
 
     @property
     def module(self) -> str:
@@ -170,7 +174,7 @@ class Process:
         """Handle an exit signal that the process traps."""
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
-    def ended(self) -> None:
+    def on_ended(self) -> None:
         """Release what only this kind of process holds; called when the process has just ended."""
 
     def on_last_frame_ended(self) -> None:
@@ -204,20 +208,20 @@ class Process:
         """Return the name of the async callback that is suspended at an `await`, if any."""
         return None
 
-    def resumed(self) -> None:
+    def on_resumed(self) -> None:
         """Become idle again: the last suspend of the process has been lifted."""
-        self.gate = None
+        self.run_state = None
         if self.mail is not None:
             self.runtime.make_ready(self)
 
     def busy_seconds(self) -> float:
-        """Return how long it has been in callbacks, their awaits included, and so could not handle other messages."""
-        return self.spent + (time.monotonic() - self.since if self.since else 0.0)
+        """Return the seconds spent in callbacks and their awaits, in which it could not handle other messages."""
+        return self.spent + (time.monotonic() - self.callback_began if self.callback_began else 0.0)
 
     def waits_for(self) -> Collection[Process]:
         """Return the processes whose reply or exit the current callback awaits; its other tasks don't count."""
         asked = (self.awaited_calls or {}).get(self.task)
-        if asked is None or self.task is None or self.gate is DEAD:
+        if asked is None or self.task is None or self.run_state is DEAD:
             return ()
         process, item = asked
         if process.has_pending_reply(item) or (item[3] is not None and item[3].done()):
@@ -225,10 +229,10 @@ class Process:
         return self.awaited_exits or (process,)
 
     def has_pending_reply(self, item: MailItem) -> bool:
-        """Return whether the reply to `item` may come from elsewhere than the callback for it."""
+        """Return whether code outside of the callback for `item` may reply to it."""
         return False
 
-    def answered(self, future: AnyReplyFuture, answer: object) -> None:
+    def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:
         """Hook: a pending reply of this process, `answer`, has been sent."""
 
     def forget_pending_reply(self, future: AnyReplyFuture) -> None:

@@ -1,8 +1,8 @@
 """A future that wakes its task without a turn of the event loop.
 
-asyncio wakes a waiting task by a callback that the event loop runs in its next turn, after a poll of its selector; that
-costs more than all the rest of a call. This future puts the task's wake-up into the scheduler's queue instead. There it
-is one of many steps of a turn, and waits like the others.
+asyncio wakes a waiting task by a callback that the event loop runs in its next turn, after a poll of its selector. This
+costs more than all the rest of a call. This future queues the task's wake-up in the scheduler instead, which runs many
+wake-ups in one turn.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class ReplyFuture:
             self._node.wake(self)
 
     def cancel(self, msg: object = None) -> bool:
-        """Cancel the wait, as the waiting task is being cancelled; returns whether it was still waiting."""
+        """Cancel the wait because the waiting task is being cancelled; returns whether the task was still waiting."""
         if self._value is not PENDING:
             return False
         self._value, self._error = CANCELLED, None if msg is None else asyncio.CancelledError(msg)
@@ -116,5 +116,5 @@ class ReplyFuture:
         """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # A task asks the future that wakes it for its result first; a future implemented in C has it at once.
+            # The task first reads the result of the future that wakes it, which is fastest for one implemented in C.
             self._context.run(wake, self._node.done_future)

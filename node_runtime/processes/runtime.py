@@ -1,7 +1,8 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
-Signals act at once. An exit signal that isn't trapped ends its target even in the middle of a callback: for all other
-processes it is gone, and a frame of it that still runs can't do anything through the runtime any more.
+Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. From
+then on all other processes see the target as ended, and a frame of the target that still runs can't act through the
+runtime.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ class Runtime(Scheduler):
 
     `inline=False` prevents calls from running in their caller's turn. While the runtime runs, `asyncio.to_thread` and
     the loop's default executor use threads that the runtime attributes to the processes that they work for;
-    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when a permanent application has
-    ended and the node must not go on. All functions that need a runtime raise RuntimeError if none runs, and Exit in a
-    zombie: a frame or thread of a process that has ended. OTP: the emulator itself, whose `init` then halts the node.
+    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application has ended and the
+    node must halt because of its start type. All functions that need a runtime raise RuntimeError if none runs, and
+    Exit in a zombie: a frame or thread of a process that has ended. OTP: the emulator, whose `init` halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -92,7 +93,8 @@ class Runtime(Scheduler):
     async def stop(self, grace: float = STOP_GRACE_SECONDS) -> None:
         """End every process: shut down those without a parent, and kill what is left after `grace` seconds.
 
-        Frames that still run get as much time again. Raises ValueError for an invalid time. OTP: init:stop/0.
+        Then waits at most `grace` seconds more for frames that still run. Raises ValueError for an invalid time. OTP:
+        init:stop/0.
         """
         check_seconds(grace)
         roots = [p for p in self.processes.values() if p.parent not in self.processes]
@@ -116,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Return this runtime's only `make()`, made at the first call; higher layers keep per-node objects so."""
+        """Return the result of `make()`, which is called once. Higher layers keep their objects of a node here."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
@@ -124,28 +126,28 @@ class Runtime(Scheduler):
 
     # ------------------------------------------------------------------ the calling process
 
-    def me(self) -> Process | None:
+    def calling_process(self) -> Process | None:
         """Return the calling process, if there is one; in another thread, the process for which it works."""
         if self.current is not None and get_ident() == self.thread:
             return self.current
         return task_process.get()
 
-    def caller(self, function: str) -> Process:
+    def require_caller(self, function: str) -> Process:
         """Return the live calling process. Raises NotInProcess, or Exit if the process has ended."""
-        process = self.me()
+        process = self.calling_process()
         if process is None:
             raise NotInProcess(function)
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             raise Exit(process.reason)
         return process
 
     def refuse_zombie(self) -> None:
         """Raise Exit if the calling process is a zombie: its frames can't act through the runtime."""
-        if self.zombies and (process := self.me()) is not None and process.pid in self.zombies:
+        if self.zombies and (process := self.calling_process()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
     def find(self, target: Target) -> Process:
-        """Return the live process with a pid or a name. Raises NoProcess."""
+        """Return the live process with this pid or name. Raises NoProcess."""
         process = self.names.get(target) if isinstance(target, str) else self.processes.get(target)
         if process is None:
             raise NoProcess(target)
@@ -209,14 +211,15 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ ends of processes
 
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
-        """End the process: its name, links, monitors and mail. `inside`: its own last frame calls this.
+        """End the process, and remove its name, links, monitors and mail.
 
-        Ends caused by this one are queued, so that a long chain of links doesn't nest.
+        `inside`: the last frame of the process itself calls this. Ends that are caused by this end are queued, so that
+        a long chain of links doesn't recurse.
         """
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             return
-        framed = not inside and (process.task is not None or process.gate in (BUSY, YIELDING))
-        process.gate = DEAD
+        framed = not inside and (process.task is not None or process.run_state in (BUSY, YIELDING))
+        process.run_state = DEAD
         process.reason = reason
         self.exit_log.add(process, reason)
         del self.processes[process.pid]
@@ -246,7 +249,7 @@ class Runtime(Scheduler):
     def thread_ended(self, process: Process, work: ThreadWork) -> None:
         """Forget a thread that no longer works for the process."""
         process.threads = tuple(other for other in process.threads or () if other is not work) or None
-        if process.gate is DEAD and not process.threads and (process.task is None or process.task.done()):
+        if process.run_state is DEAD and not process.threads and (process.task is None or process.task.done()):
             self.zombies.pop(process.pid, None)
 
     def _cancel_frame(self, process: Process) -> None:
@@ -256,13 +259,13 @@ class Runtime(Scheduler):
             process.task.cancel()
 
     def _propagate_exit(self, process: Process, reason: object) -> None:
-        if process.item is not None:
-            self.fail(process.item, Exit(reason))
+        if process.current_item is not None:
+            self.fail(process.current_item, Exit(reason))
         for item in process.mail or ():
             if item[3] is not None:
                 self.fail(item, Exit(reason))
         process.mail = None
-        process.ended()
+        process.on_ended()
         for ref, watched in (process.monitors or {}).items():
             if watched.watchers is not None:
                 watched.watchers.pop(ref, None)
@@ -282,11 +285,12 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ signals
 
     def signal(self, target: Process, sender: Pid, reason: object, *, by_link: bool = False) -> None:
-        """Deliver an exit signal; a signal of an upgrade's script to other processes is deferred until it succeeds.
+        """Deliver an exit signal.
 
-        Follows erlang:exit/2 and the rules for links in the reference manual.
+        A signal from an upgrade's script to a process that the script has not started is deferred until the script
+        succeeds. Follows erlang:exit/2 and the rules for links in the reference manual.
         """
-        if target.gate is DEAD:
+        if target.run_state is DEAD:
             return
         inside = current_transaction()
         if inside is not None and target.pid not in inside.started:
@@ -371,7 +375,7 @@ class Runtime(Scheduler):
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
         """Call `callback(event)` synchronously at every start, end and registration; returns a function that stops it.
 
-        The callback must be quick and must not change anything. Its exceptions are logged and go no further.
+        The callback must be quick and must not change anything. Its exceptions are logged and not propagated.
         """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
@@ -385,7 +389,7 @@ class Runtime(Scheduler):
 
 
 def declared_vsn(module: str, namespace: dict[str, Any]) -> str:
-    """Return the `__vsn__` that a module's namespace declares, or "". A code server knows the versions of all."""
+    """Return the `__vsn__` that a namespace declares, or "". A code server knows the version of every module."""
     return str(namespace.get("__vsn__", ""))
 
 

@@ -6,8 +6,9 @@ once. One `call_soon` drains the queue: at most 32 messages of a process, then t
 the selector for every round. For the same reason, a task that waits for a reply is woken here (`ReplyFuture`), and the
 task of an async callback is kept for the process's next callbacks until the loop has run again.
 
-A call to an idle server may skip the queue (`gen_server.call`). It needs credit: 256 such calls or 1 ms after the
-first of them, until the loop has run again. So a client that calls in a loop cannot starve the others.
+A call to an idle server may skip the queue (`gen_server.call`) and run in its caller's turn. After 256 such calls, or 1
+ms after the first of them, the loop has to run before the next one. So a client that calls in a loop cannot starve the
+others.
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ MAX_INLINE_CALLS: Final = 256
 MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
-"""Reading the clock costs a quarter of a quick call in its caller's turn. So, while calls are quick, one in 16.5 of
-them on average is measured, and counts for all. The choice is random, so that no pattern of calls can evade it."""
+"""Reading the clock costs a quarter of a quick call in its caller's turn. So, while calls are quick, only one in 16.5
+of them on average is measured, and counts 16.5 times. The choice is random, so that no pattern of calls can evade it.
+"""
 QUICK_CALL_SECONDS: Final = 0.00005
 DEFAULT_CALL_SECONDS: Final = 5.0
 """The default timeout of a call."""
 
 
 class Scheduler:
-    """Runs a runtime's processes in turns on its event loop."""
+    """The scheduler of a runtime, which runs the processes in turns on its event loop."""
 
     def __init__(self, *, inline: bool = True) -> None:
         self.inline = inline
@@ -59,11 +61,11 @@ class Scheduler:
         self.inline_credit = 0
         """The remaining number of calls that may run in their caller's turn before the loop has to run."""
         self.check_clock_at: int = 0
-        """When `inline_credit` has fallen to this number, the next call has to read the clock, or to get credit."""
+        """The value of `inline_credit` at which the next call has to read the clock, or to get new credit."""
         self._inline_until = 0.0
         self._weight = 1.0
         self.handled = 0
-        """Messages that all processes have handled, without those of async bursts that still run."""
+        """Messages that all processes have handled, except in tasks of async callbacks that still run."""
         self._armed = False
         self._loop_watched = False
         self._parked: dict[Process, tuple[asyncio.Task[None], ReplyFuture]] = {}
@@ -87,12 +89,12 @@ class Scheduler:
         if mail is not None:
             mail.append(item)
             return
-        gate = process.gate
-        if gate is DEAD:
+        run_state = process.run_state
+        if run_state is DEAD:
             self.fail(item, NoProcess(process.pid))
             return
         process.mail = deque((item,))
-        if gate is None or gate is WAITING:
+        if run_state is None or run_state is WAITING:
             self.ready.append(process)
             if not self._armed:
                 self._arm()
@@ -138,7 +140,7 @@ class Scheduler:
                     now = monotonic()
                 elif ready:
                     process = ready.popleft()
-                    if process.mail is not None and (process.gate is None or process.gate is WAITING):
+                    if process.mail is not None and (process.run_state is None or process.run_state is WAITING):
                         before = now
                         left -= process.run()
                         now = monotonic()
@@ -178,8 +180,8 @@ class Scheduler:
         self._weight = 1.0
         return now
 
-    def charge(self, process: Process, began: float) -> None:
-        """Add the time of a finished call in its caller's turn, for which `inline_start_time` has returned `began`."""
+    def count_inline_call(self, process: Process, began: float) -> None:
+        """Add the time of an ended inline call to `process`; `began` is the result of `inline_start_time` for it."""
         now = monotonic()
         elapsed = now - began
         process.spent += elapsed * self._weight
@@ -191,7 +193,7 @@ class Scheduler:
             self.check_clock_at = self.inline_credit
 
     def _loop_is_due(self, now: float) -> bool:
-        """Return whether the credit is used up: then the loop should run, which lets quick inline calls go on."""
+        """Return whether the credit is used up, so that the loop has to run before there are further inline calls."""
         return self._loop_watched and (not self.inline_credit or now >= self._inline_until)
 
     def _loop_ran(self) -> None:
@@ -224,7 +226,7 @@ class Scheduler:
         return parked[0]
 
     async def unpark(self) -> None:
-        """End the tasks that no process needs now."""
+        """End all kept tasks."""
         tasks = [task for task, _ in self._parked.values()]
         self._unpark()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -236,7 +238,7 @@ class Scheduler:
             if not needed.done():
                 needed.set_result(False)
 
-    def later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        """Do as `loop.call_later`, without the caller's context. Raises ValueError for an invalid time."""
+    def call_later(self, seconds: float, function: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        """Call `function` in `seconds` seconds, without the caller's context. Raises ValueError for an invalid time."""
         check_seconds(seconds)
         return self.loop.call_later(seconds, function, *args, context=self.context)

@@ -33,7 +33,7 @@ class ProcessThreadPool(ThreadPoolExecutor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Submit `fn`; the calling process is recorded as having a thread until `fn` returns."""
-        node, process = self._node, self._node.me()
+        node, process = self._node, self._node.calling_process()
         if process is None:
             return super().submit(fn, *args, **kwargs)
         work = ThreadWork(process)

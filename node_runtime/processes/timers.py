@@ -19,7 +19,7 @@ MAX_INT_SECONDS: Final = 10**300
 
 
 def check_seconds(seconds: object) -> None:
-    """Raise ValueError for an invalid time: with one nan among its timers, the event loop fires others too late."""
+    """Raise ValueError for an invalid time. With nan among its timers, the event loop would fire others too late."""
     if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - nan isn't
         return
     if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
@@ -29,7 +29,7 @@ def check_seconds(seconds: object) -> None:
 
 
 class TimerRef:
-    """Identifies a timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
+    """The identity of a timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
 
     OTP: the reference that erlang:send_after/3 returns.
     """
@@ -39,7 +39,7 @@ class TimerRef:
     def __init__(self, due: float, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
-        """On the monotonic clock: the event loop's own clock may have a resolution of whole milliseconds."""
+        """A time of the monotonic clock, because the event loop's own clock may count in whole milliseconds."""
         self.process = process
         """The process whose end cancels the timer; None if the message goes to a name."""
 
@@ -52,7 +52,7 @@ class TimerRef:
             self.process.timer_refs.add(self)
 
     def clear(self) -> asyncio.TimerHandle | None:
-        """Forget the timer, as it fires or before it is cancelled; returns its handle, if it was running."""
+        """Forget the timer, because it fires or will be cancelled; returns its handle if it was running."""
         handle, self.handle = self.handle, None
         process, self.process = self.process, None
         if process is not None and process.timer_refs is not None:
@@ -65,8 +65,8 @@ class TimerRef:
 class Deadlines:
     """Deadlines with one common duration: the queue is always in order, so one timer serves them all.
 
-    A loop timer for each call would cost more than the call. A call with a reply leaves the queue when the next one is
-    added, or when the timer fires.
+    A loop timer for each call would cost more than the call. A call that has its reply leaves the queue when the next
+    call is added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:
@@ -86,7 +86,7 @@ class Deadlines:
             self._timer = self._loop.call_later(self.seconds, self._sweep, context=self._context)
 
     def close(self) -> None:
-        """Forget all of them."""
+        """Forget all deadlines."""
         self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,8 @@
-"""The changes of an upgrade's script, which can all be undone until nothing can fail any more.
+"""The changes that an upgrade's script makes: all of them can be undone until the script has succeeded.
 
-A process that is started inside a transaction is held from its first idle moment on. The end of a process is deferred:
-the process stays, held, and ends when the script has succeeded. For every other change its inverse is recorded.
+A process that is started inside a transaction is held as soon as it is idle. The end of a process is deferred: the
+process is held, and ends when the script has succeeded. For every other change, the transaction has a function that
+undoes it.
 """
 
 from __future__ import annotations
@@ -45,22 +46,22 @@ class Transaction:
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
-        """The previous namespaces of modules that are switched already, but that the script loads only later."""
+        """The previous namespaces of switched modules whose load instruction the script has not reached yet."""
         self.exiting: dict[int, Process] = {}
         """The processes whose exit is deferred, by pid."""
         self.deferred_actions: list[Callable[[], Awaitable[object]]] = []
         """Deferred actions, in order."""
         self.undo_actions: list[Callable[[], object]] = []
-        """Functions that undo the changes, to be called in the opposite order; they can't fail."""
+        """Functions that undo the changes, to be called in reverse order; they can't fail."""
         self.moved_names: list[tuple[str, Process]] = []
-        """Names of processes with a deferred exit that were given to processes started inside."""
+        """Names that processes started inside have taken from processes with a deferred exit, and those processes."""
         self.saved_supervisors: set[int] = set()
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
         """The script has ended, although tasks that it started may still run."""
 
     def take_name(self, name: str, holder: Process) -> bool:
-        """Take the name from `holder` if its exit, or that of an ancestor, is deferred; returns whether it was."""
+        """Take the name from `holder` if its exit, or that of an ancestor, is deferred; returns whether this is so."""
         above: Process | None = holder
         while above is not None and above.pid not in self.exiting:
             above = holder.runtime.processes.get(above.parent)
@@ -83,7 +84,7 @@ def current_transaction() -> Transaction | None:
 
 @contextmanager
 def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
-    """Run the block inside the transaction; it may be entered several times until it is over."""
+    """Run the block inside the transaction, which may be entered several times until it has ended."""
     token = transaction_variable.set(transaction)
     try:
         yield transaction

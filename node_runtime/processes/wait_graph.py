@@ -1,4 +1,4 @@
-"""The wait-for graph of the processes. It turns a cycle into an error that names its processes, not a timeout."""
+"""The wait-for graph of the processes: a cycle raises a Deadlock that names its processes, instead of a timeout."""
 
 from __future__ import annotations
 
@@ -14,91 +14,92 @@ from .reply_future import AnyReplyFuture
 WaitingTask: TypeAlias = "asyncio.Task[Any] | None"
 
 
-def begin_waiting(me: Process, process: Process, item: MailItem) -> WaitingTask:
-    """Record that the current task of `me` waits for the reply to `item`; returns the task, for `end_waiting`."""
-    task = asyncio.current_task(me.runtime.loop)
-    if me.awaited_calls is None:
-        me.awaited_calls = {task: (process, item)}
+def begin_waiting(caller: Process, process: Process, item: MailItem) -> WaitingTask:
+    """Record that the current task of `caller` waits for the reply to `item`; returns the task, for `end_waiting`."""
+    task = asyncio.current_task(caller.runtime.loop)
+    if caller.awaited_calls is None:
+        caller.awaited_calls = {task: (process, item)}
     else:
-        me.awaited_calls[task] = (process, item)
+        caller.awaited_calls[task] = (process, item)
     return task
 
 
-def end_waiting(me: Process, task: WaitingTask) -> None:
+def end_waiting(caller: Process, task: WaitingTask) -> None:
     """Undo `begin_waiting`."""
-    if me.awaited_calls is not None:
-        me.awaited_calls.pop(task, None)
-        if not me.awaited_calls:
-            me.awaited_calls = None
+    if caller.awaited_calls is not None:
+        caller.awaited_calls.pop(task, None)
+        if not caller.awaited_calls:
+            caller.awaited_calls = None
 
 
-def refuse_deadlock(me: Process | None, process: Process) -> None:
-    """Raise Deadlock if `process` can't reply before `me` has got the reply that it waits for.
+def refuse_deadlock(caller: Process | None, process: Process) -> None:
+    """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through others.
 
-    Another task that a process has started may call the process, or those that wait for it: its callbacks don't wait.
+    Only callbacks count: another task of `caller` may call `caller` itself, or a process that waits for it.
     """
-    if me is not None and _in_callback(me) and (path := _wait_path(process, me)):
-        raise _deadlock([me, *path[:-1]])
+    if caller is not None and _in_callback(caller) and (path := _wait_path(process, caller)):
+        raise _deadlock([caller, *path[:-1]])
 
 
-async def wait_for_end(process: Process, asked: MailItem | None = None) -> object:
-    """Wait for the end of the process, which may have got the request `asked` to end; returns its reason.
+async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
+    """Wait for the end of the process and return its reason; `stop_request` is the request to end, if one was sent.
 
-    If the process waits for the calling process, that wait fails with Deadlock: neither could ever continue. If it
-    begins to wait for the end of the calling process later, this raises Deadlock.
+    If the process waits for the calling process, the wait of the process fails with Deadlock, because neither could
+    ever continue. If the process begins later to wait for the end of the calling process, this function raises
+    Deadlock.
     """
-    if process.gate is DEAD:
+    if process.run_state is DEAD:
         return process.reason
     node = process.runtime
-    asked = asked or (None, None, None, node.loop.create_future())  # no request was sent
-    future = asked[3]
+    stop_request = stop_request or (None, None, None, node.loop.create_future())  # no request was sent
+    future = stop_request[3]
     assert future is not None
     ref = node.watch(process, lambda reason: None if future.done() else future.set_result(reason))
-    me = node.me()
-    if me is not None:
-        _break_cycle(me, process)
-    waiting = None if me is None else begin_waiting(me, process, asked)
+    caller = node.calling_process()
+    if caller is not None:
+        _break_cycle(caller, process)
+    waiting = None if caller is None else begin_waiting(caller, process, stop_request)
     try:
         await future
     except Exit:
-        if process.gate is not DEAD:
+        if process.run_state is not DEAD:
             raise
     finally:
-        if me is not None:
-            end_waiting(me, waiting)
+        if caller is not None:
+            end_waiting(caller, waiting)
         if process.watchers is not None:
             process.watchers.pop(ref, None)
     return process.reason
 
 
 async def wait_for_ends(processes: Iterable[Process]) -> None:
-    """Wait for the ends of all the processes; none of them can wait for the calling process meanwhile."""
-    left = {process: None for process in processes if process.gate is not DEAD}
-    me = next(iter(left)).runtime.me() if left else None
-    if me is not None:
-        me.awaited_exits = left
+    """Wait for the ends of all the processes. Their calls that wait for the calling process fail with Deadlock."""
+    left = {process: None for process in processes if process.run_state is not DEAD}
+    caller = next(iter(left)).runtime.calling_process() if left else None
+    if caller is not None:
+        caller.awaited_exits = left
         for process in left:
-            _break_cycle(me, process)
+            _break_cycle(caller, process)
     try:
         for process in left:
             await wait_for_end(process)
     finally:
-        if me is not None:
-            me.awaited_exits = None
+        if caller is not None:
+            caller.awaited_exits = None
 
 
-def _break_cycle(me: Process, process: Process) -> None:
+def _break_cycle(caller: Process, process: Process) -> None:
     # A wait for an end can't be refused like a call: a supervisor's children have to end. So a call of the cycle fails.
-    if not process.awaited_calls or not _in_callback(me):
+    if not process.awaited_calls or not _in_callback(caller):
         return
-    path = _wait_path(process, me)
+    path = _wait_path(process, caller)
     cycle = path[:-1]
     for index in range(len(cycle) - 1, -1, -1):
-        caller, called = cycle[index], path[index + 1]
-        item = (caller.awaited_calls or {})[caller.task][1]
+        waiting, called = cycle[index], path[index + 1]
+        item = (waiting.awaited_calls or {})[waiting.task][1]
         if item[3] is not None and not item[3].done():
             _withdraw(called, item)
-            item[3].set_exception(_deadlock([*cycle[index:], me, *cycle[:index]]))
+            item[3].set_exception(_deadlock([*cycle[index:], caller, *cycle[:index]]))
             return
 
 
@@ -111,8 +112,8 @@ def _withdraw(process: Process, item: MailItem) -> None:
         mail.extend(kept)
 
 
-def _in_callback(me: Process) -> bool:
-    return me.task is not None and asyncio.current_task() is me.task
+def _in_callback(caller: Process) -> bool:
+    return caller.task is not None and asyncio.current_task() is caller.task
 
 
 def _deadlock(cycle: list[Process]) -> Deadlock:
@@ -126,18 +127,18 @@ def _wait_path(start: Process, goal: Process) -> list[Process]:
     before: dict[Process, Process | None] = {start: None}
     ahead = [start]
     while ahead:
-        one = ahead.pop()
-        waits_for = one.waits_for()
+        process = ahead.pop()
+        waits_for = process.waits_for()
         if goal in waits_for:
-            path, found = [goal], before[one]
-            path.append(one)
+            path, found = [goal], before[process]
+            path.append(process)
             while found is not None:
                 path.append(found)
                 found = before[found]
             return path[::-1]
         for other in waits_for:
             if other not in before:
-                before[other] = one
+                before[other] = process
                 ahead.append(other)
     return []
 
@@ -146,15 +147,15 @@ def _wait_path(start: Process, goal: Process) -> list[Process]:
 def waiting_for(process: Process, until: AnyReplyFuture | None = None) -> Iterator[None]:
     """Record, inside the block, that the calling process waits for the end of a callback of `process`. Raises Deadlock.
 
-    If the two processes come to wait for each other inside the block, the future `until` fails with Deadlock.
+    If the two processes begin to wait for each other inside the block, the future `until` fails with Deadlock.
     """
-    me = process.runtime.me()
-    refuse_deadlock(me, process)
-    if me is None:
+    caller = process.runtime.calling_process()
+    refuse_deadlock(caller, process)
+    if caller is None:
         yield
         return
-    task = begin_waiting(me, process, (None, None, None, until))
+    task = begin_waiting(caller, process, (None, None, None, until))
     try:
         yield
     finally:
-        end_waiting(me, task)
+        end_waiting(caller, task)

@@ -3,8 +3,8 @@
     async with Client.connect(locate("fil@127.0.0.1"), user="ana", client_name="hotdash") as client:
         snapshot = await client.request(methods.SNAPSHOT)
 
-A client never reconnects: a node that comes back has another boot and perhaps another port, so the caller locates it
-again. Every failure is a `Refused` with a sentence and an exit code.
+A client never reconnects: a restarted node has another boot id and perhaps another port, so the caller calls `locate`
+again. Every failure raises a `Refused` with a sentence and an exit code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
-"""A rehearsal may take 60 s by default, and another operator's plan may be made first."""
+"""The node may first make another operator's plan; then a rehearsal takes at most 60 s by default."""
 POLL_INTERVAL_SECONDS = 1.0
 
 _HANDSHAKE_FAILED = {
@@ -62,10 +62,10 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 
 @dataclass(frozen=True, slots=True)
 class MissedEvents:
-    """Marks a gap in a stream of events: earlier events may be missing, so take a new snapshot.
+    """A gap in a stream of events: earlier events may be missing, so take a new snapshot.
 
-    It is the first item of every stream, and follows every gap that is found. `count` is the number of events that are
-    known to be missing; 0 if it is unknown.
+    Every stream begins with one, because it has no earlier events. Another one marks each gap that the client finds.
+    `count` is the number of events that are known to be missing, 0 if it is unknown.
     """
 
     count: int = 0
@@ -144,11 +144,11 @@ class Client:
             raise self._version_error() from None
 
     async def plan(self, vsn: str) -> m.Plan:
-        """Return the rehearsed plan of going to the release `vsn`. Raises Refused."""
+        """Return the plan of an install of the release `vsn`, with its rehearsal. Raises Refused."""
         return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
 
     async def events(self) -> AsyncGenerator[m.NodeEvent | MissedEvents, None]:
-        """Yield the node's events from now on. The first item is a Missed: then take the snapshot to start from.
+        """Yield the node's events from now on. The first item is a MissedEvents; take a snapshot then.
 
         Each call has its own subscription. Raises Refused (UNREACHABLE) when the connection is lost.
         """
@@ -176,7 +176,7 @@ class Client:
     async def stage(self, path: Path, progress: Callable[[int, int], None] | None = None) -> m.ReleaseInfo:
         """Upload the release tarball `path`, which the node verifies and unpacks.
 
-        `progress(sent, size)` is called after each chunk, in bytes.
+        After each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
         """
         try:
             size, sha256 = await asyncio.to_thread(_size_and_sha256, path)
@@ -258,7 +258,7 @@ class Client:
         self._context.destroy(linger=0)
 
     async def _watch(self, monitor: zmq.asyncio.Socket) -> None:
-        """Turn libzmq's connection events into `_handshake` and `_lost`."""
+        """Set the futures `_handshake` and `_lost` when libzmq reports connection events."""
         connected = self._loop.time()
         while True:
             event = parse_monitor_message(await monitor.recv_multipart())["event"]
@@ -270,7 +270,7 @@ class Client:
                 self._lose(self._handshake_error(event, self._loop.time() - connected))
             elif event in _GONE and not self._lost.done():
                 connected_before = self._handshake.done()
-                how = "is gone: the connection broke" if connected_before else "refused the connection"
+                how = "has closed the connection" if connected_before else "refused the connection"
                 self._lose(self._unreachable_error(how))
 
     def _lose(self, why: Refused) -> None:
@@ -315,7 +315,7 @@ class Client:
             raise self._version_error() from None
 
     async def _operation_states(self, operation: str) -> AsyncGenerator[m.Operation, None]:
-        """Yield the operation from its events, and by requests when no event comes or some were missed."""
+        """Yield the operation from its events; request it when no event arrives or events are missing."""
         wanted = m.GetOperation(operation=operation)
         async with aclosing(self.events()) as events:
             upcoming = asyncio.ensure_future(anext(events))
@@ -330,10 +330,10 @@ class Client:
                     if isinstance(event, MissedEvents):
                         yield await self.request(methods.OPERATION, wanted)
                     elif event.operation is not None and event.operation.id == operation:
-                        # The event of a large operation comes without its results, so the ended one is requested.
+                        # The event of a large operation lacks its results, so request the ended operation.
                         state = event.operation
                         if state.ended is not None:
-                            with suppress(Refused):  # the node may be shutting down: then the event must suffice
+                            with suppress(Refused):  # the node may be shutting down; then yield the event's operation
                                 state = await self.request(methods.OPERATION, wanted)
                         yield state
             finally:
@@ -359,13 +359,13 @@ class Client:
     def _handshake_error(self, event: int, seconds: float) -> Refused:
         """Return the error for a handshake that failed `seconds` after it began.
 
-        libzmq has the same event, without detail, for a node that rejected the keys and so disconnected at once, and
-        for one that sent nothing until the time limit.
+        libzmq reports two cases by the same event: the node rejected the keys and disconnected at once, or it sent
+        nothing until the time limit.
         """
         record = self._address.record
         if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
             if record is not None and not is_node_alive(record):
-                return self._unreachable_error("is gone: the connection broke")
+                return self._unreachable_error("has closed the connection")
             if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
                 peer = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
                 return Refused(

@@ -1,4 +1,4 @@
-"""Shortens long texts for people."""
+"""Shortens long texts for display."""
 
 from __future__ import annotations
 

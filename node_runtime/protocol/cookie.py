@@ -45,7 +45,7 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True)
 class NodeKeys:
-    """The keys of a node's endpoint: its own secret key, and the role of each public key of a client."""
+    """The keys of a node's control endpoint: its own secret key, and the role of each client's public key."""
 
     secret: bytes = field(repr=False)
     roles: dict[bytes, Role]
@@ -62,7 +62,7 @@ def cookie_path(directory: Path, role: Role) -> Path:
 
 
 def make_keys(directory: Path) -> NodeKeys:
-    """Return the keys of the node in `directory`; makes them, and the cookies, if they don't exist yet."""
+    """Return the keys of the node in `directory`. Makes the keys and the cookies if they don't exist yet."""
     keys, cookies = directory / "etc" / "keys", directory / "etc" / "cookies"
     for folder in (keys, cookies):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def read_cookie(path: Path) -> Cookie:
         text = _read_private(path).strip()
     except OSError as error:
         raise Refused(
-            f"The cookie file {path} can't be read ({error.strerror}); `bin/<name> cookie` on the node prints one.",
+            f"The cookie file {path} can't be read ({error.strerror}); `bin/<name> cookie` on the node prints it.",
             ExitCode.NOT_ALLOWED,
         ) from None
     try:
@@ -98,8 +98,8 @@ def read_cookie(path: Path) -> Cookie:
         return Cookie(role, secret=_to_key(secret), server=_to_key(server))
     except ValueError:
         raise Refused(
-            f"The text in {path} is not a cookie that a node made, and an invented cookie can be guessed; "
-            f"`bin/<name> cookie` on the node prints a valid one.",
+            f"{path} does not contain a cookie that a node made (an invented cookie could be guessed); "
+            f"run `bin/<name> cookie` on the node to print a valid one.",
             ExitCode.NOT_ALLOWED,
         ) from None
 
@@ -110,7 +110,7 @@ def _make_all(directory: Path) -> None:
         public, secret = zmq.curve_keypair()
         _write_private(directory / "etc" / "keys" / role, _to_text(public))
         _write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line())
-    # Last, because its presence means that all of them exist.
+    # Written last: if this file exists, all the others exist, too.
     _write_private(directory / "etc" / "keys" / "server", _to_text(server_secret))
 
 

@@ -1,7 +1,7 @@
 """The exit codes of every command, and the error that carries them.
 
-The text of a `Refused` is a sentence for people that names the thing and the remedy. Every failure of a command line
-ends as one of these; a traceback on stderr is a bug.
+The text of a `Refused` is a sentence that names the affected thing and the remedy. Every failure of a command raises a
+`Refused`; a traceback on stderr is a bug.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
 
 
 class Refused(Exception):
-    """A failed request or command: a sentence that names the thing and the remedy, and the exit code."""
+    """A failed request or command: a sentence that names the affected thing and the remedy, and the exit code."""
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
         super().__init__(sentence)

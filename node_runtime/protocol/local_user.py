@@ -1,4 +1,4 @@
-"""The name of the person who runs this process."""
+"""The name of the user who runs this process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 
 
 def local_user() -> str:
-    """Returns `user@host`, as the audit of a node shows it. A user without a name is shown by number."""
+    """Return `user@host`, as written to the audit log of a node. A user without a name is shown by the user id."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

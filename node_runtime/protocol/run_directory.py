@@ -62,7 +62,7 @@ def run_directory() -> Path:
     except OSError as error:
         raise Refused(f"The run directory {path} can't be used: {error.strerror}.") from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise Refused(f"The run directory {path} is not yours; set NODE_RUNTIME_RUN_DIR to one that is.")
+        raise Refused(f"The run directory {path} is not yours; set NODE_RUNTIME_RUN_DIR to a directory of yours.")
     if stat.S_IMODE(found.st_mode) & 0o077:
         raise Refused(f"The run directory {path} is open to other users; run `chmod 700 {path}`.")
     return path
@@ -136,7 +136,7 @@ def list_records() -> list[NodeRecord]:
 
 
 def is_node_alive(record: NodeRecord) -> bool:
-    """Return whether the process that wrote `record` still runs, and not a later process with the same pid."""
+    """Return whether the process that wrote `record` still runs. A later process with the same pid doesn't count."""
     try:
         process = psutil.Process(record.os_pid)
         return process.create_time() <= record.started + 5 and process.status() != psutil.STATUS_ZOMBIE
@@ -176,7 +176,7 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
-    """Return whether the node's parent, which boots it again, is alive: the parent holds a lock while it is."""
+    """Return whether the node's parent process, which restarts the node, is alive: it holds a lock while it runs."""
     try:
         with (Path(record.directory) / "var" / "parent.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -18,13 +18,13 @@ MAX_REQUEST_BYTES = 1 << 20
 """Bytes of the largest frame that a node takes; libzmq drops a peer that sends more."""
 
 MAX_REPLY_BYTES = 64 << 20
-"""Bytes of the largest frame that a client takes: a snapshot of a hundred thousand processes fits in."""
+"""Bytes of the largest frame that a client takes; a snapshot of 100,000 processes is smaller."""
 
 UPLOAD_CHUNK_BYTES = 256 * 1024
 """Bytes of one piece of an upload."""
 
 WELCOME = b"welcome"
-"""The event socket's first message to a new subscriber, which misses no event from then on."""
+"""The first message of the event socket to a new subscriber, which gets every event from then on."""
 
 HANDSHAKE_LIMIT_SECONDS = 4.0
 """The time limit for a peer's handshake; libzmq's own limit is 30 s."""
@@ -47,7 +47,7 @@ def pack(value: msgspec.Struct) -> bytes:
 
 
 def unpack(data: bytes, type_: type[S]) -> S:
-    """Return the struct in `data`. Raises Malformed if it isn't exactly a `type_`."""
+    """Return the struct in `data`. Raises MalformedMessage if it isn't exactly a `type_`."""
     try:
         value: S = _decoder(type_).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -11,7 +11,7 @@ from typing import Final
 
 from node_runtime.application import Application
 from node_runtime.behaviours.application_controller import applications
-from node_runtime.behaviours.starting import resolve_reference
+from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.runtime import runtime

@@ -282,7 +282,7 @@ class ReleaseHandler:
         await self._mark_failure(operation)
         await self._end(operation)
         if operation.outcome == "partly put back":
-            runtime().later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
+            runtime().call_later(HALT_DELAY_SECONDS, runtime().on_halt, operation.error)
 
     async def _install_along(
         self, progress: OperationProgress, path: list[str], request: Install | Rollback, durable: asyncio.Task[None]

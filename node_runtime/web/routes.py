@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from node_runtime.behaviours.starting import resolve_reference
+from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.processes import runtime, spawn
 from node_runtime.processes.wait_graph import wait_for_end
 

@@ -88,7 +88,7 @@ async def test_suspending_again_renews_the_lease(runtime: Runtime) -> None:
     await sys.suspend(pid, lease=0.01)
     await sys.suspend(pid, lease=60.0)
     ended = asyncio.Event()
-    runtime.later(0.03, ended.set)
+    runtime.call_later(0.03, ended.set)
     await ended.wait()
     assert suspended(pid)
     sys.resume(pid)

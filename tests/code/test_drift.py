@@ -28,7 +28,7 @@ def test_the_status_of_a_module_follows_its_file(app: App) -> None:
     assert app.server.module_status("a") == "modified"
     (drift,) = app.server.modified()
     assert (drift.module, drift.on_disk == drift.loaded) == ("a", False)
-    assert str(drift) == f"a runs code that its file no longer has: {file_of(app, 'a')}."
+    assert str(drift) == f"a runs other code than its file has: {file_of(app, 'a')}."
     app.server.prepare([app.server._table.sources["a"]]).commit()
     assert app.server.module_status("a") == "loaded"
 

@@ -77,7 +77,7 @@ async def test_purge_many_exits(app: App, node: Runtime) -> None:
     users, bystanders = await waiting(m, gate, 1000), await waiting(other, gate, 1000)
     app.load(m=MODULE.format(n=2))
     newcomers = await waiting(m, gate, 10)
-    assert app.server.running_old("m") == users
+    assert app.server.pids_running_old_code("m") == users
     assert app.server.purge("m") == users
     assert not any(is_alive(pid) for pid in users)
     assert all(is_alive(pid) for pid in (*bystanders, *newcomers))

@@ -22,7 +22,7 @@ from node_runtime.sys import NotHeld
 COMMON: Final = frozenset({"refuse_zombie", "runtime", "ensure_caller_alive"})
 """Functions that nearly every function calls: their errors are documented once, at the runtime."""
 NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
-    "runtime.caller": (Exit,),  # the same, for zombies
+    "runtime.require_caller": (Exit,),  # the same, for zombies
     "primitives._spawn": (NameTaken, ValueError),  # the process that it starts has no name
     "management._prepared": (NotHeld,),  # in an upgrade's script only
     "application._callbacks": (LookupError,),  # in an upgrade's script only

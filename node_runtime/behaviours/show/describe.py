@@ -1,8 +1,8 @@
 """Python values as data for display, read without running any code that belongs to them.
 
-Any thread may call `describe` at any moment, so it trusts nothing: `value_readers` reads a value, and limits of depth,
-parts, bytes and time end the walk. It takes no lock. A container that changes during the walk is shown as far as it was
-read.
+Any thread may call `describe` at any moment, so it trusts no object: `value_readers` reads the values, and limits of
+depth, parts, size and time end the walk. It takes no lock. A container that changes during the walk is shown as far as
+it was read.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ SECRET_NAME: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.
 
 @dataclass(slots=True)
 class DescribeLimits:
-    """How much of a value is shown: `depth` of nesting, `parts` of one container, `terms` and `size` (in characters)
-    of everything together, `text` (characters) of one string, and `seconds` for the walk."""
+    """The limits of a description.
+
+    `depth` limits the nesting, `parts` the parts of one container, `terms` and `size` (in characters) the whole
+    description, `text` (in characters) one string, and `seconds` the time of the walk.
+    """
 
     depth: int = 12
     parts: int = 200
@@ -38,19 +41,19 @@ class DescribeLimits:
     seconds: float = 0.05
 
 
-def describe(value: object, limits: DescribeLimits | None = None, kinds: ValueReaders | None = None) -> Term:
+def describe(value: object, limits: DescribeLimits | None = None, readers: ValueReaders | None = None) -> Term:
     """Return `value` as a Term. Never raises, never calls into the value's classes.
 
     Parts whose name matches a secret's ("password", "secret", "token", "key", "cookie", "credential") are redacted.
-    A caller that describes many values of the same classes in a row passes the same `kinds` for all of them.
+    A caller that describes many values of the same classes in a row passes the same `readers` for all of them.
     """
-    return _Describer(limits or DescribeLimits(), kinds or ValueReaders()).term(value, 0)
+    return _Describer(limits or DescribeLimits(), readers or ValueReaders()).term(value, 0)
 
 
 @dataclass(slots=True)
 class _Describer:
     limits: DescribeLimits
-    kinds: ValueReaders
+    readers: ValueReaders
     terms: int = 0
     size: int = 0
     path: set[int] = field(default_factory=set)
@@ -61,24 +64,24 @@ class _Describer:
 
     def term(self, value: object, depth: int) -> Term:
         """Return `value` and its parts as a Term."""
-        kind = self.kinds.of(type(value))
-        self.size += len(kind.name) + 8
-        if kind.write is not None:
-            text = escape(kind.write(value, self.limits.text))
+        reader = self.readers.of(type(value))
+        self.size += len(reader.name) + 8
+        if reader.write is not None:
+            text = escape(reader.write(value, self.limits.text))
             self.size += len(text) + 8
-            return Term(type=kind.name, text=text)
+            return Term(type=reader.name, text=text)
         if id(value) in self.path:
-            return Term(type=kind.name, text=CYCLE)
-        length, parts = kind.parts(value)
+            return Term(type=reader.name, text=CYCLE)
+        length, parts = reader.parts(value)
         if parts is None:
-            return Term(type=kind.name, text=OPAQUE)
+            return Term(type=reader.name, text=OPAQUE)
         if depth >= self.limits.depth:
-            return Term(type=kind.name, text=ELLIPSIS, cut=length)
+            return Term(type=reader.name, text=ELLIPSIS, cut=length)
         self.path.add(id(value))
         items = self._items(parts, depth)
         self.path.discard(id(value))
-        text = _EMPTY.get(kind.name, "") if length == 0 else ""
-        return Term(type=kind.name, text=text, items=items, cut=max(0, length - len(items)))
+        text = _EMPTY.get(reader.name, "") if length == 0 else ""
+        return Term(type=reader.name, text=text, items=items, cut=max(0, length - len(items)))
 
     def _items(self, parts: Iterable[tuple[object, object]], depth: int) -> tuple[tuple[str, Term], ...]:
         items: list[tuple[str, Term]] = []
@@ -89,7 +92,7 @@ class _Describer:
                 shown, is_secret = self._label(name)
                 self.size += len(shown) + 8
                 if is_secret:
-                    items.append((shown, Term(type=self.kinds.of(type(part)).name, text=REDACTED)))
+                    items.append((shown, Term(type=self.readers.of(type(part)).name, text=REDACTED)))
                 else:
                     items.append((shown, self.term(part, depth + 1)))
         except RuntimeError:
@@ -97,15 +100,15 @@ class _Describer:
         return tuple(items)
 
     def _label(self, name: object) -> tuple[str, bool]:
-        if type(name) is str and (known := self.kinds.labels.get(name)) is not None:
+        if type(name) is str and (known := self.readers.labels.get(name)) is not None:
             return known
-        shown = label(name, self.kinds)
+        shown = label(name, self.readers)
         labelled = shown, type(name) is not int and SECRET_NAME.search(shown) is not None
         if type(name) is str:
-            self.kinds.labels[name] = labelled
+            self.readers.labels[name] = labelled
         return labelled
 
     def _limit_reached(self) -> bool:
         self.terms += 1
         limits = self.limits
-        return self.terms > limits.terms or self.size > limits.size or self.budget.is_over()
+        return self.terms > limits.terms or self.size > limits.size or self.budget.is_spent()

@@ -2,7 +2,7 @@
 
 Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
 and parts. Objects of the standard library and of the runtime are not inspected, except containers: a lock, a future or
-a loop changes by itself. Where nothing else runs (`alone`), most of these are inspected, too.
+a loop changes by itself. Where no other code runs (`alone`), most of these objects are inspected, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .time_budget import TimeBudget
 from .value_readers import LabelledParts, ValueReader, ValueReaders
 
 _PLAIN: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
-"""By identity: a class with a metaclass of its own may run code when it is hashed or compared."""
+"""Identities of classes, because a class with its own metaclass may run code when it is hashed or compared."""
 _CONTAINERS: Final = (tuple, list, dict, set, frozenset)
 _EXACT: Final = frozenset(map(id, (*_CONTAINERS, deque)))
 _MODULE: Final = vars(type)["__module__"]
@@ -30,46 +30,47 @@ _OWN_PACKAGE: Final = __name__.partition(".")[0]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The parts of `value`. `alive` keeps these objects, so that no new object can get the identity of one of them.
+    """The recorded parts of `value`.
 
-    `held`: one of them was a lock that was held; only a walk that was `alone` detects this.
+    `alive` keeps references to the parts, so that no new object can get the identity of a part. `held` is True if a
+    part was a lock that was held; only a walk that was `alone` detects this.
     """
 
     value: object
     marks: list[object]
     alive: list[object]
-    kinds: ValueReaders
+    readers: ValueReaders
     alone: bool
     held: bool
 
     def still_fits(self) -> bool:
-        """Return True if the same value consists of the same parts now."""
-        walk = _Fingerprinter(len(self.marks) + 1, None, self.kinds, self.alone)
+        """Return whether the value still consists of the same parts."""
+        walk = _Fingerprinter(len(self.marks) + 1, None, self.readers, self.alone)
         return walk.record(self.value) and walk.marks == self.marks
 
 
 def fingerprint(
-    value: object, *, seconds: float, max_parts: int = 20_000, kinds: ValueReaders | None = None, alone: bool = False
+    value: object, *, seconds: float, max_parts: int = 20_000, readers: ValueReaders | None = None, alone: bool = False
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `kinds` for all of them. `alone`: until the
-    comparison only the code under test runs, in this thread and in all others.
+    A caller that records many values of the same classes passes the same `readers` for all of them. `alone`: no code
+    but the code under test runs before the comparison, in this thread or in any other.
     """
-    walk = _Fingerprinter(max_parts, TimeBudget(seconds), kinds or ValueReaders(), alone)
-    return Fingerprint(value, walk.marks, walk.alive, walk.kinds, alone, walk.held) if walk.record(value) else None
+    walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
+    return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
 
 
 def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
     """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
-    Classes are compared by name, so that a value of a class's next version can equal one of this version. Of the
-    objects that are not inspected, only those with a text are compared.
+    Classes are compared by name, so that values of two versions of a class can be equal. Of the objects that are not
+    inspected, only those with a text are compared.
     """
     budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]
     seen: set[tuple[int, int]] = set()
-    kinds = ValueReaders()
+    readers = ValueReaders()
     for _ in range(max_parts):
         if not waiting:
             return True
@@ -77,35 +78,35 @@ def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: i
         if left is right or (id(left), id(right)) in seen:
             continue
         seen.add((id(left), id(right)))
-        pairs = _compared(left, right, kinds)
+        pairs = _compared(left, right, readers)
         if pairs is None:
             return False
         waiting += pairs
-        if budget.is_over():
+        if budget.is_spent():
             break
     return None
 
 
-def _compared(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
+def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the pairs of parts of two values that remain to be compared; None if the values differ already."""
-    kind = type(left)
-    if _name_of(kind) != _name_of(type(right)):
+    cls = type(left)
+    if _name_of(cls) != _name_of(type(right)):
         return None
-    if id(kind) in _PLAIN:
+    if id(cls) in _PLAIN:
         return [] if left == right else None
-    if _is_open(kinds.of(kind), alone=True):
-        return _pairs(left, right, kinds)
+    if _is_open(readers.of(cls), alone=True):
+        return _pairs(left, right, readers)
     return [] if describe(left, _SHALLOW) == describe(right, _SHALLOW) else None
 
 
-def _name_of(kind: type[Any]) -> tuple[object, object]:
-    return (_MODULE.__get__(kind), _NAME.__get__(kind))
+def _name_of(cls: type[Any]) -> tuple[object, object]:
+    return (_MODULE.__get__(cls), _NAME.__get__(cls))
 
 
-def _pairs(left: object, right: object, kinds: ValueReaders) -> list[tuple[object, object]] | None:
+def _pairs(left: object, right: object, readers: ValueReaders) -> list[tuple[object, object]] | None:
     """Return the parts of two values of one class, pair by pair; None if they differ in number or names."""
-    length, parts = _all_parts(kinds.of(type(left)), left)
-    length_right, parts_right = _all_parts(kinds.of(type(right)), right)
+    length, parts = _all_parts(readers.of(type(left)), left)
+    length_right, parts_right = _all_parts(readers.of(type(right)), right)
     if length != length_right or (parts is None) is not (parts_right is None):
         return None
     left_parts, right_parts = list(parts or ()), list(parts_right or ())
@@ -128,75 +129,75 @@ def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
 
 
 class _Fingerprinter:
-    def __init__(self, max_parts: int, budget: TimeBudget | None, kinds: ValueReaders, alone: bool) -> None:
+    def __init__(self, max_parts: int, budget: TimeBudget | None, readers: ValueReaders, alone: bool) -> None:
         self.marks: list[object] = []
         self.alive: list[object] = []
-        self.kinds = kinds
+        self.readers = readers
         self.held = False
         self._max_parts = max_parts
         self._budget = budget
         self._alone = alone
 
     def record(self, value: object) -> bool:
-        """Record all parts of `value`; False if there are too many or the time is over."""
-        marks, kinds, max_parts, budget = self.marks, self.kinds, self._max_parts, self._budget
+        """Record all parts of `value`; returns False if there are too many, or if the time limit is exceeded."""
+        marks, readers, max_parts, budget = self.marks, self.readers, self._max_parts, self._budget
         waiting: list[object] = [value]
         seen: set[int] = set()
         while waiting:
             if len(marks) >= max_parts:
                 return False
-            one = waiting.pop()
-            cls = type(one)
+            part = waiting.pop()
+            cls = type(part)
             number = id(cls)
             if number in _PLAIN:
-                marks.append((cls, one))
+                marks.append((cls, part))
                 continue
-            if budget is not None and budget.is_over():
+            if budget is not None and budget.is_spent():
                 return False
-            itself = id(one)
+            itself = id(part)
             marks.append(itself)
             if itself in seen:
                 continue
             seen.add(itself)
-            self.alive.append(one)
+            self.alive.append(part)
             if number not in _EXACT and (self._alone or cls is bytearray):
-                self._probe(one, waiting)
-            if _is_open(kind := kinds.of(cls), self._alone):
+                self._probe(part, waiting)
+            if _is_open(reader := readers.of(cls), self._alone):
                 if number not in _EXACT:
                     marks.append(number)  # an object may get another class
-                length, parts = _all_parts(kind, one)
+                length, parts = _all_parts(reader, part)
                 if length > max_parts:
                     return False
                 marks.append(length)
-                for part in parts or ():
-                    waiting += part
+                for labelled_part in parts or ():
+                    waiting += labelled_part
         return True
 
-    def _probe(self, one: object, waiting: list[object]) -> None:
-        found = probe_contents(one)
+    def _probe(self, part: object, waiting: list[object]) -> None:
+        found = probe_contents(part)
         if found is not None:
             mark, parts = found
             self.marks.append(mark)
             waiting += parts
-            self.held = self.held or is_held_lock(one)
+            self.held = self.held or is_held_lock(part)
 
 
-def _all_parts(kind: ValueReader, value: Any) -> LabelledParts:
+def _all_parts(reader: ValueReader, value: Any) -> LabelledParts:
     """Return the number of a value's parts and the labelled parts, with the attributes of a container."""
-    if kind.attributes is None:
-        return kind.parts(value)
-    length, parts = kind.parts(value)
-    if issubclass(kind.cls, OrderedDict):
+    if reader.attributes is None:
+        return reader.parts(value)
+    length, parts = reader.parts(value)
+    if issubclass(reader.cls, OrderedDict):
         parts = [(name, dict.__getitem__(value, name)) for name in OrderedDict.__iter__(value)]
-    count, attributes = kind.attributes(value)
+    count, attributes = reader.attributes(value)
     return length + count, [*(parts or ()), *(attributes or ())]
 
 
-def _is_open(kind: ValueReader, alone: bool) -> bool:
+def _is_open(reader: ValueReader, alone: bool) -> bool:
     """Return whether the parts of this class's values are inspected."""
-    root = kind.package
+    root = reader.package
     if root is None or root == _OWN_PACKAGE:
-        return issubclass(kind.cls, _CONTAINERS)
+        return issubclass(reader.cls, _CONTAINERS)
     if root in sys.stdlib_module_names:
-        return root == "collections" or issubclass(kind.cls, _CONTAINERS) or (alone and is_followed(kind.cls, root))
+        return root == "collections" or issubclass(reader.cls, _CONTAINERS) or (alone and is_followed(reader.cls, root))
     return True

@@ -13,7 +13,7 @@ from node_runtime.protocol.term_text import term_line
 from .describe import REDACTED, SECRET_NAME, DescribeLimits, describe
 
 MAX_LINE_LENGTH: Final = 500
-"""Characters of one value."""
+"""The maximum number of characters of a line."""
 
 
 def line_limits() -> DescribeLimits:
@@ -23,22 +23,22 @@ def line_limits() -> DescribeLimits:
 
 def one_line(value: object) -> str:
     """Return `value` on one line, redacted as `describe` does."""
-    return truncate(term_line(describe(value, line_limits())))
-
-
-def truncate(text: str) -> str:
-    """Return at most `MAX_LINE_LENGTH` characters of the text."""
-    return clip(text, MAX_LINE_LENGTH)
+    return clip(term_line(describe(value, line_limits())), MAX_LINE_LENGTH)
 
 
 def message_line(item: MailItem, cls: type[Any]) -> str:
-    """Return a message to a `cls` on one line. A request is written as a call: parameter names identify secrets."""
+    """Return a message to a `cls` process on one line.
+
+    A request is written as a call with parameter names, because secrets are recognized by their names.
+    """
     tag, first, second, _ = item
     if tag is None:
         return one_line(first)
     if isinstance(tag, str):
-        return truncate(f"{tag}({', '.join(_arguments(getattr(cls, tag, None), *request_arguments(item)))})")
-    return truncate(f"{tag} {one_line(first)}") if second is None else truncate(f"{tag} {one_line((first, second))}")
+        line = f"{tag}({', '.join(_arguments(getattr(cls, tag, None), *request_arguments(item)))})"
+    else:
+        line = f"{tag} {one_line(first if second is None else (first, second))}"
+    return clip(line, MAX_LINE_LENGTH)
 
 
 def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from node_runtime.processes.crash_report import find_refusal, report_crash
 from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.process import MailItem
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.term_text import term_line
 
-from .log_format import line_limits, message_line, truncate
+from .log_format import MAX_LINE_LENGTH, line_limits, message_line
 from .state_view import describe_state
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def report_process_crash(
     process: BehaviourProcess, reason: object, error: BaseException, item: MailItem | None
 ) -> None:
-    """Log the end of `process` for `reason` unless it is an orderly one.
+    """Log the end of `process` for `reason` unless the end is orderly.
 
     `item` is the mail that it was handling, None while it terminated. Most ends are orderly, so the mail and the state
     are described only for a report that shows them.
@@ -31,4 +32,4 @@ def report_process_crash(
     state = term_line(describe_state(type(process.instance), process.raw_state(), line_limits())) if has_state else ""
     message = "terminate" if item is None else message_line(item, type(process.instance))
     vsn = process.runtime.vsn_of(process.module, process.namespace)
-    report_crash(process, reason, error, vsn=vsn, last_message=message, state=truncate(state))
+    report_crash(process, reason, error, vsn=vsn, last_message=message, state=clip(state, MAX_LINE_LENGTH))

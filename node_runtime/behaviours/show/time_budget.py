@@ -6,7 +6,7 @@ from time import perf_counter, thread_time
 
 
 class TimeBudget:
-    """A limit of `seconds` of work from now on. `is_over` is cheap: it reads the thread's clock only when due."""
+    """A limit of `seconds` of work from now on. `is_spent` is cheap: most calls don't read the clock."""
 
     __slots__ = ("_next_check", "_until")
 
@@ -14,8 +14,8 @@ class TimeBudget:
         self._until = thread_time() + seconds
         self._next_check = perf_counter() + seconds
 
-    def is_over(self) -> bool:
-        """Return True when the budget is spent."""
+    def is_spent(self) -> bool:
+        """Return whether the budget is spent."""
         now = perf_counter()
         if now <= self._next_check:
             return False

@@ -25,7 +25,7 @@ OPAQUE: Final = "‹opaque›"
 ELLIPSIS: Final = "…"
 
 TextWriter: TypeAlias = Callable[[Any, int], str]
-"""Returns the text of a value without parts, cut to that many characters."""
+"""A function that returns the text of a value without parts, cut to a number of characters."""
 LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 """The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 
@@ -111,14 +111,14 @@ _CODE_OBJECTS: Final = (
 )
 
 
-def _writer(kind: type) -> TextWriter | None:
+def _writer(cls: type) -> TextWriter | None:
     """Return the text writer of a class whose values have no parts; None for every other class."""
     # A class with a metaclass of its own may run code when it is hashed or compared.
-    if type(kind) is type and (write := _WRITTEN_BY_REPR.get(kind)) is not None:
+    if type(cls) is type and (write := _WRITTEN_BY_REPR.get(cls)) is not None:
         return write
-    if issubclass(kind, enum.Enum):
+    if issubclass(cls, enum.Enum):
         return _enum_text
-    return next((write for base, write in _LEAVES if issubclass(kind, base)), None)
+    return next((write for base, write in _LEAVES if issubclass(cls, base)), None)
 
 
 def _int_text(value: int, max_length: int) -> str:
@@ -148,7 +148,7 @@ def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str
     zone = type(value.tzinfo)
     if any(zone is known for known in _TRUSTED_ZONES):
         return value.isoformat()
-    # isoformat() asks the zone for its offset, and the class of this zone is user code.
+    # isoformat() would ask the zone for its offset, and so run the code of its class, which is user code.
     return f"{value.replace(tzinfo=None).isoformat()} {type_name(zone)}"
 
 
@@ -195,10 +195,10 @@ def _enum_text(value: enum.Enum, max_length: int) -> str:
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 
 
-def _reader(kind: type) -> Callable[[Any], LabelledParts]:
+def _reader(cls: type) -> Callable[[Any], LabelledParts]:
     """Return the function that reads the parts of a class's values."""
-    if issubclass(kind, tuple):
-        names = _field_names(kind)
+    if issubclass(cls, tuple):
+        names = _field_names(cls)
         return lambda value: (
             tuple.__len__(value),
             zip(
@@ -207,23 +207,23 @@ def _reader(kind: type) -> Callable[[Any], LabelledParts]:
                 strict=False,
             ),
         )
-    if issubclass(kind, list):
+    if issubclass(cls, list):
         return lambda value: (list.__len__(value), enumerate(list.__iter__(value)))
-    if issubclass(kind, dict):
+    if issubclass(cls, dict):
         return lambda value: (dict.__len__(value), dict.items(value))
-    if issubclass(kind, (set, frozenset)):
-        base: Any = set if issubclass(kind, set) else frozenset
+    if issubclass(cls, (set, frozenset)):
+        base: Any = set if issubclass(cls, set) else frozenset
         return lambda value: (base.__len__(value), enumerate(base.__iter__(value)))
-    if issubclass(kind, deque):
+    if issubclass(cls, deque):
         return lambda value: (deque.__len__(value), enumerate(deque.__iter__(value)))
-    return _attributes(kind)
+    return _attributes(cls)
 
 
-def _attributes(kind: type) -> Callable[[Any], LabelledParts]:
+def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
     """Return a function that reads slots and instance attributes by name; its parts are None without either."""
-    slots, own = _slots(kind), _dict_descriptor(kind)
+    slots, own = _slots(cls), _dict_descriptor(cls)
     has_none = not slots and own is None
-    is_exception = issubclass(kind, BaseException)
+    is_exception = issubclass(cls, BaseException)
 
     def read(value: Any) -> LabelledParts:
         set_slots: dict[object, object] = {}
@@ -245,11 +245,11 @@ def _attributes(kind: type) -> Callable[[Any], LabelledParts]:
     return read
 
 
-def _slots(kind: type) -> list[tuple[str, Callable[[object], object]]]:
+def _slots(cls: type) -> list[tuple[str, Callable[[object], object]]]:
     """Return the slots of a class and of its bases, each with its getter."""
     return [
         (name, descriptor.__get__)
-        for base in reversed(_mro(kind))
+        for base in reversed(_mro(cls))
         for name, descriptor in _namespace(base).items()
         if type(descriptor) is types.MemberDescriptorType and type(name) is str and not name.startswith("__")
     ]
@@ -263,18 +263,18 @@ _NAMESPACE: Final = vars(type)["__dict__"]
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
 
-def _mro(kind: type) -> tuple[type, ...]:
-    mro: tuple[type, ...] = _MRO.__get__(kind)
+def _mro(cls: type) -> tuple[type, ...]:
+    mro: tuple[type, ...] = _MRO.__get__(cls)
     return mro
 
 
-def _namespace(kind: type) -> Mapping[str, object]:
-    namespace: Mapping[str, object] = _NAMESPACE.__get__(kind)
+def _namespace(cls: type) -> Mapping[str, object]:
+    namespace: Mapping[str, object] = _NAMESPACE.__get__(cls)
     return namespace
 
 
-def _dict_descriptor(kind: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
-    for base in _mro(kind):
+def _dict_descriptor(cls: type) -> types.GetSetDescriptorType | types.MemberDescriptorType | None:
+    for base in _mro(cls):
         descriptor = _namespace(base).get("__dict__")
         if type(descriptor) is types.GetSetDescriptorType or type(descriptor) is types.MemberDescriptorType:
             return descriptor
@@ -295,32 +295,32 @@ def _copy_dict(descriptor: types.GetSetDescriptorType | types.MemberDescriptorTy
     return dict.copy(found) if issubclass(type(found), dict) else {}
 
 
-def _field_names(kind: type) -> tuple[object, ...]:
-    for base in _mro(kind):
+def _field_names(cls: type) -> tuple[object, ...]:
+    for base in _mro(cls):
         names = _namespace(base).get("_fields")
         if type(names) is tuple:
             return names
     return ()
 
 
-def type_name(kind: type) -> str:
+def type_name(cls: type) -> str:
     """Return the name of a class, prefixed with its module."""
-    name = _short_text(_NAME.__get__(kind))
-    module = _namespace(kind).get("__module__")
+    name = _short_text(_NAME.__get__(cls))
+    module = _namespace(cls).get("__module__")
     return name if type(module) is not str or module == "builtins" else f"{_short_text(module)}.{name}"
 
 
 # ------------------------------------------------------------------ text
 
 
-def label(name: object, kinds: ValueReaders) -> str:
+def label(name: object, readers: ValueReaders) -> str:
     """Return the label of a part: an attribute's name, or a key."""
     if type(name) is str:
         return _short_text(name)
     if type(name) is int:
         return str(name)
-    kind = kinds.of(type(name))
-    return escape(kind.write(name, 200)) if kind.write is not None else f"‹{kind.name}›"
+    reader = readers.of(type(name))
+    return escape(reader.write(name, 200)) if reader.write is not None else f"‹{reader.name}›"
 
 
 def _short_text(text: object) -> str:

@@ -1,4 +1,4 @@
-"""Stops children: an order to shut down, a time limit, and the kill. Follows supervisor:shutdown/1."""
+"""Shutdown of children: an exit signal, a time limit, and a kill. Follows supervisor:shutdown/1."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from .supervisor_reports import report_child
 
 
 async def shut_down_children(
-    supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], gone: Mapping[int, object]
+    supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], exit_reasons: Mapping[int, object]
 ) -> None:
-    """End the processes, all of which are children by `spec`, and kill those that still run after its time limit.
+    """End processes that are all children with `spec`, and kill those that still run after its time limit.
 
-    `parent`, their supervisor, signals all of them at once; they share one time limit. Whether they are still linked
-    doesn't matter. `gone` has the exit reasons of those that have ended before.
+    `parent`, their supervisor, signals all of them at once; they have one common time limit. They need not be linked
+    any more. `exit_reasons` has the reasons of those that ended before.
     """
     node = runtime()
     processes: list[Process] = []
     for pid in pids:
         if (process := node.processes.get(pid)) is not None:
             processes.append(process)
-        elif pid in gone:
-            _report_end(supervisor, spec, pid, gone[pid])
+        elif pid in exit_reasons:
+            _report_end(supervisor, spec, pid, exit_reasons[pid])
     kill_at_once, seconds = _limit(spec)
     if not kill_at_once:
         for process in processes:
             node.signal(process, parent, "shutdown")
-        if any(process.gate is not DEAD for process in processes):
+        if any(process.run_state is not DEAD for process in processes):
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await wait_for_ends(processes)
     for process in processes:
-        if process.gate is DEAD:
+        if process.run_state is DEAD:
             _report_end(supervisor, spec, process.pid, process.reason)
         else:
             if not kill_at_once:
@@ -50,7 +50,7 @@ async def shut_down_children(
 
 
 def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
-    """Return whether the child is killed at once, and else the seconds that it has to shut down; None is unlimited."""
+    """Return whether the child is killed at once, and else its time limit in seconds; None is unlimited."""
     match spec.shutdown:
         case "brutal_kill":
             return True, None
@@ -63,6 +63,6 @@ def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
 
 
 def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
-    """Report the end of a child that was stopped, unless it ended as ordered."""
+    """Report the end of a child that was stopped, unless it was orderly."""
     if not (reason_is(reason, "shutdown") or (is_orderly(reason) and not spec.restarts_after(reason))):
         report_child("shutdown_error", supervisor, spec, pid, reason)

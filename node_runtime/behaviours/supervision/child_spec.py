@@ -18,7 +18,7 @@ DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
 
 @lru_cache(maxsize=1024)
 def _only(module: str) -> tuple[str, ...]:
-    """Return the tuple of this one module, the same object for all children that have it."""
+    """Return the tuple of this single module, the same object for all children with this module."""
     return (module,)
 
 
@@ -26,11 +26,11 @@ def _only(module: str) -> tuple[str, ...]:
 class ChildSpec:
     """One child: `start` is a "module:function" that is resolved at each start and returns the pid of a linked process.
 
-    `restart`: "permanent" always, "transient" unless it ended with normal or shutdown, "temporary" never.
-    `shutdown`: seconds between the order to shut down and the kill, "infinity" or "brutal_kill"; by default 5 s, and
-    "infinity" for a supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as
-    the child. `modules` are the modules that the child runs, by default that of `start`. The end of a `significant`
-    child can end its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
+    `restart`: "permanent" always, "transient" unless it ended with normal or shutdown, "temporary" never. `shutdown`:
+    seconds between the exit signal and the kill, "infinity" or "brutal_kill"; by default 5 s, and "infinity" for a
+    supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as the child.
+    `modules` are the modules that the child runs, by default that of `start`. The end of a `significant` child can end
+    its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
     supervisor:child_spec().
     """
 
@@ -78,27 +78,27 @@ class ChildSpec:
                 assert_never(unknown)
 
     def summary(self) -> str:
-        """Return in one line how the child is restarted, stopped and started; without its arguments, maybe secrets."""
+        """Return one line about the child's restart, shutdown and start. Arguments are omitted: they may be secrets."""
         shutdown = f"shutdown {self.shutdown:g} s" if isinstance(self.shutdown, float | int) else str(self.shutdown)
         words = [self.restart, *(["significant"] if self.significant else []), self.type, shutdown, self.start]
         return ", ".join(words)
 
     def __post_init__(self) -> None:
         if not (isinstance(self.id, str) and self.id):
-            raise ValueError(f"a child's id is {self.id!r}; it must be a text that isn't empty")
+            raise ValueError(f"a child's id is {self.id!r}; it must be a non-empty str")
         module, colon, name = self.start.partition(":") if isinstance(self.start, str) else ("", "", "")
         if not (module and colon and name):
             raise self._wrong(f'start is {self.start!r}; write it as "module:function"')
         if self.restart not in get_args(RestartType):
-            raise self._wrong(f"restart is {self.restart!r}; use one of {get_args(RestartType)}")
+            raise self._wrong(f"restart is {self.restart!r}; use module of {get_args(RestartType)}")
         if self.type not in get_args(ChildType):
-            raise self._wrong(f"type is {self.type!r}; use one of {get_args(ChildType)}")
+            raise self._wrong(f"type is {self.type!r}; use module of {get_args(ChildType)}")
         if self.significant and self.restart == "permanent":
             raise self._wrong("a permanent child is always restarted, so it can't be significant")
         modules = self._as_tuple("modules", self.modules)
-        for one in modules:
-            if not isinstance(one, str):
-                raise self._wrong(f"modules are {self.modules!r}; use names of modules")
+        for module in modules:
+            if not isinstance(module, str):
+                raise self._wrong(f"modules are {self.modules!r}; use a tuple of module names")
         set_field = object.__setattr__
         set_field(self, "shutdown", self._checked_shutdown())
         if type(self.args) is not tuple:

@@ -35,7 +35,8 @@ class BackOff:
 
     def __post_init__(self) -> None:
         if not 0 < self.first <= self.most:
-            raise ValueError(f"back_off is {self.first:g} to {self.most:g} s; it must begin above 0 and can't shrink")
+            delays = f"{self.first:g} to {self.most:g} s"
+            raise ValueError(f"back_off is {delays}; the first delay must be above 0 and at most the longest")
 
     def seconds(self, failures: int) -> float:
         """Return the seconds to wait before the restart that follows this number of `failures` in a row."""
@@ -83,9 +84,9 @@ class RetryState:
     """The failures and the next retry of a child that waits for its restart, or may have to wait."""
 
     failures: int = 0
-    """How often it has ended since it last ran for the longest delay of the back-off."""
+    """The number of its ends since it last ran for the longest delay of the back-off."""
     running_since: float = 0.0
-    """When it was started, by the monotonic clock; set only with a back-off."""
+    """The time of its start on the monotonic clock; set only with a back-off."""
     retry: asyncio.Handle | None = None
 
 
@@ -115,9 +116,9 @@ class Child:
 
 
 class ChildSpecChangeCounter:
-    """Counts the changes of a node's child specifications since it started.
+    """A counter of the changes of a node's child specifications since the node started.
 
-    The specification of a temporary child ends with the child, so adding or deleting one doesn't count.
+    The specification of a temporary child is dropped when the child ends, so adding or deleting it doesn't count.
     """
 
     def __init__(self) -> None:
@@ -130,7 +131,7 @@ class ChildSpecChangeCounter:
 
 @dataclass(slots=True)
 class ChildTable:
-    """The state of every supervisor.
+    """The state of a supervisor.
 
     `children` are in start order. A simple_one_for_one supervisor has a `template` instead, and its instances are only
     in `by_pid`; while one is being restarted, its key is its previous pid.
@@ -142,11 +143,11 @@ class ChildTable:
     template: ChildSpec | None = None
     children: dict[str, Child] = field(default_factory=dict)
     by_pid: dict[int, Child] = field(default_factory=dict)
-    gone: dict[int, object] = field(default_factory=dict)
+    unhandled_exits: dict[int, object] = field(default_factory=dict)
     """Exit reasons of children whose EXIT the supervisor has not handled yet, by pid."""
     restarts: list[float] = field(default_factory=list)
-    named: tuple[str, ...] = ()
-    """The ids that `children()` has returned. Others in `children` were added later."""
+    class_child_ids: tuple[str, ...] = ()
+    """The ids that `children()` has returned; other children were added later."""
 
     @classmethod
     def of(cls, supervisor: Supervisor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ChildTable:
@@ -177,7 +178,7 @@ class ChildTable:
             if spec.id in self.children:
                 raise ValueError(f"two children have the id {spec.id!r}")
             self.children[spec.id] = Child(spec)
-        self.named = tuple(self.children)
+        self.class_child_ids = tuple(self.children)
         return self
 
     def outline(self) -> dict[str, object]:
@@ -205,7 +206,11 @@ class ChildTable:
     def copied(self) -> ChildTable:
         """Return a copy of the table that shares the Child objects."""
         return replace(
-            self, children=dict(self.children), by_pid=dict(self.by_pid), restarts=list(self.restarts), named=self.named
+            self,
+            children=dict(self.children),
+            by_pid=dict(self.by_pid),
+            restarts=list(self.restarts),
+            class_child_ids=self.class_child_ids,
         )
 
     def separate(self, key: str | int) -> None:
@@ -240,7 +245,7 @@ class ChildTable:
         """Note that the child no longer runs and isn't being restarted. A temporary child is forgotten."""
         if child.pid is not None:
             self.by_pid.pop(child.pid, None)
-            self.gone.pop(child.pid, None)
+            self.unhandled_exits.pop(child.pid, None)
         if child.retry_state is not None and child.retry_state.retry is not None:
             child.retry_state.retry.cancel()
             child.retry_state.retry = None
@@ -276,13 +281,15 @@ class ChildTable:
             case "any_significant":
                 return True
             case "all_significant":
-                return not any(one.spec.significant and (one.pid or one.restarting) for one in self.children.values())
+                return not any(
+                    other.spec.significant and (other.pid or other.restarting) for other in self.children.values()
+                )
             case _ as unknown:
                 assert_never(unknown)
 
 
 def forget_arguments(child: Child) -> None:
-    """Drop the arguments of a child that is never started again: they may be big."""
+    """Drop the arguments of a child that is never started again, because they may be large."""
     if child.args is not None:
         child.args = ()
     elif child.spec.args:

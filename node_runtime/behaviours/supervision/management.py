@@ -67,10 +67,10 @@ async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pi
     """Add a child and start it. Returns its pid, None if it raised Ignore. A child that fails to start is not added.
 
     For a simple_one_for_one supervisor, pass a list of the arguments that the new instance has in addition to the
-    specification's. There is no time limit, here and below: it takes as long as the supervisor and the child take.
-    Raises ChildRefused, whose `reason` is already_started (here, or elsewhere under a name that the child registers),
-    already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first or the
-    process is not a supervisor. Follows supervisor:start_child/2.
+    specification's. Neither this function nor those below have a time limit: they take as long as the supervisor and
+    the child. Raises ChildRefused, whose `reason` is already_started (here, or elsewhere under a name that the child
+    registers), already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first
+    or the process is not a supervisor. Follows supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)
     return pid
@@ -127,8 +127,8 @@ def count_children(supervisor: Target) -> Counts:
 def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
     """Return the specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
 
-    A temporary child's has no arguments: they aren't kept. Raises ChildRefused, whose `reason` is not_found, and
-    otherwise as `which_children`. Follows supervisor:get_childspec/2.
+    The specification of a temporary child has no arguments, because they aren't kept. Raises ChildRefused, whose
+    `reason` is not_found, and otherwise as `which_children`. Follows supervisor:get_childspec/2.
     """
     table = table_of(supervisor)
     if table.template is not None and id == table.template.id:
@@ -194,8 +194,8 @@ async def _request(supervisor: Target, request: str, argument: Any) -> Any:
 
 
 async def _prepared(inside: Transaction, process: SupervisorProcess, argument: Any) -> None:
-    """Hold a supervisor that an upgrade's script changes, and keep its state so that the changes can be put back."""
-    if process.gate is not HELD or inside.owner not in (process.held or ()):
+    """Hold a supervisor that an upgrade's script changes, and record its state so that the changes can be undone."""
+    if process.run_state is not HELD or inside.owner not in (process.suspend_owners or ()):
         await hold(process.pid, owner=inside.owner, timeout=inside.seconds)
         inside.held.append(process.pid)
     if process.pid not in inside.saved_supervisors:

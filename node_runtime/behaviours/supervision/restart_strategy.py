@@ -1,6 +1,7 @@
 """The restart strategies of supervisors: the siblings that each strategy restarts with a failed child.
 
-Every decision by strategy is here and names each one, so that a type checker finds all places that a new one concerns.
+Every decision that depends on the strategy is in this file and names each strategy, so that a type checker finds all
+places to extend for a new strategy.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ C = TypeVar("C")
 
 
 def stopped_for_restart(strategy: RestartStrategy, failed: C, children: Collection[C]) -> list[C]:
-    """Return the children that are stopped before `failed` is restarted and restarted together with it, in start order.
+    """Return the children that are stopped, and then restarted together with `failed`, in start order.
 
-    `children` are all children of the supervisor in start order. The list contains `failed`, or is empty if only
+    `children` are all children of the supervisor in start order. The result contains `failed`; it is empty if only
     `failed` is restarted.
     """
     match strategy:

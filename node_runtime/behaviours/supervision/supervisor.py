@@ -14,8 +14,8 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Literal, TypeAlias, assert_never
 
+from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.gen_server import GenServer, ServerProcess
-from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.behaviours.upgrade.deferred_exits import defer_exit
 from node_runtime.processes.errors import Ignore, NameTaken, Stop
 from node_runtime.processes.exit_reasons import describe_reason, is_orderly
@@ -51,7 +51,8 @@ logger: Final = logging.getLogger("node_runtime")
 class ChildRefused(Refused):
     """A supervisor refuses a request for a child; `reason` is OTP's word, `pid` is the child's if it runs.
 
-    `failure` is the error of the start function, if it raised one. OTP: `{error, Reason}` of its management functions.
+    `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}` of its management
+    functions.
     """
 
     def __init__(
@@ -64,19 +65,20 @@ class ChildRefused(Refused):
 
 
 class Supervisor(GenServer[ChildTable]):
-    """Subclasses set the flags and return the children. It makes at most `intensity` restarts in `period` seconds.
+    """A supervisor. Subclasses set the flags as class attributes and return the children from `children`.
 
-    Child specs name start functions; `children` gets the arguments of `start_link`. When a child ends:
+    Child specs name start functions; `children` gets the arguments of `start_link`. The supervisor makes at most
+    `intensity` restarts in `period` seconds. When a child ends:
 
     - "one_for_one" restarts it.
     - "one_for_all" stops all others in reverse order, then starts all in order.
-    - "rest_for_one" does the same with it and those after it.
+    - "rest_for_one" does the same with the child and the children after it.
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
     A failed restart is retried in a turn of its own, and each retry counts as a restart. `back_off` delays retries.
     `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and is
-    not restarted ("any_significant"), or all of them have ("all_significant"). `period` is in seconds. Follows the
+    not restarted ("any_significant"), or when all of them have ("all_significant"). Follows the
     behaviour supervisor and its supervisor:sup_flags().
     """
 
@@ -89,9 +91,9 @@ class Supervisor(GenServer[ChildTable]):
     back_off: ClassVar[BackOff | None] = None
 
     def children(self, *args: Any, **kwargs: Any) -> list[ChildSpec]:
-        """Return the children in start order. Called at the start, and again when an upgrade changes the class.
+        """Return the children in start order. Called at the start, and when an upgrade changes the class.
 
-        It must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
+        Must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no children()")
 
@@ -129,7 +131,7 @@ class Supervisor(GenServer[ChildTable]):
             return
         instances = [child.pid for child in self.state.by_pid.values() if child.pid is not None]
         self.state.by_pid.clear()
-        await shut_down_children(self._title(), self_pid(), template, instances, self.state.gone)
+        await shut_down_children(self._title(), self_pid(), template, instances, self.state.unhandled_exits)
 
     # ------------------------------------------------------------------ requests; they return a refusal
 
@@ -147,7 +149,7 @@ class Supervisor(GenServer[ChildTable]):
                 return ChildRefused(
                     "already_started", f"child {spec.id!r} is already running as {known.pid}", known.pid
                 )
-            return ChildRefused("already_present", f"there already is a child {spec.id!r}; restart or delete it")
+            return ChildRefused("already_present", f"child {spec.id!r} already exists; restart or delete it")
         child = self.state.children[spec.id] = Child(spec)
         failure = await self._start(child)
         if failure is not None:
@@ -238,26 +240,28 @@ class Supervisor(GenServer[ChildTable]):
             report_child("shutdown", self._title(), child.spec, None, too_often)
             raise Stop("shutdown")
         child.restarts += 1
-        for one in await self._stop_group(child):
-            failure = await self._start(one)
+        for sibling in await self._stop_group(child):
+            failure = await self._start(sibling)
             if failure is not None:
                 # In a later turn, so that requests are answered in between; each attempt counts as a restart.
-                self._restart_later(one, one.spec.id if one.args is None else key, self.state.restart_delay(one))
+                self._restart_later(
+                    sibling, sibling.spec.id if sibling.args is None else key, self.state.restart_delay(sibling)
+                )
                 return
         if isinstance(key, int):
             self.state.by_pid.pop(key, None)
 
     def _restart_later(self, child: Child, key: str | int, seconds: float) -> None:
         node = runtime()
-        me = node.find(self_pid())
+        own_process = node.find(self_pid())
         child.restarting = True
         if isinstance(key, int):
             self.state.by_pid[key] = child
         item: MailItem = ("_try_again", (key,), {}, None)
         if seconds:
-            child.ensure_retry_state().retry = node.later(seconds, node.post, me, item)
+            child.ensure_retry_state().retry = node.call_later(seconds, node.post, own_process, item)
         else:
-            child.ensure_retry_state().retry = node.loop.call_soon(node.post, me, item, context=node.context)
+            child.ensure_retry_state().retry = node.loop.call_soon(node.post, own_process, item, context=node.context)
 
     async def _stop_group(self, child: Child) -> list[Child]:
         """Stop the children that are restarted together with `child`. Returns all to start, in start order."""
@@ -265,7 +269,7 @@ class Supervisor(GenServer[ChildTable]):
         if not group:
             return [child]
         await self._stop_all(group)
-        return [one for one in group if one.spec.id in self.state.children]
+        return [sibling for sibling in group if sibling.spec.id in self.state.children]
 
     # ------------------------------------------------------------------ one child
 
@@ -305,7 +309,7 @@ class Supervisor(GenServer[ChildTable]):
             await self._stop(child)
 
     async def _stop(self, child: Child) -> None:
-        pid, gone = child.pid, self.state.gone
+        pid, gone = child.pid, self.state.unhandled_exits
         if pid is None:
             self.state.ended(child)
             return
@@ -342,7 +346,7 @@ class SupervisorProcess(ServerProcess):
     def take_trapped_exit(self, sender: Pid, reason: object) -> None:
         table: ChildTable | None = self.raw_state()
         if table is not None and sender in table.by_pid:
-            table.gone[sender] = reason
+            table.unhandled_exits[sender] = reason
         super().take_trapped_exit(sender, reason)
 
 
@@ -351,7 +355,7 @@ def _key_text(key: str | int) -> str:
 
 
 def _is_own_end(error: BaseException) -> bool:
-    """Return whether this error ends the supervisor itself, and is not a failure of the start function."""
+    """Return whether this error ends the supervisor itself, and is not an error of the start function."""
     task = asyncio.current_task()
     return isinstance(error, GeneratorExit) or (
         isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
 """Exits, supervisor changes and starts of an upgrade's script, recorded in its transaction so that they can be undone.
 
-A process whose exit is deferred stays alive and held, with all processes below it, though for the script it has ended:
-the script may start another process under its name. It exits when the script has succeeded, and runs the code that it
+A process whose exit is deferred stays alive and held, with all processes below it. For the script it has ended: the
+script may start another process under its name. When the script has succeeded, the process exits, with the code that it
 had when the exit was deferred.
 """
 
@@ -27,11 +27,12 @@ from .holding import NotHeld, hold, hold_when_idle, release
 
 logger: Final = logging.getLogger("node_runtime")
 EXIT_TIMEOUT_SECONDS: Final = 60.0
-"""How long an upgrade waits for each exit that it has deferred."""
+"""The time limit, in seconds, of each deferred exit."""
 SHUTDOWN_TIMEOUT_SECONDS: Final = 5.0
-"""How long the processes that a failed script has started may take to shut down before they are killed.
+"""Seconds that the processes that a failed script has started have to shut down before they are killed.
 
-Also how long a busy process may take to end its callback before its deferred exit."""
+Also the seconds that a busy process has to end its callback before its deferred exit.
+"""
 
 _lingering: Final[set[asyncio.Future[None]]] = set()
 
@@ -42,7 +43,7 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 def defer_exit(
     transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
 ) -> None:
-    """Defer the exit of a process. Until then the tree below `below`, by default below the process, is held."""
+    """Defer the exit of a process. Until then, hold the tree below `below`, by default below the process."""
     node = runtime()
     process = node.processes.get(pid)
     if process is None:
@@ -56,14 +57,14 @@ def defer_exit(
 
 
 def record_supervisor_state(transaction: Transaction, process: BehaviourProcess) -> None:
-    """Record a supervisor's state before the script changes it for the first time; then the state may be replaced."""
+    """Record a supervisor's state before the script replaces it for the first time, so that it can be restored."""
     if process.pid in transaction.saved_supervisors:
         return
     transaction.saved_supervisors.add(process.pid)
     instance, code, state = process.instance, process.code, process.raw_state()
 
     def restore() -> None:
-        if process.gate is not DEAD:
+        if process.run_state is not DEAD:
             process.instance, process.code = instance, code
             process.take_state(state)
 
@@ -161,7 +162,7 @@ def _give_name_back(name: str, holder: Process) -> None:
         mail = user.mail or ()
         requests = [item for item in mail if item[3] is not None or isinstance(item[0], str)]
         user.mail = type(user.mail)(item for item in mail if item not in requests) if user.mail else None
-    if holder.gate is DEAD:
+    if holder.run_state is DEAD:
         return
     node.names[name] = holder
     holder.name = name
@@ -181,5 +182,5 @@ async def end_started_processes(transaction: Transaction) -> None:
         async with asyncio.timeout(SHUTDOWN_TIMEOUT_SECONDS):
             await wait_for_ends(born)
     for process in born:
-        if process.gate is not DEAD:
+        if process.run_state is not DEAD:
             node.signal(process, process.parent, "kill")

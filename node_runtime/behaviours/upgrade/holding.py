@@ -23,7 +23,7 @@ from node_runtime.processes.runtime import runtime
 
 
 class NotHeld(Exception):
-    """The process could not be suspended; the sentence names it and says why. OTP: the `timeout` of sys:suspend/2."""
+    """A process could not be suspended; the sentence names it and the cause. OTP: the `timeout` of sys:suspend/2."""
 
     def __init__(self, pid: Pid, sentence: str) -> None:
         super().__init__(sentence)
@@ -40,17 +40,17 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
     node = runtime()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        if process.gate is not HELD:
-            raise NotHeld(process.pid, f"{process.title()} has no callbacks between which it could be suspended")
-        process.held = {*(process.held or ()), owner}
+        if process.run_state is not HELD:
+            raise NotHeld(process.pid, f"{process.title()} has no callbacks, so it can't be suspended")
+        process.suspend_owners = {*(process.suspend_owners or ()), owner}
         return
-    first = owner not in (process.held or ())
-    process.held = {*(process.held or ()), owner}
-    if process.gate is HELD or process.gate is None:
-        process.gate = HELD
+    first = owner not in (process.suspend_owners or ())
+    process.suspend_owners = {*(process.suspend_owners or ()), owner}
+    if process.run_state is HELD or process.run_state is None:
+        process.run_state = HELD
         return
     held: asyncio.Future[None] = node.loop.create_future()
-    process.between_callbacks(lambda: None if held.done() else held.set_result(None))
+    process.call_after_callback(lambda: None if held.done() else held.set_result(None))
     _answer_calls_of(process)
     try:
         async with asyncio.timeout(timeout):
@@ -69,9 +69,10 @@ async def hold(target: Target, *, owner: object, timeout: float) -> None:
 
 
 def _answer_calls_of(process: Process) -> None:
-    # If it waits for a process that is held already, that one has to answer: otherwise neither callback ends.
+    # If `process` waits for a process that is already held, the held process has to answer: otherwise neither
+    # callback ends.
     for callee, item in list((process.awaited_calls or {}).values()):
-        if not isinstance(callee, BehaviourProcess) or not callee.held_with(process) or not callee.mail:
+        if not isinstance(callee, BehaviourProcess) or not callee.is_held_together_with(process) or not callee.mail:
             continue
         others = deque(queued for queued in callee.mail if queued is not item)
         if len(others) < len(callee.mail):
@@ -81,22 +82,22 @@ def _answer_calls_of(process: Process) -> None:
 
 def hold_when_idle(process: BehaviourProcess, owner: object) -> None:
     """Suspend the process now if it is idle, else when its callback ends, without waiting for that."""
-    process.held = {*(process.held or ()), owner}
-    if process.gate is None:
-        process.gate = HELD
+    process.suspend_owners = {*(process.suspend_owners or ()), owner}
+    if process.run_state is None:
+        process.run_state = HELD
     elif process.in_callback():
-        process.between_callbacks(lambda: None)
+        process.call_after_callback(lambda: None)
 
 
 def release(target: Target, *, owner: object) -> None:
     """End this owner's suspend. Does nothing to a process that has ended or that this owner does not hold."""
     node = runtime()
     process = node.names.get(target) if isinstance(target, str) else node.processes.get(target)
-    if process is None or process.held is None:
+    if process is None or process.suspend_owners is None:
         return
-    process.held = {other for other in process.held if other != owner} or None
-    if process.held is None and process.gate is HELD:
-        process.resumed()
+    process.suspend_owners = {other for other in process.suspend_owners if other != owner} or None
+    if process.suspend_owners is None and process.run_state is HELD:
+        process.on_resumed()
 
 
 def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
@@ -113,8 +114,9 @@ _STATE: Final = attrgetter("instance.state")
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by the code that they share.
 
-    Holding costs O(1) per process and no message, because the pause is as long as the sum of these costs. `since` is
-    when the hold began, in seconds of `time.perf_counter`; `held_later` has that time of each process that was busy.
+    Holding costs O(1) per process and no message, because the pause is the sum of these costs. Times are in seconds of
+    `time.perf_counter`: `since` is when the hold began, and `held_later` has the time at which each busy process was
+    held.
     """
 
     def __init__(self, owner: object) -> None:
@@ -122,7 +124,7 @@ class Hold:
         self.groups: dict[CallbackVersion, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.held_later: dict[Pid, float] = {}
-        self._only_held: dict[str, Any] = {"held": frozenset((owner,))}
+        self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
         """The sparse attributes of a process that this owner holds and that has no other sparse attribute."""
 
     def hold_idle(self, modules: Container[str]) -> list[BehaviourProcess]:
@@ -140,12 +142,12 @@ class Hold:
                 group = wanted[code] = groups.setdefault(code, []) if code.module in modules else None
             if group is None:
                 continue
-            gate = process.gate
-            if gate is None and process.sparse is None:
-                process.gate = HELD
+            run_state = process.run_state
+            if run_state is None and process.sparse is None:
+                process.run_state = HELD
                 process.sparse = only_held
-            elif gate is None or gate is HELD:
-                if process.held is not None and self.owner in process.held:
+            elif run_state is None or run_state is HELD:
+                if process.suspend_owners is not None and self.owner in process.suspend_owners:
                     continue
                 hold_when_idle(process, self.owner)
             else:
@@ -170,7 +172,7 @@ class Hold:
             for code, group in self.groups.items()
             if code.module == module
             for process in group
-            if process.gate is not DEAD
+            if process.run_state is not DEAD
         ]
 
     def release(self, *, but: Container[CallbackVersion] = ()) -> None:
@@ -190,8 +192,8 @@ class Hold:
         group: CallbackVersion | None = None
         new, only_held = object.__new__, self._only_held
         for process, state in zip(processes, states, strict=True):
-            gate = process.gate
-            if gate is DEAD:
+            run_state = process.run_state
+            if run_state is DEAD:
                 continue
             if process.code is not code or group is None:  # the first process, or one whose recording began meanwhile
                 process.take_class(version)
@@ -202,14 +204,14 @@ class Hold:
                 made.state = state
                 process.instance = made
                 process.code = group
-                if process.sparse is only_held and gate is HELD and process.mail is None:
-                    process.sparse = process.gate = None
+                if process.sparse is only_held and run_state is HELD and process.mail is None:
+                    process.sparse = process.run_state = None
                     continue
             self._release(process)
 
     def _release(self, process: BehaviourProcess) -> None:
-        if process.sparse is self._only_held and process.gate is HELD and process.mail is None:
+        if process.sparse is self._only_held and process.run_state is HELD and process.mail is None:
             process.sparse = None
-            process.gate = None
+            process.run_state = None
         else:
             release(process.pid, owner=self.owner)

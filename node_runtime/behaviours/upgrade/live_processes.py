@@ -1,7 +1,7 @@
 """The interface of the behaviours to the layers above them: inspects, holds, migrates and resumes live processes.
 
-The code server, the release handler and the control plane import live processes and their tables from here, and the
-import contracts hold that. Nothing here sends a message or restarts a timer.
+The code server, the release handler and the control plane may import live processes and their tables only from here;
+the import contracts enforce this. Nothing here sends a message or restarts a timer.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def raw_state(target: Target) -> Any:
 def adopt_state(target: Target, state: Any) -> None:
     """Give a held process `state` and a fresh instance of the current class. Raises NotHeld, LookupError."""
     process = runtime().find(target)
-    if not isinstance(process, BehaviourProcess) or process.gate is not HELD:
+    if not isinstance(process, BehaviourProcess) or process.run_state is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not suspended; hold it before you give it a state")
     process.refresh()
     process.take_state(state)
@@ -93,7 +93,7 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
     simple_one_for_one, or whatever `children()` raises; then nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)
-    if not isinstance(process, SupervisorProcess) or process.gate is not HELD:
+    if not isinstance(process, SupervisorProcess) or process.run_state is not HELD:
         raise NotHeld(process.pid, f"{process.title()} is not a suspended supervisor")
     transaction = current_transaction()
     if transaction is not None:
@@ -103,10 +103,10 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
 
 @contextmanager
 def holding_started_processes(*, owner: object) -> Iterator[list[Pid]]:
-    """Hold the processes with callbacks that are started inside, for `owner`, after their `init`; yields their pids.
+    """Hold, for `owner`, the processes that are started inside the block, after their `init`; yields their pids.
 
-    A coroutine that is spawned inside begins when it is released. Children that an `init` starts count as started
-    inside. Supervisor functions that are called inside act at once on a held supervisor.
+    A coroutine that is spawned inside begins when its process is released. Children that an `init` starts count as
+    started inside. Supervisor functions that are called inside act at once on a held supervisor.
     """
     transaction = Transaction(owner)
     try:

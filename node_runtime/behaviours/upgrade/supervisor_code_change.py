@@ -42,7 +42,7 @@ def adopt_current_class(process: SupervisorProcess) -> ChildSpecChanges:
             f"{process.title()} is {before.flags.strategy} and can't become {after.flags.strategy} while it runs; "
             "stop it and start it again, or give the new supervisor another name"
         )
-    after.restarts, after.gone = list(before.restarts), before.gone
+    after.restarts, after.unhandled_exits = list(before.restarts), before.unhandled_exits
     changes = _move_instances(before, after) if after.template is not None else _move_children(before, after)
     process.refresh()
     process.take_state(after)
@@ -52,7 +52,7 @@ def adopt_current_class(process: SupervisorProcess) -> ChildSpecChanges:
 def _move_children(before: ChildTable, after: ChildTable) -> ChildSpecChanges:
     """Move the running children of `before` to `after`."""
     named = tuple(after.children)
-    had = frozenset(before.named)
+    had = frozenset(before.class_child_ids)
     ended = (id for id in named if id in had and id not in before.children)
     left_out = tuple(id for id in ended if after.children[id].spec.is_forgotten)
     for id in left_out:

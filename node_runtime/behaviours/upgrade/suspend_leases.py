@@ -40,13 +40,13 @@ class Leases:
         self.running: dict[tuple[Pid, object], Lease] = {}
 
     def begin(self, node: Runtime, process: Process, owner: object, seconds: float | None) -> None:
-        """End the suspend after `seconds`, or with the process or its owner. Replaces the owner's earlier lease."""
+        """End the suspend after `seconds`, or when the process or its owner ends. Replaces an earlier lease."""
         self.drop(process.pid, owner)
         end = partial(self.end, process.pid, owner)
         watched = [process] if not isinstance(owner, Pid) else [process, node.find(owner)]
         self.running[process.pid, owner] = Lease(
-            timer=None if seconds is None else node.later(seconds, end),
-            watching=tuple((one, node.watch(one, lambda _: end())) for one in watched),
+            timer=None if seconds is None else node.call_later(seconds, end),
+            watching=tuple((other, node.watch(other, lambda _: end())) for other in watched),
         )
 
     def drop(self, pid: Pid, owner: object) -> None:

@@ -1,8 +1,8 @@
 """Reuse of unchanged classes across a load: dataclasses, enumerations, exceptions and named tuples keep their identity.
 
 The rule is in docs/code-server.md. When its version becomes current, a reused class gets the functions and other
-attributes that the new body made for it. So it never keeps an old namespace alive, its tracebacks show the new file,
-and a revert can give it the old attributes back.
+attributes that the new body made for it. So the class never keeps an old namespace alive, its tracebacks show the new
+file, and a revert can give the old attributes back to it.
 """
 
 from __future__ import annotations

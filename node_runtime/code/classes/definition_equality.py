@@ -1,7 +1,8 @@
 """Compares the definitions that two versions of a module have under one name, as compiled and built, not as text.
 
-Two objects are equal if code can tell them apart by identity only. For functions, this requires that the names that
-they read mean the same in both versions. So definitions are compared while the body runs, with those further up.
+Two objects are equal if code can tell them apart by identity only. Two functions are equal only if the names that they
+read mean the same in both versions. So definitions are compared while the body runs, together with the definitions
+above them.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class Equality(enum.Enum):
-    """Whether two objects are equal and, if so, which must be kept: the one with the class or the one with the code."""
+    """The result of a comparison: whether two objects are equal and, if so, which of the two must be kept.
+
+    The old object belongs to the reused class, the new object to the new code.
+    """
 
     DIFFERENT = enum.auto()
     KEEP_EITHER = enum.auto()
@@ -94,7 +98,7 @@ def same_plain(old: object, new: object) -> bool:
 
 
 class DefinitionComparison:
-    """Compares the classes in `pair`, which two versions of a module have under one name.
+    """A comparison of the classes in `pair`, which two versions of a module have under one name.
 
     `cells` are the cells of new functions that hold the new class, each with the object that has to replace it.
     """
@@ -130,7 +134,7 @@ class DefinitionComparison:
         if isinstance(old, (*_GENERIC_ALIASES, typing.ForwardRef, set)):
             return KEEP_EITHER if old == new else DIFFERENT
         if isinstance(old, enum.property):
-            # It may also hold the member of its name, so the old one is kept.
+            # The property may also hold the member of the same name, so the old property is kept.
             return (
                 KEEP_OLD
                 if self.compare_all(*((getattr(old, name), getattr(new, name)) for name in _ACCESSORS)) is KEEP_EITHER
@@ -146,9 +150,9 @@ class DefinitionComparison:
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
-        """Return whether both are the first class of `dataclass(slots=True)`, which makes a second one.
+        """Return whether both are the original class of a `dataclass(slots=True)`, which makes a second class.
 
-        Functions that it made before refer to the first class.
+        Functions that were made before the second class refer to the original class.
         """
         return all(
             isinstance(twin, type)
@@ -204,7 +208,7 @@ class DefinitionComparison:
         return not changed or changed.isdisjoint(global_names_used(new.__code__))
 
     def _name_unchanged(self, name: str) -> bool:
-        """Return whether a name means the same in both versions and is not bound again further down in the body."""
+        """Return whether a name means the same in both versions and is not bound again below in the body."""
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:
             return name not in self._new  # a builtin

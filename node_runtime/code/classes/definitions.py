@@ -1,7 +1,7 @@
 """Reads from compiled code how a module defines its names.
 
-A class shows its own definition. It doesn't show other effects of its decorators, such as a registration, nor whether
-its name is bound again further down. Only these are read here.
+A class object shows its own definition, but not the other effects of its decorators, such as a registration, and not
+whether its name is bound again below. Only these are read from the code here.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ _FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """`bound` counts the statements that bind a global name, including `global` ones in functions.
+    """The definitions of a module.
 
-    `makers` maps a name that a `class` statement binds to the dotted names in its decorators, and a name that is bound
-    to the result of a call to the name of the callable. `attribute_targets` are names whose attributes the body
-    assigns. `functions` has the code of each undecorated `def` and each lambda.
+    `bound` counts the statements that bind a global name, including `global` statements in functions. `makers` maps a
+    name that a `class` statement binds to the dotted names in its decorators, and a name that is bound to the result of
+    a call to the name of the callable. `attribute_targets` are names whose attributes the body assigns. `functions` has
+    the code of each undecorated `def` and each lambda.
     """
 
     bound: Mapping[str, int]
@@ -62,7 +63,7 @@ def mutating_reads(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions that read a name in order to mutate its object.
 
     `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have the same position in
-    the source as the name itself, and so have longer expressions, such as `name[key].append(value)`.
+    the source as the name itself. So do longer expressions, such as `name[key].append(value)`.
     """
     steps = _steps(code)
     changed = {_position(step) for step in steps if _is_mutation(step)}

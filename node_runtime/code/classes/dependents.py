@@ -1,7 +1,7 @@
 """Finds classes outside the batch that depend on classes that it replaces.
 
 A commit rebinds a from-import, but not a base class, a type parameter or an annotation. A class with one of these would
-go on with the old class, and instances of two classes with the same name would mix.
+continue to use the old class, and instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations

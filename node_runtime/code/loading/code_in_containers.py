@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
 MAX_CONTAINER_SIZE: Final = 1_000
-"""Entries of a container that is searched; a larger one is taken for data."""
+"""The maximum size of a container that is searched; a larger container is assumed to contain data."""
 MAX_OBJECTS_VISITED: Final = 5_000
-"""Objects that are visited for each container."""
+"""The maximum number of objects that are visited for each container."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 _WRAPPERS: Final = (MethodType, functools.partial, functools._lru_cache_wrapper, MappingProxyType, SimpleNamespace)
@@ -24,8 +24,8 @@ _WRAPPERS: Final = (MethodType, functools.partial, functools._lru_cache_wrapper,
 def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    The search follows containers, wrappers of functions and instances, but no instances of the standard library's
-    classes, because a logger or a task leads everywhere. It skips the objects with the identities in `others`, which
+    The search follows containers, wrappers of functions and instances, but not instances of the standard library's
+    classes, because a logger or a task refers to too much. It skips the objects with the identities in `others`, which
     are searched separately. It runs no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}

@@ -2,8 +2,8 @@
 
 The import statements determine most of it, because a body runs at the first access to its module. The starting point
 matters for import cycles, which can often be entered at one module only. Loaded modules keep the order of their first
-execution, which worked. New modules follow in the order in which other modules import them, in functions too: a boot
-would reach them in that order.
+execution, which worked. New modules follow in the order in which other modules import them, imports in functions
+included, because a boot would reach them in that order.
 """
 
 from __future__ import annotations

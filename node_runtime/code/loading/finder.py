@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Loader(SourceFileLoader):
-    """Loads one version of one module, and keeps its source available even when the file is gone."""
+    """The loader of one version of one module. The source stays available even if the file is deleted."""
 
     def __init__(self, table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> None:
         # The base class takes a package's directory, for importlib.resources, from its file.
@@ -44,7 +44,7 @@ class Loader(SourceFileLoader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         managed = self._table.managed(spec.name)
         if managed.current is not None:
-            raise ImportError(f"{spec.name} is loaded and managed: only the code server loads another version of it")
+            raise ImportError(f"{spec.name} is loaded and managed: only the code server can load another version of it")
         if self._table.preparing_thread == threading.get_ident():
             raise ImportError(
                 f"{spec.name} is not loaded yet: while modules are being prepared, import it by an import statement, "

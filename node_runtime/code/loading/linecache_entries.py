@@ -1,7 +1,8 @@
 """Makes tracebacks, `inspect` and `pdb` show the source that a version was compiled from.
 
-They ask `linecache`, which would read the file, and read it again after a change. So each version adds an entry there
-that makes the lines from its own source on request, and that stays valid as long as the version lives.
+All of them use `linecache`, which would read the file, and read it again after a change. So each version adds an entry
+to `linecache` that makes the lines from the version's source on request. The entry is valid as long as the version
+lives.
 """
 
 from __future__ import annotations

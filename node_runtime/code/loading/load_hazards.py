@@ -1,7 +1,7 @@
-"""Finds effects of a load that it can't follow or undo, and describes them in sentences for the plan.
+"""Finds effects of a load that the code server can't follow or undo, and describes them in sentences for the plan.
 
-Each function checks one limit, and only reads: the bodies of the batch, or other code before, have already had these
-effects. docs/code-server.md has the list.
+Each function checks one kind of effect and changes nothing: the bodies of the batch, or earlier code, have already had
+these effects. docs/code-server.md has the list.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load_refusal(source: Source) -> str | None:
     """Return why a source can't be loaded into a running node; None if it can."""
     file = str(getattr(sys.modules.get(source.module), "__file__", source.path))
     if source.module == "__main__":
-        return "__main__ is the program that was started: restart the node to run another one."
+        return "__main__ is the program that was started: restart the node to run another program."
     if source.path.endswith(tuple(EXTENSION_SUFFIXES)) or (is_unmanaged(source.module) and not file.endswith(".py")):
         return (
             f"{source.module} is a C extension, and a process can load only one version of it: "
@@ -95,7 +95,7 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
 
 def _exit_functions(staged: StagedVersion) -> Iterator[str]:
     if staged.exit_functions and "atexit" in staged.unit.imports.modules:
-        yield f"{staged.managed.name} registers with atexit as soon as its body runs; a revert does not undo this."
+        yield f"{staged.managed.name} registers with atexit when its body runs; a revert does not undo this."
 
 
 def _loggers(staged: StagedVersion) -> Iterator[str]:
@@ -108,7 +108,10 @@ def _is_metric(value: object) -> bool:
 
 
 class _HazardFinder:
-    """Compares a batch with all loaded code. `_old` and `_new` map the identity of a namespace to its module."""
+    """A comparison of a batch with all loaded code.
+
+    `_old` and `_new` map the identity of a namespace to its module.
+    """
 
     def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]) -> None:
         self.batch = batch
@@ -126,15 +129,15 @@ class _HazardFinder:
         ]
 
     def class_definition_hooks(self) -> Iterator[str]:
-        """Metaclasses and `__init_subclass__` that are called for the new class as they were for the old one."""
+        """Report metaclasses and `__init_subclass__` that are called for the new class as for the old class before."""
         for module, _, version in self._loaded:
             for name, cls in own_classes(module, version.namespace):
                 hook = None if cls in version.reused_classes else self._definition_hook(cls)
                 if hook is not None:
                     self._reported.add(f"{module}:{name}")
                     yield (
-                        f"{module}:{name} calls {hook.__module__}:{hook.__qualname__} when it is defined: "
-                        f"if that keeps classes, it has the old class and the new one."
+                        f"{module}:{name} calls {hook.__module__}:{hook.__qualname__} when the class is defined: "
+                        f"if that code keeps classes, it now has both."
                     )
 
     def _definition_hook(self, cls: type) -> type | None:
@@ -147,7 +150,7 @@ class _HazardFinder:
         return hook.__module__ in self.batch or top == "node_runtime" or top in sys.stdlib_module_names
 
     def generic_functions(self) -> Iterator[str]:
-        """`functools.singledispatch`: registrations with a function that stays, and with a replaced one."""
+        """Report `functools.singledispatch` registrations with a function that stays, and with a replaced function."""
         for generic in self._values(FunctionType):
             registry = vars(generic).get("registry")
             if registry is None or "dispatch" not in vars(generic):
@@ -161,15 +164,15 @@ class _HazardFinder:
                         and implementation.__module__ not in self.batch
                     ):
                         origin = implementation.__module__
-                        yield f"{origin} has registered with {title}, which the load recreates without it."
+                        yield f"{origin} has registered with {title}; the load recreates it without this entry."
                 elif home in self._new:
                     origin = self._new[home]
-                    yield f"{origin} registers with {title} as soon as its body runs; a revert does not undo this."
+                    yield f"{origin} registers with {title} when its body runs; a revert does not undo this."
                 elif cls in self.replaced and self.replaced[cls][1] not in registry:
                     yield f"{title} has an implementation for the old {self.replaced[cls][0]}, but not for the new one."
 
     def virtual_bases(self) -> Iterator[str]:
-        """`abc.ABC.register`: an old class that is registered as a subclass, and a new one that isn't."""
+        """Report `abc.ABC.register`: an old class is registered as a subclass, and the new class isn't."""
         for base in self._values(abc.ABCMeta):
             for cls, (title, after) in self.replaced.items():
                 if (
@@ -181,7 +184,7 @@ class _HazardFinder:
                     yield f"{title} is registered with {base.__module__}:{base.__qualname__}, but the new class isn't."
 
     def signal_handlers(self) -> Iterator[str]:
-        """Handlers that are functions of a replaced version."""
+        """Report signal handlers that are functions of a replaced version."""
         for number in sorted(signal.valid_signals()):
             handler = signal.getsignal(number)
             module = self._old.get(id(getattr(handler, "__globals__", None)))
@@ -189,14 +192,14 @@ class _HazardFinder:
                 yield f"{signal.Signals(number).name} is still handled by the replaced version of {module}."
 
     def metrics(self) -> Iterator[str]:
-        """Metrics that register themselves and are created again."""
+        """Report metrics that register themselves and are created again."""
         for module, before, version in self._loaded:
             for name, value in list(before.namespace.items()):
                 if _is_metric(value) and version.namespace.get(name) is not value:
                     yield f"{module}.{name} is a metric and is recreated: list it in `__carry__` to keep its value."
 
     def patches(self) -> Iterator[str]:
-        """Attributes that other code has set on a module: they are lost with the version."""
+        """Report attributes that other code has set on a module: they are lost with the version."""
         for module, before, version in self._loaded:
             for name in sorted(replaced_names(before) - set(carried_names(version.namespace))):
                 yield f"{module}.{name} was replaced by other code; the new version does not have the replacement."
@@ -204,7 +207,7 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Functions of a replaced version that a module outside the batch has: patches, and results of decorators."""
+        """Report functions of a replaced version in modules outside the batch: patches, and results of decorators."""
         for module, version in self._outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             for name, value in list(version.namespace.items()):
@@ -213,7 +216,7 @@ class _HazardFinder:
                     yield f"{module}.{name} uses the replaced version of {origin} until {module} is loaded again."
 
     def carried_instances(self) -> Iterator[str]:
-        """Objects that `__carry__` keeps and that refer to the old version."""
+        """Report objects that `__carry__` keeps and that refer to the old version."""
         for module, _, version in self._loaded:
             for name in carried_names(version.namespace):
                 value = version.namespace.get(name)
@@ -221,7 +224,7 @@ class _HazardFinder:
                     yield f"{module}.{name} is carried over and keeps the replaced version in memory."
 
     def registries(self) -> Iterator[str]:
-        """Code of new and replaced versions in containers of modules outside the batch: tables that decorators fill."""
+        """Report code of new and replaced versions in containers of outside modules: tables that decorators fill."""
         new = self._new | {
             id(cls): module
             for module, _, version in self._loaded
@@ -238,12 +241,12 @@ class _HazardFinder:
         for module, name, holder in found:
             keys = [_origin_key(thing) for thing in code_in(holder, named)]
             for origin in _origins(keys, new):
-                yield f"{origin} registers with {module}.{name} as soon as its body runs; a revert does not undo this."
+                yield f"{origin} registers with {module}.{name} when its body runs; a revert does not undo this."
             for origin in _origins(keys, old):
                 yield f"{module}.{name} keeps the replaced version of {origin} in memory."
 
     def recreated_registries(self) -> Iterator[str]:
-        """Containers of the batch with code of modules outside of it, which the new containers lack."""
+        """Report containers of the batch with code of outside modules, which the new containers lack."""
         outside = {id(version.namespace): module for module, version in self._outside}
         for module, version in self._outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))
@@ -254,7 +257,7 @@ class _HazardFinder:
                     has = {_origin_key(thing) for thing in code_in(recreated.get(name))}
                     lost = [key for thing in code_in(holder) if (key := _origin_key(thing)) not in has]
                     for origin in _origins(lost, outside):
-                        yield f"{origin} has registered with {module}.{name}, which the load recreates without it."
+                        yield f"{origin} has registered with {module}.{name}; the load recreates it without this entry."
 
     def _is_replaced(self, thing: Any, version: Version) -> bool:
         """Return whether `thing` is a replaced function or class, or a class with functions of the old version."""

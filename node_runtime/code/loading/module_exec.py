@@ -2,7 +2,7 @@
 
 An object that is taken over has to be bound before the next line of the body runs. Otherwise bases, defaults and
 registries further down would refer to the wrong object. `exec` stores a module's names in the mapping of local names
-that it is given, so that mapping replaces the new object by the old one.
+that it gets. Here this mapping is a `BodyNames`, which stores the old object instead of the new one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def forget_frames(namespace: Namespace) -> None:
 
 
 def call_on_load(namespace: Namespace, before: Version | None) -> None:
-    """Call `__on_load__(old_namespace)`; raising refuses the load. Follows the -on_load attribute of Erlang."""
+    """Call `__on_load__(old_namespace)`; an exception refuses the load. Follows the -on_load attribute of Erlang."""
     hook = namespace.get(ON_LOAD)
     if hook is None:
         return
@@ -105,10 +105,10 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class BodyNames(MutableMapping[str, Any]):
-    """The local names of a body: those of the namespace, except for objects that are taken over.
+    """The local names of a body: the names of its namespace, except for objects that are taken over.
 
-    `_own` has the objects that the body itself made under carried names. Where the body goes on to mutate such an
-    object it gets this one, not the carried one: that one is in use, and the load may never be committed.
+    `_own` has the objects that the body itself made under carried names. Where the body is about to mutate such an
+    object, it gets its own object: the carried object is in use, and the load may never be committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:

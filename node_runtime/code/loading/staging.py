@@ -1,4 +1,4 @@
-"""Executes new versions in full, while all other code goes on with the current ones.
+"""Executes new versions in full, while all other code continues with the current ones.
 
 Invariant: *the preparing thread, and only that thread, sees the batch as if it were current.* Two means ensure it, both
 only while the bodies run:
@@ -79,9 +79,9 @@ class StagedModule(HotModule):
 class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
-    `implicit` is true if an import added it to the batch. `carried_values` are what an old version that is taken back
-    gets from the current one at the commit. `exit_functions` is the number of functions that the body registered with
-    atexit, `loggers` names the loggers that it gave handlers or filters.
+    `implicit` is true if an import added it to the batch. `carried_values` are the values that a restored old version
+    gets from the current version at the commit. `exit_functions` is the number of functions that the body registered
+    with atexit, `loggers` names the loggers that it gave handlers or filters.
     """
 
     managed: ManagedModule
@@ -99,7 +99,7 @@ class StagedVersion:
 
 
 class Stage:
-    """A context manager in which units are executed under the invariant above. One at a time: others wait for it."""
+    """A context manager that executes units under the invariant above. Only one is entered at a time; others wait."""
 
     def __init__(self, table: ModuleTable, deleted: Iterable[str]) -> None:
         self.thread = threading.get_ident()
@@ -154,7 +154,7 @@ class Stage:
                 namespace.pop(child, None)
         return self._stage(StagedVersion(managed, namespace, unit, implicit=implicit))
 
-    def take_back(self, managed: ManagedModule, version: Version) -> StagedVersion:
+    def add_executed(self, managed: ManagedModule, version: Version) -> StagedVersion:
         """Stage a version that has been executed before."""
         return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 
@@ -294,7 +294,7 @@ class Stage:
         return staged.managed.module
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove an implicit module that failed: the module that imported it may work without it."""
+        """Remove an implicit module that failed, because the module that imported it may work without it."""
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
         self._executed.pop(staged.managed.name, None)

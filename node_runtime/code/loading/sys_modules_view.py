@@ -12,7 +12,10 @@ from types import ModuleType
 
 
 class ModulesView(MutableMapping[str, ModuleType]):
-    """Delegates to `real`; the thread that created the view also finds those in `added`. Other code may keep it."""
+    """A view that delegates to `real`. The thread that created it also finds the modules in `added`.
+
+    Code that runs meanwhile may keep a reference to it.
+    """
 
     def __init__(self, real: dict[str, ModuleType], added: Mapping[str, ModuleType]) -> None:
         self._real = real

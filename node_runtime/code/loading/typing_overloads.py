@@ -23,7 +23,10 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 @contextmanager
 def collect_overloads(module: str) -> Iterator[Overloads]:
-    """Collect what a body registers into a dict, filled at the end. The current entries are hidden until then."""
+    """Yield a dict that gets, at the end of the block, the overloads that a body has registered in the block.
+
+    The entries of the current version are hidden during the block.
+    """
     current, own = _registry.pop(module, None), Overloads()
     try:
         yield own

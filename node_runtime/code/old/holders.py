@@ -1,7 +1,7 @@
 """Finds what holds a version, by a walk over the whole heap in a forked child.
 
 Such a walk takes seconds with millions of objects, and none of them may change meanwhile. The child walks its own copy
-of the memory, and writes what it found as a list of pairs.
+of the memory, and writes its findings as a list of pairs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ _WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 async def find_holders(version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> list[tuple[str, str]]:
     """Return pairs of a holder outside of the version and what it holds: ("color_fsm <12>", "an instance of a.Color").
 
-    `titles` maps the identity of a process object to the title of the process. Empty if nothing holds the version.
+    `titles` maps the identity of a process object to the title of the process. The result is empty if nothing holds the
+    version.
     """
     return await asyncio.to_thread(_search_in_child, version, ignored, titles)
 
@@ -63,7 +64,7 @@ def _search_in_child(version: Version, ignored: Counter[int], titles: Mapping[in
 
 
 class HolderSearch:
-    """Follows referrers of held objects up to those with a name: a process, a module's name, a class, a timer."""
+    """A search along the referrers of held objects up to a named one: a process, a name, a class, a timer."""
 
     def __init__(self, version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> None:
         gc.unfreeze()  # the collector finds no referrers among frozen objects
@@ -105,7 +106,7 @@ class HolderSearch:
                 yield owner, words[id(held)]
 
     def _owner(self, referrer: Any, held: object) -> str | None:
-        """Return the name of a referrer; None if the search has to go on with the objects that refer to it."""
+        """Return the name of a referrer; None if the search has to continue with the objects that refer to it."""
         title = self._titles.get(id(referrer))
         if title is not None:
             return title

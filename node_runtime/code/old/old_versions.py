@@ -1,4 +1,4 @@
-"""Old versions: what runs them, what holds them, and how they are dropped."""
+"""Old versions: their runners, their holders, and how they are dropped."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class OldVersions:
         return old
 
     def running(self, modules: Iterable[str]) -> dict[str, Runners]:
-        """Return what runs the old versions of these modules; a module without an old version is omitted."""
+        """Return the runners of the old versions of these modules; a module without an old version is omitted."""
         versions = self._versions(modules)
         found = self._runners(versions.values())
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
     def held(self, modules: Iterable[str]) -> list[str]:
-        """Return the modules whose old version something outside of it reaches. A purged one is held by frames only.
+        """Return the modules whose old version is reached from outside. Only frames hold a purged version.
 
-        Old versions that only hold each other are not held, nor are those that only a dropped, garbage version holds.
+        Old versions that only each other or a dropped garbage version reaches are not held.
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
@@ -87,7 +87,7 @@ class OldVersions:
         return killed
 
     async def holders(self, module: str) -> list[str]:
-        """Return what runs and what holds the old version, as clauses for the operator. Doesn't block the loop."""
+        """Return what runs and what holds the old version, in clauses for the operator. Does not block the loop."""
         version = self._versions([module]).get(module)
         if version is None:
             return []
@@ -121,7 +121,7 @@ class OldVersions:
         return find_runners(self._processes, [version.namespace for version in versions])
 
     def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
-        """Count references that hold no version: those of batches, and those that idle processes will release."""
+        """Count the references that hold no version: those of batches, and those that idle processes will release."""
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         namespaces = {id(version.namespace) for version in versions}
         counted.update(id(thing) for thing in self._processes.idle_references(namespaces))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class RuntimeProcessAdapter:
-    """Implements `running.ProcessAdapter`. Before the runtime has started there are no processes."""
+    """The implementation of `running.ProcessAdapter`. Before the runtime has started there are no processes."""
 
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
         for process in _all_processes():
@@ -48,7 +48,7 @@ class RuntimeProcessAdapter:
                 continue
             cls, code = type(process.instance), process.code
             yield from (cls, code)
-            if vars(cls).get("_shared_version") is not code:  # its own, and not the shared one of the class
+            if vars(cls).get("_shared_version") is not code:  # not the object that the class shares
                 yield from (code.namespace, code.methods)
 
     def titles(self) -> dict[int, tuple[str, int, int]]:

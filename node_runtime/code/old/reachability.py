@@ -1,13 +1,13 @@
 """Determines whether anything outside a version's own object graph still reaches it.
 
-A version's namespace and what belongs to it (functions, classes, closures, descriptors, instances) refer to each
-other, so a reference count alone is not enough. But the references from inside can be counted with
-`gc.get_referents`. Any further reference to an object comes from outside, and if such an object reaches the namespace,
-the version is held. The cycle collector decides in the same way; here the walk is restricted to one version's objects,
-so it depends neither on the size of the heap nor on its frozen part.
+A version's namespace and what belongs to it (functions, classes, closures, descriptors, instances) refer to each other,
+so a reference count alone is not enough. But the references from inside can be counted with `gc.get_referents`. Any
+further reference to an object comes from outside, and if such an object reaches the namespace, the version is held. The
+cycle collector decides in the same way; here the walk is restricted to one version's objects, so it depends neither on
+the size of the heap nor on its frozen part.
 
 The result is conservative. Where the walk stops (at other modules, or at the limit of references), references count as
-coming from outside: a version may be reported as held though it isn't, but never the reverse.
+coming from outside: a version may be reported as held although it isn't, but never as free although it is held.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class ReferenceGraph:
 
 
 def _is_known(cls: type) -> bool:
-    """Return whether the class is limit to its name in its module, so that it belongs to that module."""
+    """Return whether the class is bound to its name in its module, so that it belongs to that module."""
     module = sys.modules.get(cls.__module__)
     return module is not None and cls.__qualname__.partition(".")[0] in module.__dict__
 

@@ -131,31 +131,31 @@ def suspended_frames(awaiting: object) -> Iterator[FrameType]:
     """
     waiting, seen = [awaiting], set()
     while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in seen:
+        awaitable = waiting.pop()
+        if awaitable is None or id(awaitable) in seen:
             continue
-        seen.add(id(one))
+        seen.add(id(awaitable))
         frame: FrameType | None = None
-        if isinstance(one, CoroutineType):
-            frame, following = one.cr_frame, [one.cr_await]
-        elif isinstance(one, GeneratorType):
-            frame, following = one.gi_frame, [one.gi_yieldfrom]
-        elif isinstance(one, AsyncGeneratorType):
-            frame, following = one.ag_frame, [one.ag_await]
-        elif isinstance(one, Task):
-            following = [one.get_coro()]
-        elif isinstance(one, Future):
-            following = list(getattr(one, "_children", ()))  # the children of asyncio.gather
+        if isinstance(awaitable, CoroutineType):
+            frame, following = awaitable.cr_frame, [awaitable.cr_await]
+        elif isinstance(awaitable, GeneratorType):
+            frame, following = awaitable.gi_frame, [awaitable.gi_yieldfrom]
+        elif isinstance(awaitable, AsyncGeneratorType):
+            frame, following = awaitable.ag_frame, [awaitable.ag_await]
+        elif isinstance(awaitable, Task):
+            following = [awaitable.get_coro()]
+        elif isinstance(awaitable, Future):
+            following = list(getattr(awaitable, "_children", ()))  # the children of asyncio.gather
         else:
-            following = _wrapped_awaitables(one)
+            following = _wrapped_awaitables(awaitable)
         if frame is not None:
             yield frame
-            following += _ending_with(one)
+            following += _ending_with(awaitable)
         waiting += following
 
 
 def _ending_with(suspended: object) -> Iterator[object]:
-    """Yield the objects that end with a suspended frame though it doesn't await them."""
+    """Yield the objects that end with a suspended frame although it doesn't await them."""
     for one in gc.get_referents(suspended):
         kind = type(one)
         if kind not in _ENDS_WITH_FRAME:

@@ -1,7 +1,7 @@
 """The messages between a node and its operators: one typed struct for each request, reply and event.
 
-Messages are these structs as MessagePack. Both sides reject unknown fields, so a message that can't be decoded is an
-error and never a guess. Times are Unix seconds, durations are seconds, sizes are bytes.
+Each message is a struct, encoded as MessagePack. Both sides reject unknown fields, so they never misread a message of
+another version. Times are Unix seconds, durations are seconds, sizes are bytes.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class ApplicationInfo(WireStruct, frozen=True):
 
 
 class ModuleInfo(WireStruct, frozen=True):
-    """A managed module: its current version and, while something may still run it, its old one."""
+    """A managed module: its current version, and its old version as long as something may still run it."""
 
     name: str
     application: str
@@ -103,10 +103,11 @@ class ModuleInfo(WireStruct, frozen=True):
 
 
 class Health(WireStruct, frozen=True):
-    """The health of the release on probation since it was installed; `finding` is the reason, as a clause.
+    """The health of a release on probation since its install; `finding` is the reason for the verdict, as a clause.
 
-    `verdict`: "good" after the trouble-free time that node.toml requires, "bad" if more went wrong than it allows (then
-    the node reverts by itself), and "unknown" until then. `lag` is the largest delay of the event loop.
+    `verdict` is "good" after the time without trouble that node.toml requires, "bad" if there was more trouble than
+    node.toml allows (then the node reverts by itself), and "unknown" before. `lag` is the largest delay of the event
+    loop.
     """
 
     verdict: HealthVerdict
@@ -140,8 +141,8 @@ class ReleaseInfo(WireStruct, frozen=True):
 class Snapshot(WireStruct, frozen=True):
     """The state of the whole node at event number `seq`.
 
-    `blocked` is set if the event loop didn't answer in time: a sentence that names the code in which it is blocked. The
-    snapshot was then taken from another thread and may be torn.
+    If the event loop didn't answer in time, `blocked` is a sentence that names the code that blocks it. Then another
+    thread took the snapshot, whose parts may be of different moments.
     """
 
     seq: int
@@ -172,9 +173,9 @@ NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "
 class NodeEvent(WireStruct, frozen=True):
     """An event of the node. `seq` grows by one within a `boot_id`; after a gap the client takes a new snapshot.
 
-    `text` is one line for people. "vitals" and "operation" events carry the new value (a large operation comes without
-    its results: request it); "rehearsal" and "log" events change nothing; after the other kinds a client that shows the
-    changed data requests a new snapshot.
+    `text` is one line for people. "vitals" and "operation" events have the new value. The event of a large operation
+    lacks its results: request the operation. "rehearsal" and "log" events change nothing in a snapshot. After any other
+    event, a client that shows the changed data requests a new snapshot.
     """
 
     boot_id: str

@@ -36,12 +36,12 @@ class OperationStep(WireStruct, frozen=True):
 class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
 
-    A "fallback" is an operation of the parent: the permanent release did not boot, and the one that did took its place.
-    `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted", "aborted"
-    (nothing was touched), "put back" (failed after the point of no return and undone exactly), "restarted", "partly put
-    back" or "partly reverted" (a revert over several releases ended at an intermediate one).
-    `touched` is the number of affected processes; `results` covers some of them, failed ones first.
-    `rehearsal` is the rehearsal before the hold; of its results, only those that are not "ok" are kept.
+    A "fallback" is an operation of the parent process: the permanent release did not boot, and the release that did
+    boot replaced it. `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted",
+    "aborted" (nothing was touched), "put back" (failed after the point of no return and undone exactly), "restarted",
+    "partly put back" or "partly reverted" (a revert over several releases ended at an intermediate one). `touched` is
+    the number of affected processes; `results` covers some of them, failed ones first. `rehearsal` is the rehearsal
+    that ran before processes were held; it keeps only the results that are not "ok".
     """
 
     id: str

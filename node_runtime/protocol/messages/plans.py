@@ -10,12 +10,12 @@ from .term import Term
 RehearsalOutcome = Literal["ok", "raised", "wrong type", "no such state", "mutated", "hung", "died", "unrehearsed"]
 """The outcome of one process's code_change on a copy of its state.
 
-"died": it ended the copy of the node; "unrehearsed": it needs something that is not available in a rehearsal.
+"died": the code_change ended the copy of the node; "unrehearsed": it needs something that a rehearsal doesn't have.
 """
 
 
 class Blocker(WireStruct, frozen=True):
-    """A reason why a plan can't be carried out now. `transient` ones may disappear without action: see `--wait`."""
+    """A reason why a plan can't be carried out now. A `transient` blocker may disappear by itself: see `--wait`."""
 
     reason: str
     remedy: str
@@ -72,7 +72,8 @@ class PlannedChild(WireStruct, frozen=True):
 class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state. `message` and `trace` describe a failure.
 
-    `given_back`: whether the way down turned the new state into the same old state again; None if unknown.
+    `given_back`: whether the code_change of the downgrade turned the new state back into an equal old state; None if
+    unknown.
     """
 
     pid: int
@@ -90,7 +91,7 @@ class RehearsalResult(WireStruct, frozen=True):
 class RehearsedCall(WireStruct, frozen=True):
     """The failure, in the copy of the node, of a function that instruction `step` applies.
 
-    "unrehearsed": it, or a step before it, needs the real node; `message` names the reason.
+    The outcome is "unrehearsed" if the function, or an earlier step, needs the real node; `message` names the reason.
     """
 
     step: int
@@ -103,9 +104,9 @@ class RehearsedCall(WireStruct, frozen=True):
 class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
-    `stopped` is how long the node stood still while the copy was made, `pause` the total time of all code_changes,
-    `around` the rest of an install's pause as measured in the copy: holding, switching and resuming.
-    Of `processes`, `reached` were tried; `failed` would fail the upgrade, and `unrehearsed` can't be tried.
+    `stopped` is the time for which the node was stopped while the copy was made. `pause` is the total time of all
+    code_changes. `around` is the rest of an install's pause, measured in the copy: holding, switching and resuming.
+    Of the `processes`, `reached` were tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried.
     `results`: failures first, at most 100. `calls`: applied functions that failed.
     `error` is the reason for an early end, if there was one.
     """
@@ -128,9 +129,9 @@ class Rehearsal(WireStruct, frozen=True):
 class Plan(WireStruct, frozen=True):
     """The effects of an upgrade or a downgrade on this node now.
 
-    `point_of_no_return`: the number of `instructions` before it. `configuration`: (parameter, before, after).
-    `pause`: the estimated time for which processes are suspended. `irreversible`: effects that a failed install could
-    not put back. `rehearsal` is None if the new code could not be loaded for it.
+    `point_of_no_return`: the number of `instructions` before it. `configuration`: (parameter, before, after). `pause`:
+    the estimated time for which processes are suspended. `irreversible`: effects that a failed install could not undo.
+    `rehearsal` is None if the new code could not be loaded for it.
     """
 
     id: str

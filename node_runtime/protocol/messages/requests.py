@@ -20,13 +20,13 @@ class Hello(WireStruct, frozen=True):
 
 
 class GetState(WireStruct, frozen=True):
-    """Request the state of one process."""
+    """The request for the state of one process."""
 
     pid: int
 
 
 class StageBegin(WireStruct, frozen=True):
-    """Open an upload of `size` bytes that hash to `sha256`."""
+    """The start of an upload of `size` bytes with the hash `sha256`."""
 
     file_name: str
     size: int
@@ -42,7 +42,7 @@ class StageChunk(WireStruct, frozen=True):
 
 
 class StageEnd(WireStruct, frozen=True):
-    """Close an upload: verify and unpack the tarball."""
+    """The end of an upload: the node verifies and unpacks the tarball."""
 
     upload: str
 
@@ -54,7 +54,7 @@ class Upload(WireStruct, frozen=True):
 
 
 class MakePlan(WireStruct, frozen=True):
-    """Request a plan of going to `vsn`."""
+    """The request for the plan of an install of `vsn`."""
 
     vsn: str
 
@@ -62,8 +62,9 @@ class MakePlan(WireStruct, frozen=True):
 class InstallOptions(WireStruct, frozen=True, kw_only=True):
     """The operator's choices for an install, shared by the command line, the dashboard and `Install`.
 
-    `wait` is how many seconds transient blockers may take. `unrehearsed` proceeds although some code_change
-    can't be rehearsed. `again` proceeds although the release has failed on this node. `reason` is for the audit.
+    `wait` is the number of seconds to wait for transient blockers to disappear. With `unrehearsed`, the install
+    proceeds although some code_change can't be rehearsed. With `again`, it proceeds although the release has failed on
+    this node. `reason` is written to the audit log.
     """
 
     wait: float = 0.0
@@ -73,7 +74,7 @@ class InstallOptions(WireStruct, frozen=True, kw_only=True):
 
 
 class Install(InstallOptions, frozen=True):
-    """Installs `vsn`. The plan with the id `plan_id`, if given, must still be valid."""
+    """The request to install `vsn`. The plan with the id `plan_id`, if given, must still be valid."""
 
     vsn: str
     direction: Direction | None = None
@@ -87,7 +88,7 @@ class OperationStarted(WireStruct, frozen=True):
 
 
 class GetOperation(WireStruct, frozen=True):
-    """Request one operation by its id, or the newest one."""
+    """The request for one operation by its id, or for the newest operation."""
 
     operation: str | None = None
 
@@ -99,13 +100,16 @@ class ReleaseVsn(WireStruct, frozen=True):
 
 
 class Commit(WireStruct, frozen=True):
-    """Make the current release permanent."""
+    """The request to make the current release permanent."""
 
     reason: str | None = None
 
 
 class Rollback(WireStruct, frozen=True):
-    """Go back from the current release to the permanent one by its own way down. For the fields see Install."""
+    """The request to go back from the current to the permanent release, by the downgrade of the current release.
+
+    For the fields see Install.
+    """
 
     wait: float = 0.0
     reason: str | None = None
@@ -121,13 +125,13 @@ class ProcessTarget(WireStruct, frozen=True):
 
 
 class ListLimit(WireStruct, frozen=True):
-    """The maximum number of items; the result has the newest ones, newest last."""
+    """The maximum number of items in the result, which are the newest items, newest last."""
 
     limit: int = 100
 
 
 class StopNode(WireStruct, frozen=True):
-    """Shut the node down; with `restart`, the parent starts the permanent release again."""
+    """The request to shut the node down; with `restart`, the parent boots the permanent release again."""
 
     restart: bool = False
     reason: str | None = None

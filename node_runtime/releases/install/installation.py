@@ -118,7 +118,7 @@ class Installation:
                     return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
             except OldVersionHeld as held:
                 await self._wait(held.sentence)
-                while self.code.held_old(held.module):
+                while self.code.is_old_code_held(held.module):
                     await self._wait(held.sentence)
             except Refused as refused:
                 raise Aborted(refused.sentence) from refused

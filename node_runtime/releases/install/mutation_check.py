@@ -26,14 +26,14 @@ class MutationCheck:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
         self._not_compared: list[BehaviourProcess] = []
         self._given = 0
-        self._kinds = ValueReaders()
+        self._readers = ValueReaders()
 
     def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
         """Take the fingerprints of states before code_change gets them."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
-            taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, kinds=self._kinds)
+            taken = fingerprint(state, seconds=FINGERPRINT_SECONDS, max_parts=MAX_PARTS, readers=self._readers)
             if taken is None:
                 self._not_compared.append(process)
             else:

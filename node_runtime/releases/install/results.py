@@ -61,12 +61,12 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
     blamed = {process.pid for process in switch.mutated}
     if switch.failed is not None:
         blamed.add(switch.failed[0].pid)
-    kinds = ValueReaders()
+    readers = ValueReaders()
     for one in chain(_held(switch, blamed) if blamed else (), _held(switch), _loaded(switch, pause)):
         if len(results) >= MAX_RESULTS:
             break
         if one.process.pid not in results:
-            results[one.process.pid] = _result(switch, one, pause, put_back, kinds)
+            results[one.process.pid] = _result(switch, one, pause, put_back, readers)
         if perf_counter() > until:
             await asyncio.sleep(0)
             until = perf_counter() + SLICE_SECONDS
@@ -114,7 +114,7 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
                     yield _Affected(process, module, "load", state, state, cls, cls)
 
 
-def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds: ValueReaders) -> ProcessResult:
+def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, readers: ValueReaders) -> ProcessResult:
     process = one.process
     mutated = process in switch.mutated
     reason = None
@@ -129,12 +129,12 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _render(one.old, one.before, kinds) if switch.mutation_check.passes(process) else MUTATED
+    before = _render(one.old, one.before, readers) if switch.mutation_check.passes(process) else MUTATED
     after = before
     if mutated:
-        after = _render(one.old, one.before, kinds)
+        after = _render(one.old, one.before, readers)
     elif (one.after is not one.before and not put_back) or before is MUTATED:
-        after = _render(one.new, one.after, kinds)
+        after = _render(one.new, one.after, readers)
     held = one.action != "load"
     return ProcessResult(
         pid=int(process.pid),
@@ -151,5 +151,5 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, kinds:
     )
 
 
-def _render(cls: type[Behaviour] | None, state: Any, kinds: ValueReaders) -> Term:
-    return describe_state(cls or Behaviour, state, STATE_LIMITS, kinds)
+def _render(cls: type[Behaviour] | None, state: Any, readers: ValueReaders) -> Term:
+    return describe_state(cls or Behaviour, state, STATE_LIMITS, readers)

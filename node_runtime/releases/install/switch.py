@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, assert_never
 
 from node_runtime import Down
-from node_runtime.behaviours.starting import resolve_in
+from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
@@ -190,7 +190,7 @@ class Switch:
     def _migrate(self, module: str, direction: Direction, extra: Any) -> None:
         for code, group in self.hold.groups.items():
             if code.module == module:
-                alive = [process for process in group if process.gate is not DEAD]
+                alive = [process for process in group if process.run_state is not DEAD]
                 if exiting := self._transaction.exiting:
                     alive = [process for process in alive if process.pid not in exiting]
                 if alive and alive[0].kind == "supervisor":
@@ -256,7 +256,7 @@ class Switch:
 
         All modules switch at once, but the script sees them switch one after the other.
         """
-        found: Callable[..., Any] = resolve_in(reference, self._transaction.previous_namespaces)
+        found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
         return found
 
     async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:

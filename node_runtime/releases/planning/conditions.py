@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
-from node_runtime.behaviours.starting import resolve_in
+from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CallbackVersion
 from node_runtime.code import Batch
@@ -163,7 +163,7 @@ def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
     if module in reached and module not in batch.modules:
         return None
     try:
-        return resolve_in(reference, {module: batch.namespace(module)} if module in reached else {})
+        return resolve_in_versions(reference, {module: batch.namespace(module)} if module in reached else {})
     except (LookupError, ImportError):
         return None
 

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from node_runtime.behaviours.starting import resolve_in
+from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.protocol.messages import RehearsedCall
 from node_runtime.releases.planning.conditions import accepts_arguments
 
@@ -39,8 +39,8 @@ class ApplyRehearsal:
     def call(self, call: ApplyCall, earlier: Mapping[str, dict[str, Any]]) -> None:
         """Rehearse one function, in the version that is current at this place in the script."""
         try:
-            function = resolve_in(call.function, earlier)
-            undo = None if call.undo is None else resolve_in(call.undo, earlier)
+            function = resolve_in_versions(call.function, earlier)
+            undo = None if call.undo is None else resolve_in_versions(call.undo, earlier)
         except Exception:
             function = None
         if not accepts_arguments(function, call.args):

@@ -16,11 +16,11 @@ from typing import Any, Final, assert_never
 
 import msgspec
 
+from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.show.describe import DescribeLimits
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint, have_equal_parts
 from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.behaviours.show.value_readers import ValueReaders, escape
-from node_runtime.behaviours.starting import resolve_reference
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
     Child,
@@ -115,7 +115,7 @@ class RehearsalRunner:
     _applies: ApplyRehearsal = field(init=False)
     _last_sent: float = 0.0
     _results_left: dict[str, int] = field(default_factory=lambda: dict(MAX_RESULTS))
-    _kinds: ValueReaders = field(default_factory=ValueReaders)
+    _readers: ValueReaders = field(default_factory=ValueReaders)
     _earlier: dict[str, dict[str, Any]] | None = None
     """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
@@ -196,7 +196,7 @@ class RehearsalRunner:
         process = part.process
         state = self._new_states.get(process.pid, process.raw_state())
         before = fingerprint(
-            state, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS, kinds=self._kinds, alone=True
+            state, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS, readers=self._readers, alone=True
         )
         attempt = Attempt(part=part, state=state, old_class=type(process.instance), before=before)
         term = self._render(attempt.old_class, state) if self._results_left["ok"] else None
@@ -307,7 +307,7 @@ class RehearsalRunner:
     def _add_children(
         self, process: SupervisorProcess, read: ChildSpecChanges, table: ChildTable, *, unread: bool
     ) -> None:
-        removed = [id for id in read.kept if id in table.named]
+        removed = [id for id in read.kept if id in table.class_child_ids]
         found: tuple[tuple[ChildChange, Iterable[str]], ...] = (
             ("added", read.added), ("replaced", read.replaced), ("removed", removed), ("left out", read.left_out),
         )  # fmt: skip
@@ -353,7 +353,7 @@ class RehearsalRunner:
     def _render(self, cls: type[Behaviour], state: object) -> Term:
         try:
             with self._caller.ignoring_violations():
-                return describe_state(cls, state, STATE_LIMITS, self._kinds)
+                return describe_state(cls, state, STATE_LIMITS, self._readers)
         except RENDER_ERRORS:
             return NOT_SHOWN
 

@@ -81,7 +81,7 @@ def test_values_described_together_are_described_as_each_is_alone() -> None:
         "x",
     ]
     kinds = ValueReaders()
-    assert [describe(value, kinds=kinds) for value in values] == [describe(value) for value in values]
+    assert [describe(value, readers=kinds) for value in values] == [describe(value) for value in values]
 
 
 def test_the_parts_of_containers_and_objects_have_names() -> None:

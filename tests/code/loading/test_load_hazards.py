@@ -106,8 +106,8 @@ def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) ->
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
     booted(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "a:A calls outside:Base when it is defined: if that keeps classes, it has the old class and the new one.",
-        "a:B calls outside:Meta when it is defined: if that keeps classes, it has the old class and the new one.",
+        "a:A calls outside:Base when the class is defined: if that code keeps classes, it now has both.",
+        "a:B calls outside:Meta when the class is defined: if that code keeps classes, it now has both.",
     )
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 
@@ -131,11 +131,11 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     booted(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
     assert warnings(app, a=a.format(n=2)) == (
         "outside.show has an implementation for the old a:Thing, but not for the new one.",
-        "a registers with outside.show as soon as its body runs; a revert does not undo this.",
+        "a registers with outside.show when its body runs; a revert does not undo this.",
     )
     assert warnings(app, outside=outside.format(n=2)) == (
-        "a has registered with outside.show, which the load recreates without it.",
-        "registering has registered with outside.show, which the load recreates without it.",
+        "a has registered with outside.show; the load recreates it without this entry.",
+        "registering has registered with outside.show; the load recreates it without this entry.",
     )
 
 
@@ -158,7 +158,7 @@ def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
     try:
         batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
         assert batch.warnings() == (
-            "a registers with atexit as soon as its body runs; a revert does not undo this.",
+            "a registers with atexit when its body runs; a revert does not undo this.",
             "SIGUSR2 is still handled by the replaced version of a.",
         )
         atexit.unregister(batch.namespace("a")["at_exit"])
@@ -350,12 +350,12 @@ REGISTERING = """
 def test_registries_that_decorators_fill_are_named(app: App) -> None:
     booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
-        "a registers with registry.COMMANDS as soon as its body runs; a revert does not undo this.",
-        "a registers with registry.HOOKS as soon as its body runs; a revert does not undo this.",
+        "a registers with registry.COMMANDS when its body runs; a revert does not undo this.",
+        "a registers with registry.HOOKS when its body runs; a revert does not undo this.",
         "registry.HOOKS keeps the replaced version of a in memory.",
-        "a registers with registry.App.KNOWN as soon as its body runs; a revert does not undo this.",
+        "a registers with registry.App.KNOWN when its body runs; a revert does not undo this.",
         "registry.App.KNOWN keeps the replaced version of a in memory.",
-        "a registers with registry.app as soon as its body runs; a revert does not undo this.",
+        "a registers with registry.app when its body runs; a revert does not undo this.",
         "registry.app keeps the replaced version of a in memory.",
     )
 
@@ -364,10 +364,10 @@ def test_registries_that_are_recreated_without_the_registering_modules_are_named
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
-        "a has registered with registry.COMMANDS, which the load recreates without it.",
-        "a has registered with registry.HOOKS, which the load recreates without it.",
-        "a has registered with registry.App.KNOWN, which the load recreates without it.",
-        "a has registered with registry.app, which the load recreates without it.",
+        "a has registered with registry.COMMANDS; the load recreates it without this entry.",
+        "a has registered with registry.HOOKS; the load recreates it without this entry.",
+        "a has registered with registry.App.KNOWN; the load recreates it without this entry.",
+        "a has registered with registry.app; the load recreates it without this entry.",
     )
     carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
     assert warnings(app, registry=carrying.format(n=3)) == (

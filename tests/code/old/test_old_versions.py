@@ -116,17 +116,17 @@ async def test_the_processes_that_run_the_old_version_are_known(app: App, node: 
     gate = asyncio.Event()
     old = spawn(a.wait, gate)
     await eventually(lambda: awaits(node, old))
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     app.load(a=waiting(2, removed=True))
     new = spawn(a.wait, gate)
     await eventually(lambda: awaits(node, new))
-    assert app.server.running_old("a") == [old]
+    assert app.server.pids_running_old_code("a") == [old]
     (facts,) = app.server.loaded_modules()
     assert facts.old_pids == (old,)
     assert not app.server.soft_purge("a")
     gate.set()
     await eventually(lambda: not is_alive(old))
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     assert app.server.soft_purge("a")
     assert app.server.versions("a")[1] is None
     assert app.server.soft_purge("a")
@@ -190,7 +190,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     assert app.server.purge("a") == [pid]
     assert not is_alive(pid)
     await asyncio.sleep(0)
-    assert app.server.running_old("a") == [pid]
+    assert app.server.pids_running_old_code("a") == [pid]
     assert app.server.loaded_modules()[0].old_pids == (pid,)
     assert app.server.versions("a")[1] is not None
     assert not app.server.soft_purge("a")
@@ -264,7 +264,7 @@ async def test_old_code_is_found_wherever_a_process_awaits_it(app: App, node: Ru
     pid = spawn(b.awaited, kind, gate)
     await eventually(lambda: gate._waiters)
     app.load(a=waiting(2, removed=True))
-    assert app.server.running_old("a") == [pid]
+    assert app.server.pids_running_old_code("a") == [pid]
     assert app.server.check_process_code(pid, "a")
     assert not app.server.check_process_code(pid, "b")
     assert app.server.purge("a") == [pid]
@@ -280,7 +280,7 @@ async def test_a_task_that_outlives_its_process_is_no_reason_to_kill_it(app: App
     pid = spawn(b.run, gate)
     await eventually(lambda: gate._waiters)
     app.load(a=waiting(2, removed=True))
-    assert app.server.held_old("a")
+    assert app.server.is_old_code_held("a")
     assert app.server.purge("a") == []
     assert is_alive(pid)
     gate.set()
@@ -306,11 +306,11 @@ async def test_a_callback_that_runs_right_now_is_found(app: App, node: Runtime, 
     a = imported("a")
     seen: list[list[int]] = []
     call = a.call
-    pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.running_old("a"))))
+    pid = await gen_server.start(Runs, lambda: call(lambda: seen.append(app.server.pids_running_old_code("a"))))
     app.load(a="X = 2\n")
     await gen_server.call(pid, getattr(Runs, kind))
     assert seen == [[pid]]
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
 
 
 @pytest.mark.parametrize("old", ["asking", "asked"])
@@ -325,7 +325,7 @@ async def test_of_two_nested_callbacks_only_the_one_that_runs_old_code_is_found(
 
     seen: list[list[int]] = []
     outer, inner = (a.call, plainly) if old == "asking" else (plainly, a.call)
-    asked = await gen_server.start(Runs, lambda: inner(lambda: seen.append(app.server.running_old("a"))))
+    asked = await gen_server.start(Runs, lambda: inner(lambda: seen.append(app.server.pids_running_old_code("a"))))
     asking = await gen_server.start(Runs, lambda: outer(lambda: call_now(asked, Runs.plain)))
     app.load(a="X = 2\n")
     for callback in (Runs.plain, Runs.later):
@@ -340,7 +340,7 @@ def test_a_thread_in_old_code_keeps_the_version_and_is_named(app: App, gate: Gat
     thread.start()
     assert gate.reached.wait(30)
     app.load(a="X = 2\n")
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     assert not app.server.soft_purge("a")
     with pytest.raises(OldVersionHeld, match="that thread worker runs"):
         app.prepare(a="X = 3\n")
@@ -401,13 +401,13 @@ def test_every_object_that_reaches_the_old_version_holds_it(app: App, kind: str)
     a = imported("a")
     held = HOLDERS[kind](a)
     app.load(a=HELD.format(n=2))
-    assert app.server.held_old("a")
+    assert app.server.is_old_code_held("a")
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but something holds"):
+    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but other objects hold"):
         app.prepare(a=HELD.format(n=3))
     del held
     gc.collect()
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
     app.load(a=HELD.format(n=3))
     assert app.server.soft_purge("a")
 
@@ -621,9 +621,9 @@ def test_a_batch_kept_for_a_revert_does_not_hold_the_version_it_would_restore(ap
     app.boot(a=text.format(n=1), b="from a import f\n")
     imported("b")
     batch = app.load(a=text.format(n=2))
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
     batch.revert()
-    assert not app.server.held_old("a")
+    assert not app.server.is_old_code_held("a")
 
 
 SERVER = """
@@ -645,8 +645,8 @@ async def test_an_idle_process_holds_no_old_code_but_its_state_may(app: App, nod
     a = imported("a")
     bare, full = await gen_server.start(a.Keeps, 0), await gen_server.start(a.Keeps, 2)
     app.load(a=SERVER.format(n=2))
-    assert app.server.running_old("a") == []
-    assert app.server.held_old("a")
+    assert app.server.pids_running_old_code("a") == []
+    assert app.server.is_old_code_held("a")
     (clause,) = await app.server.holders("a")
     assert clause == f"{full} holds an instance of a.Thing"
     exit(full, "kill")
@@ -686,7 +686,7 @@ async def test_an_old_version_that_is_held_can_be_restored(app: App, node: Runti
     await eventually(lambda: awaits(node, held))
     app.load(a=waiting(2, removed=True))
     app.load(a=first)
-    assert app.server.running_old("a") == []
+    assert app.server.pids_running_old_code("a") == []
     gate.set()
     await eventually(lambda: a.SEEN == [(1, "removed")])
 
