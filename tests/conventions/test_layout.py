@@ -74,3 +74,37 @@ def test_siblings_are_imported_relatively_and_all_others_by_their_whole_name(pac
         if isinstance(node, ast.ImportFrom) and node.level > 1
     ]
     assert upwards == []
+
+
+def imported_when_run(path: str) -> set[str]:
+    """The project's modules that a module imports when it runs, in functions too; not those for type checkers only."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+                continue
+            if isinstance(child, ast.ImportFrom):
+                package = PurePath(path).parent.parts
+                base = package[: len(package) - child.level + 1] if child.level else ()
+                home = ".".join((*base, *((child.module,) if child.module else ())))
+                found.update(
+                    name if name in ALL_NAMES else home for name in (f"{home}.{alias.name}" for alias in child.names)
+                )
+            elif isinstance(child, ast.Import):
+                found.update(alias.name for alias in child.names)
+            visit(child)
+
+    visit(tree(path))
+    return (found & ALL_NAMES) - {module_name(path)}
+
+
+ALL_NAMES: Final = frozenset(module_name(path) for path in ALL_MODULES)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {module_name(path): imported_when_run(path) for path in ALL_MODULES}
+    while leaves := {name for name, imports in graph.items() if not imports & graph.keys()}:
+        graph = {name: imports for name, imports in graph.items() if name not in leaves}
+    # What is left imports, or is imported by, the modules of a circle.
+    assert graph == {}
