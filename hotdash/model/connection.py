@@ -14,7 +14,7 @@ STALE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection in `state` since the Unix time `since`. `sentence` explains a loss, `retry_at` is the next attempt."""
+    """A connection in `state` since the Unix time `since`. `sentence` explains a loss; `retry_at`: the next attempt."""
 
     state: Literal["connecting", "live", "lost"] = "connecting"
     since: float = 0.0

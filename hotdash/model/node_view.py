@@ -28,7 +28,7 @@ class NodeRestart:
 
 @dataclass(frozen=True, slots=True)
 class StateSample:
-    """The state of one process. `before` is the sample before `view`; `refused` is the node's sentence for a refusal."""
+    """The state of one process. `before` is the sample before `view`; `refused` is the node's refusal."""
 
     key: ProcessKey
     view: m.StateView | None = None

@@ -15,7 +15,7 @@ from .painting import content
 
 
 class Header(Widget):
-    """Node, release and status on the left; connection, rights and the dashboard's cost on the right. Red while armed."""
+    """Node, release and status on the left; connection, rights and hotdash's cost on the right. Red while armed."""
 
     DEFAULT_CSS = """
     Header {
