@@ -51,7 +51,7 @@ def nodes(output: str) -> None:
 @click.option(
     "--examples",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder with versions of fil; default: those of hotdash.",
+    help="A folder with the versions of fil; by default, the examples of hotdash.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
 @click.option("--play", is_flag=True, help="Print the walkthrough as text, also on a terminal.")

@@ -104,7 +104,7 @@ def results(
 @click.command()
 @node_options
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="The maximum number shown.")
-@click.option("--follow", "-f", is_flag=True, help="Then print new events until interrupted.")
+@click.option("--follow", "-f", is_flag=True, help="Also print new events until interrupted.")
 @output_option
 def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output: str) -> None:
     """Show the newest events."""

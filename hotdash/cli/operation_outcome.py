@@ -27,7 +27,7 @@ OUTCOME_SENTENCES = {
     "aborted": "Nothing was changed.",
     "put back": "The install was put back: the node runs the same code as before.",
     "partly put back": "The install was only partly put back: check the result of each process.",
-    "partly reverted": "The node was only partly reverted: roll back again, or go on from the current release.",
+    "partly reverted": "The node was only partly reverted: roll back again, or continue from the current release.",
     "reverted": "The node reverted to the code that it ran before.",
     "restarted": "The node was restarted from its permanent release.",
 }

@@ -47,8 +47,8 @@ def outcome_words(operation: m.Operation) -> Span:
 def headline(operation: m.Operation) -> Line:
     """Return the line that says which change was requested, and by whom."""
     verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
-    way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
-    return line(span(verb, "strong"), " ", span(way, "name"), span(f"  by {operation.who}", "muted"))
+    versions = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
+    return line(span(verb, "strong"), " ", span(versions, "name"), span(f"  by {operation.who}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:

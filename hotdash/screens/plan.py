@@ -1,4 +1,4 @@
-"""The screen of a plan, before anything is touched."""
+"""The screen of a plan, before anything is changed."""
 
 from __future__ import annotations
 

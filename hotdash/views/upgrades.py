@@ -184,10 +184,10 @@ def _searched(operation: m.Operation) -> str:
 
 
 def _history(operation: m.Operation, view_state: ViewState) -> tuple[Line, ...]:
-    way = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
+    versions = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
     return (
         (outcome_mark(operation),),
-        (span(operation.kind.ljust(8)), span(way, "name")),
+        (span(operation.kind.ljust(8)), span(versions, "name")),
         (outcome_words(operation),),
         (span(operation.who, "muted"),),
         (span(moment(operation.started, view_state.now), "muted"),),

@@ -41,7 +41,7 @@ class HealthMonitor(logging.Handler):
         self._lag = 0.0
         self._late_checks = self._unhealthy_checks = 0
         self._last_trouble = time.monotonic()
-        self.health = self._health("unknown", "it has just been installed")
+        self.health = self._health("unknown", "the release has just been installed")
         logging.getLogger().addHandler(self)
         self._task = runtime().loop.create_task(self._monitor())
 

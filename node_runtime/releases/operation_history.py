@@ -77,7 +77,7 @@ class OperationHistory:
             self._intent.unlink()
 
     def begin(self, operation: Operation) -> None:
-        """Write the intent of an operation durably, before it touches the node."""
+        """Write the intent of an operation durably, before it changes the node."""
         write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:

@@ -20,7 +20,7 @@ from .planning.transition import Transition
 MAX_HOLDERS_NAMED = 3
 """A blocker names at most this many holders of an old version."""
 REMEDY_CODE = "correct the module and build the release again"
-REMEDY_RESTART = "commit it and restart the node, or build it for what the node runs"
+REMEDY_RESTART = "commit the release and restart the node, or build it for the node's Python and third-party code"
 
 
 class PlanLock:
@@ -152,7 +152,9 @@ async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
     found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
     reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to it", transient=True)
+    return Blocker(
+        reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to the old version", transient=True
+    )
 
 
 def _clause(refused: Refused) -> str:

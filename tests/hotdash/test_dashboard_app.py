@@ -591,7 +591,7 @@ async def test_commit_makes_the_release_permanent(opened: Open, peer: Peer) -> N
         await upgrade_to_b(seen)
         while peer.advance().ended is None:
             pass
-        await seen.sees("◆ on probation", "Unless it is committed")
+        await seen.sees("◆ on probation", "Unless the release is committed")
         await seen.press("P")
         await seen.sees("Make 1986.b permanent")
         await seen.type("1986.b")

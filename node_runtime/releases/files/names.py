@@ -28,4 +28,4 @@ PATTERN_DESCRIPTIONS = {
     _NODE: "a node's name, written name@host",
     _ADDRESS: "an address, written host:port, with a port up to 65535",
 }
-"""Pattern to the description of what it accepts, for error messages."""
+"""The description of each pattern, for error messages."""

@@ -24,6 +24,6 @@ MAX_PATH_PART_BYTES: Final = 255
 MAX_MEMBER_HEADER_BYTES: Final = 8 << 10
 """Bytes that the tar format may add to each member: headers and padding."""
 EXTRA_MEMBER_HEADERS: Final = 8
-"""Members without a listed file to which the tar format may add bytes: the manifest and the end of the archive."""
+"""Headers to allow for in addition to those of the listed files: the manifest and the end of the archive."""
 READ_BLOCK_BYTES: Final = 64 << 10
 """A read without a size returns at most this much."""

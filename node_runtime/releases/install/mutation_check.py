@@ -13,7 +13,7 @@ from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 MAX_STATES = 32
-"""States that are compared at most."""
+"""At most this many states are compared."""
 MAX_PARTS = 300
 """A state with more parts is not compared."""
 FINGERPRINT_SECONDS = 0.05

@@ -219,9 +219,9 @@ def _restart_reason(step: RelupInstruction) -> str | None:
     """Return why an instruction can't be carried out on a live node."""
     match step:
         case RestartEmulator() | RestartNewEmulator():
-            return f"its script restarts the node ({step.name})"
+            return f"the script restarts the node ({step.name})"
         case SyncNodes():
-            return f"its script waits for other nodes ({step.name})"
+            return f"the script waits for other nodes ({step.name})"
         case (
             LoadObjectCode()
             | PointOfNoReturn()

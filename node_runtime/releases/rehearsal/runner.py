@@ -293,7 +293,7 @@ class RehearsalRunner:
         except (LookupError, ImportError):
             found = None
         if not callable(found):
-            raise WrongResult("raised", f"its children() starts {id} by {start}, which is not a function")
+            raise WrongResult("raised", f"its children() starts {id} with {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
         """Report how the new children() differs, for a supervisor without a code_change in the script."""

@@ -1,7 +1,8 @@
 """The components of the graph of an appup's `deps`: module changes that belong together, in order.
 
 Follows OTP's release handling: changes that depend on each other, directly or not, are one component, which is carried
-out as a whole. In it dependents come first; cycles and changes without an order between them keep the written order.
+out as a whole. In a component, dependents come first; cycles and changes without an order between them keep the written
+order.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
         ("stop", "start", set(modules.stopped), set(modules.started)),
     ):
         if odd := sorted(begun ^ ended):
-            raise Refused(f"the script must {begin} and {end} the same modules, but {odd[0]} has only one of the two.")
+            raise Refused(
+                f"the script must {begin} and {end} the same modules, but {odd[0]} is only in one of the two instructions."
+            )
     if running := sorted(set(modules.migrated) - suspended):
-        raise Refused(f"code_change of {running[0]}: nothing suspends its processes.")
+        raise Refused(f"the script runs code_change of {running[0]}, but no instruction suspends its processes.")

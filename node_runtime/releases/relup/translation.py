@@ -207,7 +207,7 @@ class _Translation:
                     word, remedy = "is gone", "delete_module"
                 raise Refused(
                     f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup "
-                    f'does not mention it under {self.direction}: add {{ {remedy} = "{module}" }} or another one.'
+                    f'has no instruction for it under {self.direction}; add for example {{ {remedy} = "{module}" }}.'
                 )
 
     def grouped(

@@ -135,7 +135,7 @@ async def test_the_start_function_of_a_new_child_must_exist(small: SmallNode) ->
     second = TOP_2.replace('"three", start="shop.top:start_one"', '"three", start="shop.top:start_noone"')
     plan = await plan_with(small, STOP + START, second)
     assert [blocker.reason for blocker in plan.blockers] == [
-        "top (shop.top): its children() starts three by shop.top:start_noone, which is not a function"
+        "top (shop.top): its children() starts three with shop.top:start_noone, which is not a function"
     ]
 
 

@@ -203,7 +203,7 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
         ([{"load_module": "foo"}, {"update": "foo"}], "mentioned once"),
         ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't be before"),
         ([{"load_module": "foo"}, {"suspend": ["foo"]}], "suspend and resume the same"),
-        ([{"load_module": "foo"}, {"code_change": [["foo", []]]}], "nothing suspends"),
+        ([{"load_module": "foo"}, {"code_change": [["foo", []]]}], "no instruction suspends"),
         ([{"load": "foo"}], "no load_object_code reads it"),
         ([{"point_of_no_return": True}, {"point_of_no_return": True}], "only one point_of_no_return"),
         ([{"load_module": "foo"}, {"remove_application": "a"}], "is still in R2"),
