@@ -13,9 +13,9 @@ from node_runtime.protocol.client import Client, MissedEvents
 
 from . import tables
 from .operation_outcome import follow_operation, show_outcome
-from .options import node_options, output_option, reason_option
 from .output import print_table
 from .session import with_client
+from .shared_options import node_options, output_option, reason_option
 
 
 @click.command()

@@ -13,8 +13,8 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.run_directory import NodeRecord, list_records, locate
 
 from . import tables
-from .options import node_options, output_option
 from .output import show
+from .shared_options import node_options, output_option
 
 
 @click.command()

@@ -11,9 +11,9 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 
 from . import tables
-from .options import node_options, output_option
 from .output import show
 from .session import find_process, with_client
+from .shared_options import node_options, output_option
 
 
 async def _snapshot(client: Client) -> m.Snapshot:

@@ -12,10 +12,10 @@ from node_runtime.protocol.client import Client
 from node_runtime.protocol.exit_codes import ExitCode
 
 from . import tables
-from .options import node_options, output_option
 from .output import show
 from .rehearsal_progress import reporting_rehearsals
 from .session import with_client
+from .shared_options import node_options, output_option
 
 CHANGES_EXIT_CODE = 10
 """The exit code of `--detailed-exitcode` for a plan that would change something."""

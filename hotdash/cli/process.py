@@ -13,9 +13,9 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 
 from .confirmation import confirm
-from .options import node_options, output_option, reason_option, yes_option
 from .output import show
 from .session import find_process, with_client
+from .shared_options import node_options, output_option, reason_option, yes_option
 
 
 @click.command()

@@ -10,9 +10,9 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 
 from . import tables
-from .options import node_options, output_option
 from .output import show
 from .session import with_client
+from .shared_options import node_options, output_option
 
 
 @click.command()

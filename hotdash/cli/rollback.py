@@ -12,8 +12,8 @@ from node_runtime.protocol.client import Client
 
 from .confirmation import confirm
 from .operation_outcome import follow_operation, show_outcome
-from .options import node_options, output_option, reason_option, unrehearsed_option, wait_option, yes_option
 from .session import with_client
+from .shared_options import node_options, output_option, reason_option, unrehearsed_option, wait_option, yes_option
 
 
 @click.command()

@@ -8,9 +8,9 @@ import click
 
 from node_runtime.protocol.exit_codes import Refused
 
-from .options import node_options, output_option
 from .output import show
 from .session import with_client
+from .shared_options import node_options, output_option
 
 
 @click.command()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -15,10 +18,38 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from .commit import commit_when_healthy
 from .confirmation import confirm_plan
 from .operation_outcome import follow_operation, show_outcome
-from .options import install_options, node_options, output_option, yes_option
 from .output import show
 from .plan import make_plan
 from .session import with_client
+from .shared_options import (
+    Command,
+    node_options,
+    output_option,
+    reason_option,
+    unrehearsed_option,
+    wait_option,
+    yes_option,
+)
+
+
+def again_option(command: Command) -> Command:
+    """`--again`: retry a release that failed."""
+    return click.option("--again", is_flag=True, help="Retry a release that has failed on this node.")(command)
+
+
+def install_options(command: Callable[..., None]) -> Callable[..., None]:
+    """`--wait`, `--again`, `--unrehearsed` and `--reason`; `command` gets them as one argument `options`."""
+
+    @wait_option
+    @again_option
+    @unrehearsed_option
+    @reason_option
+    @functools.wraps(command)
+    def collect(*, wait: float, again: bool, unrehearsed: bool, reason: str | None, **others: Any) -> None:
+        options = m.InstallOptions(wait=wait, again=again, unrehearsed=unrehearsed, reason=reason)
+        command(options=options, **others)
+
+    return collect
 
 
 def _install_verb(verb: str, direction: m.Direction, about: str) -> click.Command:

@@ -24,7 +24,7 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
     ):
         if odd := sorted(begun ^ ended):
             raise Refused(
-                f"the script must {begin} and {end} the same modules, but {odd[0]} is only in one of the two instructions."
+                f"the script must {begin} and {end} the same modules, but {odd[0]} is in only one of these lists."
             )
     if running := sorted(set(modules.migrated) - suspended):
         raise Refused(f"the script runs code_change of {running[0]}, but no instruction suspends its processes.")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-from node_runtime.protocol import messages as m
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -74,23 +71,3 @@ def unrehearsed_option(command: Command) -> Command:
     return click.option(
         "--unrehearsed", is_flag=True, help="Proceed although the code_change of some processes can't be rehearsed."
     )(command)
-
-
-def again_option(command: Command) -> Command:
-    """`--again`: retry a release that failed."""
-    return click.option("--again", is_flag=True, help="Retry a release that has failed on this node.")(command)
-
-
-def install_options(command: Callable[..., None]) -> Callable[..., None]:
-    """`--wait`, `--again`, `--unrehearsed` and `--reason`; `command` gets them as one argument `options`."""
-
-    @wait_option
-    @again_option
-    @unrehearsed_option
-    @reason_option
-    @functools.wraps(command)
-    def collect(*, wait: float, again: bool, unrehearsed: bool, reason: str | None, **others: Any) -> None:
-        options = m.InstallOptions(wait=wait, again=again, unrehearsed=unrehearsed, reason=reason)
-        command(options=options, **others)
-
-    return collect
