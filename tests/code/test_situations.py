@@ -14,4 +14,4 @@ def test_the_code_server_keeps_its_promise_in_each_situation(situation: Situatio
 
 
 def test_the_table_on_the_page_equals_the_results_of_the_run() -> None:
-    assert page_with(table()) == PAGE.read_text(), "run python tests/code/situations.py to write the table anew"
+    assert page_with(table()) == PAGE.read_text(), "run python -m tests.support.load_situations to write the table"
