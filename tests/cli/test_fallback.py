@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fil_node import command
-from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
 from tests.support.tiny_project import FILES
 from tests.support.waiting import until
 
@@ -38,7 +38,7 @@ instructions = {_LOAD}
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[TinyNode]:
     """1.0 is old; 2.0 is permanent and runs, but can't be booted."""
-    with stopped_at_last(install(tarball_of(tmp_path), tmp_path / "tiny")) as made:
+    with stopped_afterwards(install(tarball_of(tmp_path), tmp_path / "tiny")) as made:
         made.tiny("start")
         made.tiny("unpack", tarball_of(tmp_path, "2.0", NO_COLD_START))
         made.tiny("upgrade", "2.0")
@@ -78,7 +78,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
 def test_an_old_release_is_booted_for_a_damaged_permanent_one_which_its_tarball_repairs(
     tarballs: dict[str, Path], tmp_path: Path
 ) -> None:
-    with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(tarballs["1.0"], tmp_path / "tiny")) as node:
         node.tiny("start")
         node.tiny("unpack", tarballs["2.0"])
         node.tiny("upgrade", "2.0")
@@ -110,7 +110,7 @@ def test_a_damaged_release_without_an_old_one_is_named_with_the_remedy(
     assert said.startswith("Release 1.0 is damaged: lib/tiny-1.0/src/")
     assert f"`node-runtime install TARBALL {node.directory}` repairs it" in said
     command("node-runtime", "install", tarballs["1.0"], node.directory, env=node.environment)
-    with stopped_at_last(node):
+    with stopped_afterwards(node):
         node.tiny("start")
         said = command("node-runtime", "install", tarballs["1.0"], node.directory, env=node.environment, code=1).stderr
         assert "Another process runs the node" in said

@@ -22,7 +22,7 @@ from tests.support.tiny_node import (
     is_gone,
     node,
     running,
-    stopped_at_last,
+    stopped_afterwards,
     tarball_of,
     tarballs,
 )
@@ -118,7 +118,7 @@ COUNTING = {
 
 
 def test_a_tarball_that_was_unpacked_by_hand_starts_as_in_the_seed(tarballs: dict[str, Path], tmp_path: Path) -> None:
-    with stopped_at_last(TinyNode(tmp_path)) as unpacked:
+    with stopped_afterwards(TinyNode(tmp_path)) as unpacked:
         (tmp_path / "run").mkdir(mode=0o700)
         with tarfile.open(tarballs["1.0"]) as archive:
             archive.extractall(unpacked.directory, filter="data")
@@ -221,7 +221,7 @@ def test_an_application_that_gives_up_takes_the_node_down_and_up_again(running: 
 
 def test_a_task_outside_of_processes_that_exits_does_not_end_the_node(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": TASK_THAT_LEAVES})
-    with stopped_at_last(install(tarball, tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(tarball, tmp_path / "tiny")) as node:
         node.tiny("start")
         (node.directory / "leave").touch()
         until(lambda: "outside of all processes" in node.log, "the log")
@@ -231,7 +231,7 @@ def test_a_task_outside_of_processes_that_exits_does_not_end_the_node(tmp_path: 
 
 def test_a_callback_that_exits_is_restarted_by_its_supervisor(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": CALLBACK_THAT_LEAVES})
-    with stopped_at_last(install(tarball, tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(tarball, tmp_path / "tiny")) as node:
         node.tiny("start")
         (node.directory / "leave").touch()
         until(lambda: "crashed: SystemExit: 3" in node.log, "the crash report")
@@ -258,7 +258,7 @@ def test_a_release_whose_upgrade_killed_the_node_is_not_reported_as_current(
 
 def test_a_code_change_that_spoils_a_state_is_reported_and_restarts_the_node(tmp_path: Path) -> None:
     before, after = tarball_of(tmp_path, changes=COUNTING), tarball_of(tmp_path, "2.0", SPOILING)
-    with stopped_at_last(install(before, tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(before, tmp_path / "tiny")) as node:
         node.tiny("start")
         node.hotdash("stage", NAME, after)
         done = node.hotdash("upgrade", NAME, "2.0", "--yes", code=6)
@@ -271,7 +271,7 @@ def test_a_code_change_that_spoils_a_state_is_reported_and_restarts_the_node(tmp
 
 def test_a_start_that_is_refused_ends_in_one_sentence_and_no_process(tmp_path: Path) -> None:
     tarball = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/app.py": BROKEN_APP})
-    with stopped_at_last(install(tarball, tmp_path / "tiny")) as broken:
+    with stopped_afterwards(install(tarball, tmp_path / "tiny")) as broken:
         done = broken.tiny("start", code=1)
         assert done.stderr == "Application tiny did not start: port 80 is taken; free it.\n"
         assert done.stdout == ""
@@ -288,7 +288,7 @@ def test_a_configuration_that_does_not_parse_is_named(node: TinyNode) -> None:
 
 def test_a_node_that_dies_at_every_boot_is_given_up(tmp_path: Path) -> None:
     code = "import os\nos.kill(os.getpid(), 9)\n"
-    with stopped_at_last(
+    with stopped_afterwards(
         install(tarball_of(tmp_path, changes={"apps/tiny/src/tiny/app.py": code}), tmp_path / "t")
     ) as it:
         assert "was ended by signal 9" in it.tiny("start", code=1).stderr
@@ -303,7 +303,7 @@ def test_two_nodes_with_the_same_name_do_not_interfere(running: TinyNode, tmp_pa
     for words in (("status",), ("ping",), ("upgrade", "2.0")):
         other.tiny(*words, code=3)
     other.set("node.toml", 'name = "other@127.0.0.1"\n')
-    with stopped_at_last(other):
+    with stopped_afterwards(other):
         assert other.tiny("start").stdout.startswith("other@127.0.0.1 runs 1.0")
         assert running.tiny("ping").stdout == "pong\n"
 
@@ -328,7 +328,7 @@ def test_a_wrong_command_line_is_one_sentence(node: TinyNode, tmp_path: Path) ->
 def test_verbs_find_the_node_of_their_folder_with_any_run_directory_setting(running: TinyNode, tmp_path: Path) -> None:
     """A node that was started elsewhere, for example by a service, has its record elsewhere."""
     other = copy_of(running, tmp_path / "other", run_directory="own")
-    with stopped_at_last(other):
+    with stopped_afterwards(other):
         other.tiny("start")
         from_elsewhere = TinyNode(other.folder, neighbour=running.folder)
         assert from_elsewhere.tiny("ping").stdout == "pong\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_at_last, tarball_of, tarballs
+from tests.support.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
 from tests.support.tiny_project import FILES
 
 __all__ = ["tarballs"]
@@ -26,7 +26,7 @@ UNWELL: dict[str, str | None] = {
 def node(tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[TinyNode]:
     """1.0 runs; 2.0 and 3.0, which reports bad health, are unpacked. The probation is short."""
     folder = tmp_path_factory.mktemp("probation")
-    with stopped_at_last(install(tarballs["1.0"], folder / "tiny")) as made:
+    with stopped_afterwards(install(tarballs["1.0"], folder / "tiny")) as made:
         made.set("node.toml", "[probation]\nhealthy = 0.2\nlag = 5.0\n")
         made.tiny("start")
         made.tiny("unpack", tarballs["2.0"])

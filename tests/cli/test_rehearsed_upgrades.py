@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.fil_node import command
-from tests.support.tiny_node import NAME, TinyNode, install, stopped_at_last, tarball_of
+from tests.support.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of
 
 SERVER = """
 from node_runtime import GenServer, gen_server, whereis
@@ -42,7 +42,7 @@ def test_a_plan_names_processes_that_would_fail_and_asks_for_consent_to_what_can
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     asking = tarball_of(tmp_path, "2.0", files("2.0", 'whereis("tiny_sup")'))
     failing = tarball_of(tmp_path, "3.0", files("3.0", 'raise ValueError("three is right out")'))
-    with stopped_at_last(install(first, tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(first, tmp_path / "tiny")) as node:
         node.tiny("start")
         node.hotdash("stage", NAME, asking)
         node.hotdash("stage", NAME, failing)
@@ -106,7 +106,7 @@ def typed(node: TinyNode, words: str, *verb: str) -> tuple[str, int]:
 def test_a_long_rehearsal_reports_its_progress(tmp_path: Path) -> None:
     first = tarball_of(tmp_path, changes={"apps/tiny/src/tiny/server.py": SERVER})
     slow = tarball_of(tmp_path, "2.0", files("2.0", "import time; time.sleep(0.4)"))
-    with stopped_at_last(install(first, tmp_path / "tiny")) as node:
+    with stopped_afterwards(install(first, tmp_path / "tiny")) as node:
         node.tiny("start")
         node.hotdash("stage", NAME, slow)
         plan = node.hotdash("plan", NAME, "2.0")

@@ -55,13 +55,13 @@ async def test_upgrade_install_1_2_what_is_not_permanent_does_not_boot_and_can_b
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.boot()
-    await small.go("2")
+    await small.install("2")
     assert statuses(small.handler) == {"1": "permanent", "2": "current"}
 
     again = await small.reboot()
     assert again.vsn == "1"
     assert statuses(again) == {"1": "permanent", "2": "unpacked"}
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert module("shop.counter").__vsn__ == "c2"
 
 
@@ -69,8 +69,8 @@ async def test_upgrade_install_8_the_permanent_release_stays_permanent_when_it_i
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.boot()
-    await small.go("2")
-    await small.go("1")
+    await small.install("2")
+    await small.install("1")
     assert statuses(small.handler) == {"1": "permanent", "2": "unpacked"}  # in OTP: old, until the next boot
 
 
@@ -78,10 +78,10 @@ async def test_upgrade_install_10_13_an_old_release_comes_back_and_the_other_can
     small.write("1", {"shop.counter": COUNTER}, path=("lib/shared-1",))
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, shares=("lib/shared-1",))
     small.boot()
-    await small.go("2")
+    await small.install("2")
     await small.handler.commit(m.Commit(), "ann")
     assert statuses(small.handler) == {"1": "old", "2": "permanent"}
-    await small.go("1")
+    await small.install("1")
     await small.handler.commit(m.Commit(), "ann")
     assert statuses(small.handler) == {"1": "permanent", "2": "old"}
     again = await small.reboot()
@@ -103,7 +103,7 @@ async def test_upgrade_restart_and_eval_appup_with_restart_nothing_of_it_is_done
     [blocker] = plan.blockers
     assert said in blocker.reason
     assert "restart of the node" in blocker.reason
-    assert (await small.go("2")).outcome == "aborted"
+    assert (await small.install("2")).outcome == "aborted"
     assert small.handler.vsn == "1"
     assert module("shop.counter").__vsn__ == "c1"
 
@@ -146,7 +146,7 @@ async def test_instructions_stop_and_start_take_a_child_away_and_bring_it_back(s
     before = whereis("counter")
     await call("counter", module("shop.counter").Counter.add)
     for vsn in ("2", "1"):
-        assert (await small.go(vsn)).outcome == "installed"
+        assert (await small.install(vsn)).outcome == "installed"
         now = whereis("counter")
         assert now not in (None, before)
         assert await call("counter", module("shop.counter").Counter.add) == 1
@@ -162,7 +162,7 @@ async def test_supervisor_which_children_timeout_a_suspended_supervisor_hides_no
     small.boot()
     await start_top()
     await otp_sys.suspend("top")
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "installed"
     assert [result.name for result in operation.results] == ["counter"]
     otp_sys.resume("top")
@@ -192,7 +192,7 @@ async def test_otp_2740_a_module_s_version_may_be_a_text_or_a_number(small: Smal
     small.write("2", {"shop.counter": COUNTER_2 + telling}, UPDATE_COUNTER)
     small.boot()
     await start_counter()
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "installed"
     assert (await otp_sys.get_state("counter"))["count"] == vsn.strip("'")
 
@@ -203,7 +203,7 @@ async def test_otp_2760_9417_a_module_that_was_never_loaded_can_be_deleted(small
     small.boot()
     module("shop.counter")
     assert "shop.never" not in sys.modules
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     with pytest.raises(ModuleNotFoundError):
         module("shop.never")
 
@@ -257,10 +257,10 @@ async def test_otp_2760_a_removed_application_is_unloaded_and_its_modules_are_go
     add_extra(small, "2")
     small.boot()
     for _ in range(2):
-        assert (await small.go("2")).outcome == "installed"
+        assert (await small.install("2")).outcome == "installed"
         assert whereis("extra") is not None
         assert "extra" in {running.spec.name for running in application.which_applications()}
-        down = await small.go("1")
+        down = await small.install("1")
         assert (down.outcome, down.error) == ("installed", None)
         assert whereis("extra") is None
         assert "extra" not in {spec.name for spec in application.loaded_applications()}
@@ -274,7 +274,7 @@ async def test_otp_9402_a_version_with_no_changed_module_reloads_nothing_and_mov
     small.write("2", {"shop.counter": COUNTER, "shop.late": "x = 1\n"}, both_ways())
     small.boot()
     loaded = module("shop.counter").Counter
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert (operation.outcome, operation.results) == ("installed", ())
     assert module("shop.counter").Counter is loaded
     assert [spec.vsn for spec in application.loaded_applications() if spec.name == "shop"] == ["2"]
@@ -287,7 +287,7 @@ async def test_otp_9395_check_and_purge_a_plan_purges_nothing(small: SmallNode) 
     small.write("3", {"shop.counter": COUNTER_2 + "\n"}, LOAD_COUNTER.replace('"1"', '"2"'))
     small.boot()
     await start_counter()
-    await small.go("2")
+    await small.install("2")
     old = small.code.versions("shop.counter")[1]
     assert old is not None
     assert (await small.handler.plan("3")).blockers == ()
@@ -320,7 +320,7 @@ async def test_upgrade_supervisor_strategy_and_shutdown_are_the_new_ones(small: 
     await start_top()
     child = whereis("counter")
     for vsn, strategy, shutdown in (("2", "one_for_all", 7.0), ("1", "one_for_one", 5.0)):
-        assert (await small.go(vsn)).outcome == "installed"
+        assert (await small.install(vsn)).outcome == "installed"
         assert supervisor.flags("top").strategy == strategy
         assert supervisor.get_childspec("top", "counter").shutdown == shutdown
         assert whereis("counter") == child
@@ -333,7 +333,7 @@ async def test_upgrade_supervisor_fail_is_told_and_put_back_instead_of_a_restart
     small.boot()
     await start_top()
     child = whereis("counter")
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome in ("put back", "aborted")
     assert "shutdown" in str(operation.error)
     assert supervisor.get_childspec("top", "counter").shutdown == 5.0
@@ -366,8 +366,8 @@ async def test_eval_appup_config_change_sees_what_has_changed_both_ways(small: S
     small.write("2", newer, LOAD_COUNTER, env="x = 2\ncome = 2\n", mod="shop.app:ShopApp")
     small.boot()
     await application.start("shop")
-    await small.go("2")
-    await small.go("1")
+    await small.install("2")
+    await small.install("1")
     assert module("shop.app").TOLD == [({"x": 2}, {"come": 2}, ["gone"]), ({"x": 1}, {"gone": 1}, ["come"])]
     await application.stop("shop")
 
@@ -386,10 +386,10 @@ async def test_move_system_and_unicode_upgrade_a_node_may_lie_anywhere(
     monkeypatch.chdir("/")
     small.boot()
     await start_counter()
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     await small.handler.commit(m.Commit(), "ann")
     assert (await small.reboot()).vsn == "2"
-    assert (await small.go("1")).outcome == "installed"
+    assert (await small.install("1")).outcome == "installed"
     await small.handler.commit(m.Commit(), "ann")
     await small.handler.remove("2")
     known = commit_record.load(small.root)

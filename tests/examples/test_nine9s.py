@@ -107,12 +107,12 @@ def is_0_2_0(node: Nine9sNode) -> None:
 
 
 def modules(node: Nine9sNode) -> set[str]:
-    return {module["name"] for module in node.told("modules") if module["application"].split()[0] == "nine9s"}
+    return {module["name"] for module in node.hotdash_json("modules") if module["application"].split()[0] == "nine9s"}
 
 
 def processes(node: Nine9sNode) -> dict[str, Any]:
     """The application's named processes, without those of requests."""
-    return {one["name"]: one for one in node.told("ps") if one["application"] == "nine9s" and one["name"]}
+    return {one["name"]: one for one in node.hotdash_json("ps") if one["application"] == "nine9s" and one["name"]}
 
 
 def said(node: Nine9sNode) -> list[str]:
@@ -122,7 +122,7 @@ def said(node: Nine9sNode) -> list[str]:
 
 
 def running_vsn(node: Nine9sNode) -> str:
-    return str(node.told("status")["info"]["vsn"])
+    return str(node.hotdash_json("status")["info"]["vsn"])
 
 
 def answers(visitors: list[Visitor], wanted: tuple[int, str]) -> int:

@@ -32,7 +32,7 @@ from node_runtime import (
     unlink,
     until_ended,
 )
-from tests.support.in_process import inside
+from tests.support.in_process import run_in_process
 from tests.support.waiting import eventually
 
 
@@ -92,7 +92,7 @@ async def test_an_unlinked_process_lives_on(runtime: Runtime) -> None:
         raise Exit("trouble")
 
     with pytest.raises(Exit):
-        await inside(body)
+        await run_in_process(body)
     assert is_alive(other)
 
 
@@ -112,7 +112,7 @@ async def test_a_process_that_traps_exits_gets_a_normal_exit_too(runtime: Runtim
         pid = spawn_link(ends_with, "normal")
         return await receive(timeout=5) == EXIT(pid, "normal")
 
-    assert await inside(body)
+    assert await run_in_process(body)
 
 
 async def test_an_exit_signal_normal_does_nothing_to_another_process(runtime: Runtime) -> None:
@@ -137,7 +137,7 @@ async def test_kill_as_the_reason_of_a_linked_process_can_be_trapped(runtime: Ru
         pid = spawn_link(ends_with, "kill")
         return await receive(timeout=5) == EXIT(pid, "kill")
 
-    assert await inside(body)
+    assert await run_in_process(body)
 
 
 async def test_linking_to_an_ended_process_is_an_exit_signal_noproc(runtime: Runtime) -> None:
@@ -153,7 +153,7 @@ async def test_linking_to_an_ended_process_is_an_exit_signal_noproc(runtime: Run
         link(gone)
         await receive()
 
-    assert await inside(trapping) == EXIT(gone, "noproc")
+    assert await run_in_process(trapping) == EXIT(gone, "noproc")
     assert await until_ended(spawn(plain)) == "noproc"
 
 
@@ -215,7 +215,7 @@ async def test_a_monitor_reports_the_exit_once(runtime: Runtime) -> None:
         pid, ref = spawn_monitor(ends_with, "done")
         return [await receive(timeout=5), DOWN(ref, pid, "done")]
 
-    got, expected = await inside(body)
+    got, expected = await run_in_process(body)
     assert got == expected
 
 
@@ -225,7 +225,7 @@ async def test_a_monitor_on_no_process_reports_noproc_at_once(runtime: Runtime) 
         message = await receive(timeout=5)
         return message.ref is ref and message.reason == "noproc"
 
-    assert await inside(body)
+    assert await run_in_process(body)
 
 
 async def test_a_monitor_does_not_end_the_watcher(runtime: Runtime) -> None:
@@ -233,7 +233,7 @@ async def test_a_monitor_does_not_end_the_watcher(runtime: Runtime) -> None:
         monitor(spawn(ends_with, "trouble"))
         return (await receive(timeout=5)).reason
 
-    assert await inside(body) == "trouble"
+    assert await run_in_process(body) == "trouble"
 
 
 async def test_a_removed_monitor_reports_nothing(runtime: Runtime) -> None:
@@ -246,7 +246,7 @@ async def test_a_removed_monitor_reports_nothing(runtime: Runtime) -> None:
         except TimeoutError:
             return "nothing"
 
-    assert await inside(body) == "nothing"
+    assert await run_in_process(body) == "nothing"
 
 
 async def test_every_monitor_of_a_process_gets_a_down_message(runtime: Runtime) -> None:
@@ -256,7 +256,7 @@ async def test_every_monitor_of_a_process_gets_a_down_message(runtime: Runtime) 
         exit(pid, "kill")
         return refs - {(await receive(timeout=5)).ref, (await receive(timeout=5)).ref}
 
-    assert await inside(body) == set()
+    assert await run_in_process(body) == set()
 
 
 async def test_a_normal_exit_has_no_report(runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
@@ -274,7 +274,7 @@ async def test_a_monitor_that_is_ended_with_flush_leaves_no_message(runtime: Run
         demonitor(first, flush=True)
         return [await receive(), await receive(), second]
 
-    down, after, second = await inside(body)
+    down, after, second = await run_in_process(body)
     assert isinstance(down, DOWN)
     assert (down.ref, after) == (second, "after")
 
@@ -286,4 +286,4 @@ async def test_a_mailbox_that_is_emptied_by_a_flush_takes_the_next_message(runti
         send_after(0.001, self_pid(), "next")
         return await receive(1)
 
-    assert await inside(body) == "next"
+    assert await run_in_process(body) == "next"

@@ -31,7 +31,7 @@ from node_runtime import (
     spawn_task,
     until_ended,
 )
-from tests.support.in_process import inside
+from tests.support.in_process import run_in_process
 from tests.support.waiting import eventually
 
 
@@ -227,7 +227,7 @@ async def test_self_pid_is_right_after_awaits_and_in_tasks_of_the_process(runtim
 
         return [me, self_pid(), *(await asyncio.gather(part(), part()))]
 
-    assert len(set(await inside(body))) == 1
+    assert len(set(await run_in_process(body))) == 1
 
 
 async def test_processes_know_their_parent_and_links(runtime: Runtime) -> None:
@@ -235,7 +235,7 @@ async def test_processes_know_their_parent_and_links(runtime: Runtime) -> None:
         child = process_info(spawn_link(wait_for_ever))
         return child.parent == self_pid() and child.links == (self_pid(),)
 
-    assert await inside(body)
+    assert await run_in_process(body)
 
 
 async def test_process_info_has_every_field(runtime: Runtime) -> None:

@@ -33,7 +33,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.processes.exit_log import MAX_ENDS_KEPT
-from tests.support.in_process import inside
+from tests.support.in_process import run_in_process
 from tests.support.waiting import eventually
 
 
@@ -127,7 +127,7 @@ async def test_links_monitors_and_parent_are_known(runtime: Runtime) -> None:
         assert info.monitors == (two,)
         assert process_info(two).parent == self_pid()
 
-    await inside(body)
+    await run_in_process(body)
 
 
 # ------------------------------------------------------------------ who has ended

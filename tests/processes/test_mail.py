@@ -29,7 +29,7 @@ from node_runtime import (
     unregister,
     whereis,
 )
-from tests.support.in_process import inside
+from tests.support.in_process import run_in_process
 from tests.support.waiting import eventually
 
 
@@ -61,7 +61,7 @@ async def test_two_processes_answer_each_other(runtime: Runtime) -> None:
         send(spawn(echo), (self_pid(), "hello"))
         return await receive(timeout=5)
 
-    assert await inside(ask) == ("echo", "hello")
+    assert await run_in_process(ask) == ("echo", "hello")
 
 
 async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
@@ -69,13 +69,13 @@ async def test_receive_gives_up_after_its_timeout(runtime: Runtime) -> None:
         await receive(timeout=0.01)
 
     with pytest.raises(TimeoutError):
-        await inside(body)
+        await run_in_process(body)
 
 
 @pytest.mark.parametrize("seconds", [math.nan, "5"])
 async def test_receive_waits_for_a_time(runtime: Runtime, seconds: Any) -> None:
     with pytest.raises(ValueError, match=r"(nan|'5') is not a time; pass seconds"):
-        await inside(partial(receive, seconds))
+        await run_in_process(partial(receive, seconds))
 
 
 async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> None:
@@ -96,7 +96,7 @@ async def test_a_reader_that_is_cancelled_loses_no_message(runtime: Runtime) -> 
                 task.uncancel()
         return got
 
-    assert await asyncio.wait_for(inside(read), 10) == sent
+    assert await asyncio.wait_for(run_in_process(read), 10) == sent
 
 
 async def test_a_message_to_an_ended_pid_is_dropped_silently(runtime: Runtime) -> None:
@@ -148,7 +148,7 @@ async def test_a_message_can_be_sent_later(runtime: Runtime) -> None:
         send_after(0.01, self_pid(), "later")
         return await receive(timeout=5)
 
-    assert await inside(body) == "later"
+    assert await run_in_process(body) == "later"
 
 
 async def test_a_cancelled_timer_sends_nothing_and_returns_the_time_left(runtime: Runtime) -> None:
@@ -159,7 +159,7 @@ async def test_a_cancelled_timer_sends_nothing_and_returns_the_time_left(runtime
             await receive(timeout=0.01)
         return left, again
 
-    left, again = await inside(body)
+    left, again = await run_in_process(body)
     assert left is not None
     assert 59 < left <= 60
     assert again is None

@@ -28,7 +28,7 @@ from node_runtime import (
     trap_exit,
     unlink,
 )
-from tests.support.in_process import inside
+from tests.support.in_process import run_in_process
 
 
 class Incomparable:
@@ -142,7 +142,7 @@ async def test_links_and_monitors_get_any_reason(
         assert by_monitor.reason is reason
         assert not finished_processes(1)[0].orderly or odd == "shutdown"
 
-    await inside(body)
+    await run_in_process(body)
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -175,5 +175,5 @@ async def test_a_task_that_gets_an_exit_signal_without_a_reason_did_not_crash(
         exit(pid, None)
         assert await receive(timeout=5) == DOWN(ref, pid, None)
 
-    await inside(body)
+    await run_in_process(body)
     assert not caplog.records

@@ -192,7 +192,7 @@ async def up_and_down(shop: Shop, root: Path) -> None:
         await add(older, shop.adds)
         before, began = picture(small), states(older)
 
-        up = await small.go("2")
+        up = await small.install("2")
         assert (up.outcome, up.error) == ("installed", None)
         assert [child.id for child in supervisor.which_children("top")] == newer
         assert supervisor.flags("top").strategy == shop.strategies[1]
@@ -208,7 +208,7 @@ async def up_and_down(shop: Shop, root: Path) -> None:
                 )
         await add(newer, 2)
 
-        down = await small.go("1")
+        down = await small.install("1")
         assert (down.outcome, down.error) == ("installed", None)
         assert picture(small) == before
         for name, (pid, state) in states(older).items():

@@ -99,7 +99,7 @@ async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small:
     handler = await two(small)
     heard: list[tuple[str, str]] = []
     handler.subscribe_health(lambda vsn, found: heard.append((vsn, found.verdict)))
-    await small.go("2")
+    await small.install("2")
     assert health(handler).verdict == "unknown"
     await eventually(lambda: health(handler).verdict == "good")
     assert health(handler).finding == "no trouble for 0.1 s"
@@ -110,7 +110,7 @@ async def test_health_is_good_when_nothing_has_gone_wrong_for_long_enough(small:
 
 async def test_too_many_restarts_roll_it_back_with_the_current_states(small: SmallNode) -> None:
     handler = await two(small, QUICK.replace("errors = 1", "errors = 10"))  # each crash is logged as an error, too
-    await small.go("2")
+    await small.install("2")
     counter = importlib.import_module("shop.counter").Counter
     for _ in range(2):
         with pytest.raises(Exception, match="and again"):
@@ -125,7 +125,7 @@ async def test_too_many_restarts_roll_it_back_with_the_current_states(small: Sma
 
 async def test_errors_in_the_log_roll_it_back(small: SmallNode) -> None:
     handler = await two(small)
-    await small.go("2")
+    await small.install("2")
     for _ in range(2):
         logging.getLogger("shop").error("no bread")
     assert (await reverted(handler)).reason == "2 errors logged (limit 1)"
@@ -138,7 +138,7 @@ def block() -> None:
 
 async def test_an_event_loop_that_is_repeatedly_late_rolls_it_back(small: SmallNode) -> None:
     handler = await two(small)
-    await small.go("2")
+    await small.install("2")
     while handler.vsn == "2" and handler.operation().kind == "install":
         block()
         await asyncio.sleep(0)
@@ -148,7 +148,7 @@ async def test_an_event_loop_that_is_repeatedly_late_rolls_it_back(small: SmallN
 async def test_an_application_reports_its_health(small: SmallNode, tmp_path: Path) -> None:
     word = tmp_path / "word"
     handler = await two(small, QUICK, word)
-    await small.go("2")
+    await small.install("2")
     await eventually(lambda: "the health of shop is unknown: FileNotFoundError" in health(handler).finding)
     word.write_text("unknown")
     await eventually(lambda: health(handler).finding == "the health of shop is unknown")
@@ -162,7 +162,7 @@ async def test_a_failed_release_needs_an_option_to_be_tried_again_and_a_commit_c
     small: SmallNode,
 ) -> None:
     handler = await two(small)
-    await small.go("2")
+    await small.install("2")
     for _ in range(2):
         logging.getLogger("shop").error("no bread")
     await reverted(handler)
@@ -172,7 +172,7 @@ async def test_a_failed_release_needs_an_option_to_be_tried_again_and_a_commit_c
     assert "2 failed here before" in (await handler.plan("2")).warnings[0]
     booted = ReleaseHandler(small.root, "1", small.code)
     assert booted.releases()[1].failed == "2 errors logged (limit 1)"
-    assert (await small.go("2", again=True)).outcome == "installed"
+    assert (await small.install("2", again=True)).outcome == "installed"
     await handler.commit(m.Commit(), "ann")
     assert handler.releases()[1].failed is None
     assert refused.value.operation is None
@@ -186,11 +186,11 @@ async def test_a_reverted_install_marks_the_release_as_failed_but_an_operators_r
     handler = small.boot()
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
     live_processes.raw_state("counter")["count"] = 7
-    assert (await small.go("2")).outcome == "put back"
+    assert (await small.install("2")).outcome == "put back"
     assert "seven is right out" in str(handler.releases()[1].failed)
     live_processes.raw_state("counter")["count"] = 1
-    await small.go("2", again=True)
-    await small.back()
+    await small.install("2", again=True)
+    await small.roll_back()
     assert "seven is right out" in str(handler.releases()[1].failed)
     await handler.remove("2")
     assert [release.failed for release in handler.releases()] == [None]
@@ -203,7 +203,7 @@ async def test_without_a_path_back_the_node_restarts_and_the_release_has_failed(
     handler = small.boot()
     halted: list[object] = []
     runtime().on_halt = halted.append
-    await small.go("2")
+    await small.install("2")
     await eventually(lambda: halted)
     assert "it was not committed in time, and it can't be reverted" in str(halted[0])
     assert "can't be reverted" in str(handler.releases()[1].failed)
@@ -216,9 +216,9 @@ async def test_a_rollback_passes_several_releases_where_needed(small: SmallNode)
     handler = small.boot()
     with pytest.raises(Refused, match=r"3 is reachable via 1 -> 2 -> 3: install these one after the other\."):
         handler.install(m.Install(vsn="3"), "ann")
-    await small.go("2")
-    await small.go("3")
-    operation = await small.back()
+    await small.install("2")
+    await small.install("3")
+    operation = await small.roll_back()
     assert (operation.outcome, operation.from_vsn, operation.to_vsn) == ("reverted", "3", "1")
     assert (handler.vsn, {one.status for one in handler.releases()}) == ("1", {"permanent", "unpacked"})
 
@@ -230,9 +230,9 @@ async def test_a_rollback_that_stops_on_the_way_reports_where(small: SmallNode) 
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
     handler = small.boot()
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
-    await small.go("2")
-    await small.go("3")
-    operation = await small.back()
+    await small.install("2")
+    await small.install("3")
+    operation = await small.roll_back()
     assert (operation.outcome, handler.vsn) == ("partly reverted", "2")
     assert str(operation.error).startswith("Reverted only as far as 2: ")
 
@@ -249,7 +249,7 @@ async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
     source = small.root / "lib/shop-1/src/shop/counter.py"
     whole = source.read_text()
     source.write_text("broken")
-    await small.go("2")
+    await small.install("2")
     await eventually(
         lambda: "the node keeps running this release, because no other one could boot after a restart" in caplog.text
     )
@@ -271,7 +271,7 @@ async def test_a_rollback_waits_for_a_safe_moment_but_not_for_ever(
     halted: list[object] = []
     runtime().on_halt = halted.append
     await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "green", name="lamp")
-    await small.go("2")
+    await small.install("2")
     gen_statem.cast("lamp", "red")
     await eventually(lambda: halted, what="the restart")
     assert "not committed in time" in str(halted[0])
@@ -284,8 +284,8 @@ async def test_the_release_to_roll_back_to_cannot_be_removed(small: SmallNode) -
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'))
     handler = small.boot()
-    await small.go("2")
-    await small.go("3")
+    await small.install("2")
+    await small.install("3")
     with pytest.raises(Refused, match=r"A rollback from 3 to 1 goes via 2: commit or roll back first\."):
         await handler.remove("2")
     await handler.commit(m.Commit(), "ann")
@@ -306,14 +306,14 @@ async def test_no_operation_starts_while_a_release_is_being_removed(small: Small
 
 async def test_a_full_disk_prevents_an_install_and_a_commit_but_no_rollback(small: SmallNode) -> None:
     handler = await two(small)
-    await small.go("2")
+    await small.install("2")
     for file in ("var/history/.intent.json.new", "releases/.record.json.new"):
         (small.root / file).mkdir()  # nothing can be written there
     with pytest.raises(Refused, match="The commit record could not be written: IsADirectoryError"):
         await handler.commit(m.Commit(), "ann")
     assert (handler.permanent, record_on_disk(small)) == ("1", "1")
-    assert (await small.back()).outcome == "reverted"
-    operation = await small.go("2")
+    assert (await small.roll_back()).outcome == "reverted"
+    operation = await small.install("2")
     assert (operation.outcome, handler.vsn) == ("aborted", "1")
     assert "The intent of the operation could not be written" in str(operation.error)
 
@@ -322,7 +322,7 @@ async def test_a_commit_whose_last_step_failed_counts_if_it_is_on_disk(
     small: SmallNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = await two(small)
-    await small.go("2")
+    await small.install("2")
     sync = durable.sync_directory
 
     def broken(path: Path) -> None:
@@ -349,7 +349,7 @@ async def test_a_deadline_during_a_removal_waits_for_the_removal(small: SmallNod
     handler = small.boot()
     halted: list[object] = []
     runtime().on_halt = halted.append
-    await small.go("2")
+    await small.install("2")
     logging.getLogger("shop").error("no bread")
     lock = small.root / "releases/.record.json.new"
     os.mkfifo(lock)  # the removal blocks until the pipe is read

@@ -40,7 +40,7 @@ async def test_a_release_is_current_until_it_is_committed_and_then_permanent(sma
     assert statuses(handler) == {"1": "permanent", "2": "unpacked"}
     assert [(one.vsn, one.up, one.down) for one in handler.releases()] == [("1", False, False), ("2", True, False)]
 
-    await small.go("2")
+    await small.install("2")
     assert statuses(handler) == {"1": "permanent", "2": "current"}
     assert [(one.vsn, one.up, one.down) for one in handler.releases()] == [("1", False, True), ("2", False, False)]
     on_disk = commit_record.load(small.root)
@@ -101,8 +101,8 @@ async def test_a_plan_is_stale_once_the_node_has_changed(small: SmallNode) -> No
     handler = write_two(small)
     plan = await handler.plan("2")
     assert plan.id == (await handler.plan("2")).id
-    await small.go("2")
-    await small.back()
+    await small.install("2")
+    await small.roll_back()
     with pytest.raises(Refused, match="plan is stale"):
         handler.install(m.Install(vsn="2", plan_id=plan.id), "ann")
 
@@ -120,21 +120,21 @@ async def test_a_second_operation_is_refused_and_names_the_first(small: SmallNod
 
 async def test_every_phase_is_reported_and_the_outcome_is_last(small: SmallNode) -> None:
     write_two(small)
-    operation = await small.go("2", reason="to try")
-    assert [one.phase for one in small.told] == ["preparing", "installed"]
-    assert small.told[-1] == operation
+    operation = await small.install("2", reason="to try")
+    assert [one.phase for one in small.reports] == ["preparing", "installed"]
+    assert small.reports[-1] == operation
     assert (operation.who, operation.reason) == ("ann", "to try")
     assert all(step.seconds is not None for step in operation.steps)
 
 
 async def test_remove_refuses_needed_releases_and_deletes_others(small: SmallNode) -> None:
     handler = write_two(small)
-    await small.go("2")
+    await small.install("2")
     with pytest.raises(Refused, match="2 is current"):
         await handler.remove("2")
     with pytest.raises(Refused, match="1 is permanent"):
         await handler.remove("1")
-    await small.back()
+    await small.roll_back()
     await handler.remove("2")
     assert statuses(handler) == {"1": "permanent"}
     assert not (small.root / "lib/shop-2").exists()
@@ -151,18 +151,18 @@ async def test_a_damaged_release_is_marked_and_cannot_be_installed_or_committed(
     assert (damaged.vsn, damaged.status, damaged.damaged) == ("2", "unpacked", sentence)
     blocker = (await handler.plan("2")).blockers[0]
     assert (f"{blocker.reason}; {blocker.remedy}.") == sentence
-    aborted = await small.go("2")
+    aborted = await small.install("2")
     assert (aborted.outcome, aborted.error) == ("aborted", sentence)
 
     file.write_text(whole)
     assert (await handler.plan("2")).blockers == ()
     assert [release.damaged for release in handler.releases()] == [None, None]
-    await small.go("2")
+    await small.install("2")
     (small.root / "releases/2/manifest.json").write_text("{")
     with pytest.raises(Refused, match=r"manifest\.json is damaged"):
         await handler.commit(m.Commit(), "ann")
     assert statuses(handler) == {"1": "permanent", "2": "current"}
-    assert (await small.back()).outcome == "reverted"
+    assert (await small.roll_back()).outcome == "reverted"
 
 
 async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNode) -> None:
@@ -176,7 +176,7 @@ async def test_a_release_whose_manifest_is_damaged_can_be_removed(small: SmallNo
 
 async def test_an_uncommitted_release_is_rolled_back_at_its_deadline(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 0.05")
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.probation_until is not None
     await eventually(lambda: handler.vsn == "1", what="the way back")
     await eventually(lambda: handler.operation().ended is not None)
@@ -187,7 +187,7 @@ async def test_an_uncommitted_release_is_rolled_back_at_its_deadline(small: Smal
 
 async def test_a_commit_ends_the_probation(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 3600")
-    await small.go("2")
+    await small.install("2")
     assert handler.releases()[1].probation_until is not None
     await handler.commit(m.Commit(), "ann")
     assert handler.releases()[1].probation_until is None
@@ -195,7 +195,7 @@ async def test_a_commit_ends_the_probation(small: SmallNode) -> None:
 
 async def test_the_history_survives_and_has_operations_that_killed_the_node(small: SmallNode) -> None:
     write_two(small)
-    done = await small.go("2")
+    done = await small.install("2")
     history = small.root / "var" / "history"
     lost = m.Operation(id="lost", kind="install", from_vsn="2", to_vsn="3", who="bob", started=1.0, phase="begun")
     OperationHistory(history, "1").begin(lost)
@@ -212,7 +212,7 @@ async def test_the_history_survives_and_has_operations_that_killed_the_node(smal
 
 async def test_an_intent_that_a_power_cut_brings_back_is_no_second_operation(small: SmallNode) -> None:
     write_two(small)
-    done = await small.go("2")
+    done = await small.install("2")
     begun = msgspec.structs.replace(done, phase="begun", outcome=None, ended=None)
     OperationHistory(small.root / "var" / "history", "1").begin(begun)
 
@@ -226,18 +226,18 @@ async def test_of_many_processes_some_are_listed_and_all_are_counted(small: Smal
     cls = importlib.import_module("shop.counter").Counter
     for _ in range(120):
         await gen_server.start(cls)
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert (operation.touched, len(operation.results)) == (120, 100)
 
 
 async def test_a_line_cut_by_a_crash_loses_no_other_line(small: SmallNode) -> None:
     write_two(small)
-    first = await small.go("2")
+    first = await small.install("2")
     with (small.root / "var/history/operations.jsonl").open("a") as lines:
         lines.write('{"id": "cut')
     small.handler = ReleaseHandler(small.root, "1", small.code)
-    small.handler.subscribe(small.told.append)
-    second = await small.go("2")
+    small.handler.subscribe(small.reports.append)
+    second = await small.install("2")
     booted = ReleaseHandler(small.root, "1", small.code)
     assert [one.id for one in booted.operations()] == [first.id, second.id]
 
@@ -264,10 +264,10 @@ async def test_a_history_that_is_too_large_loses_the_oldest_results(small: Small
 
 async def test_a_probation_ends_in_the_history_too(small: SmallNode) -> None:
     handler = write_two(small, probation="deadline = 3600")
-    reverted = await small.go("2")
+    reverted = await small.install("2")
     assert reverted.probation_until is not None
-    await small.back()
-    committed = await small.go("2")
+    await small.roll_back()
+    committed = await small.install("2")
     await handler.commit(m.Commit(), "ann")
     for operation in (reverted, committed):
         over = handler.operation(operation.id)
@@ -282,15 +282,15 @@ async def test_a_later_install_ends_the_probation_of_the_earlier(small: SmallNod
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation="deadline = 3600")
     small.write("3", {"shop.counter": COUNTER}, LOAD_COUNTER.replace('"1"', '"2"'), probation="deadline = 3600")
     handler = small.boot()
-    first = await small.go("2")
+    first = await small.install("2")
     assert first.probation_until is not None
-    assert (await small.go("3")).probation_until is not None
+    assert (await small.install("3")).probation_until is not None
     assert handler.operation(first.id).probation_until is None
 
 
 async def test_a_release_on_probation_that_the_node_did_not_survive_was_restarted(small: SmallNode) -> None:
     write_two(small, probation="deadline = 3600")
-    lost = await small.go("2")
+    lost = await small.install("2")
     booted = ReleaseHandler(small.root, "1", small.code).operation(lost.id)
     assert (booted.outcome, booted.probation_until, booted.results) == ("restarted", None, lost.results)
     assert booted.error == "The node was restarted. Its permanent release, 1, booted."
@@ -302,7 +302,7 @@ async def test_other_third_party_code_needs_a_restart(small: SmallNode) -> None:
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, path=("lib/jinja2-3.1.6",))
     handler = small.boot()
     assert "other third-party code: jinja2-3.1.6" in (await handler.plan("2")).blockers[0].reason
-    aborted = await small.go("2")
+    aborted = await small.install("2")
     assert aborted.outcome == "aborted"
     assert aborted.error is not None
     assert "restart" in aborted.error
@@ -315,7 +315,7 @@ async def test_code_that_does_not_load_is_found_before_anything_changes(small: S
     blocker = (await handler.plan("2")).blockers[0]
     assert "shop.counter can't be loaded: ModuleNotFoundError" in blocker.reason
     assert not blocker.transient
-    assert (await small.go("2")).outcome == "aborted"
+    assert (await small.install("2")).outcome == "aborted"
     assert small.code.versions("shop.counter") == (None, None)
 
 
@@ -332,7 +332,7 @@ async def test_a_name_that_others_import_must_not_disappear(small: SmallNode) ->
 
 async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: SmallNode) -> None:
     handler = write_two(small)
-    await small.go("2")
+    await small.install("2")
     counter = importlib.import_module("shop.counter").Counter
     await gen_server.start(counter, name="counter")
     gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -66,7 +66,7 @@ async def test_any_exception_of_an_applied_function_reverts_the_install(
         f"{ONLY_LIVE}{word} fail():\n    if live():\n        raise {raised}\n",
         steps('{ apply = "shop.steps:fail" }'),
     )
-    operation = await small.go("2")
+    operation = await small.install("2")
     kind = raised.removeprefix("__import__('asyncio').").partition("(")[0]
     assert operation.outcome == "put back"
     assert str(operation.error).startswith(f"instruction 4, apply shop.steps:fail(): {kind}")
@@ -80,7 +80,7 @@ async def test_any_exception_of_an_undo_is_reported(small: SmallNode, raised: st
     functions = f"{ONLY_LIVE}def act(): pass\n{fail}async def undo():\n    if live():\n        raise {raised}\n"
     script = steps('{ apply = "shop.steps:act", undo = "shop.steps:undo" }', '{ apply = "shop.steps:fail" }')
     await two(small, functions, script)
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "partly put back"
     assert "apply shop.steps:fail(): RuntimeError: on purpose; not put back: shop.steps:undo: " in str(operation.error)
     assert await running_version() == "c1"
@@ -92,7 +92,7 @@ async def test_an_applied_function_that_takes_too_long_is_named(small: SmallNode
         '{ suspend = [["shop.steps", 0.05]] }', '{ apply = "shop.steps:wait" }', '{ resume = ["shop.steps"] }'
     )
     await two(small, functions, script)
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "put back"
     assert operation.error == (
         "instruction 5, apply shop.steps:wait(): TimeoutError: the function has not ended within 0.05 s"
@@ -105,7 +105,7 @@ async def test_any_exception_during_a_load_is_a_blocker(small: SmallNode, raised
     small.write("2", {"shop.counter": f"{COUNTER_2}\nraise {raised}\n"}, LOAD_COUNTER)
     small.boot()
     assert "shop.counter can't be loaded" in (await small.handler.plan("2")).blockers[0].reason
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "aborted"
     assert "shop.counter can't be loaded" in str(operation.error)
 
@@ -120,7 +120,7 @@ async def test_any_exception_of_an_application_afterwards_does_not_prevent_its_p
     small.write("2", newer, LOAD_COUNTER, mod="shop.app:Shop", env="size = 2", probation="healthy = 0.1\nlag = 0.05")
     handler = small.boot()
     await application.start("shop")
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert (operation.outcome, handler.vsn) == ("installed", "2")
 
     def finding() -> str:
@@ -149,7 +149,7 @@ async def test_an_application_that_never_returns_does_not_keep_an_operation_from
     await application.start("shop")
     top = application.which_applications()[0].top
     assert top is not None
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert (operation.outcome, handler.vsn, is_alive(top)) == ("installed", "2", True)
     assert "has not ended within 0.05 s; it continues in the background" in caplog.text
     importlib.import_module("shop.app").GATE.set()

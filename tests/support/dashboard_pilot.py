@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 
 @dataclass
-class Seen:
+class DashboardUser:
     """An open dashboard and the keyboard in front of it."""
 
     app: HotdashApp
@@ -40,6 +40,6 @@ class Seen:
             missing = [text for text in texts if text not in self.frame()]
             pytest.fail(f"{missing} not on the screen:\n{self.frame()}\n{self.toasts()}")
 
-    async def hears(self, text: str) -> None:
+    async def is_notified(self, text: str) -> None:
         """Wait until a notification has this text."""
         await eventually(lambda: any(text in toast for toast in self.toasts()), what=f"the toast {text!r}")

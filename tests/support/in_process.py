@@ -11,7 +11,7 @@ from node_runtime import spawn
 T = TypeVar("T")
 
 
-async def inside(body: Callable[[], Awaitable[T]]) -> T:
+async def run_in_process(body: Callable[[], Awaitable[T]]) -> T:
     """Run `body()` in its own process; returns its result."""
     result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 

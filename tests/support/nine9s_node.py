@@ -40,7 +40,7 @@ class Nine9sNode:
         """Run bin/nine9s with these words; its exit code must be `code`, unless that is None."""
         return command(self.directory / "bin" / "nine9s", *words, env=self.environment, code=code)
 
-    def told(self, verb: str, *words: object) -> Any:
+    def hotdash_json(self, verb: str, *words: object) -> Any:
         """The JSON output of a verb of hotdash."""
         done = command("hotdash", verb, NAME, *words, "-o", "json", env=self.environment)
         return json.loads(done.stdout)

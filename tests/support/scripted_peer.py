@@ -26,11 +26,11 @@ from tests.support.fil_world import NODE, PHASES, World, a_release, a_result, fi
 
 
 class Peer:
-    """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `asked`."""
+    """`start` returns the address; then the test changes `world`, `refuse` and `silent`, and reads `requests`."""
 
     def __init__(self, directory: Path, world: World | None = None, *, tick: float = 0.05) -> None:
         self.world = world if world is not None else fil_world()
-        self.asked: list[tuple[str, Any]] = []
+        self.requests: list[tuple[str, Any]] = []
         self.refuse: dict[str, str] = {}
         self.silent = False
         self.outcome: str = "installed"
@@ -188,7 +188,7 @@ class Peer:
             routing_id, body = await self._router.recv_multipart()
             request = unpack(body, m.Request)
             params = unpack(request.params, self._methods[request.method].params)
-            self.asked.append((request.method, params))
+            self.requests.append((request.method, params))
             if self.silent:
                 continue
             try:

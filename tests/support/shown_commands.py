@@ -2,7 +2,7 @@
 
 A fenced block without a language is a session if its first line begins with `$ `: commands, each with its output. A
 line `…` in an output stands for any number of lines. Text that changes from run to run (times, pids, versions' hashes,
-colours that change meanwhile) may differ; see `steady`. A comment before a block gives its options:
+colours that change meanwhile) may differ; see `normalized`. A comment before a block gives its options:
 `<!-- walk: exit 1 -->` for its exit code, `<!-- walk: repeat -->` to repeat the command until it prints this.
 """
 
@@ -62,17 +62,17 @@ def commands(document: str) -> Iterator[Command]:
             yield Command(said, tuple(output), int(code[1]) if code else 0, "repeat" in notes)
 
 
-def steady(text: str) -> str:
+def normalized(text: str) -> str:
     """A line without the parts that change from run to run."""
     for pattern, word in STEADY:
         text = re.sub(pattern, word, text)
     return text.strip()
 
 
-def alike(shown: tuple[str, ...], printed: list[str]) -> bool:
+def matches(shown: tuple[str, ...], printed: list[str]) -> bool:
     """Returns whether a command printed what the document shows. Lines about waiting may differ."""
-    want = [line for line in map(steady, shown) if line and line != "TIME waiting"]
-    have = [line for line in map(steady, printed) if line and line != "TIME waiting"]
+    want = [line for line in map(normalized, shown) if line and line != "TIME waiting"]
+    have = [line for line in map(normalized, printed) if line and line != "TIME waiting"]
     return _matches(want, have)
 
 
@@ -120,7 +120,7 @@ class Walker:
         deadline = time.monotonic() + PATIENCE
         while True:
             code, printed = self.run(command.line)
-            if code == command.code and alike(command.output, printed):
+            if code == command.code and matches(command.output, printed):
                 break
             if not command.repeat or time.monotonic() > deadline:
                 pytest.fail("\n".join([f"$ {command.line}", f"ended with {code} and printed:", *printed]))

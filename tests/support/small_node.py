@@ -39,7 +39,7 @@ class SmallNode:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.code = CodeServer()
-        self.told: list[m.Operation] = []
+        self.reports: list[m.Operation] = []
         self.handler: ReleaseHandler
         self.operation: asyncio.Task[m.Operation]
 
@@ -100,12 +100,12 @@ class SmallNode:
         self.code.install()
         register_sources(self.code, release, release)
         application.load(application_spec(release, "shop"))
-        return self.handle(known.permanent)
+        return self.new_handler(known.permanent)
 
-    def handle(self, vsn: str) -> ReleaseHandler:
+    def new_handler(self, vsn: str) -> ReleaseHandler:
         """A release handler for the running release `vsn`, with all releases written so far."""
         self.handler = ReleaseHandler(self.root, vsn, self.code)
-        self.handler.subscribe(self.told.append)
+        self.handler.subscribe(self.reports.append)
         return self.handler
 
     async def reboot(self) -> ReleaseHandler:
@@ -119,14 +119,14 @@ class SmallNode:
     async def ended(self, operation: str) -> m.Operation:
         """Wait for the operation to end; returns it."""
         await eventually(lambda: self.handler.operation(operation).ended is not None, what="the operation's end")
-        await eventually(lambda: self.told and self.told[-1].ended is not None, what="the news of the end")
+        await eventually(lambda: self.reports and self.reports[-1].ended is not None, what="the news of the end")
         return self.handler.operation(operation)
 
-    async def go(self, vsn: str, **request: Any) -> m.Operation:
+    async def install(self, vsn: str, **request: Any) -> m.Operation:
         """Install `vsn` and wait for the verdict."""
         return await self.ended(self.handler.install(m.Install(vsn=vsn, **request), "ann"))
 
-    async def back(self) -> m.Operation:
+    async def roll_back(self) -> m.Operation:
         """Roll back and wait for the verdict."""
         return await self.ended(self.handler.rollback(m.Rollback(), "ann"))
 

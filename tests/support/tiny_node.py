@@ -104,7 +104,7 @@ def install(tarball: Path, folder: Path) -> TinyNode:
 
 
 @contextlib.contextmanager
-def stopped_at_last(node: TinyNode) -> Iterator[TinyNode]:
+def stopped_afterwards(node: TinyNode) -> Iterator[TinyNode]:
     """Stop the node and its parent at the end, however the block ends."""
     try:
         yield node
@@ -127,7 +127,7 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def node(tarballs: dict[str, Path], tmp_path: Path) -> Iterator[TinyNode]:
     """A node that is not started."""
-    with stopped_at_last(install(tarballs["1.0"], tmp_path / "tiny")) as made:
+    with stopped_afterwards(install(tarballs["1.0"], tmp_path / "tiny")) as made:
         yield made
 
 

@@ -50,7 +50,7 @@ def write(small: SmallNode, vsn: str, steps: tuple[str, ...], **modules: str) ->
     changed = {f"shop.{name}": text for name, text in modules.items()}
     script = appup(*steps).replace("VSN", vsn)
     small.write(vsn, {**SECOND, **changed}, script, mod="shop.app:App", env='colour = "blue"')
-    small.handle("1")
+    small.new_handler("1")
 
 
 class Callers:
@@ -145,7 +145,7 @@ async def check(shop: SmallNode, vsn: str, outcome: str, *words: str) -> None:
     before = picture(shop)
     noted = {name: list(seen(name)) for name in SERVED}
     async with callers() as asking:
-        operation = await shop.go(vsn)
+        operation = await shop.install(vsn)
     assert (operation.outcome, vsn) == (outcome, vsn), operation.error
     for word in words:
         assert word in (operation.error or "")
@@ -187,7 +187,7 @@ async def test_an_instruction_that_fails_by_itself_leaves_everything_as_it_was(s
 async def test_without_a_fault_all_of_it_takes_place(shop: SmallNode) -> None:
     write(shop, "2", SCRIPT)
     old = {name: whereis(name) for name in SERVED}
-    operation = await shop.go("2")
+    operation = await shop.install("2")
     assert (operation.outcome, operation.error) == ("installed", None)
     new = {name: whereis(name) for name in SERVED}
     assert {name for name in SERVED if new[name] == old[name]} == {"desk", "lamp"}

@@ -94,7 +94,7 @@ async def test_a_supervisor_gets_a_child_whose_module_is_new(small: SmallNode) -
     assert (child.supervisor_name, child.id, child.change) == ("top", "two", "added")
     assert child.step is not None
     assert "restart_child" in plan.instructions[child.step - 1]
-    operation = await small.go("2")
+    operation = await small.install("2")
 
     assert (operation.outcome, operation.error) == ("installed", None)
     assert await call("two", sys.modules["shop.extra"].Two.value) == "new"
@@ -115,7 +115,7 @@ async def test_a_failure_after_a_child_was_started_leaves_the_supervisor_as_it_w
     await start_top()
     one, table = whereis("one"), live_processes.raw_state("top")
 
-    operation = await small.go("2")
+    operation = await small.install("2")
 
     assert operation.outcome == "put back"
     assert operation.error == "instruction 9, apply shop.switches:fail(): RuntimeError: no"
@@ -142,11 +142,11 @@ async def test_undos_run_backwards_when_a_later_instruction_fails(small: SmallNo
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
     live_processes.raw_state("counter")["count"] = 7
 
-    assert (await small.go("2")).outcome == "put back"
+    assert (await small.install("2")).outcome == "put back"
 
     assert application.get_env("shop", "switch") is None
     live_processes.raw_state("counter")["count"] = 1
-    assert (await small.go("2", again=True)).outcome == "installed"
+    assert (await small.install("2", again=True)).outcome == "installed"
     assert application.get_env("shop", "switch") is True
 
 
@@ -191,11 +191,11 @@ async def test_a_function_and_its_undo_come_from_the_version_that_the_script_has
     importlib.import_module("shop.switches")
 
     assert (await handler.plan("2")).blockers == ()
-    failed = await small.go("3")
+    failed = await small.install("3")
     assert failed.outcome == "put back"
     assert str(failed.error).endswith(", apply shop.counter:missing(1): ValueError: 1")
     assert told() == ["off x", "on x"]
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert told()[2:] == ["off x"]
 
 
@@ -224,7 +224,7 @@ async def test_a_failure_before_the_point_of_no_return_aborts(small: SmallNode) 
     small.write("1", {"shop.counter": COUNTER, "shop.switches": SWITCHES})
     small.write("2", {"shop.counter": COUNTER_2, "shop.switches": SWITCHES}, script)
     small.boot()
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert (operation.outcome, operation.error) == (
         "aborted",
         "instruction 2, apply shop.switches:fail(): RuntimeError: no",
@@ -258,9 +258,9 @@ async def test_a_deleted_module_is_gone_and_comes_back(small: SmallNode) -> None
     small.write("2", {"shop.counter": COUNTER}, script)
     small.boot()
     importlib.import_module("shop.extra")
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert "shop.extra" not in sys.modules
-    assert (await small.back()).outcome == "reverted"
+    assert (await small.roll_back()).outcome == "reverted"
     assert importlib.import_module("shop.extra").Two
 
 
@@ -281,12 +281,12 @@ async def test_a_state_machine_may_be_migrated_out_of_a_state_but_not_into_nowhe
     handler = small.boot()
     await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
 
-    failed = await small.go("3")
+    failed = await small.install("3")
     assert failed.outcome == "aborted"
     assert failed.error is not None
     assert failed.error.endswith("lamp (shop.lamp): its code_change returned state lime, which 3 does not define")
     assert live_processes.raw_state("lamp") == ("lime", None)
 
     assert (await handler.plan("2")).blockers == ()
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert live_processes.raw_state("lamp") == ("red", None)

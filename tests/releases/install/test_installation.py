@@ -67,7 +67,7 @@ async def test_load_module_gives_new_code_and_leaves_the_state_up_and_down(small
     assert plan.instructions == ("read the code of shop 2: shop.counter", "load shop.counter")
     assert plan.point_of_no_return == 1
 
-    up = await small.go("2", plan_id=plan.id, direction="up")
+    up = await small.install("2", plan_id=plan.id, direction="up")
     assert (up.outcome, up.error) == ("installed", None)
     assert handler.vsn == "2"
     assert handler.permanent == "1"
@@ -79,7 +79,7 @@ async def test_load_module_gives_new_code_and_leaves_the_state_up_and_down(small
     assert await ask("counter", "version") == "c2"
     assert live_processes.raw_state(pid) is state
 
-    down = await small.go("1", direction="down")
+    down = await small.install("1", direction="down")
     assert down.outcome == "installed"
     assert await ask("counter", "version") == "c1"
     assert await ask("counter", "add") == 5
@@ -93,7 +93,7 @@ async def test_an_advanced_update_migrates_with_a_before_and_an_after(small: Sma
     pid = await start_counter(count=4)
 
     assert [one.action for one in (await small.handler.plan("2")).processes] == ["migrate"]
-    up = await small.go("2")
+    up = await small.install("2")
     assert up.outcome == "installed"
     assert [step.phase for step in up.steps] == [
         "preparing",
@@ -108,7 +108,7 @@ async def test_an_advanced_update_migrates_with_a_before_and_an_after(small: Sma
     assert live_processes.raw_state(pid) == {"count": 40, "from": ["c1", "x"]}
     assert await ask("counter", "add") == 41
 
-    down = await small.back()
+    down = await small.roll_back()
     assert down.kind == "revert"
     assert down.outcome == "reverted"
     assert item(down.results[0].before, "count") == "41"
@@ -122,7 +122,7 @@ async def test_results_show_a_state_as_its_class_wants_it_shown(small: SmallNode
     small.write("2", {"shop.counter": MIGRATING + hiding}, UPDATE_COUNTER)
     small.boot()
     await start_counter(count=4)
-    result = (await small.go("2")).results[0]
+    result = (await small.install("2")).results[0]
     assert [label for label, _ in result.before.items] == ["digits"]
     assert item(result.before, "digits") == "1"
     assert item(result.after, "digits") == "2"
@@ -135,7 +135,7 @@ async def test_a_failing_code_change_restores_the_same_state_objects(small: Smal
     pids = [await start_counter(f"counter{count}", count) for count in (1, 7, 3)]
     states = [live_processes.raw_state(pid) for pid in pids]
 
-    operation = await small.go("2")
+    operation = await small.install("2")
 
     assert operation.outcome == "put back"
     assert operation.error is not None
@@ -156,7 +156,7 @@ async def test_the_environment_follows_the_release_and_secrets_stay_hidden_in_th
     small.boot()
     plan = await small.handler.plan("2")
     assert plan.configuration == (("shop.api_key", "‹redacted›", "‹redacted›"), ("shop.port", "1", "2"))
-    await small.go("2")
+    await small.install("2")
     assert application.get_env("shop", "port") == 2
     assert [spec.vsn for spec in application.loaded_applications()] == ["2"]
 
@@ -185,9 +185,9 @@ async def test_a_running_application_is_told_of_its_changed_environment(small: S
     small.write("2", modules, LOAD_COUNTER, env="port = 2\nnew = 1\nsame = 1", mod="shop.app:App")
     small.boot()
     await application.start("shop")
-    await small.go("2")
+    await small.install("2")
     assert importlib.import_module("shop.app").told == [({"port": 2}, {"new": 1}, ("old",))]
-    await small.back()
+    await small.roll_back()
     assert importlib.import_module("shop.app").told[1:] == [({"port": 1}, {"old": 1}, ("new",))]
 
 
@@ -201,7 +201,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks_blocks_until_it_
     blockers = (await small.handler.plan("2")).blockers
     assert [(one.reason, one.transient) for one in blockers] == [(sentence, True)]
     assert "--wait SECONDS" in blockers[0].remedy
-    refused = await small.go("2")
+    refused = await small.install("2")
     assert (refused.outcome, refused.error) == ("aborted", sentence)
     assert small.handler.vsn == "1"
 
@@ -211,10 +211,10 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks_blocks_until_it_
     assert (await small.ended(operation)).outcome == "installed"
 
     gen_statem.cast("lamp", "red")
-    back = await small.back()
+    back = await small.roll_back()
     assert back.error == "lamp is in state red, which 1 does not define"
     gen_statem.cast("lamp", "green")
-    assert (await small.back()).outcome == "reverted"
+    assert (await small.roll_back()).outcome == "reverted"
 
 
 async def test_the_state_is_looked_at_again_in_the_turn_that_switches(small: SmallNode) -> None:
@@ -252,10 +252,10 @@ async def test_an_async_callback_answers_from_its_own_version_through_up_and_dow
     old = asyncio.create_task(ask("one", "wait", first))
     await eventually(lambda: running("one"))
 
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     new = asyncio.create_task(ask("two", "wait", second))
     await eventually(lambda: live_processes.running_code("two")[2]["__vsn__"] == "c2")
-    assert (await small.go("1")).outcome == "installed"
+    assert (await small.install("1")).outcome == "installed"
     first.set_result(None)
     second.set_result(None)
     assert await old == "c1"
@@ -274,7 +274,7 @@ async def test_a_process_that_cannot_be_held_aborts_the_install_and_is_named(sma
     waiting = asyncio.create_task(ask("busy", "wait", gate))
     await eventually(lambda: running("busy"))
 
-    aborted = await small.go("2")
+    aborted = await small.install("2")
 
     assert aborted.outcome == "aborted"
     assert aborted.error is not None
@@ -283,4 +283,4 @@ async def test_a_process_that_cannot_be_held_aborts_the_install_and_is_named(sma
     assert await ask("idle", "version") == "c1"
     gate.set_result(None)
     assert await waiting == "c1"
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"

@@ -57,7 +57,7 @@ async def in_the_middle(small: SmallNode, last: str = "") -> Any:
     for name in ("one", "two"):
         await gen_server.start(counter, name=name)
     gates = importlib.import_module("shop.gates")
-    small.operation = asyncio.create_task(small.go("2"))
+    small.operation = asyncio.create_task(small.install("2"))
     await gates.reached.wait()
     return gates
 

@@ -39,7 +39,7 @@ def item(term: Term, label: str) -> str:
 @pytest.mark.parametrize("raised", ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()"])
 async def test_any_exception_of_a_code_change_reverts_the_install(small: SmallNode, raised: str) -> None:
     pids = await start_counters(small, LEAVING.replace("SystemExit(3)", raised), 1, 7)
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "put back"
     assert operation.error is not None
     assert raised.removeprefix("__import__('asyncio').").partition("(")[0] in operation.error
@@ -55,7 +55,7 @@ async def test_a_state_mutated_by_a_failed_code_change_is_not_reported_as_restor
     halts: list[object] = []
     runtime().on_halt = halts.append
 
-    operation = await small.go("2")
+    operation = await small.install("2")
 
     assert operation.outcome == "partly put back"
     assert operation.error is not None
@@ -74,7 +74,7 @@ async def test_a_state_mutated_before_another_process_failed_is_named_too(small:
     changing = FAILING.replace("return dict(state)", 'if live(): state["list"] = []\n        return state')
     await start_counters(small, changing, 1, 7)
     runtime().on_halt = lambda reason: None
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "partly put back"
     results = {result.name: result for result in operation.results}
     assert results["counter1"].outcome == "failed"
@@ -86,7 +86,7 @@ async def test_a_state_mutated_before_another_process_failed_is_named_too(small:
 async def test_a_state_too_large_to_compare_is_not_reported_as_unchanged(small: SmallNode) -> None:
     pids = await start_counters(small, FAILING, 7)
     live_processes.raw_state(pids[0])["many"] = list(range(100_000))
-    operation = await small.go("2", unrehearsed=True)
+    operation = await small.install("2", unrehearsed=True)
     assert operation.outcome == "put back"
     assert operation.error is not None
     assert "not checked for mutation: the state of counter7" in operation.error
@@ -94,7 +94,7 @@ async def test_a_state_too_large_to_compare_is_not_reported_as_unchanged(small: 
 
 async def test_results_do_not_show_a_mutated_state_as_the_state_before(small: SmallNode) -> None:
     await start_counters(small, GROWING, 4)
-    operation = await small.go("2")
+    operation = await small.install("2")
     assert operation.outcome == "installed"
     result = operation.results[0]
     assert (result.before.text, item(result.after, "count")) == ("‹changed by its code_change›", "40")
@@ -104,7 +104,7 @@ async def test_an_async_code_change_is_refused_and_leaves_no_warning(small: Smal
     await start_counters(small, WAITING, 7)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        operation = await small.go("2")
+        operation = await small.install("2")
     assert operation.outcome == "put back"
     assert "must not be async" in (operation.error or "")
     assert [str(one.message) for one in warned if "never awaited" in str(one.message)] == []

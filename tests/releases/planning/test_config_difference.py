@@ -72,7 +72,7 @@ async def test_any_parameter_set_at_run_time_can_be_planned_and_installed(small:
     assert plan.id != before.id
     assert {name.split(".")[1] for name, _, _ in plan.configuration} == {"odd"}
     assert (await small.handler.plan("2")).id == plan.id
-    assert (await small.go("2", plan_id=plan.id)).outcome == "installed"
+    assert (await small.install("2", plan_id=plan.id)).outcome == "installed"
 
 
 async def test_a_configuration_that_can_not_be_read_is_named_as_what_is_to_be_corrected(small: SmallNode) -> None:

@@ -159,7 +159,7 @@ async def test_a_child_stopped_by_the_script_has_no_code_change(small: SmallNode
     plan = await small.handler.plan("2")
     assert plan.blockers == ()
     assert [(one.name, one.action) for one in plan.processes] == [("one", "stop"), ("two", "stop")]
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
 
 
 async def test_a_change_of_child_specifications_makes_a_plan_stale_but_a_start_does_not(small: SmallNode) -> None:

@@ -97,12 +97,12 @@ async def test_the_plan_names_the_brutal_purge_that_kills_a_process(
     assert one.step is not None
     assert plan.instructions[one.step - 1] == "purge the old code of shop.walker"
     assert is_alive(pid)
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     await eventually(lambda: not is_alive(pid), what="the end of who was killed")
 
 
 async def test_a_soft_purge_kills_nobody_and_the_plan_does_not_say_so(small: SmallNode) -> None:
     plan, pid = await plan_without_walker(small, "")
     assert plan.processes == ()
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert is_alive(pid)

@@ -89,7 +89,7 @@ async def test_applied_functions_and_their_undos_run_in_order_in_the_copy_only(s
     assert calls(plan) == []
     assert plan.blockers == ()
     assert importlib.import_module("shop.prices").PRICES == {}
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
     assert importlib.import_module("shop.prices").PRICES == {"tea": 3, "c": 1}
 
 
@@ -107,7 +107,7 @@ async def test_an_applied_function_that_fails_is_a_blocker(small: SmallNode, nam
     (blocker,) = plan.blockers
     assert blocker.reason.startswith(f"instruction 3, apply shop.prices:{name}: {FAILING[name][1]}")
     assert blocker.remedy.startswith("correct the function")
-    refused = await small.go("2")
+    refused = await small.install("2")
     assert refused.outcome == "aborted"
     assert blocker.reason in str(refused.error)
 

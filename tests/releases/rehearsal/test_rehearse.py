@@ -61,9 +61,9 @@ async def test_the_one_of_a_thousand_processes_that_would_fail_is_named_without_
     assert states == contents
     assert importlib.import_module("shop.counter").Counter is cls
     assert await call("counter777", cls.version) == "c1"
-    assert small.told == []
+    assert small.reports == []
 
-    aborted = await small.go("2", plan_id=plan.id)
+    aborted = await small.install("2", plan_id=plan.id)
     assert aborted.outcome == "aborted"
     assert aborted.error is not None
     assert "counter777" in aborted.error
@@ -172,7 +172,7 @@ async def test_a_downgrade_that_does_not_restore_the_state_is_a_warning(small: S
     assert plan.rehearsal is not None
     assert plan.rehearsal.not_given_back == 1
     assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}
-    assert (await small.go("2")).outcome == "installed"
+    assert (await small.install("2")).outcome == "installed"
 
 
 async def test_the_environment_that_a_code_change_reads_is_that_of_the_target(small: SmallNode) -> None:

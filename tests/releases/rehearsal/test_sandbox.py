@@ -82,7 +82,7 @@ async def test_effects_that_cannot_be_rehearsed_need_consent_and_do_not_happen(
         assert plan.rehearsal is not None
         assert plan.rehearsal.unrehearsed == 1
 
-        refused = await small.go("2")
+        refused = await small.install("2")
         assert refused.outcome == "aborted"
         assert refused.error is not None
         assert "counter5" in refused.error
@@ -90,7 +90,7 @@ async def test_effects_that_cannot_be_rehearsed_need_consent_and_do_not_happen(
         assert not touched.exists()
         with pytest.raises(BlockingIOError):
             server.accept()
-        assert (await small.go("2", unrehearsed=True)).outcome == "installed"
+        assert (await small.install("2", unrehearsed=True)).outcome == "installed"
 
 
 async def test_an_event_loop_that_the_state_refers_to_cannot_be_used(small: SmallNode) -> None:
@@ -132,7 +132,7 @@ return {{**state, "rows": rows[0]}}
             "its code_change uses a descriptor of the node, which can't be rehearsed",
         )
         assert plan.blockers == ()
-        assert (await small.go("2", unrehearsed=True)).outcome == "installed"
+        assert (await small.install("2", unrehearsed=True)).outcome == "installed"
         assert live_processes.raw_state("counter5")["rows"] == 0
 
 
