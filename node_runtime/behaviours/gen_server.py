@@ -226,9 +226,9 @@ class _BadCall:
 async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a server linked to the calling process. Returns its pid when its `init` has returned.
 
-    There is no time limit; cancelling the call kills the server. Outside of processes this is the same as `start`,
-    because there is no process to link to. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an
-    exit signal), and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
+    There is no time limit; cancelling the call kills the server. Outside of processes the server is not linked, because
+    there is no process to link it to. Raises NameTaken, Ignore, Exit with the reason when `init` fails (without an exit
+    signal), and TypeError for a class that is not a GenServer. Follows gen_server:start_link/4.
     """
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=True)
 

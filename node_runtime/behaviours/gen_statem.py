@@ -357,7 +357,7 @@ async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, 
 
 
 async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CALL_SECONDS) -> Any:
-    """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits for ever.
+    """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits forever.
 
     Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for an
     invalid time. Follows gen_statem:call/3.

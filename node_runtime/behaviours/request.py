@@ -39,7 +39,7 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
     if caller is process or process.awaited_calls:
         refuse_deadlock(caller, process)
     if not isinstance(process, BehaviourProcess):
-        # A coroutine never takes requests from its mailbox: a caller without a time limit would wait for ever.
+        # A coroutine never takes requests from its mailbox: a caller without a time limit would wait forever.
         raise Exit("badcall", f"{process.title()} runs a coroutine, so it can't be called; send it a message")
     if caller is not None and caller.run_state is YIELDING and process.is_held_together_with(caller):
         process.serve(item, YIELDING)

@@ -137,7 +137,7 @@ async def call_within(
 async def call_within(
     seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """As `call`, with a time limit of `seconds` seconds; None waits for ever.
+    """As `call`, with a time limit of `seconds` seconds; None waits forever.
 
     Also raises ValueError for an invalid time. Follows gen_server:call/3.
     """

@@ -193,7 +193,7 @@ async def test_two_starts_at_once_are_one(runtime: Runtime) -> None:
 async def test_an_application_that_waits_for_its_own_start_fails_with_the_reason(runtime: Runtime) -> None:
     """Unlike OTP, where it waits for ever."""
     application.load(spec(Circular, "circular"))
-    with pytest.raises(Exit, match="'circular' is being started, which waits for the calling process"):
+    with pytest.raises(Exit, match="'circular' is being started and waits for the calling process"):
         await application.start("circular")
 
 

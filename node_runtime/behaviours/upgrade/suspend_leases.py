@@ -1,6 +1,6 @@
 """Leases that end a suspend when its owner ends or does not renew it in time.
 
-In OTP a suspend has no owner, so a process whose suspender has died stays suspended for ever. Here only an operation of
+In OTP a suspend has no owner, so a process whose suspender has died stays suspended forever. Here only an operation of
 the runtime itself, which always ends, holds processes without a lease.
 """
 
