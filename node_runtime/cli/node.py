@@ -38,7 +38,7 @@ from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
 
 from .directory_lock import hold_directory
 from .event_loops import check_loop, loop_factory, run
-from .heart import Ending, Heart
+from .heartbeat import Ending, Heartbeat
 from .log_lines import log_to_stderr
 
 SIGNALS: Final[dict[int, Ending]] = {
@@ -82,7 +82,7 @@ class Node:
         self._last = last
         self.boot_id = secrets.token_hex(8)
         self.started = time.time()
-        self._heart = Heart(heart, lambda: self._end("stopped", "The parent process has ended."))
+        self._heart = Heartbeat(heart, lambda: self._end("stopped", "The parent process has ended."))
         self._handler: ReleaseHandler | None = None
         self._task: asyncio.Task[None] | None = None
         self._ending: Ending | None = None

@@ -15,7 +15,7 @@ BEAT_SECONDS: Final = 1.0
 Ending = Literal["stopped", "restart", "failed"]
 
 
-class Heart:
+class Heartbeat:
     """Writes reports to the parent through the pipe `descriptor`, or nothing if that is None.
 
     `on_orphaned` is called once when the parent has ended, because then nothing would boot this node again.
