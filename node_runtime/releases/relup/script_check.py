@@ -27,4 +27,4 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
                 f"the script must {begin} and {end} the same modules, but {odd[0]} is only in one of the two instructions."
             )
     if running := sorted(set(modules.migrated) - suspended):
-        raise Refused(f"the script runs code_change of {running[0]}, but no instruction suspends its processes.")
+        raise Refused(f"the script migrates {running[0]}, but no instruction suspends its processes.")
