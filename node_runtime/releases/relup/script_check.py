@@ -23,8 +23,6 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
         ("stop", "start", set(modules.stopped), set(modules.started)),
     ):
         if odd := sorted(begun ^ ended):
-            raise Refused(
-                f"the script must {begin} and {end} the same modules, but {odd[0]} is only in one of the two instructions."
-            )
+            raise Refused(f"the script must {begin} and {end} the same modules, but only one of the two has {odd[0]}.")
     if running := sorted(set(modules.migrated) - suspended):
         raise Refused(f"the script migrates {running[0]}, but no instruction suspends its processes.")
