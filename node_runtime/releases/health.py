@@ -127,7 +127,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Return its answer and, unless that is True, a sentence. None means unknown."""
+    """Call an application's health check. Return its answer (None: unknown) and, unless it is True, a sentence."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:

@@ -40,8 +40,8 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
         raise Refused(f"Release {current} is already current.")
     if (failed := store.entry(request.vsn).failed) is not None and not request.again:
         raise Refused(
-            f"Release {request.vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it again, "
-            f"or build a corrected release under a new vsn."
+            f"Release {request.vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it "
+            f"again, or build a corrected release under a new vsn."
         )
     try:
         transition = transition_to(request.vsn, store, current)

@@ -83,7 +83,7 @@ class OperationHistory:
         write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:
-        """Store an ended operation and delete its intent. If the operation changed the release, end earlier probations."""
+        """Store an ended operation and delete its intent. A change of the release ends earlier probations."""
         has_new_release = operation.outcome in _NEW_RELEASE_OUTCOMES
         past = [_past(one) for one in self.operations if has_new_release and one.probation_until is not None]
         self._keep(*past, operation)

@@ -38,7 +38,7 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation; its outcome is "partly reverted" if `vsn`, which runs now, is neither its start nor its end."""
+    """Return the operation, as "partly reverted" if `vsn`, which runs now, is neither its start nor its target."""
     if vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(

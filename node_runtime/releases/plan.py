@@ -207,8 +207,8 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}, which is not suspended "
-            f"and continues in the old version."
+            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}, which is not "
+            f"suspended and continues in the old version."
             for process in conditions.coroutine_processes(module)
         ]
     for module in transition.removed:

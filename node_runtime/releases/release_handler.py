@@ -329,13 +329,13 @@ class ReleaseHandler:
             self._probation.begin(transition.configuration.node.probation)
 
     async def _write_intent(self, operation: Operation) -> None:
-        """Write the operation's intent to the disk. Raises `Refused` if that fails; but a revert continues without it."""
+        """Write the operation's intent to the disk. If that fails, raises `Refused`; a revert continues without it."""
         try:
             await asyncio.to_thread(self._history.begin, operation)
         except OSError as error:
             if operation.kind != "revert":
                 raise Refused(
-                    f"The operation could not be recorded on the disk and was not begun: {error}; free disk space first."
+                    f"The operation could not be recorded and was not begun: {error}; free disk space first."
                 ) from None
             logger.exception(
                 "operation %s could not be recorded on the disk; it continues, because a revert needs no record",
