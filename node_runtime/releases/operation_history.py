@@ -79,7 +79,7 @@ class OperationHistory:
             self._intent.unlink()
 
     def begin(self, operation: Operation) -> None:
-        """Write the intent of an operation durably, before it changes the node."""
+        """Write the intent of an operation durably. Called before the operation changes the node."""
         write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:

@@ -64,7 +64,10 @@ class ModuleChange:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationChange:
-    """One of the instructions `add_application`, which alone has `start`, `remove_application` and `restart_application`."""
+    """One of the instructions `add_application`, `remove_application` and `restart_application`.
+
+    Only `add_application` uses `start`.
+    """
 
     action: Literal["add", "remove", "restart"]
     application: str

@@ -123,7 +123,7 @@ class StartProcesses:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Calls a function "module:name" with `args`, which are JSON. A failed install calls `undo` with the same `args`."""
+    """Calls a function "module:name" with `args`, which are JSON. A failed install calls `undo` with these `args`."""
 
     name: ClassVar[str] = "apply"
     function: str

@@ -54,7 +54,7 @@ class _Scanner:
         return self._lines
 
     def _resolve(self, key_path: TomlPath) -> TomlPath:
-        """Return the path in a table's header, with indices: the key of an array of tables means the newest table in it."""
+        """Return the path in a table's header, with indices: the key of an array of tables means its newest table."""
         resolved: TomlPath = ()
         for part in key_path[:-1]:
             resolved = (*resolved, part)
