@@ -51,8 +51,8 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
         for module in names:
             if (root := module.partition(".")[0]) in RESERVED_PACKAGES:
                 raise Refused(
-                    f"Application {app} has the module {module}, but {root} is the name of a module of Python or of the "
-                    f"node; rename {module}."
+                    f"Application {app} has the module {module}, but {root} is the name of a module of Python or of "
+                    f"the node; rename {module}."
                 )
             if owners.setdefault(module, app) != app:
                 raise Refused(

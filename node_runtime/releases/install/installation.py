@@ -215,7 +215,7 @@ class Installation:
             return ()
 
     async def _hold(self, hold: Hold) -> None:
-        """Suspend all processes of the script, including new ones. Raises `Aborted` if that takes longer than allowed."""
+        """Suspend all processes of the script, including new ones. Raises `Aborted` if that takes too long."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):

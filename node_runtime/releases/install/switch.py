@@ -1,7 +1,7 @@
 """The switch: runs the instructions of a relup's script while processes are suspended, and undoes them on failure.
 
 If no `apply` is asynchronous, the script runs in one turn of the event loop. The first instruction that loads or
-removes a module switches all modules. code_change makes the new states; processes get them when the whole script has run.
+removes a module switches all modules. code_change makes the new states; processes get them after the whole script.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ class Switch:
     def _function(self, reference: str) -> Callable[..., Any]:
         """Return a function in the version that its module has at this place in the script.
 
-        All modules are switched at the first load. Until the script loads a module, `apply` still gets its old functions.
+        All modules are switched at the first load. Until the script loads a module, its old functions are called.
         """
         found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
         return found
@@ -279,7 +279,7 @@ class Switch:
             self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the stopped children of the modules, except temporary ones. Dynamic ones get their arguments again."""
+        """Restart the stopped children of the modules, except temporary ones. Dynamic ones get their old arguments."""
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
