@@ -145,17 +145,11 @@ class ReleaseHandler:
         return tuple(past[-limit:]) if limit > 0 else ()
 
     def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop at each phase and at the end of an operation.
-
-        Return the function that removes the listener.
-        """
+        """Call `listener` at each phase and the end of an operation. Return the function that removes the listener."""
         return self._listeners.subscribe(listener)
 
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop at each change in the health of the release on probation.
-
-        Return the function that removes the listener.
-        """
+        """Call `listener` at each change of a release's health. Return the function that removes the listener."""
         return self._listeners.subscribe_health(listener)
 
     # ------------------------------------------------------------------ staging and removing
@@ -215,10 +209,10 @@ class ReleaseHandler:
             operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
         except Exception as error:
             logger.exception("commit %s failed", progress.id)
-            sentence = f"The commit record could not be written, so nothing was committed: {describe_reason(error)}"
+            sentence = f"The commit record could not be written, and nothing was committed: {describe_reason(error)}"
             operation = progress.finish("aborted", error=sentence)
             if self.permanent == self.vsn:
-                sentence = f"The release is committed, but a power cut may undo the commit: {describe_reason(error)}"
+                sentence = f"The commit is recorded, but may not survive a power cut: {describe_reason(error)}"
                 operation = progress.finish("committed", error=sentence)
         else:
             operation = progress.finish("committed")

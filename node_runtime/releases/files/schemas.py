@@ -138,9 +138,7 @@ def read_release(path: Path) -> Release:
     for number, app in enumerate(release.apps):
         name = app if isinstance(app, str) else app.name
         if name in listed:
-            raise refusal_at(
-                path, ("apps", number), f"the application {name} is listed twice; remove one of the entries"
-            )
+            raise refusal_at(path, ("apps", number), f"{name} is listed twice")
         listed.add(name)
     return release
 

@@ -269,7 +269,7 @@ class Switch:
                     await result
             except TimeoutError:
                 if limit.expired():
-                    raise TimeoutError(f"the function did not end within {seconds:g} s") from None
+                    raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
     async def _stop(self, modules: Sequence[str]) -> None:

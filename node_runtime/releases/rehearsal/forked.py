@@ -65,7 +65,7 @@ class ProgressMarker:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalLimits:
-    """Limits of a rehearsal: seconds in all, seconds for each call of user code, and bytes beyond the node's memory."""
+    """Limits of a rehearsal: seconds in all, seconds for each user function, and bytes on top of the node's memory."""
 
     total_seconds: float
     call_seconds: float

@@ -80,10 +80,10 @@ class GuardedCaller:
             verdict.record(wrong.outcome, wrong.message)
         except TimeLimitExceeded:
             late = True
-            verdict.record("hung", f"{what} did not end within {self._limits.call_seconds:g} s")
+            verdict.record("hung", f"{what} has not ended within {self._limits.call_seconds:g} s")
         except MemoryError:
             limit = self._limits.memory_bytes >> 20
-            verdict.record("raised", f"{what} needs more than {limit} MiB in addition to the node's memory")
+            verdict.record("raised", f"{what} needs more than {limit} MiB on top of the node's memory")
         except BaseException as error:
             verdict.record("raised", f"{what} raised {self._describe(error)}", _trace(error))
         if (violation := self.sandbox.take_violation()) is not None:

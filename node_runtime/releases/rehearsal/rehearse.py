@@ -29,7 +29,7 @@ from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage, ru
 from .runner import NOT_SHOWN, RehearsalRunner, Report
 
 MEMORY_LIMIT: Final = 1 << 30
-"""Bytes that a rehearsal may use in addition to the node's memory."""
+"""Bytes that a rehearsal may use on top of the node's memory."""
 MAX_RESULTS: Final = 100
 """At most this many processes of a rehearsal get a result."""
 MAX_BLOCKERS: Final = 20
@@ -151,7 +151,7 @@ def _ended_early(
     outcome: RehearsalOutcome = "hung" if killed else "died"
     message = "ended the copy of the node that it ran in"
     if killed:
-        message = f"did not end within {limits.call_seconds:g} s and could not be interrupted"
+        message = f"has not ended within {limits.call_seconds:g} s, and can't be interrupted"
     if number < 0:
         applied = {
             at: step for at, step in affected.numbered_instructions(transition.script) if isinstance(step, Apply)
@@ -256,8 +256,7 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
         sentences.append(f"{sentence(first)}.{more}")
     if outcome.not_compared:
         sentences.append(
-            f"Whether code_change mutates them was not checked for the states of {outcome.not_compared} processes, because "
-            f"the states are too large."
+            f"The states of {outcome.not_compared} processes are too large to check whether code_change mutates them."
         )
     return sentences
 

@@ -300,12 +300,10 @@ class RehearsalRunner:
         except (LookupError, ImportError):
             found = None
         if not callable(found):
-            raise WrongResult(
-                "raised", f"its children() gives the child {id} the start function {start}, which does not exist"
-            )
+            raise WrongResult("raised", f"its children() starts {id} with {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
-        """Report how the new children() of a supervisor without a code_change in the script differs from the old one."""
+        """Report how the new children() differs from the old, for a supervisor that the script does not code_change."""
         table = process.raw_state()
 
         def read() -> None:

@@ -115,8 +115,8 @@ class _Translation:
             changed += [name for name in old.modules if name not in new.modules]
             if changed:
                 raise Refused(
-                    f"{changed[0]} differs between release {self.older.vsn} and release {self.newer.vsn}, but its "
-                    f"application, {new.name}, has the version {new.vsn} in both: give {new.name} a new vsn and an appup."
+                    f"{changed[0]} differs between release {self.older.vsn} and release {self.newer.vsn}, but both "
+                    f"have the application {new.name} {new.vsn}: give {new.name} a new vsn and an appup."
                 )
             return None
         for entry in new.up if self.direction == "up" else new.down:
@@ -146,7 +146,7 @@ class _Translation:
     # ------------------------------------------------------------------ applications
 
     def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
-        """Return the instructions that an application's instruction stands for; any other instruction stands for itself."""
+        """Return the instructions that replace an application's instruction. Any other instruction is kept."""
         if not isinstance(step, ApplicationChange):
             return [step]
         name = step.application

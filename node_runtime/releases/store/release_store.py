@@ -76,7 +76,7 @@ class ReleaseStore:
         return reached.get(end)
 
     def describe_reachable(self, start: str, end: str) -> str:
-        """Return a clause that names a path of several steps from `start` to `end`; without one, the reachable releases."""
+        """Return a clause that names a path of several steps from `start` to `end` or, without one, other releases."""
         path = self.path(start, end)
         if path is not None and len(path) > 1:
             return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
@@ -95,7 +95,7 @@ class ReleaseStore:
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
     def bootable(self) -> list[str]:
-        """Return the undamaged releases that could boot, in the order of boot attempts. Blocks: reads all their files."""
+        """Return the undamaged releases that could boot, in the order of boot attempts. Blocks, to read all files."""
         old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
         intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):

@@ -167,8 +167,8 @@ def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
     here = _manifest_or_none(directory, manifest.vsn)
     if here is not None and here != manifest:
         raise Refused(
-            f"{tarball.name} has other content than release {manifest.vsn}, which is already unpacked; build the new "
-            f"content under a new vsn."
+            f"{tarball.name} has other content than release {manifest.vsn}, which is already unpacked; build it "
+            f"under a new vsn."
         )
 
 
