@@ -1,1 +1,1 @@
-"""From a project's files to a running node's next version: build, verify, unpack, plan, install."""
+"""Releases: builds a project into a tarball, unpacks and verifies it on a node, plans its install and installs it."""

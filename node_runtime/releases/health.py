@@ -20,9 +20,9 @@ from node_runtime.protocol.messages import Health, HealthVerdict
 from .files.schemas import ProbationSettings
 
 HEALTH_TIMEOUT_SECONDS: Final = 5.0
-"""Time limit of an application's `health`."""
+"""Time limit of the `health` method of an application."""
 CHECK_INTERVAL_SECONDS: Final = 1.0
-"""Time between two checks; shorter if the limits are shorter, but at least `MIN_CHECK_INTERVAL_SECONDS`."""
+"""Longest time between two checks. The probation's limits shorten it, down to `MIN_CHECK_INTERVAL_SECONDS`."""
 MIN_CHECK_INTERVAL_SECONDS: Final = 0.05
 BAD_CHECKS_IN_A_ROW: Final = 3
 """Health is bad after this many successive checks with a late event loop, or with an unhealthy application."""
@@ -31,7 +31,7 @@ HealthAnswer = tuple[bool | None, str]
 
 
 class HealthMonitor(logging.Handler):
-    """Monitors the health from the install until `end`; calls `on_change` when the verdict or the finding changes."""
+    """Monitors the node from its creation until `end`; calls `on_change` when the verdict or its reason changes."""
 
     def __init__(self, limits: ProbationSettings, on_change: Callable[[Health], None]) -> None:
         super().__init__(logging.WARNING)
@@ -41,7 +41,7 @@ class HealthMonitor(logging.Handler):
         self._lag = 0.0
         self._late_checks = self._unhealthy_checks = 0
         self._last_trouble = time.monotonic()
-        self.health = self._health("unknown", "the release has just been installed")
+        self.health = self._health("unknown", "the release was just installed")
         logging.getLogger().addHandler(self)
         self._task = runtime().loop.create_task(self._monitor())
 
@@ -51,7 +51,7 @@ class HealthMonitor(logging.Handler):
         self._task.cancel()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count one log record. May be called in any thread."""
+        """Count a log record that reports a restart or an error. May be called in any thread."""
         report = getattr(record, "report", None)
         if isinstance(report, SupervisorReport):
             self._restarts += report.restart != "temporary" and report.context in {"child_terminated", "start_error"}
@@ -127,7 +127,7 @@ def _applications_with_health() -> list[tuple[str, str]]:
 
 
 async def _ask_application(name: str, mod: str) -> HealthAnswer:
-    """Call an application's health check. Return True, False or None (unknown), and a sentence for the last two."""
+    """Call an application's health check. Return its answer (None: unknown) and, unless it is True, a sentence."""
     try:
         cls = resolve_reference(mod)
         if cls.health is Application.health:
@@ -142,7 +142,7 @@ async def _ask_application(name: str, mod: str) -> HealthAnswer:
             raise
         return None, f"the health of {name} is unknown: {type(error).__name__}: {error}"
     if answer is None:
-        return None, f"the health of {name} is unknown"
+        return None, f"the health of {name} is unknown: its health check returned None"
     if answer is True or answer is False:
         return answer, f"{name} reports bad health"
     return (

@@ -1,7 +1,7 @@
 """Checks of operators' requests: each raises `Refused` for an operation that can't begin.
 
-`current` is the running release. A transient blocker does not refuse the request: if it does not pass in time, it
-aborts the operation later.
+`current` is the running release. A blocker that may pass by itself does not refuse a request. The operation begins, and
+is aborted if the blocker does not pass in time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def check_free(running: Operation | None, removed: str | None) -> None:
         raise Refused(f"Release {removed} is being removed; wait until the removal has ended.")
     if running is not None:
         verb = {"install": "is installing", "revert": "is reverting to", "commit": "is committing"}
-        action = f"{running.who} {verb.get(running.kind, 'is booting')} {running.to_vsn}"
+        action = f"{running.who} {verb.get(running.kind, 'is booting')} release {running.to_vsn}"
         raise Refused(
             f"{action} (operation {running.id}, {running.phase}); wait until the operation has ended.",
             ExitCode.REFUSED,
@@ -35,13 +35,13 @@ def check_free(running: Operation | None, removed: str | None) -> None:
 
 
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
-    """Refuse an install of the current release, of a failed one, in the wrong direction, or with a stale plan."""
+    """Refuse an install of the current or a failed release, in the wrong direction, or with a stale plan."""
     if request.vsn == current:
-        raise Refused(f"{current} is already current.")
+        raise Refused(f"Release {current} is already current.")
     if (failed := store.entry(request.vsn).failed) is not None and not request.again:
         raise Refused(
-            f"{request.vsn} failed here before: {failed.rstrip('.')}. Pass --again to retry it, or build a fix "
-            f"under a new vsn."
+            f"Release {request.vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it "
+            f"again, or build a corrected release under a new vsn."
         )
     try:
         transition = transition_to(request.vsn, store, current)
@@ -50,24 +50,28 @@ def check_install(request: Install, store: ReleaseStore, current: str, generatio
         raise Refused(f"{no_path.sentence} {reachable[:1].upper()}{reachable[1:]}.") from None
     if request.direction not in (None, transition.direction):
         verb = "upgrade" if transition.direction == "up" else "downgrade"
-        raise Refused(f"{current} to {request.vsn} is {'an' if verb == 'upgrade' else 'a'} {verb}: use {verb}.")
+        raise Refused(
+            f"Going from {current} to {request.vsn} is {'an' if verb == 'upgrade' else 'a'} {verb}: use {verb}."
+        )
     if request.plan_id is not None and request.plan_id != transition.plan_id(generation):
-        raise Refused("The plan is stale: the node has changed since it was made. Request a new plan.")
+        raise Refused("The plan is stale: the node has changed since the plan was made. Request a new plan.")
 
 
 def check_remove(vsn: str, store: ReleaseStore, current: str) -> None:
-    """Refuse to remove the current release, and a release on the path of a rollback."""
+    """Refuse to remove the current release, or a release that a rollback has to install on its path."""
     if vsn == current:
-        raise Refused(f"Release {vsn} is current: install another one first.")
+        raise Refused(f"Release {vsn} is current: install another release first.")
     if current != store.permanent and vsn in (store.path(current, store.permanent) or ())[:-1]:
-        raise Refused(f"A rollback from {current} to {store.permanent} goes via {vsn}: commit or roll back first.")
+        raise Refused(
+            f"A rollback from {current} to {store.permanent} installs {vsn} on its path: commit or roll back first."
+        )
 
 
 def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     """Return the releases to install, one after the other, to go back to the permanent one. Raises `Refused`."""
     permanent = store.permanent
     if current == permanent:
-        raise Refused(f"There is nothing to roll back: {current} is permanent.")
+        raise Refused(f"There is nothing to roll back: the current release, {current}, is permanent.")
     path = store.path(current, permanent)
     if path is None:
         if (damage := store.catalog.damage(permanent)) is not None:

@@ -1,8 +1,9 @@
-"""The history of the node's operations: one line of JSON for each ended operation, and the intent of the running one.
+"""The history of the node's operations: one line of JSON for each ended operation, and a file for the running one.
 
-The intent is durable before the first process is held and before the commit record changes. If an intent
-exists at boot and its operation has no line, the node ended during the operation, and the permanent release booted. A
-commit then counts as done if its release is permanent. Any other operation is reported as "restarted".
+That file, the operation's intent, is written before the operation suspends a process or changes the commit record, and
+deleted when the operation has ended. If an intent exists at boot and its operation has no line, the node ended during
+the operation. An interrupted commit counts as done if its release is permanent. Any other interrupted operation is
+recorded with the outcome "restarted".
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ _NEW_RELEASE_OUTCOMES = ("installed", "committed", "reverted", "partly reverted"
 
 @dataclass(frozen=True, slots=True)
 class PreviousExit:
-    """The node's exit before this boot, as reported by its parent; empty if it was clean or is unknown.
+    """The node's exit before this boot, as its parent process reported it; empty if it was clean or is unknown.
 
-    `phase` is the phase of the operation that was running. `own_fault` is whether the node itself caused the exit.
+    `why` is a sentence with the cause. `phase` is the phase of the operation that was running. `own_fault` is whether
+    the node itself caused the exit.
     """
 
     why: str = ""
@@ -45,8 +47,8 @@ CLEAN_EXIT = PreviousExit()
 class OperationHistory:
     """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory. Its methods block on the disk.
 
-    It is created at boot, which ends any probation. `booted` is the release that booted, by default `permanent`. `last`
-    is the exit before the boot. A later line of the same operation replaces the earlier one.
+    The history is created at boot, and then ends any probation. `booted` is the release that booted, by default
+    `permanent`. `last` is the exit before the boot. If a file has several lines for an operation, the last one counts.
     """
 
     def __init__(self, directory: Path, permanent: str, booted: str = "", last: PreviousExit = CLEAN_EXIT) -> None:
@@ -56,14 +58,14 @@ class OperationHistory:
         self._line_count = 0
         """The number of lines in the file."""
         self._sizes: dict[str, int] = {}
-        """Operation id to the size of its line in bytes."""
+        """The size of each operation's line in bytes, by operation id."""
         self.operations = self._read()
         self.lost: str | None = None
         """The release that was on probation, or being installed, when the node ended."""
         self._booted = f"Its permanent release, {permanent}," if booted in {"", permanent} else booted
         try:
             self._after_boot(permanent, last)
-        except OSError:  # the node must boot on a full disk, too; the history in memory is right
+        except OSError:  # the node must boot on a full disk, too; the history in memory is correct
             logger.exception("the history of operations can't be written")
 
     def _after_boot(self, permanent: str, last: PreviousExit) -> None:
@@ -77,15 +79,15 @@ class OperationHistory:
             self._intent.unlink()
 
     def begin(self, operation: Operation) -> None:
-        """Write the intent of an operation durably, before it changes the node."""
+        """Write the intent of an operation durably. Called before the operation changes the node."""
         write_atomically(self._intent, msgspec.json.encode(operation))
 
     def end(self, operation: Operation) -> None:
-        """Keep an ended operation and delete its intent. A new current or permanent release ends earlier probations."""
+        """Store an ended operation and delete its intent. A change of the release ends earlier probations."""
         has_new_release = operation.outcome in _NEW_RELEASE_OUTCOMES
         past = [_past(one) for one in self.operations if has_new_release and one.probation_until is not None]
         self._keep(*past, operation)
-        self._intent.unlink(missing_ok=True)  # it may reappear after a power cut, but then the line exists, too
+        self._intent.unlink(missing_ok=True)  # a power cut may bring the file back, but then the line exists, too
 
     def _end_probations(self, permanent: str, last: PreviousExit) -> None:
         """End all probations. An install that was on probation when the node ended becomes "restarted"."""
@@ -101,7 +103,7 @@ class OperationHistory:
             self.lost = one.to_vsn
 
     def _interrupted(self, begun: Operation | None, permanent: str, last: PreviousExit) -> Operation:
-        """Return the interrupted operation as an ended one; `begun` is None if the intent is unreadable."""
+        """Return the ended form of an interrupted operation. `begun` is its intent, or None for an unreadable one."""
         now = time.time()
         if begun is None:
             begun = Operation(
@@ -116,7 +118,7 @@ class OperationHistory:
         return msgspec.structs.replace(begun, phase="restarted", outcome="restarted", ended=now, error=error)
 
     def _keep(self, *operations: Operation) -> None:
-        """Append operations; each replaces its earlier version."""
+        """Append operations to the file; each replaces the earlier line of the same operation."""
         if not operations:
             return
         lines = [msgspec.json.encode(one) + b"\n" for one in operations]
@@ -141,7 +143,7 @@ class OperationHistory:
         return self._bounded([one for one, _ in known])
 
     def _bounded(self, operations: Sequence[Operation]) -> list[Operation]:
-        """Return the newest operations, each once. Remove the oldest results above the size limit."""
+        """Return the newest operations, each once. Above the size limit, the oldest ones lose their results."""
         newest = list({one.id: one for one in operations}.values())[-MAX_OPERATIONS:]
         kept, sizes, size = [], {}, 0
         for operation in reversed(newest):
@@ -157,13 +159,13 @@ class OperationHistory:
 
 
 def _past(operation: Operation) -> Operation:
-    """Return the operation with its probation ended."""
+    """Return the operation without its probation."""
     phase = operation.outcome or operation.phase
     return msgspec.structs.replace(operation, phase=phase, probation_until=None)
 
 
 def _decoded(line: bytes) -> Operation | None:
-    """Decode a line; None for one that a crash truncated."""
+    """Decode a line; return None if a crash truncated it."""
     try:
         return msgspec.json.decode(line, type=Operation)
     except msgspec.DecodeError:

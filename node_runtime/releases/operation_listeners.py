@@ -1,4 +1,4 @@
-"""Listeners of the release handler: for the progress of operations, and for the health of a release on probation."""
+"""Listeners that the release handler calls: with each phase of an operation, and with changes of health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("node_runtime")
 
 
 class OperationListeners:
-    """Calls its listeners on the event loop. Each `subscribe…` returns the function that unsubscribes."""
+    """The listeners, called on the event loop. Each `subscribe…` returns the function that removes the listener."""
 
     def __init__(self) -> None:
         self._for_operations: list[Callable[[Operation], None]] = []
@@ -33,11 +33,11 @@ class OperationListeners:
             try:
                 listener(operation)
             except Exception:
-                logger.exception("a listener of operations failed")
+                logger.exception("a listener of the node's operations raised an error; the operation continues")
 
     def report_health(self, vsn: str, health: Health) -> None:
         """Log the health of release `vsn`, and call the listeners of health."""
         level = logging.WARNING if health.verdict == "bad" else logging.INFO
-        logger.log(level, "%s is on probation; its health is %s: %s", vsn, health.verdict, health.finding)
+        logger.log(level, "release %s is on probation; its health is %s: %s", vsn, health.verdict, health.finding)
         for listener in tuple(self._for_health):
             listener(vsn, health)

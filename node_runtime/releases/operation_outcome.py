@@ -1,4 +1,4 @@
-"""The outcome of an operation: translates the error that ended it, and names the release that failed."""
+"""The outcome of an operation: translates the error that ended the operation, and finds the release that failed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .operation_progress import OperationProgress
 logger = logging.getLogger("node_runtime")
 
 PROBATION_REQUESTER = "probation"
-"""The `who` of an operation that the node begins by itself, when a probation fails."""
+"""The requester (`who`) of the revert that the node begins by itself when a probation fails."""
 
 
 def end_with_error(error: BaseException, progress: OperationProgress) -> Operation:
-    """Return the ended operation for the error that stopped it."""
+    """Return the operation as ended, with the outcome that its error stands for."""
     if isinstance(error, PutBack):
         return progress.finish(
             "put back" if error.incomplete is None else "partly put back",
@@ -38,19 +38,19 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation as "partly reverted" if the running release `vsn` is neither its start nor its target."""
+    """Return the operation, as "partly reverted" if `vsn`, which runs now, is neither its start nor its target."""
     if vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(
         operation,
         outcome="partly reverted",
-        error=f"Reverted only as far as {vsn}: {operation.error}",
+        error=f"Reverted only as far as release {vsn}: {operation.error}",
         probation_until=probation_until,
     )
 
 
 def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
-    """Return the release that failed: its install was put back, or its probation reverted it. `vsn` is running now."""
+    """Return the release that failed: its install was undone, or it was reverted from probation. `vsn` runs now."""
     if operation.kind == "revert" and operation.who == PROBATION_REQUESTER and vsn != operation.from_vsn:
         return operation.from_vsn
     if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:

@@ -1,4 +1,4 @@
-"""The progress of the running operation: records its phases with their times and reports them to a listener."""
+"""The progress of the running operation: records the phases with their times and reports them to a listener."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new_operation(
     reason: str | None = None,
     plan_id: str | None = None,
 ) -> Operation:
-    """Return an operation with a new id that begins now."""
+    """Return a new operation with a new id; its start is the current time."""
     return Operation(
         id=secrets.token_hex(6),
         kind=kind,
@@ -42,8 +42,8 @@ def new_operation(
 class OperationProgress:
     """The one running operation of the node.
 
-    Entering a phase only records the time and calls `on_phase`, which must not block. `report` calls `listener`; it
-    must not be called during the pause.
+    `enter` records the time and calls `on_phase`, which must not block. `report` calls `listener`, which may take long,
+    so `report` must not be called while the install has suspended processes.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class OperationProgress:
         return self.operation.id
 
     def enter(self, phase: str) -> bool:
-        """Begin the next phase; return False if it is the current one."""
+        """Begin a phase. Return False, without an effect, if the operation is already in this phase."""
         if self._phases and self._phases[-1][0] == phase:
             return False
         self._phases.append((phase, time.time()))
@@ -68,7 +68,7 @@ class OperationProgress:
         return True
 
     def report(self) -> None:
-        """Report the phases so far to the listener."""
+        """Call the listener with the operation and its phases so far."""
         phase = self._phases[-1][0] if self._phases else "begun"
         self.operation = msgspec.structs.replace(self.operation, phase=phase, steps=self._steps(None))
         self._listener(self.operation)
@@ -87,9 +87,9 @@ class OperationProgress:
         results: tuple[ProcessResult, ...] = (),
         touched: int = 0,
     ) -> Operation:
-        """Return the ended operation, without reporting it to the listener.
+        """Return the ended operation. The release handler reports the end when the next operation may begin.
 
-        `self.operation` stays the running one: its end is reported only when the next operation may begin.
+        `self.operation` remains the running operation.
         """
         ended = time.time()
         return msgspec.structs.replace(

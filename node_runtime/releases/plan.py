@@ -18,9 +18,9 @@ from .planning import affected, conditions
 from .planning.transition import Transition
 
 MAX_HOLDERS_NAMED = 3
-"""A blocker names at most this many holders of an old version."""
+"""A blocker names at most this many of the objects that hold an old version."""
 REMEDY_CODE = "correct the module and build the release again"
-REMEDY_RESTART = "commit the release and restart the node, or build it for the node's Python and third-party code"
+REMEDY_RESTART = "build the release for the node's Python and third-party code, or install it in a new node directory"
 
 
 class PlanLock:
@@ -32,7 +32,11 @@ class PlanLock:
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """The findings about the live node. `batch` and `rehearsed` are None if the new code can't be loaded."""
+    """The findings about the live node.
+
+    `batch` is the prepared new code; `batch` and `rehearsed` are None if the code can't be loaded. `drift` lists the
+    modules that run other code than their release has. `affected` lists the processes that the script affects.
+    """
 
     batch: Batch | None
     rehearsed: rehearsal.RehearsalEnd | None
@@ -49,7 +53,7 @@ async def make_plan(
     can_roll_back: bool,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. Compile and execute the new code where nothing uses it, then discard it."""
+    """Make the plan for a transition. The new code is compiled and executed out of sight, and discarded afterwards."""
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
@@ -101,7 +105,7 @@ def _plan(
         way_back=can_roll_back,
         children=children,
         irreversible=tuple(
-            f"{function} is applied without an undo: a failed install can't put it back."
+            f"{function} is applied without an undo, so a failed install can't undo what it did."
             for function in transition.irreversible
         ),
         pause=None if rehearsed is None else _pause(rehearsed.rehearsal, findings.affected),
@@ -110,13 +114,13 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Estimate how long the processes will be suspended, once their callbacks have ended."""
+    """Estimate the time for which processes are suspended, from the end of their last callback to the resume."""
     held = any(one.action in ("migrate", "suspend") for one in processes)
     return rehearsed.pause + rehearsed.around if held else 0.0
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
-    """Return a plan without a script: the target is already current, or `obstacle` prevents the transition."""
+    """Return a plan without a script, for a target that is already current or that `obstacle` makes unreachable."""
     return Plan(
         id="",
         direction="up",
@@ -136,7 +140,7 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
 
 
 async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread. If that fails, return a blocker instead."""
+    """Compile and execute the new code in a thread. Return the prepared code, or a blocker if that fails."""
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:
@@ -146,7 +150,7 @@ async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | Non
 
 
 async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
-    """Return a blocker that names the processes which run the old version, or else the objects that hold it."""
+    """Return a blocker that names the processes that run the old version; if none does, the objects that hold it."""
     if held.pids:
         remedy = f"{conditions.WAIT_REMEDY}, or end the processes that run the old version"
         return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
@@ -189,7 +193,7 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:
-    """Return the other modules of the batch that a new version imports, also as `from package import submodule`."""
+    """Return the other new modules that the new `module` imports, also by `from package import submodule`."""
     entries = batch.version(module).imports.entries
     imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
     return tuple(other for other in batch.modules if other != module and other in imported)
@@ -203,12 +207,12 @@ def _warnings(transition: Transition) -> list[str]:
     warnings: list[str] = []
     for module in transition.suspended:
         warnings += [
-            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}: it is not "
-            f"suspended and finishes in the version in which it began."
+            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}, which is not "
+            f"suspended and continues in the old version."
             for process in conditions.coroutine_processes(module)
         ]
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])
-            warnings.append(f"{label} runs {module}, which the script deletes: the script has to stop {label} first.")
+            warnings.append(f"{label} runs {module}, which the script deletes without stopping {label} first.")
     return warnings

@@ -1,4 +1,7 @@
-"""The probation: the time between an install and its commit. At its deadline, or on bad health, the node reverts."""
+"""The probation: the time between an install and its commit. At its deadline, or on bad health, the node reverts.
+
+To revert is to go back to the permanent release, the one that boots.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,16 @@ logger: Final = logging.getLogger("node_runtime")
 RETRY_SECONDS: Final = 10.0
 """Time between two attempts to revert."""
 REVERT_WAIT_SECONDS: Final = 60.0
-"""How long each attempt waits for transient blockers to pass."""
+"""How long each attempt to revert waits for blockers that may pass by themselves."""
 MAX_REVERT_ATTEMPTS: Final = 3
-"""After this many failed attempts, the node restarts and boots another release."""
+"""After this many failed attempts to revert, the node restarts and boots another release."""
 
 
 class Probation:
     """Monitors the installed release until it is committed, reverted or replaced.
 
-    `revert(why)` begins the revert. `restart(why)` restarts the node if reverting fails. `bootable` blocks, and returns
-    the releases that could boot. `on_health` is called at each change of health. A deadline of 0 means no deadline.
+    `revert(why)` begins the revert. `restart(why)` restarts the node; it is called if reverting fails. `bootable()`
+    returns the releases that could boot, and blocks. `on_health` is called at each change of health.
     """
 
     def __init__(
@@ -55,12 +58,12 @@ class Probation:
         return None if self._monitor is None else self._monitor.health
 
     def begin(self, settings: ProbationSettings) -> None:
-        """Start the deadline and the monitoring."""
+        """Begin the probation of a release. A deadline of 0 means no deadline."""
         self.end()
         self._monitor = HealthMonitor(settings, self._health_changed)
         if settings.deadline > 0:
             self.until = time.time() + settings.deadline
-            self._schedule_revert(settings.deadline, "it was not committed in time")
+            self._schedule_revert(settings.deadline, "the release was not committed in time")
 
     def end(self) -> None:
         """End the probation: the release was committed, reverted or replaced."""
@@ -73,7 +76,7 @@ class Probation:
             self._monitor = None
 
     def operation_ended(self, *, tried: bool) -> None:
-        """Handle the end of an operation: retry the revert if it is due. `tried`: it was the revert."""
+        """Retry a due revert after the end of an operation. `tried` is whether that operation was a failed revert."""
         if self._why is None:
             return
         self._failed_attempts += tried
@@ -83,18 +86,21 @@ class Probation:
             self._schedule_revert(RETRY_SECONDS if tried else 0.0, self._why)
 
     def restart(self, why: str) -> None:
-        """Restart the node as the last resort; if no other release could boot, keep the running release and retry."""
+        """Restart the node, as the last resort. If no other release could boot, retry the revert later instead."""
         self._restarting = runtime().loop.create_task(self._restart_if_bootable(why))
 
     async def _restart_if_bootable(self, why: str) -> None:
         bootable = await asyncio.to_thread(self._bootable)
         if self._why is None:
-            return  # it was committed in the meantime
+            return  # the release was committed while `bootable` ran
         if bootable:
             self._restart(why)
         else:
             logger.critical(
-                "the node keeps running this release, because no other one could boot after a restart: %s", why
+                "no other release could boot after a restart, so the node keeps running this release and retries the "
+                "revert in %g s; reason for the revert: %s",
+                RETRY_SECONDS,
+                why,
             )
             self._schedule_revert(RETRY_SECONDS, self._why)
 

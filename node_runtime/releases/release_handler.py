@@ -1,6 +1,6 @@
 """The node's release handler: executes operators' requests, one operation at a time. Follows OTP's release_handler.
 
-It runs on the event loop's thread. An operation belongs to the node and continues after its client has disconnected.
+The release handler runs on the event loop's thread. An operation continues after its client has disconnected.
 """
 
 from __future__ import annotations
@@ -48,14 +48,15 @@ from .store.verify import RESTAGE_REMEDY
 logger = logging.getLogger("node_runtime")
 
 HALT_DELAY_SECONDS = 0.5
-"""Delay of a necessary restart, so that clients can receive the end of the operation."""
+"""Delay of a restart after a failed install, so that clients can receive the end of the operation before."""
 
 
 class ReleaseHandler:
-    """The releases of the node in `root`, which was booted with release `vsn`.
+    """Installs, commits, reverts and removes the releases of the node whose directory is `root`.
 
-    `vsn` is the running release, `permanent` the one that boots. `generation` counts the changes that make a plan
-    stale: installs, commits, and changes of child specifications.
+    The attribute `vsn` is the running release; at first, that is the release that booted. `permanent` is the release
+    that the next boot starts. `generation` counts the changes of the node after which an earlier plan is stale:
+    installs, commits, and changes of child specifications. `last` is the exit of the node before this boot.
     """
 
     def __init__(self, root: Path, vsn: str, code: CodeServer, last: PreviousExit = CLEAN_EXIT) -> None:
@@ -80,12 +81,12 @@ class ReleaseHandler:
 
     @property
     def permanent(self) -> str:
-        """The release that boots."""
+        """The release that the next boot starts."""
         return self._store.permanent
 
     @property
     def generation(self) -> int:
-        """The number of changes to the node that make a plan stale."""
+        """The number of changes of the node so far after which an earlier plan is stale."""
         return self._changes + runtime().singleton(ChildSpecChangeCounter).changes
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
@@ -110,9 +111,8 @@ class ReleaseHandler:
         except Refused as refused:
             reason, remedy = refused.sentence.rstrip("."), "correct the error and plan again"
             if isinstance(refused, NoPath):
-                remedy = (
-                    f"stage a release whose appup has such an entry; {self._store.describe_reachable(self.vsn, vsn)}"
-                )
+                reachable = self._store.describe_reachable(self.vsn, vsn)
+                remedy = f"add the missing entry to the appup and build the release under a new vsn; {reachable}"
             elif reason.endswith(RESTAGE_REMEDY):
                 reason, remedy = reason.removesuffix(f"; {RESTAGE_REMEDY}"), RESTAGE_REMEDY
             return no_plan(self.vsn, vsn, self.generation, Blocker(reason=reason, remedy=remedy))
@@ -124,7 +124,8 @@ class ReleaseHandler:
             on_progress=self.rehearsals.callback(vsn),
         )
         if entry.failed is not None:
-            warning = f"{vsn} failed here before: {entry.failed.rstrip('.')}. Pass --again to retry it."
+            failure = entry.failed.rstrip(".")
+            warning = f"Release {vsn} failed on this node before: {failure}. Pass --again to install it again."
             plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
         return plan
 
@@ -144,14 +145,11 @@ class ReleaseHandler:
         return tuple(past[-limit:]) if limit > 0 else ()
 
     def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop with an operation at each phase and at its end; return the unsubscriber."""
+        """Call `listener` at each phase and the end of an operation. Return the function that removes the listener."""
         return self._listeners.subscribe(listener)
 
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
-        """Call `listener` on the event loop at each change in the health of the release on probation.
-
-        Return the unsubscriber.
-        """
+        """Call `listener` at each change of a release's health. Return the function that removes the listener."""
         return self._listeners.subscribe_health(listener)
 
     # ------------------------------------------------------------------ staging and removing
@@ -175,9 +173,9 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ operations
 
     def install(self, request: Install, who: str) -> str:
-        """Begin the install of a release; return the operation's id. Raises `Refused` for one that can't begin.
+        """Begin the install of a release and return the operation's id. Raises `Refused` if the install can't begin.
 
-        A blocker that does not pass in time aborts the operation later.
+        A blocker that may pass by itself does not prevent the begin; if it does not pass in time, the operation aborts.
         """
         self._store.entry(request.vsn)
         self._check_free()
@@ -186,9 +184,9 @@ class ReleaseHandler:
         return self._begin(operation, [request.vsn], request)
 
     def rollback(self, request: Rollback, who: str) -> str:
-        """Begin a rollback to the permanent release; return the operation's id. Raises `Refused`.
+        """Begin a rollback to the permanent release and return the operation's id. Raises `Refused`.
 
-        Without a direct path, the rollback installs the releases in between one after the other.
+        If there is no direct path, the rollback also installs the releases in between, one after the other.
         """
         self._check_free()
         path = rollback_path(self._store, self.vsn)
@@ -196,10 +194,10 @@ class ReleaseHandler:
         return self._begin(operation, path, request)
 
     async def commit(self, request: Commit, who: str) -> Operation:
-        """Make the current release permanent, durably, and purge old code that no process runs. Raises `Refused`."""
+        """Make the current release permanent, and purge old code that no process runs. Raises `Refused`."""
         self._check_free()
         if self.vsn == self.permanent:
-            raise Refused(f"There is nothing to commit: {self.vsn} is already permanent.")
+            raise Refused(f"There is nothing to commit: release {self.vsn} is already permanent.")
         self._running = progress = self._progress(
             new_operation("commit", self.permanent, self.vsn, who, reason=request.reason)
         )
@@ -211,10 +209,10 @@ class ReleaseHandler:
             operation = progress.finish("aborted", error=damaged.sentence.rstrip("."))
         except Exception as error:
             logger.exception("commit %s failed", progress.id)
-            sentence = f"The commit record could not be written: {describe_reason(error)}"
+            sentence = f"The commit record could not be written, and nothing was committed: {describe_reason(error)}"
             operation = progress.finish("aborted", error=sentence)
             if self.permanent == self.vsn:
-                sentence = f"The commit record was written, but may not survive a power cut: {describe_reason(error)}"
+                sentence = f"The commit is recorded, but may not survive a power cut: {describe_reason(error)}"
                 operation = progress.finish("committed", error=sentence)
         else:
             operation = progress.finish("committed")
@@ -228,31 +226,31 @@ class ReleaseHandler:
         return operation
 
     async def record_fallback(self, why: str) -> None:
-        """Make this release permanent: it booted because the permanent one did not, for the reason `why`."""
+        """Make the running release permanent. It booted because the permanent one failed to, for the reason `why`."""
         failed = self.permanent
-        logger.critical("%s is now permanent: %s", self.vsn, why)
+        logger.critical("release %s is now permanent, because release %s did not boot: %s", self.vsn, failed, why)
         progress = self._progress(new_operation("fallback", failed, self.vsn, "parent"))
         try:
             await asyncio.to_thread(self._store.replace_permanent, failed, self.vsn, why)
-        except OSError:  # the node serves nevertheless; the next boot records it
-            logger.exception("the commit record could not be written")
+        except OSError:  # the node serves nevertheless; the next boot tries again
+            logger.exception("the new permanent release could not be recorded; the next boot tries again")
         await self._end(progress.finish("restarted", error=why))
 
     def _mark_lost(self, last: PreviousExit) -> None:
-        """Mark the release that was on probation or being installed as failed, if the node ended by its own fault."""
+        """Mark a release as failed if the node itself caused its exit during the release's install or probation."""
         lost = self._history.lost
         if lost is not None and last.own_fault and lost in self._store.record.releases:
             with suppress(OSError):
                 self._store.mark_failed(lost, last.why)
 
     def record_halt(self, why: str) -> None:
-        """Mark a release on probation as failed: the node is about to end because of `why`."""
+        """Mark a release on probation as failed. Called when the node is about to end, for the reason `why`."""
         if self.vsn != self.permanent:
             with suppress(OSError):
                 self._store.mark_failed(self.vsn, why)
 
     async def stop(self) -> None:
-        """Cancel the running operation, because the node stops; the next boot reports it as interrupted."""
+        """Cancel the running operation when the node stops. The next boot records the operation as "restarted"."""
         self._probation.end()
         self._stopping = True
         if self._task is not None:
@@ -289,7 +287,8 @@ class ReleaseHandler:
     ) -> Operation:
         """Install the releases of `path`, one after the other.
 
-        The task `durable` writes the intent while new code is prepared, before anything is changed.
+        The task `durable` writes the operation's intent to the disk while the new code is prepared. Nothing on the node
+        is changed before the task has ended.
         """
         pause, touched = 0.0, 0
         results: tuple[ProcessResult, ...] = ()
@@ -316,7 +315,7 @@ class ReleaseHandler:
         )
 
     def _switched(self, transition: Transition) -> None:
-        """Record that the target of a transition is current; called in the turn of the switch."""
+        """Record that the target of a transition is current. Called in the turn that resumes the processes."""
         self.vsn = transition.target.vsn
         self._changes += 1
         self._probation.end()
@@ -324,30 +323,35 @@ class ReleaseHandler:
             self._probation.begin(transition.configuration.node.probation)
 
     async def _write_intent(self, operation: Operation) -> None:
-        """Write the intent durably. Raises `Refused` if the disk fails, except for a revert, which needs no disk."""
+        """Write the operation's intent to the disk. If that fails, raises `Refused`; a revert continues without it."""
         try:
             await asyncio.to_thread(self._history.begin, operation)
         except OSError as error:
             if operation.kind != "revert":
                 raise Refused(
-                    f"The intent of the operation could not be written: {error}; free disk space first."
+                    f"The operation could not be recorded and was not begun: {error}; free disk space first."
                 ) from None
-            logger.exception("the intent of operation %s could not be written", operation.id)
+            logger.exception(
+                "operation %s could not be recorded on the disk; it continues, because a revert needs no record",
+                operation.id,
+            )
 
     async def _mark_failure(self, operation: Operation) -> None:
-        """Mark the release that failed, so that another install of it needs consent (--again)."""
+        """Mark the release that failed in this operation, so that installing it again needs consent (--again)."""
         failed = operation_outcome.failed_release(operation, self.vsn, self.permanent)
         if failed is not None:
             try:
                 await asyncio.to_thread(self._store.mark_failed, failed, str(operation.error or operation.reason))
             except OSError:
-                logger.exception("the commit record could not be written")
+                logger.exception("the failure of release %s could not be recorded in the commit record", failed)
 
     async def _end(self, operation: Operation) -> None:
         try:
             await asyncio.to_thread(self._history.end, operation)
         except OSError:
-            logger.exception("the history of operations could not be written")
+            logger.exception(
+                "operation %s could not be written to the history; it is kept in memory only", operation.id
+            )
         self._running = self._task = None
         self.on_phase("")
         self._listeners.report(operation)
@@ -356,15 +360,15 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
-        """Begin the revert; while another operation runs, it begins when that one has ended."""
+        """Begin the revert. While another operation runs, do nothing: the revert is tried again when that has ended."""
         if self._running is not None or self._removed is not None:
             return
-        logger.warning("reverting %s, which is on probation: %s", self.vsn, why)
+        logger.warning("reverting release %s, which is on probation, for this reason: %s", self.vsn, why)
         try:
             request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=why, unrehearsed=True)
             self.rollback(request, operation_outcome.PROBATION_REQUESTER)
         except Refused as refused:
-            self._probation.restart(f"{why}, and it can't be reverted: {refused.sentence}")
+            self._probation.restart(f"{why}, and the node can't revert it: {refused.sentence}")
 
     def _health_changed(self, health: Health) -> None:
         self._listeners.report_health(self.vsn, health)
@@ -375,7 +379,9 @@ class ReleaseHandler:
             return
         self._probation.end()
         self.record_halt(why)
-        runtime().on_halt(f"{self.vsn} is on probation and needs a restart of the node to revert: {why}")
+        runtime().on_halt(
+            f"release {self.vsn}, which is on probation, can only be reverted by a restart of the node; reason: {why}"
+        )
 
     # ------------------------------------------------------------------ helpers
 
@@ -383,7 +389,7 @@ class ReleaseHandler:
         return transition_to(vsn, self._store, self.vsn)
 
     def _can_roll_back(self, vsn: str) -> bool:
-        """Return whether a rollback from `vsn` has a path."""
+        """Return whether appups lead from `vsn` to the permanent release."""
         return vsn == self.permanent or self._store.path(vsn, self.permanent) is not None
 
     def _check_free(self) -> None:

@@ -64,7 +64,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
     assert "Giving up on 2.0." in node.log
-    assert "1.0 is now permanent" in node.log
+    assert "release 1.0 is now permanent, because release 2.0 did not boot" in node.log
     assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")

@@ -76,7 +76,7 @@ def test_the_story_follows_an_edited_copy_of_fil(edited_fil: Path, tmp_path: Pat
         "green",
         "lime",
         "teal",
-        "fil_color_fsm is in state lime, which 2042.z does not define",
+        "fil_color_fsm is in state lime, which release 2042.z does not define",
         "gen_statem(state='teal', data={})",
         "gen_statem(state='orange', data={steps: 0})",
         "code_change",

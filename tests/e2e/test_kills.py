@@ -123,7 +123,9 @@ def test_by_its_own_code_and_the_release_is_marked_as_failed(frail: FrailNode, f
     check(frail)
     error = "The node was ended by signal 11 while migrating. Its permanent release, 1.0, booted."
     assert (frail.operation().outcome, frail.operation().error) == ("restarted", error)
-    with pytest.raises(Refused, match=r"2\.0 failed here before: The node was ended by signal 11\. Pass --again"):
+    with pytest.raises(
+        Refused, match=r"Release 2\.0 failed on this node before: The node was ended by signal 11\. Pass --again"
+    ):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0", again=True)).outcome == "installed"
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
@@ -163,7 +165,7 @@ def test_of_two_concurrent_installs_the_second_is_refused_and_names_the_first(fr
         clients = [frail.begin(*UP), frail.begin(*UP)]
         until(lambda: any(client.poll() is not None for client in clients), "the refusal")
         loser, winner = sorted(clients, key=lambda client: client.poll() is None)
-        assert "is installing 2.0 (operation " in loser.communicate()[1]
+        assert "is installing release 2.0 (operation " in loser.communicate()[1]
         assert loser.returncode == 1
     assert ended(winner) == 0
     assert frail.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
 
-TRAP = "fil_color_fsm is in state lime, which 1986.b does not define"
+TRAP = "fil_color_fsm is in state lime, which release 1986.b does not define"
 
 
 @pytest.fixture

@@ -54,7 +54,10 @@ def opened(peer: Peer) -> Open:
 
 
 WAITING = m.Blocker(
-    reason="fil_color_fsm is in state lime, which 1986.b does not define", remedy="wait", pid=FSM, transient=True
+    reason="fil_color_fsm is in state lime, which release 1986.b does not define",
+    remedy="wait",
+    pid=FSM,
+    transient=True,
 )
 STUCK = m.Blocker(reason="fil.extra is used by a module outside the set", remedy="add it to the appup")
 

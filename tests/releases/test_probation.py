@@ -167,9 +167,11 @@ async def test_a_failed_release_needs_an_option_to_be_tried_again_and_a_commit_c
         logging.getLogger("shop").error("no bread")
     await reverted(handler)
     assert handler.releases()[1].failed == "2 errors logged (limit 1)"
-    with pytest.raises(Refused, match=r"2 failed here before: 2 errors logged \(limit 1\)\. Pass --again") as refused:
+    with pytest.raises(
+        Refused, match=r"Release 2 failed on this node before: 2 errors logged \(limit 1\)\. Pass --again"
+    ) as refused:
         handler.install(m.Install(vsn="2"), "ann")
-    assert "2 failed here before" in (await handler.plan("2")).warnings[0]
+    assert "Release 2 failed on this node before" in (await handler.plan("2")).warnings[0]
     booted = ReleaseHandler(small.root, "1", small.code)
     assert booted.releases()[1].failed == "2 errors logged (limit 1)"
     assert (await small.install("2", again=True)).outcome == "installed"
@@ -205,8 +207,8 @@ async def test_without_a_path_back_the_node_restarts_and_the_release_has_failed(
     runtime().on_halt = halted.append
     await small.install("2")
     await eventually(lambda: halted)
-    assert "it was not committed in time, and it can't be reverted" in str(halted[0])
-    assert "can't be reverted" in str(handler.releases()[1].failed)
+    assert "the release was not committed in time, and the node can't revert it" in str(halted[0])
+    assert "the node can't revert it" in str(handler.releases()[1].failed)
 
 
 async def test_a_rollback_passes_several_releases_where_needed(small: SmallNode) -> None:
@@ -234,7 +236,7 @@ async def test_a_rollback_that_stops_on_the_way_reports_where(small: SmallNode) 
     await small.install("3")
     operation = await small.roll_back()
     assert (operation.outcome, handler.vsn) == ("partly reverted", "2")
-    assert str(operation.error).startswith("Reverted only as far as 2: ")
+    assert str(operation.error).startswith("Reverted only as far as release 2: ")
 
 
 async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
@@ -251,7 +253,7 @@ async def test_without_another_bootable_release_it_stays_until_one_is_repaired(
     source.write_text("broken")
     await small.install("2")
     await eventually(
-        lambda: "the node keeps running this release, because no other one could boot after a restart" in caplog.text
+        lambda: "no other release could boot after a restart, so the node keeps running this release" in caplog.text
     )
     with pytest.raises(Refused, match=r"Release 1 is damaged: .*; stage its tarball again\."):
         handler.rollback(m.Rollback(), "ann")
@@ -286,7 +288,7 @@ async def test_the_release_to_roll_back_to_cannot_be_removed(small: SmallNode) -
     handler = small.boot()
     await small.install("2")
     await small.install("3")
-    with pytest.raises(Refused, match=r"A rollback from 3 to 1 goes via 2: commit or roll back first\."):
+    with pytest.raises(Refused, match=r"A rollback from 3 to 1 installs 2 on its path: commit or roll back first\."):
         await handler.remove("2")
     await handler.commit(m.Commit(), "ann")
     await handler.remove("2")
@@ -309,13 +311,15 @@ async def test_a_full_disk_prevents_an_install_and_a_commit_but_no_rollback(smal
     await small.install("2")
     for file in ("var/history/.intent.json.new", "releases/.record.json.new"):
         (small.root / file).mkdir()  # nothing can be written there
-    with pytest.raises(Refused, match="The commit record could not be written: IsADirectoryError"):
+    with pytest.raises(
+        Refused, match="The commit record could not be written, and nothing was committed: IsADirectoryError"
+    ):
         await handler.commit(m.Commit(), "ann")
     assert (handler.permanent, record_on_disk(small)) == ("1", "1")
     assert (await small.roll_back()).outcome == "reverted"
     operation = await small.install("2")
     assert (operation.outcome, handler.vsn) == ("aborted", "1")
-    assert "The intent of the operation could not be written" in str(operation.error)
+    assert "The operation could not be recorded and was not begun" in str(operation.error)
 
 
 async def test_a_commit_whose_last_step_failed_counts_if_it_is_on_disk(

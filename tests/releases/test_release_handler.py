@@ -70,11 +70,11 @@ async def test_an_operation_that_cannot_start_is_refused_in_one_sentence_and_cha
         await handler.plan("9")
     with pytest.raises(Refused, match="no release 9"):
         handler.install(m.Install(vsn="9"), "ann")
-    with pytest.raises(Refused, match="1 is already current"):
+    with pytest.raises(Refused, match="Release 1 is already current"):
         handler.install(m.Install(vsn="1"), "ann")
     with pytest.raises(Refused, match=r"There is no path from 1 to 3: .*Releases reachable from 1: 2\."):
         handler.install(m.Install(vsn="3"), "ann")
-    with pytest.raises(Refused, match="1 to 2 is an upgrade: use upgrade"):
+    with pytest.raises(Refused, match="Going from 1 to 2 is an upgrade: use upgrade"):
         handler.install(m.Install(vsn="2", direction="down"), "ann")
     with pytest.raises(Refused, match="plan is stale") as stale:
         handler.install(m.Install(vsn="2", plan_id="0" * 64), "ann")
@@ -110,10 +110,10 @@ async def test_a_plan_is_stale_once_the_node_has_changed(small: SmallNode) -> No
 async def test_a_second_operation_is_refused_and_names_the_first(small: SmallNode) -> None:
     handler = write_two(small)
     first = handler.install(m.Install(vsn="2"), "ann")
-    with pytest.raises(Refused, match=rf"ann is installing 2 \(operation {first}, begun\)") as refused:
+    with pytest.raises(Refused, match=rf"ann is installing release 2 \(operation {first}, begun\)") as refused:
         handler.install(m.Install(vsn="2"), "bob")
     assert refused.value.operation == first
-    with pytest.raises(Refused, match="ann is installing 2"):
+    with pytest.raises(Refused, match="ann is installing release 2"):
         await handler.remove("2")
     assert (await small.ended(first)).outcome == "installed"
 

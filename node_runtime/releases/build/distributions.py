@@ -1,7 +1,7 @@
 """The third-party distributions of a release and their files.
 
-If the build environment has a distribution in an acceptable version, the build copies the files that its RECORD lists.
-pip fetches all other distributions from the package index.
+If a distribution is installed in the build environment in an acceptable version, the build copies the files that the
+distribution's RECORD lists. pip fetches all other distributions from the package index.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution. `files` maps paths below its folder to the files to copy."""
+    """A distribution. `files` maps each path below `directory` to the file that the build copies there."""
 
     name: str
     version: str
@@ -44,14 +44,14 @@ class Distribution:
 
 
 def own_requirements() -> list[Requirement]:
-    """Return the requirements of node_runtime, and of the hotdash commands that bin/<name> runs."""
+    """Return the requirements of node_runtime, and of those hotdash commands that the script bin/<name> runs."""
     needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
     declared = (Requirement(line) for line in metadata.requires(OWN_DISTRIBUTION) or ())
     return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
 
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
-    """Parse the release's requirements. Raises `Refused`."""
+    """Parse the requirements in the file `where`. Raises `Refused` for an invalid one."""
     parsed = []
     for number, line in enumerate(lines):
         try:
@@ -65,7 +65,7 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
 
 
 def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
-    """Return the distributions that `requirements` need, directly or not, sorted by name.
+    """Return the distributions that satisfy `requirements`, and those that these need in turn, sorted by name.
 
     pip downloads missing distributions to `downloads`.
     """
@@ -80,7 +80,10 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
         if name not in found:
             found[name] = _installed(requirement) or _fetched(requirement, downloads / name)
         elif not requirement.specifier.contains(found[name].version, prereleases=True):
-            raise Refused(f"{requirer} needs {requirement}, but {name} {found[name].version} was already selected.")
+            raise Refused(
+                f"{requirer} needs {requirement}, but another requirement has selected {name} {found[name].version}; "
+                f"correct the requirements in release.toml."
+            )
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
@@ -102,7 +105,7 @@ def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]
 
 
 def _installed(requirement: Requirement) -> metadata.Distribution | None:
-    """Return the installed distribution, if its version is acceptable and its files can be copied."""
+    """Return the installed distribution; None if its version is not acceptable or its files can't be copied."""
     try:
         distribution = metadata.distribution(requirement.name)
     except metadata.PackageNotFoundError:
@@ -120,12 +123,14 @@ def _fetched(requirement: Requirement, target: Path) -> metadata.Distribution:
     )
     if completed.returncode != 0:
         output = completed.stderr.strip().splitlines() or ["no error output"]
-        raise Refused(f"{requirement} is not installed here, and pip could not fetch it: {output[-1]}")
+        raise Refused(
+            f"{requirement} is not installed in the build environment, and pip could not fetch it: {output[-1]}"
+        )
     return next(iter(metadata.distributions(path=[str(target)])))
 
 
 def _files(distribution: metadata.Distribution) -> dict[str, Path]:
-    """Return the files to copy: no scripts, no bytecode, nothing that depends on the installation."""
+    """Return the files to copy: all but scripts, bytecode, and files that describe this installation."""
     return {
         path.as_posix(): Path(str(distribution.locate_file(path)))
         for path in distribution.files or ()

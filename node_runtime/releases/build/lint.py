@@ -29,7 +29,7 @@ from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import refusal_at
 
 RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
-"""Packages that an application must not contain: the node has already imported them, or would find them first."""
+"""Top-level packages that an application must not define, because the node imports its own packages of these names."""
 
 
 def check_syntax(path: Path, source: bytes) -> None:
@@ -45,13 +45,14 @@ def check_syntax(path: Path, source: bytes) -> None:
 
 
 def check_owners(modules: Mapping[str, Collection[str]]) -> None:
-    """Raise `Refused` if two applications share a module name, or if one has a module of Python or of the runtime."""
+    """Raise `Refused` if two applications have the same module, or if a module belongs to a reserved package."""
     owners: dict[str, str] = {}
     for app, names in modules.items():
         for module in names:
             if (root := module.partition(".")[0]) in RESERVED_PACKAGES:
                 raise Refused(
-                    f"{app} has a module {module}, but {root} is a module of Python or of the node; rename it."
+                    f"Application {app} has the module {module}, but {root} is the name of a module of Python or of "
+                    f"the node; rename {module}."
                 )
             if owners.setdefault(module, app) != app:
                 raise Refused(
@@ -62,7 +63,7 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
     """Raise `Refused` if the appup in `path` is for another version than `app`, or names a wrong module.
 
-    `modules` are the modules of this version. The modules of the other version are known only in a comparison.
+    `modules` are the modules of `app`. The modules of the other version of the application are not known here.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(path, ("vsn",), f"vsn is {appup.vsn}, but this is the appup of {app.name} {app.vsn}")
@@ -72,7 +73,7 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
             if len(points) > 1:
                 place = (direction, index, "instructions", points[1])
                 raise refusal_at(path, place, "an upgrade or downgrade may have only one point_of_no_return")
-    # An upgrade ends in this version, a downgrade begins in it.
+    # An upgrade ends in the version of `app`, a downgrade begins in it.
     for direction, absent, entries in (("up", "delete", appup.up), ("down", "add", appup.down)):
         for index, entry in enumerate(entries):
             for number, step in enumerate(entry.instructions):
@@ -82,16 +83,18 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
                 place = (direction, index, "instructions", number)
                 if change.action == absent and change.module in modules:
                     raise refusal_at(
-                        path, place, f"{absent}_module names {change.module}, but {app.name} {app.vsn} has that module"
+                        path,
+                        place,
+                        f"{absent}_module is for a module that {app.name} {app.vsn} lacks, but it has {change.module}",
                     )
                 if change.action != absent and change.module not in modules:
                     raise refusal_at(path, place, f"{app.name} {app.vsn} has no module {change.module}")
 
 
 def _module_change(step: AppupInstruction) -> ModuleChange | None:
-    """Return an instruction whose module can be checked against one version alone.
+    """Return the instruction if its module can be checked against one version of the application; else None.
 
-    Low-level instructions may name a module of either version, at any place in the script.
+    A low-level instruction may name a module of either version.
     """
     match step:
         case ModuleChange():

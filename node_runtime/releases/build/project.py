@@ -1,4 +1,4 @@
-"""A project on disk, read and checked: the release, and its applications in start order with modules and files."""
+"""Reads and checks a project on disk: the release, and its applications with their modules and files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CONFIG_FILES = ("node.toml", "sys.toml")
 
 @dataclass(frozen=True, slots=True)
 class AppSource:
-    """An application of the project. `files` maps paths in its folder to contents, `modules` maps modules to paths."""
+    """An application of the project. `files` maps paths in its folder to contents; `modules` maps modules to paths."""
 
     app: App
     files: dict[str, bytes]
@@ -53,7 +53,7 @@ class AppSource:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The sources of a release. `config` maps the names of the files in releases/<vsn>/ to their contents."""
+    """The sources of a release; `apps` are in start order. `config` maps file names in releases/<vsn>/ to contents."""
 
     release: Release
     apps: tuple[AppSource, ...]
@@ -66,7 +66,7 @@ class Project:
 
 
 def read_project(folder: Path) -> Project:
-    """Read the project in `folder`. Raises `Refused`, with file and line, for an error that would appear later."""
+    """Read the project in `folder`. Raises `Refused`, with file and line, for a mistake in one of its files."""
     release = read_release(folder / "release.toml")
     for number, name in enumerate(release.starts):
         if not (folder / "apps" / name / "app.toml").is_file():
@@ -111,7 +111,7 @@ def _read_app(folder: Path, name: str) -> AppSource:
 
 
 def _files_below(path: Path) -> list[Path]:
-    """Return `path` if it is a file, or all files below it except hidden ones and bytecode."""
+    """Return `path` if it is a file; if it is a folder, all files below it except hidden ones and bytecode."""
     if path.is_file():
         return [path]
     return [
@@ -128,7 +128,7 @@ def _module(path: str) -> str:
 
 
 def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
-    """Return the contents of the files of config/ after checking them; node.toml is required."""
+    """Check the files in config/, of which node.toml is required. Return their contents and that of release.toml."""
     read_toml(folder / "config" / "node.toml", NodeConfig)
     known = {*release.starts, *BUILT_IN_APPLICATIONS}
     for name in read_environment(folder / "config" / "sys.toml"):
@@ -142,7 +142,7 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
 
 
 def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
-    """Sort the applications by their dependencies, and otherwise by the order of release.toml."""
+    """Return each application after those that it depends on; where that leaves a choice, in release.toml's order."""
     ordered: dict[str, AppSource] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:

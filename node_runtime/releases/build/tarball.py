@@ -1,6 +1,6 @@
 """Builds a release's tarball from a project: everything that a node needs except Python, in one deterministic file.
 
-Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owner is recorded.
+Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "exa
 
 
 def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
-    """Build the project in `folder` into `output`. Return the tarball's path.
+    """Build the project in `folder` and write the tarball to the folder `output`. Return the tarball's path.
 
-    `script` becomes bin/<name>; `beside` maps the names of the other files in bin/ to their contents.
+    `script` is the content of bin/<name>. `beside` maps the names of the other files in bin/ to their contents.
     """
     project = read_project(folder)
     release = project.release
@@ -64,10 +64,12 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
 
 
 def _package(name: str) -> dict[str, bytes]:
-    """Return the files of the package that this process imports, without those of the dashboard."""
+    """Return the files of an importable package. Of hotdash, leave out the files of the dashboard."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise Refused(f"The package {name} is not installed here; install hotdash, which contains it.")
+        raise Refused(
+            f"The package {name} is not installed in the build environment; install hotdash, which contains it."
+        )
     root = Path(spec.submodule_search_locations[0])
     return {
         f"{name}/{path.relative_to(root).as_posix()}": path.read_bytes()
@@ -106,7 +108,7 @@ def _app_entry(app: AppSource) -> AppEntry:
 
 
 def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Write the tarball with the manifest first, so that a reader can verify each member as it comes."""
+    """Write the tarball. The manifest comes first, so that a reader can verify each member when it reads it."""
     temporary = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Compiles Jinja2 templates to Python modules at build, so that a template is loaded and upgraded like code.
 
-Like erlydtl for Erlang: a template becomes a module with `render(**context) -> str`.
+A template becomes a module with the function `render(**context) -> str`, as with erlydtl in Erlang.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import Templates
 from node_runtime.releases.files.toml import refusal_at
 
-# Jinja2's generated code reads a global `environment`; it was compiled with autoescape.
+# Jinja2's generated code reads a global `environment`. It must autoescape, as did the one that compiled the code.
 _MODULE_END = '''
 
 from jinja2 import Environment, Template
@@ -30,7 +30,7 @@ def render(**context: object) -> str:
 
 
 def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
-    """Return the module source of every template of the application in `app`, by its path below src/."""
+    """Compile every template of the application in `app`. Return the source of each module by its path in src/."""
     folder = app / templates.source
     if not folder.is_dir() or not folder.resolve().is_relative_to(app.resolve()):
         sentence = f"{templates.source} is not a folder of the application"
@@ -43,7 +43,7 @@ def compile_templates(app: Path, templates: Templates) -> dict[str, bytes]:
 
 
 def compile_template(path: Path) -> bytes:
-    """Return the Python source of a template. Equal templates give equal bytes. Raises `Refused` with the line."""
+    """Return the Python source of a template; equal templates give equal bytes. Raises `Refused` for an error in it."""
     environment = jinja2.Environment(autoescape=True)
     try:
         text = path.read_text(encoding="utf-8")

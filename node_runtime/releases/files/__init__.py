@@ -1,1 +1,1 @@
-"""The files of a project and of a release as typed values, with limits and validation errors."""
+"""Reads the files of projects and releases into typed values, with their limits and validation errors."""

@@ -1,8 +1,8 @@
 """The instructions of an appup, read from TOML tables into typed values. Follows OTP's appup(4).
 
-An instruction is a table with one key that names it, `{ update = "fil.fil_color_fsm" }`, and options beside it. The
-high-level ones become a `ModuleChange` or an `ApplicationChange`; all others become a `RelupInstruction`, which the
-translation keeps as it is.
+In a TOML table, one key names the instruction, and the other keys are its options:
+`{ update = "fil.fil_color_fsm", timeout = 10 }`. A high-level instruction becomes a `ModuleChange` or an
+`ApplicationChange`. A low-level instruction becomes a `RelupInstruction`; the translation to a relup doesn't change it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\
 
 @dataclass(frozen=True, slots=True)
 class ModuleChange:
-    """`update`, `load_module`, `add_module` or `delete_module`.
+    """One of the instructions `update`, `load_module`, `add_module` and `delete_module`.
 
-    Only "update" uses `change` and `type`. `timeout` is seconds, "infinity", or None for the default.
+    Only `update` uses `change`, `type`, `extra` and `timeout`. A `timeout` is in seconds; None means the default.
     """
 
     action: Literal["update", "load", "add", "delete"]
@@ -64,7 +64,10 @@ class ModuleChange:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationChange:
-    """`add_application`, `remove_application` or `restart_application`; only "add" uses `start`."""
+    """One of the instructions `add_application`, `remove_application` and `restart_application`.
+
+    Only `add_application` uses `start`.
+    """
 
     action: Literal["add", "remove", "restart"]
     application: str
@@ -75,7 +78,7 @@ AppupInstruction: TypeAlias = ModuleChange | ApplicationChange | RelupInstructio
 
 
 def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
-    """Return the instruction in `table`. Raises `Refused` with what is wrong and what was expected."""
+    """Return the instruction in `table`. Raises `Refused` for a wrong key or value."""
     name = next((key for key in _READERS if key in table), None)
     if name is None:
         known = ", ".join(_READERS)
@@ -89,7 +92,7 @@ def parse_instruction(table: Mapping[str, Any]) -> AppupInstruction:
 
 
 class _InstructionReader:
-    """Reads the values of one instruction's table. Each method raises `Refused`, naming the key of a wrong value."""
+    """Reads the values of one instruction's table. Each method raises `Refused` for a wrong value and names its key."""
 
     def __init__(self, name: str, table: Mapping[str, Any]) -> None:
         self.name = name
@@ -111,10 +114,10 @@ class _InstructionReader:
         return value
 
     def json(self, key: str, value: Any) -> Any:
-        """Check that a value is JSON, so that a relup can contain it."""
+        """Return a value if JSON can represent it, as a relup requires. Raises `Refused` if not."""
         if found := _not_json(value):
             raise Refused(
-                f"{_toml_text(self.table)}: {key} has {found}, which a relup can't contain; write it as a string."
+                f"{_toml_text(self.table)}: {key} contains {found}, which a relup can't contain; write it as a string."
             )
         return value
 
@@ -149,7 +152,7 @@ def _update(reader: _InstructionReader) -> ModuleChange:
     kind = reader.one_of("type", "dynamic", "static", "supervisor")
     supervisor = kind == "supervisor"
     if supervisor and reader.table.get("change", "advanced") != "advanced":
-        raise reader.refusal("change", 'left out or "advanced" for a supervisor')
+        raise reader.refusal("change", '"advanced" or left out for a supervisor')
     change = "advanced" if supervisor else reader.one_of("change", "soft", "advanced")
     return ModuleChange(
         action="update",
@@ -299,11 +302,11 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupI
 
 
 INSTRUCTION_OPTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
-"""The key of each instruction, and the options that may be beside it."""
+"""The options that each instruction may have, by the instruction's key."""
 
 
 def _not_json(value: Any) -> str | None:
-    """Describe a TOML value that JSON can't represent; None if it can."""
+    """Describe the first part of a TOML value that JSON can't represent; return None if there is none."""
     if isinstance(value, dict | list):
         parts = value.values() if isinstance(value, dict) else value
         return next((found for part in parts if (found := _not_json(part))), None)

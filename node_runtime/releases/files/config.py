@@ -1,7 +1,7 @@
-"""A node's configuration: the release's files, overridden by the operator's files in etc/.
+"""A node's configuration: the values in the release's files, overridden by those in the operator's files in etc/.
 
-The operator's value wins, key by key, and no release changes etc/. An unreadable file raises `Refused` and
-never counts as empty: a node without its configuration does more harm than a node that does not start.
+No release changes etc/. An unreadable file raises `Refused`, because a node that runs without its configuration does
+more harm than a node that does not start.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .toml import convert, read_table
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
-    """The effective node.toml and sys.toml."""
+    """The values of node.toml and sys.toml after the operator's files have overridden the release's."""
 
     node: NodeConfig
     environment: Environment
 
 
 def read_configuration(directory: Path, vsn: str) -> Configuration:
-    """Return the configuration of the node in `directory` under release `vsn`. Raises `Refused`."""
+    """Return the configuration that the node in `directory` has when it runs release `vsn`. Raises `Refused`."""
     release, etc = directory / "releases" / vsn, directory / "etc"
     override = etc / "node.toml"
     defaults: dict[str, Any] = read_table(release / "node.toml")
@@ -37,7 +37,7 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
 
 
 def _merge_tables(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
-    """Merge two tables key by key, recursively where a key is a table in both."""
+    """Merge two tables key by key; where both have a key, `override` wins. Tables inside are merged in the same way."""
     nested = {
         key: _merge_tables(base[key], table) for key, table in override.items() if _are_tables(table, base.get(key))
     }
@@ -54,5 +54,5 @@ def _merge_environments(base: Environment, override: Environment) -> Environment
 
 
 def application_environment(app: App, environment: Environment) -> dict[str, Any]:
-    """Return the parameters of one application: its defaults, overridden by the environment."""
+    """Return the parameters of one application: the defaults of its app.toml, overridden by `environment`."""
     return {**app.env, **environment.get(app.name, {})}

@@ -1,4 +1,4 @@
-"""Durable writes to files and directories: after a power cut, a write is there completely or not at all."""
+"""Durable writes to files and directories: after a power cut, a file has all of a write or nothing of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def append_atomically(path: Path, data: bytes) -> int:
-    """Append `data` to `path` and return its new size in bytes; append nothing if the disk lacks room for all of it."""
+    """Append `data` to the file and return the file's new size in bytes. If a write fails, the file stays as it was."""
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:
@@ -40,7 +40,7 @@ def append_atomically(path: Path, data: bytes) -> int:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in the directory durable (fsync)."""
+    """Make new, renamed and deleted names in a directory durable (fsync)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

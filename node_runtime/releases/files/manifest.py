@@ -1,4 +1,4 @@
-"""The manifest of a release: its files with their hashes, the Python it needs, and its managed modules."""
+"""The manifest of a release: its files with their hashes, the Python that it needs, and its applications' modules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_
 
 
 class ManifestStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Base of the structs that are stored as JSON."""
+    """Base of the structs that a node directory stores as JSON."""
 
 
 class FileEntry(ManifestStruct, frozen=True):
@@ -29,14 +29,14 @@ class FileEntry(ManifestStruct, frozen=True):
 
 
 class ModuleEntry(ManifestStruct, frozen=True):
-    """A managed module: the path of its source in the node directory, and the hash of that source."""
+    """A module of an application: the path of its source in the node directory, and the hash of that source."""
 
     path: str
     sha256: str
 
 
 class AppEntry(ManifestStruct, frozen=True):
-    """An application of the release."""
+    """An application of the release, with its modules by name."""
 
     name: Name
     vsn: VsnString
@@ -49,7 +49,7 @@ class AppEntry(ManifestStruct, frozen=True):
 
 
 class Manifest(ManifestStruct, frozen=True):
-    """A release. `apps` are in start order; `path` lists the folders that third-party code needs on sys.path."""
+    """A release. `apps` are in start order. `path` lists the folders of the runtime and of third-party code."""
 
     name: Name
     vsn: VsnString
@@ -76,16 +76,16 @@ def read_manifest(directory: Path, vsn: str) -> Manifest:
     try:
         return decode_manifest(path.read_bytes())
     except FileNotFoundError:
-        raise Refused(f"There is no release {vsn} in {directory}.") from None
+        raise Refused(f"There is no release {vsn} in the node directory {directory}.") from None
     except ValueError as error:
         raise Refused(f"{path} is damaged: {error}; stage its tarball again.") from None
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """Decode a manifest. Raises ValueError for an invalid one, or one with a path that must not be written or read."""
+    """Decode a manifest. Raises ValueError if it is invalid, or if one of its paths is not allowed for a release."""
     manifest = msgspec.json.decode(data, type=Manifest)
     if len(manifest.files) > MAX_FILES or sum(entry.size for entry in manifest.files.values()) > MAX_TOTAL_BYTES:
-        raise ValueError(f"it lists more than {MAX_FILES} files or {MAX_TOTAL_BYTES >> 30} GiB")
+        raise ValueError(f"it lists more than {MAX_FILES} files, or more than {MAX_TOTAL_BYTES >> 30} GiB in all")
     own_folder = f"releases/{manifest.vsn}/"
     for path in manifest.files:
         allowed = is_safe_path(path) and path.startswith(("lib/", "bin/", own_folder))
@@ -94,16 +94,16 @@ def decode_manifest(data: bytes) -> Manifest:
     folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
     for path in manifest.path:
         if not path.startswith("lib/") or path not in folders:
-            raise ValueError(f"its sys.path has {path!r}, which is not one of its folders in lib/")
+            raise ValueError(f"it lists {path!r} for sys.path, which is not a folder of the release in lib/")
     for app in manifest.apps:
         for name, module in app.modules.items():
             if not is_safe_path(module.path) or not module.path.startswith(f"{app.directory}/"):
-                raise ValueError(f"it has module {name} in {module.path!r}, which is not in {app.directory}")
+                raise ValueError(f"it lists the module {name} at {module.path!r}, which is not in {app.directory}")
     return manifest
 
 
 def is_safe_path(path: str) -> bool:
-    """Return whether `path` is relative, canonical, printable and within the limits."""
+    """Return whether a path is relative, canonical, printable and within the limits of a tarball."""
     parts = path.split("/")
     return (
         len(path.encode()) <= MAX_PATH_BYTES
@@ -115,7 +115,7 @@ def is_safe_path(path: str) -> bool:
 
 
 def sha256(data: bytes) -> str:
-    """Return the SHA-256 of `data` in hexadecimal, as in a manifest."""
+    """Return the SHA-256 of `data` in hexadecimal, the form that a manifest uses."""
     return hashlib.sha256(data).hexdigest()
 
 

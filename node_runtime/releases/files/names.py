@@ -1,4 +1,4 @@
-"""Patterns of versions, names, modules, callbacks, nodes and addresses, each with a description for error messages."""
+"""Patterns for versions, names, modules, callbacks, nodes and addresses, each with a description for error messages."""
 
 from __future__ import annotations
 

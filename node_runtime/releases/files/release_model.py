@@ -1,4 +1,4 @@
-"""A release as plain data for the translation and for planning: its applications, modules and appups."""
+"""A release as plain data: its applications, modules and appups, for the translation to a relup and for planning."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from .appup_instructions import AppupInstruction, ReleaseStartType
 
 @dataclass(frozen=True, slots=True)
 class AppupEntry:
-    """One entry of an appup: the other version, or a regular expression for it, and the instructions."""
+    """An upgrade from another version in an appup, or a downgrade to another version, with its instructions.
+
+    `vsn` is the other version, or a pattern for several versions.
+    """
 
     vsn: str | re.Pattern[str]
     instructions: tuple[AppupInstruction, ...]
 
     def matches(self, vsn: str) -> bool:
-        """Return whether the entry is for `vsn`: as in OTP, a pattern's first match must be the whole version."""
+        """Return whether the entry is for `vsn`. As in OTP, the first match of a pattern must be the whole version."""
         if isinstance(self.vsn, str):
             return self.vsn == vsn
         found = self.vsn.search(vsn)
@@ -26,7 +29,7 @@ class AppupEntry:
 
 @dataclass(frozen=True, slots=True)
 class AppView:
-    """An application in a release. `modules` maps each module to the sha256 of its content, in build order."""
+    """An application in a release. `modules` maps each module to the SHA-256 of its source, in the manifest's order."""
 
     name: str
     vsn: str
@@ -48,5 +51,5 @@ class ReleaseView:
         return next((app for app in self.apps if app.name == name), None)
 
     def owners(self) -> dict[str, AppView]:
-        """Return the application of each module."""
+        """Return the application of each module, by module name."""
         return {module: app for app in self.apps for module in app.modules}

@@ -1,8 +1,7 @@
 """The low-level instructions of a relup, one class each. Follows OTP's appup(4) and relup(4).
 
-A script is a list of instructions. Code that must handle every instruction is a `match` that ends in `assert_never`: a
-class that is added to `RelupInstruction` is then a type error in each of these places until it is handled there. Only
-`relup/relup_json.py` makes the arrays of `node-runtime relup --json`.
+A script is a list of instructions. Code that must handle every instruction is a `match` that ends in `assert_never`. If
+a class is added to `RelupInstruction`, the type checker reports each `match` that does not handle it.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from node_runtime.protocol.messages import Direction
 
 PurgeMode: TypeAlias = Literal["soft_purge", "brutal_purge"]
 SuspendTimeout: TypeAlias = float | Literal["infinity"]
-"""Seconds."""
+"""Seconds, or "infinity"."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadObjectCode:
-    """Reads the code of modules of an application, without loading it."""
+    """Reads the new code of modules of one application, without loading it."""
 
     name: ClassVar[str] = "load_object_code"
     application: str
@@ -29,14 +28,14 @@ class LoadObjectCode:
 
 @dataclass(frozen=True, slots=True)
 class PointOfNoReturn:
-    """Separates the instructions that check and prepare from those that change the node."""
+    """Separates the instructions before it, which check and prepare, from those that change the node."""
 
     name: ClassVar[str] = "point_of_no_return"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Makes the new version of a module current. `post_purge` says how its old version is purged."""
+    """Makes the new version of a module current. `post_purge` says how a later `purge` treats processes in old code."""
 
     name: ClassVar[str] = "load"
     module: str
@@ -46,7 +45,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Makes a module's current version old, without a new one."""
+    """Removes a module: its current version becomes old, and no version is current."""
 
     name: ClassVar[str] = "remove"
     module: str
@@ -64,7 +63,10 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class SuspendedModule:
-    """A module whose processes are suspended, and the time that they have to end their callback (None: the default)."""
+    """A module whose processes are suspended. `timeout` limits how long they may take to end their callbacks.
+
+    None means the default.
+    """
 
     module: str
     timeout: SuspendTimeout | None = None
@@ -88,7 +90,7 @@ class ResumeProcesses:
 
 @dataclass(frozen=True, slots=True)
 class ChangedModule:
-    """A module whose processes go through `code_change`, which gets `extra`. `extra` is JSON."""
+    """A module for whose processes `code_change` is called with the argument `extra`, a JSON value."""
 
     module: str
     extra: Any
@@ -96,7 +98,7 @@ class ChangedModule:
 
 @dataclass(frozen=True, slots=True)
 class CodeChange:
-    """Calls `code_change` for the processes of modules."""
+    """Calls `code_change` for each process of the modules."""
 
     name: ClassVar[str] = "code_change"
     direction: Direction
@@ -105,7 +107,7 @@ class CodeChange:
 
 @dataclass(frozen=True, slots=True)
 class StopProcesses:
-    """Terminates the children that run one of the modules (OTP's `stop`)."""
+    """Terminates the supervised children that run one of the modules (OTP's `stop`)."""
 
     name: ClassVar[str] = "stop"
     modules: tuple[str, ...]
@@ -113,7 +115,7 @@ class StopProcesses:
 
 @dataclass(frozen=True, slots=True)
 class StartProcesses:
-    """Restarts the children that `StopProcesses` has terminated (OTP's `start`)."""
+    """Restarts those children of the modules that `StopProcesses` terminated (OTP's `start`)."""
 
     name: ClassVar[str] = "start"
     modules: tuple[str, ...]
@@ -121,7 +123,7 @@ class StartProcesses:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Calls `function`, a "module:function" string. `undo` reverts the call and gets the same JSON `args`."""
+    """Calls a function "module:name" with `args`, which are JSON. A failed install calls `undo` with these `args`."""
 
     name: ClassVar[str] = "apply"
     function: str
@@ -131,7 +133,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class SyncNodes:
-    """Waits at a synchronization point for other nodes."""
+    """Waits until the other nodes have reached the same synchronization point."""
 
     name: ClassVar[str] = "sync_nodes"
     id: str
@@ -168,4 +170,4 @@ RelupInstruction: TypeAlias = (
     | RestartEmulator
     | RestartNewEmulator
 )
-"""A low-level instruction; its `name` is OTP's."""
+"""A low-level instruction. `name` is its name in OTP's appup files."""

@@ -1,7 +1,8 @@
 """The typed schemas of the TOML files of a project and of a release.
 
-`App` is app.toml, `Release` release.toml, `Appup` appup.toml, `NodeConfig` node.toml, `Environment` sys.toml. The
-meaning is that of OTP's app(4), rel(4), appup(4) and config(4). Durations are seconds, sizes bytes.
+`App` is the schema of app.toml, `Release` of release.toml, `Appup` of appup.toml, `NodeConfig` of node.toml, and
+`Environment` of sys.toml. The keys mean what they mean in OTP's app(4), rel(4), appup(4) and config(4). Durations are
+in seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from .toml import convert, read_table, read_toml, refusal_at
 from .toml_positions import TomlPath
 
 MAX_SECONDS = 100_000_000
-"""The longest duration in a file: three years. A key that can be unlimited has a special value for it."""
+"""The longest duration that a file may contain, about three years. An unlimited deadline is written as 0."""
 
 Environment: TypeAlias = dict[str, dict[str, Any]]
 """The parameters of each application, by application name."""
@@ -40,7 +41,7 @@ class TomlStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Templates(TomlStruct, frozen=True):
-    """Jinja2 templates that the build compiles to modules: <source>/root<extension> to <package>.root<suffix>."""
+    """Jinja2 templates that the build compiles to modules: the file <source>/x<extension> to <package>.x<suffix>."""
 
     source: str
     package: Module
@@ -85,7 +86,7 @@ class Release(TomlStruct, frozen=True):
 
 
 class Appup(TomlStruct, frozen=True):
-    """The upgrades of an application to `vsn` from older versions, and the downgrades, in the file's order."""
+    """The upgrades of an application to its version `vsn`, and the downgrades from it, in the file's order."""
 
     vsn: VsnString
     up: tuple[AppupEntry, ...] = ()
@@ -95,9 +96,9 @@ class Appup(TomlStruct, frozen=True):
 class ProbationSettings(TomlStruct, frozen=True):
     """The monitoring of an installed release until its commit. Durations are seconds.
 
-    At the `deadline` the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
-    trouble. Health is bad, and the node reverts at once, after more than `restarts` restarts of processes, more than
-    `errors` log records of level ERROR, or when the event loop is repeatedly later than `lag`.
+    At the `deadline`, the node reverts by itself; 0 means no deadline. Health is good after `healthy` seconds without
+    trouble. If health is bad, the node reverts at once. Health is bad after more than `restarts` restarts of processes,
+    after more than `errors` log records of level ERROR, and when the event loop is repeatedly later than `lag`.
     """
 
     deadline: Annotated[float, Meta(ge=0, le=MAX_SECONDS)] = DEFAULT_DEADLINE_SECONDS
@@ -110,9 +111,9 @@ class ProbationSettings(TomlStruct, frozen=True):
 class NodeConfig(TomlStruct, frozen=True):
     """A node's configuration. `probation` configures the time between an install and its commit.
 
-    Durations are seconds: `heart` is the longest silence of the event loop before a restart, `rehearsal` the timeout of
-    a rehearsal, and `code_change` the timeout of one process in it. `loop` selects the event loop; uvloop has to be
-    among the release's requirements. `log` is the format of a log line.
+    Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
+    restarted. `rehearsal` is the time limit of a rehearsal, and `code_change` that of one process in a rehearsal.
+    `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format of a log line.
     """
 
     name: NodeName

@@ -8,22 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 MAX_MANIFEST_BYTES: Final = 16 << 20
-"""Size of manifest.json."""
+"""Largest size of manifest.json."""
 MAX_FILES: Final = 100_000
-"""Files that a manifest may list."""
+"""Largest number of files that a manifest may list."""
 MAX_TOTAL_BYTES: Final = 4 << 30
-"""Size of all listed files together, unpacked."""
+"""Largest total size of the listed files, unpacked."""
 
 MAX_PATH_BYTES: Final = 512
-"""Length of a file's path in UTF-8."""
+"""Greatest length of a file's path in UTF-8."""
 MAX_PATH_PARTS: Final = 16
-"""Folders in a file's path, plus one for its name."""
+"""Greatest number of parts of a file's path: its folders and its name."""
 MAX_PATH_PART_BYTES: Final = 255
-"""Length of a file's or folder's name in UTF-8; common file systems allow no more."""
+"""Greatest length of one part of a path in UTF-8; common file systems allow no more."""
 
 MAX_MEMBER_HEADER_BYTES: Final = 8 << 10
 """Bytes that the tar format may add to each member: headers and padding."""
 EXTRA_MEMBER_HEADERS: Final = 8
-"""Headers to allow for in addition to those of the listed files: the manifest and the end of the archive."""
+"""Headers that the archive may have for the manifest and for its end, in addition to those of the listed files."""
 READ_BLOCK_BYTES: Final = 64 << 10
-"""A read without a size returns at most this much."""
+"""A read that asks for no particular size returns at most this many bytes."""

@@ -1,4 +1,4 @@
-"""Reads a TOML file as a typed struct; an error is one sentence with the file, the line and the expected value."""
+"""Reads a TOML file into a typed struct. An error message has the file, the line and the expected value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Return the file's tables as plain data. Raises `Refused`, also for a file that contains a cookie."""
+    """Return the content of a TOML file as plain data. Raises `Refused`; a file with a cookie is refused, too."""
     text = read_text(path)
     try:
         table = tomllib.loads(text)
@@ -39,7 +39,7 @@ def read_table(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Return the file's text. Raises `Refused`."""
     try:
-        # Line ends are normalized as tomllib does.
+        # Line ends are normalized in the same way as by tomllib.
         return path.read_bytes().decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -49,12 +49,12 @@ def read_text(path: Path) -> str:
 
 
 def read_toml(path: Path, kind: type[T]) -> T:
-    """Read the file as a `kind`. Raises `Refused`."""
+    """Read a TOML file as a value of the type `kind`. Raises `Refused`."""
     return convert(path, read_table(path), kind)
 
 
 def convert(path: Path, data: object, kind: type[T]) -> T:
-    """Convert `data`, the content of the file, to a `kind`. Raises `Refused`."""
+    """Convert `data`, the content of the file `path`, to a value of the type `kind`. Raises `Refused`."""
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -63,13 +63,13 @@ def convert(path: Path, data: object, kind: type[T]) -> T:
 
 
 def refusal_at(path: Path, key_path: TomlPath, sentence: str) -> Refused:
-    """Return the refusal of the value at `key_path` in a TOML file, with its line. `sentence` has no full stop."""
+    """Return a `Refused` with the line of the value at `key_path`. `sentence` is the reason, without a full stop."""
     end = "" if sentence.endswith((".", "?")) else "."
     return Refused(f"{path}, line {line_of(read_text(path), key_path)}: {sentence}{end}")
 
 
 def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse data that is nested so deeply that a recursive reader would fail."""
+    """Refuse data that is nested too deeply for the recursive functions that read it."""
     if len(key_path) > MAX_DEPTH:
         raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -78,12 +78,12 @@ def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> No
 
 
 def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse a cookie: the file is copied with the release, so a cookie in it would not be secret."""
+    """Refuse a key `cookie`. The file is part of the release's tarball, so a cookie in it would not be secret."""
     if isinstance(value, dict):
         if "cookie" in value:
             line = line_of(text, (*key_path, "cookie"))
             raise Refused(
-                f"{path}, line {line}: a release must not contain a cookie; remove it. Each node creates its own "
+                f"{path}, line {line}: a release must not contain a cookie; remove the key. Each node creates its own "
                 f"cookie, and `bin/<name> cookie` prints it."
             )
         for key, part in value.items():

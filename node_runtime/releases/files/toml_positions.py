@@ -15,7 +15,10 @@ _KEY = re.compile(r'[ \t]*(?:(?P<bare>[A-Za-z0-9_-]+)|"(?P<basic>(?:\\.|[^"\\])*
 
 
 def line_of(text: str, key_path: TomlPath) -> int:
-    """Return the line, from 1, of the value at `key_path` in valid TOML; if absent, of the nearest enclosing value."""
+    """Return the line, from 1, of the value at `key_path`. Without such a value, return that of the enclosing value.
+
+    `text` is valid TOML.
+    """
     found = _Scanner(text).lines()
     while key_path and key_path not in found:
         key_path = key_path[:-1]
@@ -23,7 +26,7 @@ def line_of(text: str, key_path: TomlPath) -> int:
 
 
 class _Scanner:
-    """Scans a text that tomllib has accepted, and records the line at which each value begins."""
+    """Scans a text that tomllib has accepted, and records the line of each value."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -51,7 +54,7 @@ class _Scanner:
         return self._lines
 
     def _resolve(self, key_path: TomlPath) -> TomlPath:
-        """Resolve the path in a table's header: in an array of tables it means the newest table."""
+        """Return the path in a table's header, with indices: the key of an array of tables means its newest table."""
         resolved: TomlPath = ()
         for part in key_path[:-1]:
             resolved = (*resolved, part)

@@ -1,4 +1,4 @@
-"""Validation errors of TOML files: the key path of each wrong value, and a sentence for the author of the file.
+"""Validation errors of TOML files: the key path of each wrong value, and a sentence that says what is wrong.
 
 msgspec decides whether data is valid; for invalid data, this module finds the key path and writes the sentence.
 """
@@ -19,11 +19,11 @@ from .names import PATTERN_DESCRIPTIONS
 from .toml_positions import TomlPath
 
 MAX_SHOWN_CHARACTERS = 60
-"""The sentence shows at most this many characters of a wrong value."""
+"""A message shows at most this many characters of a wrong value."""
 
 
 def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Iterator[tuple[TomlPath, str]]:
-    """Yield the key path and sentence, without its full stop, of each value in `data` that does not match `kind`."""
+    """Yield a key path and a sentence without a full stop for each value in `data` that does not match `kind`."""
     match kind:
         case inspect.StructType() if isinstance(data, dict):
             yield from _struct(kind, data, key_path)
@@ -57,7 +57,7 @@ def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: TomlPath) 
 
 
 def _matches(kind: inspect.Type, data: Any) -> bool:
-    """Return whether `data` matches `kind`; its items and fields are not checked."""
+    """Return whether `data` itself matches `kind`. The items and fields of `data` are not checked."""
     matches = False
     match kind:
         case inspect.AnyType():
@@ -80,7 +80,7 @@ def _matches(kind: inspect.Type, data: Any) -> bool:
 
 
 def _within(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
-    """Return whether a number is within its bounds; nan is never within bounds."""
+    """Return whether a number is within the bounds of `kind`; nan never is."""
     return (
         (kind.ge is None or number >= kind.ge)
         and (kind.gt is None or number > kind.gt)
@@ -89,7 +89,7 @@ def _within(kind: inspect.FloatType | inspect.IntType, number: float) -> bool:
 
 
 def _expected(kind: inspect.Type) -> str:
-    """Return the description of a `kind` that follows "it must be"."""
+    """Return a description of the values of `kind`, to follow "must be"."""
     words = "another value"
     match kind:
         case inspect.UnionType():
@@ -113,7 +113,7 @@ def _expected(kind: inspect.Type) -> str:
 
 
 def _upper_bound(kind: inspect.Type, data: Any) -> str:
-    """Return the upper bound of a number, as words, if `data` exceeds it."""
+    """Return the upper bound as words if the number `data` exceeds the bound; else an empty string."""
     most = kind.le if isinstance(kind, inspect.FloatType) and isinstance(data, int | float) else None
     return "" if most is None or data <= most else f" and at most {most:,.0f}"
 
@@ -123,7 +123,7 @@ def _struct_of(kind: inspect.UnionType) -> inspect.StructType | None:
 
 
 def _dotted(key_path: TomlPath) -> str:
-    """Return the path as written in messages: `apps[1].start`."""
+    """Return the path in the form that messages use: `apps[1].start`."""
     name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key_path)
     return name.removeprefix(".") or "the file"
 

@@ -1,1 +1,1 @@
-"""The install of a release: executes a relup on the live node, or puts everything back."""
+"""The install of a release: runs a relup's script on the live node, or undoes all of it after a failure."""

@@ -1,7 +1,8 @@
-"""The installation of a relup on the live node: prepare, hold, switch in one turn, resume; or put everything back.
+"""The install of a release on the live node.
 
-Processes get their new states last, after all new states have been made. Until then, each process still has its old
-state object, so putting back only switches the namespaces back and calls the undo functions.
+The new code is prepared, the processes are suspended, the script switches the code, and the processes are resumed. A
+failure before the resume undoes the install. Processes get their new states only at the resume. Until then, each one
+has its old state object, so to undo an install means to switch the modules back and to call the undo functions.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ logger = logging.getLogger("node_runtime")
 POLL_SECONDS = 0.01
 THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
-"""Turns of the event loop in which every runnable process runs up to its next wait."""
+"""Turns of the event loop that the node gives to other processes just before and after it suspends processes."""
 REHEARSAL_VALID_SECONDS = 5.0
-"""A rehearsal stays valid this long while the install waits for a safe moment."""
+"""While an install waits for blockers to pass, its last rehearsal stays valid for this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A successful install. `pause` is the time in seconds from the first hold to the last resume.
+    """A successful install. `pause` is the time in seconds for which processes were suspended.
 
     `touched` is the number of affected processes; `results` describes some of them.
     """
@@ -53,11 +54,11 @@ class Installed:
 
 
 class Aborted(Exception):
-    """The install ended before anything was changed. The message is the reason."""
+    """The install ended before it changed anything on the node. The message is the reason."""
 
 
 class PutBack(Exception):
-    """The install failed and was undone. `incomplete` names the parts that could not be undone; None if all could."""
+    """The install failed and was undone. `incomplete` names what could not be undone; None if everything was undone."""
 
     def __init__(
         self, sentence: str, pause: float, results: tuple[ProcessResult, ...], touched: int, incomplete: str | None
@@ -70,10 +71,11 @@ class PutBack(Exception):
 
 
 class Installation:
-    """One install of a transition's target. Nothing is changed before the operation's intent is `durable`.
+    """One install of a transition's target.
 
-    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the target runs; a later
-    failure does not undo the install.
+    The install changes nothing on the node before the awaitable `durable` has written the operation to the disk.
+    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the processes run the new
+    code; a failure after that does not undo the install.
     """
 
     def __init__(
@@ -98,7 +100,7 @@ class Installation:
         self._rehearsed_at = -math.inf
 
     async def run(self) -> Installed:
-        """Install the target. Raises `Aborted`, or `PutBack` for a failure after the point of no return."""
+        """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
         if reason := self.transition.restart_reason():
             raise Aborted(f"{reason}: this needs a restart of the node.")
         batch = await self._prepare()
@@ -150,7 +152,7 @@ class Installation:
             raise Aborted(refusal)
 
     async def _wait(self, sentence: str) -> None:
-        """Wait a moment before the next check. After the deadline, raises `Aborted` with `sentence`."""
+        """Wait a moment before the next check of the blockers. After the deadline, raises `Aborted` with `sentence`."""
         if time.monotonic() >= self.deadline:
             raise Aborted(sentence)
         if self.progress.enter("waiting"):
@@ -160,7 +162,7 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
-        """Hold, run the script and resume, or put everything back. Return any new blockers."""
+        """Suspend the processes, run the script and resume; undo a failure. Return new blockers that stopped it."""
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()
@@ -198,7 +200,7 @@ class Installation:
         raise self._failed(switch, failure, pause, results) from failure
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """Run the slow part after the resume. Its failure is logged and does not change the install's outcome."""
+        """End stopped processes and collect the results. A failure is logged; the install's outcome stays."""
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
@@ -207,11 +209,13 @@ class Installation:
         except BaseException:
             if is_being_cancelled():
                 raise
-            logger.exception("operation %s: collecting the results of its processes failed", self.progress.id)
+            logger.exception(
+                "operation %s has ended, but the results of its processes could not be collected", self.progress.id
+            )
             return ()
 
     async def _hold(self, hold: Hold) -> None:
-        """Hold all processes that the script suspends, including new ones, under one deadline. Raises `Aborted`."""
+        """Suspend all processes of the script, including new ones. Raises `Aborted` if that takes too long."""
         deadline = hold.since + self.transition.hold_seconds
         modules = frozenset(self.transition.suspended)
         while modules and (busy := hold.hold_idle(modules)):
@@ -233,14 +237,14 @@ class Installation:
 
 
 async def let_others_run() -> None:
-    """Let all runnable processes run. Called just before the pause, and right after it."""
+    """Let all runnable processes run. Called just before the processes are suspended, and right after the resume."""
     for _ in range(YIELD_TURNS):
         await asyncio.sleep(0)
 
 
 @contextmanager
 def short_thread_switches() -> Iterator[None]:
-    """Shorten the thread switch interval (default 5 ms), so that a computing thread delays the event loop less."""
+    """Shorten Python's thread switch interval (default 5 ms), so that a busy thread delays the event loop less."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, THREAD_SWITCH_SECONDS))
     try:
@@ -251,10 +255,10 @@ def short_thread_switches() -> Iterator[None]:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector, because the objects made meanwhile stay alive.
+    """Pause the garbage collector, because the new states, which are made inside, stay alive.
 
-    Afterwards these objects belong to the oldest generation, without a collection that visits them all. If the
-    program has frozen objects itself, they stay frozen, and no object is moved.
+    At the end, all objects are moved to the oldest generation, so that the next collection does not visit them. If the
+    program has called gc.freeze itself, nothing is moved.
     """
     enabled = gc.isenabled()
     gc.disable()

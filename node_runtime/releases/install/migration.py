@@ -1,4 +1,4 @@
-"""The migration of all held processes of one class: code_change makes the new states for the resume."""
+"""The migration of the suspended processes of one class: code_change makes the state that each gets at the resume."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from node_runtime.releases.planning import conditions
 
 
 class CodeChangeFailed(Exception):
-    """A code_change raised a BaseException such as SystemExit, which would end more than the operation."""
+    """A code_change raised an error such as SystemExit, which is not an Exception and would end the node."""
 
 
 @dataclass(slots=True)
 class Migration:
-    """The code_change of all held processes of one class.
+    """The migration of the suspended processes of one class.
 
-    `states` are the old states, `after` the new ones made so far, both in the order of `processes`.
-    `target` is the new class. `failed` is the process for which code_change failed, and the error that it raised.
+    `states` are their old states and `after` the new states made so far, both in the order of `processes`. `target` is
+    the new class. `failed` is the process for which code_change failed, with the error.
     """
 
     module: str
@@ -34,7 +34,7 @@ class Migration:
     failed: tuple[BehaviourProcess, BaseException] | None = None
 
     def run(self, change: Callable[[Vsn | Down, Any, Any], Any], vsn: Vsn | Down, extra: Any, target_vsn: str) -> None:
-        """Call the code_change `change` with each state. Raises its error, with a note that names the process."""
+        """Call `change`, a code_change, with each state. If it raises an error, add a note that names the process."""
         after = self.after
         try:
             for state in self.states:
@@ -42,7 +42,7 @@ class Migration:
         except Exception as error:
             self._blame(self.processes[len(self.after)], error)
             raise
-        except BaseException as error:  # nothing awaits here, so the code_change raised it
+        except BaseException as error:  # nothing awaits here, so the error is from code_change and no cancellation
             note = self._blame(self.processes[len(self.after)], error)
             raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
         self._check_awaitable()
@@ -56,7 +56,7 @@ class Migration:
                 coroutine.close()
             both = zip(self.processes, self.after, strict=True)
             process = next(process for process, new in both if type(new) in awaitable)
-            error = TypeError("code_change must not be async: nothing may run while code is switched")
+            error = TypeError("code_change must not be async, because no other code may run while the code is switched")
             raise self._blamed(process, error)
 
     def _check_named(self, target_vsn: str) -> None:
@@ -66,7 +66,9 @@ class Migration:
                 error: Exception = TypeError(f"code_change returned {type(new).__name__} instead of (name, data)")
                 raise self._blamed(process, error)
             if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):
-                error = ValueError(f"code_change returned state {new[0]}, which {target_vsn} does not define")
+                error = ValueError(
+                    f"code_change returned the state {new[0]}, which release {target_vsn} does not define"
+                )
                 raise self._blamed(process, error)
 
     def _blame(self, process: BehaviourProcess, error: BaseException) -> str:

@@ -1,7 +1,7 @@
-"""Detects code_change callbacks that mutate their argument, after which an install could not be put back exactly.
+"""Detects code_change callbacks that mutate the old state, so that an install can't restore it exactly.
 
-The rehearsal checks every process. For states that were not rehearsed, an install compares the first few itself, at a
-bounded cost because all held processes wait. It does not check the others.
+The rehearsal checks every process. An install checks only the first few states, and only small ones, because the
+suspended processes wait for the check.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 
 MAX_STATES = 32
-"""At most this many states are compared."""
+"""An install compares at most this many states."""
 MAX_PARTS = 300
-"""A state with more parts is not compared."""
+"""A state with more parts (values inside it) is not compared."""
 FINGERPRINT_SECONDS = 0.05
 
 
 class MutationCheck:
-    """The fingerprints of the first few states, taken before code_change got them."""
+    """The fingerprints of the first few old states, taken before code_change is called with the states."""
 
     def __init__(self) -> None:
         self._fingerprints: dict[int, tuple[BehaviourProcess, Fingerprint]] = {}
@@ -29,7 +29,7 @@ class MutationCheck:
         self._readers = ValueReaders()
 
     def take_fingerprints(self, processes: Sequence[BehaviourProcess], states: Sequence[object]) -> None:
-        """Take the fingerprints of states before code_change gets them."""
+        """Take the fingerprints of old states. Call this before code_change is called with them."""
         left = max(0, MAX_STATES - self._given)
         self._given += len(processes)
         for process, state in zip(processes[:left], states[:left], strict=True):
@@ -41,11 +41,11 @@ class MutationCheck:
         self._not_compared += processes[left:]
 
     def mutated(self) -> Iterator[BehaviourProcess]:
-        """Return the processes whose states code_change has mutated, as far as they were compared."""
+        """Return the processes whose old states were compared and have been mutated."""
         return (process for process, taken in self._fingerprints.values() if not taken.still_fits())
 
     def passes(self, process: BehaviourProcess) -> bool:
-        """Return whether the state of a process is unchanged, or was not compared."""
+        """Return whether the old state of a process is unchanged. A state that was not compared counts as unchanged."""
         return process.pid not in self._fingerprints or self._fingerprints[process.pid][1].still_fits()
 
     def not_compared(self) -> Sequence[BehaviourProcess]:

@@ -1,6 +1,6 @@
 """The results of an install, process by process, collected after the processes have been resumed.
 
-The event loop runs other callbacks after every few results, so that processes do not wait for them.
+After every few results, the event loop runs other callbacks, so that the processes go on meanwhile.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MUTATED = Term(type="state", text="‹changed by its code_change›")
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """The time from the first hold to the last resume, in seconds of the clock `time.perf_counter`."""
+    """The time for which an install suspended processes: begin and end, in seconds of `time.perf_counter`."""
 
     began: float
     ended: float
@@ -43,7 +43,7 @@ class Pause:
 
 
 class _Affected(NamedTuple):
-    """One process with its state and class before and after the install."""
+    """A process that the install affected, with its state and class before and after the install."""
 
     process: BehaviourProcess
     module: str
@@ -55,7 +55,7 @@ class _Affected(NamedTuple):
 
 
 async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple[ProcessResult, ...]:
-    """Return the result of each process, failures first; at most `MAX_RESULTS`."""
+    """Return a result for each affected process, failures first; at most `MAX_RESULTS` of them."""
     results: dict[int, ProcessResult] = {}
     until = perf_counter() + SLICE_SECONDS
     blamed = {process.pid for process in switch.mutated}
@@ -74,7 +74,7 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
 
 
 def count_affected(switch: Switch, pause: Pause) -> int:
-    """Return how many processes the switch has affected, whether they are among the results or not."""
+    """Return the number of processes that the install affected, including those without a result."""
     held = sum(len(group) for group in switch.hold.groups.values())
     return held + sum(1 for _ in _loaded(switch, pause))
 

@@ -1,7 +1,7 @@
-"""The switch: runs a relup's instructions in order on suspended processes, and can put everything back.
+"""The switch: runs the instructions of a relup's script while processes are suspended, and undoes them on failure.
 
-Without an asynchronous `apply` it takes one turn of the event loop. All modules are switched at the first instruction
-that loads or removes one. code_change makes a new state for each process, which gets it when the whole script has run.
+If no `apply` is asynchronous, the script runs in one turn of the event loop. The first instruction that loads or
+removes a module switches all modules. code_change makes the new states; processes get them after the whole script.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ from .mutation_check import MutationCheck
 logger = logging.getLogger("node_runtime")
 
 MAX_PROCESSES_NAMED = 3
-"""A sentence names at most this many processes."""
+"""A message names at most this many processes."""
 MUTATED_REASON = "its code_change mutated the old state"
 
 
 class ConditionNotMet(Exception):
-    """A condition for the switch was met when the processes were suspended, but is not met now."""
+    """A condition for switching the code was met before the processes were suspended, but is not met any more."""
 
     def __init__(self, blockers: list[Blocker]) -> None:
         super().__init__(blockers[0].reason)
@@ -77,9 +77,10 @@ class ConditionNotMet(Exception):
 
 
 class Switch:
-    """One run of a transition's script on the suspended processes.
+    """One run of a transition's script while its processes are suspended.
 
-    Call `run`, then `resume`, or `put_back` if `run` raised. In a later turn call `end`, which may take long.
+    Call `run`, and then `resume`; if `run` raised an error, call `put_back` instead. In a later turn of the event loop,
+    call `end`, which may take long.
     """
 
     def __init__(
@@ -94,9 +95,9 @@ class Switch:
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
         self.earlier_child_tables: dict[int, Any] = {}
-        """The earlier state of each supervisor that has reloaded its child specifications, by pid."""
+        """The old state of each supervisor that has reloaded its child specifications, by pid."""
         self.versions: dict[str, tuple[str, str]] = {}
-        """The version of each loaded module before and after."""
+        """The old and the new version of each loaded module."""
         self.mutation_check = MutationCheck()
         self.mutated: list[BehaviourProcess] = []
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
@@ -110,7 +111,7 @@ class Switch:
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
     async def run(self) -> None:
-        """Run the script. Raises the error of an instruction; call `put_back` then."""
+        """Run the script. Raises the error of an instruction that fails; `put_back` must be called then."""
         for module in self.transition.removed:
             current, _ = self.code.versions(module)
             self._old_namespaces[module] = current.namespace if current is not None else {}
@@ -151,11 +152,11 @@ class Switch:
             case Purge():
                 self._transaction.deferred_actions += [partial(self._purge, module) for module in step.modules]
             case LoadObjectCode() | SuspendProcesses():
-                pass  # done before the script runs
+                pass  # the code was read, and the processes suspended, before the script runs
             case ResumeProcesses():
-                pass  # all resume together, when the whole script has run
+                pass  # `resume` resumes all processes when the whole script has run
             case SyncNodes() | RestartEmulator() | RestartNewEmulator():
-                pass  # a plan with one of these is blocked
+                pass  # such a script is refused before the install
             case _:
                 assert_never(step)
 
@@ -203,7 +204,7 @@ class Switch:
     ) -> None:
         """Make new states for all processes of a class.
 
-        In a downgrade, the newer version makes them, unless the script has already loaded the older version.
+        In a downgrade, the newer version's code_change makes them, unless the script has loaded the older version.
         """
         new = self.batch.namespace(module)
         old_vsn, new_vsn = self.versions[module]
@@ -214,7 +215,7 @@ class Switch:
         before = self.migrations.get(code)
         if before is None:
             states = raw_states(processes)
-        else:  # a second code_change in one script gets the states that the first one made
+        else:  # a second code_change in the script gets the states that the first one made
             made = {process.pid: state for process, state in zip(before.processes, before.after, strict=True)}
             states = [made[process.pid] for process in processes]
         self.mutation_check.take_fingerprints(processes, states)
@@ -252,9 +253,9 @@ class Switch:
             self._undos.append((step.undo, undo, step.args))
 
     def _function(self, reference: str) -> Callable[..., Any]:
-        """Find a function in the version that its module has at this place in the script.
+        """Return a function in the version that its module has at this place in the script.
 
-        All modules switch at once, but the script sees them switch one after the other.
+        All modules are switched at the first load. Until the script loads a module, its old functions are called.
         """
         found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
         return found
@@ -272,13 +273,13 @@ class Switch:
                 raise
 
     async def _stop(self, modules: Sequence[str]) -> None:
-        """Terminate every child that runs one of the modules. Follows release_handler's stop."""
+        """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
         for supervisor, child, ran in reversed(list(children_of(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the stopped children, dynamic ones with their own arguments. Temporary children are not restarted."""
+        """Restart the stopped children of the modules, except temporary ones. Dynamic ones get their old arguments."""
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -292,7 +293,7 @@ class Switch:
     # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
-        """Give each process its new state and resume all, in this turn. This method can't fail."""
+        """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
         self._resume_all(self.migrations)
@@ -307,7 +308,7 @@ class Switch:
             blocked.unblocked.set()
 
     async def put_back(self) -> None:
-        """Undo all that `run` has done and resume all processes. `put_back_failed` names what could not be undone."""
+        """Undo what `run` has done, and resume all processes. `put_back_failed` then names what could not be undone."""
         failed: list[str] = []
         try:
             with inside_transaction(self._transaction):
@@ -318,7 +319,7 @@ class Switch:
                         if is_being_cancelled():
                             raise
                         failed.append(f"{reference}: {describe_reason(error)}")
-        finally:  # also if the node stops meanwhile: no process may stay suspended
+        finally:  # also if the node stops while an undo runs: no process may stay suspended
             self._put_back(failed)
 
     def _put_back(self, failed: list[str]) -> None:
@@ -332,7 +333,7 @@ class Switch:
                 if back is not None:
                     back()
             except Exception as error:
-                logger.exception("%s could not be put back", what)
+                logger.exception("a failed install could not undo its changes of %s", what)
                 failed.append(f"{what}: {describe_reason(error)}")
         if self.mutated:
             failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")
@@ -345,7 +346,7 @@ class Switch:
         self.mutated = list(self.mutation_check.mutated())
 
     async def end(self, *, succeeded: bool) -> None:
-        """End the processes that the script has stopped or, if the script has failed, those that it has started."""
+        """End the processes that the script stopped. If the script failed, end those that it started instead."""
         await (
             live_processes.run_deferred_exits(self._transaction)
             if succeeded
@@ -353,15 +354,15 @@ class Switch:
         )
 
     def describe_unchecked(self) -> str | None:
-        """Return a clause that names the processes whose states were not checked for mutation; None if all were."""
+        """Return a clause that names the processes whose states were not checked for mutation; None without any."""
         not_compared = self.mutation_check.not_compared()
         return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """Yield the running children of the modules, by their callback module or by their specification's `modules`.
+    """Yield each running child of the modules, with its supervisor before it and its modules after it, in start order.
 
-    Each child comes with its supervisor and all of its modules. The order is the start order.
+    The modules of a child are its callback module and the `modules` of its specification.
     """
     known = runtime().processes
     for process in list(known.values()):
@@ -375,7 +376,7 @@ def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
-    """Return the names of the first few processes, and the number of the others."""
+    """Return the labels of the first few processes and the number of the others, as a text."""
     every = list(processes)
     more = f" and {len(every) - MAX_PROCESSES_NAMED} more" if len(every) > MAX_PROCESSES_NAMED else ""
     return ", ".join(conditions.process_label(process) for process in every[:MAX_PROCESSES_NAMED]) + more

@@ -1,4 +1,4 @@
-"""The live processes that a script loads new code for, suspends, migrates, stops or kills."""
+"""The live processes that a script affects: they get new code, or are suspended, migrated, stopped or killed."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ APPLICATION: Final = "node_runtime.application"
 _START_FUNCTIONS: Final = (f"{SUPERVISOR}:restart_child", f"{SUPERVISOR}:start_child")
 _STOP_FUNCTIONS: Final = (f"{SUPERVISOR}:terminate_child",)
 PROCESSES_PER_TURN: Final = 500
-"""Processes that are listed in one turn of the event loop."""
+"""Number of processes that are listed in one turn of the event loop."""
 
 Action = Literal["load", "suspend", "migrate", "stop", "kill"]
 
 
 def numbered_instructions(script: Sequence[RelupInstruction]) -> Iterator[tuple[int, RelupInstruction]]:
-    """Number the instructions as a plan does: from 1, without the point of no return."""
+    """Yield the instructions with their numbers in a plan: from 1, without the point of no return."""
     return enumerate((step for step in script if not isinstance(step, PointOfNoReturn)), 1)
 
 
 async def affected_processes(transition: Transition) -> list[PlannedProcess]:
-    """Return each process that the script affects, once. The actions "stop" and "kill" take precedence.
+    """Return the processes that the script affects. If several actions affect a process, "stop" or "kill" is reported.
 
-    The event loop runs other callbacks in between.
+    The event loop runs other callbacks while the list is made.
     """
     found: dict[int, PlannedProcess] = {}
     for planned in _with_new_code(transition):
@@ -82,7 +82,7 @@ def _planned(process: Process, action: Action, step: int | None = None) -> Plann
 
 
 def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
-    """Yield the processes that an instruction terminates in order, and all processes started below them."""
+    """Yield the processes that an instruction stops, each followed by its descendants: its children, and theirs."""
     match step:
         case StopProcesses():
             for module in step.modules:
@@ -123,7 +123,7 @@ def _stopped_by_call(step: Apply) -> Iterator[Process]:
 
 
 def _below(top: Process) -> Iterator[Process]:
-    """Yield a process and all processes started below it."""
+    """Yield a process and its descendants: its children, and theirs."""
     children: dict[int, list[Process]] = {}
     for process in runtime().processes.values():
         children.setdefault(process.parent, []).append(process)
@@ -137,7 +137,7 @@ def _below(top: Process) -> Iterator[Process]:
 def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
     """Yield the processes that a brutal purge kills, because they run the purged code.
 
-    `brutal` collects the modules that the script has loaded or removed with a brutal purge.
+    `brutal` collects the modules that an earlier instruction has loaded or removed with "brutal_purge".
     """
     match step:
         case Load() | Remove():
@@ -169,12 +169,15 @@ def _killed(step: RelupInstruction, brutal: set[str]) -> Iterator[Process]:
 
 
 def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]) -> tuple[PlannedChild, ...]:
-    """Return the children with the numbers of the instructions that start or stop them."""
+    """Return the children, each with the number of the instruction that starts or stops it."""
     return tuple(msgspec.structs.replace(child, step=_step(child, script)) for child in children)
 
 
 def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
-    """Return the number of the instruction that starts or stops a child; a start counts only after the code_change."""
+    """Return the number of the instruction that starts an added child or stops a removed one; None without one.
+
+    A start counts only after the supervisor's code_change, in which it reads its new specifications.
+    """
     wanted = {"added": _START_FUNCTIONS, "removed": _STOP_FUNCTIONS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)
     module = process.module if process is not None else ""
@@ -209,7 +212,10 @@ def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None
 def children_without_step(
     children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]
 ) -> tuple[list[Blocker], list[str]]:
-    """Return blockers for the children that no instruction starts or stops; warnings if an `apply` may do it."""
+    """Return blockers for children that the script should start or stop but does not.
+
+    If a function of the release that the script applies may do it, return a warning instead.
+    """
     functions = [step.function for step in script if isinstance(step, Apply)]
     applies = [function for function in functions if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
@@ -218,7 +224,7 @@ def children_without_step(
             continue
         reason, remedy = _reason_and_remedy(child)
         if applies and not child.unread:
-            warnings.append(f"{reason}, unless {' or '.join(dict.fromkeys(applies))} does.")
+            warnings.append(f"{reason}, unless {' or '.join(dict.fromkeys(applies))} does that.")
         else:
             blockers.append(Blocker(reason=reason, remedy=remedy, pid=child.supervisor))
     return blockers, warnings
@@ -227,16 +233,18 @@ def children_without_step(
 def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:
     """Return why a child would not be started or stopped, and how to correct the appup."""
     supervisor = child.supervisor_name or f"<{child.supervisor}>"
-    is_changed = f"{child.id} is {child.change} by the new specification of {supervisor}"
+    is_changed = (
+        f"the new specification of {supervisor} {'adds' if child.change == 'added' else 'removes'} the child {child.id}"
+    )
     if child.unread:
         process = runtime().processes.get(child.supervisor)
         module = process.module if process is not None else supervisor
         update = f'{{ update = "{module}", type = "supervisor" }}'
-        reason = f"{is_changed}, but the script loads the module without a code_change of the supervisor"
+        reason = f"{is_changed}, but the script loads it without a code_change, so {supervisor} would not read it"
         return reason, f"add {update} to the appup"
     done = "starts" if child.change == "added" else "stops"
-    after = " after the supervisor has read it" if child.change == "added" else ""
-    reason = f"{is_changed}, and no instruction {done} it{after}"
+    after = f" after the code_change of {supervisor}" if child.change == "added" else ""
+    reason = f"{is_changed}, but no instruction {done} it{after}"
     if child.supervisor_name is None:
         return reason, f"register the supervisor under a name, or apply a function of the release that {done} the child"
     function = (_START_FUNCTIONS if child.change == "added" else _STOP_FUNCTIONS)[0]

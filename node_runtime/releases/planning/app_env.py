@@ -1,4 +1,4 @@
-"""The specifications and environment of applications, and the sources of modules that are imported later."""
+"""The specifications and environments of applications, and the sources of modules that are not imported yet."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def application_spec(release: UnpackedRelease, name: str) -> AppSpec:
 
 
 def live_environment(release: UnpackedRelease) -> dict[str, dict[str, Any]]:
-    """Return the live parameters of the release's applications, including changes by set_env."""
+    """Return the present parameters of the release's applications, including changes that set_env made."""
     return {name: dict(applications().env.get(name, {})) for name in release.apps}
 
 
 class ApplicationSnapshot:
-    """A snapshot of the applications' specifications and environment, to be put back if an install fails."""
+    """A snapshot of the applications' specifications and environments, which a failed install restores."""
 
     def __init__(self) -> None:
         known = applications()
@@ -45,7 +45,7 @@ class ApplicationSnapshot:
         self._running: dict[str, Running] = dict(known.running)
 
     def adopt(self, target: UnpackedRelease, configuration: Configuration) -> None:
-        """Give every application of `target` its new specification and environment, as OTP does before a relup."""
+        """Give every application of `target` its new specification and environment. OTP does so before a relup, too."""
         known = applications()
         for name in (app.name for app in target.view.apps if app.start != "none"):
             spec = application_spec(target, name)
@@ -54,11 +54,11 @@ class ApplicationSnapshot:
                 known.running[name] = replace(known.running[name], spec=spec)
 
     async def notify(self) -> None:
-        """Notify the running applications whose environment has changed, after the processes have been resumed."""
+        """Notify the running applications whose environment has changed. Called after the resume of the processes."""
         await notify_config_changes(self._env)
 
     def put_back(self) -> None:
-        """Restore the snapshot, except for applications that have ended since."""
+        """Restore the snapshot. Applications that have ended since it was taken stay ended."""
         known, alive = applications(), runtime().processes
         known.specs = self._specs
         known.env = self._env
@@ -66,10 +66,10 @@ class ApplicationSnapshot:
 
 
 def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> None:
-    """Register the files in `target` as the sources of all modules that are not loaded yet.
+    """Register the files of `target` as the sources of its modules, for later imports.
 
-    At boot, `left` is the same release as `target`. An application with the same version in both releases has one
-    directory, which doesn't change.
+    Applications that have the same version in `left`, the release before, also have the same files there and are
+    skipped. At boot, `left` is `target`, and all applications are registered.
     """
     for name in left.apps.keys() - target.apps.keys():
         code.add_application(name, left.apps[name].vsn, {})

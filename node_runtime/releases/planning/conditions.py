@@ -1,7 +1,7 @@
 """The conditions that the live node must meet before code is switched. Checking them sends no message.
 
-A lasting blocker has a remedy in the release. A `transient` one may pass by itself; it is checked again in the turn
-of the event loop that switches.
+Each unmet condition is a blocker. A lasting blocker can only be removed by a change of the release. A `transient`
+blocker may pass by itself; it is checked again in the turn of the event loop that switches the code.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ WAIT_REMEDY = "wait for a safe moment with --wait SECONDS"
 
 
 def callback_processes(*modules: str) -> list[BehaviourProcess]:
-    """Return the live processes with a callback class of one of the modules, in the order of the modules."""
+    """Return the live processes whose callback class is in one of the modules, in the order of the modules."""
     found: dict[str, list[BehaviourProcess]] = {module: [] for module in modules}
     for process in runtime().processes.values():
         if isinstance(process, BehaviourProcess) and process.code.module in found:
@@ -50,7 +50,7 @@ def callback_processes(*modules: str) -> list[BehaviourProcess]:
 
 
 def coroutine_processes(module: str) -> list[Process]:
-    """Return the live processes that run a function of `module`; each finishes in the version in which it began."""
+    """Return the live processes that run a coroutine of `module`. An upgrade lets them end in their old version."""
     return [process for process in _processes_running(module) if not isinstance(process, BehaviourProcess)]
 
 
@@ -59,7 +59,7 @@ def _processes_running(module: str) -> list[Process]:
 
 
 def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
-    """Return the class with this qualified name from a namespace; None if the namespace lacks it."""
+    """Return the class with this qualified name in a namespace; None if there is none."""
     names = qualname.split(".")
     found = namespace.get(names[0])
     for name in names[1:]:
@@ -68,7 +68,7 @@ def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
 
 
 def process_label(process: Process) -> str:
-    """Return the name of a process in sentences: its registered name, else its pid."""
+    """Return the text that stands for a process in messages: its registered name or, without one, its pid."""
     return process.name or str(process.pid)
 
 
@@ -83,25 +83,25 @@ def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
 
 
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find names that the new versions lack, although modules outside the script import them."""
+    """Yield a blocker for each name that a new version lacks, but that a module outside the script imports."""
     for lost in batch.vanished():
         yield Blocker(
-            reason=f"{transition.target.vsn} lacks {lost}",
-            remedy="keep the name in the new version, or let the appup load the module that imports it too",
+            reason=f"release {transition.target.vsn} no longer has {lost}",
+            remedy="keep the name in the new version, or let the appup also load the module that imports it",
         )
 
 
 def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find classes of modules outside the script that have a replaced class as a base."""
+    """Yield a blocker for each class outside the script that depends on a replaced class, for example as its base."""
     for dependent in batch.dependents():
         yield Blocker(
-            reason=f"{dependent}, which {transition.target.vsn} replaces without loading {dependent.module}",
+            reason=f"{dependent}, which release {transition.target.vsn} replaces without loading {dependent.module}",
             remedy=f"let the appup load {dependent.module} too",
         )
 
 
 def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find live processes whose class the new version of its module lacks."""
+    """Yield a blocker for each live process whose class is not in the new version of its module."""
     known: dict[CallbackVersion, bool] = {}
     for process in callback_processes(*transition.loaded):
         code = process.code
@@ -110,14 +110,17 @@ def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
         if not known[code]:
             yield Blocker(
                 reason=f"{process_label(process)} runs {code.module}:{code.qualname}, "
-                f"which {transition.target.vsn} does not define",
+                f"which release {transition.target.vsn} does not define",
                 remedy="keep the class, or stop its processes before the upgrade",
                 pid=int(process.pid),
             )
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find applied functions that do not exist at their place in the script, or do not accept their arguments."""
+    """Yield a blocker for each applied function that does not exist, or does not accept its arguments.
+
+    A function is looked up in the version that its module has when the script applies the function.
+    """
     reached: set[str] = set()
     for step in transition.script:
         match step:
@@ -148,17 +151,20 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
         if (found := _found(reference, batch, reached)) is None:
             yield Blocker(
                 reason=f"{reference} does not exist, but the script applies it",
-                remedy="correct the appup, or load the module that has it",
+                remedy="correct the name in the appup, or let the appup load the module before the apply",
             )
         elif not accepts_arguments(found, step.args):
             yield Blocker(
-                reason=f"{reference} can't be called with the arguments that the script gives it",
-                remedy="correct the args in the appup, or the function",
+                reason=f"{reference} can't be called with the args in the appup",
+                remedy="correct the args, or the function's parameters",
             )
 
 
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
-    """Return the applied function, from the new version of its module if the script has loaded that by then."""
+    """Return the function that a script applies; None if it does not exist.
+
+    `reached` contains the modules that the script has loaded or removed before. Their new versions count.
+    """
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:
         return None
@@ -175,7 +181,7 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        return True  # the signature is not known
+        return True  # a builtin, for example, may have no signature
     try:
         signature.bind(*args)
     except TypeError:
@@ -184,9 +190,9 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
 
 
 def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Find state machines whose state has no method in the new code, so that their next event would end them.
+    """Yield a blocker for each state machine in a state that the new code does not define; its next event would end it.
 
-    A state machine in a callback counts too, if the callback could end in such a state.
+    If a state machine is in a callback, any state counts that the callback could end in.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():
@@ -198,18 +204,19 @@ def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blo
         state = process.raw_state()[0]
         if state and not has_state(cls, state):
             yield _state_blocker(
-                process, f"{process_label(process)} is in state {state}, which {transition.target.vsn} does not define"
+                process,
+                f"{process_label(process)} is in state {state}, which release {transition.target.vsn} does not define",
             )
         elif process.status == "running" and (lost := _lost_state(process, cls)):
             yield _state_blocker(
                 process,
                 f"{process_label(process)} is in a callback that may end in state {lost}, "
-                f"which {transition.target.vsn} does not define",
+                f"which release {transition.target.vsn} does not define",
             )
 
 
 def _lost_state(process: Process, cls: type[Any]) -> str | None:
-    """Return a state of the running version that the new one lacks."""
+    """Return a state that the running version of the class defines and `cls`, the new one, does not; else None."""
     running = class_in(live_processes.running_code(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)

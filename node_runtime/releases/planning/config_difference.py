@@ -1,7 +1,7 @@
 """Compares and renders the applications' parameters before and after an install.
 
-Parameters come from files, or were set on the live node. A live parameter may be any object, so none of its code is
-run, neither `__eq__` nor `__str__`.
+A parameter comes from a file or was set on the live node. A value that was set there may be any object, so the
+comparison runs none of its methods, such as `__eq__` or `__str__`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ def difference(
 
 
 def canonical_text(value: Any, depth: int = 0, *, brief: bool = False) -> str:
-    """Return a text that differs if the value differs: JSON if a file can contain the value. `brief` is for display."""
+    """Return a text that is the same for equal values: JSON for the values that a file can contain.
+
+    `brief` makes a shorter text, for display.
+    """
     kind = type(value)
     if value is None or kind is bool or kind is int or kind is float or kind is str:
         return json.dumps(value, ensure_ascii=False)
@@ -74,7 +77,7 @@ def _shown(key: str, flat: Mapping[str, Any]) -> str:
 
 
 def _masked(value: Any, depth: int = 0) -> Any:
-    """Return the value; mask every part whose name says that it is secret, at any depth."""
+    """Return a copy of the value in which every part with a secret name, at any depth, is masked."""
     if depth < MAX_DEPTH and (type(value) is list or type(value) is tuple):
         return [_masked(part, depth + 1) for part in value]
     if depth < MAX_DEPTH and type(value) is dict:

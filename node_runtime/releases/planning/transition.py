@@ -1,4 +1,4 @@
-"""The transition from one release to another, as far as the files determine it, without any live process."""
+"""The transition from one release to another: what is known about it from files, without the live processes."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ REVERTIBLE_FUNCTIONS = frozenset(
         "web:set_routes",
     )
 )
-"""The functions of the runtime that a failed install reverts by itself."""
+"""The functions of the runtime whose effects a failed install undoes by itself."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """The transition from release `left` to release `target`. `environment` is the present environment.
+    """The transition from release `left` to release `target`. `environment` is the applications' present environment.
 
-    `script` is the relup's script for this direction. `script_back` is the downgrade script of an upgrade; None if
-    there is no such script, and for a downgrade.
+    `script` is the relup's script for this direction. In an upgrade, `script_back` is the script of the downgrade, or
+    None if there is no downgrade. In a downgrade, it is None.
     """
 
     left: UnpackedRelease
@@ -83,7 +83,7 @@ class Transition:
 
     @cached_property
     def modules(self) -> ScriptModules:
-        """The modules of the script, by the action on them."""
+        """The modules that the script names, grouped by what the script does to them."""
         return script_modules(self.script)
 
     @property
@@ -113,12 +113,12 @@ class Transition:
 
     @property
     def irreversible(self) -> list[str]:
-        """The functions, applied after the point of no return, that a failed install can't undo."""
+        """The functions that are applied after the point of no return and whose effects a failed install can't undo."""
         behind = self.script[self.point_of_no_return :]
         return [function for step in behind if (function := _irreversible(step)) is not None]
 
     def action(self, module: str) -> Literal["load", "suspend", "migrate"]:
-        """Return the action on the processes of a module."""
+        """Return what the script does to the processes of a module."""
         if module in self.migrated:
             return "migrate"
         return "suspend" if module in self.suspended else "load"
@@ -141,20 +141,23 @@ class Transition:
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
-        """Return the reason for a restart: another Python, other third-party code, or an instruction. Else None."""
+        """Return why this transition needs a restart of the node; None if it needs none.
+
+        Reasons are another Python, other third-party code, and some instructions.
+        """
         left, target = self.left.manifest, self.target.manifest
         if left.python != target.python:
-            return f"{target.vsn} needs Python {target.python}, but the node runs {left.python}"
+            return f"release {target.vsn} needs Python {target.python}, but the node runs Python {left.python}"
         gone, come = sorted({*left.path} - {*target.path}), sorted({*target.path} - {*left.path})
         if gone or come:
             names = ", ".join(path.removeprefix("lib/") for path in (come or gone))
-            return f"{target.vsn} {'has' if come else 'lacks'} other third-party code: {names}"
+            return f"release {target.vsn} {'has other' if come else 'no longer has'} third-party code: {names}"
         return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
-        """Return the plan's id: a hash of everything that a plan depends on.
+        """Return the id of a plan: a hash of both releases, the script, the configuration and the generation.
 
-        It covers both releases, the script, the configuration, and `generation`, which counts the node's changes.
+        `generation` counts the changes of the node after which an earlier plan is stale.
         """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),
@@ -191,7 +194,7 @@ def _script_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruct
 
 
 def _irreversible(step: RelupInstruction) -> str | None:
-    """Return the function that an instruction applies, if a failed install can't revert it."""
+    """Return the function that an instruction applies if a failed install can't undo its effects; else None."""
     match step:
         case Apply():
             return step.function if step.undo is None and step.function not in REVERTIBLE_FUNCTIONS else None
@@ -216,7 +219,7 @@ def _irreversible(step: RelupInstruction) -> str | None:
 
 
 def _restart_reason(step: RelupInstruction) -> str | None:
-    """Return why an instruction can't be carried out on a live node."""
+    """Return why an instruction can't be carried out on a live node; None if it can."""
     match step:
         case RestartEmulator() | RestartNewEmulator():
             return f"the script restarts the node ({step.name})"

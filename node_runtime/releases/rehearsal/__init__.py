@@ -1,4 +1,4 @@
-"""The rehearsal: runs every code_change of an upgrade on a copy of the live states before anything is changed."""
+"""The rehearsal: runs every code_change of an upgrade in a forked copy of the node, before the node is changed."""
 
 from .progress import RehearsalProgress
 from .rehearse import (

@@ -1,7 +1,7 @@
-"""The rehearsal of the functions that a script applies. It calls them in the copy of the node.
+"""The rehearsal of the functions that a script applies: calls each one in the copy of the node.
 
-A function that fails after only rehearsed instructions would fail in the install too. After an instruction that could
-not be rehearsed, because it needs the real node, a failure proves nothing and counts as "unrehearsed".
+If all earlier instructions were rehearsed, a function that fails here would also fail in the install. If an earlier
+instruction could not be rehearsed, a failure proves nothing, so its outcome is "unrehearsed".
 """
 
 from __future__ import annotations
@@ -20,10 +20,7 @@ from .script_steps import ApplyCall
 
 
 class ApplyRehearsal:
-    """Rehearses the functions of one script, and passes those with an outcome other than "ok" to `report`.
-
-    `earlier`, a parameter of `call`, contains the old namespaces of modules that the script has not loaded yet.
-    """
+    """Rehearses the functions of one script. Calls `report` with each outcome other than "ok"."""
 
     def __init__(self, caller: GuardedCaller, marker: ProgressMarker, report: Callable[[RehearsedCall], None]) -> None:
         self._report = report
@@ -33,18 +30,21 @@ class ApplyRehearsal:
         self._undos: list[tuple[ApplyCall, Any]] = []
 
     def skip(self, step: int) -> None:
-        """Record that an instruction is not rehearsed; later functions may depend on it."""
+        """Record that an instruction is not rehearsed, because later functions may depend on its effect."""
         self._first_skipped = self._first_skipped or step
 
     def call(self, call: ApplyCall, earlier: Mapping[str, dict[str, Any]]) -> None:
-        """Rehearse one function, in the version that is current at this place in the script."""
+        """Rehearse one function, in the version that its module has at this place in the script.
+
+        `earlier` contains the old namespaces of the modules that the script has not loaded yet.
+        """
         try:
             function = resolve_in_versions(call.function, earlier)
             undo = None if call.undo is None else resolve_in_versions(call.undo, earlier)
         except Exception:
             function = None
         if not accepts_arguments(function, call.args):
-            self.skip(call.step)  # the plan's conditions report the error
+            self.skip(call.step)  # `planning.conditions` reports a blocker for this
             return
         verdict = self._rehearse(call, function, "it")
         if verdict.outcome != "ok":
@@ -54,7 +54,7 @@ class ApplyRehearsal:
             self._undos.append((call, undo))
 
     def undo(self) -> None:
-        """Rehearse the undo functions in reverse order, as a failed install would call them."""
+        """Rehearse the undo functions, last first, in the order in which a failed install would call them."""
         while self._undos:
             call, undo = self._undos.pop()
             verdict = self._rehearse(call, undo, f"its undo {call.undo}")

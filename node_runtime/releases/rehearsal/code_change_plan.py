@@ -1,4 +1,4 @@
-"""The code_change of each class in a rehearsal, looked up once per class since a class may have very many processes."""
+"""The code_change functions that a rehearsal calls, looked up once for each class, not for each of its processes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from .script_steps import ModuleCodeChange, ProcessCodeChange
 class ClassPlan:
     """The migration of the processes of one class.
 
-    `change` is the code_change that the switch will call; `back` is that of the downgrade, None if it has none.
-    `target` is the new class. `declared` is its declared state type, `running_declared` that of the running class.
+    `change` is the code_change that the install will call. `back` is the code_change of the downgrade, or None.
+    `target` is the new class, and `declared` the state type that it declares. `running_declared` is the state type that
+    the running class declares.
     """
 
     change: Callable[[Any], Any]
@@ -30,7 +31,7 @@ class ClassPlan:
 
 
 class ClassPlans:
-    """The class plans of one rehearsal. `running` contains the running version of each module of the script."""
+    """The class plans of one rehearsal. `running` has the running version of each module that the script names."""
 
     def __init__(self, batch: Batch, running: Mapping[str, Version]) -> None:
         new = {module: batch.version(module) for module in running if module in batch.modules}
@@ -39,11 +40,11 @@ class ClassPlans:
         self._plans: dict[tuple[int, str, type[Any]], ClassPlan] = {}
 
     def earlier(self) -> dict[str, dict[str, Any]]:
-        """Return the namespaces that are current until the script has loaded or removed their modules."""
+        """Return the namespaces of the running versions, by module. A new dict that the caller may change."""
         return {module: version.namespace for module, version in self._running.items()}
 
     def find(self, part: ProcessCodeChange) -> ClassPlan:
-        """Return the plan for the class of a process. Raises LookupError if a version lacks that class."""
+        """Return the plan for the class of a process. Raises LookupError if the old or new version lacks the class."""
         key = (id(part.change), part.process.qualname, type(part.process.instance))
         plan = self._plans.get(key)
         if plan is None:

@@ -1,7 +1,7 @@
 """Checks a state against the type that its class declares: the `S` of `GenServer[S]`, the `D` of `GenStatem[D]`.
 
-Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. In case of
-doubt, the check succeeds.
+Only the value itself is checked, not its parts: any list is accepted as a `list[int]`. If that can't be
+decided, the check succeeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from node_runtime.gen_statem import GenStatem
 def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
     """Return the state type that a callback class declares; `Any` if it declares none.
 
-    `namespace` is that of the class's module.
+    `namespace` is the namespace of the module that defines the class.
     """
     for base in cls.__mro__:
         for generic in vars(base).get("__orig_bases__", ()):
@@ -28,7 +28,7 @@ def declared_state(cls: type[Any], namespace: Mapping[str, Any]) -> Any:
 
 
 def _resolved(declared: Any, namespace: Mapping[str, Any]) -> Any:
-    """Return the class that a forward reference names."""
+    """Return the declared type; if it is a forward reference, the class that the reference names."""
     if isinstance(declared, ForwardRef):
         return namespace.get(declared.__forward_arg__, Any)
     return declared

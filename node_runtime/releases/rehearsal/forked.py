@@ -1,8 +1,8 @@
-"""Runs a rehearsal in a forked copy of the whole node, and passes on what the child reports.
+"""Runs a rehearsal in a forked child of the node, and receives the child's messages.
 
-The child sends messages through a pipe, each preceded by its size. A `ProgressMarker` in shared memory
-shows which process the child is rehearsing. The node kills the child, and every OS process that the child has started,
-as soon as the child has sent everything or exceeded a time limit. `forked_child` isolates the child from the node.
+The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
+shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
+limit, the node kills it, and every OS process that it has started. `forked_child` isolates the child from the node.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
 INTERRUPT_GRACE_SECONDS: Final = 1.0
-"""Seconds that a child has to interrupt itself before it is killed."""
+"""Seconds after a call's time limit in which the child may interrupt the call itself; then the node kills the child."""
 MAX_REPORT_BYTES: Final = 64 << 20
-"""Bytes that a child may send in all."""
+"""Largest number of bytes that a child may send in all."""
 
 NO_PROCESS: Final = 0
-"""The number in a `ProgressMarker` while no process is being rehearsed."""
+"""The number in a `ProgressMarker` while nothing is being rehearsed."""
 
 SendMessage = Callable[[bytes], None]
 _SIZE: Final = struct.Struct("<I")
 
 
 class ProgressMarker:
-    """The pid of the process that is being rehearsed and the time of its start, in memory that node and child share.
+    """The pid of the process that is being rehearsed, and since when, in memory that the node and the child share.
 
-    The node can read the marker even if the child was killed before it sent a report.
+    For an applied function, the number is its negative instruction number. The node can read the marker even after the
+    child has died.
     """
 
     def __init__(self) -> None:
@@ -44,16 +45,16 @@ class ProgressMarker:
         self.enter(NO_PROCESS)
 
     def enter(self, number: int) -> None:
-        """Record that the child begins with this process."""
+        """Record that the child begins to rehearse the process or function with this number."""
         self.begin()
         self._numbers[0] = number
 
     def begin(self) -> None:
-        """Restart the time, for another step of the same process."""
+        """Record the current time as the start of a call."""
         self._numbers[1] = time.monotonic_ns()
 
     def read(self) -> tuple[int, float]:
-        """Return the process, and the seconds since the child began to rehearse it."""
+        """Return the number, and the seconds since the start of the last call."""
         return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
@@ -64,7 +65,7 @@ class ProgressMarker:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalLimits:
-    """Limits of a rehearsal: seconds in all, seconds for each guarded call, and bytes on top of the node's memory."""
+    """Limits of a rehearsal: seconds in all, seconds for each user function, and bytes on top of the node's memory."""
 
     total_seconds: float
     call_seconds: float
@@ -77,10 +78,10 @@ async def run_in_forked_copy(
     marker: ProgressMarker,
     limits: RehearsalLimits,
 ) -> tuple[float, bool]:
-    """Fork at once, run `work(send)` in the child, and call `receive` with each message that it sends.
+    """Fork at once, run `work(send)` in the child, and call `receive` with each message that the child sends.
 
-    Return the seconds that the fork took, during which the node did not run, and whether the child was killed because
-    it exceeded a time limit. Call this function on the event loop, so that no callback is in the middle of a change.
+    Return the seconds for which the fork blocked the node, and whether the child exceeded a time limit and was killed.
+    Call this function on the event loop: then the copy is made between two callbacks.
     """
 
     def run(writer: int) -> None:
@@ -97,7 +98,7 @@ async def run_in_forked_copy(
 async def _receive_all(
     reader: int, receive: Callable[[bytes], None], marker: ProgressMarker, limits: RehearsalLimits
 ) -> bool:
-    """Return whether the child closed its pipe within the time limits."""
+    """Receive messages until the child closes its pipe. Return False if the child exceeded a time limit before."""
     loop = asyncio.get_running_loop()
     os.set_blocking(reader, False)
     ended: asyncio.Future[None] = loop.create_future()

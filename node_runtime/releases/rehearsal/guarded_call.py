@@ -1,4 +1,4 @@
-"""Guarded calls of user code in the copy of the node: sandboxed, limited in time, and summed up in a verdict."""
+"""Guarded calls of user code in the copy of the node: each runs in a sandbox with a time limit and gives a verdict."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .forked import ProgressMarker, RehearsalLimits
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two checks of the time limit; code that swallows an interruption is interrupted again."""
+"""Seconds between two checks of the time limit. Code that swallows the interruption is interrupted at each check."""
 MAX_FRAMES: Final = 4
-"""A verdict contains at most this many of the innermost frames of an error."""
+"""A verdict's trace contains at most this many frames of an error, the innermost ones."""
 _OWN_FOLDER: Final = str(Path(__file__).parent)
 
 
 class TimeLimitExceeded(BaseException):
-    """The guarded code has run longer than its time limit."""
+    """Interrupts guarded code that has exceeded its time limit."""
 
 
 class WrongResult(Exception):
-    """The guarded code returned something that a switch could not use."""
+    """The guarded code returned a value that an install could not use."""
 
     def __init__(self, outcome: RehearsalOutcome, message: str) -> None:
         super().__init__(message)
@@ -39,12 +39,12 @@ class WrongResult(Exception):
 
 
 RENDER_ERRORS: Final = (Exception, TimeLimitExceeded, NotRehearsable)
-"""The errors that rendering a value can raise, because a value may run user code."""
+"""The errors that rendering a value can raise, because it may call user code such as `__repr__`."""
 
 
 @dataclass(slots=True, kw_only=True)
 class CallVerdict:
-    """The outcome of one guarded call."""
+    """The outcome of one guarded call. `message` and `trace` describe an outcome other than "ok"."""
 
     outcome: RehearsalOutcome = "ok"
     message: str | None = None
@@ -68,7 +68,10 @@ class GuardedCaller:
         self.sandbox = Sandbox()
 
     def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
-        """Call `work`, which messages call `what`. Return whether it exceeded its time limit and was interrupted."""
+        """Call `work` and record its outcome in `verdict`. Return whether `work` exceeded its time limit.
+
+        `what` is the subject of the messages: "its code_change".
+        """
         late = False
         try:
             with self._time_limited():
@@ -89,7 +92,7 @@ class GuardedCaller:
 
     @contextmanager
     def ignoring_violations(self) -> Iterator[None]:
-        """Guard the code inside too, but don't count its blocked accesses against the code that is rehearsed."""
+        """Run the code inside with a time limit in the sandbox, but don't record the accesses that are blocked."""
         before = self.sandbox.violation
         try:
             with self._time_limited():
@@ -99,7 +102,7 @@ class GuardedCaller:
 
     @contextmanager
     def _time_limited(self) -> Iterator[None]:
-        """Interrupt the code inside when it exceeds its time limit, and again if it swallows the interruption."""
+        """Run the code inside in the sandbox. Interrupt it with TimeLimitExceeded when it exceeds its time limit."""
         with self.sandbox:
             self._marker.begin()
             self._started = time.monotonic()

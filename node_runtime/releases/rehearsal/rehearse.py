@@ -1,4 +1,4 @@
-"""The node's side of a rehearsal: starts it, reads its reports, and describes its result for plans."""
+"""The node's side of a rehearsal: starts the copy, reads its reports, and describes the result for plans."""
 
 from __future__ import annotations
 
@@ -39,20 +39,24 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "raised": "correct the code_change and build the release again",
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
-    "mutated": "let the code_change return a new value: putting back an install needs the old one unchanged",
-    "hung": "correct the code_change: all held processes would wait for it",
-    "died": "correct the code_change: it would end the node",
+    "mutated": "let the code_change return a new value: a failed install needs the old one unchanged",
+    "hung": "correct the code_change, or raise its time limit in node.toml: all suspended processes would wait for it",
+    "died": "correct the code_change, which would end the node",
 }
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
 ProgressCallback = Callable[[int, int], None]
-"""Called with the number of processes that have been rehearsed, and their total number."""
+"""Called with the number of processes rehearsed so far, and the number to rehearse in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class RehearsalEnd:
-    """A rehearsal, the changes of supervisors' children, and the number of states that were too large to compare."""
+    """The result of a rehearsal.
+
+    `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
+    check for mutation.
+    """
 
     rehearsal: Rehearsal
     children: tuple[PlannedChild, ...] = ()
@@ -67,7 +71,7 @@ def is_due(transition: Transition) -> bool:
 async def rehearse(
     transition: Transition, batch: Batch, code: CodeServer, on_progress: ProgressCallback
 ) -> RehearsalEnd:
-    """Run every code_change of the transition on a copy of the live states. The node itself is not changed."""
+    """Run every code_change of the transition in a forked copy of the node. The node itself is not changed."""
     if not (
         any(process.module in transition.suspended for process in runtime().processes.values())
         or script_steps.applies_functions(transition)
@@ -122,7 +126,7 @@ class Receiver:
         self._decoder = msgspec.msgpack.Decoder(Report)
 
     def receive(self, message: bytes) -> None:
-        """Add one report. Raises msgspec.DecodeError for a message that is not a report."""
+        """Add the report in `message`. Raises msgspec.DecodeError for a message that is not a report."""
         self.report = self._decoder.decode(message)
         self.results += self.report.results
         self.children += self.report.children
@@ -133,16 +137,16 @@ class Receiver:
 def _ended_early(
     transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, *, killed: bool
 ) -> RehearsalResult | RehearsedCall | str:
-    """Return a result for the process or function at which the rehearsal ended, else a clause with the reason."""
+    """Return a result for the process or function at which the copy of the node ended; without one, the reason."""
     number, at_it = marker.read()
     process = runtime().processes.get(number)
     if receiver.report.error is not None:
-        return f"the rehearsal failed: {receiver.report.error}"
+        return f"the copy of the node failed with {receiver.report.error}"
     if number == NO_PROCESS or (killed and at_it <= limits.call_seconds):
         return (
             f"the rehearsal did not end within {limits.total_seconds:g} s"
             if killed
-            else "the rehearsal's process ended"
+            else "the copy of the node ended early"
         )
     outcome: RehearsalOutcome = "hung" if killed else "died"
     message = "ended the copy of the node that it ran in"
@@ -165,7 +169,7 @@ def _ended_early(
 
 
 def _rank(result: RehearsalResult) -> int:
-    """Rank failures first, then unrehearsed processes, then states that the downgrade does not restore."""
+    """Return a sort key: failures first, then unrehearsed processes, then states that the downgrade doesn't restore."""
     if result.outcome == "unrehearsed":
         return 1
     if result.outcome == "ok":
@@ -181,8 +185,10 @@ def blockers(rehearsal: Rehearsal) -> list[Blocker]:
     failed = [one for one in rehearsal.results if one.outcome not in ("ok", "unrehearsed")]
     found = [Blocker(reason=sentence(one), remedy=_remedy(one), pid=one.pid) for one in failed[:MAX_BLOCKERS]]
     if rehearsal.failed > MAX_BLOCKERS:
-        more = f"{rehearsal.failed - MAX_BLOCKERS} more processes fail in the rehearsal"
-        found.append(Blocker(reason=more, remedy="correct the code_change; `-o json` lists the first 100 processes"))
+        more = f"the rehearsal fails for {rehearsal.failed - MAX_BLOCKERS} more processes"
+        found.append(
+            Blocker(reason=more, remedy="correct the code_change; the plan with `-o json` lists up to 100 processes")
+        )
     found += [
         Blocker(reason=_call_sentence(one), remedy=REMEDY_CALL) for one in rehearsal.calls if one.outcome in REMEDIES
     ]
@@ -195,12 +201,12 @@ def _remedy(one: RehearsalResult) -> str:
 
 
 def _call_sentence(one: RehearsedCall) -> str:
-    """Return the sentence for an applied function with an outcome other than "ok"."""
+    """Return a clause about an applied function whose outcome is not "ok"."""
     return f"instruction {one.step}, apply {one.function}: {one.message}{_where(one.trace)}"
 
 
 def sentence(one: RehearsalResult) -> str:
-    """Return the sentence for a process whose outcome is not "ok", or whose state the downgrade does not restore."""
+    """Return a clause about a process whose outcome is not "ok", or whose state the downgrade does not restore."""
     return f"{one.name or f'<{one.pid}>'} ({one.module}): {one.message}{_where(one.trace)}"
 
 
@@ -209,23 +215,27 @@ def _where(trace: tuple[str, ...]) -> str:
 
 
 def refusal(rehearsal: Rehearsal, consent: bool) -> str | None:
-    """Return why the install must not begin after this rehearsal; None if it may begin.
+    """Return why the install must not continue after this rehearsal; None if it may.
 
-    `consent` is whether the operator accepts processes that can't be rehearsed.
+    `consent` is whether the operator accepts that some processes can't be rehearsed.
     """
     if found := blockers(rehearsal):
         return f"the rehearsal failed: {'; '.join(blocker.reason for blocker in found)}"
     unknown = needs_consent(rehearsal)
-    return None if unknown is None or consent else f"{unknown}: {CONSENT}"
+    return None if unknown is None or consent else f"{unknown}; {CONSENT}"
 
 
 def needs_consent(rehearsal: Rehearsal) -> str | None:
-    """Return a clause about the processes that could not be rehearsed; None if all were. The operator must consent."""
+    """Return a clause about processes that were not rehearsed, for the operator's consent; None if there are none."""
     missing = rehearsal.processes - rehearsal.reached
     first = next((one for one in rehearsal.results if one.outcome == "unrehearsed"), None)
     sentences = []
     if first is not None:
-        more = f", and {rehearsal.unrehearsed - 1} more can't be rehearsed" if rehearsal.unrehearsed > 1 else ""
+        more = (
+            f", and {rehearsal.unrehearsed - 1} more of the processes can't be rehearsed"
+            if rehearsal.unrehearsed > 1
+            else ""
+        )
         sentences.append(f"{sentence(first)}{more}")
     if missing and not rehearsal.failed:
         sentences.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
@@ -233,12 +243,16 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
 
 
 def warnings(outcome: RehearsalEnd) -> list[str]:
-    """Return the warnings for the operator, which do not block the upgrade."""
+    """Return the findings that the operator should know but that do not block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)
     sentences = []
     if first is not None:
-        more = f" {rehearsal.not_given_back} processes are affected." if rehearsal.not_given_back > 1 else ""
+        more = (
+            f" The downgrade does not restore the states of {rehearsal.not_given_back} processes in all."
+            if rehearsal.not_given_back > 1
+            else ""
+        )
         sentences.append(f"{sentence(first)}.{more}")
     if outcome.not_compared:
         sentences.append(
@@ -248,6 +262,6 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return the rehearsal with only the results that have a problem, as an operation stores it."""
+    """Return the rehearsal without the results that have no problem, in the form that an operation stores."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -1,7 +1,7 @@
 """The rehearsal itself, in the copy of the node: runs one code_change after the other, each in the sandbox.
 
-Each code_change runs as in the switch: in the same class, with the same arguments and the same state object, at the
-same place in the script.
+Each code_change runs as it would in the install: in the same class, with the same arguments, with the state object of
+the process, and at the same place in the script.
 """
 
 from __future__ import annotations
@@ -56,15 +56,18 @@ MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "
 """At most this many processes of each category get a result."""
 FINGERPRINT_MAX_PARTS: Final = 200_000
 FINGERPRINT_SECONDS: Final = 0.5
-"""The limit for the fingerprint, or the comparison, of one state."""
+"""Time limit for taking the fingerprint of a state, and for comparing a state with its fingerprint."""
 REPORT_INTERVAL_SECONDS: Final = 0.05
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
-"""The time limit is generous: nothing waits for the copy, and a busy machine may not run the copy for some time."""
+"""The time limit is generous: no process waits for the copy, and a busy machine may not run the copy for a while."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 
 
 class Report(msgspec.Struct, forbid_unknown_fields=True):
-    """The progress of a rehearsal. The counts are totals so far; `results`, `children` and `calls` contain new ones."""
+    """A message about a rehearsal's progress. Numbers are totals so far.
+
+    `results`, `children` and `calls` contain only what was found since the last report.
+    """
 
     processes: int = 0
     reached: int = 0
@@ -94,7 +97,7 @@ class Attempt(CallVerdict):
     given_back: bool | None = None
 
     def category(self) -> str:
-        """Return the category that the attempt counts for, a key of MAX_RESULTS."""
+        """Return the category in which the attempt is counted, a key of MAX_RESULTS."""
         if self.outcome in ("ok", "unrehearsed"):
             return "not given back" if self.given_back is False else self.outcome
         return "failed"
@@ -102,7 +105,7 @@ class Attempt(CallVerdict):
 
 @dataclass(slots=True)
 class RehearsalRunner:
-    """One rehearsal of a transition. It runs in the copy of the node only, which can't be used again afterwards."""
+    """One rehearsal of a transition. It runs only in a copy of the node, and the copy can't be used afterwards."""
 
     transition: Transition
     batch: Batch
@@ -120,10 +123,10 @@ class RehearsalRunner:
     """The old namespaces of modules that the script has not loaded yet; None before the switch."""
     _new_states: dict[int, Any] = field(default_factory=dict)
     _repeated: frozenset[str] = frozenset()
-    """The modules with several code_changes; each one continues with the state that the previous one returned."""
+    """The modules with several code_changes. Each code_change gets the state that the previous one returned."""
 
     def run(self) -> None:
-        """Rehearse the whole script and send the report, also if it fails."""
+        """Rehearse the whole script and send reports. If the rehearsal itself fails, the last report has the error."""
         try:
             with self._counted_as_pause():
                 ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
@@ -170,13 +173,13 @@ class RehearsalRunner:
 
     @contextmanager
     def _counted_as_pause(self) -> Iterator[None]:
-        """Count the time spent inside as part of the install's pause, in addition to the code_changes."""
+        """Add the time for the code inside to `around`, the part of the install's pause outside of code_changes."""
         began = time.perf_counter()
         yield
         self.report.around += time.perf_counter() - began
 
     def _hold_and_release(self) -> None:
-        """Hold and release the idle processes, because the install's pause includes that time."""
+        """Suspend and resume the idle processes, in order to measure how long that takes in the install."""
         modules = frozenset(self.transition.suspended)
         if modules:
             hold = Hold("rehearsal")
@@ -214,8 +217,10 @@ class RehearsalRunner:
         if isinstance(process, SupervisorProcess):
             self._caller.call(attempt, "its children()", lambda: self._reload_child_specs(attempt, process))
         elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
-            # The thread that holds the lock does not exist in the copy, so the lock is never released here.
-            attempt.record("unrehearsed", f"{attempt.message}, and a lock in its state was held by a thread")
+            # The thread that holds the lock does not exist in the copy, so the copy never releases the lock.
+            attempt.record(
+                "unrehearsed", f"{attempt.message}, but a thread held a lock in its state when the node was copied"
+            )
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
             changed = "its code_change mutates the old state"
             attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")
@@ -235,20 +240,22 @@ class RehearsalRunner:
         self._check(attempt)
 
     def _check(self, attempt: Attempt) -> None:
-        """Check that a process of the new class can use the new state. Raises WrongResult."""
+        """Check the new state: its type and, for a state machine, its name. Raises WrongResult."""
         plan, after = self.plans.find(attempt.part), attempt.after
         if inspect.isawaitable(after):
             if inspect.iscoroutine(after):
                 after.close()
             attempt.after = None
-            raise WrongResult("wrong type", "its code_change is async: nothing may run while code is switched")
+            raise WrongResult(
+                "wrong type", "its code_change is async, but no other code may run while the code is switched"
+            )
         value, was = after, attempt.state
         if attempt.part.process.kind == "gen_statem":
             if not (isinstance(after, tuple) and len(after) == 2):
                 raise WrongResult("wrong type", f"its code_change returned {_kind(after)} instead of (state, data)")
             if not has_state(plan.target, after[0]):
                 name, vsn = escape(str(after[0])[:100]), self.transition.target.vsn
-                sentence = f"its code_change returned state {name}, which {vsn} does not define"
+                sentence = f"its code_change returned the state {name}, which release {vsn} does not define"
                 raise WrongResult("no such state", sentence)
             value, was = after[1], attempt.state[1]
         # If the running version violates its own declaration, the new declaration is not checked either.
@@ -257,7 +264,7 @@ class RehearsalRunner:
             raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
 
     def _try_downgrade(self, attempt: Attempt) -> None:
-        """Check whether the downgrade turns the new state into the old state again."""
+        """Check whether the downgrade turns the new state into a state equal to the old one."""
         back = self.plans.find(attempt.part).back
         verdict = CallVerdict()
 
@@ -267,8 +274,8 @@ class RehearsalRunner:
                 attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
             )
             if attempt.given_back is False:
-                without = " has no code_change for it and" if back is None else ""
-                attempt.message = f"the downgrade{without} does not restore the same state"
+                cause = ", which has no code_change for this module," if back is None else ""
+                attempt.message = f"the downgrade{cause} does not restore the old state"
 
         self._caller.call(verdict, "the downgrade", downgrade)
         if verdict.outcome == "unrehearsed":
@@ -296,7 +303,7 @@ class RehearsalRunner:
             raise WrongResult("raised", f"its children() starts {id} with {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
-        """Report how the new children() differs, for a supervisor without a code_change in the script."""
+        """Report how the new children() differs from the old, for a supervisor that the script does not code_change."""
         table = process.raw_state()
 
         def read() -> None:
@@ -333,7 +340,9 @@ class RehearsalRunner:
         if before is None:
             before = NOT_SHOWN if attempt.outcome == "mutated" else self._render(attempt.old_class, attempt.state)
         after = None
-        if attempt.outcome == "ok" and process.kind != "supervisor":  # a supervisor's children are reported instead
+        if (
+            attempt.outcome == "ok" and process.kind != "supervisor"
+        ):  # for a supervisor, the changes of its children are reported instead
             after = self._render(self.plans.find(attempt.part).target, attempt.after)
         elif attempt.outcome == "mutated":
             after = self._render(attempt.old_class, attempt.state)

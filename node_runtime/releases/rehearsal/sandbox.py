@@ -1,11 +1,11 @@
-"""The sandbox that rehearsed code runs in: it blocks and records every access to something other than the state.
+"""The sandbox in which rehearsed code runs: it blocks and records accesses to the node and to the system outside.
 
-A rehearsed code_change runs in a copy of the node, where a call to the runtime would only appear to succeed, and where
-the files, sockets and processes outside are still the real ones. So the sandbox blocks every such access and records
-it, even if the code_change swallows the error. Python's audit events report an access before it happens. Accesses stay
-blocked between two code_changes too, because finalizers of dropped objects may run then. Reading the applications'
-environment is allowed. C code that raises no audit event is not detected directly. But the node's descriptors are
-closed, so code that uses one gets an error, which the sandbox recognises even in another error's chain.
+Rehearsed code runs in a copy of the node. A call to the runtime would seem to succeed there, and files, sockets and
+other OS processes are the real ones. So the sandbox raises an error before such an access; it recognises most of them
+by Python's audit events. It also records the access, in case the code swallows the error. Accesses stay blocked between
+two code_changes, because the finalizers of dropped objects may run then. Reading the applications' environment is
+allowed. C code that raises no audit event can use only descriptors that are closed in the copy. It gets an error, and
+the sandbox recognises that error, even as the cause of another one.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ _UNAUDITED: Final = (
     (threading, "_start_joinable_thread", "starts a thread"),
     *((signal, name, "changes how the node handles signals") for name in ("signal", "setitimer", "alarm")),
 )
-"""Functions that raise no audit event, each with a clause that describes its effect."""
+"""Blocked functions that raise no audit event: module, name, and a clause that says what the function does."""
 _CLOSED_ERRNOS: Final = (errno.EBADF, errno.EFBIG, errno.ENOTSOCK)
 """The system's errors for a descriptor that is closed in the copy of the node, and for a file that must not grow."""
 _CLOSED_SQLITE_CODES: Final = (10, 14)
-"""SQLite's errors for the same: SQLITE_IOERR and SQLITE_CANTOPEN."""
+"""SQLite's errors for such a descriptor or file: SQLITE_IOERR and SQLITE_CANTOPEN."""
 _CLOSED_TEXTS: Final = tuple(map(os.strerror, _CLOSED_ERRNOS))
 
 
 class NotRehearsable(BaseException):
-    """Rehearsed code accessed something that a rehearsal blocks. `except Exception` does not catch it."""
+    """Rehearsed code attempted an access that the sandbox blocks. `except Exception` does not catch this error."""
 
 
 class Sandbox:
-    """A context manager that hides the node from the code inside. `violation` is the first blocked access, if any.
+    """A context manager that blocks the code inside from using the node. `violation` is the first access, or None.
 
-    Create it once, in the child: an audit hook can't be removed.
+    Create a sandbox only once, in the forked child, because an audit hook can't be removed.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Sandbox:
         self._blocked_runtime = BlockedRuntime(self, self._node)
         self._blocked_loop = BlockedLoop(self)
         sys.dont_write_bytecode = True
-        logging.disable(logging.CRITICAL)  # a handler may use a socket, or a lock that a thread held at the fork
+        logging.disable(logging.CRITICAL)  # a log handler may use a socket, or a lock that a thread held at the fork
         sys.addaudithook(_audit_hook(self._block_event))
         for module, name, what in _UNAUDITED:
             if hasattr(module, name):
@@ -93,12 +93,12 @@ class Sandbox:
             self.violation = "uses the event loop"
 
     def take_violation(self) -> str | None:
-        """Return the first blocked access since the last call of this method, and forget it."""
+        """Return the first access that was blocked since the last call of this method; None if there was none."""
         violation, self.violation = self.violation, None
         return violation
 
     def block(self, what: str) -> NoReturn:
-        """Record a violation and raise NotRehearsable. Outside of the context (in finalizers) nothing is recorded."""
+        """Record the access `what` as a violation and raise NotRehearsable. In finalizers between calls, only raise."""
         if self._active:
             self.violation = self.violation or what
         raise NotRehearsable(what)
@@ -107,7 +107,7 @@ class Sandbox:
         self.block(what)
 
     def _count_scheduled(self) -> int:
-        """Return how many callbacks the node's loop has scheduled; 0 for a loop other than asyncio's own."""
+        """Return the number of callbacks that asyncio's event loop has scheduled; 0 for another event loop."""
         return sum(map(len, self._queues))
 
     def _block_event(self, event: str, arguments: tuple[Any, ...]) -> None:
@@ -118,7 +118,7 @@ class Sandbox:
 
 
 def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return the audit hook. Python raises very many events, one for each `id()`, so the hook does almost nothing."""
+    """Return the audit hook. It is minimal, because Python raises very many audit events: one at each `id()`."""
     blocked = _BLOCKED_EVENTS | {"open"}
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -129,7 +129,7 @@ def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str,
 
 
 class BlockedRuntime:
-    """Replaces the runtime inside the sandbox. It gives access to the node's singletons, but not to its processes."""
+    """Replaces the runtime inside the sandbox: the node's singletons can be used; any other access is blocked."""
 
     def __init__(self, sandbox: Sandbox, node: Runtime | None) -> None:
         self._sandbox = sandbox
@@ -141,7 +141,7 @@ class BlockedRuntime:
 
 
 class BlockedLoop:
-    """Replaces the event loop inside the sandbox."""
+    """Replaces the event loop inside the sandbox: every access is blocked."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -151,7 +151,7 @@ class BlockedLoop:
 
 
 def _is_closed(error: BaseException) -> bool:
-    """Return whether an error, or one that caused it, reports a closed descriptor."""
+    """Return whether an error, or one in its chain of causes, reports a closed descriptor."""
     seen: set[int] = set()
     at: BaseException | None = error
     while at is not None and id(at) not in seen:

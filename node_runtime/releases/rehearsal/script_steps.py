@@ -1,4 +1,4 @@
-"""The steps of a rehearsal: code_changes, process by process, applied functions, and the switch to the new code."""
+"""The steps of a rehearsal: the code_change of each process, applied functions, and the switch to the new code."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
 RUNTIME_PREFIX: Final = "node_runtime."
-"""The prefix of the runtime's functions: they act on processes, and a copy of the node has none."""
+"""The prefix of the runtime's functions. They act on running processes, and in a copy of the node no process runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleCodeChange:
-    """One code_change instruction for one module. `loaded`: the script has loaded the new version before."""
+    """One code_change instruction for one module. `loaded` is whether an earlier instruction has loaded the module."""
 
     module: str
     direction: str
@@ -43,7 +43,7 @@ class ModuleCodeChange:
 
 @dataclass(frozen=True, slots=True)
 class ProcessCodeChange:
-    """The code_change of one process. `back` is the module's code_change in the downgrade script, if any."""
+    """The code_change of one process. `back` is the module's instruction in the downgrade script, or None."""
 
     process: BehaviourProcess
     change: ModuleCodeChange
@@ -52,14 +52,14 @@ class ProcessCodeChange:
 
 @dataclass(frozen=True, slots=True)
 class SwitchStep:
-    """The load or removal of `module`. At the first such step, the new versions of all modules become current."""
+    """The instruction that loads or removes `module`. The first such step of a script switches all modules."""
 
     module: str
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyCall:
-    """A function that instruction `step` applies, and the function that undoes it."""
+    """The function that instruction `step` applies, and the function that undoes its effect, if any."""
 
     step: int
     function: str
@@ -69,14 +69,14 @@ class ApplyCall:
 
 @dataclass(frozen=True, slots=True)
 class SkippedStep:
-    """An instruction that a copy of the node can't carry out. Later ones may depend on it."""
+    """An instruction that a copy of the node can't carry out. Later instructions may depend on its effect."""
 
     step: int
 
 
 @dataclass(frozen=True, slots=True)
 class StaleSupervisor:
-    """A supervisor whose module is loaded, but whose child specifications the script does not reload."""
+    """A supervisor whose module the script loads without a code_change, so that it does not read its new children."""
 
     process: SupervisorProcess
 
@@ -87,7 +87,7 @@ RehearsalStep = ProcessCodeChange | SwitchStep | ApplyCall | SkippedStep | Stale
 def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
     """Yield the steps for the live processes, in the script's order.
 
-    A process that the script has stopped before a code_change is left out.
+    The code_change of a process that an earlier instruction stops is left out.
     """
     back = {change.module: change for change in code_changes(transition.script_back or [])}
     gone: set[int] = set()
@@ -125,7 +125,7 @@ def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
 
 
 def stale_supervisors(transition: Transition) -> list[SupervisorProcess]:
-    """Return the live supervisors whose modules are loaded, but whose child specifications are not reloaded."""
+    """Return the live supervisors whose modules the script loads, but for which it has no code_change."""
     modules = [module for module in transition.loaded if module not in transition.migrated]
     users = conditions.callback_processes(*modules) if modules else []
     return [process for process in users if isinstance(process, SupervisorProcess)]

@@ -1,1 +1,1 @@
-"""Translation of appups into a relup's low-level instructions. Follows OTP's systools and relup(4)."""
+"""Translates appups into the low-level instructions of a relup. Follows OTP's systools and relup(4)."""

@@ -1,8 +1,8 @@
-"""The components of the graph of an appup's `deps`: module changes that belong together, in order.
+"""Groups of module changes that an upgrade carries out together, because their `deps` in the appup connect them.
 
-Follows OTP's release handling: changes that depend on each other, directly or not, are one component, which is carried
-out as a whole. In a component, dependents come first; cycles and changes without an order between them keep the written
-order.
+Follows OTP's release handling: modules that `deps` connect, directly or not, form one component. In a component, a
+module comes before those that it depends on. Where the dependencies leave the order open, or form a cycle, the modules
+keep the order of the appup.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 
 def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
-    """Return the weakly connected components of the graph, each with its dependents first.
+    """Return the weakly connected components of the graph `deps`, in the order of their first nodes.
 
-    `deps` has every node as a key, in the written order; components come in the order of their first node.
+    `deps` maps every node, in the appup's order, to those that it depends on. In a component, dependents come first.
     """
     neighbours: dict[str, set[str]] = {node: set() for node in deps}
     for node, needed in deps.items():
@@ -31,7 +31,7 @@ def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
 
 
 def _dependents_first(nodes: list[str], deps: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a topological order of the strong components of `nodes`, the earliest written first."""
+    """Sort `nodes` so that each comes before those that it depends on; otherwise, the given order is kept."""
     if len(nodes) == 1:
         return nodes
     reach = {node: _reachable(node, deps) for node in nodes}

@@ -1,4 +1,4 @@
-"""The text of a low-level instruction in a plan."""
+"""Texts that describe low-level instructions in a plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 
 def sentence(step: RelupInstruction) -> str:
-    """Return an instruction as a plan shows it."""
+    """Return the text that describes an instruction in a plan."""
     match step:
         case LoadObjectCode():
             text = f"read the code of {step.application} {step.vsn}: {', '.join(step.modules)}"

@@ -1,4 +1,4 @@
-"""A relup as JSON, in OTP's form: an instruction is an array that begins with its name."""
+"""The JSON form of a relup. As in OTP, an instruction is an array that begins with the instruction's name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def relup_json(relup: Relup) -> dict[str, Any]:
 
 
 def instruction_json(step: RelupInstruction) -> list[Any]:
-    """Return one instruction as an array."""
+    """Return the array that represents one instruction in JSON."""
     fields: list[Any]
     match step:
         case LoadObjectCode():

@@ -1,4 +1,4 @@
-"""Checks of a translated script: those of OTP's systools, and that only suspended processes are migrated."""
+"""Checks a translated script as OTP's systools does, and also that code_change is called only while suspended."""
 
 from __future__ import annotations
 
@@ -16,15 +16,21 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
     read = set(modules.read)
     for module in modules.loaded:
         if module not in read:
-            raise Refused(f"{module} is loaded, but no load_object_code reads it.")
+            raise Refused(
+                f"the script loads {module}, but no load_object_code instruction reads its code; add it to one."
+            )
     suspended = {entry.module for entry in modules.suspended}
     for begin, end, begun, ended in (
         ("suspend", "resume", suspended, set(modules.resumed)),
         ("stop", "start", set(modules.stopped), set(modules.started)),
     ):
         if odd := sorted(begun ^ ended):
+            has, lacks = (begin, end) if odd[0] in begun else (end, begin)
             raise Refused(
-                f"the script must {begin} and {end} the same modules, but {odd[0]} is in only one of these lists."
+                f'the script has the instruction "{has}" for {odd[0]}, but not the instruction "{lacks}": each module '
+                f"needs both or neither."
             )
     if running := sorted(set(modules.migrated) - suspended):
-        raise Refused(f"the script runs code_change of {running[0]}, but no instruction suspends its processes.")
+        raise Refused(
+            f"the script calls code_change for {running[0]}, but no instruction suspends the processes of {running[0]}."
+        )

@@ -1,4 +1,4 @@
-"""The modules of a relup's script, by what its instructions do to them."""
+"""The modules that a relup's script names, grouped by what the instructions do to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 @dataclass(slots=True)
 class ScriptModules:
-    """Module names in the order of the script; a module that several instructions name is repeated."""
+    """Lists of module names in the script's order. If several instructions name a module, the list repeats it."""
 
     read: list[str] = field(default_factory=list)
     """Modules whose code `load_object_code` reads."""
@@ -42,7 +42,7 @@ class ScriptModules:
     started: list[str] = field(default_factory=list)
 
     def add(self, step: RelupInstruction) -> None:
-        """Add the modules of one instruction."""
+        """Add the modules of one instruction to the lists."""
         match step:
             case LoadObjectCode():
                 self.read += step.modules

@@ -1,7 +1,8 @@
 """Translation of the appups of two releases into a relup. Follows OTP's systools and relup(4).
 
-A pure function of two `ReleaseView`s. It differs from OTP on purpose in three ways: an omitted purge is a soft one, a
-changed module that no instruction mentions is an error, and so is a `code_change` of a module that nothing suspends.
+The result depends only on two `ReleaseView`s. There are three intended differences from OTP: the default purge mode is
+"soft_purge"; a changed module without an instruction is an error; a `code_change` for a module that no instruction
+suspends is an error.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ APPLICATION = "node_runtime.application"
 
 
 class NoPath(Refused):
-    """The appup of an application has no entry for its other version."""
+    """The appup of an application has no entry for the other version of the application."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relup:
-    """The instructions between two releases, identified by their versions, in both directions."""
+    """The scripts of the upgrade from release `older` to release `newer`, and of the downgrade back."""
 
     older: str
     newer: str
@@ -60,20 +61,20 @@ class Relup:
 
 
 def make_relup(older: ReleaseView, newer: ReleaseView) -> Relup:
-    """Translate both directions between two releases. Raises `Refused`."""
+    """Translate the upgrade from `older` to `newer` and the downgrade back. Raises `Refused`."""
     return Relup(older.vsn, newer.vsn, translate(older, newer, "up"), translate(older, newer, "down"))
 
 
 def translate(older: ReleaseView, newer: ReleaseView, direction: Direction) -> list[RelupInstruction]:
-    """Return the instructions from `older` "up" to `newer`, or "down" from it. The appups are those of `newer`.
+    """Return the script of the upgrade to `newer` or of the downgrade to `older`, from the appups of `newer`.
 
-    Raises `NoPath` when a changed application has no entry for the other version, and `Refused` for a wrong appup.
+    Raises `NoPath` if an appup has no entry for the other version of its application, and `Refused` if it is wrong.
     """
     return _Translation(older, newer, direction).run()
 
 
 class _Translation:
-    """One direction between two releases, from `left` to `target`."""
+    """The translation of one direction between two releases, from `left` to `target`."""
 
     def __init__(self, older: ReleaseView, newer: ReleaseView, direction: Direction) -> None:
         self.older, self.newer, self.direction = older, newer, direction
@@ -94,7 +95,7 @@ class _Translation:
     # ------------------------------------------------------------------ collecting
 
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
-        """Return a script for each application that differs: added ones first, removed ones last, in start order."""
+        """Return the instructions of each application that differs, in start order; added first, removed last."""
         both = [
             script
             for app in self.newer.apps
@@ -114,8 +115,8 @@ class _Translation:
             changed += [name for name in old.modules if name not in new.modules]
             if changed:
                 raise Refused(
-                    f"{changed[0]} differs between {self.older.vsn} and {self.newer.vsn}, but {new.name} is "
-                    f"{new.vsn} in both: give {new.name} a new vsn and an appup."
+                    f"{changed[0]} differs between release {self.older.vsn} and release {self.newer.vsn}, but both "
+                    f"have the application {new.name} {new.vsn}: give {new.name} a new vsn and an appup."
                 )
             return None
         for entry in new.up if self.direction == "up" else new.down:
@@ -127,9 +128,9 @@ class _Translation:
     def concatenated(
         self, scripts: Iterable[Sequence[AppupInstruction]]
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
-        """Concatenate the instructions before the point of no return, and those after it.
+        """Return the instructions of all scripts before their points of no return, and those after them.
 
-        In a script without a point of no return, all instructions count as after it.
+        If a script has no point of no return, all its instructions count as after it.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -145,7 +146,7 @@ class _Translation:
     # ------------------------------------------------------------------ applications
 
     def expanded(self, step: AppupInstruction) -> list[ModuleChange | RelupInstruction]:
-        """Replace an application's instruction by the instructions for its modules."""
+        """Return the instructions that replace an application's instruction. Any other instruction is kept."""
         if not isinstance(step, ApplicationChange):
             return [step]
         name = step.application
@@ -156,7 +157,7 @@ class _Translation:
             case "remove":
                 stopped = _stop_and_remove(old or self.refuse_missing(step, self.left))
                 if new is not None:
-                    raise Refused(f"remove_application: {name} is still in {self.target.vsn}.")
+                    raise Refused(f"remove_application: {name} is still in release {self.target.vsn}.")
                 return [*stopped, Apply(f"{APPLICATION}:unload", (name,))]
             case "restart":
                 new, old = new or self.refuse_missing(step, self.target), old or self.refuse_missing(step, self.left)
@@ -165,7 +166,7 @@ class _Translation:
                 assert_never(action)
 
     def refuse_missing(self, step: ApplicationChange, release: ReleaseView) -> NoReturn:
-        raise Refused(f"{step.action}_application: {release.vsn} has no application {step.application}.")
+        raise Refused(f"{step.action}_application: release {release.vsn} has no application {step.application}.")
 
     def added(self, app: AppView, start: ReleaseStartType | None) -> list[ModuleChange | Apply]:
         return [*(ModuleChange("add", module) for module in app.modules), *_start(app, start)]
@@ -177,21 +178,26 @@ class _Translation:
         for step in after:
             if isinstance(step, ModuleChange):
                 if step.module in changes:
-                    raise Refused(f"{step.module} has two instructions: a module may be mentioned once.")
+                    raise Refused(f"{step.module} has two instructions in the appup: remove one of them.")
                 owner, release = (
                     (self.left_owner, self.left) if step.action == "delete" else (self.target_owner, self.target)
                 )
                 if step.module not in owner:
-                    raise Refused(f"{step.action} of {step.module}: no application of {release.vsn} has that module.")
+                    raise Refused(
+                        f"{step.action} {step.module}: no application of release {release.vsn} has that module."
+                    )
                 changes[step.module] = step
         for change in changes.values():
             for needed in change.deps:
                 if needed not in changes:
-                    raise Refused(f"{change.module} depends on {needed}, which has no instruction of its own.")
+                    raise Refused(
+                        f"the deps of {change.module} name {needed}, which has no instruction of its own; "
+                        f"add one, or correct the deps."
+                    )
         return changes
 
     def check_mentions(self, after: Sequence[ModuleChange | RelupInstruction]) -> None:
-        """Require an instruction for every module that differs. OTP does not, so its node may run mixed versions."""
+        """Raise `Refused` if a module that differs has no instruction. OTP does not check this."""
         mentioned = {_mentioned(step) for step in after}
         for new in self.target.apps:
             old = self.left.app(new.name)
@@ -202,18 +208,21 @@ class _Translation:
                     continue
                 word, remedy = "changed", "load_module"
                 if module not in old.modules:
-                    word, remedy = "is new", "add_module"
+                    word, remedy = "was added", "add_module"
                 elif module not in new.modules:
-                    word, remedy = "is gone", "delete_module"
+                    word, remedy = "was removed", "delete_module"
                 raise Refused(
-                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup "
-                    f'has no instruction for it under {self.direction}; add for example {{ {remedy} = "{module}" }}.'
+                    f"{module} {word} between {new.name} {old.vsn} and {new.vsn}, but the appup's entry under "
+                    f'"{self.direction}" has no instruction for it; add for example {{ {remedy} = "{module}" }}.'
                 )
 
     def grouped(
         self, after: Sequence[ModuleChange | RelupInstruction], changes: dict[str, ModuleChange]
     ) -> tuple[list[LoadObjectCode], list[RelupInstruction]]:
-        """Put each component in the place of its first member. All other instructions keep their places."""
+        """Return the instructions that read code, and all others.
+
+        Each component takes the place of its first member; instructions outside components keep their places.
+        """
         groups = {
             member: group
             for group in components({name: change.deps for name, change in changes.items()})
@@ -240,7 +249,7 @@ class _Translation:
 
 
 def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
-    """Return the module that an instruction removes, or loads in another version."""
+    """Return the module that an instruction loads or removes; None for other instructions."""
     match step:
         case ModuleChange() | Load() | Remove():
             return step.module
@@ -264,7 +273,7 @@ def _mentioned(step: ModuleChange | RelupInstruction) -> str | None:
 
 
 def _component(members: Sequence[ModuleChange], direction: Direction) -> list[RelupInstruction]:
-    """Return the instructions for one component; `members` starts with the dependents."""
+    """Return the instructions for one component. In `members`, each module comes before those that it depends on."""
     updates = [member for member in members if member.action == "update"]
     advanced = [member for member in updates if member.change == "advanced"]
     suspend = tuple(SuspendedModule(update.module, update.timeout) for update in updates)
@@ -315,7 +324,7 @@ def _start(app: AppView, start: ReleaseStartType | None) -> list[Apply]:
 
 
 def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
-    """Return an instruction that may precede the point of no return; refuse all others."""
+    """Return the instruction if it may precede the point of no return. Raises `Refused` if it must not."""
     match step:
         case LoadObjectCode() | Apply():
             return step
@@ -344,18 +353,20 @@ def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
 
 
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
-    """Merge the instructions of each application into one."""
+    """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it."""
     merged: dict[str, LoadObjectCode] = {}
     for step in steps:
         known = merged.setdefault(step.application, replace(step, modules=()))
         if known.vsn != step.vsn:
-            raise Refused(f"the script loads {step.application} in two versions, {known.vsn} and {step.vsn}.")
+            raise Refused(
+                f"the script loads two versions of {step.application}, {known.vsn} and {step.vsn}; correct the appup."
+            )
         merged[step.application] = replace(known, modules=known.modules + step.modules)
     return list(merged.values())
 
 
 def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
-    """Put restart_new_emulator first in an upgrade, and any other restart last, once."""
+    """Move restart_new_emulator to the begin of an upgrade. Any other restart comes last, and only once."""
     rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
     new, same = RestartNewEmulator() in script, RestartEmulator() in script
     first = [RestartNewEmulator()] if new and direction == "up" else []

@@ -1,1 +1,1 @@
-"""The releases in a node directory: tarballs, unpacking, verification and the commit record."""
+"""The releases in a node directory: reads and unpacks tarballs, verifies files, and keeps the commit record."""

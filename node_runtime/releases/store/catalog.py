@@ -1,4 +1,4 @@
-"""The releases that are unpacked in a node's directory, each read once, and the relups between them."""
+"""Reads the releases that are unpacked in a node's directory, and makes the relups between them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .verify import verify
 
 @dataclass(frozen=True, slots=True)
 class UnpackedRelease:
-    """A release on disk. `apps` has the specification of each application; `sources` the file of each module."""
+    """A release on disk. `apps` maps application names to app.toml's content, `sources` maps modules to their files."""
 
     manifest: Manifest
     view: ReleaseView
@@ -35,20 +35,20 @@ class UnpackedRelease:
         return self.manifest.vsn
 
     def environment(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
-        """The parameters of every application of the release under `configuration`."""
+        """Return the parameters that each application of the release has with `configuration`."""
         return {name: application_environment(app, configuration.environment) for name, app in self.apps.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class RelupPath:
-    """The direction from one release to another, and the relup's instructions for it."""
+    """The direction from one release to another ("up" or "down"), and the relup's script for this direction."""
 
     direction: Direction
     script: list[RelupInstruction]
 
 
 class Catalog:
-    """Reads releases and translates their appups. The files of a version never change, so each is read once."""
+    """Reads releases and translates their appups. A release is read once, because its files do not change."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -63,7 +63,7 @@ class Catalog:
         return self._releases[vsn]
 
     def damage(self, vsn: str) -> str | None:
-        """Return the damage that the last verification of a release found, with the remedy; None without damage."""
+        """Return the damage, with its remedy, that the last verification of a release found; None if it found none."""
         if vsn not in self._releases and vsn not in self._damage:
             with suppress(Refused):
                 self.verify(vsn)
@@ -80,7 +80,7 @@ class Catalog:
         self._damage.pop(vsn, None)
 
     def forget(self, vsn: str) -> None:
-        """Drop the cache of a release that was removed or staged, because its files may be new."""
+        """Forget what was read of a release. Called when the release has been removed or staged again."""
         self._releases.pop(vsn, None)
         self._damage.pop(vsn, None)
         self._directions.clear()
@@ -90,9 +90,9 @@ class Catalog:
         return read_configuration(self.root, vsn)
 
     def relup_path(self, start: str, end: str) -> RelupPath:
-        """Translate the appups from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
+        """Return the relup from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
 
-        Follows OTP's lookup: the upgrade from `start` in `end`'s appups, else the downgrade to `end` in `start`'s.
+        As in OTP, the upgrades in the appups of `end` are tried first, then the downgrades in the appups of `start`.
         """
         left, target = self.release(start).view, self.release(end).view
         try:
@@ -106,7 +106,7 @@ class Catalog:
                 ) from None
 
     def direction(self, start: str, end: str) -> Direction | None:
-        """Return the direction from one release to another; None without a relup, and from a release to itself."""
+        """Return the direction from `start` to `end`; None if there is no relup, or if both are the same release."""
         pair = start, end
         if pair not in self._directions:
             try:

@@ -1,7 +1,7 @@
 """The commit record: the releases in a node directory, and the one that boots.
 
-It corresponds to OTP's RELEASES file, and follows its rule: `current` is never on disk, so a node that dies before a
-commit boots the permanent release. The record is authoritative; a release directory that it doesn't name is unused.
+It corresponds to OTP's RELEASES file. As in OTP, the status `current` is never on disk, so a node that dies before a
+commit boots the permanent release. A release's directory that the record doesn't name is not used.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
 class RecordedRelease(ManifestStruct, frozen=True):
-    """A release in the directory. `staged` and `committed` (the last commit) are in Unix seconds.
+    """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
-    `failed` is the reason of its last failure here; a commit clears it.
+    `failed` is the reason of the release's last failure on this node; a commit clears it.
     """
 
     status: RecordStatus
@@ -33,7 +33,7 @@ class RecordedRelease(ManifestStruct, frozen=True):
 
 
 class CommitRecord(ManifestStruct, frozen=True):
-    """The record. Exactly one release is permanent. A change returns a new record; `save` writes it."""
+    """The commit record, in which exactly one release is permanent. A method for a change returns a new record."""
 
     permanent: VsnString
     releases: dict[VsnString, RecordedRelease]
@@ -42,10 +42,12 @@ class CommitRecord(ManifestStruct, frozen=True):
     def __post_init__(self) -> None:
         permanent = [vsn for vsn, entry in self.releases.items() if entry.status == "permanent"]
         if permanent != [self.permanent]:
-            raise ValueError(f"permanent is {self.permanent}, but the releases say {permanent}")
+            raise ValueError(
+                f"`permanent` names {self.permanent}, but the releases with the status permanent are {permanent}"
+            )
 
     def with_unpacked(self, vsn: str) -> CommitRecord:
-        """Return the record with `vsn` added as unpacked. Raises `Refused` if it is present."""
+        """Return the record with `vsn` added as unpacked. Raises `Refused` if the record already has that release."""
         if vsn in self.releases:
             raise Refused(f"Release {vsn} is already {self.releases[vsn].status}.")
         return CommitRecord(
@@ -54,7 +56,7 @@ class CommitRecord(ManifestStruct, frozen=True):
         )
 
     def with_permanent(self, vsn: str) -> CommitRecord:
-        """Return the record with `vsn` committed; the previously permanent release is old."""
+        """Return the record in which `vsn` is permanent and the release that was permanent before is old."""
         now = RecordedRelease(status="permanent", staged=self.entry(vsn).staged, committed=time.time())
         previous = msgspec.structs.replace(self.releases[self.permanent], status="old")
         return CommitRecord(permanent=vsn, releases={**self.releases, self.permanent: previous, vsn: now})
@@ -65,7 +67,7 @@ class CommitRecord(ManifestStruct, frozen=True):
         return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
     def with_repaired(self, vsn: str) -> CommitRecord:
-        """Return the record without the failure mark of `vsn`: the files that failed were damaged and are repaired."""
+        """Return the record in which `vsn` is not marked as failed. Called when its damaged files were repaired."""
         repaired = msgspec.structs.replace(self.entry(vsn), failed=None)
         return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: repaired})
 
@@ -78,14 +80,14 @@ class CommitRecord(ManifestStruct, frozen=True):
         )
 
     def entry(self, vsn: str) -> RecordedRelease:
-        """Return the entry of a release. Raises `Refused` for an unknown one."""
+        """Return the entry of a release. Raises `Refused` for an unknown release."""
         if vsn not in self.releases:
             raise Refused(f"There is no release {vsn}; known releases: {', '.join(sorted(self.releases))}.")
         return self.releases[vsn]
 
 
 def first_record(vsn: str) -> CommitRecord:
-    """Return the record of a new node directory: its only release is permanent."""
+    """Return the record of a new node directory, in which the only release is permanent."""
     return CommitRecord(permanent=vsn, releases={vsn: RecordedRelease(status="permanent", staged=time.time())})
 
 
@@ -95,7 +97,7 @@ def record_path(directory: Path) -> Path:
 
 
 def load(directory: Path) -> CommitRecord | None:
-    """Read the record; None if there is none yet. Raises `Refused` for an unreadable or invalid one."""
+    """Read the record. Return None if there is none yet. Raises `Refused` if it can't be read or is invalid."""
     path = record_path(directory)
     try:
         return msgspec.json.decode(path.read_bytes(), type=CommitRecord)

@@ -1,4 +1,4 @@
-"""The releases of a node directory: their entries in the commit record together with their files."""
+"""Changes the releases of a node directory, their files together with their entries in the commit record."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ class ReleaseStore:
 
     @property
     def permanent(self) -> str:
-        """The release that boots."""
+        """The release that the next boot starts."""
         return self.record.permanent
 
     def entry(self, vsn: str) -> commit_record.RecordedRelease:
-        """Return the record entry of a release. Raises `Refused` for an unknown one, with the known ones."""
+        """Return the entry of a release in the commit record. For an unknown release, raises `Refused`."""
         if vsn not in self.record.releases:
             known = ", ".join(sorted(self.record.releases))
             raise Refused(f"There is no release {vsn} on this node; known releases: {known}.")
         return self.record.releases[vsn]
 
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
-        """Return all releases as operators see them, in the order of staging. `current` is the running release."""
+        """Return what operators see of all releases, in the order of staging. `current` is the running release."""
         known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
         return tuple(self._info(vsn, entry, current) for vsn, entry in known)
 
     def info(self, vsn: str, current: str) -> ReleaseInfo:
-        """Return one release as operators see it."""
+        """Return what operators see of one release. `current` is the running release."""
         return self._info(vsn, self.entry(vsn), current)
 
     def _info(self, vsn: str, entry: commit_record.RecordedRelease, current: str) -> ReleaseInfo:
@@ -63,7 +63,7 @@ class ReleaseStore:
         )
 
     def path(self, start: str, end: str) -> list[str] | None:
-        """Return the shortest path of releases from `start` to `end`, without `start`; None if `end` is unreachable."""
+        """Return the releases to install, one after the other, to get from `start` to `end`; None without a path."""
         reached: dict[str, list[str]] = {start: []}
         frontier = [start]
         while frontier and end not in reached:
@@ -76,22 +76,26 @@ class ReleaseStore:
         return reached.get(end)
 
     def describe_reachable(self, start: str, end: str) -> str:
-        """Describe the releases that are reachable from `start`, if `end` is not reachable in one step."""
+        """Return a clause that names a path of several steps from `start` to `end` or, without one, other releases."""
         path = self.path(start, end)
         if path is not None and len(path) > 1:
             return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
         others = self._reachable(start)
-        return f"releases reachable from {start}: {', '.join(others)}" if others else "no other release is reachable"
+        return (
+            f"releases reachable from {start}: {', '.join(others)}"
+            if others
+            else f"no other release is reachable from {start}"
+        )
 
     def _reachable(self, start: str) -> list[str]:
         return [vsn for vsn in sorted(self.record.releases) if self.direction(start, vsn)]
 
     def direction(self, start: str, end: str) -> Direction | None:
-        """Return the direction from one release to another; None if there is no path, or `end` is damaged."""
+        """Return the direction from one release to another; None if there is no relup, or if `end` is damaged."""
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
     def bootable(self) -> list[str]:
-        """Return the intact releases that could boot, in the order of boot attempts. Blocks: reads all files."""
+        """Return the undamaged releases that could boot, in the order of boot attempts. Blocks, to read all files."""
         old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
         intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):
@@ -118,16 +122,16 @@ class ReleaseStore:
             self.record = self._read()
 
     def commit(self, vsn: str) -> None:
-        """Make an intact release permanent. Raises `Refused` for a damaged one."""
+        """Make a release permanent. Raises `Refused` if it is damaged."""
         self.catalog.verify(vsn)
         self._change(lambda record: record.with_permanent(vsn))
 
     def mark_failed(self, vsn: str, why: str) -> None:
-        """Record that a release failed here."""
+        """Record that a release failed on this node, for the reason `why`."""
         self._change(lambda record: record.with_failed(vsn, why) if vsn in record.releases else record)
 
     def replace_permanent(self, failed: str, vsn: str, why: str) -> None:
-        """Make `vsn` permanent instead of `failed`, which did not boot."""
+        """Make `vsn` permanent instead of `failed`, which did not boot, for the reason `why`."""
         self._change(lambda record: record.with_failed(failed, why).with_permanent(vsn))
 
     def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
@@ -135,10 +139,12 @@ class ReleaseStore:
             try:
                 commit_record.save(self.root, change(self._read()))
             finally:
-                self.record = self._read()  # the disk is authoritative, also if the write failed at its last step
+                self.record = self._read()  # also after a failed write, which may have replaced the file
 
     def _read(self) -> commit_record.CommitRecord:
         record = commit_record.load(self.root)
         if record is None:
-            raise Refused(f"{self.root} has no commit record; install a release with node-runtime install.")
+            raise Refused(
+                f"The directory {self.root} has no commit record; install a release with node-runtime install."
+            )
         return record

@@ -1,4 +1,4 @@
-"""Reads a release's tarball strictly: exactly the files of its manifest, each with the right bytes.
+"""Reads a release's tarball strictly: it must contain exactly the files in its manifest, each with the same bytes.
 
 The tar format is flexible enough for attacks, so tarfile extracts nothing: members are read one by one from a stream
 whose length is bounded by the sizes in the manifest, and every byte is hashed. A truncated or changed tarball is
@@ -26,11 +26,11 @@ from node_runtime.releases.files.tarball_limits import (
 
 
 class CorruptTarball(Exception):
-    """The tarball differs from the one that the build wrote. The message names the defect."""
+    """The tarball does not agree with its manifest. The message names the first difference."""
 
 
 class _BoundedStream:
-    """A stream that raises `CorruptTarball` when more than `left` bytes are read."""
+    """A stream that raises `CorruptTarball` if it contains more than `left` bytes."""
 
     def __init__(self, stream: IO[bytes], left: int) -> None:
         self._stream = stream
@@ -40,12 +40,12 @@ class _BoundedStream:
         data = self._stream.read(min(READ_BLOCK_BYTES, self.left + 1) if size < 0 else size)
         self.left -= len(data)
         if self.left < 0:
-            raise CorruptTarball("it is longer than its manifest says")
+            raise CorruptTarball("it has more bytes than the files in its manifest")
         return data
 
 
 class TarballReader:
-    """An open tarball. Its manifest has been read; `members` yields the files once, in their order."""
+    """An open tarball whose manifest has been read. `members` yields the files and can be called once."""
 
     def __init__(self, stream: _BoundedStream) -> None:
         self._stream = stream
@@ -64,43 +64,47 @@ class TarballReader:
         stream.left = sum(entry.size for entry in files) + MAX_MEMBER_HEADER_BYTES * (len(files) + EXTRA_MEMBER_HEADERS)
 
     def members(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and verified bytes of each file. Raises `CorruptTarball`, also at the end of the tarball."""
+        """Yield the path and the verified bytes of each file. Raises `CorruptTarball`, possibly after the last file."""
         missing = dict(self.manifest.files)
         while (member := self._tar.next()) is not None:
             if member.isdir():
                 continue
             entry = missing.pop(member.name, None)
             if entry is None:
-                raise CorruptTarball(f"{member.name!r} is not in its manifest, or occurs twice")
+                raise CorruptTarball(
+                    f"it contains the file {member.name!r} twice, or its manifest does not list the file"
+                )
             if member.size != entry.size:
-                raise CorruptTarball(f"{member.name} has {member.size} bytes (manifest: {entry.size})")
+                raise CorruptTarball(
+                    f"its file {member.name} has {member.size} bytes, but the manifest says {entry.size}"
+                )
             data = self._content(member)
             if sha256(data) != entry.sha256:
-                raise CorruptTarball(f"{member.name} does not match its hash in the manifest")
+                raise CorruptTarball(f"its file {member.name} has another hash than in the manifest")
             yield member.name, data
         if missing:
-            raise CorruptTarball(f"{min(missing)} is missing")
+            raise CorruptTarball(f"its file {min(missing)} is missing")
         while self._stream.read():
             pass  # reads up to the end, where gzip compares its checksum
 
     def verify(self) -> None:
-        """Verify all members without using them. Raises `CorruptTarball`."""
+        """Read and verify all files. Raises `CorruptTarball`."""
         for _ in self.members():
             pass
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise CorruptTarball(f"{member.name!r} is not a plain file")
+            raise CorruptTarball(f"{member.name!r} in it is not a plain file")
         file = self._tar.extractfile(member)
         data = file.read() if file is not None else b""
         if len(data) != member.size:
-            raise CorruptTarball(f"{member.name} is cut off")
+            raise CorruptTarball(f"it ends in the middle of its file {member.name}")
         return data
 
 
 @contextmanager
 def open_tarball(path: Path) -> Iterator[TarballReader]:
-    """Open a release's tarball. Raises `Refused` for any defect, now or while the tarball is read."""
+    """Open a release's tarball. Raises `Refused` for any defect, also for one that is found inside the `with` block."""
     try:
         with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as stream:
             yield TarballReader(_BoundedStream(cast("IO[bytes]", stream), MAX_MANIFEST_BYTES + MAX_MEMBER_HEADER_BYTES))

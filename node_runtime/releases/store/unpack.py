@@ -1,9 +1,12 @@
-"""Unpacks a release's tarball into a node directory: staged, verified, then renamed into place.
+"""Unpacks a release's tarball into a node directory.
 
-A failure leaves behind at most a folder in var/staging, which `sweep` removes; a directory that was absent or empty is
-restored to that. A part (lib/<x>-<v>, releases/<vsn>, bin/<name>) that several releases share is stored once; a tarball
-with different content for it is refused. etc/ is never touched, and bin/ is written only if absent: the script of the
-first release remains the node's parent.
+The files are written to a folder in var/staging, verified, and then renamed into their places. A failure leaves behind
+at most that folder, which `sweep` removes. After a failure, a new node directory is removed, and one that was empty is
+emptied again.
+
+A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
+content for a shared part is refused. etc/ is never changed. bin/<name> runs as the node's parent process, so it is
+written only if it does not exist.
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ _STAGING_PREFIX = "unpack-"
 
 
 def unpack(tarball: Path, directory: Path) -> Manifest:
-    """Unpack `tarball` into the node in `directory` and record it as `unpacked`. Raises `Refused`.
+    """Unpack `tarball` into the node directory and record the release as "unpacked". Raises `Refused`.
 
-    A directory without a record gets one: its first release is permanent. Unpacking the same tarball again repairs
-    damaged files, and then also clears the mark that the release failed here; it changes nothing else. Not for
-    concurrent use; blocks on the disk.
+    In a directory without a commit record, the release becomes permanent. If the release is already unpacked, damaged
+    files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be called
+    in two threads at once.
     """
     sweep(directory)
     with _emptied_on_failure(directory):
@@ -58,7 +61,7 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
             parts = _new_parts(manifest, directory, record)
             damaged = _damaged(manifest, directory, parts, record)
         except Refused:
-            archive.verify()  # report a corrupt tarball as corrupt, before its manifest is checked
+            archive.verify()  # a corrupt tarball is reported as corrupt, and not with the error above
             raise
         for path, data in archive.members():
             if path in damaged or _part_of(path) in parts:
@@ -78,7 +81,7 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
 
 @contextmanager
 def _emptied_on_failure(directory: Path) -> Iterator[None]:
-    """On failure, restore a directory that was absent or empty before."""
+    """On failure, empty the directory again if it was empty before, and remove it if it did not exist."""
     existed = directory.exists()
     new = not existed or not any(directory.iterdir())
     try:
@@ -93,18 +96,18 @@ def _emptied_on_failure(directory: Path) -> Iterator[None]:
 
 
 def remove(directory: Path, vsn: str) -> None:
-    """Remove the release `vsn` from the record, then from the directory. Raises `Refused` for the permanent one."""
+    """Remove a release from the commit record, then from the directory. Raises `Refused` if it is permanent."""
     record = commit_record.load(directory)
     if record is None:
-        raise Refused(f"{directory} has no releases.")
+        raise Refused(f"The directory {directory} has no releases.")
     commit_record.save(directory, record.without(vsn))
     sweep(directory)
 
 
 def sweep(directory: Path) -> None:
-    """Delete the files that no release in the record needs: interrupted unpackings, and parts of removed releases.
+    """Delete what interrupted unpackings left behind, and the parts that no release in the commit record needs.
 
-    While the manifest of a release can't be read, its needs are unknown, and no part is deleted.
+    If the manifest of a release can't be read, the parts that this release needs are unknown, so no part is deleted.
     """
     for stage in (directory / "var" / "staging").glob(f"{_STAGING_PREFIX}*"):
         shutil.rmtree(stage)
@@ -134,7 +137,7 @@ def _files(manifest: Manifest, part: str) -> dict[str, FileEntry]:
 
 
 def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
-    """Return the manifest of an unpacked release, or None if it is damaged."""
+    """Return the manifest of an unpacked release; None if the manifest can't be read."""
     try:
         return read_manifest(directory, vsn)
     except Refused:
@@ -142,36 +145,43 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
 
 
 def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> None:
-    """Refuse a release of another name, or for another Python or platform."""
+    """Refuse a release that has another name than the node's, or was built for another Python or platform."""
     here = [
         found for vsn in (record.releases if record else ()) if (found := _manifest_or_none(directory, vsn)) is not None
     ]
     if here and here[0].name != manifest.name:
-        raise Refused(f"{tarball.name} is a release of {manifest.name}, but this is a node of {here[0].name}.")
+        raise Refused(f"{tarball.name} is a release of {manifest.name}, but {directory} is a node of {here[0].name}.")
     if manifest.python != this_python():
-        raise Refused(f"{tarball.name} was built for Python {manifest.python}, but this is Python {this_python()}.")
+        raise Refused(
+            f"{tarball.name} was built for Python {manifest.python}, but the node runs Python {this_python()}; "
+            f"build the release with Python {this_python()}."
+        )
     if manifest.platform != this_platform():
-        raise Refused(f"{tarball.name} was built for {manifest.platform}, but this is {this_platform()}.")
+        raise Refused(
+            f"{tarball.name} was built for {manifest.platform}, but the node runs on {this_platform()}; build the "
+            f"release on {this_platform()}."
+        )
 
 
 def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
     here = _manifest_or_none(directory, manifest.vsn)
     if here is not None and here != manifest:
         raise Refused(
-            f"{tarball.name} differs from release {manifest.vsn}, which is unpacked here; build it under a new vsn."
+            f"{tarball.name} has other content than release {manifest.vsn}, which is already unpacked; build it "
+            f"under a new vsn."
         )
 
 
 def _new_parts(manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> set[str]:
-    """Return the parts that are not in the directory yet. Raises `Refused` for one that differs in another release."""
+    """Return the parts that are not in the directory yet. Raises `Refused` if another release has different content."""
     others = [_manifest_or_none(directory, vsn) for vsn in (record.releases if record else ()) if vsn != manifest.vsn]
     parts = _parts(manifest)
     for part in sorted(part for part in parts if not part.startswith("bin/")):
         for other in others:
             if other is not None and (there := _files(other, part)) and there != _files(manifest, part):
                 raise Refused(
-                    f"{part} differs between release {manifest.vsn} and release {other.vsn}, which is unpacked here; "
-                    f"build it under a new vsn."
+                    f"{part} differs between release {manifest.vsn} and release {other.vsn}, which is already "
+                    f"unpacked; build the changed part under a new vsn."
                 )
     return {part for part in parts if not (directory / part).exists()}
 
@@ -179,7 +189,7 @@ def _new_parts(manifest: Manifest, directory: Path, record: commit_record.Commit
 def _damaged(manifest: Manifest, directory: Path, new: set[str], record: commit_record.CommitRecord | None) -> set[str]:
     """Return the files in existing parts that differ from the manifest.
 
-    Raises `Refused` if there are any and the manifest of another release, which may share them, is damaged.
+    Raises `Refused` if such a file may belong to another release too, because that release's manifest can't be read.
     """
     damaged = {
         path
@@ -205,7 +215,10 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 def _move(stage: Path, directory: Path, parts: set[str], files: set[str]) -> None:
-    """Move the staged parts, and single files of existing parts, into place durably: contents before names."""
+    """Rename the staged parts, and single files of existing parts, to their places.
+
+    All contents are on the disk before the first rename.
+    """
     for folder in sorted((path for path in stage.rglob("*") if path.is_dir()), reverse=True):
         sync_directory(folder)
     moved = [*sorted(parts), *sorted(path for path in files if _part_of(path) not in parts)]

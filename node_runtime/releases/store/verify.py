@@ -8,13 +8,13 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import FileEntry, Manifest, sha256
 
 RESTAGE_REMEDY = "stage its tarball again"
-"""Repairs a damaged release: unpacking replaces the files that differ from the manifest."""
+"""The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
 
 
 def verify(directory: Path, manifest: Manifest) -> None:
-    """Read every file of the release. Raises `Refused` for the first one that is missing or differs.
+    """Compare every file of the release with the manifest. Raises `Refused` if a file is missing or differs.
 
-    The script in bin/ is not compared: it is the node's parent and remains that of the first release.
+    Files in bin/ are not compared, because all releases use the script bin/<name> of the first one.
     """
     for path, entry in manifest.files.items():
         if not path.startswith("bin/") and (defect := _defect(directory / path, entry)):
@@ -22,7 +22,7 @@ def verify(directory: Path, manifest: Manifest) -> None:
 
 
 def is_intact(path: Path, entry: FileEntry) -> bool:
-    """Return whether the file exists with the manifest's content."""
+    """Return whether the file exists and has the content that `entry` describes."""
     return _defect(path, entry) is None
 
 

@@ -54,7 +54,7 @@ MISTAKES = {
         'extra needs change = "advanced", because only code_change gets it.'
     ),
     (APPUP, way('apply = "tiny.server:f", args = [{ since = 1979-05-27 }]')): (
-        'line 6: { apply = "tiny.server:f", args = [{"since": "1979-05-27"}] }: args has the date 1979-05-27, '
+        'line 6: { apply = "tiny.server:f", args = [{"since": "1979-05-27"}] }: args contains the date 1979-05-27, '
         "which a relup can't contain; write it as a string."
     ),
     (APPUP, way('apply = "tiny server:f"')): (
@@ -87,5 +87,5 @@ def test_excessive_nesting_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("module", ["json", "node_runtime/more", "hotdash"])
 def test_no_application_has_a_module_of_python_or_of_the_node(tmp_path: Path, module: str) -> None:
     folder = write_project(tmp_path, changes={f"apps/tiny/src/{module}.py": ""})
-    with pytest.raises(Refused, match="is a module of Python or of the node; rename it"):
+    with pytest.raises(Refused, match="is the name of a module of Python or of the node; rename "):
         read_project(folder)

@@ -284,7 +284,9 @@ async def test_a_state_machine_may_be_migrated_out_of_a_state_but_not_into_nowhe
     failed = await small.install("3")
     assert failed.outcome == "aborted"
     assert failed.error is not None
-    assert failed.error.endswith("lamp (shop.lamp): its code_change returned state lime, which 3 does not define")
+    assert failed.error.endswith(
+        "lamp (shop.lamp): its code_change returned the state lime, which release 3 does not define"
+    )
     assert live_processes.raw_state("lamp") == ("lime", None)
 
     assert (await handler.plan("2")).blockers == ()

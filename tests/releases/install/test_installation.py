@@ -196,7 +196,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks_blocks_until_it_
     small.write("2", {"shop.lamp": LAMP_2}, LOAD_LAMP)
     small.boot()
     await start_lamp("lime")
-    sentence = "lamp is in state lime, which 2 does not define"
+    sentence = "lamp is in state lime, which release 2 does not define"
 
     blockers = (await small.handler.plan("2")).blockers
     assert [(one.reason, one.transient) for one in blockers] == [(sentence, True)]
@@ -212,7 +212,7 @@ async def test_a_state_machine_in_a_state_that_the_target_lacks_blocks_until_it_
 
     gen_statem.cast("lamp", "red")
     back = await small.roll_back()
-    assert back.error == "lamp is in state red, which 1 does not define"
+    assert back.error == "lamp is in state red, which release 1 does not define"
     gen_statem.cast("lamp", "green")
     assert (await small.roll_back()).outcome == "reverted"
 
@@ -235,7 +235,7 @@ async def test_the_state_is_looked_at_again_in_the_turn_that_switches(small: Sma
     gate.set_result(None)
 
     ended = await small.ended(operation)
-    assert (ended.outcome, ended.error) == ("aborted", "lamp is in state lime, which 2 does not define")
+    assert (ended.outcome, ended.error) == ("aborted", "lamp is in state lime, which release 2 does not define")
     assert await waiting == "c1"
     assert await ask("counter", "version") == "c1"
 

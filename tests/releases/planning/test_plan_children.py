@@ -72,13 +72,13 @@ async def test_children_that_no_instruction_handles_are_blockers(small: SmallNod
     reasons = {blocker.reason: blocker.remedy for blocker in plan.blockers}
     assert reasons == {
         (
-            "three is added by the new specification of top, "
-            "and no instruction starts it after the supervisor has read it"
+            "the new specification of top adds the child three, "
+            "but no instruction starts it after the code_change of top"
         ): (
             'add { apply = "node_runtime.supervisor:restart_child", args = ["top", "three"] } to the appup, '
             "after the update"
         ),
-        "two is removed by the new specification of top, and no instruction stops it": (
+        "the new specification of top removes the child two, but no instruction stops it": (
             'add { apply = "node_runtime.supervisor:terminate_child", args = ["top", "two"] } to the appup'
         ),
     }
@@ -88,7 +88,7 @@ async def test_children_that_an_applied_function_may_handle_are_a_warning(small:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
     assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
-    assert plan.irreversible == ("shop.more:f is applied without an undo: a failed install can't put it back.",)
+    assert plan.irreversible == ("shop.more:f is applied without an undo, so a failed install can't undo what it did.",)
 
 
 async def test_a_children_function_that_raises_is_found(small: SmallNode) -> None:
@@ -104,7 +104,7 @@ async def test_a_child_can_be_started_only_after_its_specification_has_been_read
     plan = await plan_with(small, STOP, script=script)
     (blocker,) = plan.blockers
     assert blocker.reason.startswith(
-        "three is added by the new specification of top, and no instruction starts it after"
+        "the new specification of top adds the child three, but no instruction starts it after"
     )
     assert blocker.remedy.endswith("to the appup, after the update")
 

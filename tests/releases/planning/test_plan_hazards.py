@@ -42,7 +42,7 @@ async def test_a_class_that_another_module_derives_from_is_a_blocker(small: Smal
     importlib.import_module("shop.counter")
     (blocker,) = (await handler.plan("2")).blockers
     assert blocker.reason == (
-        "shop.counter:Counter is based on shop.base:Base, which 2 replaces without loading shop.counter"
+        "shop.counter:Counter is based on shop.base:Base, which release 2 replaces without loading shop.counter"
     )
     assert blocker.remedy == "let the appup load shop.counter too"
     assert not blocker.transient

@@ -136,12 +136,12 @@ async def test_a_function_that_acts_on_the_node_is_not_rehearsed_and_neither_are
 
 
 WRONG = {
-    "args": ('apply = "shop.prices:put", args = ["tea"]', "shop.prices:put can't be called with the arguments"),
+    "args": ('apply = "shop.prices:put", args = ["tea"]', "shop.prices:put can't be called with the args in the appup"),
     "own": (
         'apply = "node_runtime.supervisor:terminate_child", args = ["top"]',
-        "node_runtime.supervisor:terminate_child can't be called with the arguments",
+        "node_runtime.supervisor:terminate_child can't be called with the args in the appup",
     ),
-    "no function": ('apply = "shop.prices:PRICES"', "shop.prices:PRICES can't be called with the arguments"),
+    "no function": ('apply = "shop.prices:PRICES"', "shop.prices:PRICES can't be called with the args in the appup"),
 }
 
 
@@ -149,4 +149,4 @@ WRONG = {
 async def test_an_impossible_call_is_found_in_any_case(small: SmallNode, what: str) -> None:
     step, reason = WRONG[what]
     plan = await plan_with(small, step)
-    assert [blocker.reason for blocker in plan.blockers] == [f"{reason} that the script gives it"]
+    assert [blocker.reason for blocker in plan.blockers] == [reason]

@@ -168,7 +168,7 @@ async def test_a_downgrade_that_does_not_restore_the_state_is_a_warning(small: S
     await start_counters(small, changing(forgetful), 0, 5)
     plan = await small.handler.plan("2")
     assert plan.blockers == ()
-    assert plan.warnings == ("counter5 (shop.counter): the downgrade does not restore the same state.",)
+    assert plan.warnings == ("counter5 (shop.counter): the downgrade does not restore the old state.",)
     assert plan.rehearsal is not None
     assert plan.rehearsal.not_given_back == 1
     assert {one.name: one.given_back for one in plan.rehearsal.results} == {"counter5": False, "counter0": True}
@@ -223,6 +223,6 @@ async def test_no_os_process_is_left(small: SmallNode) -> None:
 async def test_while_the_node_changes_there_is_no_plan(small: SmallNode) -> None:
     await start_counters(small, changing("return dict(state)"), 5)
     operation = small.handler.install(m.Install(vsn="2"), "ann")
-    with pytest.raises(Refused, match="ann is installing 2"):
+    with pytest.raises(Refused, match="ann is installing release 2"):
         await small.handler.plan("2")
     assert (await small.ended(operation)).outcome == "installed"

@@ -198,15 +198,15 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
 @pytest.mark.parametrize(
     ("steps", "sentence"),
     [
-        ([{"load_module": "foo", "deps": ["ghost"]}], "depends on ghost"),
-        ([{"load_module": "ghost"}], "no application of R2 has that module"),
-        ([{"load_module": "foo"}, {"update": "foo"}], "mentioned once"),
+        ([{"load_module": "foo", "deps": ["ghost"]}], "the deps of foo name ghost"),
+        ([{"load_module": "ghost"}], "no application of release R2 has that module"),
+        ([{"load_module": "foo"}, {"update": "foo"}], "foo has two instructions in the appup"),
         ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't be before"),
-        ([{"load_module": "foo"}, {"suspend": ["foo"]}], "suspend and resume the same"),
+        ([{"load_module": "foo"}, {"suspend": ["foo"]}], '"suspend" for foo, but not the instruction "resume"'),
         ([{"load_module": "foo"}, {"code_change": [["foo", []]]}], "no instruction suspends"),
-        ([{"load": "foo"}], "no load_object_code reads it"),
+        ([{"load": "foo"}], "no load_object_code instruction reads its code"),
         ([{"point_of_no_return": True}, {"point_of_no_return": True}], "only one point_of_no_return"),
-        ([{"load_module": "foo"}, {"remove_application": "a"}], "is still in R2"),
+        ([{"load_module": "foo"}, {"remove_application": "a"}], "is still in release R2"),
         ([], "foo changed between a 1 and 2"),
     ],
 )
@@ -216,16 +216,16 @@ def test_an_invalid_script_is_refused_with_the_reason(steps: list[dict[str, Any]
 
 
 def test_an_added_or_removed_module_has_to_be_mentioned_too() -> None:
-    with pytest.raises(Refused, match=r"new is new .* add_module"):
+    with pytest.raises(Refused, match=r"new was added .* add_module"):
         up_only([], "new", "")
-    with pytest.raises(Refused, match=r"gone is gone .* delete_module"):
+    with pytest.raises(Refused, match=r"gone was removed .* delete_module"):
         up_only([], "", "gone")
 
 
 def test_a_module_may_not_change_under_the_same_application_version() -> None:
     older = ReleaseView("R1", (app("a", "1", {"foo": "x"}),))
     newer = ReleaseView("R2", (app("a", "1", {"foo": "y"}),))
-    with pytest.raises(Refused, match="foo differs between R1 and R2"):
+    with pytest.raises(Refused, match="foo differs between release R1 and release R2"):
         translate(older, newer, "up")
 
 
