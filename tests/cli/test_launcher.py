@@ -434,7 +434,7 @@ def test_a_node_that_is_being_booted_again_is_reported_as_such(running: TinyNode
         os.kill(pid, signal.SIGKILL)
         until(lambda: is_gone(pid), "the node's end")
         for done in (running.tiny("status", code=3), running.hotdash("status", NAME, code=3)):
-            assert "is being started again" in done.stderr
+            assert "is restarting: its process" in done.stderr
     finally:
         os.kill(parent, signal.SIGCONT)
     until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")
