@@ -143,7 +143,7 @@ async def test_a_third_version_is_refused_while_the_old_one_is_held(app: App, no
     with pytest.raises(OldVersionHeld) as refused:
         app.prepare(a=waiting(3, removed=True), b="X = 2\n")
     assert (refused.value.module, refused.value.pids) == ("a", (old,))
-    assert str(refused.value).startswith(f"a still has an old version that <{int(old)}> runs")
+    assert str(refused.value).startswith(f"a still has an old version in use by <{int(old)}>")
     with pytest.raises(OldVersionHeld):
         app.server.delete("a")
     assert (a.LIMIT, b.X) == (2, 1)
