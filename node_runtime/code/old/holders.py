@@ -122,7 +122,7 @@ class HolderSearch:
         return _described(referrer) if isinstance(referrer, (type, FunctionType)) else None
 
     def _most_specific(self, referrer: Any, what: str) -> str:
-        """Describe `referrer` if it is a method, a suspended frame or an instance of a held class; else return `what`."""
+        """Describe `referrer` if it is a method, a suspended call or an instance of a held class; else give `what`."""
         if isinstance(referrer, (MethodType, *_WITH_FRAME)) or self._graph.owns(type(referrer)):
             return _described(referrer)
         return what

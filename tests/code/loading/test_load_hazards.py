@@ -135,7 +135,8 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     )
     assert warnings(app, outside=outside.format(n=2)) == (
         "a has registered a function with outside.show, which the load recreates without it: load a too.",
-        "registering has registered a function with outside.show, which the load recreates without it: load registering too.",
+        "registering has registered a function with outside.show, which the load recreates without it: "
+        "load registering too.",
     )
 
 
