@@ -105,7 +105,7 @@ class Batch:
             current = self._table.modules[name].current
             if current is None or current is not replaced():
                 raise CodeError(
-                    f"The prepared versions can't be committed, because {name} was loaded again or deleted since then: "
+                    f"The prepared versions can't be committed, because {name} was loaded again or deleted afterwards: "
                     f"prepare them again."
                 )
         self._namespace_changes = {
@@ -148,7 +148,7 @@ class Batch:
         for managed, version in [*self._versions, *((managed, None) for managed in self._deleted)]:
             if managed.current is not version:
                 raise CodeError(
-                    f"The load can't be reverted, because {managed.name} was loaded again or deleted after it: "
+                    f"The load can't be reverted, because {managed.name} was loaded again or deleted afterwards: "
                     f"revert the later change first."
                 )
         self._journal.undo()
@@ -203,7 +203,7 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record which imported names of the new and the replaced versions have to follow the imported module."""
+        """Record which imported names of the new and replaced versions a switch of the imported module rebinds."""
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:

@@ -36,7 +36,8 @@ def replaced_names(version: Version) -> set[str]:
 def added_names(version: Version) -> set[str]:
     """Return the names in the namespace that the module's code doesn't mention.
 
-    A module with star imports has no result, because the code doesn't mention the names that these copy either.
+    The result is empty for a module with star imports: its code doesn't mention the names that star imports copy
+    either.
     """
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()

@@ -195,7 +195,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     assert app.server.versions("a")[1] is not None
     assert not app.server.soft_purge("a")
     assert app.server.purge("a") == []
-    with pytest.raises(OldVersionHeld, match=f"that {pid} runs"):
+    with pytest.raises(OldVersionHeld, match=f"still has an old version in use by {pid}:"):
         app.prepare(a="X = 3\n")
     gate.set()
     await eventually(lambda: app.server.versions("a")[1] is None)
@@ -342,7 +342,7 @@ def test_a_thread_in_old_code_keeps_the_version_and_is_named(app: App, gate: Gat
     app.load(a="X = 2\n")
     assert app.server.pids_running_old_code("a") == []
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that thread worker runs"):
+    with pytest.raises(OldVersionHeld, match="still has an old version in use by thread worker:"):
         app.prepare(a="X = 3\n")
     assert app.server.purge("a") == []
     assert app.server.versions("a")[1] is not None
