@@ -166,7 +166,7 @@ SITUATIONS = (
         "no",
     ),
     Situation(
-        "an inherited method of a subclass in a module that is not loaded again",
+        "an inherited method of a subclass, whose module the load doesn't include",
         lambda m, u: u.Derived,
         lambda held, m: held().greet(),
         "old",

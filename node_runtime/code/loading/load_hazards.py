@@ -221,7 +221,7 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Report functions of a replaced version in modules that aren't loaded: patches, and results of decorators."""
+        """Report functions of a replaced version in modules outside the load: patches, and results of decorators."""
         for module, version in self._outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             for name, value in list(version.namespace.items()):
