@@ -63,7 +63,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
-    assert "Giving up on 2.0." in node.log
+    assert "Giving up on release 2.0." in node.log
     assert "1.0 is now permanent" in node.log
     assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
