@@ -19,7 +19,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the factory of the node's event loop. None means asyncio's own loop, which also replaces a missing uvloop."""
+    """Return the factory of the node's event loop. None means asyncio's own, which also replaces a missing uvloop."""
     if node.loop == "asyncio" or not _has_uvloop():
         return None
     import uvloop

@@ -48,7 +48,7 @@ SIGNALS: Final[dict[int, Ending]] = {
 }
 
 GC_YOUNG_THRESHOLD: Final = 10_000
-"""The number of new objects that starts a garbage collection. With many long-lived objects, Python's 700 is too low."""
+"""The number of new objects that starts a garbage collection. Python's 700 is too low for many long-lived objects."""
 
 RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
@@ -219,7 +219,7 @@ class Node:
         )
 
     def _publish(self, record: NodeRecord) -> None:
-        """Write the record by which clients find the node. On a full disk, run without the record and try again later."""
+        """Write the record by which clients find the node. On a full disk, go on without it and try again later."""
         try:
             write_record(record)
         except OSError as error:

@@ -70,7 +70,7 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")
     assert "the hot way never came by here" in told["error"]
     said = " ".join(node.tiny("status").stdout.split())
-    assert "2.0 failed here: Application tiny did not start" in said
+    assert "2.0 failed on this node: Application tiny did not start" in said
     boots_again(node)
     assert node.parent["vsn"] == "1.0"
 

@@ -16,7 +16,8 @@ RECORD = DIRECTORY / "releases" / "record.json"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
 REFUSED, USAGE, DOWN = 1, 2, 3
-REMEDY = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}` repairs it"
+INSTALL_COMMAND = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}`"
+REMEDY = f"{INSTALL_COMMAND} repairs it"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -51,11 +52,11 @@ def permanent() -> str:
         return str(value_of(RECORD, read_json(RECORD), "permanent", str))
     found = sorted(path.parent.name for path in RECORD.parent.glob("*/manifest.json"))
     if not found:
-        raise LauncherError(f"{RECORD.parent} contains no release; {REMEDY}.")
+        raise LauncherError(f"{RECORD.parent} contains no release; {INSTALL_COMMAND} unpacks one.")
     if len(found) > 1:
         raise LauncherError(
-            f"{RECORD.parent} contains the releases {' and '.join(found)}, but no {RECORD.name} that says which of them "
-            f"boots; restore that file from a backup."
+            f"{RECORD.parent} contains the releases {' and '.join(found)}, but no {RECORD.name} that says which of "
+            f"them boots; restore that file from a backup."
         )
     return found[0]
 

@@ -160,7 +160,7 @@ class Parent:
         self.own_fault = not self.ending and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
-        """Read the node's reports until the node has ended; kill the node if it sends no heartbeat within the time limit."""
+        """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit."""
         silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
         deadline = time.monotonic() + silence
         while True:

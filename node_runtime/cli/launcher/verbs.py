@@ -83,7 +83,7 @@ def need_up() -> None:
         raise LauncherError(f"{being_started(found)}; try again in a moment.", DOWN)
     if (started := found["directory"]) != str(DIRECTORY):
         remedy = f"move the folder back, or run `{this_script()} stop` and start the node again"
-        raise LauncherError(f"{node_name()} was started in {started}; its folder is now {DIRECTORY}; {remedy}.", DOWN)
+        raise LauncherError(f"{node_name()} was started in {started}, but is now in {DIRECTORY}; {remedy}.", DOWN)
     # Under a service manager, the node's run directory may differ from that of this shell.
     os.environ["NODE_RUNTIME_RUN_DIR"] = found["run_directory"]
 
