@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
-"""The initial value of "Wait at most": a state machine may enter a state that blocks the install after the plan."""
+"""The initial value of "Wait at most": after the plan, a state machine may enter a state that blocks the install."""
 
 
 class ActionHandlers:

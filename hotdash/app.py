@@ -188,7 +188,7 @@ class HotdashApp(App[None]):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show `sentence`, which names the work that the dashboard waits for; an empty one removes it."""
+        """Show `sentence`, which names the work that the dashboard waits for; an empty one removes the line."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 

@@ -45,7 +45,7 @@ class HistoryReceived(Message):
 
 @dataclass
 class StateReceived(Message):
-    """The live state of the selected process arrived, or the sentence with which the node refused it."""
+    """The live state of the selected process arrived, or the sentence with which the node refused to send it."""
 
     key: ProcessKey
     state: m.StateView | None

@@ -1,6 +1,6 @@
-"""The connection to the node. It reads from the node and posts messages to the dashboard; it does not draw.
+"""The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-The link reads a snapshot after each event that may change it, a snapshot a second while the open view shows values that
+It reads a snapshot after each event that may change it, a snapshot a second while the open view shows values that
 change without events, and the state of the selected process. When the connection is lost, it reconnects endlessly.
 """
 

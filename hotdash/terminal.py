@@ -1,4 +1,4 @@
-"""The terminal of a command: checks whether it is usable, and ends the command when it closes."""
+"""The terminal of a command: checks whether it is usable, and ends the command when the terminal closes."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def bundled_examples() -> Path:
 class DemoFolder:
     """A private folder for the demonstration, and the environment of its commands.
 
-    If `port` is None, the release's configuration applies; 0 chooses a free port.
+    `port` is the port of the web page; None means the configured one, and 0 a free one.
     """
 
     def __init__(self, examples: Path | None, port: int | None) -> None:

@@ -14,7 +14,7 @@ STALE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection that is in `state` since the Unix time `since`.
+    """A connection that has been in `state` since the Unix time `since`.
 
     `sentence` says why the connection was lost. `retry_at` is the time of the next attempt to connect.
     """

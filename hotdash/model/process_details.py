@@ -48,7 +48,7 @@ def mailbox_words(process: m.ProcessSummary) -> Span:
 
 
 def process_lines(process: m.ProcessSummary, node_now: float) -> list[Line]:
-    """Return the identity, status, code, mailbox and relations of a process."""
+    """Return the identity, status, code, mailbox, links and monitors of a process."""
     kind = [span(process.kind)]
     if process.state_name is not None:
         kind += [span(" in state "), span(process.state_name, "strong")]

@@ -9,7 +9,7 @@ from .term_lines import diff_lines
 from .units import duration, plural
 
 MAX_LISTED = 12
-"""The maximum number of processes with a problem that are listed, and also of failed calls."""
+"""The maximum number of processes with a problem, and of failed calls, that are listed."""
 _MAX_TRACE_LINES = 3
 _MAX_DIFF_LINES = 8
 

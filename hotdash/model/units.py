@@ -8,7 +8,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def age(seconds: float) -> str:
-    """Return a time span, rounded down, such as `4 s`, `3 min`, `2 h 05` (5 minutes more than 2 hours) or `6 d`."""
+    """Return a time span, rounded down, such as `4 s`, `3 min`, `2 h 05` (2 hours and 5 minutes) or `6 d`."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"

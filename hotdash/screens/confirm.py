@@ -22,7 +22,7 @@ from hotdash.widgets.painting import content
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Consent, with the values of the fields."""
+    """The operator's consent, with the values of the dialog's fields."""
 
     wait: float = 0.0
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""A self-test at each start: the node connects to its own ports with a random key and must be refused.
+"""A self-test at each start: the node connects to its own ports with a random key, which must be refused.
 
 A mistake in the setup of the keys would silently admit every client. A test at run time detects such a mistake more
 reliably than a code review.

@@ -14,7 +14,7 @@ from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
 MAX_OPERATION_BYTES: Final = 256 * 1024
-"""If an operation is larger, its events leave out its results."""
+"""The maximum size of an operation in an event. A larger operation is sent without its results."""
 
 
 class EventLog:

@@ -23,7 +23,7 @@ MAX_WAITING_REQUESTS: Final = 64
 
 _STDLIB: Final = sysconfig.get_path("stdlib")
 _NEXT_SLICE: Final = object()
-"""Says that a generator has yielded and is not finished."""
+"""The result of a step of a generator that is not finished."""
 
 ReplyCallback = Callable[[Any, BaseException | None], None]
 

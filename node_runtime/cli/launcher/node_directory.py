@@ -30,7 +30,7 @@ class LauncherError(Exception):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; return an empty one without a file. Raises LauncherError if the file is not valid JSON."""
+    """Read a JSON object; return {} if there is no file. Raises LauncherError if the file is not valid JSON."""
     try:
         read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return read

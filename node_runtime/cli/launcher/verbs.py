@@ -55,7 +55,7 @@ HELP = """usage: {name} VERB
 
 
 def need_python() -> None:
-    """Replace this process by the Python that the release was built for."""
+    """Continue this script in the Python that the release was built for."""
     try:
         wanted = manifest(permanent(), "python", str)
     except LauncherError:
@@ -95,7 +95,7 @@ def being_started(found: dict[str, Any]) -> str:
 
 
 def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
-    """Wait until the node is ready after at least `boots` boots. If it fails, raises the parent's last error."""
+    """Wait until the node is ready after at least `boots` boots. If the parent ends before, raise its last error."""
     while True:
         lives, state = alive(), read_json(STATE)
         ours = state.get("pid") == parent
