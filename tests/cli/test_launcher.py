@@ -341,7 +341,9 @@ def test_a_node_whose_folder_was_moved_is_reported_and_can_be_stopped(running: T
     moved.folder.mkdir()
     running.directory.rename(moved.directory)
     for verb in ("ping", "status"):
-        assert f"was started in {running.directory}; " in moved.tiny(verb, code=3).stderr
+        assert (
+            f"was started in {running.directory}, but is now in {moved.directory}; " in moved.tiny(verb, code=3).stderr
+        )
     moved.tiny("stop")
     moved.directory.rename(running.directory)
 
