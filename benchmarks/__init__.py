@@ -1,1 +1,1 @@
-"""Benchmarks of hotdash's runtime beside its peers: `make bench`. docs/performance.md has the figures."""
+"""Benchmarks of node_runtime and its peers: `make bench`. docs/performance.md has the figures."""

@@ -207,27 +207,27 @@ FIGURES: Final[dict[str, tuple[Callable[[Path], Figures], dict[str, str]]]] = {
         {
             "plain": "`m.f(1)`, a plain module, ns",
             "hot": "`m.f(1)`, a managed module, ns",
-            "ratio": "a managed module's call to a plain one's",
+            "ratio": "time of the call to a managed module, divided by that to a plain module",
         },
     ),
     "commit": (
         commit,
-        {"commit": "commit of 1,000 modules, ms", "revert": "its revert, ms"},
+        {"commit": "commit of 1,000 modules, ms", "revert": "revert of this commit, ms"},
     ),
     "commit_carrying": (
         commit_carrying,
         {
-            "commit": "commit of 1,000 modules with a dataclass, an enumeration and an exception each, ms",
-            "revert": "its revert, ms",
+            "commit": "commit of 1,000 modules, each with a dataclass, an enumeration and an exception, ms",
+            "revert": "revert of this commit, ms",
         },
     ),
     "held": (
         held,
         {
-            "free": "worst stop of the loop: is it held? no, beside 1,000,000 objects, ms",
-            "held": "is it held? yes, by one of them, ms",
-            "sweep": "the same, asked in a thread, ms",
-            "holders": "by whom? asked of a forked child, ms",
+            "free": 'stop: "is the version held?", nothing holds it, ms',
+            "held": 'stop: "is the version held?", one of the objects holds it, ms',
+            "sweep": "stop: the same question, answered in a thread, ms",
+            "holders": 'stop: "what holds the version?", answered by a forked child, ms',
         },
     ),
 }

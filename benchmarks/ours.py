@@ -1,4 +1,4 @@
-"""hotdash's own processes. The caller is a process too, as in a node."""
+"""node_runtime's own processes. The caller is a process too, as in a node."""
 
 from __future__ import annotations
 

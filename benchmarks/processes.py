@@ -1,4 +1,4 @@
-"""Processes beside their peers: `python -m benchmarks.processes [ROUNDS] [--only FIGURE…]`.
+"""Processes of node_runtime, compared with its peers: `python -m benchmarks.processes [ROUNDS] [--only FIGURE…]`.
 
 Every figure of every candidate is measured in a fresh OS process. The candidates take turns in each round, so that
 changing load on the machine affects all of them. The output shows medians; goals are ratios of medians of the same
@@ -28,39 +28,39 @@ SECONDS: Final = 300
 Medians = dict[tuple[str, str], float]
 
 CANDIDATES: Final = {
-    "hotdash": ("ours", ""),
-    "hotdash, uvloop": ("ours", "uvloop"),
+    "node_runtime": ("ours", ""),
+    "node_runtime, uvloop": ("ours", "uvloop"),
     "asyncio actor": ("asyncio_actor", ""),
     "asyncio actor, uvloop": ("asyncio_actor", "uvloop"),
     "xoscar": ("xoscar_actor", ""),
     "xoscar, uvloop": ("xoscar_actor", "uvloop"),
     "pykka": ("pykka_actor", ""),
     "OTP, 1 scheduler": ("otp", "1:1"),
-    "OTP": ("otp", ""),
+    "OTP, all schedulers": ("otp", ""),
 }
 
 FIGURES: Final = {
-    "call": {"rate": "call, idle server, calls/s"},
-    "call_queued": {"rate": "call that has to queue, calls/s"},
-    "call_async": {"rate": "call, async callback, calls/s"},
-    "call_clients": {"rate": "call, 100 clients at once, calls/s"},
-    "cast": {"rate": "cast, handled, casts/s"},
-    "cast_awaited": {"rate": "the same, its sender awaits Queue.put, casts/s"},
-    "message": {"rate": "message between two servers, messages/s"},
-    "receive": {"rate": "message between two plain processes, messages/s"},
-    "spawn": {"rate": "spawn of a plain process that ends at once, spawns/s"},
-    "start": {"rate": "start of a server, starts/s"},
+    "call": {"rate": "calls/s to an idle server"},
+    "call_queued": {"rate": "calls/s through the mailbox"},
+    "call_async": {"rate": "calls/s to an async callback"},
+    "call_clients": {"rate": "calls/s of 100 clients at once"},
+    "cast": {"rate": "casts/s, sent and handled"},
+    "cast_awaited": {"rate": "casts/s, sent by `await Queue.put` and handled"},
+    "message": {"rate": "messages/s between two servers"},
+    "receive": {"rate": "messages/s between two plain processes"},
+    "spawn": {"rate": "spawns/s of a plain process that ends at once"},
+    "start": {"rate": "starts/s of a server"},
     "children": {
-        "bytes": "idle, registered, supervised, each by a specification of its own, bytes",
-        "start": "start of 100,000 children, s",
-        "stop": "stop of 100,000 children, s",
+        "bytes": "bytes of an idle child, one specification for each child",
+        "start": "seconds to start 100,000 children",
+        "stop": "seconds to stop 100,000 children",
     },
-    "alike": {"bytes": "idle, registered, supervised, all by one specification, bytes"},
-    "fairness": {"milliseconds": "quiet process beside 1,000,000 queued messages, worst answer, ms"},
-    "watched": {"rate": "call, server with 100 links and 100 monitors, calls/s"},
-    "statistics": {"rate": "call, server with sys.statistics on, calls/s"},
-    "log": {"rate": "call, server with sys.log on, calls/s"},
-    "monitor": {"rate": "monitor and demonitor, pairs/s"},
+    "alike": {"bytes": "bytes of an idle child, one specification for all children"},
+    "fairness": {"milliseconds": "longest wait for an idle server while another one has 1,000,000 queued messages, ms"},
+    "watched": {"rate": "calls/s to a server with 100 links and 100 monitors"},
+    "statistics": {"rate": "calls/s to a server with sys.statistics on"},
+    "log": {"rate": "calls/s to a server with sys.log on"},
+    "monitor": {"rate": "pairs/s of monitor and demonitor"},
 }
 
 OURS: Final = ("watched", "statistics", "log", "monitor")
@@ -155,8 +155,8 @@ def table(medians: Medians, wanted: list[str]) -> list[str]:
 
 
 def best(medians: Medians, key: str, peer: str) -> float | None:
-    """The better of the peer's variants on the event loop that hotdash is compared on."""
-    ways = ("OTP", "OTP, 1 scheduler") if peer == "OTP" else (peer,)
+    """The figure of a peer; of OTP the better one of one scheduler and all schedulers."""
+    ways = ("OTP, all schedulers", "OTP, 1 scheduler") if peer == "OTP" else (peer,)
     values = [medians[key, way] for way in ways if (key, way) in medians]
     if not values:
         return None
@@ -165,8 +165,8 @@ def best(medians: Medians, key: str, peer: str) -> float | None:
 
 def goals(medians: Medians, ours: str) -> list[str]:
     """The goals and the results on one loop; an asyncio actor is compared on the same loop."""
-    loop = ours.removeprefix("hotdash")
-    lines = [f"| {ours} | goal | reached | |", "| --- | ---: | ---: | --- |"]
+    loop = ours.removeprefix("node_runtime")
+    lines = [f"| {ours} | divided by that of | goal | reached | |", "| --- | --- | ---: | ---: | --- |"]
     for figure, unit, peer, goal in GOALS:
         key = f"{figure}.{unit}"
         rival = best(medians, key, peer + loop if peer == "asyncio actor" else peer)
@@ -176,13 +176,13 @@ def goals(medians: Medians, ours: str) -> list[str]:
         higher = unit == "rate"
         met = ratio >= goal if higher else ratio <= goal
         sign = "≥" if higher else "≤"
-        title = FIGURES[figure][unit].rpartition(", ")[0]
-        lines.append(f"| {title}, to {peer} | {sign} {goal:g}x | {ratio:.2f}x | {'' if met else 'missed'} |")
+        title = FIGURES[figure][unit]
+        lines.append(f"| {title} | {peer} | {sign} {goal:g}x | {ratio:.2f}x | {'' if met else 'missed'} |")
     for figure, unit, limit in LIMITS:
         value = medians.get((f"{figure}.{unit}", ours))
         if value is not None:
             missed = "" if value <= limit else "missed"
-            lines.append(f"| {FIGURES[figure][unit]} | ≤ {limit:g} | {text(value)} | {missed} |")
+            lines.append(f"| {FIGURES[figure][unit]} | | ≤ {limit:g} | {text(value)} | {missed} |")
     return lines
 
 
@@ -206,7 +206,7 @@ def main() -> None:
         medians = measure(options.only, options.rounds, beams)
         print(versions(beams) + f"; medians of {options.rounds} rounds\n")
     print("\n".join(table(medians, options.only)))
-    for ours in ("hotdash", "hotdash, uvloop"):
+    for ours in ("node_runtime", "node_runtime, uvloop"):
         print("\n" + "\n".join(goals(medians, ours)))
 
 

@@ -7,7 +7,14 @@ import weakref
 from typing import TYPE_CHECKING, Literal, cast
 
 from .errors import CodeError
-from .import_rebinding import NamespaceChanges, find_live_imports, missing_imports, rebind_importers, refresh_imports
+from .import_rebinding import (
+    NamespaceChanges,
+    add_live_imports,
+    find_live_imports,
+    missing_imports,
+    rebind_importers,
+    refresh_imports,
+)
 from .journal import Journal
 from .loading import typing_overloads
 from .loading.module_exec import carried_names
@@ -54,6 +61,7 @@ class Batch:
         self._journal = Journal()
         self._import_journal = Journal()
         self._namespace_changes: NamespaceChanges = {}
+        self._rebound: list[weakref.ref[Version]] = []
         self._restored = frozenset(managed.name for managed, version in versions if version is managed.old)
         self._reused_attributes = list(
             _attributes_of(version for managed, version in versions if managed.name not in self._restored)
@@ -126,7 +134,9 @@ class Batch:
             self._remove(managed)
         if stale:
             refresh_imports([version for _, version in self._versions], self._table.namespace, self._import_journal)
-        rebind_importers(self._table, self._namespace_changes, self._import_journal)
+        rebound = rebind_importers(self._table, self._namespace_changes, self._import_journal)
+        restored = [version for managed, version in self._versions if managed.name in self._restored]
+        self._rebound = [weakref.ref(version) for version in (*rebound, *restored)]
         self._bind_children(self._journal)
         self._table.remember_batch(self)
         self._change_count = self._table.change_count
@@ -155,6 +165,8 @@ class Batch:
             self._table, {name: (new, old) for name, (old, new) in self._namespace_changes.items()}, afterwards
         )
         self._import_journal.undo()
+        for version in filter(None, (rebound() for rebound in self._rebound)):
+            add_live_imports(version, self._table.namespace)
         self._bind_children(afterwards)
         self._table.change_count += 1
         self._drop("reverted")

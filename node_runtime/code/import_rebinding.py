@@ -64,12 +64,14 @@ def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
     return alias not in version.imports.own or not isinstance(imported, _INTERNED_TYPES)
 
 
-def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> None:
+def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> list[Version]:
     """Rebind the names in the importers' current versions, then in modules that import from the importers.
 
-    The modules of a batch were executed together, so they already have the right names of each other.
+    The modules of a batch were executed together, so they already have the right names of each other. Returns the
+    versions in which names were rebound.
     """
     together = moves
+    rebound: list[Version] = []
     while moves:
         further: NamespaceChanges = {}
         for managed in list(table.modules.values()):
@@ -81,7 +83,9 @@ def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journ
             before = _rebind_one(version, moves, journal)
             if before is not None:
                 further[managed.name] = before, version.namespace
+                rebound.append(version)
         moves = further
+    return rebound
 
 
 def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
@@ -151,6 +155,12 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
             if _still_has_import(version, alias, imported.get(name, version))
         ]
     return tuple(found)
+
+
+def add_live_imports(version: Version, view: NamespaceLookup) -> None:
+    """Add the names that a revert gave back to a version that stopped being current before."""
+    found = find_live_imports(version, view)
+    version.live_imports = tuple(dict.fromkeys((*version.live_imports, *found)))
 
 
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:

@@ -98,3 +98,16 @@ def test_a_star_name_of_a_restored_importer_is_the_current_one(app: App) -> None
     app.load(top=top + "Y = 1\n")
     app.load(top=top, mid=mid, low="X = [1]\n")
     assert importlib.import_module("top").X == [1]
+
+
+def test_a_name_that_a_revert_gave_back_to_an_old_importer_follows_the_module_again(app: App) -> None:
+    hiding = "__all__ = []\n" + PLAIN
+    app.boot(m=PLAIN.format(n=1), u="from m import *\n")
+    u, m = importlib.import_module("u"), importlib.import_module("m")
+    hidden = app.load(m=hiding.format(n=2))
+    app.load(m=hiding.format(n=2), u="from m import *\n")
+    app.load(m=hiding.format(n=2))
+    app.load(u="X = 2\n").revert()
+    hidden.revert()
+    app.load(m=hiding.format(n=3), u="from m import *\n")
+    assert has(u) == taken(m)

@@ -1,6 +1,6 @@
 """OTP's code_SUITE as far as it applies: on_load, concurrent loading, paths, and modified modules.
 
-Numbers 57 and 58 of the list in docs/otp-differences.md; purging (56) has a file of its own.
+docs/otp-differences.md lists the differences from OTP. The cases of purging are in test_code_purge.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """OTP's code_SUITE on old code: the results of purge, soft_purge and delete, and the processes that they kill.
 
-Number 56 of the list in docs/otp-differences.md.
+docs/otp-differences.md lists the differences from OTP.
 """
 
 from __future__ import annotations

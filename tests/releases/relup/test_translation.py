@@ -257,7 +257,7 @@ def test_a_new_application_starts_before_the_one_it_replaces_stops_in_both_direc
     newer = ReleaseView("R2", (app("new", "1", "n"),))
     start, stop = "node_runtime.application:start", "node_runtime.application:stop"
     for direction, begin, end, module in (("up", "new", "old", "n"), ("down", "old", "new", "o")):
-        script = translate(older, newer, direction)  # type: ignore[arg-type]  # the literals are in the tuple above
+        script = translated(older, newer, direction)
         gone = "o" if module == "n" else "n"
         assert after(script) == [
             ["load", module, *SOFT],
