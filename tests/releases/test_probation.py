@@ -151,7 +151,7 @@ async def test_an_application_reports_its_health(small: SmallNode, tmp_path: Pat
     await small.install("2")
     await eventually(lambda: "the health of shop is unknown: FileNotFoundError" in health(handler).finding)
     word.write_text("unknown")
-    await eventually(lambda: health(handler).finding == "the health of shop is unknown")
+    await eventually(lambda: health(handler).finding == "the health of shop is unknown: its health check returned None")
     word.write_text("good")
     await eventually(lambda: health(handler).verdict == "good")
     word.write_text("bad")

@@ -87,7 +87,7 @@ async def test_children_that_no_instruction_handles_are_blockers(small: SmallNod
 async def test_children_that_an_applied_function_may_handle_are_a_warning(small: SmallNode) -> None:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()
-    assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does.")]) == 2
+    assert len([text for text in plan.warnings if text.endswith("unless shop.more:f does that.")]) == 2
     assert plan.irreversible == ("shop.more:f is applied without an undo, so a failed install can't undo what it did.",)
 
 
