@@ -11,7 +11,7 @@ import pytest
 
 from node_runtime import Runtime
 
-pytest_plugins = ("tests.support.fil_node",)
+pytest_plugins = ("tests.support.nodes.fil_node",)
 
 ON_EACH_LOOP: Final = frozenset({"processes", "behaviours", "conformance", "logging"})
 """The directories whose tests run on each installed event loop; all others run on asyncio's own."""

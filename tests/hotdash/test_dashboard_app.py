@@ -15,9 +15,9 @@ from textual.widgets import Button, Input
 from hotdash.app import HotdashApp
 from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
-from tests.support.dashboard_pilot import DashboardUser
-from tests.support.fil_world import FSM, a_plan, a_process, fil_world, integer, machine, string
-from tests.support.scripted_peer import Peer
+from tests.support.dashboard.dashboard_pilot import DashboardUser
+from tests.support.dashboard.fil_world import FSM, a_plan, a_process, fil_world, integer, machine, string
+from tests.support.dashboard.scripted_peer import Peer
 from tests.support.waiting import eventually
 
 Open = Callable[..., AbstractAsyncContextManager[DashboardUser]]

@@ -24,7 +24,7 @@ from hotdash.model.units import age, count, countdown, duration, size
 from hotdash.model.vitals import VitalsHistory, sparkline
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
+from tests.support.dashboard.fil_world import FSM, a_plan, a_process, a_result, fil_world, integer, machine, string
 
 
 def snapshot(**changes: object) -> m.Snapshot:
