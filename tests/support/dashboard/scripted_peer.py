@@ -124,6 +124,10 @@ class Peer:
             self._kept.append(event)
         self._publisher.send(pack(event))
 
+    def asked(self, method: str) -> list[Any]:
+        """The parameters of each request of this method."""
+        return [params for name, params in self.requests if name == method]
+
     def lose_events(self, number: int) -> None:
         """Skip so many event numbers."""
         self._seq += number
