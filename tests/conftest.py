@@ -11,10 +11,11 @@ import pytest
 
 from node_runtime import Runtime
 
-pytest_plugins = ("tests.support.fil_node",)
+pytest_plugins = ("tests.support.nodes.fil_node",)
 
-ON_EACH_LOOP: Final = frozenset({"processes", "behaviours", "conformance", "logging"})
-"""The directories whose tests run on each installed event loop; all others run on asyncio's own."""
+ON_EACH_LOOP: Final = frozenset({"processes", "behaviours", "conformance"})
+"""The folders whose tests run on each installed event loop, as those with the marker `each_loop` do; all others run on
+asyncio's own."""
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -22,10 +23,10 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, LoopFactory]:
     """The event loops that a test runs on: uvloop too, where it matters and is installed."""
     loops: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
-    if (
-        not ON_EACH_LOOP.isdisjoint(item.path.relative_to(config.rootpath).parts)
-        and importlib.util.find_spec("uvloop") is not None
-    ):
+    on_each = item.get_closest_marker("each_loop") is not None or not ON_EACH_LOOP.isdisjoint(
+        item.path.relative_to(config.rootpath).parts
+    )
+    if on_each and importlib.util.find_spec("uvloop") is not None:
         import uvloop
 
         loops["uvloop"] = uvloop.new_event_loop

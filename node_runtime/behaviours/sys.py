@@ -20,8 +20,7 @@ from node_runtime.processes.process import HELD, MailItem
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
 from node_runtime.processes.wait_graph import waiting_for
-from node_runtime.protocol.messages import ProcessKind
-from node_runtime.protocol.messages import RunStatus as ProcessStatus
+from node_runtime.protocol.messages import ProcessKind, RunStatus
 
 from .behaviour import Down, Vsn, current_class
 from .behaviour_process import BehaviourProcess
@@ -51,7 +50,7 @@ class Status:
     name: str | None
     kind: ProcessKind
     module: str
-    status: ProcessStatus
+    status: RunStatus
     owners: tuple[object, ...]
     parent: Pid
     mailbox: int

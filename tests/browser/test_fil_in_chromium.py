@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.chromium import Page, chromium, program
-from tests.support.fil_node import FilNode
+from tests.support.nodes.fil_node import FilNode
 
 pytestmark = pytest.mark.skipif(
     program() is None, reason="no chromium on this machine; install it to see fil in a real browser"

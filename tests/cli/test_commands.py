@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.fil_node import command, environment
-from tests.support.tiny_node import ANOTHER_PAGE
-from tests.support.tiny_project import write_project
+from tests.support.nodes.fil_node import command, environment
+from tests.support.nodes.tiny_node import ANOTHER_PAGE
+from tests.support.projects.tiny_project import write_project
 
 
 def node_runtime(*words: object, code: int = 0) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fil_node import command
-from tests.support.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
-from tests.support.tiny_project import FILES
+from tests.support.nodes.fil_node import command
+from tests.support.nodes.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
+from tests.support.projects.tiny_project import FILES
 from tests.support.waiting import until
 
 __all__ = ["tarballs"]

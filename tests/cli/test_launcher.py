@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.support.fil_node import command
-from tests.support.tiny_node import (
+from tests.support.nodes.fil_node import command
+from tests.support.nodes.tiny_node import (
     NAME,
     TinyNode,
     copy_of,
@@ -26,7 +26,7 @@ from tests.support.tiny_node import (
     tarball_of,
     tarballs,
 )
-from tests.support.tiny_project import FILES
+from tests.support.projects.tiny_project import FILES
 from tests.support.waiting import until
 
 __all__ = ["node", "running", "tarballs"]

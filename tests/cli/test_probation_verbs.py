@@ -8,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.tiny_node import ANOTHER_PAGE, NAME, TinyNode, install, stopped_afterwards, tarball_of, tarballs
-from tests.support.tiny_project import FILES
+from tests.support.nodes.tiny_node import (
+    ANOTHER_PAGE,
+    NAME,
+    TinyNode,
+    install,
+    stopped_afterwards,
+    tarball_of,
+    tarballs,
+)
+from tests.support.projects.tiny_project import FILES
 
 __all__ = ["tarballs"]
 

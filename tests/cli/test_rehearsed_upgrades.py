@@ -7,8 +7,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.fil_node import command
-from tests.support.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of
+from tests.support.nodes.fil_node import command
+from tests.support.nodes.tiny_node import NAME, TinyNode, install, stopped_afterwards, tarball_of
 
 SERVER = """
 from node_runtime import GenServer, gen_server, whereis

@@ -15,9 +15,9 @@ from node_runtime.code import CodeError
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 LOW = "def value():\n    return 'low {n}'\n"
 MID = "from low import value as lower\n"

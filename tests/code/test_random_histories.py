@@ -28,7 +28,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from node_runtime.code import Batch, CodeError, CodeServer, OldVersionHeld
 from node_runtime.code.module import Namespace
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 QUICK = os.environ.get("HYPOTHESIS_PROFILE", "quick") == "quick"
 HISTORIES, ROUNDS = 40 if QUICK else 400, 30
@@ -158,7 +158,7 @@ class Histories(RuleBasedStateMachine):
     held = Bundle("held")
 
     def __init__(self) -> None:
-        from tests.support.code_shop import App  # only after pytest has registered it as a plugin
+        from tests.support.projects.code_shop import App  # only after pytest has registered it as a plugin
 
         super().__init__()
         self.ledger = sys.modules["ledger"] = Ledger()

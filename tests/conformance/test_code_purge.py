@@ -18,9 +18,9 @@ from tests.support.waiting import eventually
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 MODULE = """
 N = {n}

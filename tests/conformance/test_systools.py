@@ -18,9 +18,9 @@ from node_runtime.releases.build.project import read_project
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import NoPath, make_relup, translate
-from tests.support.fil_node import command, environment
-from tests.support.relup_cases import SOFT, after, app, load, translated, update
-from tests.support.tiny_project import write_project
+from tests.support.nodes.fil_node import command, environment
+from tests.support.projects.relup_cases import SOFT, after, app, load, translated, update
+from tests.support.projects.tiny_project import write_project
 
 WAY = """
 vsn = "2.0"

@@ -14,7 +14,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse_instruction
 from node_runtime.releases.files.release_model import ReleaseView
 from node_runtime.releases.relup.translation import translate
-from tests.support.relup_cases import SOFT, advanced, after, app, load, script, translated, update
+from tests.support.projects.relup_cases import SOFT, advanced, after, app, load, script, translated, update
 
 BOTH = pytest.mark.parametrize("direction", ["up", "down"])
 

@@ -22,9 +22,9 @@ from node_runtime.protocol.run_directory import NodeAddress
 from node_runtime.protocol.wire import pack, unpack
 
 if TYPE_CHECKING:
-    from tests.support.shop_node import Node
+    from tests.support.nodes.shop_node import Node
 
-pytest_plugins = ["tests.support.shop_node"]
+pytest_plugins = ["tests.support.nodes.shop_node"]
 NAME = "shop@127.0.0.1"
 
 

@@ -24,9 +24,9 @@ from node_runtime.protocol.wire import WELCOME, pack, unpack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.support.shop_node import Node
+    from tests.support.nodes.shop_node import Node
 
-pytest_plugins = ["tests.support.shop_node"]
+pytest_plugins = ["tests.support.nodes.shop_node"]
 
 
 async def first(

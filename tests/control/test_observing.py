@@ -18,9 +18,9 @@ from tests.support.waiting import eventually
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.shop_node import Node
+    from tests.support.nodes.shop_node import Node
 
-pytest_plugins = ["tests.support.shop_node"]
+pytest_plugins = ["tests.support.nodes.shop_node"]
 
 
 async def process(client: Client, name: str) -> m.ProcessSummary:

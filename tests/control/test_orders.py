@@ -22,9 +22,9 @@ from tests.support.waiting import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.shop_node import Node
+    from tests.support.nodes.shop_node import Node
 
-pytest_plugins = ["tests.support.shop_node"]
+pytest_plugins = ["tests.support.nodes.shop_node"]
 BOOT = "b00t"
 
 

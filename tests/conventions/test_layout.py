@@ -10,12 +10,16 @@ from typing import Final
 
 import pytest
 
-from tests.support.sources import PACKAGES, module_name, modules, text, tree
+from tests.support.sources import PACKAGES, files, module_name, modules, text, tree
 
 MAX_MODULES: Final = 20
 """Modules in one folder, so that its names can be read at a glance."""
 MAX_LINES: Final = 400
 """Lines of one file."""
+KINDS: Final = frozenset(
+    {"browser", "conformance", "conventions", "docs", "e2e", "examples", "properties", "support", "typing"}
+)
+"""Folders of tests that mirror no folder of a package."""
 STARTED: Final = frozenset(
     {
         "hotdash.__main__",  # python -m hotdash
@@ -52,6 +56,22 @@ def imported(path: str) -> Iterator[str]:
 def test_no_folder_holds_more_modules_than_can_be_read_at_a_glance() -> None:
     folders = Counter(str(PurePath(path).parent) for path in ALL_MODULES)
     assert {folder: count for folder, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_no_folder_of_tests_holds_more_modules_than_can_be_read_at_a_glance() -> None:
+    folders = Counter(str(PurePath(path).parent) for path in files("tests/**/*.py"))
+    assert {folder: count for folder, count in folders.items() if count > MAX_MODULES} == {}
+
+
+def test_each_folder_of_tests_mirrors_a_folder_of_a_package_or_is_of_a_known_kind() -> None:
+    mirrored = {PurePath(path).parent for path in ALL_MODULES}
+    folders = {PurePath(path).parent.relative_to("tests") for path in files("tests/**/*.py")} - {PurePath()}
+    unknown = {
+        str(folder)
+        for folder in folders
+        if folder not in mirrored and PurePath("node_runtime", folder) not in mirrored and folder.parts[0] not in KINDS
+    }
+    assert unknown == set()
 
 
 def test_no_file_is_too_long_to_be_read_in_one_go() -> None:

@@ -15,7 +15,7 @@ from hotdash.screens.confirm import ConfirmDialog
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
 from node_runtime.protocol.run_directory import NodeAddress, locate
-from tests.support.fil_node import FilNode
+from tests.support.nodes.fil_node import FilNode
 from tests.support.waiting import eventually
 
 

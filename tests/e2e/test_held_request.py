@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, install, running
 from tests.support.waiting import until
 
 HANDLER = '''"""Answers with its own version, when it is told to."""

@@ -19,7 +19,7 @@ import pytest
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.frail_node import NAME, FrailNode, frail, frail_tarballs
+from tests.support.nodes.frail_node import NAME, FrailNode, frail, frail_tarballs
 from tests.support.waiting import until
 
 __all__ = ["frail", "frail_tarballs"]
@@ -66,7 +66,7 @@ def killed_while_holding(node: FrailNode, *whom: str) -> int:
     return code
 
 
-def test_during_a_plan(frail: FrailNode) -> None:
+def test_a_node_killed_during_a_plan_has_changed_nothing(frail: FrailNode) -> None:
     with frail.booted_again(), frail.stopped_at("plan"):
         client = frail.begin("plan", NAME, "2.0")
         frail.reaches("plan")
@@ -77,7 +77,7 @@ def test_during_a_plan(frail: FrailNode) -> None:
     retry(frail)
 
 
-def test_during_a_rehearsal_whose_child_does_not_outlive_the_node(frail: FrailNode) -> None:
+def test_the_child_of_a_rehearsal_does_not_outlive_a_killed_node(frail: FrailNode) -> None:
     with frail.booted_again(), frail.stopped_at("rehearsal"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
         pid = frail.parent()["node_pid"]
@@ -93,7 +93,7 @@ def test_during_a_rehearsal_whose_child_does_not_outlive_the_node(frail: FrailNo
 
 
 @pytest.mark.parametrize("point", ["hold", "run"])
-def test_during_an_install(frail: FrailNode, point: str) -> None:
+def test_a_node_killed_during_an_install_boots_its_permanent_release(frail: FrailNode, point: str) -> None:
     with frail.booted_again(), frail.stopped_at(point):
         client = frail.begin(*UP)
         frail.reaches(point)
@@ -109,11 +109,13 @@ def test_during_an_install(frail: FrailNode, point: str) -> None:
     retry(frail)
 
 
-def test_together_with_its_parent(frail: FrailNode) -> None:
+def test_a_node_killed_together_with_its_parent_boots_its_permanent_release(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid", "node_pid") == 5
 
 
-def test_by_its_own_code_and_the_release_is_marked_as_failed(frail: FrailNode, frail_tarballs: dict[str, Path]) -> None:
+def test_a_release_whose_code_kills_the_node_is_marked_as_failed(
+    frail: FrailNode, frail_tarballs: dict[str, Path]
+) -> None:
     with frail.booted_again(), frail.stopped_at("run"):
         frail.ask(methods.INSTALL, m.Install(vsn="2.0"))
         frail.reaches("run")
@@ -133,7 +135,7 @@ def test_by_its_own_code_and_the_release_is_marked_as_failed(frail: FrailNode, f
     frail.tiny("unpack", frail_tarballs["2.0"])
 
 
-def test_during_the_probation(frail: FrailNode) -> None:
+def test_a_node_killed_during_the_probation_boots_its_permanent_release(frail: FrailNode) -> None:
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     with frail.booted_again():
         frail.kill("node_pid")
@@ -143,7 +145,7 @@ def test_during_the_probation(frail: FrailNode) -> None:
     retry(frail)
 
 
-def test_during_a_rollback(frail: FrailNode) -> None:
+def test_a_node_killed_during_a_rollback_boots_its_permanent_release(frail: FrailNode) -> None:
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     with frail.booted_again(), frail.stopped_at("rollback"):
         client = frail.begin("rollback", NAME, "--yes")
@@ -156,7 +158,7 @@ def test_during_a_rollback(frail: FrailNode) -> None:
     retry(frail)
 
 
-def test_the_parent_alone_and_the_node_ends_in_order(frail: FrailNode) -> None:
+def test_a_node_whose_parent_is_killed_ends_in_order(frail: FrailNode) -> None:
     assert killed_while_holding(frail, "pid") in {0, 5}
 
 
@@ -202,7 +204,9 @@ def a_pipe_at(path: Path) -> Iterator[None]:
     [("releases/.record.json.new", "1.0", "restarted"), ("var/history/operations.jsonl", "2.0", "committed")],
     ids=["before its record is written", "after"],
 )
-def test_during_a_commit(frail: FrailNode, file: str, permanent: str, outcome: str) -> None:
+def test_a_node_killed_during_a_commit_boots_the_release_that_its_record_names(
+    frail: FrailNode, file: str, permanent: str, outcome: str
+) -> None:
     assert frail.done(methods.INSTALL, m.Install(vsn="2.0")).outcome == "installed"
     parent = frail.parent()["pid"]
     assert isinstance(parent, int)

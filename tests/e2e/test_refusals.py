@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
+from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.fil_node import environment, free_port
+from tests.support.nodes.fil_node import environment, free_port
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, install, running
 from tests.support.waiting import until
 
 LIMIT = 30.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fil_node import EXAMPLES, FilNode, build, install, running
+from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, install, running
 
 TRAP = "fil_color_fsm is in state lime, which release 1986.b does not define"
 

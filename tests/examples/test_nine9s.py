@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.fil_node import build, command
-from tests.support.nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
+from tests.support.nodes.fil_node import build, command
+from tests.support.nodes.nine9s_node import EXAMPLES, NAME, Nine9sNode, Visitor, running
 
 HELLO = (200, "Hello world!")
 HELLO_2 = (200, "Hello world 2 !")

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from node_runtime import Runtime, application, call, supervisor, whereis
 from node_runtime.behaviours.upgrade import live_processes
 from tests.support.hypothesis_profiles import PROFILE, quiet, with_runtime
-from tests.support.small_node import SmallNode
+from tests.support.nodes.small_node import SmallNode
 
 __all__ = ["quiet"]
 

@@ -22,13 +22,22 @@ from node_runtime.releases import probation
 from node_runtime.releases.files import durable
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
-from tests.support.small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP, UPDATE_COUNTER
+from tests.support.projects.small_shop import (
+    COUNTER,
+    COUNTER_2,
+    FAILING,
+    LAMP,
+    LAMP_2,
+    LOAD_COUNTER,
+    LOAD_LAMP,
+    UPDATE_COUNTER,
+)
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 QUICK = "healthy = 0.1\nrestarts = 1\nerrors = 1\nlag = 0.05\n"
 

@@ -16,13 +16,13 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.releases.operation_history import OperationHistory
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
-from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 
 def write_two(small: SmallNode, *, probation: str = "deadline = 0") -> ReleaseHandler:

@@ -9,14 +9,14 @@ import pytest
 
 from node_runtime import application, call, gen_server, is_alive, runtime
 from node_runtime.behaviours.upgrade import deferred_exits
-from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, ONLY_LIVE
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
     from node_runtime.releases.release_handler import ReleaseHandler
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 RAISED = ["SystemExit(3)", "KeyboardInterrupt()", "__import__('asyncio').CancelledError()", "GeneratorExit()"]
 APP = """

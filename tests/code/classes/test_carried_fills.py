@@ -10,9 +10,9 @@ import pytest
 from node_runtime.code import LoadFailed
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 FILLS = [
     "stats['a'] = 0",

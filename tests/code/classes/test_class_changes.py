@@ -11,9 +11,9 @@ from tests.support.class_examples import HEAD, KINDS, module
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 CHANGES = {
     "a field": ("x: int = 1", "x: int = 2"),

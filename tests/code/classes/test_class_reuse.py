@@ -16,9 +16,9 @@ from tests.support.class_examples import KINDS, module
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 def old_namespace(app: App) -> weakref.ref[object]:

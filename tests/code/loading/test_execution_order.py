@@ -11,9 +11,9 @@ import pytest
 from node_runtime.code import LoadFailed
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 CIRCLE = {"za": "import zb\nX = {n}\ndef f():\n    return zb.Y\n", "zb": "from za import X\nY = {n}\n"}
 """A cycle that `import zb` can import and `import za` cannot."""

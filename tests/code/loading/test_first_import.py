@@ -19,9 +19,9 @@ from node_runtime.code import CodeError, CodeServer
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 def test_a_managed_module_passes_every_check_for_modules(app: App) -> None:

@@ -13,9 +13,9 @@ from node_runtime.code import LoadFailed
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 # ---------------------------------------------------------------- __vsn__

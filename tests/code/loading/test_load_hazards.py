@@ -16,9 +16,9 @@ import pytest
 from node_runtime.code import CodeError, LoadFailed, Source
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 def booted(app: App, **modules: str) -> list[Any]:

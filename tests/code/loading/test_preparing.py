@@ -17,9 +17,9 @@ from node_runtime.code import CodeError, LoadFailed
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App, Gate
+    from tests.support.projects.code_shop import App, Gate
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 def test_a_prepared_batch_is_invisible_until_its_commit(app: App) -> None:

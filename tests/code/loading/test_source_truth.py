@@ -17,9 +17,9 @@ import pytest
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App
+    from tests.support.projects.code_shop import App
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 OLD = "def f():\n    raise ValueError('old')  # old line\n"
 NEW = "# a line more\n# and another\ndef f():\n    raise ValueError('new')  # new line\n"

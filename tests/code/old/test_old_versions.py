@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
-    from tests.support.code_shop import App, Gate
+    from tests.support.projects.code_shop import App, Gate
 
 
 WAITING = """
@@ -48,7 +48,7 @@ WAITING = """
             pass
 """
 
-pytest_plugins = ["tests.support.code_shop"]
+pytest_plugins = ["tests.support.projects.code_shop"]
 
 
 def waiting(n: int, *, removed: bool) -> str:

@@ -18,7 +18,7 @@ from node_runtime.releases.build.tarball import build
 from node_runtime.releases.files.manifest import sha256
 from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import make_relup
-from tests.support.tiny_project import write_project
+from tests.support.projects.tiny_project import write_project
 
 APPUP = """
 vsn = "2.0"

@@ -8,7 +8,7 @@ import pytest
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import read_project
-from tests.support.tiny_project import write_project
+from tests.support.projects.tiny_project import write_project
 
 APP, RELEASE, NODE = "apps/tiny/app.toml", "release.toml", "config/node.toml"
 APPUP, SERVER = "apps/tiny/appup.toml", "apps/tiny/src/tiny/server.py"

@@ -16,13 +16,13 @@ import pytest
 from node_runtime import application, call, gen_statem, runtime, supervisor, web, whereis
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.web.app import APPLICATION
-from tests.support.faulty_shop import DESK_2, EXTRA, FAIL, FIRST, LAMP_2, SCRIPT, SECOND, TOP_2, appup
+from tests.support.projects.faulty_shop import DESK_2, EXTRA, FAIL, FIRST, LAMP_2, SCRIPT, SECOND, TOP_2, appup
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 SERVED = ("desk", "helper", "gone", "second", "loner", "idler", "room", "lamp")
 

@@ -10,12 +10,12 @@ import pytest
 
 from node_runtime import application, call, gen_server, gen_statem, supervisor, whereis
 from node_runtime.behaviours.upgrade import live_processes
-from tests.support.small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LIVE, ONLY_LIVE
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, FAILING, LAMP, LAMP_2, LIVE, ONLY_LIVE
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 TOP = """
 from node_runtime import ChildSpec, Supervisor

@@ -10,7 +10,7 @@ from node_runtime import application, call, gen_server, gen_statem, process_info
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.messages import Term
-from tests.support.small_shop import (
+from tests.support.projects.small_shop import (
     COUNTER,
     COUNTER_2,
     FAILING,
@@ -24,9 +24,9 @@ from tests.support.small_shop import (
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 
 async def start_counter(name: str = "counter", count: int = 0) -> int:

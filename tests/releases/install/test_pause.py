@@ -10,13 +10,13 @@ import pytest
 
 from node_runtime import call, exit, gen_server, is_alive, process_info
 from node_runtime.behaviours.upgrade import live_processes
-from tests.support.small_shop import COUNTER, MIGRATING
+from tests.support.projects.small_shop import COUNTER, MIGRATING
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 GATES = """
 import asyncio

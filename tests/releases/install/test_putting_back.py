@@ -11,13 +11,13 @@ import pytest
 from node_runtime import Pid, call, gen_server, is_alive, runtime
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol.messages import Term
-from tests.support.small_shop import COUNTER, FAILING, GROWING, LEAVING, SPOILING, UPDATE_COUNTER, WAITING
+from tests.support.projects.small_shop import COUNTER, FAILING, GROWING, LEAVING, SPOILING, UPDATE_COUNTER, WAITING
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 
 async def start_counters(small: SmallNode, second: str, *counts: int) -> list[Pid]:

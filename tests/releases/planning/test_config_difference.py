@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node_runtime import application
-from tests.support.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 ENV = """
 port = {n}

@@ -11,12 +11,12 @@ import pytest
 from node_runtime import ChildSpec, supervisor
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
-from tests.support.small_shop import COUNTER
+from tests.support.projects.small_shop import COUNTER
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 TOP = """
 from node_runtime import ChildSpec, Supervisor, gen_server

@@ -12,9 +12,9 @@ from node_runtime.protocol import messages as m
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 LOAD_BASE = """
     [[up]]

@@ -9,13 +9,13 @@ import pytest
 
 from node_runtime import gen_server
 from node_runtime.protocol import messages as m
-from tests.support.rehearsed_shop import settings
-from tests.support.small_shop import COUNTER, COUNTER_2
+from tests.support.projects.rehearsed_shop import settings
+from tests.support.projects.small_shop import COUNTER, COUNTER_2
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 FUNCTIONS = """
 import asyncio

@@ -14,13 +14,13 @@ from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Term
-from tests.support.rehearsed_shop import changing, only, settings, start_counters
-from tests.support.small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
+from tests.support.projects.rehearsed_shop import changing, only, settings, start_counters
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LAMP, LAMP_2, UPDATE_COUNTER
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 
 def item(term: Term | None, label: str) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node_runtime.behaviours.upgrade import live_processes
-from tests.support.rehearsed_shop import changing, only, start_counters
+from tests.support.projects.rehearsed_shop import changing, only, start_counters
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
-pytest_plugins = ["tests.support.small_node"]
+pytest_plugins = ["tests.support.nodes.small_node"]
 
 
 OUTSIDE = {

@@ -27,7 +27,7 @@ from node_runtime.releases.files.manifest import (
 )
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.unpack import remove, sweep, unpack
-from tests.support.tiny_project import write_project
+from tests.support.projects.tiny_project import write_project
 
 Member = tuple[tarfile.TarInfo, bytes]
 

@@ -22,7 +22,7 @@ from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, pack, prepare_socket, unpack
-from tests.support.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
+from tests.support.dashboard.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
 
 
 class Peer:
@@ -123,6 +123,10 @@ class Peer:
         if kind != "vitals":
             self._kept.append(event)
         self._publisher.send(pack(event))
+
+    def asked(self, method: str) -> list[Any]:
+        """The parameters of each request of this method."""
+        return [params for name, params in self.requests if name == method]
 
     def lose_events(self, number: int) -> None:
         """Skip so many event numbers."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from node_runtime import Pid, gen_server
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
-from tests.support.small_shop import COUNTER, COUNTER_2, UPDATE_COUNTER
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, UPDATE_COUNTER
 
 if TYPE_CHECKING:
-    from tests.support.small_node import SmallNode
+    from tests.support.nodes.small_node import SmallNode
 
 
 def changing(body: str, *, top: str = "", base: str = "dict") -> str:

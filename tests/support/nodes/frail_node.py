@@ -25,8 +25,8 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import locate
-from tests.support.fil_node import build, command, environment
-from tests.support.tiny_project import FILES, write_project
+from tests.support.nodes.fil_node import build, command, environment
+from tests.support.projects.tiny_project import FILES, write_project
 from tests.support.waiting import until
 
 NAME = "tiny@127.0.0.1"

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "fil"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "fil"
 
 
 @pytest.fixture

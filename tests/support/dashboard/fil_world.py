@@ -175,3 +175,7 @@ def fil_world() -> World:
         "1986.c": a_plan("1986.c"),
     }
     return world
+
+
+def a_snapshot(**changes: object) -> m.Snapshot:
+    return msgspec.structs.replace(fil_world().snapshot(1, 7000), **changes)

@@ -17,8 +17,8 @@ import pytest
 from node_runtime.cli.commands import launcher_files
 from node_runtime.releases.build.tarball import build
 from node_runtime.releases.store.unpack import unpack
-from tests.support.fil_node import command, environment
-from tests.support.tiny_project import write_project
+from tests.support.nodes.fil_node import command, environment
+from tests.support.projects.tiny_project import write_project
 
 NAME = "tiny@127.0.0.1"
 LIMIT = 30.0

@@ -6,9 +6,13 @@ import json
 import logging
 from typing import Any
 
+import pytest
+
 from node_runtime import GenServer, Runtime, cast, gen_server, until_ended
 from node_runtime.cli.log_lines import JsonFormatter, TextFormatter
 from node_runtime.processes.log_context import add_process_to_log_records
+
+pytestmark = pytest.mark.each_loop
 
 
 class Shop(GenServer[int]):

@@ -12,9 +12,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from tests.support.fil_node import command, environment, free_port
+from tests.support.nodes.fil_node import command, environment, free_port
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "nine9s"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "nine9s"
 NAME = "nine9s@127.0.0.1"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 import pytest
@@ -43,3 +45,16 @@ class DashboardUser:
     async def is_notified(self, text: str) -> None:
         """Wait until a notification has this text."""
         await eventually(lambda: any(text in toast for toast in self.toasts()), what=f"the toast {text!r}")
+
+
+Open = Callable[..., AbstractAsyncContextManager[DashboardUser]]
+"""Opens a dashboard: `async with opened() as user`."""
+
+
+async def upgrade_to_b(user: DashboardUser) -> None:
+    """Go to the operation's screen, with an operator's keys."""
+    await user.press("5", "down", "U")
+    await user.sees("Type 1986.b to proceed")
+    await user.type("1986.b")
+    await user.press("enter", "enter")
+    await user.sees("Install 1986.a → 1986.b")

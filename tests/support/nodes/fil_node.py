@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "fil"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
 CYCLE_SECONDS = 0.3
 COMMAND_LIMIT = 120.0
 

@@ -1,0 +1,44 @@
+"""The dashboard on a scripted node, for each test of the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hotdash.app import HotdashApp
+from tests.support.dashboard.dashboard_pilot import DashboardUser, Open
+from tests.support.dashboard.scripted_peer import Peer
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "run"
+    monkeypatch.setenv("NODE_RUNTIME_RUN_DIR", str(path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return path
+
+
+@pytest.fixture
+async def peer(run_directory: Path, tmp_path: Path) -> AsyncIterator[Peer]:
+    node = Peer(tmp_path / "node")
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def opened(peer: Peer) -> Open:
+    """`async with opened() as user`: the dashboard on the scripted node, live."""
+
+    @asynccontextmanager
+    async def open_it(size: tuple[int, int] = (120, 40), **options: Any) -> AsyncIterator[DashboardUser]:
+        app = HotdashApp(peer.start(), reconnect_delays=(0.05,), **options)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            user = DashboardUser(app, pilot)
+            await user.sees("● live", "fil_color_fsm")
+            yield user
+
+    return open_it

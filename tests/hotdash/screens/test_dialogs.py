@@ -1,0 +1,67 @@
+"""The dialogs: confirmation, the typed version, and the file to stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.widgets import Button, Input
+
+from tests.support.dashboard.dashboard_pilot import Open
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+
+async def test_an_immediate_enter_and_esc_do_nothing(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        for answer in ("enter", "escape"):
+            await user.press("R")
+            await user.sees("Restart fil_color_fsm")
+            await user.press(answer)
+            await eventually(lambda: "Cancel" not in user.frame())
+        assert not peer.asked("restart_process")
+
+
+async def test_an_upgrade_needs_the_version_typed(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("plan 3f9a1c", "on fil@127.0.0.1", "$ hotdash upgrade fil@127.0.0.1 1986.b --yes")
+        await user.press("enter")
+        await user.type("1986.a")
+        await user.press("enter", "enter", "tab", "enter")
+        assert not peer.asked("install")
+
+
+async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_too(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "U")
+        await user.sees("Type 1986.b to proceed")
+        await user.pilot.resize_terminal(60, 15)
+        await user.type("1986.b")
+        await user.press("enter")
+        dialog = user.app.screen.query_one("Vertical")
+        await eventually(lambda: all(dialog.region.contains_region(button.region) for button in dialog.query(Button)))
+        assert user.app.focused is not None
+        assert user.app.focused.id == "do"
+
+
+async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("5", "down", "D")
+        await user.is_notified("1986.a to 1986.b is an upgrade; press U.")
+        assert not peer.asked("install")
+
+
+async def test_staging_uploads_the_file_and_selects_the_release(opened: Open, peer: Peer, tmp_path: Path) -> None:
+    tarball = tmp_path / "fil-1986.d.tar.gz"
+    tarball.write_bytes(b"release" * 100_000)
+    async with opened(read_only=False) as user:
+        await user.press("S")
+        await user.sees("Stage a release")
+        user.app.screen.query_one(Input).value = str(tmp_path / "nothing.tar.gz")
+        await user.press("enter")
+        await user.sees("There is no file")
+        user.app.screen.query_one(Input).value = str(tarball)
+        await user.press("enter")
+        await user.sees("fil 1986.d", "5 Releases")
+        assert bytes(peer.uploaded) == tarball.read_bytes()
+        await eventually(lambda: user.app.selected().vsn == "1986.d")

@@ -1,0 +1,89 @@
+"""The screen of an operation: from its first phase to the outcome that the node reports."""
+
+from __future__ import annotations
+
+from node_runtime.protocol import messages as m
+from tests.support.dashboard.dashboard_pilot import Open, upgrade_to_b
+from tests.support.dashboard.fil_world import a_plan, fil_world
+from tests.support.dashboard.scripted_peer import Peer
+
+
+async def test_an_upgrade_is_watched_phase_by_phase_until_the_node_reports_its_outcome(
+    opened: Open, peer: Peer
+) -> None:
+    async with opened((120, 40), read_only=False) as user:
+        await upgrade_to_b(user)
+        (order,) = peer.asked("install")
+        assert (order.vsn, order.direction, order.plan_id) == ("1986.b", "up", "3f9a1c")
+        for phase in ("planned", "checked", "holding", "loading", "migrating", "resumed"):
+            peer.advance()
+            await user.sees(f"running: {phase}")
+            assert "is current" not in user.frame()
+        peer.advance()
+        await user.sees("1986.b is current, on probation", "processes paused for 4.1 ms", "1 process  1 ok")
+        await user.sees("~ state", "'lime' → 'red'", "+ data.since", "'upgrade'")
+        await user.press("escape", "6")
+        await user.sees("install 1986.a → 1986.b", "'lime' → 'red'")
+
+
+async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: Open, peer: Peer) -> None:
+    peer.outcome = "put back"
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees(
+            "failed and was undone: 1986.a keeps running", "code_change of fil_color_fsm raised KeyError",
+            "1 failed", "KeyError: 'turns'", "No difference",
+        )  # fmt: skip
+
+
+async def test_the_outcome_is_unknown_while_the_node_is_away_and_asked_for_afterwards(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        peer.advance()
+        await user.sees("running: planned")
+        peer.stop()
+        await user.sees("The outcome is unknown")
+        peer.start()
+        while peer.advance().ended is None:
+            pass
+        await user.sees("1986.b is current, on probation")
+
+
+async def test_an_operation_that_the_node_forgot_stays_unknown(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        world = fil_world()
+        world.boot_id = "boot-2"
+        peer.restart(world)
+        await user.is_notified("The outcome of operation op-1 is unknown. This node knows of no operation op-1.")
+
+
+async def test_commit_makes_the_release_permanent(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        await user.sees("◆ on probation", "Unless the release is committed")
+        await user.press("P")
+        await user.sees("Make 1986.b permanent")
+        await user.type("1986.b")
+        await user.press("enter", "enter")
+        await user.sees("fil 1986.b  permanent")
+        assert peer.asked("commit") == [m.Commit(reason="commit 1986.b")]
+
+
+async def test_roll_back_is_planned_confirmed_and_watched(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await upgrade_to_b(user)
+        while peer.advance().ended is None:
+            pass
+        peer.world.plans["1986.a"] = a_plan("1986.a", from_vsn="1986.b", direction="down")
+        await user.sees("◆ on probation")
+        await user.press("X")
+        await user.sees("Roll back from 1986.b to 1986.a", "$ hotdash rollback fil@127.0.0.1 --yes")
+        await user.type("1986.a")
+        await user.press("enter", "enter")
+        await user.sees("Roll back 1986.b → 1986.a")
+        assert len(peer.asked("rollback")) == 1

@@ -1,0 +1,50 @@
+"""A selection is an object and never a row, in views and in dialogs."""
+
+from __future__ import annotations
+
+from hotdash.model.selection import ProcessKey
+from node_runtime.protocol import messages as m
+from tests.support.dashboard.dashboard_pilot import Open
+from tests.support.dashboard.fil_world import FSM, a_process
+from tests.support.dashboard.scripted_peer import Peer
+from tests.support.waiting import eventually
+
+
+async def test_selection_stays_on_its_process_when_rows_move(opened: Open, peer: Peer) -> None:
+    async with opened() as user:
+        key = ProcessKey("boot-1", FSM)
+        assert user.app.selected().process == key
+        for pid in range(5, 9):
+            peer.world.processes.insert(0, a_process(pid, f"aaa_{pid}", "gen_server", 3, application="web"))
+        peer.emit("process", "more of them")
+        await user.sees("aaa_5", "aaa_8")
+        assert user.app.selected().process == key
+        peer.world.end(4)
+        peer.emit("process", "one less")
+        await eventually(lambda: "web_listener" not in user.frame())
+        assert user.app.selected().process == key
+
+
+async def test_an_ended_process_is_shown_as_gone_and_no_other_takes_its_place(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        peer.world.end(FSM)
+        peer.world.processes.append(a_process(31, "fil_color_fsm", "gen_statem", 10, state_name="olive"))
+        peer.emit("process", "fil_color_fsm was restarted")
+        await user.sees("✖ fil_color_fsm <12> has ended.", "Its successor is <31>.")
+        assert user.app.selected().process is None
+        await user.press("K")
+        await user.is_notified("Select a process in the overview first.")
+        assert not peer.asked("kill_process")
+
+
+async def test_a_dialog_acts_on_the_process_that_it_named(opened: Open, peer: Peer) -> None:
+    async with opened(read_only=False) as user:
+        await user.press("R")
+        await user.sees("Restart fil_color_fsm", "<12>", "boot boot-1", "$ hotdash restart fil@127.0.0.1 12 --yes")
+        peer.world.processes.insert(0, a_process(5, "aaa", "gen_server", 3, application="web"))
+        peer.world.end(FSM)
+        peer.emit("process", "everything moved")
+        await eventually(lambda: user.app.node.process(ProcessKey("boot-1", FSM)) is None)
+        await user.press("tab", "enter")
+        await user.is_notified("<12> of that boot does not live any more")
+        assert peer.asked("restart_process") == [m.ProcessTarget(pid=FSM, boot_id="boot-1")]

@@ -1,0 +1,1 @@
+"""A scripted node and its data, and the dashboard as a person uses it."""

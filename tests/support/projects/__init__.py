@@ -1,0 +1,1 @@
+"""Projects, applications and releases of which tests make nodes."""
