@@ -1,4 +1,7 @@
-"""The verbs that bin/<name> carries out in its own directory with the bundled runtime: `ping` and `cookie`."""
+"""The verbs that bin/<name> carries out in its own directory with the bundled runtime: `ping` and `cookie`.
+
+The launcher of an older release starts this module by its name.
+"""
 
 from __future__ import annotations
 
