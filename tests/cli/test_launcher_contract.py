@@ -1,4 +1,4 @@
-"""What the launcher of an older release relies on: only the first release writes bin/, and it starts all later ones."""
+"""The contract with older launchers: only the first release writes bin/, and it starts all later releases."""
 
 from __future__ import annotations
 

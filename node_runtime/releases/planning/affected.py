@@ -30,6 +30,7 @@ from node_runtime.releases.files.relup_instructions import (
     SuspendProcesses,
     SyncNodes,
 )
+from node_runtime.releases.relup.script_modules import script_modules
 
 from . import conditions
 from .transition import Transition
@@ -210,8 +211,7 @@ def children_without_step(
     children: tuple[PlannedChild, ...], script: Sequence[RelupInstruction]
 ) -> tuple[list[Blocker], list[str]]:
     """Return blockers for the children that no instruction starts or stops; warnings if an `apply` may do it."""
-    functions = [step.function for step in script if isinstance(step, Apply)]
-    applies = [function for function in functions if not function.startswith("node_runtime.")]
+    applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
     for child in children:
         if child.step is not None or child.change not in ("added", "removed") or _has_ended(child):

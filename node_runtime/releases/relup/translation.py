@@ -40,6 +40,7 @@ from node_runtime.releases.files.relup_instructions import (
 )
 
 from .components import components
+from .restart_order import with_sorted_restarts
 from .script_check import check_script
 
 APPLICATION = "node_runtime.application"
@@ -85,11 +86,10 @@ class _Translation:
         changes = self.checked_changes(after)
         self.check_mentions(after)
         codes, low = self.grouped(after, changes)
-        objects = [step for step in before if isinstance(step, LoadObjectCode)] + codes
-        applies = [step for step in before if isinstance(step, Apply)]
-        script: list[RelupInstruction] = [*_merged_object_code(objects), *applies, PointOfNoReturn(), *low]
+        objects, applies = _split(before)
+        script: list[RelupInstruction] = [*_merged_object_code(objects + codes), *applies, PointOfNoReturn(), *low]
         check_script(script)
-        return _with_sorted_restarts(script, self.direction)
+        return with_sorted_restarts(script, self.direction)
 
     # ------------------------------------------------------------------ collecting
 
@@ -343,6 +343,21 @@ def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
     raise Refused(f"{refused} can't be before point_of_no_return: only load_object_code and apply can.")
 
 
+def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode], list[Apply]]:
+    """Split the instructions before the point of no return by their kind."""
+    objects: list[LoadObjectCode] = []
+    applies: list[Apply] = []
+    for step in steps:
+        match step:
+            case LoadObjectCode():
+                objects.append(step)
+            case Apply():
+                applies.append(step)
+            case _:
+                assert_never(step)
+    return objects, applies
+
+
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions of each application into one."""
     merged: dict[str, LoadObjectCode] = {}
@@ -352,12 +367,3 @@ def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]
             raise Refused(f"the script loads {step.application} in two versions, {known.vsn} and {step.vsn}.")
         merged[step.application] = replace(known, modules=known.modules + step.modules)
     return list(merged.values())
-
-
-def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
-    """Put restart_new_emulator first in an upgrade, and any other restart last, once."""
-    rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
-    new, same = RestartNewEmulator() in script, RestartEmulator() in script
-    first = [RestartNewEmulator()] if new and direction == "up" else []
-    last = [RestartEmulator()] if same or (new and direction == "down") else []
-    return [*first, *rest, *last]
