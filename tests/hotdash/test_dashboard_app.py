@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from textual.widgets import Button, Input
 
-from hotdash.app import HotdashApp
+from hotdash.app import DashboardOptions, HotdashApp
 from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
 from tests.support.dashboard_pilot import DashboardUser
@@ -44,7 +44,7 @@ def opened(peer: Peer) -> Open:
 
     @asynccontextmanager
     async def open_it(size: tuple[int, int] = (120, 40), **options: Any) -> AsyncIterator[DashboardUser]:
-        app = HotdashApp(peer.start(), reconnect_delays=(0.05,), **options)
+        app = HotdashApp(peer.start(), DashboardOptions(reconnect_delays=(0.05,), **options))
         async with app.run_test(size=size, notifications=True) as pilot:
             user = DashboardUser(app, pilot)
             await user.sees("● live", "fil_color_fsm")
