@@ -17,21 +17,22 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from hotdash.action_handlers import ActionHandlers
-from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
-from hotdash.keymap import keymap_path, read_keymap
-from hotdash.messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
-from hotdash.model.node_view import NodeView
-from hotdash.model.units import size
-from hotdash.model.view_state import ARMED_SECONDS, DashboardState, Selection, ViewState
-from hotdash.node_link import RECONNECT_DELAYS, NodeLink
-from hotdash.screens.help import HelpDialog
-from hotdash.screens.main import MainScreen
-from hotdash.screens.operation import OperationScreen
-from hotdash.themes import THEMES
-from hotdash.views.base import NodeScreen
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
+
+from .action_handlers import ActionHandlers
+from .actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
+from .keymap import keymap_path, read_keymap
+from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
+from .model.node_view import NodeView
+from .model.units import size
+from .model.view_state import ARMED_SECONDS, DashboardState, Selection, ViewState
+from .node_link import RECONNECT_DELAYS, NodeLink
+from .screens.help import HelpDialog
+from .screens.main import MainScreen
+from .screens.operation import OperationScreen
+from .themes import THEMES
+from .views.base import NodeScreen
 
 REDRAW_SECONDS = 0.5
 """Interval at which ages and countdowns are redrawn."""
