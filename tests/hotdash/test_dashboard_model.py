@@ -14,7 +14,7 @@ from hotdash.keymap import read_keymap
 from hotdash.model.connection import Connection
 from hotdash.model.node_view import NodeView
 from hotdash.model.operation_lines import outcome_lines, outcome_words
-from hotdash.model.plan_lines import plan_lines, possible
+from hotdash.model.plan_lines import hard_blockers, plan_lines
 from hotdash.model.process_tree import TreeNode, build_tree, filter_tree, flatten, walk
 from hotdash.model.selection import ChildKey, FoldKey, ProcessKey
 from hotdash.model.styled_text import line, sanitize, span, text_of, width_of, wrap
@@ -305,9 +305,8 @@ def test_the_point_of_no_return_is_drawn_before_the_first_instruction_after_it()
 def test_only_hard_blockers_forbid() -> None:
     passing = m.Blocker(reason="busy", remedy="wait", transient=True)
     lasting = m.Blocker(reason="changed base class", remedy="add it")
-    assert possible(a_plan("b", blockers=(passing,)))
-    assert not possible(a_plan("b", blockers=(passing, lasting)))
-    assert not possible(a_plan("b", nothing_to_do=True))
+    assert hard_blockers(a_plan("b", blockers=(passing,))) == ()
+    assert hard_blockers(a_plan("b", blockers=(passing, lasting))) == (lasting,)
 
 
 # ------------------------------------------------------------------ actions
@@ -319,10 +318,9 @@ def test_every_action_has_its_own_id_and_key() -> None:
     assert len(BY_ID) == len(ACTIONS)
 
 
-def test_what_changes_a_node_needs_a_shifted_key_and_the_operators_role() -> None:
+def test_an_operators_action_needs_a_shifted_key_and_has_a_command_line() -> None:
     for action in ACTIONS:
-        if action.danger != "none":
-            assert action.role == "operator"
+        if action.role == "operator":
             assert len(action.keys) == 1
             assert action.keys.isupper()
             assert action.command_line is not None
