@@ -21,7 +21,7 @@ from typing import Final
 
 from node_runtime import Pid, Runtime, call_within, supervisor
 from node_runtime.code import CodeServer, current
-from node_runtime.control import Control
+from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client as Operator
 from node_runtime.protocol.cookie import cookie_path, read_cookie
@@ -87,9 +87,7 @@ async def looked_at(size: int) -> None:
                 handler,
                 runtime,
                 current(),
-                name="pool@127.0.0.1",
-                boot_id="bench",
-                directory=root,
+                NodeIdentity("pool@127.0.0.1", "bench", root),
                 on_stop=lambda restart: None,
             )
             port, _ = control.start()

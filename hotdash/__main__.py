@@ -1,5 +1,5 @@
 """`python -m hotdash` is the `hotdash` command."""
 
-from hotdash.cli import main
+from .cli import main
 
 main()

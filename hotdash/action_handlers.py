@@ -11,27 +11,28 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hotdash.actions import BY_ID, command_line_of, help_of, key_of
-from hotdash.model.operation_lines import outcome_words
-from hotdash.model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
-from hotdash.model.process_details import process_lines
-from hotdash.model.process_tree import title_of
-from hotdash.model.rehearsal_lines import unrehearsed_count
-from hotdash.model.styled_text import Line, line, span
-from hotdash.model.units import age
-from hotdash.model.view_state import ARMED_SECONDS
-from hotdash.screens.confirm import Answer, ConfirmDialog, Question
-from hotdash.screens.operation import OperationScreen
-from hotdash.screens.plan import PlanScreen
-from hotdash.screens.stage import StageDialog
-from hotdash.views.releases import Releases
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import PLAN_TIMEOUT_SECONDS
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
+from .actions import BY_ID, command_line_of, help_of, key_of
+from .model.operation_lines import outcome_words
+from .model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
+from .model.process_details import process_lines
+from .model.process_tree import title_of
+from .model.rehearsal_lines import unrehearsed_count
+from .model.styled_text import Line, line, span
+from .model.units import age
+from .model.view_state import ARMED_SECONDS
+from .screens.confirm import Answer, ConfirmDialog, Question
+from .screens.operation import OperationScreen
+from .screens.plan import PlanScreen
+from .screens.stage import StageDialog
+from .views.releases import Releases
+
 if TYPE_CHECKING:
-    from hotdash.app import HotdashApp
+    from .app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
 """The initial value of "Wait at most": after the plan, a state machine may enter a state that blocks the install."""

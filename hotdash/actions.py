@@ -14,7 +14,6 @@ from typing import Literal
 
 from node_runtime.protocol import messages as m
 
-Danger = Literal["none", "recoverable", "release"]
 Group = Literal["Views", "Processes", "Releases", "Dashboard"]
 
 
@@ -48,7 +47,6 @@ class Action:
     title: str
     help: str
     group: Group
-    danger: Danger = "none"
     role: m.Role = "viewer"
     views: tuple[str, ...] = ()
     command_line: Callable[[CommandSubject], str] | None = None
@@ -127,18 +125,18 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "restart", "R", "restart", "Restart the selected process",
         "Ends the process; its supervisor starts it again. Its state is lost.", "Processes",
-        danger="recoverable", role="operator", views=("overview",), command_line=_process("restart"),
+        role="operator", views=("overview",), command_line=_process("restart"),
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
         "Ends the process at once, without calling its terminate. If it is a supervisor, all below it end too.",
         "Processes",
-        danger="recoverable", role="operator", views=("overview",), command_line=_process("kill"),
+        role="operator", views=("overview",), command_line=_process("kill"),
     ),
     Action(
         "stage", "S", "stage", "Stage a release",
         "Uploads a release's tarball; the node verifies and unpacks it. The running code is not changed.", "Releases",
-        danger="recoverable", role="operator", views=("releases",),
+        role="operator", views=("releases",),
         command_line=lambda subject: build_command_line("stage", subject, subject.path or "TARBALL"),
     ),
     Action(
@@ -149,23 +147,23 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
         "Replaces the code of the running node by the code of a newer release.", "Releases",
-        danger="release", role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
+        role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
     ),
     Action(
         "downgrade", "D", "downgrade", "Downgrade to the selected release",
         "Returns the running node to an older release, by the appups' downgrade instructions.", "Releases",
-        danger="release", role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
+        role="operator", views=("releases", "plan"), command_line=_install("downgrade"),
     ),
     Action(
         "commit", "P", "commit", "Make the current release permanent",
         "Ends the probation: from now on the node boots this release when it is restarted.", "Releases",
-        danger="release", role="operator", views=("releases", "upgrades", "operation"),
+        role="operator", views=("releases", "upgrades", "operation"),
         command_line=lambda subject: build_command_line("commit", subject, *_reason_words(subject.options)),
     ),
     Action(
         "rollback", "X", "roll back", "Roll back to the permanent release",
         "Returns to the permanent release; code_change converts the present states of the processes.", "Releases",
-        danger="release", role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
+        role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
     ),
     Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",

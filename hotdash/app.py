@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,32 +17,45 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from hotdash.action_handlers import ActionHandlers
-from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
-from hotdash.keymap import keymap_path, read_keymap
-from hotdash.messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
-from hotdash.model.node_view import NodeView
-from hotdash.model.units import size
-from hotdash.model.view_state import ARMED_SECONDS, DashboardState, Selection, ViewState
-from hotdash.node_link import RECONNECT_DELAYS, NodeLink
-from hotdash.screens.help import HelpDialog
-from hotdash.screens.main import MainScreen
-from hotdash.screens.operation import OperationScreen
-from hotdash.themes import THEMES
-from hotdash.views.base import NodeScreen
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
+
+from .action_handlers import ActionHandlers
+from .actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
+from .keymap import keymap_path, read_keymap
+from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
+from .model.node_view import NodeView
+from .model.units import size
+from .model.view_state import ARMED_SECONDS, DashboardState, Selection, ViewState
+from .node_link import RECONNECT_DELAYS, NodeLink
+from .screens.help import HelpDialog
+from .screens.main import MainScreen
+from .screens.operation import OperationScreen
+from .themes import THEMES
+from .views.base import NodeScreen
 
 REDRAW_SECONDS = 0.5
 """Seconds after which ages and countdowns are drawn again."""
 
 
-class HotdashApp(App[None]):
-    """The dashboard on the node at `address`, read-only by default; `run()` opens it.
+@dataclass(frozen=True, slots=True)
+class DashboardOptions:
+    """The options of a dashboard, which is read-only by default.
 
     `page` is the URL of the page that the node serves, for display. `cookie_file` is only for the command lines that
     the dashboard shows. `keymap` replaces the keymap file.
     """
+
+    read_only: bool = True
+    page: str | None = None
+    cookie_file: Path | None = None
+    keymap: dict[str, str] | None = None
+    reconnect_delays: tuple[float, ...] = RECONNECT_DELAYS
+    clock: Callable[[], float] = time.time
+
+
+class HotdashApp(App[None]):
+    """The dashboard on the node at `address`; `run()` opens it."""
 
     TITLE = "hotdash"
     ENABLE_COMMAND_PALETTE = True
@@ -55,28 +68,17 @@ class HotdashApp(App[None]):
     Toast { width: 60; }
     """
 
-    def __init__(
-        self,
-        address: NodeAddress,
-        *,
-        read_only: bool = True,
-        page: str | None = None,
-        cookie_file: Path | None = None,
-        keymap: dict[str, str] | None = None,
-        reconnect_delays: tuple[float, ...] = RECONNECT_DELAYS,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, address: NodeAddress, options: DashboardOptions) -> None:
         super().__init__()
         self.address = address
-        self.clock = clock
+        self.clock = options.clock
         self.node = NodeView(address.name)
-        self.dashboard = DashboardState(
-            page=page or "", keymap=read_keymap(keymap_path()) if keymap is None else keymap
-        )
-        self.link = NodeLink(address, self.post_message, delays=reconnect_delays)
+        keymap = read_keymap(keymap_path()) if options.keymap is None else options.keymap
+        self.dashboard = DashboardState(page=options.page or "", keymap=keymap)
+        self.link = NodeLink(address, self.post_message, delays=options.reconnect_delays)
         self.handlers = ActionHandlers(self)
-        self._cookie_file = str(cookie_file) if cookie_file is not None else None
-        self._armed_at_start = not read_only
+        self._cookie_file = str(options.cookie_file) if options.cookie_file is not None else None
+        self._armed_at_start = not options.read_only
         self._paused_node: NodeView | None = None
         self._process = psutil.Process()
 

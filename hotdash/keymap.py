@@ -6,8 +6,9 @@ import os
 import tomllib
 from pathlib import Path
 
-from hotdash.actions import BY_ID
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+
+from .actions import BY_ID
 
 
 def keymap_path() -> Path:

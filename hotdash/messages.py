@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from hotdash.model.connection import Connection
-from hotdash.model.selection import ProcessKey
 from node_runtime.protocol import messages as m
+
+from .model.connection import Connection
+from .model.selection import ProcessKey
 
 
 @dataclass

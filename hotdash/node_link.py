@@ -16,10 +16,6 @@ from typing import NoReturn, TypeVar
 
 from textual.message import Message
 
-from hotdash.messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
-from hotdash.model.connection import Connection
-from hotdash.model.selection import ProcessKey
-from hotdash.model.view_state import DataNeeds
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client, MissedEvents
@@ -27,6 +23,11 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import NodeAddress, locate, read_record
+
+from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
+from .model.connection import Connection
+from .model.selection import ProcessKey
+from .model.view_state import DataNeeds
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)

@@ -14,7 +14,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from hotdash.app import HotdashApp
+from hotdash.app import DashboardOptions, HotdashApp
 from hotdash.demo.demo_node import DemoFolder
 from hotdash.demo.walkthrough import wait_for_colour
 from node_runtime.protocol.run_directory import locate
@@ -98,7 +98,7 @@ async def confirm(pilot: Pilot[None], vsn: str) -> None:
 
 async def small(demo: DemoFolder) -> None:
     """The smallest terminal that is looked after."""
-    app = HotdashApp(locate(demo.node), page=demo.url, keymap={})
+    app = HotdashApp(locate(demo.node), DashboardOptions(page=demo.url, keymap={}))
     async with app.run_test(size=SMALL) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
@@ -108,7 +108,7 @@ async def small(demo: DemoFolder) -> None:
 
 async def first_look(demo: DemoFolder) -> None:
     """As it opens: read-only."""
-    app = HotdashApp(locate(demo.node), page=demo.url, keymap={})
+    app = HotdashApp(locate(demo.node), DashboardOptions(page=demo.url, keymap={}))
     async with app.run_test(size=WIDE) as pilot:
         await press(pilot, "1", "fil_color_fsm")
         await select_machine(pilot)
@@ -119,7 +119,7 @@ async def first_look(demo: DemoFolder) -> None:
 async def tour(demo: DemoFolder) -> None:
     """From the first plan to the results of the second upgrade."""
     second, third = (project.vsn for project in demo.projects[1:3])
-    app = HotdashApp(locate(demo.node), page=demo.url, keymap={}, read_only=False)
+    app = HotdashApp(locate(demo.node), DashboardOptions(page=demo.url, keymap={}, read_only=False))
     async with app.run_test(size=WIDE) as pilot:
         await select_release(pilot, second)
         await asyncio.to_thread(wait_for_colour, demo, "lime")

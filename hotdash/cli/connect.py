@@ -30,11 +30,11 @@ def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) 
             f"print the same information.",
             ExitCode.USAGE,
         )
-    from hotdash.app import HotdashApp
+    from hotdash.app import DashboardOptions, HotdashApp
 
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # when its terminal closes, the dashboard must end, also under nohup
     terminal.exit_with_terminal()
-    app = HotdashApp(address, read_only=not armed, cookie_file=cookie_file, page=page)
+    app = HotdashApp(address, DashboardOptions(read_only=not armed, cookie_file=cookie_file, page=page))
     app.run()
     sys.exit(app.return_code)
 

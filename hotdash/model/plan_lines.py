@@ -48,11 +48,6 @@ def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
-def possible(plan: m.Plan) -> bool:
-    """Return whether the plan can be installed: it changes something and has no hard blockers."""
-    return not plan.nothing_to_do and not hard_blockers(plan)
-
-
 def verdict(plan: m.Plan) -> Span:
     """Return the verdict on the plan in one sentence."""
     if plan.nothing_to_do:

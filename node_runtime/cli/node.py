@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from node_runtime import application
 from node_runtime.code import CodeServer
-from node_runtime.control import Control
+from node_runtime.control import Control, NodeIdentity
 from node_runtime.processes.crash_report import find_refusal
 from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
 from node_runtime.processes.exit_reasons import describe_reason
@@ -173,12 +173,9 @@ class Node:
             handler,
             runtime,
             code,
-            name=configuration.node.name,
-            boot_id=self.boot_id,
-            directory=self.directory,
+            NodeIdentity(configuration.node.name, self.boot_id, self.directory, self.started),
             on_stop=lambda restart: self._end("restart" if restart else "stopped"),
             listen=configuration.node.listen,
-            started=self.started,
         )
         return control, handler
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from node_runtime.behaviours.show.value_readers import escape
@@ -23,7 +20,7 @@ from .dispatch import Dispatcher
 from .event_log import EventLog
 from .event_source import EventSource
 from .loop_bridge import LoopBridge
-from .method_handlers import MethodHandlers, NodeIdentity, ReleaseOperations
+from .method_handlers import ControlParts, MethodHandlers, NodeIdentity, ReleaseOperations
 from .snapshots import SnapshotReader
 from .sockets import ControlSockets
 from .uploads import Uploads
@@ -37,7 +34,7 @@ VITALS_INTERVAL_SECONDS: Final = 1.0
 class Control:
     """A node's control plane. Create, start and stop it on the event loop of `runtime`.
 
-    `directory` is the directory of the node. `listen` is "host:port", where port 0 chooses a free port.
+    `listen` is "host:port", where port 0 chooses a free port.
     `on_stop(restart)` is called on the event loop when an operator requests that the node stops or restarts.
     """
 
@@ -46,23 +43,17 @@ class Control:
         handler: ReleaseOperations,
         runtime: Runtime,
         code: CodeServer,
+        identity: NodeIdentity,
         *,
-        name: str,
-        boot_id: str,
-        directory: Path,
         on_stop: Callable[[bool], None],
         listen: str = "127.0.0.1:0",
-        started: float | None = None,
     ) -> None:
         self._handler = handler
         self._runtime = runtime
         self._code = code
-        self._name = name
-        self._boot_id = boot_id
-        self._directory = directory
+        self._identity = identity
         self._on_stop = on_stop
         self._host, self._port = _host_and_port(listen)
-        self._started = time.time() if started is None else started
         self._closers: list[Callable[[], object]] = []
 
     def start(self) -> tuple[int, int]:
@@ -70,7 +61,7 @@ class Control:
 
         Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
-        keys = make_keys(self._directory)
+        keys = make_keys(self._identity.directory)
         self._sockets = ControlSockets(keys)
         self._closers.append(self._sockets.stop)
         try:
@@ -96,25 +87,23 @@ class Control:
     # ------------------------------------------------------------------ inside
 
     def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatcher:
-        sockets = self._sockets
-        audit = AuditLog(self._directory / "var" / "audit.jsonl")
-        uploads = Uploads(self._directory / "var" / "staging")
-        events = EventLog(self._boot_id, sockets.publish)
-        meter = VitalsMeter(self._runtime, loop, self._started)
-        handlers = MethodHandlers(
-            NodeIdentity(self._name, self._boot_id, os.getpid(), self._directory, self._started, events_port),
-            self._handler,
-            self._runtime,
-            SnapshotReader(self._runtime, self._code),
-            events,
-            audit,
-            uploads,
-            meter,
-            lambda text: sockets.run(lambda: events.emit("release", escape(text))),
-            self._on_stop,
+        sockets, identity = self._sockets, self._identity
+        audit = AuditLog(identity.directory / "var" / "audit.jsonl")
+        uploads = Uploads(identity.directory / "var" / "staging")
+        events = EventLog(identity.boot_id, sockets.publish)
+        meter = VitalsMeter(self._runtime, loop, identity.started)
+        parts = ControlParts(
+            snapshots=SnapshotReader(self._runtime, self._code),
+            meter=meter,
+            events=events,
+            events_port=events_port,
+            emit_release_event=lambda text: sockets.run(lambda: events.emit("release", escape(text))),
+            audit=audit,
+            uploads=uploads,
         )
+        handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
         bridge = LoopBridge(loop, threading.get_ident(), sockets.run, sockets.later)
-        dispatch = Dispatcher(handlers.entries(), sockets, bridge, audit, self._name)
+        dispatch = Dispatcher(handlers.entries(), sockets, bridge, audit, identity.name)
 
         def publish_vitals() -> None:
             sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)

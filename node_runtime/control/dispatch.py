@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
 import msgspec
 
@@ -193,15 +193,19 @@ class _PendingRequest:
 
     def _run_handler(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         caller, fallback = self._caller, entry.fallback
-        if entry.where in ("loop", "slices"):
-            in_control_thread = None if fallback is None else lambda clause: fallback(caller, params, clause)
-            bridge = self._dispatch._bridge
-            ask = bridge.ask if entry.where == "loop" else bridge.ask_in_slices
-            ask(lambda: entry.handler(caller, params), self._finish, in_control_thread)
-        elif entry.where == "worker":
-            self._dispatch._workers.submit(self._in_worker, entry, params)
-        else:
-            self._finish(*_result_of(lambda: entry.handler(caller, params)))
+        in_control_thread = None if fallback is None else lambda clause: fallback(caller, params, clause)
+        bridge = self._dispatch._bridge
+        match entry.where:
+            case "control":
+                self._finish(*_result_of(lambda: entry.handler(caller, params)))
+            case "loop":
+                bridge.ask(lambda: entry.handler(caller, params), self._finish, in_control_thread)
+            case "slices":
+                bridge.ask_in_slices(lambda: entry.handler(caller, params), self._finish, in_control_thread)
+            case "worker":
+                self._dispatch._workers.submit(self._in_worker, entry, params)
+            case where:
+                assert_never(where)
 
     def _in_worker(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         result, error = _result_of(lambda: entry.handler(self._caller, params))

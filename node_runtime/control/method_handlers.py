@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,16 +78,31 @@ class NodeIdentity:
 
     name: str
     boot_id: str
-    os_pid: int
     directory: Path
-    started: float
+    started: float = field(default_factory=time.time)
+    os_pid: int = field(default_factory=os.getpid)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlParts:
+    """The parts of the control plane that the handlers use. `events_port` is the port of the events' socket.
+
+    `emit_release_event(text)`, from any thread, publishes an event about releases.
+    """
+
+    snapshots: SnapshotReader
+    meter: VitalsMeter
+    events: EventLog
     events_port: int
+    emit_release_event: Callable[[str], None]
+    audit: AuditLog
+    uploads: Uploads
 
 
 class MethodHandlers:
     """The handlers of one node. `entries` says in which thread each handler runs.
 
-    `emit_release_event(text)` publishes an event about releases; every thread may call it. `stop(restart)` shuts down
+    `stop(restart)` shuts down
     the node.
     """
 
@@ -94,28 +111,18 @@ class MethodHandlers:
         identity: NodeIdentity,
         handler: ReleaseOperations,
         runtime: Runtime,
-        observer: SnapshotReader,
-        events: EventLog,
-        audit: AuditLog,
-        uploads: Uploads,
-        meter: VitalsMeter,
-        emit_release_event: Callable[[str], None],
+        parts: ControlParts,
         stop: Callable[[bool], None],
     ) -> None:
         self._identity = identity
         self._handler = handler
         self._runtime = runtime
-        self._observer = observer
-        self._events = events
-        self._audit = audit
-        self._uploads = uploads
-        self._meter = meter
-        self._emit_release_event = emit_release_event
+        self._parts = parts
         self._stop = stop
 
     def entries(self) -> list[MethodEntry[Any, Any]]:
         """Return the method table."""
-        handler, uploads = self._handler, self._uploads
+        handler, parts, uploads = self._handler, self._parts, self._parts.uploads
         return [
             MethodEntry(methods.HELLO, self.hello),
             MethodEntry(methods.PING, lambda caller, request: m.Empty()),
@@ -125,8 +132,8 @@ class MethodHandlers:
             MethodEntry(methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop"),
             MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
             MethodEntry(methods.OPERATIONS, self.operations),
-            MethodEntry(methods.EVENTS, lambda caller, request: m.EventList(events=self._events.newest(request.limit))),
-            MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=self._audit.newest(request.limit))),
+            MethodEntry(methods.EVENTS, lambda caller, request: m.EventList(events=parts.events.newest(request.limit))),
+            MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=parts.audit.newest(request.limit))),
             MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
             MethodEntry(methods.STAGE_END, self.stage_end, "worker", lambda request: uploads.file_name(request.upload)),
@@ -167,7 +174,7 @@ class MethodHandlers:
             started=identity.started,
             generation=handler.generation,
             role=caller.role,
-            events_port=identity.events_port,
+            events_port=self._parts.events_port,
             max_message=MAX_REQUEST_BYTES,
         )
 
@@ -180,19 +187,19 @@ class MethodHandlers:
     # ------------------------------------------------------------------ reading processes
 
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
-        seq = self._events.seq  # read before the snapshot: a change during the snapshot is also sent as an event
-        runtime_snapshot = yield from self._observer.take_in_slices()
+        seq = self._parts.events.seq  # read before the snapshot: a change during the snapshot is also sent as an event
+        runtime_snapshot = yield from self._parts.snapshots.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 
     def torn_snapshot(self, caller: Caller, request: m.Empty, blocked: str) -> m.Snapshot:
-        return self._snapshot(caller, self._events.seq, self._observer.take(), blocked)
+        return self._snapshot(caller, self._parts.events.seq, self._parts.snapshots.take(), blocked)
 
     def _snapshot(self, caller: Caller, seq: int, runtime_snapshot: RuntimeSnapshot, blocked: str | None) -> m.Snapshot:
         newest = self._handler.operations(1)
         return m.Snapshot(
             seq=seq,
             info=self.info(caller),
-            vitals=structs.replace(self._meter.latest, processes=len(runtime_snapshot.processes)),
+            vitals=structs.replace(self._parts.meter.latest, processes=len(runtime_snapshot.processes)),
             processes=runtime_snapshot.processes,
             children=runtime_snapshot.children,
             applications=runtime_snapshot.applications,
@@ -203,24 +210,24 @@ class MethodHandlers:
         )
 
     def state(self, caller: Caller, request: m.GetState) -> m.StateView:
-        return self._observer.state(request.pid, torn=False)
+        return self._parts.snapshots.state(request.pid, torn=False)
 
     def torn_state(self, caller: Caller, request: m.GetState, blocked: str) -> m.StateView:
-        return structs.replace(self._observer.state(request.pid, torn=True), blocked=blocked)
+        return structs.replace(self._parts.snapshots.state(request.pid, torn=True), blocked=blocked)
 
     # ------------------------------------------------------------------ releases
 
     def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
-        self._uploads.add(request)
+        self._parts.uploads.add(request)
         return m.Empty()
 
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
-        tarball = self._uploads.end(request.upload)
+        tarball = self._parts.uploads.end(request.upload)
         try:
             release = self._handler.stage(tarball)
         finally:
-            self._uploads.discard(tarball)
-        self._emit_release_event(f"{caller.who} staged release {release.vsn}")
+            self._parts.uploads.discard(tarball)
+        self._parts.emit_release_event(f"{caller.who} staged release {release.vsn}")
         return release
 
     def install(self, caller: Caller, request: m.Install) -> m.OperationStarted:
@@ -234,7 +241,7 @@ class MethodHandlers:
 
     async def remove(self, caller: Caller, request: m.ReleaseVsn) -> m.ReleaseList:
         await self._handler.remove(request.vsn)
-        self._emit_release_event(f"{caller.who} removed release {request.vsn}")
+        self._parts.emit_release_event(f"{caller.who} removed release {request.vsn}")
         return self.releases(caller, m.Empty())
 
     # ------------------------------------------------------------------ processes

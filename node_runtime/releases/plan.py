@@ -10,12 +10,12 @@ from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
-from node_runtime.releases import rehearsal
-from node_runtime.releases.relup.instruction_text import sentence
-from node_runtime.releases.store.catalog import UnpackedRelease
 
+from . import rehearsal
 from .planning import affected, conditions
 from .planning.transition import Transition
+from .relup.instruction_text import sentence
+from .store.catalog import UnpackedRelease
 
 MAX_HOLDERS_NAMED = 3
 """A blocker names at most this many of the objects that hold an old version."""

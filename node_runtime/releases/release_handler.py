@@ -32,7 +32,7 @@ from node_runtime.protocol.messages import (
 )
 
 from . import operation_outcome, probation
-from .install.installation import Installation
+from .install.installation import Installation, InstallListeners
 from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit
 from .operation_listeners import OperationListeners
@@ -300,9 +300,8 @@ class ReleaseHandler:
                 self._code,
                 progress=progress,
                 options=request,
-                on_rehearsal=self.rehearsals.callback(vsn),
                 durable=durable,
-                on_resumed=partial(self._switched, transition),
+                listeners=InstallListeners(self.rehearsals.callback(vsn), partial(self._switched, transition)),
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)

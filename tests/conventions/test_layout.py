@@ -86,14 +86,20 @@ def test_each_module_is_imported_by_another_one_or_started_by_its_name() -> None
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_siblings_are_imported_relatively_and_all_others_by_their_whole_name(package: str) -> None:
-    upwards = [
+def test_a_file_imports_from_its_folder_and_below_relatively_and_all_else_by_its_whole_name(package: str) -> None:
+    wrong = [
         f"{path}:{node.lineno}"
         for path in modules(package)
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.ImportFrom) and node.level > 1
+        if isinstance(node, ast.ImportFrom)
+        if node.level > 1 or (node.level == 0 and is_below(node.module, PurePath(path).parent))
     ]
-    assert upwards == []
+    assert wrong == []
+
+
+def is_below(name: str | None, folder: PurePath) -> bool:
+    """Returns whether an absolute name is that of the folder or of something in it."""
+    return name is not None and f"{name}.".startswith(f"{'.'.join(folder.parts)}.")
 
 
 def imported_when_run(path: str) -> set[str]:

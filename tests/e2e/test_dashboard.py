@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from hotdash.app import HotdashApp
+from hotdash.app import DashboardOptions, HotdashApp
 from hotdash.screens.confirm import ConfirmDialog
 from hotdash.screens.operation import OperationScreen
 from hotdash.screens.plan import PlanScreen
@@ -100,7 +100,7 @@ def quiet(node: FilNode, color: str) -> Callable[[], bool]:
 
 async def test_stage_plan_upgrade_results_and_downgrade(fil_node: FilNode, fil_tarballs: dict[str, Path]) -> None:
     with address_of(fil_node) as address:
-        app = HotdashApp(address, keymap={})
+        app = HotdashApp(address, DashboardOptions(keymap={}))
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await until_shown(pilot, "fil@127.0.0.1", "1986.a", "fil_color_fsm", "fil_sup", "READ-ONLY")
 
@@ -154,7 +154,7 @@ async def go_to_with_wait(pilot: Pilot[None], key: str, vsn: str, node: FilNode)
 
 async def test_a_small_screen_shows_the_tree_and_the_live_state(fil_node: FilNode) -> None:
     with address_of(fil_node) as address:
-        app = HotdashApp(address, keymap={})
+        app = HotdashApp(address, DashboardOptions(keymap={}))
         async with app.run_test(size=(80, 24)) as pilot:
             await until_shown(pilot, "fil@127.0.0.1", "1986.a", "fil_sup", "fil_color_fsm")
             text = screen_text(app)

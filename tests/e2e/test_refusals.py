@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, command, free_port, install, running
+from hotdash.demo.demo_node import free_port
+from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, command, install, running
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.nodes.fil_node import environment, free_port
+from hotdash.demo.demo_node import free_port
+from tests.support.nodes.fil_node import environment
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hotdash.app import HotdashApp
+from hotdash.app import DashboardOptions, HotdashApp
 from tests.support.dashboard.dashboard_pilot import DashboardUser, Open
 from tests.support.dashboard.scripted_peer import Peer
 
@@ -35,7 +35,7 @@ def opened(peer: Peer) -> Open:
 
     @asynccontextmanager
     async def open_it(size: tuple[int, int] = (120, 40), **options: Any) -> AsyncIterator[DashboardUser]:
-        app = HotdashApp(peer.start(), reconnect_delays=(0.05,), **options)
+        app = HotdashApp(peer.start(), DashboardOptions(reconnect_delays=(0.05,), **options))
         async with app.run_test(size=size, notifications=True) as pilot:
             user = DashboardUser(app, pilot)
             await user.sees("● live", "fil_color_fsm")

@@ -16,6 +16,7 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.releases.operation_history import OperationHistory
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
+from tests.support.nodes.small_node import statuses
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 from tests.support.waiting import eventually
 
@@ -29,10 +30,6 @@ def write_two(small: SmallNode, *, probation: str = "deadline = 0") -> ReleaseHa
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, probation=probation)
     return small.boot()
-
-
-def statuses(handler: ReleaseHandler) -> dict[str, str]:
-    return {release.vsn: release.status for release in handler.releases()}
 
 
 async def test_a_release_is_current_until_it_is_committed_and_then_permanent(small: SmallNode) -> None:

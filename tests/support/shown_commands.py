@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nodes.fil_node import environment, free_port
+from hotdash.demo.demo_node import free_port
+from tests.support.nodes.fil_node import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:<!-- walk: (?P<notes>[^>]*) -->\n)?```\n(?P<session>\$ .*?)```$", re.MULTILINE | re.DOTALL)

@@ -203,11 +203,11 @@ def operate(verb: str, *arguments: str) -> int:
     os.execv(command[0], command)
 
 
-def run_offline(verb: str, *arguments: str) -> int:
+def run_local(verb: str, *arguments: str) -> int:
     """Run `ping` or `cookie` with the release's own node_runtime. `cookie` also works while the node is down."""
     if verb == "ping":
         need_up()
-    command = bundled(permanent(), "node_runtime.cli.offline_verbs", verb, str(DIRECTORY), node_name(), *arguments)
+    command = bundled(permanent(), "node_runtime.cli.local", verb, str(DIRECTORY), node_name(), *arguments)
     os.execv(command[0], command)
 
 
@@ -217,7 +217,7 @@ VERBS: dict[str, Callable[..., int]] = {
     # Like the verbs of OTP's scripts, these do not ask for confirmation.
     **{verb: partial(operate, verb, "--yes") for verb in ("upgrade", "downgrade", "rollback")},
     "unpack": partial(operate, "stage"),
-    **{verb: partial(run_offline, verb) for verb in ("ping", "cookie")},
+    **{verb: partial(run_local, verb) for verb in ("ping", "cookie")},
 }
 REQUIRED_ARGUMENTS = {"unpack": "a TARBALL"} | dict.fromkeys(("plan", "upgrade", "downgrade", "remove"), "a VSN")
 NO_ARGUMENTS = {"start", "foreground", "stop", "restart", "ping", "pid"}

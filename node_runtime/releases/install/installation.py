@@ -70,13 +70,19 @@ class PutBack(Exception):
         self.incomplete = incomplete
 
 
-class Installation:
-    """One install of a transition's target.
+@dataclass(frozen=True, slots=True)
+class InstallListeners:
+    """What an install calls: `on_rehearsal` with the rehearsal's progress, `on_resumed` when the target runs.
 
-    The install changes nothing on the node before the awaitable `durable` has written the operation to the disk.
-    `on_rehearsal` is called with the progress of the rehearsal. `on_resumed` is called when the processes run the new
-    code; a failure after that does not undo the install.
+    A failure after `on_resumed` does not undo the install.
     """
+
+    on_rehearsal: rehearsal.ProgressCallback
+    on_resumed: Callable[[], None]
+
+
+class Installation:
+    """One install of a transition's target. Nothing is changed before the operation's intent is `durable`."""
 
     def __init__(
         self,
@@ -85,18 +91,16 @@ class Installation:
         *,
         progress: OperationProgress,
         options: Install | Rollback,
-        on_rehearsal: rehearsal.ProgressCallback,
         durable: Awaitable[None],
-        on_resumed: Callable[[], None],
+        listeners: InstallListeners,
     ) -> None:
         self.transition = transition
         self.code = code
         self.progress = progress
         self.deadline = math.inf if math.isinf(options.wait) else time.monotonic() + options.wait
         self._options = options
-        self._on_rehearsal = on_rehearsal
         self._durable = durable
-        self._on_resumed = on_resumed
+        self._listeners = listeners
         self._rehearsed_at = -math.inf
 
     async def run(self) -> Installed:
@@ -145,7 +149,9 @@ class Installation:
             return
         self.progress.enter("rehearsing")
         self.progress.report()
-        rehearsed = (await rehearsal.rehearse(self.transition, batch, self.code, self._on_rehearsal)).rehearsal
+        rehearsed = (
+            await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
+        ).rehearsal
         self._rehearsed_at = time.monotonic()
         self.progress.set_rehearsal(rehearsal.problems_only(rehearsed))
         if refusal := rehearsal.refusal(rehearsed, self._options.unrehearsed):
@@ -187,7 +193,7 @@ class Installation:
                 self.progress.enter("resuming")
                 switch.resume()
                 pause = Pause(began, time.perf_counter())
-                self._on_resumed()
+                self._listeners.on_resumed()
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:

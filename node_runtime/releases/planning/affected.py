@@ -30,6 +30,7 @@ from node_runtime.releases.files.relup_instructions import (
     SuspendProcesses,
     SyncNodes,
 )
+from node_runtime.releases.relup.script_modules import script_modules
 
 from . import conditions
 from .transition import Transition
@@ -216,8 +217,7 @@ def children_without_step(
 
     If a function of the release that the script applies may do it, return a warning instead.
     """
-    functions = [step.function for step in script if isinstance(step, Apply)]
-    applies = [function for function in functions if not function.startswith("node_runtime.")]
+    applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
     for child in children:
         if child.step is not None or child.change not in ("added", "removed") or _has_ended(child):

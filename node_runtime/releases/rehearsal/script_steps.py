@@ -26,6 +26,7 @@ from node_runtime.releases.files.relup_instructions import (
 )
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
+from node_runtime.releases.relup.script_modules import script_modules
 
 RUNTIME_PREFIX: Final = "node_runtime."
 """The prefix of the runtime's functions. They act on running processes, and in a copy of the node no process runs."""
@@ -133,7 +134,7 @@ def stale_supervisors(transition: Transition) -> list[SupervisorProcess]:
 
 def applies_functions(transition: Transition) -> bool:
     """Return whether the script applies functions of the release."""
-    return any(isinstance(step, Apply) and not step.function.startswith(RUNTIME_PREFIX) for step in transition.script)
+    return any(not function.startswith(RUNTIME_PREFIX) for function in transition.modules.applied)
 
 
 def code_changes(script: Sequence[RelupInstruction]) -> Iterator[ModuleCodeChange]:
@@ -150,4 +151,4 @@ def _of_step(step: CodeChange, loaded: Collection[str]) -> Iterator[ModuleCodeCh
 
 def _loaded_before(script: Sequence[RelupInstruction], step: CodeChange) -> Collection[str]:
     at = next(number for number, one in enumerate(script) if one is step)
-    return {one.module for one in script[:at] if isinstance(one, Load)}
+    return set(script_modules(script[:at]).loaded)

@@ -1,4 +1,4 @@
-"""The modules that a relup's script names, grouped by what the instructions do to them."""
+"""The modules and functions that a relup's script names, grouped by what the instructions do to them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,11 @@ class ScriptModules:
     """Modules whose processes go through `code_change`."""
     stopped: list[str] = field(default_factory=list)
     started: list[str] = field(default_factory=list)
+    applied: list[str] = field(default_factory=list)
+    """The functions that `apply` calls."""
 
     def add(self, step: RelupInstruction) -> None:
-        """Add the modules of one instruction to the lists."""
+        """Add the modules, or the function, of one instruction to the lists."""
         match step:
             case LoadObjectCode():
                 self.read += step.modules
@@ -60,7 +62,9 @@ class ScriptModules:
                 self.stopped += step.modules
             case StartProcesses():
                 self.started += step.modules
-            case PointOfNoReturn() | Purge() | Apply() | SyncNodes() | RestartEmulator() | RestartNewEmulator():
+            case Apply():
+                self.applied.append(step.function)
+            case PointOfNoReturn() | Purge() | SyncNodes() | RestartEmulator() | RestartNewEmulator():
                 pass
             case _:
                 assert_never(step)

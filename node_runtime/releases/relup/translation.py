@@ -41,6 +41,7 @@ from node_runtime.releases.files.relup_instructions import (
 )
 
 from .components import components
+from .restart_order import with_sorted_restarts
 from .script_check import check_script
 
 APPLICATION = "node_runtime.application"
@@ -86,11 +87,10 @@ class _Translation:
         changes = self.checked_changes(after)
         self.check_mentions(after)
         codes, low = self.grouped(after, changes)
-        objects = [step for step in before if isinstance(step, LoadObjectCode)] + codes
-        applies = [step for step in before if isinstance(step, Apply)]
-        script: list[RelupInstruction] = [*_merged_object_code(objects), *applies, PointOfNoReturn(), *low]
+        objects, applies = _split(before)
+        script: list[RelupInstruction] = [*_merged_object_code(objects + codes), *applies, PointOfNoReturn(), *low]
         check_script(script)
-        return _with_sorted_restarts(script, self.direction)
+        return with_sorted_restarts(script, self.direction)
 
     # ------------------------------------------------------------------ collecting
 
@@ -352,6 +352,21 @@ def _preparing(step: AppupInstruction) -> LoadObjectCode | Apply:
     raise Refused(f"{refused} can't be before point_of_no_return: only load_object_code and apply can.")
 
 
+def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode], list[Apply]]:
+    """Split the instructions before the point of no return by their kind."""
+    objects: list[LoadObjectCode] = []
+    applies: list[Apply] = []
+    for step in steps:
+        match step:
+            case LoadObjectCode():
+                objects.append(step)
+            case Apply():
+                applies.append(step)
+            case _:
+                assert_never(step)
+    return objects, applies
+
+
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it."""
     merged: dict[str, LoadObjectCode] = {}
@@ -363,12 +378,3 @@ def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]
             )
         merged[step.application] = replace(known, modules=known.modules + step.modules)
     return list(merged.values())
-
-
-def _with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
-    """Move restart_new_emulator to the begin of an upgrade. Any other restart comes last, and only once."""
-    rest = [step for step in script if not isinstance(step, RestartEmulator | RestartNewEmulator)]
-    new, same = RestartNewEmulator() in script, RestartEmulator() in script
-    first = [RestartNewEmulator()] if new and direction == "up" else []
-    last = [RestartEmulator()] if same or (new and direction == "down") else []
-    return [*first, *rest, *last]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hotdash.model.plan_lines import plan_lines, possible
+from hotdash.model.plan_lines import hard_blockers, plan_lines
 from hotdash.model.styled_text import text_of
 from node_runtime.protocol import messages as m
 from tests.support.dashboard.fil_world import a_plan
@@ -18,6 +18,5 @@ def test_the_point_of_no_return_is_drawn_before_the_first_instruction_after_it()
 def test_only_hard_blockers_forbid() -> None:
     passing = m.Blocker(reason="busy", remedy="wait", transient=True)
     lasting = m.Blocker(reason="changed base class", remedy="add it")
-    assert possible(a_plan("b", blockers=(passing,)))
-    assert not possible(a_plan("b", blockers=(passing, lasting)))
-    assert not possible(a_plan("b", nothing_to_do=True))
+    assert hard_blockers(a_plan("b", blockers=(passing,))) == ()
+    assert hard_blockers(a_plan("b", blockers=(passing, lasting))) == (lasting,)

@@ -10,10 +10,9 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse_instruction
 from node_runtime.releases.files.release_model import AppupEntry, AppView, ReleaseView
-from node_runtime.releases.relup.relup_json import instruction_json, relup_json
+from node_runtime.releases.relup.relup_json import relup_json
 from node_runtime.releases.relup.translation import NoPath, make_relup, translate
-
-SOFT = ["soft_purge", "soft_purge"]
+from tests.support.projects.relup_cases import SOFT, after, translated
 
 
 def app(name: str, vsn: str, modules: dict[str, str] | str, up: Any = (), down: Any = ()) -> AppView:
@@ -30,15 +29,6 @@ def both(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: str
     older = ReleaseView("R1", (app("a", "1", modules if old_modules is None else old_modules),))
     newer = ReleaseView("R2", (app("a", "2", modules, [("1", steps)], [("1", steps)]),))
     return relup_json(make_relup(older, newer))
-
-
-def after(script: list[Any]) -> list[Any]:
-    return script[script.index(["point_of_no_return"]) + 1 :]
-
-
-def translated(older: ReleaseView, newer: ReleaseView, direction: Any) -> list[Any]:
-    """The translation as `node-runtime relup --json` prints it."""
-    return [instruction_json(step) for step in translate(older, newer, direction)]
 
 
 def up_only(steps: list[dict[str, Any]], modules: str = "foo bar", old_modules: str | None = None) -> list[Any]:

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from hotdash.demo.demo_node import free_port
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
 CYCLE_SECONDS = 0.3
@@ -85,13 +86,6 @@ def command(
     if code is not None and done.returncode != code:
         pytest.fail(f"{' '.join(line)} ended with {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")
     return done
-
-
-def free_port() -> int:
-    """A free port of the loopback interface."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def build(project: Path, output: Path) -> Path:

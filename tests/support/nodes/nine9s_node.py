@@ -12,7 +12,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from tests.support.nodes.fil_node import command, environment, free_port
+from hotdash.demo.demo_node import free_port
+from tests.support.nodes.fil_node import command, environment
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "nine9s"
 NAME = "nine9s@127.0.0.1"

@@ -17,7 +17,7 @@ import pytest
 
 from node_runtime import Runtime, application
 from node_runtime.code import CodeServer
-from node_runtime.control import Control
+from node_runtime.control import Control, NodeIdentity
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import cookie_path, read_cookie
 from node_runtime.protocol.messages import Role
@@ -130,9 +130,7 @@ class Node:
             self.handler,
             self.runtime,
             self.code,
-            name=NAME,
-            boot_id=BOOT,
-            directory=self.root,
+            NodeIdentity(NAME, BOOT, self.root),
             on_stop=self.stops.append,
             listen=listen,
         )

@@ -1,4 +1,7 @@
-"""The verbs `ping` and `cookie` of bin/<name>, for which the release's own node_runtime suffices."""
+"""The verbs `ping` and `cookie` of bin/<name>, for which the release's own node_runtime suffices.
+
+The launcher of an older release starts this module by its name.
+"""
 
 from __future__ import annotations
 
