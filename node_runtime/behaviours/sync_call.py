@@ -90,7 +90,7 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
     if method is None and name not in type(process.instance).__deferred__:
         raise Exit("badcall", f"{process.module}:{process.qualname} has no public method {name!r}")
     if method is None or method.__code__.co_flags & CO_COROUTINE:
-        raise WouldWait(f"{process.title()} may answer {name} later, because it is async or deferred; {_REMEDY}")
+        raise WouldWait(f"{process.title()} may answer {name} later, as the method is async or deferred; {_REMEDY}")
     return process
 
 

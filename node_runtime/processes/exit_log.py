@@ -31,7 +31,7 @@ class Finished(NamedTuple):
     """An ended process and its exit reason as a text.
 
     `messages` counts the handled messages; `orderly` is False after a crash. `started` and `ended` are in seconds since
-    the epoch; `spent`, in seconds, is as in ProcessInfo. OTP keeps no such record.
+    the epoch; `spent`, in seconds, is that of ProcessInfo. OTP keeps no such record.
     """
 
     pid: Pid
