@@ -1,6 +1,6 @@
 """Handlers of the actions: they ask for confirmation, send a request to the node, and show its answer.
 
-The subject of a request is fixed before the question is shown, so it can't change while the dialog is open.
+The process or release to change is fixed before the dialog opens, so it can't change while the dialog is open.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from hotdash.app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
-"""Default of "Wait at most": between plan and install, a state machine may enter a state that blocks the install."""
+"""The initial value of "Wait at most": after the plan, a state machine may enter a state that blocks the install."""
 
 
 class ActionHandlers:
-    """One method for each action except opening a view. The methods run in a Textual worker and may await dialogs."""
+    """The handlers of all actions except those that open a view. They run in a Textual worker and may await dialogs."""
 
     def __init__(self, app: HotdashApp) -> None:
         self._app = app
@@ -74,7 +74,7 @@ class ActionHandlers:
             self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
-        """Read an operation from the node, because its events were missed or contained only a part of it."""
+        """Read an operation from the node, because its events were missed or contained only a part of the operation."""
         self._app.run_worker(self._refresh_operation(operation), name="operation", exit_on_error=False)
 
     async def _refresh_operation(self, operation: str) -> None:
@@ -112,7 +112,7 @@ class ActionHandlers:
             return
         method = methods.RESTART_PROCESS if verb == "restart" else methods.KILL_PROCESS
         await self._app.link.request(method, m.ProcessTarget(pid=key.pid, boot_id=key.boot_id))
-        self._app.show_toast(f"The node has accepted: {verb} {title_of(process)} <{key.pid}>.")
+        self._app.show_toast(f"The node has accepted the request to {verb} {title_of(process)} <{key.pid}>.")
         self._app.link.refresh()
 
     # -------------------------------------------------------------- releases
@@ -146,7 +146,7 @@ class ActionHandlers:
         return vsn
 
     async def _fetch_plan(self, vsn: str) -> m.Plan:
-        self._app.set_busy(f"Making the plan for {vsn} …")
+        self._app.set_busy(f"Making the plan for release {vsn} …")
         plan = await self._app.link.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
         self._app.set_busy()
         return plan
@@ -164,7 +164,7 @@ class ActionHandlers:
         if plan.direction != direction:
             other = "upgrade" if plan.direction == "up" else "downgrade"
             article = "an" if plan.direction == "up" else "a"
-            app.show_toast(f"{vsn} is {article} {other} from {plan.from_vsn}; press {self._key(other)}.", bad=True)
+            app.show_toast(f"{plan.from_vsn} to {vsn} is {article} {other}; press {self._key(other)}.", bad=True)
             return
         if hard_blockers(plan):
             if not isinstance(app.top_screen, PlanScreen):
@@ -232,7 +232,7 @@ class ActionHandlers:
             lines=(
                 line(span("on ", "muted"), span(app.node.name, "strong")),
                 line(span(running.vsn, "strong"), " is on probation for another ", span(age(left), "warn"), "."),
-                line("After the commit, the node boots this release and does not revert by itself."),
+                line("After the commit, the node boots this release and no longer reverts by itself."),
             ),
             verb="Commit",
             command_line=equivalent,
@@ -296,8 +296,8 @@ class ActionHandlers:
         question = Question(
             title=f"Arm {app.node.name}",
             lines=(
-                line("The operator's actions are allowed on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
-                line("Each action still asks for confirmation. The node's audit records every change."),
+                line("Arming allows the operator's actions on this node for ", span(age(ARMED_SECONDS), "strong"), "."),
+                line("Each action still asks for confirmation. The node's audit log records every change."),
             ),
             verb="Arm",
             command_line=lambda answer: "",

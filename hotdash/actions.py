@@ -1,7 +1,7 @@
 """The registry of the operator's actions.
 
 Keymap, footer, help, palette and the equivalent command lines use this registry. A keymap file refers to actions by
-id. `role` decides whether the dashboard has to be armed; the node checks it again.
+id. An action with the role operator needs an armed dashboard; the node checks the role again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ Group = Literal["Views", "Processes", "Releases", "Dashboard"]
 
 @dataclass(frozen=True, slots=True)
 class CommandSubject:
-    """The arguments of a command line that is equivalent to an action. `node` is the NODE argument."""
+    """The arguments of the `hotdash` command that does the same as an action.
+
+    `node` is the command's argument NODE. A field is None if the command does not need it or nothing is selected.
+    """
 
     node: str
     cookie_file: str | None = None
@@ -33,9 +36,10 @@ class CommandSubject:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action. `keys` are Textual's names, the first one is shown; the footers of `views` show the action.
+    """One action. `keys` are its keys by Textual's names, separated by commas; the first one is shown.
 
-    In `help`, `help_of` replaces `{id}` by the key of the action with that id.
+    The footers of `views` show the action. `{id}` in `help` means the key of the action with that id, which `help_of`
+    inserts.
     """
 
     id: str
@@ -127,7 +131,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
-        "Ends the process at once, without a call of terminate. All processes below a supervisor end too.", "Processes",
+        "Ends the process at once, without calling its terminate. If it is a supervisor, all below it end too.",
+        "Processes",
         danger="recoverable", role="operator", views=("overview",), command_line=_process("kill"),
     ),
     Action(
@@ -143,7 +148,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
-        "Replaces the code of the running node with that of a newer release.", "Releases",
+        "Replaces the code of the running node by the code of a newer release.", "Releases",
         danger="release", role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
     ),
     Action(
@@ -153,55 +158,58 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "commit", "P", "commit", "Make the current release permanent",
-        "Ends the probation: from now on the node boots this release.", "Releases",
+        "Ends the probation: from now on the node boots this release when it is restarted.", "Releases",
         danger="release", role="operator", views=("releases", "upgrades", "operation"),
         command_line=lambda subject: build_command_line("commit", subject, *_reason_words(subject.options)),
     ),
     Action(
         "rollback", "X", "roll back", "Roll back to the permanent release",
-        "Returns to the permanent release; code_change migrates the present states.", "Releases",
+        "Returns to the permanent release; code_change converts the present states of the processes.", "Releases",
         danger="release", role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
     ),
     Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
-        "Allows the operator's actions for a while. The header turns red. The node enforces the rights.", "Dashboard",
+        "Allows the operator's actions for 15 minutes, with a red header. The node checks rights, too.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
-        "Shows only the rows that contain every word, in the tree also their ancestors. {back} clears it.", "Dashboard",
+        "Shows only rows that contain every word; the tree also shows their ancestors. {back} clears it.", "Dashboard",
         views=VIEWS,
     ),
     Action(
         "copy", "c", "copy", "Copy the command line of this view",
-        "Copies the equivalent hotdash command to the clipboard.", "Dashboard",
+        "Copies the hotdash command that prints what this view shows.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(
         "pause", "z", "pause", "Pause the display, or resume it",
-        "The connection stays open; only the screen stops changing.", "Dashboard", views=("events",),
+        "The screen stops changing; the connection stays open.", "Dashboard", views=("events",),
     ),
     Action(
         "refresh", "ctrl+r", "refresh", "Read the node's state now",
-        "Also reconnects at once when the connection was lost.", "Dashboard",
+        "Reads the node's state now, and reconnects at once if the connection was lost.", "Dashboard",
     ),
     Action(
-        "theme", "T", "theme", "Change the theme", "Light, dark, and the terminal's own colours.", "Dashboard",
+        "theme", "T", "theme", "Change the theme", "Offers light, dark, and the terminal's own colours.", "Dashboard",
     ),
     Action(
-        "help", "question_mark,f1", "help", "Help", "Every key and what it does.", "Dashboard",
+        "help", "question_mark,f1", "help", "Help", "Shows every key and what it does.", "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(
-        "palette", "colon,ctrl+p", "palette", "Command palette", "Every action by its name.", "Dashboard",
+        "palette", "colon,ctrl+p", "palette", "Command palette", "Finds an action by its name.", "Dashboard",
         views=VIEWS,
     ),
     Action(
         "back", "escape", "back", "Back", "Closes the screen or clears the filter. It never quits.", "Dashboard",
         views=("plan", "operation"),
     ),
-    Action("leave", "q", "leave", "Back, and from a view: quit", "Asks before it quits.", "Dashboard"),
-    Action("quit", "ctrl+q", "quit", "Quit", "The node continues, and so does a running operation.", "Dashboard",
+    Action(
+        "leave", "q", "leave", "Back, and from a view: quit", "Goes back; in a view, asks whether to quit.",
+        "Dashboard",
+    ),
+    Action("quit", "ctrl+q", "quit", "Quit", "Quits at once. The node and a running operation continue.", "Dashboard",
            views=VIEWS),
 )  # fmt: skip
 
@@ -227,12 +235,12 @@ def shown_keys(action: Action, keymap: dict[str, str]) -> list[str]:
 
 
 def key_of(action_id: str, keymap: dict[str, str]) -> str:
-    """Return the main key of an action, for a sentence."""
+    """Return the main key of an action, as shown in a sentence."""
     return shown_keys(BY_ID[action_id], keymap)[0]
 
 
 def help_of(action: Action, keymap: dict[str, str]) -> str:
-    """Return the help of an action; keys in it are shown as they are mapped."""
+    """Return the help of an action, with the keys as they are mapped."""
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
 
 

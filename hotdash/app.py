@@ -1,4 +1,4 @@
-"""The dashboard application: it applies the link's messages to its state, draws it, and runs the actions of keys."""
+"""The dashboard application: applies the link's messages to the state, draws the state, and runs the keys' actions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
 
 REDRAW_SECONDS = 0.5
-"""Interval at which ages and countdowns are redrawn."""
+"""Seconds after which ages and countdowns are drawn again."""
 
 
 class HotdashApp(App[None]):
@@ -98,7 +98,7 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Exit in order on a signal: an exception from a handler would not restore the terminal."""
+        """Exit in order on a signal. An exception raised by a signal handler would not restore the terminal."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
@@ -150,7 +150,7 @@ class HotdashApp(App[None]):
 
     @property
     def view_state(self) -> ViewState:
-        """The state to draw now; while paused, with the node as it was when the pause began."""
+        """The state to draw now. While the display is paused, it shows the node as it was when the pause began."""
         node = self.node
         if self._paused_node is not None:
             paused = self._paused_node
@@ -188,7 +188,7 @@ class HotdashApp(App[None]):
         self.notify(sentence, markup=False, severity="error" if bad else "information", timeout=12 if bad else 6)
 
     def set_busy(self, sentence: str = "") -> None:
-        """Show the sentence about the work that the dashboard waits for; hide it if empty."""
+        """Show `sentence`, which names the work that the dashboard waits for; an empty one removes the line."""
         self.dashboard = replace(self.dashboard, busy=sentence)
         self.draw()
 
@@ -218,7 +218,7 @@ class HotdashApp(App[None]):
         return CommandSubject(node, self._cookie_file, pid=pid, vsn=selected.vsn, operation=selected.operation)
 
     def command_line(self) -> str:
-        """Return the command line that shows the open view, or does what the open plan shows."""
+        """Return the command line that prints what the open view or screen shows."""
         action_by_screen = {"plan": "plan", "operation": "view_upgrades"}
         action = action_by_screen.get(self.top_screen.footer_name) or f"view_{self.dashboard.view}"
         selected = self.selected()
@@ -227,7 +227,7 @@ class HotdashApp(App[None]):
         return command_line_of(action, self.subject(selected))
 
     def open_view(self, name: str) -> None:
-        """Close every screen above the views and show one of them."""
+        """Close every screen above the views, and open the view `name`."""
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.dashboard = replace(self.dashboard, view=name)
@@ -241,7 +241,7 @@ class HotdashApp(App[None]):
     def _update_needs(self) -> None:
         """Pass the needs of the open view to the link.
 
-        While the dashboard closes, its screens may already be closed; then nothing is passed.
+        Nothing is passed while the dashboard closes, because its screens may already be closed.
         """
         if not self.is_running:
             return
@@ -258,7 +258,7 @@ class HotdashApp(App[None]):
     # -------------------------------------------------------------- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the actions in a dialog, except quitting the dashboard."""
+        """While a dialog is open, disable all actions except `quit`."""
         if action in ("act", "command_palette") and self.screen.is_modal:
             return parameters == ("quit",)
         return super().check_action(action, parameters)
@@ -303,8 +303,8 @@ class HotdashApp(App[None]):
                 )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Report the failure of a worker instead of exiting with it."""
+        """Show the failure of a worker as a toast; Textual would exit."""
         if event.state == WorkerState.ERROR:
             error = event.worker.error
             self.set_busy()
-            self.show_toast(f"hotdash failed in {event.worker.name!r}: {type(error).__name__}: {error}", bad=True)
+            self.show_toast(f"{event.worker.name!r} failed in hotdash: {type(error).__name__}: {error}", bad=True)

@@ -1,4 +1,4 @@
-"""Remapped keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, one line per action, `upgrade = "ctrl+u"`."""
+"""Remapped keys: `$XDG_CONFIG_HOME/hotdash/keys.toml`, one line per action, such as `upgrade = "ctrl+u"`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def keymap_path() -> Path:
 
 
 def read_keymap(path: Path) -> dict[str, str]:
-    """Return keys by action id; empty without a file. Raises Refused for an unknown action or an invalid key."""
+    """Return the keys by action id, or {} without a file. Raises Refused for an unknown action or an invalid key."""
     try:
         keys = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -20,7 +20,7 @@ class ConnectionChanged(Message):
 
 @dataclass
 class SnapshotReceived(Message):
-    """A new snapshot arrived; only the newest counts."""
+    """A new snapshot arrived. It replaces an older one that is still queued."""
 
     snapshot: m.Snapshot
 
@@ -37,7 +37,7 @@ class EventReceived(Message):
 
 @dataclass
 class HistoryReceived(Message):
-    """The past events and operations arrived."""
+    """The node's past events and operations arrived."""
 
     events: tuple[m.NodeEvent, ...]
     operations: tuple[m.Operation, ...]
@@ -45,7 +45,7 @@ class HistoryReceived(Message):
 
 @dataclass
 class StateReceived(Message):
-    """The live state of the selected process arrived, or the sentence with which the node refused it."""
+    """The live state of the selected process arrived, or the sentence with which the node refused to send it."""
 
     key: ProcessKey
     state: m.StateView | None

@@ -1,7 +1,7 @@
-"""The connection to the node. It reads from the node and posts messages to the dashboard; it does not draw.
+"""The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-It reads no more than needed: a snapshot after each event that changes one, a snapshot a second while a view shows
-values that change without events, and the state of one process. It retries a lost connection endlessly.
+It reads a snapshot after each event that may change it, a snapshot a second while the open view shows values that
+change without events, and the state of the selected process. When the connection is lost, it reconnects endlessly.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 POLL_SECONDS = 1.0
-"""Interval at which values that change without events are read."""
+"""Seconds between two readings of the values that change without events."""
 MIN_SNAPSHOT_GAP_SECONDS = 0.2
-"""The minimum time between two snapshots, however many events there are."""
+"""The minimum number of seconds between two snapshots, however many events arrive."""
 RECONNECT_DELAYS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Seconds before each attempt to reconnect; the last one repeats."""
+"""Seconds before each attempt to reconnect; the last value repeats."""
 REFUSED_RETRY_SECONDS = 30.0
-"""Delay before a refused cookie is tried again."""
+"""Seconds before a refused cookie is tried again."""
 
 
 class NodeLink:
-    """Watches the node at `address` and posts messages by `post`."""
+    """Watches the node at `address`, and calls `post` with each message."""
 
     def __init__(
         self, address: NodeAddress, post: Callable[[Message], object], *, delays: tuple[float, ...] = RECONNECT_DELAYS
@@ -65,12 +65,12 @@ class NodeLink:
             self._poll_due.set()
 
     def refresh(self) -> None:
-        """Read now; reconnect now if the connection was lost."""
+        """Read a snapshot now; if the connection was lost, reconnect now."""
         self._poll_due.set()
         self._retry_now.set()
 
     async def request(self, method: Method[P, R], params: P | None = None, *, timeout: float = 10.0) -> R:
-        """Send a request. Raises Refused, with UNREACHABLE while there is no connection."""
+        """Send a request; return the reply. Raises Refused, with the code UNREACHABLE while there is no connection."""
         return await self._connected().request(method, params, timeout=timeout)
 
     async def stage(self, path: Path, progress: Callable[[int, int], None]) -> m.ReleaseInfo:
@@ -86,19 +86,21 @@ class NodeLink:
     # -------------------------------------------------------------- the loop
 
     def start(self) -> None:
-        """Start watching, in a task: Textual may cancel a worker twice and so leave sockets open."""
+        """Start to watch the node, in an asyncio task. Textual may cancel a worker twice and so leave sockets open."""
         self._running = asyncio.create_task(self._run(), name="link")
         self._running.add_done_callback(self._report_failure)
 
     async def close(self) -> None:
-        """Stop watching; return when the sockets are closed."""
+        """Stop watching the node; return when the sockets are closed."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait((self._running,))
 
     def _report_failure(self, running: asyncio.Task[NoReturn]) -> None:
         if not running.cancelled() and (error := running.exception()) is not None:
-            sentence = f"hotdash failed and no longer watches the node: {type(error).__name__}: {error}."
+            sentence = (
+                f"hotdash failed ({type(error).__name__}: {error}) and no longer reads the node; start hotdash again."
+            )
             self._post_connection(Connection("lost", time.time(), sentence))
 
     async def _run(self) -> NoReturn:
@@ -140,7 +142,10 @@ class NodeLink:
         self._post(ConnectionChanged(connection))
 
     async def _watch(self, client: Client) -> NoReturn:
-        """Follow the events; read a snapshot after each that changes one. Raises Refused for a lost connection."""
+        """Post the node's events, and read a snapshot after each event that may change it.
+
+        Raises Refused when the connection is lost.
+        """
         poller = asyncio.create_task(self._poll(client))
         try:
             async with aclosing(client.events()) as events:
@@ -159,7 +164,7 @@ class NodeLink:
             await asyncio.gather(poller, return_exceptions=True)
 
     async def _catch_up(self, client: Client) -> None:
-        """Post a snapshot, and the past events and operations, to replace missed events."""
+        """Post a snapshot, the past events and the past operations, because events were missed."""
         self._post(SnapshotReceived(await client.request(methods.SNAPSHOT)))
         past = await client.request(methods.EVENTS, m.ListLimit(limit=200))
         operations = await client.request(methods.OPERATIONS, m.ListLimit(limit=50))

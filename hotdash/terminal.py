@@ -1,4 +1,4 @@
-"""The terminal of a command: checks whether it is usable, and notices when it closes."""
+"""The terminal of a command: checks whether it is usable, and ends the command when the terminal closes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def usable() -> bool:
 def exit_with_terminal() -> None:
     """Send this process SIGHUP when its terminal closes.
 
-    The kernel signals only the session leader. A shell forwards the signal, but make, for example, waits for its
-    children instead; a child that then reads from the terminal gets end-of-file in an endless loop.
+    The kernel sends SIGHUP only to the session leader. A shell forwards SIGHUP to its children, but make, for example,
+    waits for them instead. A child that reads from a closed terminal would get end-of-file in an endless loop.
     """
     threading.Thread(target=_watch, args=(sys.stdin.fileno(),), name="terminal", daemon=True).start()
 

@@ -1,6 +1,7 @@
 """The `hotdash` command: the dashboard of a node, and the same actions as verbs for scripts.
 
-stdout is output, stderr is for people. Exit codes are those of `node_runtime.protocol.exit_codes.ExitCode`.
+stdout has the output, stderr has messages for people. The exit codes are those of
+`node_runtime.protocol.exit_codes.ExitCode`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ for module in VERB_MODULES:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a refusal becomes one sentence on stderr and its exit code."""
+    """Run the command line. `Refused` is reported as one sentence on stderr, and sets the exit code."""
     try:
         hotdash.main(args=arguments, prog_name="hotdash", standalone_mode=False)
     except Refused as refusal:
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(ExitCode.USAGE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; requests that the node has accepted continue there.", err=True)
+        click.echo("Interrupted. The node continues with the requests that it has accepted.", err=True)
         sys.exit(ExitCode.USAGE)
     except OSError as error:
         _discard_stdout()

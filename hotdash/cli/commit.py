@@ -29,9 +29,9 @@ def commit(node: str, cookie_file: Path | None, reason: str | None, output: str)
 
 
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
-    """Wait until the health of `vsn` is good, and commit it.
+    """Wait until the health of the release `vsn` is good, and commit the release.
 
-    Return the commit, or the revert if the node reverted the release instead.
+    Return the commit as an operation; if the node reverted the release instead, return the revert.
     """
     printed = ""
     async with aclosing(client.events()) as events:

@@ -1,4 +1,4 @@
-"""Confirmation of a change, on the terminal or by `--yes`."""
+"""The confirmation of a change, on the terminal or by `--yes`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, unrehearsed: bool) -> bool:
-    """Ask whether to run the plan; return whether to proceed with processes that can't be rehearsed.
+    """Ask whether to install the plan; return whether to proceed if some processes can't be rehearsed.
 
-    Where something can't be rehearsed or undone, the operator has to type the release's version.
+    If something can't be rehearsed or undone, the operator has to type the release's version.
     """
     unsure = unrehearsed_count(plan) > 0 and not unrehearsed
     if yes and unsure:

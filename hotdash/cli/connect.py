@@ -19,8 +19,8 @@ from .shared_options import node_options, output_option
 
 @click.command()
 @node_options
-@click.option("--armed", is_flag=True, help="Start with the operator's actions allowed; read-only otherwise.")
-@click.option("--page", metavar="URL", help="The page that the node serves; shown beside the views.")
+@click.option("--armed", is_flag=True, help="Start with the operator's actions allowed, and not read-only.")
+@click.option("--page", metavar="URL", help="The URL of the page that the node serves, to be shown in the dashboard.")
 def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) -> None:
     """Open the dashboard on NODE."""
     address = locate(node, cookie_file)
@@ -32,7 +32,7 @@ def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) 
         )
     from hotdash.app import HotdashApp
 
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # without a terminal it must end, also under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # when its terminal closes, the dashboard must end, also under nohup
     terminal.exit_with_terminal()
     app = HotdashApp(address, read_only=not armed, cookie_file=cookie_file, page=page)
     app.run()
@@ -56,7 +56,7 @@ def nodes(output: str) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
 @click.option("--play", is_flag=True, help="Print the walkthrough as text, also on a terminal.")
 def demo(examples: Path | None, port: int | None, play: bool) -> None:
-    """Build fil, boot it in private folders, and open the dashboard on it.
+    """Build the example release fil, boot it in private folders, and open the dashboard on the node.
 
     Without a terminal, run the commands that a user would type and print them with their output.
     """

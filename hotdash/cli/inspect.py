@@ -24,7 +24,7 @@ async def _snapshot(client: Client) -> m.Snapshot:
 @node_options
 @output_option
 def status(node: str, cookie_file: Path | None, output: str) -> None:
-    """Show what NODE is, which release it runs, and its load and health."""
+    """Show the identity, release, load and health of NODE."""
     snapshot = with_client(node, cookie_file, _snapshot)
     fields = {"info": snapshot.info, "vitals": snapshot.vitals, "operation": snapshot.operation}
     show(fields, output, lambda: tables.status(snapshot))
@@ -86,7 +86,9 @@ def releases(node: str, cookie_file: Path | None, output: str) -> None:
 @node_options
 @click.argument("operation", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="The maximum number listed.")
-@click.option("--all", "everything", is_flag=True, help="List the operations instead of the results of one.")
+@click.option(
+    "--all", "everything", is_flag=True, help="List the operations instead of showing the results of one operation."
+)
 @output_option
 def results(
     node: str, cookie_file: Path | None, operation: str | None, limit: int, everything: bool, output: str
@@ -125,7 +127,7 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number shown.")
 @output_option
 def audit(node: str, cookie_file: Path | None, limit: int, output: str) -> None:
-    """Show the audit: the changes that were requested, and by whom."""
+    """Show the audit log: which changes were requested, and by whom."""
     found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.ListLimit(limit=limit)))
     show(found.entries, output, lambda: tables.audit(found.entries))
 

@@ -1,4 +1,4 @@
-"""Following an operation to its end, and the exit code of its outcome."""
+"""Follows an operation to its end, and chooses the exit code for its outcome."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ OUTCOME_CODES = {
 
 OUTCOME_SENTENCES = {
     "aborted": "Nothing was changed.",
-    "put back": "The install was put back: the node runs the same code as before.",
-    "partly put back": "The install was only partly put back: check the result of each process.",
-    "partly reverted": "The node was only partly reverted: roll back again, or continue from the current release.",
+    "put back": "The install failed and was undone: the node runs the same code as before.",
+    "partly put back": "The install failed and was undone only in part: check the result of each process.",
+    "partly reverted": (
+        "The rollback ended before it reached the permanent release: roll back again, or upgrade from the current one."
+    ),
     "reverted": "The node reverted to the code that it ran before.",
-    "restarted": "The node was restarted from its permanent release.",
+    "restarted": "The node was restarted into its permanent release.",
 }
-"""The line on stderr after an unwanted outcome; the operation with the reason is on stdout."""
+"""The line on stderr after an unwanted outcome. The reason is on stdout, with the operation."""
 
 
 async def follow_operation(client: Client, operation: str, output: str) -> m.Operation:
@@ -53,7 +55,9 @@ async def follow_operation(client: Client, operation: str, output: str) -> m.Ope
         ) from None
     if last is None or last.outcome is None:
         raise Refused(
-            f"The outcome is unknown; run {results_command} to ask again.", ExitCode.UNKNOWN_OUTCOME, operation
+            f"The outcome of operation {operation} is unknown; {results_command} reads it again.",
+            ExitCode.UNKNOWN_OUTCOME,
+            operation,
         )
     return last
 

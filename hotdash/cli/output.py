@@ -28,7 +28,7 @@ def to_builtins(value: object) -> object:
 
 
 def print_table(renderable: RenderableType) -> None:
-    """Print to stdout, as wide as the terminal or COLUMNS. Without both, a row is one line of any length."""
+    """Print `renderable` to stdout, as wide as the terminal or COLUMNS. Without either, each row is one line."""
     if sys.stdout.isatty():
         Console(highlight=False, emoji=False).print(renderable)
         return

@@ -48,12 +48,12 @@ def _end_process(
     async def end(client: Client) -> m.ProcessSummary:
         snapshot = await client.request(methods.SNAPSHOT)
         target = find_process(snapshot, process)
-        confirm(f"{verb} {target.name or ''} <{target.pid}> ({target.module}) on {node}?", yes)
+        confirm(f"{verb} {target.name or target.module} <{target.pid}> on {node}?", yes)
         await client.request(method, m.ProcessTarget(pid=target.pid, boot_id=snapshot.info.boot_id, reason=reason))
         return target
 
     target = with_client(node, cookie_file, end)
-    show(target, output, lambda: Text(f"{verb}: {target.name or target.module} <{target.pid}> on {node}."))
+    show(target, output, lambda: Text(f"Requested on {node}: {verb} {target.name or target.module} <{target.pid}>."))
 
 
 VERBS = (restart, kill)

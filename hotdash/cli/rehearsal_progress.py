@@ -16,12 +16,12 @@ from node_runtime.protocol.client import Client, MissedEvents
 QUIET_SECONDS: Final = 0.5
 """Seconds before the first progress line; a short rehearsal prints none."""
 CANCEL_RETRY_SECONDS: Final = 0.05
-"""Seconds after which an unanswered cancellation is repeated."""
+"""Seconds after which a cancellation without effect is repeated."""
 
 
 @asynccontextmanager
 async def reporting_rehearsals(client: Client) -> AsyncIterator[None]:
-    """Report on stderr how far the node is with a rehearsal, if that takes long."""
+    """Report on stderr how many processes the node has rehearsed, if the rehearsal takes long."""
     reporter = asyncio.create_task(_report(client))
     try:
         yield

@@ -1,4 +1,4 @@
-"""A connected client for the time of one verb."""
+"""The connection of a verb to its node."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def with_client(node: str, cookie_file: Path | None, work: Callable[[Client], Co
 
 
 def find_process(snapshot: m.Snapshot, target: str) -> m.ProcessSummary:
-    """Return the live process that `target` names: a registered name, 12, or <12>. Raises Refused without one."""
+    """Return the live process with the name or pid `target`, such as 12 or <12>. Raises Refused if there is none."""
     number = target.strip("<>")
     for process in snapshot.processes:
         if process.name == target or (number.isdigit() and process.pid == int(number)):

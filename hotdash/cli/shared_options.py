@@ -36,8 +36,8 @@ def output_option(command: Command) -> Command:
 
 
 def reason_option(command: Command) -> Command:
-    """`--reason TEXT`, for the node's audit."""
-    return click.option("--reason", help="The reason, for the node's audit.")(command)
+    """`--reason TEXT`, for the node's audit log."""
+    return click.option("--reason", help="The reason, for the node's audit log.")(command)
 
 
 def yes_option(command: Command) -> Command:
@@ -56,18 +56,18 @@ class Seconds(click.FloatRange):
 
 
 def wait_option(command: Command) -> Command:
-    """`--wait SECONDS` for a safe moment."""
+    """`--wait SECONDS`: wait until no temporary blocker is left."""
     return click.option(
         "--wait",
         type=Seconds(min=0),
         default=0.0,
         metavar="SECONDS",
-        help="Wait at most this long for a safe moment.",
+        help="If only temporary blockers are left, wait at most this long until they disappear.",
     )(command)
 
 
 def unrehearsed_option(command: Command) -> Command:
-    """`--unrehearsed`: proceed although a rehearsal can't cover everything."""
+    """`--unrehearsed`: proceed although some processes can't be rehearsed."""
     return click.option(
         "--unrehearsed", is_flag=True, help="Proceed although the code_change of some processes can't be rehearsed."
     )(command)

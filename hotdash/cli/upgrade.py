@@ -92,7 +92,7 @@ downgrade = _install_verb(
 async def _install(
     client: Client, node: str, request: m.Install, *, yes: bool, commit: bool, output: str
 ) -> m.Operation | None:
-    """Plan, confirm, install and follow; return None when there is nothing to do."""
+    """Make the plan, ask for confirmation, install, and follow the operation; return None if there is nothing to do."""
     plan = await make_plan(client, request.vsn)
     done: m.Operation | None = None
     if not plan.nothing_to_do:

@@ -1,4 +1,4 @@
-"""`hotdash demo`: fil in private folders, as a dashboard or as a printed walkthrough."""
+"""`hotdash demo`: runs the example fil in private folders, with a dashboard or as a printed walkthrough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .walkthrough import play_walkthrough
 
 
 def run_demo(examples: Path | None, port: int | None, *, play: bool) -> None:
-    """Open the dashboard on a private fil; without a usable terminal, or with `play`, print the walkthrough."""
+    """Open the dashboard on a private node; without a usable terminal, or with `play`, print the walkthrough."""
     if play or not terminal.usable():
         with DemoFolder(examples, port if port is not None else 0) as demo:
             play_walkthrough(demo)

@@ -23,9 +23,9 @@ from typing import NoReturn, Self
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 COMMAND_LIMIT_SECONDS = 120.0
-"""The most time that a command may take."""
+"""The maximum number of seconds that a command may take."""
 END_LIMIT_SECONDS = 5.0
-"""The time that the dashboard has to restore the terminal."""
+"""Seconds after which the dashboard is killed if it has not restored the terminal and ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def bundled_examples() -> Path:
 class DemoFolder:
     """A private folder for the demonstration, and the environment of its commands.
 
-    If `port` is None, the release's configuration applies; 0 chooses a free port.
+    `port` is the port of the web page; None means the configured one, and 0 a free one.
     """
 
     def __init__(self, examples: Path | None, port: int | None) -> None:
@@ -132,7 +132,7 @@ class DemoFolder:
         )
 
     def run_checked(self, *words: str) -> str:
-        """Run a command and return its output. Raises Refused with the command's last line when it fails."""
+        """Run a command and return its output. If it fails, raises Refused with the last line of the output."""
         done = self.run(*words)
         if done.returncode != 0:
             printed = done.stdout.strip().splitlines()
@@ -141,10 +141,10 @@ class DemoFolder:
         return done.stdout
 
     def show(self, *words: str) -> int:
-        """Run a command on this process's terminal and return its exit code; if this process ends, it ends the command.
+        """Run a command on the terminal of this process, and return its exit code.
 
-        The command is a separate process: when the terminal closes, the kernel ends the command, and this process
-        can still clean up.
+        The command ends when this process ends. The command is a separate process, so that this process can still
+        clean up after the command has ended because the terminal was closed.
         """
         environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
         shown = subprocess.Popen(words, env=environment)
@@ -179,12 +179,12 @@ def free_port() -> int:
 
 
 def columns() -> dict[str, str]:
-    """Return COLUMNS for commands whose output is shown on a terminal, if there is one."""
+    """Return the variable COLUMNS with the width of the terminal; {} if stdout is no terminal."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 
 def check_port(port: int) -> None:
-    """Raise Refused if this port of the loopback interface is not available, before anything is built."""
+    """Raise Refused if this port of the loopback interface is not available."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -49,9 +49,9 @@ def play_walkthrough(demo: DemoFolder) -> None:
 
 
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
-    """Stage, plan and upgrade to `project`, and print the result; return the colours seen so far.
+    """Stage, plan and upgrade to `project`, and print the result; return all colours seen so far.
 
-    `known_colours` ends with the newest colour, which is the most interesting state of the machine.
+    `known_colours` are the colours seen before, the newest one last. A later upgrade starts in the newest colour.
     """
     state_of = ("hotdash", "state", demo.node, machine(demo))
     narrate(f"Stage {project.vsn}, and show its plan. The running code is not changed.")
@@ -61,7 +61,7 @@ def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) ->
     else:
         command(demo, "hotdash", "plan", demo.node, project.vsn)
     command(demo, *state_of)
-    narrate(f"Upgrade, and wait for a safe moment if needed. The page at {demo.url} stays up meanwhile.")
+    narrate(f"Upgrade, and wait for a safe moment if needed. The page at {demo.url} stays up during the upgrade.")
     if project is not demo.projects[1]:
         wait_for_colour(demo, known_colours[-1])
     command(demo, "hotdash", "upgrade", demo.node, project.vsn, "--wait", WAIT_SECONDS, "--yes")
@@ -130,7 +130,7 @@ def colour(demo: DemoFolder) -> str:
 
 
 def watch_colours(demo: DemoFolder) -> list[str]:
-    """Follow the colour through one cycle; print the cycle and return it."""
+    """Watch the colour until it repeats; print its cycle and return it."""
     print(f"\nGET {demo.url}/which-color.json, again and again")
     seen = [colour(demo)]
     deadline = time.monotonic() + CYCLE_LIMIT_SECONDS
@@ -148,7 +148,7 @@ def watch_colours(demo: DemoFolder) -> list[str]:
 
 
 def plan_while_blocked(demo: DemoFolder, project: Project, known_colours: list[str]) -> None:
-    """Print a plan for `project` that the machine's state blocks, or any plan if no state does."""
+    """Print a plan for `project` that the state of the machine blocks; if no state blocks it, print any plan."""
     words = ("hotdash", "plan", demo.node, project.vsn)
     for _ in range(4 * len(known_colours)):
         before = colour(demo)

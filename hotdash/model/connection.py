@@ -14,7 +14,10 @@ STALE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection in `state` since the Unix time `since`. `sentence` explains a loss, `retry_at` the next attempt."""
+    """A connection that has been in `state` since the Unix time `since`.
+
+    `sentence` says why the connection was lost. `retry_at` is the time of the next attempt to connect.
+    """
 
     state: Literal["connecting", "live", "lost"] = "connecting"
     since: float = 0.0
@@ -26,7 +29,7 @@ class Connection:
         return self.state == "live" and now - last_heard < STALE_SECONDS
 
     def badge(self, last_heard: float, now: float) -> tuple[str, Tone]:
-        """Return the connection in two words. `last_heard` is the time of the node's last message; 0 without one."""
+        """Return the connection's state in a few words. `last_heard` is the time of the node's last message, or 0."""
         if self.state == "connecting":
             return "◌ connecting", "warn"
         if self.state == "lost":

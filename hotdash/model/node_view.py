@@ -1,4 +1,4 @@
-"""The known state of the node as one immutable value; each message from the node gives a new value."""
+"""The known state of the node as one immutable value. Each message from the node results in a new value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RELEASE_CHANGES = ("installed", "committed", "reverted")
 
 @dataclass(frozen=True, slots=True)
 class NodeRestart:
-    """A restart of the node; `at` is when it was noticed, `before` describes the earlier boot."""
+    """A restart of the node. `at` is when the dashboard noticed it, `before` describes the node before the restart."""
 
     at: float
     before: m.NodeInfo
@@ -28,7 +28,10 @@ class NodeRestart:
 
 @dataclass(frozen=True, slots=True)
 class StateSample:
-    """The state of one process. `before` is the sample before `view`; `refused` is the node's refusal."""
+    """The newest state of one process (`view`) and the state before it.
+
+    `refused` is the sentence with which the node refused to send a newer state, or empty.
+    """
 
     key: ProcessKey
     view: m.StateView | None = None
@@ -38,7 +41,7 @@ class StateSample:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """The known state of the node `name`. `last_heard` is the local time of its last message; 0 without one."""
+    """The known state of the node `name`. `last_heard` is the local time of its last message, or 0."""
 
     name: str
     connection: Connection = field(default_factory=Connection)
@@ -57,7 +60,7 @@ class NodeView:
         return replace(self, connection=connection)
 
     def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
-        """Return the view with a new snapshot. A new boot is stored as a restart, and the vitals begin anew."""
+        """Return the view with a new snapshot. After a restart of the node, store that and clear the vitals."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
             restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()
@@ -82,13 +85,13 @@ class NodeView:
         return view.with_log((event,)) if event.kind != "vitals" else view
 
     def with_log(self, events: tuple[m.NodeEvent, ...]) -> NodeView:
-        """Return the view with more of the node's log; known events are not repeated."""
+        """Return the view with more events in its log; known events are not added again."""
         merged = {(event.boot_id, event.seq): event for event in (*self.log, *events) if event.text}
         ordered = sorted(merged.values(), key=lambda event: (event.at, event.seq))
         return replace(self, log=tuple(ordered[-MAX_LOG_EVENTS:]))
 
     def with_operation(self, operation: m.Operation) -> NodeView:
-        """Return the view with a new or updated operation; a late message never reopens an ended one."""
+        """Return the view with a new or updated operation; a late message never reopens an ended operation."""
         known = {known.id: known for known in self.operations}
         before = known.get(operation.id)
         if before is None or before.ended is None or operation.ended is not None:
@@ -107,7 +110,7 @@ class NodeView:
         return replace(self, sample=StateSample(key, view, before))
 
     def without_state(self, key: ProcessKey, sentence: str) -> NodeView:
-        """Return the view with the node's refusal to send a state; an earlier sample of the same process stays."""
+        """Return the view with the node's refusal to send a state; an earlier state of the same process stays."""
         last = self.sample if self.sample is not None and self.sample.key == key else StateSample(key)
         return replace(self, sample=replace(last, refused=sentence))
 
@@ -118,7 +121,7 @@ class NodeView:
         return self.connection.fresh(self.last_heard, now)
 
     def node_now(self, now: float) -> float:
-        """Return the node's time, from its last vitals, so a skewed local clock does not shift its deadlines."""
+        """Return the time on the node's clock, from its last vitals, because the local clock may differ from it."""
         if not self.history.samples:
             return now
         return self.history.samples[-1].at + max(0.0, now - self.last_heard)
@@ -159,13 +162,14 @@ class NodeView:
             kept = f" The display is {age(now - self.last_heard)} old." if self.snapshot is not None else ""
             return f"{self.connection.sentence}{kept}{retrying}"
         if self.snapshot is not None and not self.fresh(now) and self.connection.state == "live":
-            return f"{self.name} has not sent a message for {age(now - self.last_heard)}; the display is as old."
+            return f"{self.name} has not sent a message for {age(now - self.last_heard)}, so the display is that old."
         if self.snapshot is not None and self.snapshot.blocked is not None:
-            return self.snapshot.blocked
+            blocked = self.snapshot.blocked
+            return f"{blocked[:1].upper()}{blocked[1:]}."
         if self.restart is not None and self.snapshot is not None and now - self.restart.at < 60:
             up = age(self.node_now(now) - self.snapshot.info.started)
             runs, ran = self.snapshot.info.vsn, self.restart.before.vsn
-            as_before = ", as before" if runs == ran else f"; before, it ran {ran}"
+            as_before = ", as before" if runs == ran else f"; before the restart it ran {ran}"
             return f"{self.name} was restarted {up} ago and runs {runs}{as_before}. Every process is new."
         return ""
 

@@ -1,4 +1,4 @@
-"""An operation as styled lines: its phases, its outcome as the node reported it, its results."""
+"""An operation as styled lines: its phases, its outcome and its results, as the node has reported them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "committed": ("{to} is permanent", "ok"),
     "reverted": ("reverted from {from_} to {to}", "ok"),
     "aborted": ("aborted: nothing was changed", "bad"),
-    "put back": ("failed and was put back: {from_} keeps running", "bad"),
+    "put back": ("failed and was undone: {from_} keeps running", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
-    "partly put back": ("failed and was only partly put back", "bad"),
-    "partly reverted": ("reverted only a part of the path to {to}", "bad"),
+    "partly put back": ("failed and was undone only in part", "bad"),
+    "partly reverted": ("reverted over some releases, but not as far as {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
@@ -35,7 +35,7 @@ def outcome_mark(operation: m.Operation) -> Span:
 
 
 def outcome_words(operation: m.Operation) -> Span:
-    """Return the outcome that the node reported; before that, the phase."""
+    """Return the outcome that the node has reported; while the operation runs, its phase."""
     if operation.outcome is None:
         return span(f"running: {operation.phase}", "warn")
     if operation.outcome == "installed" and operation.probation_until is None:
@@ -52,11 +52,9 @@ def headline(operation: m.Operation) -> Line:
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """Return the outcome and its consequences. Without a report from the node, the outcome is unknown."""
+    """Return the outcome and its consequences. While the node does not answer, a missing outcome is unknown."""
     if operation.outcome is None and not fresh:
-        return [
-            line(span("The outcome is unknown: the node does not answer; it is read again on reconnection.", "bad"))
-        ]
+        return [line(span("The outcome is unknown until the node answers again.", "bad"))]
     first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]
     if operation.outcome is None:
         first.append(span(f"  for {age(node_now - operation.started)}", "muted"))
@@ -79,7 +77,7 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
 
 
 def phase_lines(operation: m.Operation, node_now: float) -> list[Line]:
-    """Return the phases that the node has reported, one short line each."""
+    """Return one short line for each phase that the node has reported."""
     if not operation.steps:
         return [line(span("No phase reported yet.", "muted"))]
     width = max(len(step.phase) for step in operation.steps)
@@ -100,7 +98,7 @@ def _phase(step: m.OperationStep, operation: m.Operation, node_now: float, width
 
 
 def result_counts(operation: m.Operation) -> Line:
-    """Return the number of results per outcome."""
+    """Return a line with the number of results for each outcome."""
     results = operation.results
     if not results:
         empty = "No process was affected." if operation.ended is not None else "No result has been reported yet."

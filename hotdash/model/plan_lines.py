@@ -11,15 +11,15 @@ from .styled_text import Line, Span, Tone, line, sanitize, span
 from .units import duration, plural
 
 _ACTIONS: dict[str, tuple[str, Tone]] = {
-    "load": ("new code at its next message", "ok"),
+    "load": ("new code at the next message", "ok"),
     "suspend": ("suspended, new code, same state", "warn"),
-    "migrate": ("suspended, state through code_change", "warn"),
+    "migrate": ("suspended, state converted by code_change", "warn"),
     "stop": ("stopped in order", "bad"),
-    "kill": ("killed, because its code is purged", "bad"),
+    "kill": ("killed, because the old code is purged", "bad"),
 }
 _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
     "added": ("new", "ok"),
-    "replaced": ("new specification at its next start", "warn"),
+    "replaced": ("new specification", "warn"),
     "removed": ("no longer in the specification", "bad"),
     "left out": ("temporary, has already ended", "muted"),
 }
@@ -44,7 +44,7 @@ def hard_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
 
 
 def transient_blockers(plan: m.Plan) -> tuple[m.Blocker, ...]:
-    """Return the blockers that may pass by themselves."""
+    """Return the blockers that may disappear by themselves."""
     return tuple(blocker for blocker in plan.blockers if blocker.transient)
 
 
@@ -60,9 +60,9 @@ def verdict(plan: m.Plan) -> Span:
     if hard_blockers(plan):
         return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
     if unrehearsed_count(plan):
-        return span("Possible, but not everything could be rehearsed: it needs explicit consent.", "warn")
+        return span("Possible, but not everything could be rehearsed: the install needs explicit consent.", "warn")
     if plan.blockers:
-        return span("Possible once the blockers below have passed.", "warn")
+        return span("Possible once the blockers below have disappeared.", "warn")
     return span("Possible. Nothing has been changed yet.", "ok")
 
 
@@ -70,8 +70,8 @@ def summary(plan: m.Plan) -> list[Line]:
     """Return the effects of the plan in a few lines, for a dialog."""
     lines = [
         line(
-            span(plural(len(plan.modules), "module"), "strong"),
-            " get new code: " if plan.modules else ".",
+            span(plural(len(plan.modules), "module gets", "modules get"), "strong"),
+            " new code: " if plan.modules else " new code.",
             span(
                 ", ".join(module.name for module in plan.modules[:4]) + (" …" if len(plan.modules) > 4 else ""), "name"
             ),
@@ -83,7 +83,9 @@ def summary(plan: m.Plan) -> list[Line]:
             lines.append(line(span(plural(len(touched), "process", "processes"), "strong"), ": ", span(words, tone)))
     if plan.rehearsal is not None and plan.rehearsal.reached:
         lines.append(
-            line(span("Rehearsed on a copy of the node; suspended for about "), span(_pause(plan), "strong"), ".")
+            line(
+                "Rehearsed on a copy of the node. Processes are suspended for about ", span(_pause(plan), "strong"), "."
+            )
         )
     if unrehearsed_count(plan):
         number = plural(unrehearsed_count(plan), "process", "processes")
@@ -95,7 +97,7 @@ def summary(plan: m.Plan) -> list[Line]:
 
 
 def plan_lines(plan: m.Plan) -> list[Line]:
-    """Return the whole plan by section, without the empty ones."""
+    """Return the whole plan by section. Empty sections are left out."""
     lines: list[Line] = [(verdict(plan),)]
     lines += _blockers(plan)
     if plan.nothing_to_do:
@@ -107,12 +109,12 @@ def plan_lines(plan: m.Plan) -> list[Line]:
     if plan.rehearsal is not None and (plan.rehearsal.processes or plan.rehearsal.calls):
         lines += _section("Rehearsal", rehearsal_lines(plan.rehearsal))
     lines += _section("Instructions", _instructions(plan))
-    lines += _section("Not put back if the install fails", [line("  ", span(one, "bad")) for one in plan.irreversible])
+    lines += _section("Not undone if the install fails", [line("  ", span(one, "bad")) for one in plan.irreversible])
     lines += _section("Configuration", [_setting(*change) for change in plan.configuration])
     back = (
-        span("Possible without a restart. It also runs by itself if the commit is missed.", "ok")
+        span("Possible without a restart. It also happens by itself if nobody commits in time.", "ok")
         if plan.way_back
-        else span("Only possible by a restart into the permanent release.", "bad")
+        else span("Only possible by restarting the node into the permanent release.", "bad")
     )
     lines += _section("Rollback", [(Span("  "), back)])
     lines += [(), line(span(f"plan {plan_id(plan)}, made at generation {plan.generation}", "muted"))]
@@ -164,7 +166,9 @@ def _processes(plan: m.Plan) -> list[Line]:
     if plan.pause:
         lines.append(
             line(
-                span("  Suspended for about "), span(_pause(plan), "strong"), span(", once their callbacks have ended.")
+                span("  Processes are suspended for about "),
+                span(_pause(plan), "strong"),
+                span(", once their callbacks have ended."),
             )
         )
     return lines
@@ -181,14 +185,22 @@ def _process(one: m.PlannedProcess) -> Line:
 
 def _child(child: m.PlannedChild) -> Line:
     words, tone = _CHILD_ACTIONS[child.change]
-    done = {"added": "started", "removed": "stopped"}.get(child.change)
-    step = (
-        "" if done is None else f", {done} by {'no instruction' if child.step is None else f'instruction {child.step}'}"
-    )
-    if child.unread:
-        step = ", but from its supervisor's next start on"
     whose = child.supervisor_name or f"<{child.supervisor}>"
-    return (Span("  "), span(child.id, "name"), span(f" of {whose}  ", "muted"), span(words, tone), span(step))
+    effect = span(_effect(child))
+    return (Span("  "), span(child.id, "name"), span(f" of {whose}  ", "muted"), span(words, tone), effect)
+
+
+def _effect(child: m.PlannedChild) -> str:
+    """Return when, or by which instruction, the change of a child takes effect."""
+    if child.unread:
+        return ", from the next start of the supervisor on"
+    if child.change == "replaced":
+        return ", from the next start of the child on"
+    if child.change == "left out":
+        return ""
+    if child.step is None:
+        return f", but no instruction {'starts' if child.change == 'added' else 'stops'} it"
+    return f", {'started' if child.change == 'added' else 'stopped'} by instruction {child.step}"
 
 
 def _pause(plan: m.Plan) -> str:
@@ -197,7 +209,7 @@ def _pause(plan: m.Plan) -> str:
 
 def _instructions(plan: m.Plan) -> list[Line]:
     exception = ", except for irreversible calls" if plan.irreversible else ""
-    meaning = span(f"  a failure above aborts, a failure below puts the install back{exception}", "muted")
+    meaning = span(f"  a failure above aborts, a failure below undoes the install{exception}", "muted")
     bar: Line = (Span("  ━━━━━━ point of no return ━━━━━━", "bad"), meaning)
     lines: list[Line] = []
     for number, instruction in enumerate(plan.instructions):

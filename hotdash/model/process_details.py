@@ -1,4 +1,4 @@
-"""Details of one process except its state, as styled lines."""
+"""The details of one process, without its state, as styled lines."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATUS: dict[str, tuple[str, Tone]] = {
 }
 _HASH = re.compile(r"[0-9a-f]{12,}")
 MAILBOX_WARNING_LENGTH = 100
-"""From this mailbox length on, the number is shown as a warning."""
+"""If a mailbox has this many messages or more, their number is shown as a warning."""
 
 
 def status_mark(process: m.ProcessSummary) -> Span:
@@ -32,7 +32,7 @@ def status_words(process: m.ProcessSummary) -> Span:
 
 
 def kind_words(process: m.ProcessSummary) -> Span:
-    """Return a state machine's state, a supervisor's strategy, or else the kind of the process."""
+    """Return the state of a state machine, the strategy of a supervisor, or the kind of any other process."""
     if process.state_name is not None:
         return span(process.state_name, "strong")
     if process.kind == "supervisor":
@@ -41,14 +41,14 @@ def kind_words(process: m.ProcessSummary) -> Span:
 
 
 def mailbox_words(process: m.ProcessSummary) -> Span:
-    """Return the number of waiting messages; empty for none."""
+    """Return the number of waiting messages, or an empty span for none."""
     if not process.mailbox:
         return Span("")
     return Span(count(process.mailbox), "warn" if process.mailbox >= MAILBOX_WARNING_LENGTH else "plain")
 
 
 def process_lines(process: m.ProcessSummary, node_now: float) -> list[Line]:
-    """Return the identity, status, code, mailbox and relations of a process."""
+    """Return the identity, status, code, mailbox, links and monitors of a process."""
     kind = [span(process.kind)]
     if process.state_name is not None:
         kind += [span(" in state "), span(process.state_name, "strong")]
@@ -98,7 +98,7 @@ def short_vsn(vsn: str) -> str:
 
 
 def version(vsn: str, app_vsn: str | None) -> Line:
-    """Return a module's version; a hash is preceded by the version of its application."""
+    """Return a module's version. If the version is a hash, the version of the application precedes it."""
     if app_vsn is None or not _HASH.fullmatch(vsn):
         return (span(vsn, "strong"),)
     return (span(app_vsn, "strong"), span(f" {short_vsn(vsn)}", "muted"))

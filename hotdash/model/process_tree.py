@@ -1,7 +1,8 @@
 """The supervision tree of a snapshot, filtered and flattened into rows.
 
-A node's key is its identity; its path is made of names. The selection uses the key, so it never moves to another
-process. Collapsed nodes are stored by path, so they stay collapsed when a process is restarted.
+The key of a tree node identifies one process or other object; the path of a tree node consists of names. The selection
+is stored as a key, so it never moves to another process. Collapsed tree nodes are stored as paths, so they stay
+collapsed when a process is restarted.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class TreeNode:
 
 @dataclass(frozen=True, slots=True)
 class TreeRow:
-    """One visible line: `guides` is drawn before the title; `hidden` is the number of rows that a fold hides."""
+    """One visible line. `guides` are the lines of the tree before the title.
+
+    `hidden` is the number of siblings that this row replaces, or 0.
+    """
 
     node: TreeNode
     guides: str
@@ -97,7 +101,7 @@ class _TreeBuilder:
 
 
 def title_of(process: m.ProcessSummary) -> str:
-    """Return the registered name of a process, else its child id, else its role, else its module."""
+    """Return the registered name of a process, else its child id, else its module, or "application master"."""
     if process.kind == "application" and process.name is None:
         return "application master"
     return process.name or process.child_id or process.module

@@ -1,4 +1,4 @@
-"""A rehearsal as styled lines: the counts, the failures, and an example."""
+"""A rehearsal as styled lines: the counts, the problems, and an example without a problem."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .term_lines import diff_lines
 from .units import duration, plural
 
 MAX_LISTED = 12
-"""The most failed processes, and calls, that are listed."""
+"""The maximum number of processes with a problem, and of failed calls, that are listed."""
 _MAX_TRACE_LINES = 3
 _MAX_DIFF_LINES = 8
 
@@ -46,12 +46,14 @@ def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:
 
 def _verdict(rehearsal: m.Rehearsal) -> Line:
     tried = plural(rehearsal.reached, "process", "processes")
-    whole = tried if rehearsal.reached == rehearsal.processes else f"{rehearsal.reached} of {rehearsal.processes}"
+    whole = (
+        tried if rehearsal.reached == rehearsal.processes else f"{rehearsal.reached} of {rehearsal.processes} processes"
+    )
     spans = [span(f"  {whole} rehearsed on a copy of the node in {duration(rehearsal.seconds)}"), Span("  ")]
     counts: list[tuple[int, str, Tone]] = [
         (rehearsal.failed, "would fail", "bad"),
         (rehearsal.unrehearsed, "can't be rehearsed", "warn"),
-        (rehearsal.not_given_back, "are not restored by a downgrade", "warn"),
+        (rehearsal.not_given_back, "not restored by a downgrade", "warn"),
     ]
     said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
     return line(*spans, *(said or [span("no problems found", "ok")]))

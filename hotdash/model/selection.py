@@ -31,7 +31,7 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True)
 class FoldKey:
-    """The row in place of the folded siblings below a path of the tree."""
+    """The row that replaces the folded siblings below the tree node with this path."""
 
     path: str
 

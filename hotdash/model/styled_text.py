@@ -1,7 +1,7 @@
 """Text for a screen, with tones instead of colours.
 
-Everything that a node sends passes through `sanitize`, so it is data: it is never parsed as markup, and none of its
-control characters reaches the terminal.
+Everything that a node sends passes through `sanitize`: it is never parsed as markup, and none of its control characters
+reaches the terminal.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
 
 
 def _words(spans: Line, longest: int) -> Iterator[Line]:
-    """Yield each word with the blanks before it, in pieces when it is longer than `longest` cells.
+    """Yield each word with the blanks before it; a word of more than `longest` cells is yielded in pieces.
 
-    A word may extend over several spans; a no-break space does not end it.
+    A word may extend over several spans. A no-break space does not end a word.
     """
     word: list[Span] = []
     for span in spans:

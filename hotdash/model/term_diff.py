@@ -1,4 +1,4 @@
-"""The differences of two states of a process."""
+"""The differences between two states of a process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from node_runtime.protocol.messages import Term
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One difference at a path of labels. `before` is None for an added part, `after` for a removed one."""
+    """One difference, at a path of labels. `before` is None for an added part; `after` is None for a removed part."""
 
     kind: Literal["added", "removed", "changed"]
     path: tuple[str, ...]
@@ -44,12 +44,12 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Return whether a value has parts that describe it; an empty container has none."""
+    """Return whether a value consists of parts that can be compared. An empty container does: it has no parts."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 
 def _parts(term: Term) -> dict[str, Term]:
-    """Return the parts by label; repeated labels (keys with the same short form) are numbered."""
+    """Return the parts by label. Equal labels, of keys with the same short form, are numbered."""
     parts: dict[str, Term] = {}
     for label, part in term.items:
         unique, number = label, 2

@@ -1,4 +1,4 @@
-"""A value of the node, and the difference of two, as styled lines."""
+"""A value from the node, and the difference between two values, as styled lines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _type_is_obvious(term: Term) -> bool:
 
 
 def diff_lines(before: Term, after: Term) -> list[Line]:
-    """Return the added, removed and changed parts, or one line that says that there is no difference."""
+    """Return a line for each added, removed or changed part, or one line that says that nothing differs."""
     changes = diff(before, after)
     if not changes:
         return [line(span("No difference: the state has not changed.", "muted"))]

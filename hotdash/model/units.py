@@ -8,7 +8,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def age(seconds: float) -> str:
-    """Return a time span in whole units: `4 s`, `3 min`, `2 h 05`, `6 d`."""
+    """Return a time span, rounded down, such as `4 s`, `3 min`, `2 h 05` (2 hours and 5 minutes) or `6 d`."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -20,13 +20,13 @@ def age(seconds: float) -> str:
 
 
 def countdown(seconds: float) -> str:
-    """Return the time left until a deadline: `9:31`."""
+    """Return the time left until a deadline in minutes and seconds, such as `9:31`."""
     whole = max(0, int(seconds))
     return f"{whole // 60}:{whole % 60:02}"
 
 
 def duration(seconds: float) -> str:
-    """Return a measured duration: `84 µs`, `4.1 ms`, `340 ms`, `2.4 s`, `3 min`."""
+    """Return a measured duration, such as `84 µs`, `4.1 ms`, `340 ms`, `2.4 s`, `3 min`."""
     if seconds < 0.001:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 0.01:
@@ -39,7 +39,7 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Return a number of bytes with two or three digits: `48 MB`, `1.2 GB`."""
+    """Return a number of bytes with two or three digits, such as `48 MB` or `1.2 GB`."""
     for unit in _UNITS:
         if number < 1000 or unit == _UNITS[-1]:
             return f"{number:.1f} {unit}" if number < 10 and unit != "B" else f"{number:.0f} {unit}"
@@ -62,7 +62,7 @@ def clock(at: float) -> str:
 
 
 def moment(at: float, now: float) -> str:
-    """Return a time of day, with its date unless that is today."""
+    """Return the time of day of `at`; if that is not the day of `now`, return date and time."""
     here, then = time.localtime(now), time.localtime(at)
     same_day = (here.tm_year, here.tm_yday) == (then.tm_year, then.tm_yday)
     return time.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M", then)

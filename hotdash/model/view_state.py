@@ -8,15 +8,15 @@ from .node_view import NodeView
 from .selection import ProcessKey
 
 ARMED_SECONDS = 15 * 60.0
-"""Seconds for which arming allows the operator's actions."""
+"""Seconds for which the operator's actions stay allowed after arming."""
 
 
 @dataclass(frozen=True, slots=True)
 class DashboardState:
     """The state of the dashboard itself.
 
-    `busy` is a sentence about the work that it waits for, `cost` is its CPU and memory use, `page` is the URL of the
-    page that the node serves.
+    `busy` is a sentence about the work that the dashboard waits for. `cost` is the dashboard's own CPU and memory use.
+    `page` is the URL of the page that the node serves.
     """
 
     view: str = "overview"
@@ -67,7 +67,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class DataNeeds:
-    """The data that the open view needs: `snapshots` every second, and the state of one process."""
+    """The data that the open view needs: a snapshot every second if `snapshots`, and the state of `process`."""
 
     snapshots: bool = True
     process: ProcessKey | None = None

@@ -11,13 +11,13 @@ from .styled_text import Line, Span, Tone
 from .units import count, duration, size
 
 MAX_VITALS = 240
-"""Samples in a history, one a second."""
+"""The maximum number of samples in a history, with one sample a second."""
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, slots=True)
 class VitalsHistory:
-    """The newest vitals, oldest first, at most `MAX_VITALS`."""
+    """At most `MAX_VITALS` of the newest vitals, in the order of time."""
 
     samples: tuple[Vitals, ...] = ()
 
@@ -30,12 +30,12 @@ class VitalsHistory:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """One of the vitals: its title, its field, and the value from which on it is shown as a warning."""
+    """One of the vitals: its title and its field. A value of `warn` or more is shown as a warning."""
 
     title: str
     field: str
     min_range: float
-    """The smallest range that fills the sparkline, so that noise stays low."""
+    """The range of values that the sparkline shows at least; with a smaller range, noise would look high."""
     warn: float = float("inf")
     from_minimum: bool = False
     """Whether the sparkline starts at the lowest value instead of zero."""
@@ -76,7 +76,7 @@ GAUGES = (
 
 
 def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, from_minimum: bool = False) -> str:
-    """Return the newest `width` values as bars, right aligned, scaled to their range or to `min_range`."""
+    """Return the newest `width` values as bars, right-aligned, scaled to their range, but at least to `min_range`."""
     newest = values[-width:] if width > 0 else []
     lowest = min(newest, default=0.0) if from_minimum else 0.0
     top = max((*(value - lowest for value in newest), min_range))

@@ -22,7 +22,7 @@ from hotdash.widgets.painting import content
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Consent, with the values of the fields."""
+    """The operator's consent, with the values of the dialog's fields."""
 
     wait: float = 0.0
     reason: str | None = None
@@ -30,10 +30,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The content of a dialog. It is fixed before the dialog opens, so the target can't change while it is open.
+    """The content of a dialog, which does not change while the dialog is open.
 
-    The operator has to type `typed` before the button `verb` is enabled. `wait`, in seconds, and `reason` are the
-    initial values of two fields, each absent if None. `command_line` returns the equivalent command line.
+    The operator has to type `typed` before the button `verb` is enabled. `wait` (in seconds) and `reason` are the
+    initial values of two fields; if one is None, the dialog does not have that field. `command_line` returns the
+    command line that does the same.
     """
 
     title: str
@@ -89,7 +90,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
                 seconds = Input(f"{question.wait:g}", id="wait", validators=[Number(0)], compact=True)
                 yield from _field("Wait at most, in seconds", seconds)
             if question.reason is not None:
-                yield from _field("Reason, for the audit", Input(question.reason, id="reason", compact=True))
+                yield from _field("Reason, for the audit log", Input(question.reason, id="reason", compact=True))
             if question.typed is not None:
                 label = f"Type {question.typed} to proceed"
                 yield from _field(label, Input(id="typed", compact=True))

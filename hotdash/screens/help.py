@@ -14,15 +14,15 @@ from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.widgets.text_lines import ScrollingLines
 
 _MOVING = (
-    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u by a screen."),
-    ("enter", "Open: the state, the plan, the operation, the difference."),
+    ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u move by a screen."),
+    ("enter", "Open what is selected: its state, plan, operation or difference."),
     ("tab", "Go to the next panel."),
-    ("space ← →", "Open and close in the tree; * opens all."),
+    ("space ← →", "Open and close rows of the tree; * opens all."),
 )
 _RULES = (
     (
         "change",
-        "Every change needs the armed dashboard and a confirmed dialog, whose default is to do nothing.",
+        "Every change needs an armed dashboard and a confirmation, whose default is to do nothing.",
     ),
     ("selection", "The selection is a process, not a row: when the process ends, nothing is selected."),
     ("outcome", "An outcome is shown only after the node has reported it."),
@@ -32,7 +32,7 @@ _TEXT_AT = 21
 
 
 class HelpDialog(ModalScreen[None]):
-    """Closes with escape, and with the default keys of help and leave."""
+    """The dialog with all keys. It closes with escape, and with the default keys of the actions help and leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,question_mark,f1,q", "dismiss", "Close")]
 
@@ -65,7 +65,7 @@ class HelpDialog(ModalScreen[None]):
 
 
 def help_lines(keymap: dict[str, str]) -> list[Line]:
-    """Return the whole registry by group."""
+    """Return all actions by group, the keys for moving, and the rules of the dashboard."""
     lines: list[Line] = []
     for group in dict.fromkeys(action.group for action in ACTIONS):
         lines += [line(span(group, "strong"))]

@@ -27,7 +27,7 @@ class FilterInput(Input):
 
 
 class MainScreen(NodeScreen):
-    """Tabs, vitals, the open view, and the filter field while in use. Only the open view is drawn."""
+    """The tabs, the vitals, the open view, and the filter field while it is used. Only the open view is drawn."""
 
     DEFAULT_CSS = """
     MainScreen {
@@ -113,11 +113,11 @@ class MainScreen(NodeScreen):
         self._focus()
 
     def action_clear_filter(self) -> None:
-        """Show everything again."""
+        """Remove the filter."""
         self.clear_filter()
 
     def clear_filter(self) -> bool:
-        """Show everything again; return whether there was a filter or an open field."""
+        """Remove the filter and close its field; return whether there was one."""
         field = self.query_one("#filter", Input)
         if not field.has_class("-shown"):
             return False

@@ -11,7 +11,7 @@ from hotdash.widgets.table import Table
 
 
 class OperationScreen(NodeScreen):
-    """Draws the operation as the node reports it. Closing the screen does not stop the operation."""
+    """Shows the operation as the node reports it. When the screen is closed, the operation continues."""
 
     DEFAULT_CSS = """
     OperationScreen OperationPanel { padding-top: 1; }

@@ -39,7 +39,7 @@ class PlanScreen(NodeScreen):
         self.query_one("#plan").focus()
 
     def draw(self, view_state: ViewState) -> None:
-        """Draw the plan, which is fixed, and a warning if the node has changed since."""
+        """Draw the plan, and a warning if the node has changed since the plan was made."""
         snapshot = view_state.node.snapshot
         head = [line(span(plan_title(self.plan), "strong"), span(f"  on {view_state.node.name}", "muted"))]
         if snapshot is not None and snapshot.info.generation != self.plan.generation:

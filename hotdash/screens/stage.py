@@ -94,8 +94,8 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
                 yield Button("Upload", id="do", variant="primary", flat=True)
 
     def on_mount(self) -> None:
-        about = "The node verifies and unpacks it. The running code is not changed."
-        self.query_one("#about", StaticLines).show([line("To ", span(self._node, "name"), span(f". {about}"))])
+        about = ", which verifies and unpacks it. The running code is not changed."
+        self.query_one("#about", StaticLines).show([line("Upload a tarball to ", span(self._node, "name"), about)])
         self.query_one(ProgressBar).display = False
         self._changed()
 
@@ -128,7 +128,7 @@ class StageDialog(ModalScreen[m.ReleaseInfo | None]):
         def progress(sent: int, whole: int) -> None:
             bar.update(total=whole, progress=sent)
             done = (
-                "all sent; the node verifies and unpacks it …"
+                "sent; the node verifies and unpacks the tarball …"
                 if sent == whole
                 else f"sending … {size(sent)} of {size(whole)}"
             )

@@ -29,12 +29,12 @@ class View(Vertical):
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """Return the data to read from the node while this is open."""
+        """Return the data to read from the node while this view is open."""
         return DataNeeds(snapshots=False)
 
 
 class NodeScreen(Screen[None]):
-    """A full screen with the header above and the keys below. `footer_name` selects the keys."""
+    """A full screen with the header above and the keys below. `footer_name` says which keys are shown."""
 
     DEFAULT_CSS = """
     NodeScreen { background: $background; }
@@ -68,5 +68,5 @@ class NodeScreen(Screen[None]):
         return Selection()
 
     def needs(self) -> DataNeeds:
-        """Return the data to read from the node while this is open."""
+        """Return the data to read from the node while this view is open."""
         return DataNeeds(snapshots=False)

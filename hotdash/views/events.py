@@ -17,7 +17,7 @@ _TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name
 
 
 class Events(View):
-    """The event log. While scrolled to its end, it follows new events."""
+    """The event log. While it is scrolled to its end, it follows new events."""
 
     DEFAULT_CSS = """
     Events ScrollingLines { height: 1fr; padding: 0 1; }

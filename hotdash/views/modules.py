@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 class Modules(View):
-    """The table above, the selected module below."""
+    """The table of the modules, and below it the selected module."""
 
     DEFAULT_CSS = """
     Modules {

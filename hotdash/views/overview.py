@@ -33,7 +33,7 @@ from .base import View
 
 _COLUMNS = (
     Column("supervision tree", min_width=24, max_width=60, grow=True),
-    Column("is", max_width=14, drop_order=1),
+    Column("kind, state", max_width=14, drop_order=1),
     Column("mail", drop_order=3, align_right=True),
     Column("pid", drop_order=2, align_right=True),
     Column("up", min_width=5, drop_order=4, align_right=True),
@@ -41,7 +41,7 @@ _COLUMNS = (
 
 
 class ProcessTree(Table):
-    """The tree: a table with an indented first column and rows that open and close."""
+    """The supervision tree: a table with an indented first column, whose rows can be opened and closed."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "open_or_close", show=False),
@@ -166,7 +166,7 @@ class Overview(View):
             self._place_cursor(tree)
 
     def _place_cursor(self, tree: ProcessTree) -> None:
-        """Select, once, the first worker of the application started last, because its state is the most interesting."""
+        """Select, once, the first worker of the application started last, whose state is probably of most interest."""
         self._cursor_placed = True
         newest_first = reversed(self._roots)
         workers = (node for node in walk(list(newest_first)) if node.process and node.process.kind in _WORKERS)

@@ -27,7 +27,7 @@ _TONES: dict[str, Tone] = {"unpacked": "plain", "current": "warn", "permanent": 
 
 
 class Releases(View):
-    """The table above; the selected release and its actions below."""
+    """The table of the releases, and below it the selected release with its actions."""
 
     DEFAULT_CSS = """
     Releases {
@@ -70,7 +70,7 @@ class Releases(View):
         self._show_release()
 
     async def on_table_row_chosen(self) -> None:
-        """Make the plan."""
+        """Make the plan for the selected release."""
         await self.run_action("app.act('plan')")
 
     def selected(self) -> Selection:
@@ -119,12 +119,12 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     )
     if release.damaged:
         return [head, apps, (), line(span(release.damaged, "bad"))]
-    failed = [line(span(f"It failed here: {release.failed}", "bad"))] if release.failed else []
+    failed = [line(span(f"It failed on this node: {release.failed}", "bad"))] if release.failed else []
     return [head, apps, *(failed or [()]), *_advice(release, view_state)]
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:
-    """Return the health of the release on probation."""
+    """Return the health of the release that is on probation."""
     if health is None:
         return []
     counted = f"  {plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
@@ -156,7 +156,7 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
             if view_state.node.snapshot
             else []
         )
-        first = line(span("This release is running, and the node boots it.", "ok"))
+        first = line(span("This release runs, and the node boots it after a restart.", "ok"))
         if others:
             return [first]
         return [first, line("It is the only release here. ", key("stage"), " stages another one.")]
@@ -165,6 +165,6 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
         return [line(span(warning, "warn"))]
     verb = "upgrade" if release.up else "downgrade"
     return [
-        line(key("plan"), " shows what this release would do to every module and process; nothing is changed."),
+        line(key("plan"), f" shows what the {verb} would do to every module and process; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),
     ]

@@ -1,4 +1,4 @@
-"""View 6: the operations on this node. Also the panel of one operation, used here and on its own screen."""
+"""View 6: the operations on this node. The panel of one operation is also used on the operation's own screen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _HISTORY = (
 
 
 class OperationPanel(Vertical):
-    """Phases on the left; on the right the results, and the state difference of the selected one."""
+    """The phases on the left; on the right the results, and the state difference of the selected result."""
 
     DEFAULT_CSS = """
     OperationPanel {
@@ -104,7 +104,7 @@ class OperationPanel(Vertical):
         self._show_difference()
 
     def on_table_row_chosen(self, chosen: Table.RowChosen) -> None:
-        """Focus the difference."""
+        """Focus the state difference."""
         chosen.stop()
         self.query_one("#difference", ScrollingLines).focus()
 
@@ -128,7 +128,7 @@ def _difference(result: m.ProcessResult) -> list[Line]:
 
 
 class Upgrades(View):
-    """The history above, the selected operation below."""
+    """The table of the operations, and below it the selected operation."""
 
     DEFAULT_CSS = """
     Upgrades {

@@ -75,7 +75,7 @@ def _badge(view: str, view_state: ViewState) -> str:
 
 
 class Notice(Widget):
-    """The most urgent sentence; hidden if there is none."""
+    """The line with the most urgent sentence about the node. It is hidden if there is none."""
 
     DEFAULT_CSS = """
     Notice {
@@ -123,7 +123,7 @@ class VitalsBar(Widget):
 
 
 class KeyBar(ClickableBar):
-    """The keys of a view; those that are not allowed now are dim."""
+    """The keys of a view. Keys that are not allowed now are dim."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; padding: 0 1; background: $panel; }
@@ -161,7 +161,7 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Return the keys that fit. The last keys are dropped first, but never help, which lists the others."""
+        """Return the keys that fit. The last keys are dropped first, but never the key of help, which lists all."""
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]
@@ -178,7 +178,7 @@ class StaticLines(Widget):
     lines: reactive[tuple[Line, ...]] = reactive((), layout=True)
 
     def show(self, lines: list[Line]) -> None:
-        """Draw these lines instead; without lines the widget takes no height."""
+        """Replace the lines; without lines the widget takes no height."""
         self.display = bool(lines)
         self.lines = tuple(lines)
 

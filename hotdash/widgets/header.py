@@ -15,7 +15,7 @@ from .painting import content
 
 
 class Header(Widget):
-    """Node, release and status on the left; connection, rights and own CPU share on the right. Red while armed."""
+    """Node, release and status on the left, the dashboard's CPU and memory use, connection and rights on the right."""
 
     DEFAULT_CSS = """
     Header {

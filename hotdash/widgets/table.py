@@ -30,8 +30,8 @@ _GAP = 2
 class Column:
     """A column as wide as its content, from `min_width` to `max_width` cells.
 
-    In a narrow table, columns with a higher `drop_order` are dropped first. A column with `grow` takes the remaining
-    width, up to `max_width` or its content, and is the first to shrink.
+    In a narrow table, columns with a higher `drop_order` are dropped first. A column with `grow` takes the width that
+    the others leave, but at most its `max_width` or the width of its content, whichever is larger. It shrinks first.
     """
 
     title: str
@@ -75,7 +75,7 @@ class Table(LineScrollView):
     ]
 
     class CursorMoved(Message):
-        """The cursor is on another row; `key` is None when the table is empty."""
+        """The cursor has moved to another row. `key` is None when the table is empty."""
 
         def __init__(self, table: Table, key: Hashable | None) -> None:
             super().__init__()
@@ -87,7 +87,7 @@ class Table(LineScrollView):
             return self.table
 
     class RowChosen(CursorMoved):
-        """Enter, or a click on the row under the cursor."""
+        """Enter was pressed, or the row under the cursor was clicked."""
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None, empty: str = "Nothing here.") -> None:
         super().__init__(id=id)
@@ -102,7 +102,7 @@ class Table(LineScrollView):
     # -------------------------------------------------------------- content
 
     def show(self, rows: Sequence[Row], empty: str | None = None) -> None:
-        """Draw these rows instead; the cursor stays on its key."""
+        """Replace the rows; the cursor stays on its key."""
         if empty is not None:
             self._empty = (span(empty, "muted"),)
         if tuple(rows) == self._rows and rows:
@@ -222,7 +222,7 @@ class Table(LineScrollView):
             self.scroll_to(y=self._cursor_row - height + 1, animate=False, immediate=True)
 
     def action_move(self, by: int) -> None:
-        """Move one row up or down; from a removed row, to its former position."""
+        """Move `by` rows; if the selected row was removed, move to its former position instead."""
         if self._rows:
             self._move_cursor(self._cursor_row + (by if self.cursor_on_row else 0))
 

@@ -15,7 +15,7 @@ from .painting import LineScrollView
 
 
 class ScrollingLines(LineScrollView):
-    """Scrolling text with folded lines. If `tail`, it follows new lines while scrolled to the end.
+    """Scrolling text with folded lines. If `tail`, the text follows new lines while it is scrolled to its end.
 
     `hang` is the column of the continuation lines.
     """
@@ -39,7 +39,7 @@ class ScrollingLines(LineScrollView):
         self._folded: list[Line] = []
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Draw these lines instead; the scroll position stays."""
+        """Replace the lines; the scroll position stays."""
         given = tuple(lines)
         if given != self._given:
             self._given = given

@@ -1,6 +1,7 @@
 """Applications: the parts of a release that are started and stopped as a whole. Follows application of OTP.
 
-Each running application has a master process. It calls the `start` callback, watches the top supervisor and stops it.
+Each running application has a master process, which calls the `start` callback, watches the top supervisor and stops
+this supervisor in the end.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Application:
     """
 
     async def start(self, start_type: str, args: Any) -> Pid:
-        """Start the top supervisor, linked, and return its pid. `start_type` is "normal".
+        """Start the top supervisor, linked to the calling process, and return its pid. `start_type` is "normal".
 
         Follows application:start/2 of the callbacks.
         """
@@ -66,7 +67,7 @@ class Application:
         return True
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
-        """Apply the changes of the environment by an upgrade: values that differ, new values, removed keys.
+        """Apply the changes that an upgrade has made to the environment: changed values, new values, removed keys.
 
         Called after the upgrade, on the new version of the class. An error is logged and has no other effect. Follows
         Module:config_change/3.
@@ -83,7 +84,7 @@ class MasterState:
 
 
 class ApplicationMaster(GenServer[MasterState]):
-    """The master of one application: starts it, and ends when the top supervisor ends."""
+    """The master of one application: it starts the application, and ends when the top supervisor ends."""
 
     async def init(self, spec: AppSpec, start_type: StartType) -> MasterState:
         """Start the top supervisor."""
@@ -96,7 +97,7 @@ class ApplicationMaster(GenServer[MasterState]):
         return MasterState(spec, start_type, top)
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
-        """Stop the application in order, with the given callbacks or else its current ones."""
+        """Stop the application in order, with the given callbacks, or else with its current ones."""
         await self._run_hook("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
         await _end(self.state.top)
         await self._run_hook("stop", (callbacks or _callbacks(self.state.spec)).stop())
@@ -113,7 +114,7 @@ class ApplicationMaster(GenServer[MasterState]):
             raise Stop(message.reason)
 
     async def terminate(self, reason: object) -> None:
-        """Stop the top supervisor, for whatever reason the master ends."""
+        """Stop the top supervisor, whatever the reason for the end of the master."""
         await _end(self.state.top)
 
     async def _run_hook(self, callback: str, awaitable: Awaitable[None]) -> None:
@@ -134,7 +135,10 @@ class ApplicationMasterProcess(ServerProcess):
 
 
 def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = None) -> Application:
-    """Return an instance of the callback class, from the namespace of its module in `earlier` if there is one."""
+    """Return an instance of the callback class.
+
+    The class comes from the namespace that `earlier` has for its module, or else from the current version.
+    """
     made: Application = resolve_in_versions(spec.mod or "", earlier or {})()
     return made
 
@@ -198,10 +202,10 @@ async def start(name: str, type: StartType = "temporary") -> None:
 async def stop(name: str, timeout: float | None = None) -> None:
     """Stop an application in order; does nothing if it isn't running. Other applications that need it keep running.
 
-    Returns when the application has stopped. If it is already being stopped, this call waits for that, except in a
-    process of the application, where it returns at once. After `timeout` seconds its remaining processes are killed;
-    None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process that would wait for its
-    own end, and ValueError for an invalid time. Follows application:stop/1.
+    Returns when the application has stopped. If it is already being stopped, this call only waits for the end of that
+    stop; in a process of the application, it returns at once. After `timeout` seconds the remaining processes of the
+    application are killed; None waits forever. Raises Refused if the application isn't loaded, Deadlock in a process
+    that would wait for its own end, and ValueError for an invalid time. Follows application:stop/1.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -219,7 +223,7 @@ async def stop(name: str, timeout: float | None = None) -> None:
     if inside is None or running.master in inside.started:
         await end()
     else:
-        # Keeps its present callbacks, because later instructions of the script may replace or delete them.
+        # The stop uses the present callbacks, because later instructions of the script may replace or delete them.
         defer_exit(
             inside,
             running.master,
@@ -237,12 +241,12 @@ async def _stop(spec: AppSpec, master: Pid, timeout: float | None, callbacks: Ap
         _kill(spec.name, master, timeout)
     finally:
         transition.finished.set_result(None)
-        if known.stopping.get(spec.name) is transition:  # an upgrade may stop two versions of it
+        if known.stopping.get(spec.name) is transition:  # an upgrade may stop two versions
             del known.stopping[spec.name]
 
 
 async def _wait_for_stop(name: str, timeout: float | None) -> None:
-    """Wait for the end of a stop of the application, unless the stop waits for the calling process."""
+    """Wait until the application has stopped, unless its stop waits for the calling process."""
     transition, caller = applications().stopping.get(name), runtime().calling_process()
     if (
         transition is None
@@ -274,7 +278,7 @@ def _ancestry(process: Process) -> list[Pid]:
 
 
 def _in_order(name: str) -> list[AppSpec]:
-    """Return the application and all that it needs, in the order in which they are started."""
+    """Return the application and all applications that it needs, in the order in which they are started."""
     order: list[AppSpec] = []
     path: list[str] = []
 

@@ -42,7 +42,10 @@ class Running:
 
 @dataclass(slots=True)
 class PendingTransition:
-    """An unfinished start or stop by the process `master`; `finished` is set when this has succeeded or failed."""
+    """The unfinished start or stop of an application, by the process `master`.
+
+    `finished` is set when the start or stop has succeeded or failed.
+    """
 
     finished: asyncio.Future[None]
     master: Pid | None = None
@@ -94,7 +97,7 @@ def unload(name: str) -> None:
     known = applications_to_change()
     known.spec(name)
     if name in known.running:
-        raise Refused(f"application {name!r} is running; stop it before it is unloaded")
+        raise Refused(f"application {name!r} is running; stop it before you unload it")
     del known.specs[name], known.env[name]
 
 

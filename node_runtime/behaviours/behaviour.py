@@ -16,7 +16,7 @@ Vsn: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """`old_vsn` of a downgrade: the version of the module that the downgrade returns to. OTP: `{down, Vsn}`."""
+    """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`."""
 
     vsn: Vsn
 
@@ -25,8 +25,8 @@ class BehaviourType(type):
     """The metaclass of callback classes: gives each class empty slots, so that its instances hold only the state.
 
     `__public__` maps the names of the class's own public methods to the methods: the requests that its processes
-    answer, or the states of a state machine. Methods that the behaviour itself defines are not in it. Methods marked
-    with `deferred` are in `__deferred__` instead.
+    answer, or the states of a state machine. It does not contain methods that the behaviour itself defines. Methods
+    marked with `deferred` are in `__deferred__` instead.
     """
 
     __public__: dict[str, FunctionType]
@@ -44,7 +44,7 @@ class BehaviourType(type):
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
-        """Set the attribute and publish the class again, so that a method that a test replaces takes effect."""
+        """Set the attribute and compute `__public__` again, so that a method that a test replaces takes effect."""
         super().__setattr__(name, value)
         if not name.startswith("_"):
             cls._publish()

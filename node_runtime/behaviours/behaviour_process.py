@@ -1,7 +1,7 @@
 """Processes with a callback class, each of which runs one callback at a time in the current version of its class.
 
-A plain callback runs in the scheduler's turn or in its caller's turn. An async callback runs in a task, which also
-handles the mail that has arrived by its end.
+A plain callback runs in the scheduler's turn or in its caller's turn. An async callback runs in a task. After the
+callback, the same task handles the messages that arrived in the meantime.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from .system_messages import INIT, STOP
 from .versioned_process import VersionedProcess
 
 CALLBACK_ERRORS: Final = BaseException
-"""Errors that end the process when a callback raises them: all errors, because the process would otherwise stay busy
+"""The errors of a callback that end its process: all errors, because an uncaught error would leave the process busy
 forever. Among them are a CancelledError of another task (but not a cancellation of the process's own task) and errors
 that libraries derive from BaseException, as libraries written in Rust do.
 """
@@ -38,7 +38,7 @@ Continuation = Coroutine[Any, Any, Any]
 
 
 class BehaviourProcess(VersionedProcess):
-    """A process with a callback class. Subclasses define how their mail is handled: `call_back` and `conclude`."""
+    """A process with a callback class. Subclasses define how messages are handled: `call_back` and `conclude`."""
 
     __slots__ = ("coroutine",)
 
@@ -78,7 +78,10 @@ class BehaviourProcess(VersionedProcess):
         return handled
 
     def serve(self, item: MailItem, run_state: str = BUSY) -> None:
-        """Handle `item` in the caller's turn. With YIELDING, a held process handles it and is held again."""
+        """Handle `item` in the caller's turn.
+
+        With the run state YIELDING, a suspended process handles `item` and is then suspended again.
+        """
         self.run_state = run_state
         self.handled += 1
         runtime = self.runtime
@@ -93,7 +96,7 @@ class BehaviourProcess(VersionedProcess):
             self.pause()
 
     def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
-        """Continue after an inline callback that raised, returned a coroutine or changed the run state."""
+        """Continue after a call in its caller's turn whose method raised, was async or changed the run state."""
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
             return
@@ -104,7 +107,7 @@ class BehaviourProcess(VersionedProcess):
             self.pause()
 
     def step(self, item: MailItem) -> Continuation | None:
-        """Handle one piece of mail. Returns the coroutine that remains to be awaited, if any."""
+        """Handle one message. Returns the coroutine that remains to be awaited, or None."""
         try:
             if self.code.home.__dict__ is not self.code.namespace and not self.suspend_owners:
                 self.refresh()
@@ -118,7 +121,7 @@ class BehaviourProcess(VersionedProcess):
             return self.failed(item, error)
 
     def begin(self, item: MailItem) -> Any:
-        """Call the callback for `item`, whatever kind of mail it is."""
+        """Call the callback for `item`, which may be any kind of message."""
         kind = item[0]
         if kind is INIT:
             return self.instance.init(*item[1], **item[2])
@@ -147,7 +150,7 @@ class BehaviourProcess(VersionedProcess):
         """Hook: `init` has returned."""
 
     def continue_in_task(self, coroutine: Continuation, item: MailItem) -> None:
-        """Await `coroutine` in a task, then handle the mail that has arrived."""
+        """Await `coroutine` in a task, then handle the messages that have arrived."""
         self.current_item, self.coroutine, self.callback_began = item, coroutine, monotonic()
         if (inherited := current_transaction()) is None:
             self.task = self.runtime.parked_task(self) or self.runtime.create_task(self._run_in_task())
@@ -191,7 +194,10 @@ class BehaviourProcess(VersionedProcess):
                 return
 
     def _until_async(self, left: int) -> int:
-        """Handle mail until a callback is async, `left` messages are handled or the process is no longer BUSY."""
+        """Handle messages until a callback is async, or the process is not BUSY, or `left` messages are handled.
+
+        Returns how many of `left` remain.
+        """
         while left > 0 and (mail := self.mail):
             if self.run_state is YIELDING:
                 self.run_after_callback()
@@ -207,7 +213,10 @@ class BehaviourProcess(VersionedProcess):
         return left
 
     def pause(self) -> None:
-        """Become idle, held or ready for the remaining mail, after a callback has ended."""
+        """Set the run state when a callback has ended: to idle, or to suspended if an owner has suspended the process.
+
+        An idle process that has messages is queued in the scheduler.
+        """
         if self.run_state is YIELDING:
             self.run_after_callback()
         if not self.mail:
@@ -220,7 +229,7 @@ class BehaviourProcess(VersionedProcess):
             self.runtime.last_frame_ended(self)
 
     def run_after_callback(self) -> None:
-        """Call the functions that were to be called after the callback."""
+        """Call the functions in `after_callback`, because the callback has ended."""
         functions, self.after_callback = self.after_callback, None
         self.run_state = HELD if self.suspend_owners else BUSY
         for function in functions or ():
@@ -240,8 +249,8 @@ class BehaviourProcess(VersionedProcess):
     def is_held_together_with(self, caller: Process) -> bool:
         """Return whether an owner that has suspended this process is also suspending `caller`.
 
-        Then this process has to answer `caller` while it is suspended, because the callback of `caller` has to end
-        first.
+        If so, this process has to answer calls of `caller` although it is suspended: `caller` can only be suspended
+        when its callback has ended.
         """
         return self.run_state is HELD and bool((self.suspend_owners or set()) & (caller.suspend_owners or set()))
 
@@ -346,7 +355,7 @@ class BehaviourProcess(VersionedProcess):
     def on_last_frame_ended(self) -> None:
         coroutine, self.coroutine = self.coroutine, None
         if isinstance(coroutine, CoroutineType) and coroutine.cr_code is _TERMINATE_LATER and coroutine.cr_frame:
-            # Killed before it began to terminate: closing the outer coroutine wouldn't close the inner one.
+            # Killed before `terminate` began: closing the outer coroutine wouldn't close that of `terminate`.
             coroutine.cr_frame.f_locals["terminating"].close()
         if coroutine is not None:
             coroutine.close()

@@ -1,4 +1,4 @@
-"""One version of a callback class, in one object that all processes of the version share."""
+"""A version of a callback class, represented by one object that all processes of the version share."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ class CallbackVersion:
     """A version of a callback class, and the module that it was found in.
 
     `module` and `qualname` are the names by which the next version is looked up. `home` is the module object in
-    `sys.modules`, which stays the same; its `__dict__` is the current namespace. `namespace` is the namespace at the
-    time when the class was looked up. `methods` are the requests that a call of the method alone can answer. A process
-    with a recorder has an object of its own, with the recorder as `debug`.
+    `sys.modules`; all versions have the same one, and its `__dict__` is the namespace of the current version.
+    `namespace` is the namespace that was current when the class was looked up. `methods` are the public methods that a
+    caller may call directly to answer a request. A process with a debug recorder shares no CallbackVersion: it has its
+    own, with the recorder as `debug`.
     """
 
     __slots__ = ("debug", "home", "methods", "module", "namespace", "qualname")
@@ -34,7 +35,10 @@ class CallbackVersion:
     def of(
         cls, version: type[Behaviour], module: str, qualname: str, debug: DebugRecorder | None, *, needs_call_back: bool
     ) -> CallbackVersion:
-        """Return the object that processes of this version share; without `methods` if requests need `call_back`."""
+        """Return the object that the processes of this version share.
+
+        It has no `methods` if every request has to go through `call_back`.
+        """
         if debug is not None:
             return cls(module, qualname, _NO_METHODS, debug)
         known: CallbackVersion | None = version.__dict__.get("_shared_version")

@@ -58,11 +58,12 @@ def deferred(
 @overload
 def deferred(method: Callable[Concatenate[S, From[R], P], None]) -> Callable[Concatenate[S, P], R]: ...
 def deferred(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a public method of a server whose calls are answered later, by `reply(from_, answer)` in any process.
+    """Mark a public method that answers its calls later: by `reply(from_, answer)`, in any process.
 
     The method gets a From as its first argument and returns nothing. Callers don't pass the From: `@deferred def
     take(self, from_: From[Loaf], size: int) -> None` is called with `await call(bakery, Bakery.take, 3)`, which returns
-    a Loaf. In a cast, the From is passed, too, and its answer is dropped. OTP: `noreply` of gen_server:handle_call/3.
+    a Loaf. In a cast, the method gets a From, too, but its answer is dropped. OTP: `noreply` of
+    gen_server:handle_call/3.
     """
     method.__dict__["deferred"] = True
     return method

@@ -30,15 +30,15 @@ _TURN: Final = range(MAX_MESSAGES_PER_RUN)
 logger: Final = logging.getLogger("node_runtime")
 
 CONTINUE: Final = MailTag("handle_continue")
-"""The tag of mail that is an argument for `handle_continue`."""
+"""The tag of a mailbox entry that contains an argument for `handle_continue`."""
 
 
 class GenServer(Behaviour, Generic[S]):
     """A server with the state `self.state`, the only attribute of the instance that may be assigned.
 
     Other processes may call and cast its public methods, which may be async; names with an underscore are private.
-    Everything that must outlive a callback belongs in the state: each version of the class has its own instance.
-    Follows the callbacks of module gen_server.
+    Everything that must outlive a callback belongs in the state, because a new version of the class gets a new
+    instance. Follows the callbacks of module gen_server.
     """
 
     __behaviour__ = True
@@ -63,15 +63,15 @@ class GenServer(Behaviour, Generic[S]):
     def terminate(self, reason: object) -> Any:
         """Clean up before the process ends. May be async.
 
-        Called when the process ends by itself, and when its parent ends it if it traps exits. Follows
+        Called when the process ends by itself. If the process traps exits, also called when its parent ends it. Follows
         gen_server:terminate/2.
         """
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: Any, extra: Any) -> Any:
-        """Return this version's form of `state` of version `old_vsn`. May share parts of `state`; must not mutate it.
+        """Convert `state` from the version `old_vsn` to this version, and return the result.
 
-        Follows gen_server:code_change/3.
+        The result may share parts with `state`, but `state` must not be mutated. Follows gen_server:code_change/3.
         """
         return state
 
@@ -81,7 +81,7 @@ class GenServer(Behaviour, Generic[S]):
 
 
 class ServerProcess(BehaviourProcess):
-    """A server's process. Its mail is (method, args, kwargs, future), or a plain message."""
+    """A server's process. An entry of its mailbox is a request, (method, args, kwargs, future), or a plain message."""
 
     __slots__ = ()
     kind: ClassVar[ProcessKind] = "gen_server"
@@ -91,8 +91,8 @@ class ServerProcess(BehaviourProcess):
     """The timer of `idle_timeout`."""
 
     def run(self) -> int:  # noqa: PLR0912 - inlined, because each message costs
-        # BehaviourProcess.run, with `step` inlined for the most frequent mail: requests with plain methods, and plain
-        # messages.
+        # BehaviourProcess.run, with `step` inlined for the most frequent entries of a mailbox: requests for plain
+        # methods, and plain messages.
         self.run_state = BUSY
         self.runtime.current = self
         mail, code, instance, handled, extra = self.mail, self.code, self.instance, 0, 0
@@ -184,7 +184,7 @@ class ServerProcess(BehaviourProcess):
     # ------------------------------------------------------------------ requests of the running callback
 
     def add_continue(self, argument: Any) -> None:
-        """Call `handle_continue(argument)` before any other mail, after the continuations that were added before."""
+        """Call `handle_continue(argument)` before any other message, but after the continuations added earlier."""
         mail = self.mail = deque() if self.mail is None else self.mail
         ahead = 0
         while ahead < len(mail) and mail[ahead][0] is CONTINUE:
@@ -234,7 +234,7 @@ async def start_link(cls: type[GenServer[Any]], *args: Any, name: str | None = N
 
 
 async def start(cls: type[GenServer[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """As `start_link`, without the link. Follows gen_server:start/4."""
+    """Like `start_link`, without the link. Follows gen_server:start/4."""
     return await start_process(ServerProcess, cls, args, kwargs, name=name, link=False)
 
 
@@ -253,8 +253,8 @@ def continue_with(argument: Any) -> None:
 def idle_timeout(seconds: float | None) -> None:
     """Have `handle_info(TIMEOUT(seconds))` called if no message arrives for `seconds` seconds after this callback.
 
-    Any message cancels the timeout, so each callback that needs it sets it again; None cancels it too. Observing the
-    process is not a message. Raises RuntimeError outside of a server's callbacks, NotInProcess outside of processes,
+    Any message cancels the timeout, so each callback that needs it sets it again; None cancels it too. Inspecting the
+    process sends no message. Raises RuntimeError outside of a server's callbacks, NotInProcess outside of processes,
     ValueError for an invalid time. Follows the timeouts of gen_server.
     """
     _server("idle_timeout").set_idle_timeout(seconds)
@@ -263,5 +263,5 @@ def idle_timeout(seconds: float | None) -> None:
 def _server(function: str) -> ServerProcess:
     process = runtime().require_caller(function)
     if not isinstance(process, ServerProcess) or not process.in_callback():
-        raise RuntimeError(f"{function}() works only in a callback of a server; {process.title()} runs none")
+        raise RuntimeError(f"{function}() works only in a callback of a server, but {process.title()} runs none")
     return process

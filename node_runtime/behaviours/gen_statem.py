@@ -1,7 +1,7 @@
 """State machines: classes with one method for each state, or one for all states. Follows gen_statem of OTP.
 
-The method that handles an event returns the transition. The runtime replies, changes the state, retries postponed
-events and sets timeouts as the transition says, before the next event.
+The method that handles an event returns the transition. Before the next event, the runtime carries out the transition:
+it replies, changes the state, retries postponed events and sets timeouts.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ REQUEST: Final = MailTag("request")
 TIMEOUT: Final = MailTag("timeout")
 """A timeout: its name, and a token that is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
-"""The first state has been entered."""
+"""The machine has entered its first state."""
 INSERTED: Final = MailTag("inserted")
 """An event that a transition has inserted."""
 
@@ -49,8 +49,8 @@ class GenStatem(Behaviour, Generic[D]):
     With `callback_mode = "state_functions"` its public methods are its states, and may be async: `def locked(self,
     event: Event) -> Next`. With "handle_event_function" one method handles the events of all states, and a state may be
     any value but None. With `state_enter` the first event of a state is Enter. Names with an underscore are private.
-    Mode and methods are looked up in the current version of the class at each event, so an upgrade may change them.
-    Follows gen_statem:callback_mode/0.
+    The callback mode and the methods are looked up in the current version of the class at each event, so an upgrade may
+    change them. Follows gen_statem:callback_mode/0.
     """
 
     __behaviour__ = True
@@ -81,15 +81,16 @@ class GenStatem(Behaviour, Generic[D]):
     def terminate(self, reason: object) -> Any:
         """Clean up before the process ends. May be async.
 
-        Called when the process ends by itself, and when its parent ends it if it traps exits. Follows
+        Called when the process ends by itself. If the process traps exits, also called when its parent ends it. Follows
         gen_statem:terminate/3.
         """
 
     @classmethod
     def code_change(cls, old_vsn: Vsn | Down, state: tuple[Any, Any], extra: Any) -> tuple[Any, Any]:
-        """Return this version's form of `(state, data)` of version `old_vsn`; must not mutate `state`.
+        """Convert `state`, a pair `(state, data)`, from the version `old_vsn` to this version, and return the result.
 
-        No state is entered and no postponed event is retried; timeouts keep running. Follows gen_statem:code_change/4.
+        `state` must not be mutated. A changed state causes no Enter event and no retry of postponed events; timeouts
+        keep running. Follows gen_statem:code_change/4.
         """
         return state
 
@@ -133,7 +134,7 @@ class NoSuchState(LookupError):
 
 
 class StatemProcess(BehaviourProcess):
-    """A state machine's process. Its mail consists of requests, timeouts and plain messages."""
+    """A state machine's process. Its mailbox contains requests, timeouts and plain messages."""
 
     __slots__ = ("own_mail_count", "postponed", "state_name", "timers")
     kind: ClassVar[ProcessKind] = "gen_statem"
@@ -164,7 +165,7 @@ class StatemProcess(BehaviourProcess):
     def _begin_with(self, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:
             raise TypeError(
-                f"init of {self.qualname} returned {transition!r}; it may only set timeouts and insert events"
+                f"init of {self.qualname} returned {transition!r}; its Next may only set timeouts and insert events"
             )
         self._follow(transition, [])
 
@@ -292,8 +293,8 @@ class StatemProcess(BehaviourProcess):
             return
         if transition.postpone or transition.events or transition.state not in (None, self.state_name):
             raise ValueError(
-                f"state {self.state_name!r} may not postpone or change the state while it is being entered, "
-                "nor insert events"
+                f"state {self.state_name!r} can't postpone or insert events or change the state "
+                f"while it is being entered, but it returned {transition!r}"
             )
 
     def _answer(self, transition: Next, call: Call, item: MailItem) -> None:
@@ -347,19 +348,19 @@ def _inserted(event: Event) -> MailItem:
 
 
 async def start_link(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """As `gen_server.start_link`, for a subclass of GenStatem. Follows gen_statem:start_link/4."""
+    """Like `gen_server.start_link`, for a subclass of GenStatem. Follows gen_statem:start_link/4."""
     return await start_process(StatemProcess, cls, args, kwargs, name=name, link=True)
 
 
 async def start(cls: type[GenStatem[Any]], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
-    """As `start_link`, without the link. Follows gen_statem:start/4."""
+    """Like `start_link`, without the link. Follows gen_statem:start/4."""
     return await start_process(StatemProcess, cls, args, kwargs, name=name, link=False)
 
 
 async def call(target: Target, request: Any, timeout: float | None = DEFAULT_CALL_SECONDS) -> Any:
     """Send the event Call(request) and wait for the reply, `timeout` seconds at most; None waits forever.
 
-    Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit as `gen_server.call`, and ValueError for an
+    Returns the reply. Raises NoProcess, CallTimeout, Deadlock and Exit like `gen_server.call`, and ValueError for an
     invalid time. Follows gen_statem:call/3.
     """
     node = runtime()

@@ -1,4 +1,4 @@
-"""Pending replies: calls whose callback may have ended before `reply` answers them."""
+"""Pending replies: the answers that `reply` gives to calls, perhaps when the callback has already ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from node_runtime.processes.runtime import Runtime
 
 
 class ReplyingProcess(Process):
-    """A process that remembers the waiting callers: each gets an error if the process ends without a reply."""
+    """A process that remembers the callers without a reply: if it ends, each of them gets an error."""
 
     __slots__ = ("pending_replies",)
 

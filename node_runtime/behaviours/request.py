@@ -1,4 +1,4 @@
-"""Requests: messages in the mailbox of a process for whose reply the caller waits."""
+"""Requests: entries in the mailbox of a process whose callers wait for a reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from .behaviour_process import BehaviourProcess
 
 
 def method_name(method: Callable[..., Any]) -> str:
-    """Return the method's name, which is all that is sent. Raises TypeError for an object that is not a method."""
+    """Return the name of a method: a request contains only this name, and not the method.
+
+    Raises TypeError for an object that is not a method.
+    """
     try:
         return method.__name__
     except AttributeError:
@@ -24,14 +27,15 @@ def method_name(method: Callable[..., Any]) -> str:
 
 
 def not_a_method(method: object) -> TypeError:
-    """Return the error for a request that names no method."""
+    """Return the error for a call or a cast that passes another object than a method."""
     return TypeError(f"{method!r} is not a method; pass a method of the server's class, like Counter.add")
 
 
 def send_request(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Queue `item` and return a coroutine that waits for the reply, and raises as `wait_for_reply`.
+    """Queue `item` and return a coroutine that waits for the reply.
 
-    Raises Deadlock and Exit at once.
+    The coroutine raises the errors of `wait_for_reply`. This function itself raises Deadlock and Exit, before it queues
+    anything.
     """
     if node.zombies:
         node.refuse_zombie()
@@ -49,7 +53,10 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
 
 
 def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
-    """Wait for the reply to `item`, which the process has got. Raises CallTimeout, and Exit if it ends first."""
+    """Wait for the reply to `item`, which the process has already received.
+
+    Raises CallTimeout, and Exit if the process ends before it replies.
+    """
     return _wait(node, process, item, seconds, node.calling_process())
 
 

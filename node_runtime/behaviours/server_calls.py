@@ -1,7 +1,7 @@
 """Calls and casts to servers. Follows gen_server:call/3 and cast/2 of OTP.
 
-A call passes a method of the class, so that a type checker can check the arguments and the result. Only the *name* of
-the method is sent: the server runs the method that its current version has under this name.
+The caller passes a method of the class, so that a type checker can check the arguments and the result. Only the *name*
+of the method is sent: the server runs the method that the current version of its class has under this name.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ P = ParamSpec("P")
 
 _ABSENT: Final[Any] = object()
 _NO_KWARGS: Final[dict[str, Any]] = {}
-"""Shared, because an empty dict for each cast in a mailbox would make the garbage collector run more often."""
+"""Shared by all requests: an empty dict for each cast in a mailbox would make the garbage collector run more often."""
 
 
 def _request(
     name: str, argument: Any, args: tuple[Any, ...], kwargs: dict[str, Any], answer: ReplyFuture | None
 ) -> MailItem:
-    """Return a request as a piece of mail."""
+    """Return a request as an entry of a mailbox."""
     if argument is _ABSENT:
         return (name, (), kwargs or _NO_KWARGS, answer)
     if args or kwargs:
@@ -52,11 +52,11 @@ async def call(  # noqa: PLR0912
 ) -> Any:
     """Call a method of a server and wait for the answer, at most 5 s: `await call("counter", Counter.add, 3)`.
 
-    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, Exit with the
-    reason when the server ends before it answers (or "badcall" when it has no such method; then it keeps running),
-    Deadlock at once when the server waits for the caller, directly or through others, and TypeError for an object that
-    is not a method. A call to an idle server whose method is plain runs in the caller's turn, with the caller's context
-    variables. Follows gen_server:call/2.
+    Returns the result of the method. Raises NoProcess at once when there is no such process, CallTimeout, and Exit with
+    the reason when the server ends before it answers. If the server has no such method, raises Exit with the reason
+    "badcall", and the server keeps running. Raises Deadlock at once when the server waits for the caller, directly or
+    through others, and TypeError for an object that is not a method. If the server is idle and the method is plain (not
+    async), the method runs in the caller's turn, with the caller's context variables. Follows gen_server:call/2.
     """
     node = current_runtime.node or runtime()
     if node.zombies:
@@ -137,7 +137,7 @@ async def call_within(
 async def call_within(
     seconds: float | None, target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any
 ) -> Any:
-    """As `call`, with a time limit of `seconds` seconds; None waits forever.
+    """Like `call`, with a time limit of `seconds` seconds; None waits forever.
 
     Also raises ValueError for an invalid time. Follows gen_server:call/3.
     """

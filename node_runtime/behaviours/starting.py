@@ -1,4 +1,4 @@
-"""Starts and stops of processes with a callback class."""
+"""Functions that start and stop processes with a callback class."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ async def start_process(
 ) -> Pid:
     """Run `init` in a new process and return when `init` has returned, as proc_lib:start_link/3 does.
 
-    While an upgrade switches the module, the start waits, and then the `init` of the new version runs. Only with `link`
-    is the new process a child of the calling process, so that the exit of the parent ends it. Raises NameTaken, Ignore
-    if `init` raised it, and Exit with the reason if `init` failed, which has ended the process.
+    While an upgrade switches the module, the start waits, and then the `init` of the new version runs. With `link`, the
+    new process is a child of the calling process: it ends when the calling process ends. Raises NameTaken, Ignore if
+    `init` raised it, and Exit with the reason if `init` failed; then the new process has already ended.
     """
     behaviour = behaviour_of(cls)
     if behaviour is not process_type.behaviour:
-        sentence = f"{cls!r} can't be started here: pass a subclass of {process_type.behaviour.__name__}"
+        remedy = f"pass a subclass of {process_type.behaviour.__name__}"
         if behaviour is not None:
             home = behaviour.__module__.rpartition(".")[2]
-            sentence += f"; start a {behaviour.__name__} with {home}.start_link"
-        raise TypeError(sentence)
+            remedy += f", or start this {behaviour.__name__} with {home}.start_link"
+        raise TypeError(f"{cls!r} can't be started as a {process_type.behaviour.__name__}; {remedy}")
     node = runtime()
     inherited = current_transaction()
     while inherited is None and (blocked := node.blocked_modules) is not None and cls.__module__ in blocked.modules:
@@ -66,7 +66,7 @@ async def start_process(
     waiting = None if caller is None else begin_waiting(caller, process, item)
     try:
         await future
-    except BaseException:  # the caller gives up; where `init` has failed, the process has ended already
+    except BaseException:  # the caller no longer waits, or `init` has failed and the process has ended already
         node.end(process, "killed")
         raise
     finally:
@@ -76,11 +76,11 @@ async def start_process(
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Let a process handle its present mail, then terminate with `reason`; returns when the process has ended.
+    """Let a process handle the messages in its mailbox, then terminate with `reason`; returns when it has ended.
 
-    A suspended process stops at once. Raises NoProcess, CallTimeout after `timeout` seconds (None waits forever; after
-    a timeout the process still stops later), Deadlock for the calling process itself or a process that waits for it,
-    Exit for a process without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
+    A suspended process stops at once. Raises NoProcess, and CallTimeout if the process has not ended after `timeout`
+    seconds; it still stops later. None waits forever. Raises Deadlock for the calling process itself or a process that
+    waits for it, Exit for a process without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)

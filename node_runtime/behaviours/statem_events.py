@@ -52,12 +52,12 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """A timeout: a transition lets it fire in `after` seconds, or cancels it by None; as an event, it has fired.
+    """A timeout: a transition sets it to fire in `after` seconds, or cancels it by None. As an event, it has fired.
 
     `name` identifies the timeout. A change of the state cancels it, unless it is `generic`; any event cancels an
     `event` timeout. Setting the same name again restarts the timeout. `after="same"` keeps the remaining time and
     replaces `content`; it fires at once if the timeout isn't set. A timeout of 0 s fires after the events that the
-    machine has inserted or postponed, and before all mail. Follows gen_statem:timeout_action().
+    machine has inserted or postponed, and before all other messages. Follows gen_statem:timeout_action().
     """
 
     name: str
@@ -82,8 +82,8 @@ class Next:
 
     `reply` answers the call that is being handled. `replies` answers other calls, by pairs of a From and an answer.
     `postpone` retries the event after the next change of the state. `events` are handled next, before postponed events
-    and all mail. `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process with
-    that reason, after the replies. Follows the transition actions of gen_statem.
+    and all messages. `repeat` enters the present state again, for classes with `state_enter`. `stop` ends the process
+    with that reason, after the replies. Follows the transition actions of gen_statem.
     """
 
     state: Any = None

@@ -19,7 +19,8 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 MAX_NESTED_CALLS: Final = 32
-"""The limit of servers that call each other in one turn, because each call takes some frames of Python's stack."""
+"""The limit of servers that call each other in one turn, because each call adds frames to Python's stack."""
+_REMEDY: Final = "use a cast, or await a call in an async callback"
 
 
 @overload
@@ -35,10 +36,11 @@ def call_now(target: Target, method: Callable[Concatenate[Any, P], R], /, *args:
 def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a method of an idle server in the current turn: for plain callbacks, which can't await a `call`.
 
-    As `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
-    the method, when the answer could only come later: the server is busy, suspended or has mail, or the method is async
-    or `deferred`. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call:
-    there every callback may wait.
+    Like `gen_server.call`, but without a time limit: it takes as long as the method. Raises WouldWait, without calling
+    the method, when the answer could only come later: the server is busy, suspended or has messages, or the method is
+    async or `deferred`. Also raises WouldWait if the method turns out to be async when it is called; then the method
+    continues. Raises Deadlock when the server itself waits in `call_now` for the caller. OTP has no such call: there
+    every callback may wait.
     """
     node = runtime()
     node.refuse_zombie()
@@ -66,7 +68,8 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     future.cancel()
     if server.run_state is DEAD:
         raise Exit(server.reason)
-    raise WouldWait(f"{process.title()} answers {name} later; the method still runs, and its result is lost")
+    outcome = f"{process.title()} has not finished {name} in this turn; the method continues, but its result is lost"
+    raise WouldWait(f"{outcome}; {_REMEDY}")
 
 
 def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -> ServerProcess:
@@ -77,17 +80,17 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
     if process in callers:
         raise Deadlock([(other.pid, other.title()) for other in callers[callers.index(process) :] if other is not None])
     if len(callers) > MAX_NESTED_CALLS:
-        depth = f"server {MAX_NESTED_CALLS + 1} in one turn (limit {MAX_NESTED_CALLS})"
-        raise WouldWait(f"{process.title()} would be {depth}; use a cast")
+        depth = f"{MAX_NESTED_CALLS + 1} deep (limit {MAX_NESTED_CALLS})"
+        raise WouldWait(f"the call of {name} to {process.title()} would be nested {depth}; use a cast")
     if process.run_state is not None or process.mail is not None:
-        raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}")
+        raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}; {_REMEDY}")
     if process.code.home.__dict__ is not process.code.namespace:
         process.refresh()
     method = type(process.instance).__public__.get(name)
     if method is None and name not in type(process.instance).__deferred__:
         raise Exit("badcall", f"{process.module}:{process.qualname} has no public method {name!r}")
     if method is None or method.__code__.co_flags & CO_COROUTINE:
-        raise WouldWait(f"{name} of {process.title()} may answer later; await a call to it in an async callback")
+        raise WouldWait(f"{process.title()} may answer {name} later, because it is async or deferred; {_REMEDY}")
     return process
 
 
@@ -96,4 +99,4 @@ def _obstacle(process: ServerProcess) -> str:
         return "it is suspended"
     if process.run_state is not None:
         return f"it is running {process.current_callback() or 'a callback'}"
-    return f"{len(process.mail or ())} messages are waiting before it"
+    return f"its mailbox is not empty (messages: {len(process.mail or ())})"

@@ -42,7 +42,7 @@ DEFAULT_LEASE: Final = 60.0
 class Status:
     """A process as `get_status` returns it; `state` is the result of the class's `format_status`.
 
-    `owners` have suspended it; `mailbox` counts the messages that wait.
+    `owners` are the owners that have suspended the process; `mailbox` counts the messages that wait.
 
     Follows sys:get_status/2.
     """
@@ -68,14 +68,16 @@ async def suspend(
     lease: float | None = DEFAULT_LEASE,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> None:
-    """Suspend the process until `resume`: it handles only its parent's exit and `terminate`; other mail queues.
+    """Suspend the process until `resume`. It handles only its parent's exit and `terminate`; other messages queue up.
 
     The suspend belongs to `owner`, by default the calling process, or "sys" outside of processes. It ends after `lease`
-    seconds, and when its owner is a process that ends; only such an owner may suspend without a lease. Suspending again
-    renews the lease. A process that several owners have suspended continues when the last of them has resumed it.
-    Raises NotHeld when the process has not ended its callback after `timeout` seconds or has no callbacks, NoProcess,
-    also for an owner that has ended, Deadlock for a process that waits for the caller, Exit for the calling process
-    itself, and ValueError for a suspend that would never end and for an invalid time. Follows sys:suspend/2.
+    seconds. If the owner is a process, the suspend also ends when the owner ends; only such an owner may suspend
+    without a lease. Suspending again renews the lease. A process that several owners have suspended continues when the
+    last of them has resumed it.
+
+    Raises NotHeld if the process has no callbacks, or has not ended its callback after `timeout` seconds. Raises
+    NoProcess, also for an owner that has ended, Deadlock for a process that waits for the caller, Exit for the calling
+    process itself, and ValueError for a suspend that would never end and for an invalid time. Follows sys:suspend/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -98,7 +100,7 @@ async def suspend(
 
 
 def resume(target: Target, *, owner: Hashable | None = None) -> None:
-    """End the suspend of `owner`, by default the calling process. Suspends by other owners continue.
+    """End the suspend that belongs to `owner`, by default the calling process. Suspends by other owners continue.
 
     Raises NoProcess. Follows sys:resume/1.
     """
@@ -115,9 +117,10 @@ def _owner(owner: Hashable | None) -> Hashable:
 
 
 def terminate(target: Target, reason: object = "normal") -> None:
-    """Let the process terminate after its present mail, or at once if it is suspended. Doesn't wait for its end.
+    """Let the process handle the messages in its mailbox and then terminate. A suspended process terminates at once.
 
-    Raises NoProcess, and Exit for one without callbacks. Follows sys:terminate/2.
+    Doesn't wait for the end of the process. Raises NoProcess, and Exit for a process without callbacks. Follows
+    sys:terminate/2.
     """
     node = runtime()
     process = _with_callbacks(target)
@@ -131,15 +134,15 @@ def terminate(target: Target, reason: object = "normal") -> None:
 def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None:
     """Give a suspended process the state that `code_change` of its current class returns for the present state.
 
-    A supervisor gets the children that `children()` of its current class returns. If either raises an error, the error
-    is raised here and the process is unchanged. Raises NotHeld for a process that isn't suspended, NoProcess, Exit for
-    a process without callbacks, LookupError if its module no longer has the class, and ValueError for invalid children.
-    Follows sys:change_code/4.
+    A supervisor gets the children that `children()` of its current class returns. If `code_change` or `children()`
+    raises an error, this function raises it, and the process is unchanged. Raises NotHeld for a process that isn't
+    suspended, NoProcess, Exit for a process without callbacks, LookupError if its module no longer has the class, and
+    ValueError for invalid children. Follows sys:change_code/4.
     """
     process = _with_callbacks(target)
     if process.run_state is not HELD:
         raise live_processes.NotHeld(
-            process.pid, f"{process.title()} is not suspended; suspend it before its code is changed"
+            process.pid, f"{process.title()} is not suspended; suspend it before you change its code"
         )
     if isinstance(process, SupervisorProcess):
         live_processes.reload_child_specs(process.pid)
@@ -155,20 +158,20 @@ def change_code(target: Target, old_vsn: Vsn | Down, extra: object = ()) -> None
 
 
 async def get_state(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Any:
-    """Return the live state itself, not a copy: don't change it. A state machine's is `(state_name, data)`.
+    """Return the live state itself, not a copy: don't change it. For a state machine it is `(state_name, data)`.
 
-    Waits until the process has ended its callback. Raises NoProcess, also when it ends meanwhile, CallTimeout after
-    `timeout` seconds, Deadlock if it waits for the caller, Exit for a process without callbacks, and ValueError for an
-    invalid time. Follows sys:get_state/2.
+    Waits until the process has ended its callback. Raises NoProcess, also when the process ends before its callback
+    does, CallTimeout after `timeout` seconds, Deadlock if the process waits for the caller, Exit for a process without
+    callbacks, and ValueError for an invalid time. Follows sys:get_state/2.
     """
     return await _between_callbacks(target, "get_state", timeout, lambda process: process.raw_state())
 
 
 async def replace_state(target: Target, function: Callable[[Any], Any], timeout: float = DEFAULT_TIMEOUT) -> Any:
-    """Give the process the state `function(state)` and return that. Waits and raises as `get_state`.
+    """Replace the process's state by `function(state)` and return the new state. Waits and raises like `get_state`.
 
-    An error that `function` raises is raised here, and the state stays as it is. Also raises TypeError for an async
-    function. Follows sys:replace_state/3.
+    If `function` raises an error, this function raises it, and the state stays as it is. Also raises TypeError for an
+    async function. Follows sys:replace_state/3.
     """
 
     def replace(process: BehaviourProcess) -> Any:
@@ -183,9 +186,9 @@ async def replace_state(target: Target, function: Callable[[Any], Any], timeout:
 
 
 async def get_status(target: Target, timeout: float = DEFAULT_TIMEOUT) -> Status:
-    """Return the status of the process, its state included. Waits and raises as `get_state`.
+    """Return the status of the process, including its state. Waits and raises like `get_state`.
 
-    If `format_status` fails, `state` names its error. Follows sys:get_status/2.
+    If `format_status` fails, `state` names the error. Follows sys:get_status/2.
     """
     return await _between_callbacks(target, "get_status", timeout, _status)
 
@@ -263,15 +266,15 @@ def _with_callbacks(target: Target) -> BehaviourProcess:
 def log(target: Target, size: int | None = 10) -> None:
     """Keep the last `size` events of the process, from its next message on; None turns the log off and empties it.
 
-    Another size keeps the events that the log has. Raises NoProcess, Exit for a process without callbacks, and
-    ValueError for a size below zero. Follows sys:log/2.
+    A change of the size keeps the events that are in the log. Raises NoProcess, Exit for a process without callbacks,
+    and ValueError for a size below zero. Follows sys:log/2.
     """
     with _recording(target) as (_, debug):
         debug.lines = None if size is None else deque(debug.lines or (), maxlen=size)
 
 
 def get_log(target: Target) -> list[Logged]:
-    """Return the logged events, oldest first; none if the log is off. Raises NoProcess and Exit as `log`.
+    """Return the logged events, oldest first; none if the log is off. Raises NoProcess and Exit like `log`.
 
     Follows `sys:log(Name, get)`.
     """
@@ -280,9 +283,10 @@ def get_log(target: Target) -> list[Logged]:
 
 
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
-    """Log events to `node_runtime.trace`, at most `rate` in a second, and the number of skipped events.
+    """Write the process's events to the logger `node_runtime.trace`, at most `rate` a second.
 
-    Raises NoProcess and Exit as `log`. Follows sys:trace/2.
+    Also writes how many events were left out. With `on=False`, ends the trace. Raises NoProcess and Exit like `log`.
+    Follows sys:trace/2.
     """
     with _recording(target) as (process, debug):
         if debug.trace is not None:
@@ -291,7 +295,7 @@ def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
 
 
 def statistics(target: Target, on: bool = True) -> None:
-    """Count messages from now on, from zero, or stop counting. Raises NoProcess and Exit as `log`.
+    """Count messages from now on, from zero, or stop counting. Raises NoProcess and Exit like `log`.
 
     Follows sys:statistics/2.
     """
@@ -300,7 +304,7 @@ def statistics(target: Target, on: bool = True) -> None:
 
 
 def get_statistics(target: Target) -> Statistics | None:
-    """Return the counts since `statistics` turned them on; None if they are off. Raises NoProcess and Exit as `log`.
+    """Return the counts since `statistics` turned them on; None if they are off. Raises NoProcess and Exit like `log`.
 
     Follows `sys:statistics(Name, get)`.
     """
@@ -310,18 +314,18 @@ def get_statistics(target: Target) -> Statistics | None:
 
 
 def install(target: Target, function: DebugFunction, state: Any = None, *, id: Hashable | None = None) -> None:
-    """Call `function(state, event)` for each event. It returns its next state, or DONE, which removes it.
+    """Call `function(state, event)` for each event. The function returns its next state, or DONE to be removed.
 
-    A function that raises is removed too. If the `id` is installed already, nothing changes; by default the function
-    itself is its id. It runs in the process's turn, so it has to be quick. Raises NoProcess and Exit as `log`. Follows
-    sys:install/2.
+    A function that raises an error is removed, too. If a function with the same `id` is installed already, nothing
+    changes; by default, the function itself is the `id`. The function runs in the process's turn, so it has to be
+    quick. Raises NoProcess and Exit like `log`. Follows sys:install/2.
     """
     with _recording(target) as (_, debug):
         debug.functions.setdefault(function if id is None else id, (function, state))
 
 
 def remove(target: Target, id: Hashable) -> None:
-    """Remove the function that is installed under that id, if any. Raises NoProcess and Exit as `log`.
+    """Remove the function that is installed under that id, if any. Raises NoProcess and Exit like `log`.
 
     Follows sys:remove/2.
     """
@@ -330,7 +334,7 @@ def remove(target: Target, id: Hashable) -> None:
 
 
 def no_debug(target: Target) -> None:
-    """Turn off log, trace, statistics and functions. Raises NoProcess and Exit as `log`. Follows sys:no_debug/1."""
+    """Turn off log, trace, statistics and functions. Raises NoProcess and Exit like `log`. Follows sys:no_debug/1."""
     process = _with_callbacks(target)
     if process.debug is not None:
         process.set_recorder(None)

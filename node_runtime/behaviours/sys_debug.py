@@ -1,7 +1,8 @@
 """The recorder of a process: a log of its last events, a trace, statistics, and debug functions.
 
-A process that is recorded has a `DebugRecorder` and no `methods`. So no call bypasses its mailbox, and events are
-recorded where it handles its mail. Other processes have no overhead. Follows the debug options of sys.
+The `CallbackVersion` of a recorded process has the recorder and an empty `methods`. Without `methods`, no caller can
+run a method directly: each call goes through the process's `step`, which records it. Other processes have no overhead.
+Follows the debug options of sys.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from .behaviour_process import BehaviourProcess
 
 DebugEventKind: TypeAlias = Literal["in", "out", "noreply", "state", "postpone"]
-"""A process took a message, answered a call, or ended a callback without an answer; a state machine changed its state,
-or postponed an event.
+"""In this order: a process took a message, answered a call, or ended a callback without an answer; a state machine
+changed its state, or postponed an event.
 """
 
 logger: Final = logging.getLogger("node_runtime.trace")
@@ -118,7 +119,12 @@ class TraceWriter:
         """Log how many events were left out so far."""
         if self._left_out:
             with logging_as(process):
-                logger.info("%s: %d events left out (limit %d a second)", process.title(), self._left_out, self.rate)
+                logger.info(
+                    "%s: %d events left out of the trace (limit %d a second)",
+                    process.title(),
+                    self._left_out,
+                    self.rate,
+                )
             self._left_out = 0
 
 
@@ -157,7 +163,7 @@ class DebugRecorder:
         return bool(self.functions) or not (self.lines is None and self.trace is None and self.counters is None)
 
     def message_taken(self, process: BehaviourProcess, item: MailItem, cls: type[Any]) -> None:
-        """Record that the process begins to handle a piece of mail."""
+        """Record that the process begins to handle a message."""
         if self.counters is not None:
             self.counters.received += 1
         value = (
@@ -168,7 +174,7 @@ class DebugRecorder:
         self.record(process, "in", value, lambda: message_line(item, cls))
 
     def callback_ended(self, process: BehaviourProcess, item: MailItem) -> None:
-        """Record that the callback for a piece of mail has ended."""
+        """Record that the callback for a message has ended."""
         future, recorded = item[3], self.recorded_answer
         self.recorded_answer = None
         if future is None or not future.done():
@@ -187,7 +193,10 @@ class DebugRecorder:
         self.record(process, "out", answer, lambda: one_line(answer))
 
     def record(self, process: BehaviourProcess, kind: DebugEventKind, value: object, text: Callable[[], str]) -> None:
-        """Record an event in the log, the trace and the functions; `text()` returns it as one line."""
+        """Record an event: add it to the log, write it to the trace, and pass it to the debug functions.
+
+        `text()` returns the event as one line.
+        """
         if self.lines is not None:
             self.lines.append(Logged(time.time(), kind, text()))
         if self.trace is not None:

@@ -1,4 +1,4 @@
-"""Tags of the mail that the runtime itself puts into mailboxes."""
+"""Tags of the messages that the runtime itself puts into mailboxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 
 class MailTag:
-    """The kind of a piece of mail. No value that user code sends equals a tag."""
+    """The kind of a message from the runtime. No value that user code sends equals a tag."""
 
     __slots__ = ("name",)
 
@@ -18,6 +18,6 @@ class MailTag:
 
 
 INIT: Final = MailTag("init")
-"""The tag of mail that makes a process run `init`; the mail contains the arguments."""
+"""The tag of the message that makes a process run `init`; the message contains the arguments."""
 STOP: Final = MailTag("stop")
-"""The tag of mail that makes a process terminate; the mail contains the reason."""
+"""The tag of the message that makes a process terminate; the message contains the reason."""

@@ -1,10 +1,10 @@
 """A process whose state lives in an instance of one version of its callback class.
 
-Each version of the class gets a fresh instance, which takes over the state of the previous one. So the state is in one
-place, the instance in use, where reading it costs one slot. A callback that waits at an `await` while new code is
-loaded continues with its own instance. The state moves to a new instance only when the next callback begins. No change
-can be lost, because there is no second instance before. (Rejected: instances that reach the state through the process.
-Every access to the state would cost more.)
+A process has one instance at a time, and the state is a slot of this instance, so reading it is cheap. When new code
+has been loaded, the process makes an instance of the new version before its next callback, and moves the state to it. A
+callback that waits at an `await` while new code is loaded ends with the old instance. No change can be lost, because
+the new instance doesn't exist before that callback has ended. (Rejected: instances that reach the state through the
+process. Every access to the state would cost more.)
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class VersionedProcess(ReplyingProcess):
 
     @property
     def debug(self) -> DebugRecorder | None:
-        """The recorder that sys has installed."""
+        """The recorder that a function of `sys` has installed, if any."""
         return self.code.debug
 
     @property
     def methods(self) -> dict[str, Any]:
-        """The requests that a caller may answer by calling their methods, without going through `call_back`."""
+        """The public methods that a caller may call directly to answer a request, without going through `call_back`."""
         return self.code.methods
 
     def take_state(self, state: Any) -> None:
-        """Use `state`, which `init` returned or `adopt` was given, from now on."""
+        """Use `state` from now on, which `init`, a code change or `sys.replace_state` has returned."""
         setattr(self.instance, self.state_attribute, state)
 
     def raw_state(self) -> Any:
@@ -77,7 +77,7 @@ class VersionedProcess(ReplyingProcess):
         self.code = CallbackVersion.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
 
     def refresh(self) -> None:
-        """Move to the current version of the class, with the state. Raises LookupError if it has no such class."""
+        """Move to the current version of the class, with the state. Raises LookupError if the class is gone."""
         cls = current_class(self.module, self.qualname)
         if not isinstance(cls, type):
             raise LookupError(f"the current version of {self.module} has no class {self.qualname}")

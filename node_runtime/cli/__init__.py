@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the `node-runtime` command. The import is late because the node's OS process imports this package, too."""
+    """Run the `node-runtime` command. `commands` is imported late: a node imports this package without needing it."""
     from .commands import run
 
     run(arguments)

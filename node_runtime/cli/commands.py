@@ -1,4 +1,4 @@
-"""The verbs of `node-runtime`, which work on releases without a running node."""
+"""The verbs of `node-runtime`. They work on releases and need no running node."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def launcher_files() -> tuple[bytes, dict[str, bytes]]:
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def install(tarball: Path, directory: Path) -> None:
-    """Verify a release's TARBALL and unpack it into DIRECTORY: an empty one, or that of a node that is down."""
+    """Verify a release's TARBALL and unpack it into DIRECTORY, which is empty or belongs to a node that is down."""
     from node_runtime.releases.store import commit_record
     from node_runtime.releases.store.unpack import unpack
 
@@ -63,17 +63,23 @@ def install(tarball: Path, directory: Path) -> None:
     else:
         manifest = unpack(tarball, directory)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")
-    click.echo(f"{manifest.name} {manifest.vsn} is in {directory}; `{script} start` starts it.")
+    click.echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
 
 
 @node_runtime.command()
-@click.option("--from", "older", required=True, type=click.Path(path_type=Path), help="The older release.")
+@click.option(
+    "--from",
+    "older",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The older release: a project folder or a tarball.",
+)
 @click.option(
     "--to",
     "newer",
     required=True,
     type=click.Path(path_type=Path),
-    help="The newer release, which contains the appups.",
+    help="The newer release, whose appups are used.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def relup(older: Path, newer: Path, as_json: bool) -> None:
@@ -104,7 +110,7 @@ def _view(path: Path) -> ReleaseView:
 
 
 def run(arguments: Sequence[str] | None) -> None:
-    """Run the command line. A refusal prints one sentence to stderr and sets the exit code."""
+    """Run the command line. `Refused` is reported as one sentence on stderr, and sets the exit code."""
     try:
         node_runtime.main(args=arguments, prog_name="node-runtime", standalone_mode=False)
     except Refused as refusal:

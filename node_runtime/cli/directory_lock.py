@@ -13,7 +13,7 @@ from node_runtime.protocol.exit_codes import Refused
 
 @contextmanager
 def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
-    """Lock the directory: two nodes in it would undo each other's releases. Raises `Refused` if it is locked."""
+    """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:

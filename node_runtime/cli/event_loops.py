@@ -19,7 +19,7 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the factory of the node's event loop; None means asyncio's own, also if uvloop is missing."""
+    """Return the factory of the node's event loop. None means asyncio's own, which also replaces a missing uvloop."""
     if node.loop == "asyncio" or not _has_uvloop():
         return None
     import uvloop
@@ -30,14 +30,17 @@ def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | 
 def check_loop(node: NodeConfig, vsn: str) -> None:
     """Raise Refused if the release lacks the event loop that node.toml asks for."""
     if node.loop == "uvloop" and not _has_uvloop():
-        raise Refused(f'node.toml sets loop = "uvloop", but release {vsn} lacks it; add uvloop to its requirements.')
+        raise Refused(
+            f'node.toml sets loop = "uvloop", but release {vsn} has no uvloop; add uvloop to its requirements.'
+        )
 
 
 def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the loop and return its result, even if other code tries to end the loop.
 
-    asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`. Here
-    a process that does so crashes. If code outside of all processes does so, this is logged and the loop continues.
+    asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`. In a
+    node, a process whose code does one of these crashes. If code outside of all processes does so, the attempt is
+    logged and the loop continues.
     """
     main_task = loop.create_task(main)
     while True:
@@ -47,7 +50,7 @@ def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
             if main_task.done() or loop.is_closed():
                 raise
             logger.error(
-                "asyncio code outside of all processes tried to end the event loop, which continues: %s: %s",
+                "code outside of all processes tried to end the event loop by %s: %s; the event loop continues",
                 type(error).__name__,
                 error,
                 exc_info=error,

@@ -1,4 +1,4 @@
-"""The node's end of the pipe to its parent: heartbeats, and reports that the node is ready or has ended."""
+"""The node's end of the pipe to its parent: sends heartbeats, and reports phases, readiness and end of the node."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Ending = Literal["stopped", "restart", "failed"]
 
 
 class Heartbeat:
-    """Writes reports to the parent through the pipe `descriptor`, or nothing if that is None.
+    """Writes reports to the parent through the pipe `descriptor`; writes nothing if `descriptor` is None.
 
-    `on_orphaned` is called once when the parent has ended, because then nothing would boot this node again.
+    `on_orphaned` is called once when the parent has ended, because nothing would restart a node without a parent.
     """
 
     def __init__(self, descriptor: int | None, on_orphaned: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class Heartbeat:
             os.set_blocking(descriptor, False)
 
     async def beat(self, silence_limit: float) -> None:
-        """Send heartbeats for ever. The parent kills the node after `silence_limit` seconds without one."""
+        """Send heartbeats for ever. The parent kills the node after `silence_limit` seconds without a heartbeat."""
         self._write(f"heart {silence_limit:g}")
         while True:
             self._write("beat")

@@ -14,13 +14,16 @@ from node_runtime.processes.log_context import add_process_to_log_records
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`; `-` outside of processes."""
+    """Lines of text; outside of processes, name and pid are replaced by `-`.
+
+    `2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format one record; a traceback follows on separate lines."""
+        """Format one record. A traceback follows on separate lines."""
         record.process_label = _process_label(record)
         return super().format(record)
 
@@ -34,7 +37,7 @@ def _process_label(record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, release, pid, name, message; report and traceback if present."""
+    """Lines with one JSON object: time, level, logger, release, pid, name, message; report and traceback if present."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record as one line."""
@@ -59,9 +62,9 @@ FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFor
 
 
 def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
-    """Write every record from level INFO on to stderr, with the process that logged it, until the OS process ends.
+    """Write every log record of level INFO or higher to stderr, with the process that logged it.
 
-    The records of libraries such as uvicorn go there too: nothing else in the node sets up handlers.
+    The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers.
     """
     add_process_to_log_records(release)
     handler = logging.StreamHandler(sys.stderr)

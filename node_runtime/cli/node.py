@@ -48,7 +48,7 @@ SIGNALS: Final[dict[int, Ending]] = {
 }
 
 GC_YOUNG_THRESHOLD: Final = 10_000
-"""New objects that start a garbage collection. Python's default of 700 is too low for many long-lived objects."""
+"""The number of new objects that starts a garbage collection. Python's 700 is too low for many long-lived objects."""
 
 RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
@@ -64,8 +64,8 @@ logger: Final = logging.getLogger("node_runtime")
 class Node:
     """One run of the node in `directory` with release `vsn`.
 
-    `fallback_reason` says why this release boots although another one is permanent. `last` is the exit before this
-    boot.
+    `heart` is the descriptor of the pipe to the parent. `fallback_reason` says why this release boots although another
+    one is permanent. `last` says how the previous run of the node ended.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class Node:
         return 1 if self._ending == "failed" else 0
 
     def _end(self, ending: Ending, sentence: str = "") -> None:
-        """End in order. Only the first call counts."""
+        """End the node in order. Only the first call has an effect."""
         if self._ending is None and self._task is not None:
             self._ending, self._sentence = ending, sentence
             self._task.cancel()
 
     def _halt(self, reason: object) -> None:
-        """End because an application or operation requires that the node stops."""
+        """End the node because an application or an operation requires it."""
         clause = describe_reason(reason)
         if self._handler is not None:
             self._handler.record_halt(f"the node halted: {clause}")
@@ -183,7 +183,7 @@ class Node:
         return control, handler
 
     async def _start_applications(self, release: UnpackedRelease, configuration: Configuration) -> None:
-        """Load all applications, then start them in the release's order, each with its start type in release.toml."""
+        """Load all applications, then start them in the release's order, with the start types of release.toml."""
         needed = {name for app in release.apps.values() for name in app.applications}
         for name in sorted(BUILT_IN_APPLICATIONS & needed):
             built_in = importlib.import_module(f"node_runtime.{name}").APPLICATION
@@ -219,16 +219,18 @@ class Node:
         )
 
     def _publish(self, record: NodeRecord) -> None:
-        """Write the record by which clients find the node. On a full disk, continue without it and try again later."""
+        """Write the record by which clients find the node. On a full disk, go on without it and try again later."""
         try:
             write_record(record)
         except OSError as error:
-            logger.error("operators can't find %s until there is disk space for its record: %s", record.name, error)
+            logger.error(
+                "clients can't find %s, because its record can't be written: %s; free disk space", record.name, error
+            )
             asyncio.get_running_loop().call_later(RECORD_RETRY_SECONDS, self._publish, record)
 
 
 def _load_modules(release: UnpackedRelease, applications: set[str]) -> None:
-    """Load all code at boot, as OTP's embedded mode does, so that a module that can't be loaded fails the boot."""
+    """Load all code at boot, like OTP's embedded mode, so that the boot fails if a module can't be loaded."""
     for source in release.sources.values():
         if source.app in applications:
             try:
@@ -251,7 +253,7 @@ def _refused(name: str, reason: object) -> Refused:
 
 
 def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
-    """Return the version of a module to which the namespace belongs."""
+    """Return which version of the module has this namespace."""
     for version in code.versions(module):
         if version is not None and version.namespace is namespace:
             return version.vsn
@@ -259,7 +261,7 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
 
 
 def _node_config(directory: Path, vsn: str) -> NodeConfig:
-    """Return node.toml, or the defaults if it can't be read; the node then reports that and ends."""
+    """Return node.toml. If it can't be read, return the defaults, with which the node reports the error and ends."""
     try:
         return read_configuration(directory, vsn).node
     except Refused:
@@ -267,15 +269,15 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
 
 
 def main(arguments: list[str]) -> None:
-    """Run the node until it ends: DIRECTORY VSN [--heart DESCRIPTOR] [--because SENTENCE]."""
+    """Run the node in DIRECTORY with release VSN until it ends. The parent passes the options."""
     parser = argparse.ArgumentParser(prog="node")
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
-    parser.add_argument("--because", help="Why the permanent release does not boot; this release replaces it.")
-    parser.add_argument("--after", default="", help="Why the node's last run ended, unless it ended in order.")
-    parser.add_argument("--during", default="", help="The phase of the operation that ran at that time.")
-    parser.add_argument("--blame", action="store_true", help="The node itself caused that end.")
+    parser.add_argument("--because", help="Why VSN boots instead of the permanent release.")
+    parser.add_argument("--after", default="", help="Why the node's previous run ended; empty if it ended in order.")
+    parser.add_argument("--during", default="", help="The phase of the operation that ran when the previous run ended.")
+    parser.add_argument("--blame", action="store_true", help="The node itself caused the end of its previous run.")
     options = parser.parse_args(arguments)
     last = PreviousExit(options.after, options.during, options.blame)
     faulthandler.enable()

@@ -1,4 +1,4 @@
-"""The verbs that bin/<name> carries out in its own directory with the bundled runtime: `ping` and `cookie`."""
+"""The verbs `ping` and `cookie` of bin/<name>, for which the release's own node_runtime suffices."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> None:
 
 
 async def _ping(directory: Path, node: str) -> None:
-    """Ping the node. bin/<name> has checked that the node has a parent."""
+    """Print "pong" when the node replies. Raises Refused if no live node with this name runs in `directory`."""
     record = read_record(node)
     if record is None or not is_node_alive(record) or Path(record.directory) != directory:
         raise Refused(f"{node} is being started; try again in a moment.", ExitCode.UNREACHABLE)

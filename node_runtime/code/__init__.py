@@ -1,4 +1,4 @@
-"""The code layer: two live versions of a module, one namespace each, behind one stable object."""
+"""The code layer: at most two loaded versions of each module, and one module object that shows the current version."""
 
 from .batch import Batch
 from .classes.dependents import Dependent

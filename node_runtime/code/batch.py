@@ -1,4 +1,4 @@
-"""A set of executed but invisible new versions, which become current together and can be reverted exactly."""
+"""The batch: new versions that are executed but invisible, become current together and can be reverted exactly."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """The result of `CodeServer.prepare`.
+    """The result of `CodeServer.prepare`: new versions of modules, and the modules to delete.
 
-    `commit` and `revert` switch each module by one assignment, and can't fail once they have begun. No other code of
-    the event loop runs in between.
+    `commit` and `revert` switch each module by one assignment. Once the first module is switched they can't fail, and
+    no other code of the event loop runs until the last one is switched.
     """
 
     def __init__(
@@ -90,26 +90,32 @@ class Batch:
         return self.version(module).namespace
 
     def vanished(self) -> list[str]:
-        """Return the names that modules outside the batch import and would miss: "m.name imported by m2"."""
+        """Return the names that other modules import and the new versions lack, as "m.name imported by m2"."""
         self._expect("prepared")
         new = {managed.name: version.namespace for managed, version in self._versions}
         return missing_imports(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what this load can't change or can't undo, as `prepare` found it, in sentences for the operator."""
+        """Return sentences for the operator: the effects of this load that can't be followed or undone."""
         return self._findings.warnings
 
     def dependents(self) -> tuple[Dependent, ...]:
-        """Return the classes of modules outside the batch that depend on classes that it replaces."""
+        """Return the classes in other modules that depend on classes which this batch replaces."""
         return self._findings.dependents
 
     def commit(self) -> None:
-        """Make all versions current. Raises CodeError before any change if the batch is stale."""
+        """Make all new versions current.
+
+        Raises CodeError, before any change, if one of the modules was loaded again or deleted after `prepare`.
+        """
         self._expect("prepared")
         for name, replaced in self._replaced.items():
             current = self._table.modules[name].current
             if current is None or current is not replaced():
-                raise CodeError(f"{name} was loaded again after this batch was prepared: prepare it again.")
+                raise CodeError(
+                    f"The prepared versions can't be committed, because {name} was loaded again or deleted afterwards: "
+                    f"prepare them again."
+                )
         self._namespace_changes = {
             managed.name: (managed.current.namespace, version.namespace)
             for managed, version in self._versions
@@ -146,17 +152,18 @@ class Batch:
     def revert(self) -> None:
         """Undo the commit: restore the previous current and old versions, and drop the new ones.
 
-        Raises CodeError before any change if another version of a module was loaded after the commit.
+        Raises CodeError, before any change, if one of the modules was loaded again or deleted after the commit.
         """
         self._expect("committed")
         for managed, version in [*self._versions, *((managed, None) for managed in self._deleted)]:
             if managed.current is not version:
                 raise CodeError(
-                    f"{managed.name} was loaded again after this batch was committed: revert that load first."
+                    f"The load can't be reverted, because {managed.name} was loaded again or deleted afterwards: "
+                    f"revert the later change first."
                 )
         self._journal.undo()
-        # Modules that were loaded after the commit have copied names of the versions that are dropped. These copies are
-        # found through the importers between the modules, so they are restored before the other copies are undone.
+        # Modules that were loaded after the commit may have got names of the dropped versions from other importers. The
+        # rebinding finds such names only while these importers still have them: `_import_journal` is undone later.
         afterwards = Journal()
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
@@ -172,12 +179,12 @@ class Batch:
         self._drop("reverted")
 
     def discard(self) -> None:
-        """Drop a batch that was not committed."""
+        """Drop the new versions of a batch that was not committed."""
         self._expect("prepared")
         self._drop("discarded")
 
     def references(self) -> Iterator[object]:
-        """Yield the objects of versions that the batch keeps for `revert`, once for each reference to them."""
+        """Yield the objects that the batch keeps for `revert`, once for each of its references to them."""
         for _, version in self._versions:
             yield version
         for namespaces in self._namespace_changes.values():
@@ -187,7 +194,8 @@ class Batch:
 
     def _expect(self, status: str) -> None:
         if self.status != status:
-            raise CodeError(f"This batch is {self.status}, not {status}: prepare the modules again.")
+            remedy = "commit it first" if self.status == "prepared" else "prepare the modules again"
+            raise CodeError(f"The batch is {self.status}, and this call needs a {status} batch: {remedy}.")
 
     def _drop(self, status: Literal["reverted", "discarded"]) -> None:
         (
@@ -207,11 +215,11 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record which names of the new and the replaced versions must follow the module they were imported from."""
+        """Record which imported names of the new and replaced versions a switch of the imported module rebinds."""
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
-            if managed.name not in self._restored:  # restored versions recorded this when they became old
+            if managed.name not in self._restored:  # recorded when the restored version became old
                 version.live_imports = find_live_imports(
                     version, lambda name: new[name] if name in new else self._table.namespace(name)
                 )
@@ -223,7 +231,7 @@ class Batch:
                 managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
-        """Record, in each replaced version, the attributes that it gave to classes that it shares, for a revert."""
+        """Record for a revert, in each replaced version, the present attributes of the classes that it shares."""
         for managed, version in self._versions:
             before = managed.current
             for cls, attributes in version.reused_classes.items():
@@ -244,7 +252,7 @@ class Batch:
             self._carry(managed.name, version.namespace, before.namespace)
 
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
-        """Copy the names that `__carry__` lists, because they may have been rebound after the batch was prepared."""
+        """Copy the present values of the names that `__carry__` lists: they may have been rebound since `prepare`."""
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:
                 self._journal.put(namespace, name, before[name])
@@ -263,7 +271,7 @@ class Batch:
             self._journal.remove(package.__dict__, child)
 
     def _bind_children(self, journal: Journal) -> None:
-        """Bind the submodules that were loaded after the version of their package was executed."""
+        """Make submodules attributes of their packages, if they were loaded after the package was executed."""
         packages = {managed.name for managed, version in self._versions if version.unit.source.is_package}
         packages |= {
             managed.name.rpartition(".")[0]

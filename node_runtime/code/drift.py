@@ -1,7 +1,7 @@
 """Compares loaded code with the files that an import would read now, and with a release's manifest.
 
-Follows code:modified_modules/0 and code:module_status/1. The paths are not compared: an upgrade doesn't reload an
-unchanged module, whose file may now be in the directory of another release.
+Follows code:modified_modules/0 and code:module_status/1. Paths are not compared. An upgrade doesn't reload an unchanged
+module: the module was loaded from an earlier release's directory, and its file may now be in a later one's.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ ModuleStatus = Literal["not_loaded", "loaded", "modified", "removed"]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """A module whose loaded code differs from its file or from the release. The sums are sha256 in hexadecimal digits.
+    """A module whose loaded code differs from its file or from the release.
 
-    `on_disk` is None if the file is gone, `released` is None if the release does not list the module.
+    `loaded`, `on_disk` and `released` are checksums (sha256 in hexadecimal digits) of the loaded code, of the file and
+    of the module in the release's manifest. `on_disk` is None if the file is gone, `released` is None if the release
+    does not list the module.
     """
 
     module: str
@@ -34,14 +36,17 @@ class Drift:
 
     def __str__(self) -> str:
         if self.released is not None and self.released != self.loaded:
-            return f"{self.module} does not run the code of its release ({self.path})."
+            return f"The loaded code of {self.module} differs from the code in its release ({self.path})."
         if self.on_disk is None:
-            return f"{self.module} runs code whose file is gone: {self.path}."
-        return f"{self.module} runs other code than its file has: {self.path}."
+            return f"The file of the loaded module {self.module} is missing: {self.path}."
+        return f"The loaded code of {self.module} differs from its file {self.path}."
 
 
 def module_status(version: Version | None, source: Source | None) -> ModuleStatus:
-    """Return whether a module is not loaded, loaded and equal to its file, `modified`, or `removed` with its file."""
+    """Compare a version with its file: "loaded" if they are equal, "modified" if not, "removed" if the file is gone.
+
+    The result is "not_loaded" if `version` is None.
+    """
     if version is None:
         return "not_loaded"
     on_disk = _sha256(source)

@@ -1,4 +1,4 @@
-"""The errors of the code server. Each message is a sentence for the operator; attributes have its facts."""
+"""The errors of the code server. A message is a sentence for the operator; the attributes have its facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CodeError(Refused):
 
 
 class LoadFailed(CodeError):
-    """A module of the batch doesn't compile, or its body raised; the cause is `__cause__`."""
+    """A new version can't be read or compiled, or its body raised; `__cause__` is the original exception."""
 
     def __init__(self, module: str, path: str, line: int, cause: BaseException, advice: str = "") -> None:
         reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
@@ -28,15 +28,17 @@ class LoadFailed(CodeError):
 
 
 class OldVersionHeld(CodeError):
-    """A third version was requested while something holds the old one. Follows code:load_file/1's `not_purged`.
+    """A module can't be loaded or deleted, because something holds its old version.
 
-    `pids` and `threads` run it. If there are none, other objects refer to it, which `CodeServer.holders` finds.
+    At most two versions of a module can be loaded. Follows the error `not_purged` of code:load_file/1. `pids` and
+    `threads` run the old version. If both are empty, other objects refer to the old version; `CodeServer.holders` finds
+    them.
     """
 
     def __init__(self, module: str, pids: Sequence[int], threads: Sequence[str] = ()) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
-        held = f"that {runners} runs" if runners else "that no process or thread runs, but other objects hold"
-        super().__init__(f"{module} still has an old version {held}: wait until it has drained, or purge {module}.")
+        used = f"in use by {runners}" if runners else "that no process or thread runs, but other objects refer to"
+        super().__init__(f"{module} still has an old version {used}: wait until nothing uses it any more, or purge it.")
         self.module = module
         self.pids = tuple(pids)
         self.threads = tuple(threads)

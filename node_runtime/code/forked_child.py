@@ -1,10 +1,11 @@
 """Forked children that work on a copy of the node's memory and can't affect their parent.
 
 The kernel copies a page of memory when either process writes to it. A child has none of the parent's threads, so its
-work must not take a lock that a thread could have held at the fork. It closes all descriptors except two pipes. It
-writes its answer to the first pipe; when the parent exits, the kernel closes the other end of the second pipe, and this
-ends the child. The child runs none of the parent's finalizers, exit handlers and signal handlers. It leads a process
-group of its own, so that the parent can kill all processes that the child has started.
+work must not take a lock that a thread could have held at the fork. The child closes all descriptors except its ends of
+two pipes. It writes its answer to the first pipe. The parent keeps the other end of the second pipe open; when the
+parent exits, the kernel closes that end and the child is ended by a signal. The child runs none of the parent's
+finalizers, exit handlers and signal handlers. It leads a process group of its own, so that the parent can kill all
+processes that the child has started.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 class ChildLimits:
     """The limits of a child: seconds of processor time, and bytes of memory in addition to the parent's.
 
-    A child with limits can write no file and start no process.
+    A child with limits can neither write files nor start processes.
     """
 
     cpu_seconds: float
@@ -40,7 +41,11 @@ class ChildLimits:
 
 @dataclass(frozen=True, slots=True)
 class ForkedChild:
-    """A running child, as its parent sees it. `reader` is the read end of the pipe that the child writes to."""
+    """A running child, as its parent sees it.
+
+    `reader` is the read end of the pipe that the child writes to. The child ends when `lifeline`, the parent's end of
+    the second pipe, is closed. `fork_seconds` is the time that the fork took.
+    """
 
     pid: int
     reader: int
@@ -54,7 +59,7 @@ class ForkedChild:
             try:
                 kill(self.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
-                continue  # it does not lead a group yet, or has exited
+                continue  # the child does not lead a group yet, or has exited
         os.close(self.lifeline)
 
     def wait(self) -> None:
@@ -63,7 +68,10 @@ class ForkedChild:
 
 
 def fork_child(work: Callable[[int], None], limits: ChildLimits | None = None) -> ForkedChild:
-    """Fork, and run `work(writer)` in the child, which exits afterwards. `writer` is the write end of its pipe."""
+    """Fork, and run `work(writer)` in the child, which exits afterwards.
+
+    `writer` is the write end of the pipe for the child's answer.
+    """
     reader, writer = os.pipe()
     alive, lifeline = os.pipe()
     began = time.perf_counter()
@@ -86,7 +94,10 @@ def write_all(writer: int, data: bytes) -> None:
 
 
 def read_all(reader: int, deadline: float) -> bytes:
-    """Read a descriptor to its end; b"" if `deadline`, in seconds of the monotonic clock, passes before."""
+    """Return all bytes up to the end of a descriptor's data, or b"" if the deadline passes first.
+
+    `deadline` is a time of `time.monotonic()`.
+    """
     parts: list[bytes] = []
     while (left := deadline - time.monotonic()) > 0 and select.select([reader], [], [], left)[0]:
         part = os.read(reader, 65536)
@@ -120,14 +131,14 @@ def _close_all_but(*kept: int) -> None:
 
 
 def _exit_with_parent(alive: int) -> None:
-    """Have the kernel send SIGIO, which has no handler, when the parent closes the other end of this pipe."""
+    """Have the kernel send SIGIO when the parent closes its end of this pipe; SIGIO ends the child."""
     fcntl.fcntl(alive, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(alive, fcntl.F_SETFL, fcntl.fcntl(alive, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     try:
         os.read(alive, 1)
     except BlockingIOError:
         return
-    os._exit(0)  # the parent exited before
+    os._exit(0)  # the parent has exited already
 
 
 def _reset_signals() -> None:
@@ -136,7 +147,7 @@ def _reset_signals() -> None:
         try:
             signal.signal(number, signal.SIG_DFL)
         except (OSError, ValueError):
-            continue  # the C library reserves some for itself
+            continue  # the C library reserves some signals
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

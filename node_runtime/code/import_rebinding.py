@@ -1,8 +1,9 @@
 """Rebinds the names of from-imports when a module is switched, and finds the imported names that would be missing.
 
-`from module import name` copies a binding. When a module is switched, such a copy gets the new object if it is in the
-*current* version of a managed module, has the name that the import statement gave it, and still is the object of the
-replaced version. Further copies (defaults, containers, bases, decorators) are not followed.
+`from module import name` copies a binding into the importer. When another version of `module` becomes current, the copy
+is rebound to the new object if three conditions hold: the copy is in the *current* version of a managed module, it has
+the name that the import statement bound, and it still is the object of the replaced version. References in other places
+(defaults, containers, bases, decorators) are not changed.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def is_exported(namespace: Namespace, name: str) -> bool:
 
 
 def exported_names(namespace: Namespace) -> set[str]:
-    """Return the public names that are bound. `__all__` may list others, which `__getattr__` provides."""
+    """Return the names that a star import copies and that the namespace has.
+
+    `__all__` may list other names, which the module's `__getattr__` provides.
+    """
     return {name for name in star_import_names(namespace) if name in namespace}
 
 
@@ -58,17 +62,21 @@ def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, st
 
 
 def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
-    """Return whether the name still has the imported object, and not an equal constant that the module bound itself."""
+    """Return whether the name `alias` still has the imported object.
+
+    The result is False if the module's body binds the name itself, too, and the object is a constant: an equal constant
+    of the body may be the same object.
+    """
     if version.namespace.get(alias, ABSENT) is not imported:
         return False
     return alias not in version.imports.own or not isinstance(imported, _INTERNED_TYPES)
 
 
 def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> list[Version]:
-    """Rebind the names in the importers' current versions, then in modules that import from the importers.
+    """Rebind the imported names in the current versions of the importers of `moves`, then in the importers' importers.
 
-    The modules of a batch were executed together, so they already have the right names of each other. Returns the
-    versions in which names were rebound.
+    Modules that were executed together already have the right names of each other. Returns the versions in
+    which names were rebound.
     """
     together = moves
     rebound: list[Version] = []
@@ -89,7 +97,7 @@ def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journ
 
 
 def _rebind_one(version: Version, moves: NamespaceChanges, journal: Journal) -> Namespace | None:
-    """Rebind the names of one version; returns a copy of its previous namespace, None if nothing has changed."""
+    """Rebind the names of one version. Return a copy of its previous namespace, or None if no name has changed."""
     changes: Namespace = {}
     for entry in version.imports.entries:
         if entry.bound and entry.module in moves:
@@ -122,10 +130,10 @@ def _may_appear(version: Version, name: str) -> bool:
 
 
 def _may_vanish(version: Version, name: str) -> bool:
-    """Return whether a name that a star import copied can be removed, so that it doesn't keep an old version.
+    """Return whether a name that a star import copied can be removed. A name that stays keeps the old version.
 
-    A name can be removed if the code doesn't read it. A submodule stays: it may be bound later in the new version of
-    its package.
+    A name can be removed if the importer's code doesn't read it and no other import binds it. A submodule can't be
+    removed: the new version of its package may get it later.
     """
     return (
         name not in version.imports.names
@@ -140,7 +148,10 @@ def _imports_by_name(version: Version, alias: str) -> bool:
 
 
 def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
-    """Return the names of `version` that still have the imported objects. `view` returns a module's namespace."""
+    """Return the imported names of `version` that still have the imported objects.
+
+    `view` returns the namespace of a module.
+    """
     found = []
     for entry in version.imports.entries:
         imported = view(entry.module) if entry.bound else None
@@ -164,9 +175,9 @@ def add_live_imports(version: Version, view: NamespaceLookup) -> None:
 
 
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
-    """Update the imported names of versions that become current: other modules may have been loaded in the meantime.
+    """Update the imported names of versions that become current: the imported modules may have changed since.
 
-    A version may import a name that another of the versions imported itself, so this may take several rounds.
+    A version may import a name that another of these versions has imported itself, so this may take several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:
@@ -187,7 +198,7 @@ def _refresh_one(version: Version, live: list[ImportedName], view: NamespaceLook
 
 
 def _take_new_names(version: Version, live: list[ImportedName], view: NamespaceLookup) -> None:
-    """Add the names that star imports copy for the first time, because these may be outdated, too."""
+    """Add to `live` the names that a star import would copy now and that the version doesn't have yet."""
     for module in [module for module, _, alias in live if alias == "*"]:
         names = exported_names(view(module) or {})
         live += ((module, "*", name) for name in names if _may_appear(version, name))
@@ -209,7 +220,10 @@ def _present_values(version: Version, live: Iterable[ImportedName], view: Namesp
 
 
 def missing_imports(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
-    """Return names that modules outside the batch import and that will be missing: "m.name imported by importer"."""
+    """Return the names that importers would miss after the load, as "m.name imported by importer".
+
+    `new` has the namespaces of the new versions. Modules in `new` and in `deleted` are not checked as importers.
+    """
     missing = set()
     for managed in list(table.modules.values()):
         version = managed.current

@@ -1,12 +1,12 @@
 """Reads the imports of a module from its compiled code.
 
-A commit rebinds the imports that bind a name at the module's level (in Erlang, -import needs no such step). Imports
-inside functions and classes run later or bind a name elsewhere; this file lists them, so that a plan can report which
-of them would fail.
+When a new version of a module becomes current, the code server rebinds the names that other modules have imported from
+it at their top level. (In Erlang, -import needs no such step.) Imports inside functions and classes are not rebound,
+because they run later or bind a name elsewhere. They are read too, so that a plan can report those that would fail.
 
-A syntax tree has the same information, but Python 3.11 can't make two trees at once, because all threads share one
-depth counter: a traceback that is formatted while a module is prepared could end in a SystemError
-(python/cpython#106905).
+The imports are not read from a syntax tree. Python 3.11 can't build two trees at the same time, because all threads
+share one depth counter. Formatting a traceback may build a tree, so it could fail with a SystemError while a module is
+being prepared (python/cpython#106905).
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import. `name` is None for `import module`, and "*" for a star import; `alias` is the name that it binds."""
+    """One imported name, or one module in an `import module` statement.
+
+    `name` is None for `import module` and "*" for a star import. `alias` is the name that the import binds; `bound` is
+    true if it binds the name at the module's top level.
+    """
 
     module: str
     name: str | None
@@ -37,8 +41,9 @@ class Import:
 class Imports:
     """All imports of one version.
 
-    `names` are the global names that its code reads (recorded only if it has star imports). `own` are the names that
-    its body deletes, or also binds by something other than an import.
+    `modules` are the imported modules. `names` are the global names that the version's code reads; they are recorded
+    only if it has star imports. `own` are the names that its body deletes, or binds by another statement than an
+    import.
     """
 
     entries: tuple[Import, ...]
@@ -66,8 +71,8 @@ def _entries(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
 def _statements(code: CodeType, package: str, *, bound: bool) -> Iterator[Import]:
     """Yield the imports of one code object, without its inner code.
 
-    An import statement loads the level, then the names or None; IMPORT_NAME follows, then IMPORT_FROM and a store for
-    each name.
+    An import statement is compiled to these instructions: one that loads the level, one that loads the names or None,
+    IMPORT_NAME, and for each name IMPORT_FROM and a store.
     """
     steps = [step for step in dis.get_instructions(code) if step.opname != "EXTENDED_ARG"]
     for at, step in enumerate(steps):

@@ -23,7 +23,10 @@ ABSENT: Any = object()
 
 
 class Journal:
-    """Makes changes and records how to undo each, as a function and its arguments: cheaper than a closure."""
+    """Makes changes and records how to undo each one.
+
+    An undo step is a function with its arguments, which is cheaper than a closure.
+    """
 
     def __init__(self) -> None:
         self._undo: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
@@ -43,7 +46,7 @@ class Journal:
         mapping.update(values)
 
     def rebind(self, mapping: MutableMapping[K, V], key: K, value: V) -> None:
-        """Set or remove a key; undo that only if the key still has this value."""
+        """Set a key, or remove it if `value` is ABSENT. `undo` restores the key only if it still has this value."""
         before = mapping.get(key, ABSENT)
         _set_or_remove(mapping, key, value)
         self._undo.append((_restore_if_unchanged, (mapping, key, value, before)))
@@ -56,18 +59,18 @@ class Journal:
     def set_versions(
         self, managed: ManagedModule, current: Version | None, old: Version | None, namespace: Namespace
     ) -> None:
-        """Set the current and the old version of a module, and the namespace of its stable object."""
+        """Set the current and the old version of a module, and the namespace of its module object."""
         self._undo.append((_set_versions, (managed, managed.current, managed.old, managed.module.__dict__)))
         _set_versions(managed, current, old, namespace)
 
     def set_class_attributes(self, attributes: Collection[ClassAttribute]) -> None:
-        """Give classes that several versions share the attributes of one of these versions."""
+        """Set the listed attributes of classes that several versions share."""
         self._undo += [(set_class_attribute, (cls, name, cls.__dict__[name])) for cls, name, _ in attributes]
         for cls, name, value in attributes:
             set_class_attribute(cls, name, value)
 
     def references(self) -> Iterator[object]:
-        """Yield the objects that the undo needs, once for each reference to them."""
+        """Yield the objects that the undo steps refer to, once for each reference."""
         for function, arguments in self._undo:
             yield getattr(function, "__self__", None)
             yield from arguments

@@ -1,9 +1,9 @@
-"""The stable object of a managed module in `sys.modules`, which always shows the current version.
+"""The module object in `sys.modules`: it stays the same, and its `__dict__` is the current version's namespace.
 
-The `__dict__` of a plain object can be assigned, that of a `types.ModuleType` can't. So a switch assigns the
-namespace of a version to the object's `__dict__`: one pointer changes, and every `module.name` means the new version
-from then on. Attribute access stays the interpreter's own. A `__getattr__` or `__getattribute__` would make each
-qualified call several times as expensive.
+The `__dict__` of a `types.ModuleType` can't be assigned, that of a plain object can. So the module object is a plain
+object. A switch to another version assigns that version's namespace to `__dict__`; after this single assignment every
+`module.name` is looked up in that version. The interpreter itself still looks up the attributes. A `__getattr__` or
+`__getattribute__` would make each qualified call several times as expensive.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ class HotModule(_Plain):
 
 
 class ModuleWithGetattr(HotModule):
-    """A module whose current version defines `__getattr__` (PEP 562); other modules don't pay for the look-up."""
+    """A module object for versions that define `__getattr__` (PEP 562).
+
+    It is a class of its own, so that the attributes of other modules are looked up without this method.
+    """
 
     def __getattr__(self, name: str) -> Any:
         hook = self.__dict__.get("__getattr__")
@@ -60,17 +63,17 @@ _set_type = object.__dict__["__class__"].__set__
 
 
 def set_module_type(module: HotModule, cls: type[HotModule]) -> None:
-    """Make `cls` the real type of `module`; its `__class__` remains `ModuleType`."""
+    """Make `cls` the real type of `module`; `module.__class__` remains `ModuleType`."""
     if type(module) is not cls:
         _set_type(module, cls)
 
 
 def update_module_type(module: HotModule) -> None:
-    """Give `module` the type that its namespace needs."""
+    """Make `ModuleWithGetattr` the type of `module` if its namespace has a `__getattr__`, else `HotModule`."""
     set_module_type(module, ModuleWithGetattr if "__getattr__" in module.__dict__ else HotModule)
 
 
 def switch_namespace(module: HotModule, namespace: Namespace) -> None:
-    """Make `namespace` the one that `module.name` is looked up in from now on."""
+    """Replace the namespace of `module`: from now on `module.name` is looked up in `namespace`."""
     module.__dict__ = namespace
     update_module_type(module)

@@ -1,4 +1,4 @@
-"""The table of managed modules: the source for the first import of each, and its loaded versions."""
+"""The table of the modules that the code server manages: the source for the first import, and the loaded versions."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class ModuleTable:
     """The managed modules of a node.
 
-    `sources` lists what an import would load. `modules` has an entry for each module that was ever requested.
-    `preparing_thread` is the thread that executes new versions now (see `staging`). `change_count` counts commits and
-    reverts: as long as it stays the same, no imported name has to be checked again. `execution_counter` numbers the
-    modules in the order of their first execution.
+    `sources` maps each module to the source that its first import loads. `modules` has an entry for each module that
+    was ever requested. `preparing_thread` is the thread that is executing new versions (see `staging`), or None.
+    `change_count` counts commits and reverts: while it stays the same, imported names need not be checked again.
+    `execution_counter` numbers the modules in the order of their first execution.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class ModuleTable:
     def remember_namespace(self, namespace: Namespace) -> None:
         """Remember a namespace without keeping it alive.
 
-        The table refers weakly to a function of the namespace, because a dict can't be referred to weakly.
+        The table keeps a weak reference to a function of the namespace, because a dict doesn't support weak references.
         """
         function = next((each for each in _functions(namespace) if each.__globals__ is namespace), None)
         if function is not None:
@@ -57,16 +57,16 @@ class ModuleTable:
         return [namespace for key, namespace in found.items() if key not in namespaces]
 
     def remember_batch(self, batch: Batch) -> None:
-        """Count the commit of a batch, and remember the batch as long as it can be reverted."""
+        """Count the commit of a batch, and keep a weak reference to the batch."""
         self.change_count += 1
         self._batches = [*(ref for ref in self._batches if ref() is not None), weakref.ref(batch)]
 
     def living_batches(self) -> list[Batch]:
-        """Return the committed batches that are still kept for a revert."""
+        """Return the committed batches that still exist; they may be reverted."""
         return [batch for ref in self._batches if (batch := ref()) is not None]
 
     def managed(self, name: str) -> ManagedModule:
-        """Return the entry of a module. Its stable object is made once and never replaced."""
+        """Return the entry of a module, and create it if it is missing. Its module object is never replaced."""
         managed = self.modules.get(name)
         if managed is None:
             managed = self.modules.setdefault(name, ManagedModule(name, HotModule(name)))
@@ -78,24 +78,31 @@ class ModuleTable:
         return None if managed is None or managed.current is None else managed.current.namespace
 
     def put_application(self, app: str, vsn: str, paths: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the modules of an application to `paths`. Imports no longer find previous modules that are not listed."""
+        """Set the source files of an application's modules to `paths`.
+
+        Imports no longer find modules of the previous list that `paths` lacks.
+        """
         listed = [Source(module, os.fspath(path), app, vsn) for module, path in paths.items()]
         others = [source for source in self.sources.values() if source.app != app]
         complete = {source.module: source for source in with_parents([*listed, *others], ())}
-        self.sources.update(complete)  # never without a source that stays, because other threads may be importing
+        self.sources.update(complete)  # before the others are removed, because another thread may be importing a module
         for name in self.sources.keys() - complete.keys():
             if not self.sources.pop(name).path.endswith(".py"):
                 self._forget_package(name)
 
     def _forget_package(self, name: str) -> None:
-        """Remove a package without a body from the imports, if no application has a module in it any more."""
+        """Remove the entry of a package without a body, after the last module in the package has been removed."""
         managed = self.modules.pop(name, None)
         if managed is not None and sys.modules.get(name) is managed.module:
             del sys.modules[name]
 
 
 def with_parents(sources: Iterable[Source], known: Container[str]) -> list[Source]:
-    """Add bodiless packages for parents that are neither in `sources` nor in `known` nor unmanaged; sort by depth."""
+    """Return `sources` and their missing parents, sorted by depth.
+
+    A parent is missing if neither `sources` nor `known` has it and no other importer has loaded it. It becomes a
+    package without a body.
+    """
     complete = {source.module: source for source in sources}
     for source in list(complete.values()):
         parent, directory = source.module.rpartition(".")[0], _parent_directory(source)
@@ -114,15 +121,15 @@ def _functions(namespace: Namespace) -> Iterator[FunctionType]:
 
 
 def is_unmanaged(name: str) -> bool:
-    """Return whether a module of that name is loaded and not managed."""
+    """Return whether a module of that name is loaded, but not managed by the code server."""
     return name in sys.modules and not isinstance(sys.modules[name], HotModule)
 
 
 def loaded_children(packages: Collection[str]) -> Iterator[tuple[str, str, ModuleType]]:
-    """Yield the loaded submodules of `packages`: package, name in it, module.
+    """Yield the loaded submodules of `packages`, each as (package, name in the package, module object).
 
-    The import system binds a submodule in its package only when it loads the submodule. So a new version of a
-    package needs them bound again.
+    The import system makes a submodule an attribute of its package only when it loads the submodule. So a new version
+    of the package lacks these attributes, and they have to be set again.
     """
     for name, module in list(sys.modules.items()):
         package, _, child = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""The code server: the managed modules, their versions, and the processes that still run old versions."""
+"""The code server: loads, switches and purges versions of modules, and finds what still uses old versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _installed: CodeServer | None = None
 
 
 def current() -> CodeServer:
-    """Return the installed server. Raises RuntimeError if there is none."""
+    """Return the installed code server. Raises RuntimeError if there is none."""
     if _installed is None:
         raise RuntimeError("no code server is installed: call CodeServer().install()")
     return _installed
@@ -46,23 +46,27 @@ class CodeServer:
 
     @property
     def modules(self) -> dict[str, ManagedModule]:
-        """Every module that was ever requested; it is loaded if it has a `current` version."""
+        """All modules that were ever requested, by name. A module is loaded if its entry has a `current` version."""
         return self._table.modules
 
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the files in which first imports find the modules of an application. Replaces the previous list.
+        """Set the source files of an application's modules for first imports. Replaces the previous list.
 
-        Loaded modules don't change. A parent that is not listed becomes a package without a body.
+        Modules that are loaded already don't change. A parent package that is not listed becomes a package without a
+        body.
         """
         self._table.put_application(name, vsn, modules)
 
     def install(self) -> None:
-        """Add the finder as the first one, and become `current()`. Raises CodeError if another is installed already."""
+        """Put the finder first into `sys.meta_path`, and let `current()` return this server.
+
+        Raises CodeError if a code server is installed already.
+        """
         global _installed  # noqa: PLW0603  # sys.meta_path is global, too
         if _installed is not None:
-            raise CodeError("Another code server is installed: uninstall it first.")
+            raise CodeError("A code server is installed already: uninstall it first.")
         sys.meta_path.insert(0, self._finder)
         _installed = self
 
@@ -82,10 +86,12 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        If a source equals the loaded old version, the old version becomes current again and is not executed. Raises
-        OldVersionHeld, with the processes that run it, if any other old version is held. Raises LoadFailed, with
-        module, file and line, if a source can't be read or compiled or its body raises. Raises CodeError if another
-        batch is committed or reverted meanwhile: the bodies may have seen both states.
+        If a source equals the old version that is still loaded, that old version becomes current again at the commit
+        and is not executed again. Raises OldVersionHeld, with the processes that run the old version, if any other old
+        version of a module is held. Raises LoadFailed, with module, file and line, if a source can't be read or
+        compiled or its body raises. Raises CodeError if a source can't be loaded into a running node. Raises CodeError,
+        too, if another load is committed or reverted while the bodies run, because they may have seen the modules both
+        before and after that change.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
@@ -114,11 +120,13 @@ class CodeServer:
                     raise stage.explain(error, each.unit.source) from error
             staged = list(stage.staged.values())
         if self._table.change_count != as_of:
-            raise CodeError("Other modules were loaded while these were prepared: prepare them again.")
+            raise CodeError(
+                "Another load was committed or reverted while these modules were prepared: prepare them again."
+            )
         versions = [(each.managed, each.version) for each in staged if each.version is not None]
         carried = {each.managed.name: each.carried_values for each in staged if each.carried_values}
         batch = Batch(self._table, versions, gone, carried, load_hazards.find_hazards(self._table, staged, gone))
-        collect_young()  # now, so that it doesn't happen during the commit
+        collect_young()  # so that no collection is due during the commit
         return batch
 
     def _equal_old(self, unit: CompilationUnit) -> Version | None:
@@ -150,11 +158,14 @@ class CodeServer:
         return bool(self._old.held([module]))
 
     async def holders(self, module: str) -> list[str]:
-        """Return what runs and what holds the old version, as clauses. A forked child searches the heap."""
+        """Return clauses that name what runs or holds the old version: "a timer of the event loop holds a.f".
+
+        A forked child searches the heap.
+        """
         return await self._old.holders(module)
 
     def soft_purge(self, module: str) -> bool:
-        """Drop the old version unless it is held; returns False if it is held. Follows code:soft_purge/1."""
+        """Drop the old version and return True; if something holds it, return False. Follows code:soft_purge/1."""
         return not self._old.drop_free([module])
 
     def sweep(self) -> list[str]:
@@ -167,13 +178,13 @@ class CodeServer:
     def purge(self, module: str) -> list[int]:
         """Kill the processes that run the old version, and drop it; return the killed pids. Follows code:purge/1.
 
-        A frame that doesn't end at once, of a killed process or of a thread, keeps the version until it ends. Functions
-        that are kept elsewhere continue to work; in OTP, a fun of purged code fails.
+        If a frame of a killed process or of a thread doesn't end at once, the version stays until that frame ends.
+        Functions that other objects keep continue to work; in OTP, a fun of purged code fails.
         """
         return self._old.purge(module)
 
     def delete(self, module: str) -> bool:
-        """Make the current version old and leave none current; return False if there is none. Follows code:delete/1.
+        """Make the current version the old one; return False if no version is current. Follows code:delete/1.
 
         Raises OldVersionHeld.
         """
@@ -190,7 +201,7 @@ class CodeServer:
         return (None, None) if managed is None else (managed.current, self._old.of(managed))
 
     def module_status(self, module: str) -> ModuleStatus:
-        """Compare a module with its file, which it reads. Follows code:module_status/1."""
+        """Read a module's file and compare it with the loaded code. Follows code:module_status/1."""
         return module_status(self.versions(module)[0], self._table.sources.get(module))
 
     def modified(self, released: Mapping[str, str] | None = None) -> list[Drift]:
@@ -204,7 +215,7 @@ class CodeServer:
     def loaded_modules(self) -> tuple[ModuleInfo, ...]:
         """Return a summary of each loaded module, sorted by name.
 
-        `processes` is 0, because this layer doesn't know the number.
+        In each summary `processes` is 0, because the code layer doesn't know which processes use the module.
         """
         running = self._old.running(list(self._table.modules))
         listed = []

@@ -1,4 +1,4 @@
-"""A version of a module: the source that it was compiled from, and the namespace that its functions have as globals."""
+"""A version of a module: the source that was compiled, and the namespace that its functions have as `__globals__`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 ImportedName = tuple[str, str, str]
 ImportedNames = tuple[ImportedName, ...]
-"""Imported names: module, name in that module, name in this module.
+"""Imported names, each as (imported module, name in it, name in the importing module).
 
-A star import is "*", "*"; a name that it copied is "*" and the name in this module.
+A star import is (module, "*", "*"); a name that it copied is (module, "*", name).
 """
 
 
@@ -52,7 +52,7 @@ class Source:
         return self.module if self.is_package else self.module.rpartition(".")[0]
 
     def read(self) -> bytes:
-        """Return the source text. Raises OSError."""
+        """Return the bytes of the source file; b"" for a package without a body. Raises OSError."""
         if not self.path.endswith(".py"):
             return b""
         with open(self.path, "rb") as file:
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class CompilationUnit:
-    """A source that was read once, hashed and compiled from the same bytes, and can be executed."""
+    """A compiled source file. The file was read once; its hash and its code were made from the same bytes."""
 
     source: Source
     data: bytes
@@ -73,13 +73,13 @@ class CompilationUnit:
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Version:
-    """One executed version.
+    """One executed version of a module.
 
-    `execution_index` numbers the modules in the order of their first execution; later versions keep the number of the
-    first. `live_imports` are the names that still had the imported objects when the version stopped being current.
-    `reused_classes` has the classes that it shares with another version, each with its attributes while this version
-    is current. A `purged` version is dropped as soon as the last frame in it has ended. `overloads` has the entries
-    that `typing` keeps for it while it is current.
+    `execution_index` is the module's position in the order of first executions; all versions of a module have the same
+    index. `live_imports` are the imported names that the module itself has not rebound; they are recorded before each
+    switch. `reused_classes` has the classes that this version shares with another version, each with the attributes
+    that it has while this version is current. If `purged` is set, the version is dropped as soon as the last frame that
+    runs it has ended. `overloads` are the entries in the registry of `typing.overload` while this version is current.
     """
 
     unit: CompilationUnit
@@ -93,7 +93,7 @@ class Version:
 
     @property
     def vsn(self) -> str:
-        """The module's own `__vsn__`, else the first 12 hex digits of its content's sha256."""
+        """The module's own `__vsn__`, else the first 12 hex digits of the source's sha256."""
         declared = self.namespace.get("__vsn__")
         return self.sha256[:12] if declared is None else str(declared)
 
@@ -120,7 +120,7 @@ class Version:
 
 @dataclass(slots=True, eq=False)
 class ManagedModule:
-    """A managed module: its stable object, its current version and at most one old version."""
+    """A module that the code server manages: its module object, its current version and at most one old version."""
 
     name: str
     module: HotModule
@@ -131,9 +131,10 @@ class ManagedModule:
 def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) -> CompilationUnit:
     """Compile `data`. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
 
-    The code's file name is the plain path, as debuggers and coverage expect; each release has a directory of its own.
-    Only a file that was edited in place, while a version of it was loaded, gets its hash appended, so that neither
-    version shows the other's lines.
+    The code's file name is the source's path, as debuggers and coverage expect. Each release has a directory of its
+    own, so versions of different releases have different file names. If the file was edited in place while a version of
+    it was loaded, both versions would have the same file name. Then the new version's hash is appended to its file
+    name, so that neither version shows the other's lines.
     """
     sha256 = hashlib.sha256(data).hexdigest()
     file = source.path

@@ -1,4 +1,4 @@
-"""A self-test at each start: the node connects to its own ports with a random key and must be refused.
+"""A self-test at each start: the node connects to its own ports with a random key, which must be refused.
 
 A mistake in the setup of the keys would silently admit every client. A test at run time detects such a mistake more
 reliably than a code review.
@@ -15,7 +15,7 @@ from zmq.utils.monitor import recv_monitor_message
 from node_runtime.protocol.exit_codes import Refused
 
 HANDSHAKE_SECONDS: Final = 5.0
-"""How long the refusal may take."""
+"""Seconds within which the node has to refuse the key."""
 _REFUSED: Final = (
     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
     zmq.Event.HANDSHAKE_FAILED_PROTOCOL,
@@ -34,7 +34,10 @@ def require_refusal(server_key: bytes, host: str, port: int) -> None:
         monitor = stranger.get_monitor_socket()
         stranger.connect(f"tcp://{host}:{port}")
         if not _was_refused(monitor):
-            raise Refused(f"The control endpoint {host}:{port} did not refuse an unknown key, so it stays closed.")
+            raise Refused(
+                f"The control port {host}:{port} did not refuse an unknown key within {HANDSHAKE_SECONDS:g} s, so the "
+                f"node does not start; start it again, and report a bug if that happens twice."
+            )
     finally:
         context.destroy(linger=0)
 

@@ -1,7 +1,8 @@
-"""The node's audit: an append-only file with one JSON line for each intent and each outcome.
+"""The node's audit log: an append-only file with two JSON lines for each change that a client requests.
 
-The intent is on the disk before the action starts. If it can't be written, the action is refused; only a rollback to
-the permanent release runs nevertheless.
+The first line, the intent, says who requests what; it is on the disk before the change starts. The second line is the
+outcome. If the intent can't be written, the change is refused; only a rollback to the permanent release runs
+nevertheless.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ MAX_TAIL_BYTES = 1 << 20
 
 
 class AuditLog:
-    """The audit in the file `path`. Only one thread writes it."""
+    """The audit log in the file `path`. Only one thread may write to it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,13 +42,11 @@ class AuditLog:
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, size)  # otherwise the next line would continue this partial one
-            raise Refused(
-                f"The audit {self._path} can't be written ({error}), so nothing was done; free disk space."
-            ) from None
+            raise Refused(f"The audit log {self._path} can't be written ({error}); free disk space.") from None
         self._last_line_cut = False
 
     def newest(self, limit: int) -> tuple[AuditEntry, ...]:
-        """Return at most `limit` entries, newest last; skips malformed lines."""
+        """Return at most `limit` entries, the newest one last. Malformed lines are skipped."""
         size = os.fstat(self._file).st_size
         start = max(0, size - MAX_TAIL_BYTES)
         lines = os.pread(self._file, MAX_TAIL_BYTES, start).splitlines()

@@ -1,8 +1,8 @@
 """Authentication of client keys: the ZAP handler (RFC 27) that libzmq asks about each connection.
 
-It fails closed: everything but a known CURVE key in the right domain gets 400, and an error in the handler 500. The
-role is returned as the User-Id, which libzmq attaches to every message of that connection; claims of the client are
-ignored.
+A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
+400, and with 500 if the handler itself fails. The handler returns the role of the key as the User-Id, which libzmq
+attaches to every message of the connection; a role that the client claims is ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 
 class ZapHandler:
-    """Answers on `socket` from the table `roles` of public keys (Z85). One per context; owned by one thread."""
+    """Answers libzmq's requests on `socket`. `roles` maps the known public keys (Z85) to their roles.
+
+    A context has one handler, and only one thread may use it.
+    """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], roles: Mapping[bytes, Role]) -> None:
         self._roles = roles
@@ -38,7 +41,7 @@ class ZapHandler:
             role = self._role(request)
             status = (b"200", b"OK", role.encode()) if role else (b"400", b"unknown key", b"")
         except Exception:
-            logger.exception("a connection could not be authenticated, so it was refused")
+            logger.exception("the check of a client's key failed, so the connection was refused")
             status = (b"500", b"error", b"")
         request_id = request[1] if len(request) > 1 else b""
         self.socket.send_multipart([b"1.0", request_id, *status, b""])

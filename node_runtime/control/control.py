@@ -37,8 +37,8 @@ VITALS_INTERVAL_SECONDS: Final = 1.0
 class Control:
     """A node's control plane. Create, start and stop it on the event loop of `runtime`.
 
-    `directory` is the node's; `listen` is "host:port", where port 0 chooses a free port. `on_stop(restart)` is called
-    on the event loop when an operator requests a stop of the node.
+    `directory` is the directory of the node. `listen` is "host:port", where port 0 chooses a free port.
+    `on_stop(restart)` is called on the event loop when an operator requests that the node stops or restarts.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class Control:
         self._closers: list[Callable[[], object]] = []
 
     def start(self) -> tuple[int, int]:
-        """Open the sockets and return their ports, of requests and of events.
+        """Open the sockets; return the port for requests and the port for events.
 
-        Raises Refused when the address can't be used, or when the self-test's unknown key is not refused.
+        Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
         keys = make_keys(self._directory)
         self._sockets = ControlSockets(keys)
@@ -85,11 +85,11 @@ class Control:
 
     @property
     def host(self) -> str:
-        """The host by which a client on this machine connects."""
+        """The host to which a client on this machine connects."""
         return "127.0.0.1" if self._host in ("*", "0.0.0.0") else self._host
 
     def stop(self) -> None:
-        """Close the sockets, after the pending replies."""
+        """Send the pending replies, then close the sockets."""
         while self._closers:
             self._closers.pop()()
 
@@ -148,7 +148,8 @@ def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
 def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     """Publish the progress of an operation as an event, and write its end to the audit log."""
     progress = operation.outcome or operation.phase
-    line = f"{operation.kind} of {operation.to_vsn} by {operation.who}: {progress}"
+    preposition = "of" if operation.kind in ("install", "commit") else "to"
+    line = f"{operation.kind} {preposition} {operation.to_vsn} by {operation.who}: {progress}"
     events.emit("operation", escape(f"{line}: {operation.error}" if operation.error else line), operation=operation)
     if operation.ended is None:
         return
@@ -175,5 +176,7 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
 def _host_and_port(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65535):
-        raise Refused(f"`listen` is {listen!r}; write it as host:port, or 127.0.0.1:0 for any free port.")
+        raise Refused(
+            f"`listen` in node.toml is {listen!r}, not host:port; write for example 127.0.0.1:0, for any free port."
+        )
     return host, int(port)

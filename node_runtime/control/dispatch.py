@@ -1,8 +1,8 @@
-"""Dispatch of requests: checks the role, decodes, audits, calls the handler in its thread, and replies.
+"""Dispatches requests: checks role and parameters, writes the audit log, calls the method's handler, and replies.
 
 There is one table of methods. An unknown method and a method that the caller's role may not call get the same reply, so
-a viewer's cookie reveals nothing about the operators' methods. The role comes from the connection's key, anew at each
-request.
+a viewer's cookie reveals nothing about the operators' methods. The role of each request is that of the connection's
+key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 MAX_KNOWN_CALLERS: Final = 1000
-"""Connections whose callers are remembered; the least recently used is dropped."""
+"""The number of connections whose callers are remembered. Beyond it, the least recently used one is forgotten."""
 _ROLE_RANK: Final[dict[m.Role, int]] = {"viewer": 0, "operator": 1}
 
 logger: Final = logging.getLogger("node_runtime.control")
@@ -55,11 +55,12 @@ class Caller:
 class MethodEntry(Generic[P, R]):
     """One entry of the method table: the handler of `method`, and the thread that runs it.
 
-    `where` is "control" for the control thread, if the handler is quick and thread-safe; "loop" for the
-    event loop, where the handler may be async; "slices" for a generator on the event loop, which yields to the loop; or
-    "worker" for a thread, if it takes long. If the loop is blocked, `fallback` replies from the control thread; it gets
-    a sentence that says where the loop is blocked. A method with `subject` is audited; without `audit_required` it runs
-    even if the audit log can't be written.
+    `where` is where the handler runs. "control" is the control thread, for a quick and thread-safe handler. "loop" is
+    the event loop; the handler may be async. "slices" is the event loop, too; the handler is a generator, and other
+    callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
+    `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked.
+    A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
+    `audit_required` is false, the method runs even if the audit log can't be written.
     """
 
     method: Method[P, R]
@@ -90,7 +91,7 @@ class Dispatcher:
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="node_runtime.control.worker")
 
     def close(self) -> None:
-        """Start no new work in the worker threads."""
+        """Cancel the handlers that wait for a worker thread; running ones continue."""
         self._workers.shutdown(wait=False, cancel_futures=True)
 
     def take(self, peer: Peer, body: bytes) -> None:
@@ -152,8 +153,8 @@ class _PendingRequest:
         entry = self._dispatch._entries.get(name)
         if entry is None or _ROLE_RANK[self._peer.role] < _ROLE_RANK[entry.method.role]:
             raise Refused(
-                f"{self._dispatch._name} has no method {escape(name[:40])!r} for a {self._peer.role}; "
-                f"if it needs another role, use the cookie that `bin/<name> cookie --role operator` prints.",
+                f"{self._dispatch._name} has no method {escape(name[:40])!r} for the role {self._peer.role}; "
+                f"an operator needs the cookie that `bin/<name> cookie --role operator` prints.",
                 ExitCode.NOT_ALLOWED,
             )
         return entry
@@ -186,14 +187,14 @@ class _PendingRequest:
             self._dispatch._audit.write(intent)
         except Refused as error:
             if entry.audit_required:
-                raise
+                raise Refused(f"{error.sentence} Nothing was done.") from None
             logger.error("%s", error.sentence)
         self._intent = intent
 
     def _run_handler(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
         caller, fallback = self._caller, entry.fallback
         if entry.where in ("loop", "slices"):
-            in_control_thread = None if fallback is None else lambda sentence: fallback(caller, params, sentence)
+            in_control_thread = None if fallback is None else lambda clause: fallback(caller, params, clause)
             bridge = self._dispatch._bridge
             ask = bridge.ask if entry.where == "loop" else bridge.ask_in_slices
             ask(lambda: entry.handler(caller, params), self._finish, in_control_thread)
@@ -243,7 +244,7 @@ class _PendingRequest:
                 msgspec.structs.replace(self._intent, at=time.time(), phase="outcome", outcome=outcome)
             )
         except Refused as error:
-            logger.error("%s", error.sentence)  # the action is done, so the reply must be sent
+            logger.error("%s", error.sentence)  # the change is done, so the reply must be sent
 
 
 def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:

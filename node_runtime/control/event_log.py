@@ -1,4 +1,4 @@
-"""The node's events: numbers them, publishes them to subscribers, and keeps the newest for later requests."""
+"""The node's event log: numbers the events, sends them to subscribers, and keeps the newest for later requests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
 MAX_OPERATION_BYTES: Final = 256 * 1024
-"""The event of a larger operation does not contain its results."""
+"""The maximum size of an operation in an event. A larger operation is sent without its results."""
 
 
 class EventLog:
-    """Numbers, keeps and publishes events. Only the control thread uses it; every thread may read `seq`."""
+    """Numbers, keeps and publishes events. Only the control thread may use the log; every thread may read `seq`."""
 
     def __init__(self, boot_id: str, publish: Callable[[bytes], None]) -> None:
         self._boot_id = boot_id
@@ -36,7 +36,7 @@ class EventLog:
         operation: Operation | None = None,
         at: float | None = None,
     ) -> None:
-        """Publish an event that happened `at` that time (by default now)."""
+        """Publish an event that happened at the Unix time `at`, by default now."""
         if operation is not None and len(pack(operation)) > MAX_OPERATION_BYTES:
             rehearsal = operation.rehearsal and msgspec.structs.replace(operation.rehearsal, results=())
             operation = msgspec.structs.replace(operation, results=(), rehearsal=rehearsal)
@@ -55,5 +55,5 @@ class EventLog:
         self._publish(pack(event))
 
     def newest(self, limit: int) -> tuple[NodeEvent, ...]:
-        """Return at most `limit` events, newest last."""
+        """Return at most `limit` events, the newest one last."""
         return tuple(self._kept)[-limit:] if limit > 0 else ()

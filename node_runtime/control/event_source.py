@@ -1,7 +1,7 @@
 """Converts process events and log records into the node's events, at a bounded rate.
 
-A node that starts a process for each request starts more processes than an operator can read about. So a process
-without a name is reported only when it exits abnormally.
+A node that starts a process for each request starts more processes than an operator can read about. Therefore a
+process without a name is reported only when it ends abnormally.
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from node_runtime.protocol.clip import clip
 from .event_log import EventLog
 
 BATCH_SECONDS: Final = 0.1
-"""The interval in which process events are collected."""
+"""Seconds for which process events are collected before they are reported."""
 MAX_EVENTS_PER_BATCH: Final = 10
-"""Process events of one batch that are reported one by one; the others are only counted."""
+"""The number of collected process events that are reported one by one; the others are only counted."""
 MAX_TEXT_LENGTH: Final = 300
-"""Characters of an event's text."""
+"""The maximum number of characters in an event's text."""
 
 
 class EventSource(logging.Handler):
-    """Subscribes to `runtime`'s processes and to all log records of level WARNING and above, until `close`.
+    """Reports the process events of `runtime`, and all log records of level WARNING or higher, until `close`.
 
-    Events and log records arrive in any thread. `run(task)` and `later(seconds, task)` are methods of `ControlSockets`.
+    Process events and log records may arrive in any thread. `run(task)` and `later(seconds, task)` are methods of
+    `ControlSockets`.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class EventSource(logging.Handler):
         logging.getLogger().addHandler(self)
 
     def close(self) -> None:
-        """Unsubscribe."""
+        """Report nothing from now on."""
         logging.getLogger().removeHandler(self)
         self._unsubscribe()
         super().close()
@@ -79,7 +80,7 @@ class EventSource(logging.Handler):
             self._events.emit("process", _sentence(event), at=at)
         if len(batch) > MAX_EVENTS_PER_BATCH:
             self._events.emit(
-                "process", f"and {len(batch) - MAX_EVENTS_PER_BATCH:,} more processes started, ended or were registered"
+                "process", f"and {len(batch) - MAX_EVENTS_PER_BATCH:,} more starts, ends and registrations of processes"
             )
 
 

@@ -1,4 +1,4 @@
-"""Calls from the control thread into the event loop, which report where the loop is blocked if it doesn't respond."""
+"""Calls from the control thread into the event loop. If the loop is blocked, they report where it is blocked."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from node_runtime.processes.errors import CRASH_EXCEPTIONS
 from node_runtime.protocol.exit_codes import Refused
 
 LOOP_TIMEOUT_SECONDS: Final = 1.0
-"""How long work without a fallback waits for the loop."""
+"""Seconds for which a call without a fallback waits for the loop."""
 FALLBACK_TIMEOUT_SECONDS: Final = 0.05
-"""How long work waits for the loop before its fallback runs in the control thread."""
+"""Seconds for which a call waits for the loop before its fallback runs in the control thread."""
 MAX_WAITING_REQUESTS: Final = 64
 """Maximum number of requests that wait for the loop."""
 
 _STDLIB: Final = sysconfig.get_path("stdlib")
 _NEXT_SLICE: Final = object()
-"""The result of a slice that is not the last one."""
+"""The result of a step of a generator that is not finished."""
 
 ReplyCallback = Callable[[Any, BaseException | None], None]
 
@@ -31,7 +31,7 @@ ReplyCallback = Callable[[Any, BaseException | None], None]
 class LoopBridge:
     """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are methods of `ControlSockets`.
 
-    Call `ask` in the control thread; `done(result, error)` is called there once.
+    Call `ask` and `ask_in_slices` in the control thread; each calls `done(result, error)` once, in the same thread.
     """
 
     def __init__(
@@ -51,15 +51,16 @@ class LoopBridge:
     def ask(self, work: Callable[[], Any], done: ReplyCallback, fallback: Callable[[str], Any] | None = None) -> None:
         """Run `work()`, which may be async, on the loop.
 
-        If the loop doesn't start the work in time, the work never runs. Instead `fallback(sentence)` runs in the
-        control thread; without a fallback, the error is Refused. The sentence says where the loop is blocked.
+        If the loop doesn't start the work in time, the work never runs. Then the result is that of `fallback(clause)`,
+        which runs in the control thread; without a fallback, the error is Refused. `clause` and the error say where the
+        loop is blocked.
         """
         if len(self._waiting) >= MAX_WAITING_REQUESTS:
             done(
                 None,
                 Refused(
-                    f"Nothing was done: {self.blocked()}, "
-                    f"and {len(self._waiting)} requests wait for it (limit {MAX_WAITING_REQUESTS})."
+                    f"Nothing was done: {self.blocked()}; "
+                    f"{len(self._waiting)} requests wait for the loop (limit {MAX_WAITING_REQUESTS})."
                 ),
             )
             return
@@ -88,10 +89,10 @@ class LoopBridge:
             if not claim.acquire(blocking=False):
                 return
             try:
-                sentence = self.blocked()
+                clause = self.blocked()
                 if fallback is None:
-                    raise Refused(f"Nothing was done: {sentence}.")
-                done(fallback(sentence), None)
+                    raise Refused(f"Nothing was done: {clause}.")
+                done(fallback(clause), None)
             except Exception as error:
                 done(None, error)
 
@@ -109,10 +110,10 @@ class LoopBridge:
         done: ReplyCallback,
         fallback: Callable[[str], Any] | None = None,
     ) -> None:
-        """Run the generator `work()` on the loop in slices, and pass its return value to `done`.
+        """Run the generator `work()` on the loop, and pass its return value to `done`.
 
-        Other callbacks may run between the slices. If the loop does not start the next slice in time,
-        `fallback(sentence)` replaces the work, as in `ask`.
+        Other callbacks may run at each `yield`. If the loop does not continue the generator in time,
+        `fallback(clause)` replaces the work, as in `ask`.
         """
         slices: Generator[None, None, Any] | None = None
 
@@ -135,13 +136,13 @@ class LoopBridge:
         self.ask(next_slice, after, fallback)
 
     def blocked(self) -> str:
-        """Return a clause about the blocked loop: since when it has not answered, and in which line it is."""
+        """Return a clause that says for how long the loop has not answered, and which line of code it is in."""
         now = time.monotonic()
         since = min(list(self._waiting.values()), default=now)
-        return f"the event loop has not answered for {now - since:.1f} s, it is in {self._where()}"
+        return f"the event loop has not answered for {now - since:.1f} s and is in {self._where()}"
 
     def _where(self) -> str:
-        """Return the innermost frame of the loop's thread outside the standard library, else the innermost one."""
+        """Return the innermost frame of the loop's thread outside the standard library, else its innermost frame."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and _is_standard(frame.f_code.co_filename):
             frame = frame.f_back

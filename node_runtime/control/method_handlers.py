@@ -32,7 +32,11 @@ from .vitals import VitalsMeter
 
 
 class RehearsalEvents(Protocol):
-    """Calls a listener, on the event loop, with the release, the number of rehearsed processes, and their total."""
+    """The progress of rehearsals.
+
+    A listener is called on the event loop with the version of the release, the number of processes that are rehearsed,
+    and the number of processes to rehearse.
+    """
 
     def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
 
@@ -40,9 +44,9 @@ class RehearsalEvents(Protocol):
 class ReleaseOperations(Protocol):
     """The operations of the node's release handler that the control plane calls. All may raise Refused.
 
-    `releases`, `operation` and `operations` are called in the control thread, while the event loop may be
-    blocked; `stage` in a worker thread; the others on the event loop. A listener gets the operation at each of its
-    changes; a listener of `rehearsals` gets the progress of a rehearsal.
+    `releases`, `operation` and `operations` are called in the control thread, even while the event loop is blocked.
+    `stage` is called in a worker thread. All other methods are called on the event loop. A listener of `subscribe` gets
+    an operation after each change of that operation.
     """
 
     vsn: str
@@ -68,7 +72,7 @@ class ReleaseOperations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """The node's attributes that are constant from boot to exit."""
+    """The attributes of a node that do not change between boot and exit."""
 
     name: str
     boot_id: str
@@ -79,9 +83,10 @@ class NodeIdentity:
 
 
 class MethodHandlers:
-    """The methods of one node. `entries` says in which thread each method runs.
+    """The handlers of one node. `entries` says in which thread each handler runs.
 
-    `emit_release_event(text)`, from any thread, publishes an event about releases; `stop(restart)` shuts down the node.
+    `emit_release_event(text)` publishes an event about releases; every thread may call it. `stop(restart)` shuts down
+    the node.
     """
 
     def __init__(
@@ -175,7 +180,7 @@ class MethodHandlers:
     # ------------------------------------------------------------------ reading processes
 
     def snapshot(self, caller: Caller, request: m.Empty) -> Generator[None, None, m.Snapshot]:
-        seq = self._events.seq  # read first: later changes are also sent as events
+        seq = self._events.seq  # read before the snapshot: a change during the snapshot is also sent as an event
         runtime_snapshot = yield from self._observer.take_in_slices()
         return self._snapshot(caller, seq, runtime_snapshot, None)
 
@@ -240,9 +245,9 @@ class MethodHandlers:
         table = supervisor.raw_state() if isinstance(supervisor, SupervisorProcess) else None
         child = None if table is None else table.by_pid.get(process.pid)
         if supervisor is None or child is None:
-            raise Refused(f"{process.title()} has no supervisor that could restart it; to end it, kill it.")
+            raise Refused(f"{process.title()} has no supervisor that could restart it; kill it to end it.")
         if child.spec.is_forgotten:
-            raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; to end it, kill it.")
+            raise Refused(f"{process.title()} is temporary, so its supervisor never restarts it; kill it to end it.")
         await terminate_child(supervisor.pid, child.spec.id)
         await restart_child(supervisor.pid, child.spec.id)
         return m.Empty()
@@ -254,8 +259,8 @@ class MethodHandlers:
     def _process(self, request: m.ProcessTarget) -> Process:
         if request.boot_id != self._identity.boot_id:
             raise Refused(
-                f"{self._identity.name} was restarted since, so <{request.pid}> is another process; "
-                f"list the processes again."
+                f"{self._identity.name} was restarted after the processes were listed, so <{request.pid}> is another "
+                f"process now; list the processes again."
             )
         process = self._runtime.processes.get(request.pid)
         if process is None:

@@ -1,7 +1,7 @@
 """Snapshots of a node's processes, applications and modules, taken without sending messages to them.
 
 This module reads plain attributes only, so its code may also run in the control thread while the event loop is blocked.
-Then `torn` is set and no user code runs.
+In that case `torn` is true: the parts of the snapshot may be of different moments, and no user code runs.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
 
 SLICE_SECONDS: Final = 0.002
-"""How long one slice of a snapshot may occupy the event loop."""
+"""Seconds for which a snapshot may occupy the event loop before it yields."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSnapshot:
-    """The part of a snapshot that comes from the runtime."""
+    """The part of a node's snapshot that is read from the runtime and the code server."""
 
     processes: tuple[ProcessSummary, ...]
     children: tuple[ChildInfo, ...]
@@ -54,7 +54,7 @@ class SnapshotReader:
         self._code = code
 
     def take(self) -> RuntimeSnapshot:
-        """Take a snapshot without a pause, in the control thread while the event loop is blocked."""
+        """Take a snapshot without yielding, for the control thread while the event loop is blocked."""
         slices = self.take_in_slices()
         while True:
             try:
@@ -64,10 +64,10 @@ class SnapshotReader:
                 return snapshot
 
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
-        """Take a snapshot in slices of `SLICE_SECONDS`; other callbacks may run at each `yield`.
+        """Take a snapshot, and yield every `SLICE_SECONDS`, so that other callbacks of the event loop run.
 
-        Each process is read in one slice. Processes that start or end meanwhile are not in the snapshot, so that no
-        process is in it without its parent.
+        The generator does not yield while it reads a process. A process that starts or ends while the snapshot is taken
+        is left out, so that the snapshot has no process without its parent.
         """
         modules = self._code.loaded_modules()
         old = {module.name: frozenset(module.old_pids) for module in modules}
@@ -106,7 +106,7 @@ class SnapshotReader:
         )
 
     def state(self, pid: int, *, torn: bool) -> StateView:
-        """Return one process and its state. Raises Refused when it has ended."""
+        """Return one process and its state. Raises Refused when the process has ended."""
         process = self._runtime.processes.get(pid) or self._runtime.zombies.get(pid)
         if process is None:
             raise Refused(f"Process <{pid}> has ended; find its successor in the process tree.")
@@ -165,7 +165,7 @@ class SnapshotReader:
         return None
 
     def _vsn(self, process: Process, old_pids: dict[str, frozenset[int]]) -> str:
-        """Return the version of its module that the process runs; "" for a module that isn't managed."""
+        """Return which version of its module the process runs; "" if the module isn't managed by the code server."""
         current, old = self._code.versions(process.module)
         if current is None:
             return ""
@@ -175,7 +175,7 @@ class SnapshotReader:
 
 
 def _table(process: Process) -> ChildTable | None:
-    """Return the state of a supervisor; None for another process or before `init` has started."""
+    """Return the state of a supervisor; None if the process is no supervisor or its `init` has not started yet."""
     if not isinstance(process, SupervisorProcess):
         return None
     table: ChildTable | None = process.raw_state()
@@ -199,13 +199,13 @@ def _idle_children(process: Process) -> list[ChildInfo]:
 
 
 def _state_name(process: StatemProcess) -> str:
-    """Return the state name of a state machine as text, without running user code: it may be any value."""
+    """Return the state name of a state machine as text. The name may be any value; none of its methods is called."""
     state = process.state_name
     return escape(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
 
 
 def _state_term(process: Process, torn: bool) -> Term:
-    """Return the state for display, formatted by `format_status` unless `torn`."""
+    """Return the state for display. The process's `format_status` formats it, unless `torn`."""
     if not isinstance(process, BehaviourProcess):
         return Term(type=process.kind, text=escape(f"{process.module}:{process.qualname}"))
     return describe_state(type(process.instance), process.raw_state(), run_hook=not torn)

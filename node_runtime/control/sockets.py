@@ -1,9 +1,9 @@
 """The control plane's two ZeroMQ sockets and the thread that owns them.
 
 The ROUTER socket receives requests, the XPUB socket sends events; both are CURVE servers. A ZeroMQ socket belongs to
-one thread, so other threads pass it tasks with `run`, which wakes it through a plain socket pair (a ZeroMQ pair would
-need one socket per calling thread). This thread must never wait for the event loop, because it has to answer while the
-loop is blocked.
+one thread, so other threads pass tasks to that thread with `run`, which wakes the thread through a plain socket pair (a
+ZeroMQ pair would need one socket per calling thread). The thread must never wait for the event loop, because it has to
+answer requests while the loop is blocked.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from .authentication import ZAP_DOMAIN, ZapHandler
 SocketTask: TypeAlias = Callable[[], None]
 
 LINGER_MS: Final = 300
-"""Milliseconds for sending the last replies, such as the reply to a stop request."""
+"""Milliseconds for which closing waits until the last replies are sent, such as the reply to a stop request."""
 MAX_QUEUED_MESSAGES: Final = 1000
-"""Messages queued per client; more are dropped, and the client detects the gap."""
+"""The maximum number of messages queued for a client. More are dropped; the client detects missing event numbers."""
 
 logger: Final = logging.getLogger("node_runtime.control")
 
@@ -72,9 +72,9 @@ class ControlSockets:
     # ------------------------------------------------------------------ callable from every thread
 
     def bind(self, host: str, port: int) -> tuple[int, int]:
-        """Bind and return the ports of requests and of events; nothing is served yet.
+        """Bind both sockets; return the port for requests and the port for events. `start` begins to serve them.
 
-        With port 0 both are free ports; otherwise events use the next port. Raises Refused for an address in use.
+        If `port` is 0, both are free ports; otherwise events use `port` + 1. Raises Refused if an address is in use.
         """
         return self._bind(self._router, host, port), self._bind(self._events, host, port and port + 1)
 
@@ -93,18 +93,18 @@ class ControlSockets:
             self._thread.join()
 
     def run(self, task: SocketTask) -> None:
-        """Call `task()` in the control thread, soon."""
+        """Call `task()` in the control thread as soon as possible."""
         self._tasks.append(task)
         self._wake_up()
 
     # ------------------------------------------------------------------ callable from the control thread only
 
     def later(self, seconds: float, task: SocketTask) -> None:
-        """Call `task()` in `seconds` seconds, unless the sockets are closed by then."""
+        """Call `task()` after `seconds` seconds, unless the sockets are closed before."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
 
     def reply(self, routing_id: bytes, body: bytes) -> bool:
-        """Send to one client; return False if the client has disconnected or does not read."""
+        """Send `body` to one client; return False if the client has disconnected or does not read."""
         try:
             self._router.send_multipart([routing_id, body], zmq.NOBLOCK)
         except zmq.ZMQError as error:
@@ -114,7 +114,7 @@ class ControlSockets:
         return True
 
     def publish(self, body: bytes) -> None:
-        """Send to every subscriber; a subscriber whose queue is full misses the message."""
+        """Send `body` to every subscriber; a subscriber whose queue is full misses it."""
         self._events.send(body, zmq.NOBLOCK)
 
     # ------------------------------------------------------------------ inside
@@ -160,7 +160,7 @@ class ControlSockets:
             if self._router in ready:
                 self._run_logged(self._receive_request)
             if self._events in ready:
-                self._events.recv()  # a subscription; libzmq sends the welcome message when it is received
+                self._events.recv()  # libzmq sends the welcome message when the subscription is received
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._run_logged(heapq.heappop(self._timers)[2])
         self._close()

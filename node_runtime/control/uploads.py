@@ -1,4 +1,4 @@
-"""Uploads of tarballs, written in chunks below var/staging and handed over only if size and sha256 are right."""
+"""Uploads of tarballs: written in chunks below var/staging, and accepted only if size and sha256 are right."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class _OpenUpload:
 
 
 class Uploads:
-    """The open uploads, in `directory`. The control thread and its workers use it."""
+    """The open uploads, with their files in `directory`. The control thread and its worker threads use this object."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -51,7 +51,7 @@ class Uploads:
             shutil.rmtree(left)
 
     def begin(self, request: StageBegin) -> str:
-        """Open an upload and return its id. Raises Refused if it is too large or too many are open."""
+        """Open an upload and return its id. Raises Refused if the tarball is too large or too many uploads are open."""
         with self._lock:
             self._drop_idle()
             if not 0 < request.size <= MAX_TARBALL_BYTES:
@@ -74,36 +74,38 @@ class Uploads:
             return upload
 
     def add(self, chunk: StageChunk) -> None:
-        """Append the next chunk. If the chunk does not fit, drops the upload and raises Refused."""
+        """Append the next chunk. If it does not continue the upload, the upload is dropped and Refused is raised."""
         with self._lock:
             upload = self._find(chunk.upload)
             end = chunk.offset + len(chunk.data)
             if chunk.offset != upload.received or end > upload.size or len(chunk.data) > UPLOAD_CHUNK_BYTES:
                 self._drop(chunk.upload)
                 raise Refused(
-                    "The chunks of the upload do not fit together, so it was dropped; stage the tarball again."
+                    "The chunks of the upload do not fit together, so the upload was dropped; stage the tarball again."
                 )
             try:
                 upload.file.write(chunk.data)
             except OSError as error:
                 self._drop(chunk.upload)
-                raise Refused(f"The node can't store the tarball: {error.strerror}.") from None
+                raise Refused(
+                    f"The node can't store the tarball ({error.strerror}); free space there and stage it again."
+                ) from None
             upload.hash.update(chunk.data)
             upload.received = end
             upload.last_chunk_at = time.monotonic()
 
     def file_name(self, name: str) -> str:
-        """Return the sender's name of the file."""
+        """Return the name that the sender gave to the file."""
         with self._lock:
             return self._open[name].name if name in self._open else f"upload {name}"
 
     def end(self, name: str) -> Path:
-        """Return the complete file; the caller discards it. Raises Refused for a damaged file, and drops it."""
+        """Return the path of the complete file; the caller has to `discard` it. Raises Refused if it is damaged."""
         with self._lock:
             upload = self._find(name)
             if upload.received != upload.size or upload.hash.hexdigest() != upload.sha256:
                 self._drop(name)
-                raise Refused("The tarball arrived damaged (size or sha256 differ); stage it again.")
+                raise Refused("The tarball arrived damaged: its size or sha256 is wrong; stage it again.")
             upload.file.close()
             del self._open[name]
             return upload.path

@@ -14,7 +14,7 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import Vitals
 
 MIN_RATE_SECONDS: Final = 0.5
-"""The shortest interval for rates: below it CPU share and messages per second are mostly noise."""
+"""The shortest time over which CPU share and message rate are measured; over a shorter one they are mostly noise."""
 
 
 class VitalsMeter:
@@ -67,7 +67,7 @@ class VitalsMeter:
             self._rate = max(0.0, (handled - before) / (now - then))
 
     def _loop_lag(self) -> float:
-        """Return the delay of the last callback on the loop; if the callback is still waiting, its delay until now."""
+        """Return how long the last test callback waited for the loop, or has waited so far if it still waits."""
         if self._lag_asked_at is not None:
             return time.monotonic() - self._lag_asked_at
         self._lag_asked_at = asked_at = time.monotonic()
@@ -84,6 +84,6 @@ class VitalsMeter:
 
 
 def _restarts(process: Process) -> int:
-    """Return how often a supervisor has restarted its present children."""
+    """Return how often a supervisor has restarted its present children; 0 if the process is no supervisor."""
     table = process.raw_state() if isinstance(process, SupervisorProcess) else None
     return 0 if table is None else sum(child.restarts for child in list(table.children.values()))

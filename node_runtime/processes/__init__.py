@@ -1,4 +1,4 @@
-"""Lightweight processes: pids, mail, links, monitors, names, timers and exit signals."""
+"""Lightweight processes: pids, messages, links, monitors, names, timers and exit signals."""
 
 from .errors import CallTimeout, Deadlock, Exit, Ignore, NameTaken, NoProcess, NotInProcess, Stop, WouldWait
 from .exit_log import Finished

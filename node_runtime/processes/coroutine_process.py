@@ -1,8 +1,8 @@
-"""Processes without callbacks: a coroutine function that reads its own mail, or plain asyncio code.
+"""Processes without callbacks, which run a coroutine function that calls `receive`, or plain asyncio code.
 
 A process of the kind "process" uses the runtime's functions, such as `receive`; an exit signal ends it at once, as in
-OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know that it is supervised; an exit
-signal cancels the code, so its `finally` blocks can run until the supervisor kills the process.
+OTP. A process of the kind "task" runs plain asyncio code, which doesn't have to know about the runtime. An exit signal
+cancels the code, whose `finally` blocks may then run until the supervisor kills the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CoroutineProcess(Process):
     __slots__ = ("deferred_start", "function", "mail_waiter", "messages_without_wait")
     kind: ClassVar[ProcessKind] = "process"
     exit_requested = SparseAttribute[bool]()
-    """True after an exit signal has cancelled the coroutine; `reason` is the signal's reason, maybe None."""
+    """True after an exit signal has cancelled the coroutine; `reason` is then the signal's reason, maybe None."""
 
     def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
         super().__init__(runtime, parent)
@@ -44,7 +44,7 @@ class CoroutineProcess(Process):
         self.mail_waiter: ReplyFuture | None = None
         self.messages_without_wait = 0
         self.deferred_start: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        """The arguments of a function that was spawned inside a transaction and begins when it is resumed."""
+        """The function's arguments, if it was spawned inside a transaction: it begins when the process is resumed."""
 
     @property
     def module(self) -> str:
@@ -57,11 +57,11 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return the function, or the class of another callable, because reading its attributes could run code."""
+        """Return the function, or the class of another callable, whose own attributes could run code when read."""
         return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Start the coroutine in a later turn; inside a transaction, only when the process is resumed."""
+        """Start the coroutine in a later turn of the event loop; inside a transaction, when the process is resumed."""
         if (inside := current_transaction()) is not None:
             self.run_state, self.suspend_owners, self.deferred_start = HELD, {inside.owner}, (args, kwargs)
             inside.started.append(self.pid)
@@ -98,7 +98,7 @@ class CoroutineProcess(Process):
             self._report(reason, error)
         self.runtime.end(self, reason, inside=True)
         if self.run_state is DEAD and self.pid not in self.runtime.zombies:
-            self.task = None  # its context refers to the process: the cycle would keep the function's code loaded
+            self.task = None  # the task refers to the process: this cycle would keep the function's code alive
 
     def _report(self, reason: object, error: BaseException) -> None:
         if self.run_state is not DEAD:
@@ -114,7 +114,7 @@ class CoroutineProcess(Process):
         """Take the oldest message, waiting at most `timeout` seconds. Raises TimeoutError."""
         if self.messages_without_wait == MAX_MESSAGES_PER_RUN:
             self.messages_without_wait = 0
-            await asyncio.sleep(0)  # before taking a message, which a cancellation here would lose
+            await asyncio.sleep(0)  # now, because a message taken before a cancelled sleep would be lost
         message = self._take()
         if message is not NO_MESSAGE:
             self.messages_without_wait += 1
@@ -127,7 +127,7 @@ class CoroutineProcess(Process):
 
     async def _wait_for_mail(self) -> None:
         if self.mail_waiter is not None:
-            raise RuntimeError(f"{self.title()} already waits in receive(); only one task of a process may")
+            raise RuntimeError(f"another task of {self.title()} already waits in receive(); call it in one task only")
         self.mail_waiter = ReplyFuture(self.runtime)
         self.run_state = WAITING
         self.spent, self.callback_began = self.busy_seconds(), 0.0

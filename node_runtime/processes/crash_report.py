@@ -1,8 +1,8 @@
 """Crash reports: one log record for each process that ends because its own code failed.
 
-Besides its message, the record has the report as its attribute `report`, and a traceback with the lines of the code
-version that ran. The exit reason itself, which callers, links and monitors get, loses its traceback here: a traceback
-would keep alive the frames of the dead process and the code that they run.
+The record has a sentence as its message, the report as its attribute `report`, and a traceback with the source lines of
+the code version that ran. `report_crash` removes the traceback from the exception itself, which callers, links and
+monitors get as the exit reason: a traceback would keep the frames of the dead process and their code alive.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _bounded.maxstring = _bounded.maxother = 200
 class CrashReport:
     """The description of a crashed process and its exit reason. Follows the crash reports of proc_lib.
 
-    `vsn` is the version of the module that it ran; `last_message` and `state` are texts without secrets, or "" if the
-    process has none.
+    `vsn` is the version of the module that the process ran. `last_message` and `state` are texts without secrets, or ""
+    if the process has none.
     """
 
     pid: Pid
@@ -57,8 +57,8 @@ def report_crash(
 ) -> None:
     """Log the end of `process` unless the end is orderly; `error` is the exception that its code raised.
 
-    Of a `Refused`, only the sentence is logged, without a traceback, because it tells an operator what to do and no
-    code has failed.
+    If a `Refused` caused the end, only its sentence is logged, without a traceback: the sentence tells an operator what
+    to do, and no code has failed.
     """
     if not is_orderly(reason):
         refused = find_refusal(reason)
@@ -81,7 +81,7 @@ def report_crash(
                 frames = (type(error), error, user_frames(error.__traceback__))
                 logger.error("%s", _sentence(report), exc_info=frames, extra={"report": report})
             else:
-                logger.error("%s %s refused: %s", process.kind, process.title(), reason_text, extra={"report": report})
+                logger.error("%s %s ended: %s", process.kind, process.title(), reason_text, extra={"report": report})
     _forget_frames(error)
 
 
@@ -95,8 +95,11 @@ def _sentence(report: CrashReport) -> str:
 
 
 def find_refusal(reason: object) -> Refused | None:
-    """Return the Refused that caused an exit, if any: the reason itself, or that of a called process or of a child."""
-    while issubclass(type(reason), (Refused, Exit, tuple)):  # other types may run user code: see reason_is
+    """Return the Refused that caused an exit, or None if there is none.
+
+    It is `reason` itself, or the reason with which a called process or a child ended.
+    """
+    while issubclass(type(reason), (Refused, Exit, tuple)):  # isinstance could run user code of other types
         if isinstance(reason, Refused):
             return reason
         if isinstance(reason, Exit):
@@ -111,7 +114,7 @@ def find_refusal(reason: object) -> Refused | None:
 
 
 def user_frames(traceback: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback from the first frame of user code on; all of it if there is none."""
+    """Return a traceback from the first frame of user code on, or all of it if no frame is user code."""
     found = traceback
     while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == RUNTIME_PACKAGE:
         found = found.tb_next

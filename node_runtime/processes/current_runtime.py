@@ -1,4 +1,4 @@
-"""The running runtime, in a module attribute that the fast paths read without a call."""
+"""The running runtime, in a module attribute that `call` and `send` read without a function call."""
 
 from __future__ import annotations
 

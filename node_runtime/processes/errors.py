@@ -23,11 +23,11 @@ NO_REPLY: Any = NoReply()
 """Marks a missing reply, because None is a valid reply."""
 
 CRASH_EXCEPTIONS: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""Exceptions of user code that end only the process in which they are raised, or the request that ran the code."""
+"""Exceptions of user code that end the process, or fail the request, in which they are raised, but not the node."""
 
 
 def is_being_cancelled() -> bool:
-    """Return whether the running task is being cancelled. If not, the code that it called raised the CancelledError."""
+    """Return whether the running task is being cancelled. If not, code that it called raised the CancelledError."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -35,7 +35,7 @@ def is_being_cancelled() -> bool:
 class Exit(DescribedError):
     """The called process ended before it replied, or a process could not start; `reason` is the exit reason.
 
-    Its subclasses are the reasons with which gen_server:call/2 and start_link/3 of OTP exit or return.
+    Each subclass is a reason with which gen_server:call/2 of OTP exits, or which start_link/3 returns.
     """
 
     def __init__(self, reason: object, sentence: str | None = None) -> None:
@@ -44,9 +44,9 @@ class Exit(DescribedError):
 
 
 class NoProcess(Exit):
-    """There is no such process: it has ended, or nothing is registered under the name; `target` is the argument.
+    """There is no such process: it has ended, or nothing is registered under the name.
 
-    OTP: `noproc`.
+    `target` is the pid or the name that was passed. OTP: `noproc`.
     """
 
     def __init__(self, target: Any) -> None:
@@ -92,9 +92,10 @@ class Deadlock(Exit):
 
 
 class WouldWait(Exit):
-    """`call_now` would have to wait for the reply, and a plain callback can't wait. No request was sent.
+    """`call_now` would have to wait for the reply, but a plain callback can't wait.
 
-    OTP has no such error, since there every callback may wait.
+    The method was not called, except where the message says that it continues. OTP has no such error, because there
+    every callback may wait.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -113,7 +114,7 @@ class NameTaken(Exit):
 class NotInProcess(RuntimeError):
     """A function that acts for the calling process was called outside of processes.
 
-    OTP has no such error, since there all code runs in a process.
+    OTP has no such error, because there all code runs in a process.
     """
 
     def __init__(self, function: str) -> None:
@@ -133,4 +134,4 @@ class Stop(Exception):
 
 
 class Ignore(Exception):
-    """Raised by `init` to end the process because there is nothing to do; its starter gets this. OTP: `ignore`."""
+    """Raised by `init` to end its process, because it has nothing to do. The starter gets this error. OTP: `ignore`."""

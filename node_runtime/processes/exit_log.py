@@ -1,7 +1,7 @@
-"""The log of ended processes and their exit reasons: a bounded number of the newest ones.
+"""The log of the processes that ended most recently, with their exit reasons.
 
-Orderly ends are kept apart from all other ends. A node that spawns a process for each request has many orderly ends,
-which would otherwise displace the few other ones.
+Orderly ends and all other ends are kept in two lists of limited length. A node that spawns a process for each request
+has many orderly ends, which in a common list would displace the few crashes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from .process import Process
 
 MAX_ENDS_KEPT: Final = 200
-"""The number of orderly ends that a runtime remembers, and also of other ends."""
+"""The limit of the orderly ends that a runtime remembers; the other ends have the same limit."""
 MAX_REASON_CHARS: Final = 300
-"""Characters of a reason. Only its text is kept, because the reason itself would keep old code and states alive."""
+"""The limit of a reason's text, in characters. The reason itself is not kept: it would keep old code and states alive.
+"""
 
 
 class Finished(NamedTuple):
@@ -48,7 +49,7 @@ class Finished(NamedTuple):
 
 
 class ExitLog:
-    """The newest ends of a runtime's processes."""
+    """The processes of a runtime that ended most recently."""
 
     def __init__(self, kept: int = MAX_ENDS_KEPT) -> None:
         self._orderly: deque[Finished] = deque(maxlen=kept)

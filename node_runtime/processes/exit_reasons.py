@@ -1,10 +1,10 @@
-"""Exit reasons: their text for people, and tests for the reasons with a special meaning."""
+"""Exit reasons: their text for people, and functions that recognize the reasons with a special meaning."""
 
 from __future__ import annotations
 
 
 class DescribedError(Exception):
-    """An error whose text is a whole sentence; `describe_reason` doesn't put the name of its class before it."""
+    """An error whose text is a whole sentence: `describe_reason` returns it without the error's class name."""
 
 
 def describe_reason(reason: object) -> str:
@@ -32,7 +32,7 @@ def is_orderly(reason: object) -> bool:
 
 
 def reason_is(reason: object, word: str) -> bool:
-    """Return whether the reason is this str.
+    """Return whether the reason is the str `word`.
 
     Objects of other types are never compared: their `__eq__` is user code, and may fail.
     """

@@ -1,4 +1,4 @@
-"""Information about processes, read without a message to them, and about asyncio tasks outside of processes."""
+"""Information about processes, read without sending them a message, and about asyncio tasks outside of processes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ProcessInfo:
 
 
 def process_info(target: Target) -> ProcessInfo:
-    """Return information about a live process, or about a zombie by its pid. Raises NoProcess.
+    """Return information about a live process; the target may also be the pid of a zombie. Raises NoProcess.
 
     Follows erlang:process_info/1.
     """
@@ -82,8 +82,8 @@ def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
 class StrayTask:
     """An asyncio task that is not a process: user code started it without the runtime.
 
-    It is not supervised, and no exit signal reaches it. `owner` is the process that started it; Python provides this
-    from 3.12 on. `awaiting` is as in ProcessInfo. OTP has no such tasks.
+    It is not supervised, and no exit signal reaches it. `owner` is the process that started it, or None: Python records
+    this from 3.12 on. `awaiting` has the same meaning as in ProcessInfo. OTP has no such tasks.
     """
 
     name: str
@@ -102,7 +102,6 @@ def stray_tasks() -> list[StrayTask]:
     found = []
     for task in asyncio.all_tasks(node.loop):
         coroutine = task.get_coro()
-
         if task in process_tasks or _is_runtime_task(_frame_of(coroutine)[0]):
             continue
         get_context = getattr(task, "get_context", None)

@@ -20,7 +20,8 @@ def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]
     """Add three attributes to every log record of this OS process; returns a function that undoes this.
 
     `pid` is the number of the process that logs, and `registered` is its name; both are None outside of processes.
-    `release` is the result of `release()` at that moment; this function is called in any thread and must be quick.
+    `release` is the text that the argument `release` returns for each record. The argument is called in any thread and
+    must be quick.
     """
     before = logging.getLogRecordFactory()
 
@@ -42,8 +43,8 @@ def add_process_to_log_records(release: Callable[[], str]) -> Callable[[], None]
 
 
 def _logging_process() -> Process | None:
-    # In another thread, `current` would be the process that runs on the event loop at that moment. A thread that a
-    # callback has started with asyncio.to_thread has the callback's context.
+    # In another thread, `current` would be the process that runs on the event loop at that moment. If a callback has
+    # started the thread with asyncio.to_thread, the thread has the callback's context, and so its `task_process`.
     node = current_runtime.node
     if node is not None and node.thread == threading.get_ident() and node.current is not None:
         return node.current
@@ -52,7 +53,7 @@ def _logging_process() -> Process | None:
 
 @contextmanager
 def logging_as(process: Process) -> Iterator[None]:
-    """Attribute the runtime's log records inside the block to `process`, whichever process is running."""
+    """Attribute the runtime's log records inside the block to `process`, even if another process is running."""
     node = process.runtime
     before, node.current = node.current, process
     try:

@@ -18,7 +18,7 @@ class EXIT:
 
 @dataclass(frozen=True, slots=True)
 class DOWN:
-    """The message that the process has ended that the monitor `ref` watches. Follows erlang:monitor/2."""
+    """The message that reports the end of the process that the monitor `ref` watches. Follows erlang:monitor/2."""
 
     ref: Ref
     pid: Pid
@@ -27,7 +27,7 @@ class DOWN:
 
 @dataclass(frozen=True, slots=True)
 class TIMEOUT:
-    """The message that no other message has arrived for `seconds` seconds: see `idle_timeout`.
+    """The message that reports that no message has arrived for `seconds` seconds: see `idle_timeout`.
 
     OTP: the message `timeout` of gen_server:handle_info/2.
     """
@@ -37,7 +37,7 @@ class TIMEOUT:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEvent:
-    """An event of a process, published to subscribers in the same turn; `reason` is set for "ended".
+    """The start, end or registration of a process; subscribers are called at once. `reason` is set for "ended".
 
     OTP reports such events through erlang:trace/3.
     """

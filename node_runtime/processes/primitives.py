@@ -1,4 +1,4 @@
-"""Functions for code inside processes. Each follows the function of module erlang with the same name."""
+"""Functions for code inside processes. Most follow a function of module erlang, which their docstrings name."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ P = ParamSpec("P")
 
 
 def spawn(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """Run `function(*args, **kwargs)` as a new process and return its pid; it starts in a later turn.
+    """Spawn a process that runs `function(*args, **kwargs)` and return its pid.
 
-    Raises TypeError for anything but a coroutine function. Follows erlang:spawn/3.
+    The process starts in a later turn of the event loop. Raises TypeError if `function` is a coroutine or can't be
+    called at all. Follows erlang:spawn/3.
     """
     return _spawn(CoroutineProcess, function, args, kwargs, link=False).pid
 
 
 def spawn_link(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn`, linked to the calling process, if there is one. Follows erlang:spawn_link/3."""
+    """Like `spawn`, and link the new process to the calling process, if there is one. Follows erlang:spawn_link/3."""
     return _spawn(CoroutineProcess, function, args, kwargs, link=True).pid
 
 
 def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> tuple[Pid, Ref]:
-    """As `spawn`, monitored by the calling process; returns the pid and the `ref` of the monitor.
+    """Like `spawn`, and let the calling process monitor the new one. Returns the pid and the `ref` of the monitor.
 
     Raises NotInProcess. Follows erlang:spawn_monitor/3.
     """
@@ -47,7 +48,7 @@ def spawn_monitor(function: Callable[P, Awaitable[object]], *args: P.args, **kwa
 
 
 def spawn_task(function: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> Pid:
-    """As `spawn_link`, for asyncio code that doesn't use the runtime, and so gets no mail.
+    """Like `spawn_link`, for asyncio code that doesn't use the runtime and so receives no messages.
 
     An exit signal cancels the coroutine, and the process ends when the coroutine has ended; "kill" ends the process at
     once. OTP has no such process.
@@ -75,19 +76,22 @@ def _spawn(
     return process
 
 
-# ------------------------------------------------------------------ mail
+# ------------------------------------------------------------------ messages
 
 
 async def receive(timeout: float | None = None) -> Any:
-    """Take the oldest message from the calling process's mailbox. Only a spawned coroutine reads its mail.
+    """Take the oldest message from the mailbox of the calling process, which has to be a spawned coroutine.
 
-    Raises TimeoutError if no message arrives within `timeout` seconds (None waits forever), ValueError for an invalid
-    time, RuntimeError in a process with callbacks and if another task of the process already waits, and NotInProcess.
-    OTP's receive expression can select a message and leave others in the mailbox; this function can't.
+    Waits at most `timeout` seconds for a message, or forever if it is None. Raises TimeoutError if none arrives in
+    time, ValueError for an invalid time, NotInProcess, and RuntimeError in a process with callbacks or if another task
+    of the process already waits. OTP's receive expression can select a message and leave others in the mailbox; this
+    function can't.
     """
     process = runtime().require_caller("receive")
     if not isinstance(process, CoroutineProcess):
-        raise RuntimeError(f"{process.title()} gets its mail through callbacks; call receive() in a spawned coroutine")
+        raise RuntimeError(
+            f"{process.title()} gets its messages through callbacks; call receive() only in a spawned coroutine"
+        )
     if timeout is not None:
         check_seconds(timeout)
     return await process.next_message(timeout)
@@ -116,10 +120,10 @@ def send(target: Target, message: Any) -> None:
 
 
 def send_after(seconds: float, target: Target, message: Any) -> TimerRef:
-    """Send `message` after `seconds` seconds; returns the timer. A name is looked up when the timer fires.
+    """Send `message` after `seconds` seconds; returns the timer.
 
-    If `target` is a pid, the end of that process cancels the timer. Raises ValueError for an invalid time. Follows
-    erlang:send_after/3.
+    If `target` is a name, it is looked up when the timer fires. If `target` is a pid, the end of that process cancels
+    the timer. Raises ValueError for an invalid time. Follows erlang:send_after/3.
     """
     check_seconds(seconds)
     node = runtime()
@@ -141,8 +145,8 @@ def _deliver(node: Runtime, timer: TimerRef, target: Target, message: Any) -> No
 def cancel_timer(timer: TimerRef) -> float | None:
     """Cancel a timer and return the seconds that were left.
 
-    Returns None if the message has been sent, its receiver has ended or the timer was cancelled before. Follows
-    erlang:cancel_timer/1.
+    Returns None if the message has already been sent, its receiver has ended or the timer was already cancelled.
+    Follows erlang:cancel_timer/1.
     """
     runtime().refuse_zombie()
     handle = timer.clear()
@@ -179,10 +183,10 @@ def unlink(pid: int) -> None:
 
 
 def monitor(target: Target) -> Ref:
-    """Monitor the target and return the `ref`: when the target ends, the calling process gets DOWN(ref, pid, reason).
+    """Monitor the target and return a `ref`. When the target ends, the calling process gets DOWN(ref, pid, reason).
 
-    If there is no such process, DOWN comes at once, with "noproc". Each call makes another monitor. Raises
-    NotInProcess. Follows erlang:monitor/2.
+    If there is no such process, it gets a DOWN with the reason "noproc" at once. Each call makes another monitor.
+    Raises NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
     caller = node.require_caller("monitor")
@@ -193,7 +197,7 @@ def monitor(target: Target) -> Ref:
 
 
 def demonitor(ref: Ref, *, flush: bool = False) -> None:
-    """End a monitor of the calling process. With `flush`, a DOWN that was sent is also removed from the mailbox.
+    """End a monitor of the calling process. With `flush`, a DOWN that has already arrived is removed from the mailbox.
 
     Raises NotInProcess. Follows erlang:demonitor/2.
     """
@@ -219,9 +223,9 @@ def exit(pid: Target, reason: object) -> None:
 
 
 def trap_exit(flag: bool = True) -> bool:
-    """Receive exit signals as EXIT messages from now on; returns the previous setting. Raises NotInProcess.
+    """Set whether the calling process receives exit signals as EXIT messages; returns the previous setting.
 
-    Follows erlang:process_flag/2.
+    Raises NotInProcess. Follows erlang:process_flag/2.
     """
     caller = runtime().require_caller("trap_exit")
     before, caller.trapping = caller.trapping, flag
@@ -240,7 +244,7 @@ def self_pid() -> Pid:
 
 
 def register(name: str, pid: int) -> None:
-    """Register the process `pid` as `name`, until it ends.
+    """Register the process `pid` as `name`. The end of the process removes the name.
 
     Raises NameTaken, NoProcess, and ValueError if the process has a name already or `name` is not a non-empty str.
     Follows erlang:register/2.
@@ -274,9 +278,9 @@ def is_alive(pid: int) -> bool:
 
 
 async def until_ended(target: Target) -> object:
-    """Wait for the end of a process, inside or outside of processes, without a time limit; returns its reason.
+    """Wait for the end of a process and return its exit reason. Works inside and outside of processes.
 
-    Raises NoProcess, and Deadlock at once for the calling process itself and for a process that waits for it.
+    There is no time limit. Raises NoProcess, and at once Deadlock if the target is the calling process or waits for it.
     OTP has no such function: there the caller monitors the process and receives its DOWN.
     """
     node = runtime()

@@ -1,8 +1,8 @@
-"""The state that every process has: identity, mail, links, and the run state that decides whether callbacks may run.
+"""The state that every process has: identity, mailbox, links, and the run state that decides whether callbacks may run.
 
-`run_state` is the only attribute that the fast path of a call tests. It is None exactly while the process is idle and
-its callbacks may run in any turn. Otherwise it is one of the values below. So suspending and killing cost nothing until
-they are used.
+`run_state` is None exactly while the process is idle and a callback may begin. Otherwise it is one of the constants
+below. So a call learns from this one attribute whether the process is free, and needs no further tests for suspended or
+ended processes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ T = TypeVar("T")
 BUSY: Final = "busy"
 """A callback runs, or waits at an `await`."""
 YIELDING: Final = "yielding"
-"""As BUSY; when the callback ends, the functions in `Process.after_callback` run."""
+"""Like BUSY; in addition, the functions in `Process.after_callback` are called when the callback ends."""
 WAITING: Final = "waiting"
 """A plain coroutine waits in `receive`."""
 HELD: Final = "held"
-"""Suspended between two callbacks; mail queues."""
+"""Suspended between two callbacks; messages queue up."""
 DEAD: Final = "dead"
-"""Ended. A process with a frame that still runs is a zombie."""
+"""Ended. While a frame or a thread of the ended process still runs, it is a zombie."""
 
 STATUS: Final[dict[str | None, RunStatus]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
@@ -48,8 +48,8 @@ STATUS: Final[dict[str | None, RunStatus]] = {
 MailItem: TypeAlias = "tuple[Any, Any, Any, AnyReplyFuture | None]"
 """One entry of a mailbox: its tag (None for a plain message), two operands, and the future that gets the reply.
 
-The operands of a request are its positional and its keyword arguments, or its only argument and None: see
-`request_arguments`.
+The operands of a request are its positional and its keyword arguments. If it has one positional argument only, they are
+this argument and None: see `request_arguments`.
 """
 
 
@@ -63,10 +63,11 @@ task_process: ContextVar[Process | None] = ContextVar("node_runtime.process", de
 
 
 class SparseAttribute(Generic[T]):
-    """An attribute that most processes never set; it is None until it is assigned, and costs nothing until then.
+    """An attribute that most processes never set; it is None until it is assigned, and takes no memory until then.
 
-    A slot would cost 8 bytes for each process. The values of a process are in one dictionary, which is replaced but
-    never changed. So a thousand processes that an install holds share one dictionary.
+    A slot would take 8 bytes in each process. Instead, a process has one dictionary for all such values. An assignment
+    replaces the dictionary and never changes it, so processes with equal values can share one: an install that suspends
+    a thousand processes needs one dictionary for all of them.
     """
 
     def __set_name__(self, owner: type[Process], name: str) -> None:
@@ -79,7 +80,7 @@ class SparseAttribute(Generic[T]):
     def __get__(self, process: Process | None, owner: type[Process]) -> Any:
         if process is None:
             return self
-        sparse = process.sparse  # read once: another thread may read a blocked node's processes
+        sparse = process.sparse  # read once: another thread may call this while the event loop is blocked
         return None if sparse is None else sparse.get(self.name)
 
     def __set__(self, process: Process, value: T | None) -> None:
@@ -116,13 +117,13 @@ class Process:
     monitors: SparseAttribute[dict[Ref, Process]] = SparseAttribute()
     watchers: SparseAttribute[dict[Ref, Callable[[object], None]]] = SparseAttribute()
     suspend_owners: SparseAttribute[set[object]] = SparseAttribute()
-    """The owners of the suspends that hold it."""
+    """The owners that have suspended the process."""
     after_callback: SparseAttribute[list[Callable[[], None]]] = SparseAttribute()
     """Functions to call when the current callback ends."""
     timer_refs: SparseAttribute[set[TimerRef]] = SparseAttribute()
     threads: SparseAttribute[tuple[ThreadWork, ...]] = SparseAttribute()
     awaited_exits: SparseAttribute[dict[Process, None]] = SparseAttribute()
-    """The processes for whose ends it waits, until all of them have ended."""
+    """The processes for whose ends this process waits; all stay listed until the last of them has ended."""
 
     def __init__(self, runtime: Runtime, parent: Pid) -> None:
         self.runtime = runtime
@@ -142,7 +143,7 @@ class Process:
         self.sparse: dict[str, Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.current_item: MailItem | None = None
-        """The mail that the current async callback, or `terminate`, handles."""
+        """The mailbox entry that the current async callback, or `terminate`, handles."""
         self.links: Process | dict[int, Process] | None = None
         self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
         """For each of its tasks that waits for a reply: the called process and the request."""
@@ -175,13 +176,13 @@ class Process:
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def on_ended(self) -> None:
-        """Release what only this kind of process holds; called when the process has just ended."""
+        """Hook: the process has just ended. A subclass releases here what only its processes hold."""
 
     def on_last_frame_ended(self) -> None:
         """Hook: the last frame of the ended process has ended, too."""
 
     def add_link(self, other: Process) -> None:
-        """Add one side of a link. Most processes have one link, to their supervisor, which needs no container."""
+        """Add one side of a link. A single link, which most processes have, is stored without a container."""
         links = self.links
         if links is None:
             self.links = other
@@ -198,7 +199,7 @@ class Process:
             self.links = None
 
     def linked(self) -> tuple[Process, ...]:
-        """Return the processes at the other ends of its links, oldest link first."""
+        """Return the linked processes, oldest link first."""
         links = self.links
         if links is None:
             return ()
@@ -209,17 +210,17 @@ class Process:
         return None
 
     def on_resumed(self) -> None:
-        """Become idle again: the last suspend of the process has been lifted."""
+        """Become idle again, because the last owner of a suspend has resumed the process."""
         self.run_state = None
         if self.mail is not None:
             self.runtime.make_ready(self)
 
     def busy_seconds(self) -> float:
-        """Return the seconds spent in callbacks and their awaits, in which it could not handle other messages."""
+        """Return the seconds spent in callbacks, including their awaits, in which no other message can be handled."""
         return self.spent + (time.monotonic() - self.callback_began if self.callback_began else 0.0)
 
     def waits_for(self) -> Collection[Process]:
-        """Return the processes whose reply or exit the current callback awaits; its other tasks don't count."""
+        """Return the processes whose reply or exit the current callback awaits. Other tasks don't count."""
         asked = (self.awaited_calls or {}).get(self.task)
         if asked is None or self.task is None or self.run_state is DEAD:
             return ()
@@ -233,11 +234,11 @@ class Process:
         return False
 
     def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:
-        """Hook: a pending reply of this process, `answer`, has been sent."""
+        """Hook: `answer` has been sent, which was a pending reply of this process."""
 
     def forget_pending_reply(self, future: AnyReplyFuture) -> None:
-        """Forget a pending reply: it has been sent."""
+        """Forget a pending reply, because it has been sent."""
 
     def title(self) -> str:
-        """Return its name for people: `fil_color_fsm <12>`, or `<12>`."""
+        """Return how messages name the process: `fil_color_fsm <12>`, or `<12>` if it has no name."""
         return f"{self.name} {self.pid}" if self.name else str(self.pid)

@@ -1,8 +1,8 @@
-"""A future that wakes its task without a turn of the event loop.
+"""A future that wakes its waiting task through the runtime's scheduler, and not through asyncio.
 
 asyncio wakes a waiting task by a callback that the event loop runs in its next turn, after a poll of its selector. This
-costs more than all the rest of a call. This future queues the task's wake-up in the scheduler instead, which runs many
-wake-ups in one turn.
+poll costs more than all the rest of a call. `ReplyFuture` queues the wake-up in the scheduler instead, which runs many
+wake-ups in one turn of the event loop.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ CANCELLED: Final[Any] = object()
 
 
 class ReplyFuture:
-    """A future for one waiting task, with the part of asyncio.Future that the task and the replying side need.
+    """A future that one task awaits, with only those methods of asyncio.Future that a call needs.
 
-    A task accepts any object with `_asyncio_future_blocking`, `get_loop`, `add_done_callback`, `cancel` and `result`
-    as a future; asyncio guarantees this for other implementations of futures.
+    An asyncio task can await any object with the attribute `_asyncio_future_blocking` and the methods `get_loop`,
+    `add_done_callback`, `cancel` and `result`: asyncio supports this for futures of other libraries.
     """
 
     __slots__ = ("_asyncio_future_blocking", "_context", "_error", "_node", "_value", "_wake")
@@ -42,7 +42,7 @@ class ReplyFuture:
     # ------------------------------------------------------------------ the replying side
 
     def done(self) -> bool:
-        """Return whether there is a reply, or the wait was cancelled."""
+        """Return whether there is a reply or an error, or the waiting task was cancelled."""
         return self._value is not PENDING
 
     def set_result(self, value: Any) -> None:
@@ -54,7 +54,7 @@ class ReplyFuture:
             self._node.wake(self)
 
     def set_exception(self, error: BaseException) -> None:
-        """Let the wait fail with `error`. Raises InvalidStateError if the future is done."""
+        """Make the waiting task raise `error`. Raises InvalidStateError if the future is done."""
         if self._value is not PENDING:
             raise asyncio.InvalidStateError("this future is done already")
         self._value, self._error = FAILED, error
@@ -62,7 +62,7 @@ class ReplyFuture:
             self._node.wake(self)
 
     def exception(self) -> BaseException | None:
-        """Return the error with which the wait will fail, or None after it has failed."""
+        """Return the error that the waiting task will raise; None if there is none, or if it has been raised."""
         return self._error
 
     def cancelled(self) -> bool:
@@ -84,7 +84,7 @@ class ReplyFuture:
         """Return the reply. Raises the error that was set, or InvalidStateError if the future isn't done."""
         value = self._value
         if value is FAILED or value is CANCELLED:
-            # Its traceback will refer to this frame: keeping it would make a reference cycle.
+            # The error's traceback will refer to this frame, so keeping the error would make a reference cycle.
             error, self._error = self._error, None
             raise error or asyncio.CancelledError
         if value is PENDING:
@@ -116,5 +116,5 @@ class ReplyFuture:
         """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # The task first reads the result of the future that wakes it, which is fastest for one implemented in C.
+            # The task first calls `result` of the future that it is passed, which is fastest for asyncio's own, in C.
             self._context.run(wake, self._node.done_future)

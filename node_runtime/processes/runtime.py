@@ -1,8 +1,7 @@
 """The runtime: all processes of a node, their names, their signals, and the steps that end a process.
 
-Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. From
-then on all other processes see the target as ended, and a frame of the target that still runs can't act through the
-runtime.
+Signals take effect at once. An exit signal that isn't trapped ends its target even in the middle of a callback. All
+other processes then see the target as ended, and the runtime's functions refuse a frame of the target that still runs.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ STOP_GRACE_SECONDS: Final = 5.0
 
 
 class BlockedModules:
-    """Modules whose processes can't start before `unblocked` is set, except those that an upgrade's script starts."""
+    """Modules whose processes can't start before `unblocked` is set; an upgrade's script may start them before."""
 
     __slots__ = ("modules", "unblocked")
 
@@ -48,13 +47,14 @@ class BlockedModules:
 class Runtime(Scheduler):
     """The runtime, one per OS process and event loop: `async with Runtime():`, or `start` and `stop`.
 
-    It belongs to the loop's thread; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
+    Only the event loop's thread may use it; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
 
-    `inline=False` prevents calls from running in their caller's turn. While the runtime runs, `asyncio.to_thread` and
-    the loop's default executor use threads that the runtime attributes to the processes that they work for;
-    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application has ended and the
-    node must halt because of its start type. All functions that need a runtime raise RuntimeError if none runs, and
-    Exit in a zombie: a frame or thread of a process that has ended. OTP: the emulator, whose `init` halts the node.
+    `inline=False` prevents calls from running in their caller's turn. While the runtime runs, it replaces the event
+    loop's default executor, which `asyncio.to_thread` uses, to know for which process each thread works;
+    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application has ended whose
+    start type demands that the node halts. All functions that need a runtime raise RuntimeError if none runs, and Exit
+    in a zombie: a process that has ended while one of its frames or threads still runs. OTP: the emulator, whose `init`
+    halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -63,13 +63,13 @@ class Runtime(Scheduler):
         self.processes: dict[int, Process] = {}
         self.names: dict[str, Process] = {}
         self.zombies: dict[int, Process] = {}
-        """Ended processes with a frame that still runs."""
+        """Ended processes with a frame or a thread that still runs."""
         self.exit_log = ExitLog()
         """The processes that ended most recently, with their reasons."""
         self.vsn_of: Callable[[str, dict[str, Any]], str] = declared_vsn
         """`vsn_of(module, namespace)` returns the version of the module that has this namespace, or "" if unknown."""
         self.blocked_modules: BlockedModules | None = None
-        """Modules whose processes can't start until an upgrade has switched them."""
+        """Modules that an upgrade is switching, so that their processes can't start now."""
         self.on_halt: Callable[[object], None] = lambda reason: logger.critical("the node should halt: %s", reason)
         self._numbers = count(1)
         self._last_now = 0.0
@@ -80,7 +80,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ start and stop
 
     async def start(self) -> None:
-        """Run on the running event loop. Raises RuntimeError if another runtime runs already."""
+        """Start the runtime on the running event loop. Raises RuntimeError if another runtime runs already."""
         other = current_runtime.node
         if other is not None and not other.loop.is_closed():
             raise RuntimeError("a runtime is running already; stop it first")
@@ -91,9 +91,9 @@ class Runtime(Scheduler):
         current_runtime.node = self
 
     async def stop(self, grace: float = STOP_GRACE_SECONDS) -> None:
-        """End every process: shut down those without a parent, and kill what is left after `grace` seconds.
+        """End every process: shut down those without a parent, and kill those that are left after `grace` seconds.
 
-        Then waits at most `grace` seconds more for frames that still run. Raises ValueError for an invalid time. OTP:
+        Then waits at most `grace` seconds for frames that still run. Raises ValueError for an invalid time. OTP:
         init:stop/0.
         """
         check_seconds(grace)
@@ -118,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Return the result of `make()`, which is called once. Higher layers keep their objects of a node here."""
+        """Return the result of `make()`, called at the first use only. Higher layers keep one object per runtime."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
@@ -127,7 +127,7 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ the calling process
 
     def calling_process(self) -> Process | None:
-        """Return the calling process, if there is one; in another thread, the process for which it works."""
+        """Return the calling process, if there is one; in a worker thread, the process for which the thread works."""
         if self.current is not None and get_ident() == self.thread:
             return self.current
         return task_process.get()
@@ -142,7 +142,7 @@ class Runtime(Scheduler):
         return process
 
     def refuse_zombie(self) -> None:
-        """Raise Exit if the calling process is a zombie: its frames can't act through the runtime."""
+        """Raise Exit if the calling process is a zombie, whose frames and threads can't act through the runtime."""
         if self.zombies and (process := self.calling_process()) is not None and process.pid in self.zombies:
             raise Exit(process.reason)
 
@@ -160,7 +160,7 @@ class Runtime(Scheduler):
         return Pid(next(self._numbers))
 
     def now(self) -> float:
-        """Return seconds since the epoch, to the millisecond: processes that start together share one float object."""
+        """Return seconds since the epoch. To save memory, calls within a millisecond return the same float object."""
         now = time.time()
         if not 0 <= now - self._last_now < 0.001:
             self._last_now = now
@@ -191,10 +191,10 @@ class Runtime(Scheduler):
             self._publish(ProcessEvent("born", process.pid, name))
 
     def register(self, name: str, process: Process) -> None:
-        """Register the process under a name. Raises NameTaken, and ValueError if it has a name already."""
+        """Register the process under a name. Raises NameTaken, and ValueError if the process has a name already."""
         self.check_name_free(name)
         if process.name is not None:
-            raise ValueError(f"{process.title()} has a name already; unregister it first")
+            raise ValueError(f"{process.title()} has a name already; unregister that name first")
         self.names[name] = process
         process.name = name
         if self._subscribers:
@@ -211,10 +211,10 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ ends of processes
 
     def end(self, process: Process, reason: object, *, inside: bool = False) -> None:
-        """End the process, and remove its name, links, monitors and mail.
+        """End the process, and remove its name, links, monitors and messages.
 
-        `inside`: the last frame of the process itself calls this. Ends that are caused by this end are queued, so that
-        a long chain of links doesn't recurse.
+        `inside` is True if the last frame of the process itself calls this. If this end causes other ends, they are
+        queued, so that a long chain of links doesn't recurse.
         """
         if process.run_state is DEAD:
             return
@@ -240,7 +240,7 @@ class Runtime(Scheduler):
             self._ended = None
 
     def last_frame_ended(self, process: Process) -> None:
-        """Release an ended process whose last frame has ended; threads may still work for it."""
+        """Forget an ended process whose last frame has ended, unless threads still work for it."""
         if not process.threads:
             self.zombies.pop(process.pid, None)
         process.task = None
@@ -373,9 +373,9 @@ class Runtime(Scheduler):
     # ------------------------------------------------------------------ subscribers
 
     def subscribe(self, callback: Callable[[ProcessEvent], None]) -> Callable[[], None]:
-        """Call `callback(event)` synchronously at every start, end and registration; returns a function that stops it.
+        """Call `callback(event)` at every start, end and registration of a process; returns a function that ends this.
 
-        The callback must be quick and must not change anything. Its exceptions are logged and not propagated.
+        The calls are synchronous: the callback must be quick and change nothing. Its exceptions are only logged.
         """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
@@ -389,7 +389,7 @@ class Runtime(Scheduler):
 
 
 def declared_vsn(module: str, namespace: dict[str, Any]) -> str:
-    """Return the `__vsn__` that a namespace declares, or "". A code server knows the version of every module."""
+    """Return the `__vsn__` that a namespace declares, or "". Used without a code server, which knows every version."""
     return str(namespace.get("__vsn__", ""))
 
 

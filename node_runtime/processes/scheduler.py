@@ -1,14 +1,15 @@
-"""The scheduler: one ready queue for all processes with mail, drained in bounded turns.
+"""The scheduler: one queue of the processes that have messages, which it runs in bounded turns.
 
-There is no task per process. A mailbox exists only while something is queued, and a process with mail is in `ready`
-once. One `call_soon` drains the queue: at most 32 messages of a process, then the next process; at most 2,000 messages,
-256 replies or 5 ms a turn, then the event loop runs. Draining a single round per turn of the loop would cost a poll of
-the selector for every round. For the same reason, a task that waits for a reply is woken here (`ReplyFuture`), and the
-task of an async callback is kept for the process's next callbacks until the loop has run again.
+There is no task per process. A mailbox exists only while it has messages, and then its process is in `ready` once. The
+event loop calls the scheduler (`call_soon`), which takes the processes from `ready` and lets each handle at most 32
+messages. Such a turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms; then the event loop
+runs. Each turn costs a poll of the event loop's selector, so one turn goes through `ready` many times. To save further
+polls, the scheduler also wakes the tasks that wait for replies (`ReplyFuture`), and it keeps the task of an async
+callback for the process's next callbacks until the event loop has run again.
 
 A call to an idle server may skip the queue (`gen_server.call`) and run in its caller's turn. After 256 such calls, or 1
-ms after the first of them, the loop has to run before the next one. So a client that calls in a loop cannot starve the
-others.
+ms after the first of them, the event loop has to run before the next one. So a client that calls in a loop can't starve
+the other processes.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ MAX_MESSAGES_PER_RUN: Final = 32
 MAX_TURN_MESSAGES: Final = 2000
 MAX_TURN_SECONDS: Final = 0.005
 MAX_TURN_REPLIES: Final = 256
-"""Waiting tasks that one turn wakes."""
+"""The number of waiting tasks that one turn may wake."""
 MAX_INLINE_CALLS: Final = 256
 """Calls that may run in their caller's turn before the event loop has to run."""
 MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
-"""Reading the clock costs a quarter of a quick call in its caller's turn. So, while calls are quick, only one in 16.5
-of them on average is measured, and counts 16.5 times. The choice is random, so that no pattern of calls can evade it.
+"""The weight of a measured call. Reading the clock costs a quarter of a quick call in its caller's turn. So, while
+calls are quick, only one call in 16.5 on average is measured, and its time counts 16.5 times. The choice is random, so
+that no regular pattern of calls evades it.
 """
 QUICK_CALL_SECONDS: Final = 0.00005
 DEFAULT_CALL_SECONDS: Final = 5.0
@@ -57,7 +59,7 @@ class Scheduler:
         """The processes that wait in `call_now` for the running callback, the outermost first."""
         self.ready: deque[Process] = deque()
         self.done_replies: deque[ReplyFuture] = deque()
-        """Futures whose tasks are woken when no process is ready any more, or else in the next turn."""
+        """Futures whose waiting tasks are woken as soon as no process is ready, or else in the next turn."""
         self.inline_credit = 0
         """The remaining number of calls that may run in their caller's turn before the loop has to run."""
         self.check_clock_at: int = 0
@@ -65,7 +67,9 @@ class Scheduler:
         self._inline_until = 0.0
         self._weight = 1.0
         self.handled = 0
-        """Messages that all processes have handled, except in tasks of async callbacks that still run."""
+        """The number of handled messages of all processes, except those that a running task takes from its mailbox
+        itself.
+        """
         self._armed = False
         self._loop_watched = False
         self._parked: dict[Process, tuple[asyncio.Task[None], ReplyFuture]] = {}
@@ -81,7 +85,7 @@ class Scheduler:
         self.done_future: asyncio.Future[None] = loop.create_future()
         self.done_future.set_result(None)
 
-    # ------------------------------------------------------------------ mail
+    # ------------------------------------------------------------------ messages
 
     def post(self, process: Process, item: MailItem) -> None:
         """Put `item` into the mailbox, and make the process ready if it is idle."""
@@ -100,7 +104,7 @@ class Scheduler:
                 self._arm()
 
     def make_ready(self, process: Process) -> None:
-        """Queue a process that is idle again and has mail."""
+        """Queue a process that is idle again and has messages."""
         self.ready.append(process)
         if not self._armed:
             self._arm()
@@ -112,7 +116,7 @@ class Scheduler:
             self._arm()
 
     def fail(self, item: MailItem, error: Exit) -> None:
-        """Fail the wait for the reply to `item` with `error`."""
+        """Make the caller that waits for the reply to `item`, if there is one, raise `error`."""
         future = item[3]
         if future is not None and not future.done():
             future.set_exception(error)
@@ -159,7 +163,7 @@ class Scheduler:
     # ------------------------------------------------------------------ calls in the caller's turn
 
     def may_inline(self) -> bool:
-        """Return whether one more call may run in its caller's turn, and take the credit for it."""
+        """Return whether one more call may run in its caller's turn; if so, take it off `inline_credit`."""
         if self.inline_start_time():
             self.inline_credit -= 1
             return True
@@ -205,11 +209,11 @@ class Scheduler:
     # ------------------------------------------------------------------ tasks
 
     def create_task(self, coroutine: Coroutine[Any, Any, None], context: Context | None = None) -> asyncio.Task[None]:
-        """Create a task that inherits nothing of the caller's context."""
+        """Create a task in `context`, by default in a copy of the runtime's context, and never in the caller's."""
         return self.loop.create_task(coroutine, context=context or self.context.copy())
 
     def park(self, process: Process, task: asyncio.Task[None]) -> ReplyFuture:
-        """Keep an idle task for its process; the returned future gets True if the process needs the task again."""
+        """Keep an idle task for its process. The returned future gets True if the task is needed again, else False."""
         needed = ReplyFuture(self)
         self._parked[process] = (task, needed)
         if not self._unpark_scheduled:

@@ -1,4 +1,4 @@
-"""Threads that work for processes. A thread that outlives its process keeps it listed as a zombie."""
+"""Threads that work for processes. A process that has ended is listed as a zombie while such a thread still runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProcessThreadPool(ThreadPoolExecutor):
     """The default executor of a runtime's event loop, in which `asyncio.to_thread` runs its function.
 
     A thread can't be ended from outside. So a process that has ended is listed as a zombie until the last function that
-    it has passed to a thread returns, and that function's calls of the runtime are refused.
+    it has passed to a thread returns. Meanwhile the runtime refuses calls from this function.
     """
 
     def __init__(self, node: Runtime) -> None:

@@ -19,17 +19,17 @@ MAX_INT_SECONDS: Final = 10**300
 
 
 def check_seconds(seconds: object) -> None:
-    """Raise ValueError for an invalid time. With nan among its timers, the event loop would fire others too late."""
+    """Raise ValueError for an invalid time, such as nan, at which the event loop would fire other timers too late."""
     if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - nan isn't
         return
     if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
         raise ValueError(f"{seconds!r} is not a time; pass seconds as a number")
     if isinstance(seconds, int) and abs(seconds) > MAX_INT_SECONDS:
-        raise ValueError("a number this large is not a time; pass seconds as a number, math.inf for never")
+        raise ValueError("a number this large is not a time; pass seconds as a smaller number, or math.inf for never")
 
 
 class TimerRef:
-    """The identity of a timer that `send_after` has started. `handle` is None once it has fired or is cancelled.
+    """The identity of a timer that `send_after` has started. `handle` is None once the timer has fired or is cancelled.
 
     OTP: the reference that erlang:send_after/3 returns.
     """
@@ -39,7 +39,7 @@ class TimerRef:
     def __init__(self, due: float, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
-        """A time of the monotonic clock, because the event loop's own clock may count in whole milliseconds."""
+        """When the timer fires, on the monotonic clock: the event loop's own clock may count in whole milliseconds."""
         self.process = process
         """The process whose end cancels the timer; None if the message goes to a name."""
 
@@ -63,10 +63,10 @@ class TimerRef:
 
 
 class Deadlines:
-    """Deadlines with one common duration: the queue is always in order, so one timer serves them all.
+    """Deadlines of equal duration. The first to be added is the first to expire, so one timer serves all of them.
 
-    A loop timer for each call would cost more than the call. A call that has its reply leaves the queue when the next
-    call is added, or when the timer fires.
+    A timer of the event loop for each call would cost more than the call. A call that has its reply leaves the queue
+    when the next call is added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:

@@ -1,8 +1,8 @@
 """The changes that an upgrade's script makes: all of them can be undone until the script has succeeded.
 
-A process that is started inside a transaction is held as soon as it is idle. The end of a process is deferred: the
-process is held, and ends when the script has succeeded. For every other change, the transaction has a function that
-undoes it.
+A process that the script starts is held (suspended) as soon as it is idle. If the script ends a process, the end is
+deferred: the process is held, and ends when the script has succeeded. For every other change, the transaction has a
+function that undoes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Transaction:
     """The changes that one owner's script has made so far.
 
-    `seconds` is the time limit for holding a process that the script reaches.
+    `seconds` is the time limit for suspending a busy process on which the script acts.
     """
 
     __slots__ = (
@@ -42,7 +42,7 @@ class Transaction:
         self.owner = owner
         self.seconds = seconds
         self.started: list[Pid] = []
-        """Processes that were started inside, in order."""
+        """Processes that were started inside the transaction, in order."""
         self.held: list[Pid] = []
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
@@ -54,14 +54,14 @@ class Transaction:
         self.undo_actions: list[Callable[[], object]] = []
         """Functions that undo the changes, to be called in reverse order; they can't fail."""
         self.moved_names: list[tuple[str, Process]] = []
-        """Names that processes started inside have taken from processes with a deferred exit, and those processes."""
+        """Each name that a new process has taken from a process with a deferred exit, and the process that lost it."""
         self.saved_supervisors: set[int] = set()
         """The supervisors whose previous state is recorded in `undo_actions`."""
         self.ended = False
         """The script has ended, although tasks that it started may still run."""
 
     def take_name(self, name: str, holder: Process) -> bool:
-        """Take the name from `holder` if its exit, or that of an ancestor, is deferred; returns whether this is so."""
+        """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred; returns whether it is."""
         above: Process | None = holder
         while above is not None and above.pid not in self.exiting:
             above = holder.runtime.processes.get(above.parent)

@@ -1,4 +1,4 @@
-"""The wait-for graph of the processes: a cycle raises a Deadlock that names its processes, instead of a timeout."""
+"""The wait-for graph of the processes. A cycle raises Deadlock, which names its processes, and not a timeout."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def end_waiting(caller: Process, task: WaitingTask) -> None:
 def refuse_deadlock(caller: Process | None, process: Process) -> None:
     """Raise Deadlock if `process` is `caller`, or waits for `caller` directly or through others.
 
-    Only callbacks count: another task of `caller` may call `caller` itself, or a process that waits for it.
+    Only waits in callbacks count: another task of `caller` may call `caller` itself, or a process that waits for it.
     """
     if caller is not None and _in_callback(caller) and (path := _wait_path(process, caller)):
         raise _deadlock([caller, *path[:-1]])
@@ -44,9 +44,8 @@ def refuse_deadlock(caller: Process | None, process: Process) -> None:
 async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
     """Wait for the end of the process and return its reason; `stop_request` is the request to end, if one was sent.
 
-    If the process waits for the calling process, the wait of the process fails with Deadlock, because neither could
-    ever continue. If the process begins later to wait for the end of the calling process, this function raises
-    Deadlock.
+    If the process waits for the calling process, neither could ever continue, so the call of the process fails with
+    Deadlock. If the process begins later to wait for the end of the calling process, this function raises Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason
@@ -73,7 +72,7 @@ async def wait_for_end(process: Process, stop_request: MailItem | None = None) -
 
 
 async def wait_for_ends(processes: Iterable[Process]) -> None:
-    """Wait for the ends of all the processes. Their calls that wait for the calling process fail with Deadlock."""
+    """Wait until all the processes have ended. Calls in which they wait for the calling process fail with Deadlock."""
     left = {process: None for process in processes if process.run_state is not DEAD}
     caller = next(iter(left)).runtime.calling_process() if left else None
     if caller is not None:
@@ -89,7 +88,8 @@ async def wait_for_ends(processes: Iterable[Process]) -> None:
 
 
 def _break_cycle(caller: Process, process: Process) -> None:
-    # A wait for an end can't be refused like a call: a supervisor's children have to end. So a call of the cycle fails.
+    # A wait for an end can't be refused like a call, because a supervisor has to end its children. So one of the calls
+    # in the cycle fails.
     if not process.awaited_calls or not _in_callback(caller):
         return
     path = _wait_path(process, caller)

@@ -49,7 +49,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
-"""The node may first make another operator's plan; then a rehearsal takes at most 60 s by default."""
+"""The node may first have to make another operator's plan. Then a rehearsal takes at most 60 s by default."""
 POLL_INTERVAL_SECONDS = 1.0
 
 _HANDSHAKE_FAILED = {
@@ -62,10 +62,10 @@ _GONE = {zmq.Event.DISCONNECTED, zmq.Event.CLOSED}
 
 @dataclass(frozen=True, slots=True)
 class MissedEvents:
-    """A gap in a stream of events: earlier events may be missing, so take a new snapshot.
+    """A gap in a stream of events: earlier events may be missing, so the reader takes a new snapshot.
 
-    Every stream begins with one, because it has no earlier events. Another one marks each gap that the client finds.
-    `count` is the number of events that are known to be missing, 0 if it is unknown.
+    A stream begins with a MissedEvents, because it doesn't contain the events before its start. Another MissedEvents
+    marks each gap that the client finds. `count` is the number of missing events, or 0 if that is unknown.
     """
 
     count: int = 0
@@ -74,7 +74,7 @@ class MissedEvents:
 class Client:
     """A connection to a node; made by `Client.connect`.
 
-    `info` is the node's reply when the connection was made.
+    `info` is the node's reply to `hello`, the first request.
     """
 
     info: m.NodeInfo
@@ -95,8 +95,8 @@ class Client:
     async def connect(cls, address: NodeAddress, *, user: str, client_name: str) -> AsyncIterator[Client]:
         """Connect and introduce the client as `user`.
 
-        Raises Refused: UNREACHABLE if no node answers there, NOT_ALLOWED if the node doesn't know the cookie, REFUSED
-        if it uses another protocol version.
+        Raises Refused: UNREACHABLE if no node answers at the address, NOT_ALLOWED if the node doesn't know the cookie,
+        REFUSED if the node uses another protocol version.
         """
         client = cls(address)
         try:
@@ -115,8 +115,9 @@ class Client:
     ) -> R:
         """Send a request to the node and wait at most `timeout` seconds for the reply.
 
-        Raises Refused with the node's own sentence and code. Without a reply, the code is UNREACHABLE for a viewer's
-        method, and UNKNOWN_OUTCOME for an operator's method, which the node may have carried out.
+        Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply comes,
+        the code is UNREACHABLE for a viewer's method, and UNKNOWN_OUTCOME for an operator's method, which the node may
+        have carried out.
         """
         packed = pack(m.Empty() if params is None else params)
         if len(packed) > MAX_REQUEST_BYTES - 1024:
@@ -148,7 +149,7 @@ class Client:
         return await self.request(methods.PLAN, m.MakePlan(vsn=vsn), timeout=PLAN_TIMEOUT_SECONDS)
 
     async def events(self) -> AsyncGenerator[m.NodeEvent | MissedEvents, None]:
-        """Yield the node's events from now on. The first item is a MissedEvents; take a snapshot then.
+        """Yield the node's events from now on. The first item is a MissedEvents: take a snapshot when it arrives.
 
         Each call has its own subscription. Raises Refused (UNREACHABLE) when the connection is lost.
         """
@@ -374,7 +375,8 @@ class Client:
                     ExitCode.UNREACHABLE,
                 )
         return Refused(
-            f"{self._address.name} does not know this cookie: ask its owner for `bin/<name> cookie`.",
+            f"{self._address.name} does not know this cookie; "
+            f"ask the node's owner for the output of `bin/<name> cookie`.",
             ExitCode.NOT_ALLOWED,
         )
 
@@ -387,8 +389,8 @@ class Client:
 
     def _version_error(self) -> Refused:
         return Refused(
-            f"{self._address.name} sent a message that this hotdash can't decode, so it runs another version; "
-            f"use the hotdash that came with it: `bin/<name> attach`."
+            f"{self._address.name} sent a message that this hotdash can't decode, so the node has another version; "
+            f"use the hotdash that came with the node: `bin/<name> attach`."
         )
 
 

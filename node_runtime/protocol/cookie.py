@@ -1,8 +1,8 @@
 """Keys and cookies, which authenticate a node to its operators and an operator to the node.
 
-A node makes three CURVE key pairs once: its own and one for each role. A *cookie* is one line that holds a role's
-secret key and the node's public key, so its holder can authenticate the node, too. All of them are in the node's
-directory, readable by its owner only:
+A node makes three key pairs once, for CURVE, the encryption of ZeroMQ: its own and one for each role. A *cookie* is one
+line with a role's secret key and the node's public key, so the holder of a cookie can authenticate the node, too. The
+keys and the cookies are in the node's directory, and only the owner of these files can read them:
 
     etc/keys/server       the node's secret key
     etc/keys/<role>       a role's public key
@@ -82,13 +82,14 @@ def make_keys(directory: Path) -> NodeKeys:
 def read_cookie(path: Path) -> Cookie:
     """Return the cookie in the file `path`.
 
-    Raises Refused (NOT_ALLOWED) if it can't be read, is open to other users, or was not made by a node.
+    Raises Refused (NOT_ALLOWED) if the file can't be read, is open to other users, or has no cookie that a node made.
     """
     try:
         text = _read_private(path).strip()
     except OSError as error:
         raise Refused(
-            f"The cookie file {path} can't be read ({error.strerror}); `bin/<name> cookie` on the node prints it.",
+            f"The cookie file {path} can't be read ({error.strerror}); "
+            f"run `bin/<name> cookie` on the node to print the cookie again.",
             ExitCode.NOT_ALLOWED,
         ) from None
     try:
@@ -150,13 +151,13 @@ def _write_private(path: Path, line: str) -> None:
 
 
 def _read_private(path: Path) -> str:
-    """Return the text of `path`. Raises Refused if other users may read or write it, as ssh does with its keys."""
+    """Return the text of `path`. Raises Refused if other users may read or write the file; ssh does the same."""
     with path.open(encoding="ascii", errors="replace") as file:
         mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         if mode & 0o077:
             raise Refused(
-                f"{path} is open to other users (mode {mode:04o}), so its key may be known; "
-                f"if you still trust it, run `chmod 600 {path}`.",
+                f"{path} is open to other users (mode {mode:04o}), so they may know its key; "
+                f"if you still trust the key, run `chmod 600 {path}`.",
                 ExitCode.NOT_ALLOWED,
             )
         return file.read(4096)

@@ -1,4 +1,4 @@
-"""The exit codes of every command, and the error that carries them.
+"""The exit codes of every command, and the error that carries an exit code.
 
 The text of a `Refused` is a sentence that names the affected thing and the remedy. Every failure of a command raises a
 `Refused`; a traceback on stderr is a bug.
@@ -22,7 +22,10 @@ class ExitCode(IntEnum):
 
 
 class Refused(Exception):
-    """A failed request or command: a sentence that names the affected thing and the remedy, and the exit code."""
+    """A failed request or command, with the exit code of the command.
+
+    `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
+    """
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
         super().__init__(sentence)

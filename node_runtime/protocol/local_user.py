@@ -7,7 +7,7 @@ import os
 
 
 def local_user() -> str:
-    """Return `user@host`, as written to the audit log of a node. A user without a name is shown by the user id."""
+    """Return `user@host`, as written to a node's audit log. For a user without a name, `user` is the user id."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

@@ -1,6 +1,6 @@
 """The methods of the control plane, with the types of their parameters and results, and their minimum roles.
 
-Client and node use this same table.
+The client and the node both use this table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The run directory, which holds one record for each running node of this user.
 
 The run directory is `$NODE_RUNTIME_RUN_DIR`, else `$XDG_RUNTIME_DIR/node_runtime`, else `/tmp/node_runtime-$UID`. It
-belongs to one user (mode 0700), because a user who can write it can direct an operator to a false node.
+belongs to one user (mode 0700), because another user with write access could direct an operator to a false node.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ def check_node_name(name: str) -> None:
 
 @contextmanager
 def hold_node_name(name: str) -> Iterator[None]:
-    """Hold the node name `name` for this OS process. Raises Refused if another process of this user holds it."""
+    """Reserve the node name `name` for this OS process inside the block.
+
+    Raises Refused if another process of this user has reserved it.
+    """
     check_node_name(name)
     with (run_directory() / f"{name}.lock").open("w") as lock:
         try:
@@ -124,7 +127,7 @@ def remove_record(name: str, boot_id: str) -> None:
 
 
 def read_record(name: str) -> NodeRecord | None:
-    """Return the record of `name`, even if its process has ended; None if there is none or it can't be decoded."""
+    """Return the record of `name`, even if its process has ended. Returns None for a missing or damaged record."""
     check_node_name(name)
     return _read(run_directory() / f"{name}.json")
 
@@ -145,7 +148,7 @@ def is_node_alive(record: NodeRecord) -> bool:
 
 
 def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
-    """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" anywhere.
+    """Return the address of `node`: "fil@127.0.0.1" on this machine, or "name@host:port" on any machine.
 
     The cookie comes from `cookie_file`, else from the file that `$HOTDASH_COOKIE_FILE` names, else, for a node of this
     user on this machine, from the node's directory. Raises Refused: UNREACHABLE if the node is unknown or its process
@@ -163,7 +166,8 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
     if not is_node_alive(record):
         if _parent_is_alive(record):
             raise Refused(
-                f"{node} is being started again, because its process {record.os_pid} has ended; try again in a moment.",
+                f"{node} is restarting: its process {record.os_pid} has ended, and its parent process boots it again; "
+                f"try again in a moment.",
                 ExitCode.UNREACHABLE,
             )
         start = Path(record.directory) / "bin" / record.release
@@ -176,7 +180,7 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
 
 
 def _parent_is_alive(record: NodeRecord) -> bool:
-    """Return whether the node's parent process, which restarts the node, is alive: it holds a lock while it runs."""
+    """Return whether the parent process, which restarts the node, is alive. A live parent holds a lock."""
     try:
         with (Path(record.directory) / "var" / "parent.lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -193,8 +197,8 @@ def _locate_remote(name: str, port: str, cookie_file: Path | None) -> NodeAddres
         raise Refused(f"{port!r} is not a port number; write {name}:PORT.", ExitCode.USAGE)
     if cookie_file is None:
         raise Refused(
-            f"Connecting to {name} over the network needs its cookie: print it there with `bin/<name> cookie` and "
-            f"pass the file with --cookie-file.",
+            f"Connecting to {name} over the network needs the node's cookie; run `bin/<name> cookie` on the node, save "
+            f"the output in a file, and pass the file with --cookie-file.",
             ExitCode.NOT_ALLOWED,
         )
     return NodeAddress(name, name.partition("@")[2], int(port), read_cookie(cookie_file))
@@ -206,8 +210,8 @@ def _own_cookie(record: NodeRecord) -> Cookie:
         if path.exists():
             return read_cookie(path)
     raise Refused(
-        f"No cookie of {record.name} in {record.directory} is readable for you; "
-        f"`{record.directory}/bin/{record.release} cookie` prints one to its owner.",
+        f"No cookie of {record.name} in {record.directory} can be read; "
+        f"ask the owner of this directory for the output of `{record.directory}/bin/{record.release} cookie`.",
         ExitCode.NOT_ALLOWED,
     )
 

@@ -10,7 +10,7 @@ _BRACKETS: Final = {"dict": ("{", ": ", "}"), "list": ("[", "", "]"), "tuple": (
 
 
 def term_line(term: Term) -> str:
-    """Return a term on one line; a container without a short form is written with its parts."""
+    """Return a term on one line; a container without a short form is written as the list of its parts."""
     if term.text or not term.items:
         return term.text or f"empty {term.type}"
     begin, separator, end = _BRACKETS.get(term.type, (f"{term.type}(", "=", ")"))

@@ -15,16 +15,16 @@ import zmq
 S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_REQUEST_BYTES = 1 << 20
-"""Bytes of the largest frame that a node takes; libzmq drops a peer that sends more."""
+"""The size limit, in bytes, of a frame that a node accepts; libzmq disconnects a peer that sends a larger one."""
 
 MAX_REPLY_BYTES = 64 << 20
-"""Bytes of the largest frame that a client takes; a snapshot of 100,000 processes is smaller."""
+"""The size limit, in bytes, of a frame that a client accepts; a snapshot of 100,000 processes is smaller."""
 
 UPLOAD_CHUNK_BYTES = 256 * 1024
-"""Bytes of one piece of an upload."""
+"""The size, in bytes, of one chunk of an upload."""
 
 WELCOME = b"welcome"
-"""The first message of the event socket to a new subscriber, which gets every event from then on."""
+"""The first message that the event socket sends to a new subscriber; every event follows from then on."""
 
 HANDSHAKE_LIMIT_SECONDS = 4.0
 """The time limit for a peer's handshake; libzmq's own limit is 30 s."""
@@ -56,10 +56,10 @@ def unpack(data: bytes, type_: type[S]) -> S:
 
 
 def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
-    """Set limits and heartbeats, the same for both ends; `max_frame` is the largest accepted frame, in bytes.
+    """Set the limits and heartbeats of a socket; both ends use the same ones.
 
-    Without heartbeats, a peer that was stopped or unplugged would never be noticed; without MAXMSGSIZE, one frame could
-    fill the memory.
+    `max_frame` is the largest accepted frame, in bytes. Without heartbeats, nobody would notice that a peer was stopped
+    or unplugged. Without MAXMSGSIZE, one frame could fill the memory.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, max_frame)

@@ -1,4 +1,4 @@
-"""Supervised HTTP servers: uvicorn listeners as processes, with routes that can be replaced live.
+"""Supervised HTTP servers: uvicorn listeners as processes, with routes that can be replaced while they run.
 
 A handler is a function that takes a `Request` and returns a `Response`; both are Starlette's.
 """

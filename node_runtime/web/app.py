@@ -13,7 +13,7 @@ from .listener import SUPERVISOR, close_all
 
 
 class WebApp(Application):
-    """The callback module of `web`. Applications start their listeners themselves, with `start_http`."""
+    """The callbacks of the application `web`. Other applications start their listeners with `start_http`."""
 
     async def start(self, start_type: str, args: Any) -> Pid:
         return await start_link(WebSup, name=SUPERVISOR)
@@ -23,7 +23,7 @@ class WebApp(Application):
 
 
 class WebSup(Supervisor):
-    """Starts without children; a listener that crashes does not affect the others."""
+    """The supervisor of the listeners. It starts without children. A listener that crashes does not affect others."""
 
     strategy, intensity, period = "one_for_one", 10, 10.0
 

@@ -1,7 +1,7 @@
 """Listeners: supervised processes, each of which runs uvicorn on a socket that outlives the process.
 
-The socket and the routes belong to the listener's name, not to its process. So a process that crashes and is restarted
-finds both again, and a client that connects in between waits in the socket's queue and is not refused.
+The runtime keeps the socket and the routes under the listener's name. So a process that crashes and is restarted gets
+them again, and a client that connects during the restart waits in the socket's queue and is not refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHUTDOWN_SECONDS: Final = 3
 
 
 class Listener:
-    """The socket and the routing table of a listener name."""
+    """The socket and the routing table of one listener."""
 
     __slots__ = ("socket", "table")
 
@@ -50,7 +50,7 @@ class Listeners(dict[str, Listener]):
     """The listeners of a runtime, by name."""
 
     def named(self, name: str) -> Listener:
-        """Return the listener of that name. Raises `Refused`."""
+        """Return the listener of that name. Raises `Refused` if there is none."""
         if name not in self:
             raise Refused(f"there is no listener {name!r}; start it with web.start_http")
         return self[name]
@@ -74,7 +74,8 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
     known = listeners()
     if name in known:
         raise Refused(
-            f"listener {name!r} is running already; stop it with web.stop_http, or change it with web.set_routes"
+            f"listener {name!r} is running already; "
+            "stop it with web.stop_http, or change its routes with web.set_routes"
         )
     known[name] = listener = Listener(_bind(host, port), routes)
     if (transaction := current_transaction()) is not None:
@@ -94,8 +95,8 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
 async def stop_http(name: str) -> None:
     """Stop a listener; running requests may finish.
 
-    Raises `Refused`, `NoProcess` when the application `web` isn't started, and `Exit` when the supervisor ends
-    meanwhile. Follows cowboy:stop_listener/1.
+    Raises `Refused` when there is no such listener, `NoProcess` when the application `web` isn't started, and `Exit`
+    when its supervisor ends before the listener has stopped. Follows cowboy:stop_listener/1.
     """
     listener = listeners().named(name)
     await terminate_child(SUPERVISOR, name)
@@ -109,7 +110,10 @@ async def stop_http(name: str) -> None:
 
 
 def set_routes(name: str, routes: Iterable[Route]) -> None:
-    """Replace all routes of a listener, from the next request on. Raises `Refused`. Follows cowboy:set_env/3."""
+    """Replace all routes of a listener, from the next request on. Raises `Refused` when there is no such listener.
+
+    Follows cowboy:set_env/3.
+    """
     table = listeners().named(name).table
     if (transaction := current_transaction()) is not None:
         transaction.undo_actions.append(partial(table.replace, table.routes))
@@ -117,20 +121,24 @@ def set_routes(name: str, routes: Iterable[Route]) -> None:
 
 
 async def settled(name: str) -> None:
-    """Wait until every request that an earlier routing table accepted is answered. Raises `Refused`.
+    """Wait until all requests that arrived before the last `set_routes` are answered.
 
-    For an upgrade: remove a route, await this, then remove the code of its handler. OTP has no such function.
+    For an upgrade: remove a route, await this, then remove the code of its handler. Raises `Refused` when there is no
+    such listener. OTP has no such function.
     """
     await listeners().named(name).table.settled()
 
 
 def routes(name: str) -> tuple[Route, ...]:
-    """Return a listener's routes. Raises `Refused`. Follows cowboy:get_env/2."""
+    """Return a listener's routes. Raises `Refused` when there is no such listener. Follows cowboy:get_env/2."""
     return listeners().named(name).table.routes
 
 
 def port(name: str) -> int:
-    """Return the port that a listener is bound to. Raises `Refused`. Follows ranch:get_port/1."""
+    """Return the port of a listener's socket. Raises `Refused` when there is no such listener.
+
+    Follows ranch:get_port/1.
+    """
     number: int = listeners().named(name).socket.getsockname()[1]
     return number
 
@@ -139,9 +147,12 @@ def port(name: str) -> int:
 
 
 async def serve(name: str) -> None:
-    """Run the listener's process. On cancel, wait `SHUTDOWN_SECONDS` for requests, then close the connections."""
+    """Run the listener's process.
+
+    When it is cancelled, it waits at most `SHUTDOWN_SECONDS` for running requests, and then closes the connections.
+    """
     listener = listeners().named(name)
-    # uvicorn closes the descriptor that it gets, so it gets a duplicate.
+    # uvicorn gets a duplicate of the descriptor, because it closes the one that it gets.
     sockets = [listener.socket.dup()]
     server = _Server(
         uvicorn.Config(
@@ -191,7 +202,7 @@ def close_all() -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    # asyncio sets TCP_NODELAY only on sockets whose proto is TCP, and socket.create_server leaves that 0.
+    # asyncio sets TCP_NODELAY only on sockets whose `proto` is TCP; socket.create_server would leave `proto` 0.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -201,8 +212,9 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
-            sentence = f"port {port} is in use on {host}; free it, or set http_port in etc/sys.toml to another one"
+            sentence = f"port {port} is in use on {host}; free it, or set http_port in etc/sys.toml to another port"
         else:
-            sentence = f"port {port} can't be bound on {host}: {error.strerror}; set http_port in etc/sys.toml"
+            remedy = "set http_port in etc/sys.toml to another port"
+            sentence = f"port {port} can't be bound on {host}: {error.strerror}; {remedy}"
         raise Refused(sentence) from None
     return bound

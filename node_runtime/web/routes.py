@@ -29,12 +29,12 @@ _FAILED: Final = PlainTextResponse("Internal Server Error", status_code=500)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path and the name of the function that answers it.
+    """A path and the name of the function that answers its requests.
 
-    `path` is Starlette's form: `"/"`, `"/which-color.json"`, `"/users/{id:int}"` (then `request.path_params["id"]`).
-    `handler` is `"module:function"`; the function takes a `Request`, may be plain or `async def`, and returns a
-    `Response`. The function gets requests with every HTTP method. Raises `ValueError` for a malformed path or name.
-    Follows cowboy_router:dispatch_rules().
+    `path` is written as in Starlette: `"/"`, `"/which-color.json"`, `"/users/{id:int}"` (then
+    `request.path_params["id"]`). `handler` is `"module:function"`; the function takes a `Request`, may be plain or
+    `async def`, and returns a `Response`. The function gets requests with every HTTP method. Raises `ValueError` for a
+    malformed path or name. Follows cowboy_router:dispatch_rules().
     """
 
     path: str

@@ -83,7 +83,7 @@ async def test_each_behaviour_starts_only_its_own_classes(runtime: Runtime) -> N
     ):
         start: Any = getattr(module, "start_link")  # noqa: B009  # which of the three it is, no checker knows
         with pytest.raises(
-            TypeError, match=rf"{wrong.__name__}.*subclass of {right}(; start a .* with .*start_link|$)"
+            TypeError, match=rf"{wrong.__name__}.*subclass of {right}(, or start this .* with .*start_link|$)"
         ):
             await start(wrong)
     assert all_processes() == []

@@ -298,7 +298,7 @@ async def test_entering_a_state_may_not_change_it(runtime: Runtime) -> None:
 
     pid = await gen_statem.start(Restless)
     reason = await until_ended(pid)
-    assert "may not postpone or change the state" in str(reason)
+    assert "can't postpone or insert events or change the state" in str(reason)
 
 
 # ------------------------------------------------------------------ timeouts

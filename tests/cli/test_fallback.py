@@ -63,14 +63,14 @@ def test_after_three_failed_boots_of_the_permanent_release_the_old_one_is_booted
     assert statuses(node) == {"1.0": "old", "2.0": "permanent"}
     boots_again(node)
     assert (node.parent["vsn"], node.parent["boots"]) == ("1.0", 5)
-    assert "Giving up on 2.0." in node.log
+    assert "Giving up on release 2.0." in node.log
     assert "release 1.0 is now permanent, because release 2.0 did not boot" in node.log
     assert statuses(node) == {"1.0": "permanent", "2.0": "old"}
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["from_vsn"], told["to_vsn"], told["who"]) == ("fallback", "2.0", "1.0", "parent")
     assert "the hot way never came by here" in told["error"]
     said = " ".join(node.tiny("status").stdout.split())
-    assert "2.0 failed here: Application tiny did not start" in said
+    assert "2.0 failed on this node: Application tiny did not start" in said
     boots_again(node)
     assert node.parent["vsn"] == "1.0"
 

@@ -341,7 +341,9 @@ def test_a_node_whose_folder_was_moved_is_reported_and_can_be_stopped(running: T
     moved.folder.mkdir()
     running.directory.rename(moved.directory)
     for verb in ("ping", "status"):
-        assert f"was started in {running.directory}; " in moved.tiny(verb, code=3).stderr
+        assert (
+            f"was started in {running.directory}, but is now in {moved.directory}; " in moved.tiny(verb, code=3).stderr
+        )
     moved.tiny("stop")
     moved.directory.rename(running.directory)
 
@@ -434,7 +436,7 @@ def test_a_node_that_is_being_booted_again_is_reported_as_such(running: TinyNode
         os.kill(pid, signal.SIGKILL)
         until(lambda: is_gone(pid), "the node's end")
         for done in (running.tiny("status", code=3), running.hotdash("status", NAME, code=3)):
-            assert "is being started again" in done.stderr
+            assert "is restarting: its process" in done.stderr
     finally:
         os.kill(parent, signal.SIGCONT)
     until(lambda: running.parent["boots"] == 2 and running.parent["phase"] == "running", "the second boot")

@@ -32,7 +32,7 @@ def test_a_release_without_the_loop_that_is_asked_for_is_refused(monkeypatch: py
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     node = NodeConfig(name="fil@127.0.0.1", loop="uvloop")
     assert loop_factory(node) is None
-    with pytest.raises(Refused, match=r"release 1986\.a lacks it; add uvloop to its requirements"):
+    with pytest.raises(Refused, match=r"release 1986\.a has no uvloop; add uvloop to its requirements"):
         check_loop(node, "1986.a")
 
 

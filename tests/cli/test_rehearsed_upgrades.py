@@ -112,4 +112,4 @@ def test_a_long_rehearsal_reports_its_progress(tmp_path: Path) -> None:
         plan = node.hotdash("plan", NAME, "2.0")
         assert plan.stderr == "rehearsal for release 2.0: 1 of 1 process\n"
         bar = next(line for line in plan.stdout.splitlines() if "point of no return" in line)
-        assert bar.endswith("a failure above aborts, a failure below puts the install back")
+        assert bar.endswith("a failure above aborts, a failure below undoes the install")

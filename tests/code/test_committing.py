@@ -194,7 +194,7 @@ def test_a_batch_is_committed_and_reverted_or_discarded_once(app: App) -> None:
     app.boot(a="X = 1\n")
     a = imported("a")
     batch = app.prepare(a="X = 2\n")
-    with pytest.raises(CodeError, match="prepared, not committed"):
+    with pytest.raises(CodeError, match="is prepared, and this call needs a committed batch: commit it first"):
         batch.revert()
     batch.discard()
     for again in (batch.commit, batch.discard, batch.vanished):

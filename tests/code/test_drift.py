@@ -28,7 +28,7 @@ def test_the_status_of_a_module_follows_its_file(app: App) -> None:
     assert app.server.module_status("a") == "modified"
     (drift,) = app.server.modified()
     assert (drift.module, drift.on_disk == drift.loaded) == ("a", False)
-    assert str(drift) == f"a runs other code than its file has: {file_of(app, 'a')}."
+    assert str(drift) == f"The loaded code of a differs from its file {file_of(app, 'a')}."
     app.server.prepare([app.server._table.sources["a"]]).commit()
     assert app.server.module_status("a") == "loaded"
 
@@ -38,7 +38,7 @@ def test_a_module_whose_file_is_gone_is_removed(app: App) -> None:
     imported("a")
     (app.directory / "shop-1.0" / "src" / "a.py").unlink()
     assert app.server.module_status("a") == "removed"
-    assert str(app.server.modified()[0]).startswith("a runs code whose file is gone")
+    assert str(app.server.modified()[0]).startswith("The file of the loaded module a is missing")
 
 
 def test_loaded_code_can_be_compared_with_a_manifest(app: App) -> None:
@@ -50,7 +50,7 @@ def test_loaded_code_can_be_compared_with_a_manifest(app: App) -> None:
     batch = app.load(a="X = 2\n")
     (drift,) = app.server.modified(sums)
     assert (drift.module, drift.released) == ("a", sums["a"])
-    assert str(drift).startswith("a does not run the code of its release")
+    assert str(drift).startswith("The loaded code of a differs from the code in its release")
     batch.revert()
     assert app.server.modified(sums) == []
     assert a.X == 1

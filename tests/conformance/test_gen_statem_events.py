@@ -257,7 +257,7 @@ async def test_init_may_set_timeouts_and_insert_events(runtime: Runtime) -> None
     """{ok, State, Data, Actions}: after the enter call."""
     pid = await gen_statem.start(Entering, Next(events=(Internal(1),), timeouts=(Timeout("t", 0),)))
     assert await log(pid) == [Enter("a"), Internal(1), Timeout("t", 0)]
-    with pytest.raises(Exit, match="it may only set timeouts and insert events"):
+    with pytest.raises(Exit, match="its Next may only set timeouts and insert events"):
         await gen_statem.start(Machine, Next("b"))
 
 

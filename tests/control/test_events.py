@@ -101,7 +101,7 @@ async def test_many_exits_are_counted_not_listed(shop: Node) -> None:
         await anext(events)
         for pid in [spawn(forever) for _ in range(500)]:
             exit(pid, "kill")
-        event = await first(events, lambda event: "more processes" in event.text)
+        event = await first(events, lambda event: "more starts, ends and registrations of processes" in event.text)
     assert event.kind == "process"
 
 

@@ -262,7 +262,10 @@ async def test_a_process_of_another_boot_or_a_dead_one_is_never_touched(shop: No
     assert pid is not None
     async with shop.client() as client:
         other = m.ProcessTarget(pid=int(pid), boot_id="another")
-        assert "was restarted since" in (await refused(client, methods.KILL_PROCESS, other)).sentence
+        assert (
+            "was restarted after the processes were listed"
+            in (await refused(client, methods.KILL_PROCESS, other)).sentence
+        )
         dead = m.ProcessTarget(pid=999, boot_id=BOOT)
         assert "<999> has ended" in (await refused(client, methods.KILL_PROCESS, dead)).sentence
     assert whereis("till") == pid

@@ -219,7 +219,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
     }  # fmt: skip
     async with opened((120, 60), keymap=keymap) as user:
         await user.press("5", "down")
-        await user.sees("o shows what this release would do", "f5 upgrades to it while the node runs.")
+        await user.sees("o shows what the upgrade would do", "f5 upgrades to it while the node runs.")
         await user.press("f5")
         await user.is_notified("The dashboard is read-only. Press ^a to arm it")
         await user.press("o")
@@ -234,7 +234,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
         await user.press("tab", "enter")
         await user.sees("ARMED")
         await user.press("f6")
-        await user.is_notified("1986.b is an upgrade from 1986.a; press f5.")
+        await user.is_notified("1986.a to 1986.b is an upgrade; press f5.")
         await user.press("f8")
         await user.is_notified("Press f6 to downgrade to an older release.")
         peer.world.releases = peer.world.releases[:1]
@@ -420,7 +420,7 @@ async def test_the_plan_draws_the_point_of_no_return_and_names_the_affected_proc
         await user.press("5", "down", "p")
         await user.sees(
             "Upgrade from 1986.a to 1986.b", "Possible. Nothing has been changed yet.", "point of no return",
-            "fil.color_fsm  load   1986.a → 1986.b", "1 process, suspended, state through code_change",
+            "fil.color_fsm  load   1986.a → 1986.b", "1 process, suspended, state converted by code_change",
             "fil.cycle_time  4.0 → 2.0", "Possible without a restart.", "plan 3f9a1c",
         )  # fmt: skip
         await user.press("escape")
@@ -499,9 +499,12 @@ async def test_a_plan_shows_what_the_rehearsal_found(opened: Open, peer: Peer) -
         await user.sees("color_fsm.py:9 code_change: x")
         await user.press("escape", "down", "p")
         await user.sees(
-            "no problems found", "'lime' → 'red'", "Suspended for about 1.2 ms", "tag2 of fil_sup  new, started"
+            "no problems found",
+            "'lime' → 'red'",
+            "Processes are suspended for about 1.2 ms",
+            "tag2 of fil_sup  new, started",
         )
-        await user.sees("Not put back if the install fails", "f can't.")
+        await user.sees("Not undone if the install fails", "f can't.")
 
 
 async def test_typing_the_version_is_the_consent_to_what_cannot_be_rehearsed(opened: Open, peer: Peer) -> None:
@@ -533,7 +536,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
 async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as user:
         await user.press("5", "down", "D")
-        await user.is_notified("1986.b is an upgrade from 1986.a; press U.")
+        await user.is_notified("1986.a to 1986.b is an upgrade; press U.")
         assert not asked(peer, "install")
 
 
@@ -562,7 +565,7 @@ async def test_a_failed_upgrade_shows_the_failed_process_and_the_reason(opened: 
         while peer.advance().ended is None:
             pass
         await user.sees(
-            "failed and was put back: 1986.a keeps running", "code_change of fil_color_fsm raised KeyError",
+            "failed and was undone: 1986.a keeps running", "code_change of fil_color_fsm raised KeyError",
             "1 failed", "KeyError: 'turns'", "No difference",
         )  # fmt: skip
 

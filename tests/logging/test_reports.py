@@ -146,7 +146,7 @@ async def test_a_refusal_is_one_line(runtime: Runtime, caplog: pytest.LogCapture
     cast(pid, Vault.refuse)
     await until_ended(pid)
     [record] = reports(caplog, CrashReport)
-    assert record.getMessage() == f"gen_server {pid} refused: port 80 is taken; free it"
+    assert record.getMessage() == f"gen_server {pid} ended: port 80 is taken; free it"
     assert record.exc_info is None
 
 

@@ -50,9 +50,9 @@ def functions() -> Iterator[tuple[str, FunctionType]]:
 
 
 def text_of(value: Any) -> str:
-    """Its docstring, and those of the functions that it refers to as "as `other`" or "as `module.other`"."""
+    """Its docstring, and those of the functions that it refers to as "like `other`" or "like `module.other`"."""
     doc: str = value.__doc__ or ""
-    for name in re.findall(r"\b[Aa]s\s+`([\w.]+)`", doc):
+    for name in re.findall(r"\b[Ll]ike\s+`([\w.]+)`", doc):
         module, _, function = name.rpartition(".")
         home = import_module(f"node_runtime.{module}") if module else inspect.getmodule(value)
         other = getattr(home, function, None)

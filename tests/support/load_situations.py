@@ -105,79 +105,135 @@ def line_shown(function: Callable[[], object]) -> str:
 
 SITUATIONS = (
     Situation("`m.f()` in another module", lambda m, u: u.qualified, lambda held, m: held(), "new"),
-    Situation("`import m` again, then `m.f()`", lambda m, u: None, lambda _, m: m.f(), "new"),
-    Situation("the module object in a local variable", lambda m, u: m, lambda held, m: held.f(), "new"),
-    Situation("is it still the object in `sys.modules`?", lambda m, u: m, lambda held, m: same(held is m), "yes"),
-    Situation("`from m import f`", lambda m, u: u, lambda held, m: held.f(), "new"),
-    Situation("`from m import closure as make`", lambda m, u: u, lambda held, m: same(held.make is m.closure), "yes"),
-    Situation("`from m import *`: a function that it took", lambda m, u: u, lambda held, m: held.default(), "new"),
-    Situation("`from m import f` inside a function", lambda m, u: u, lambda held, m: held.lazily(), "new"),
-    Situation("`from low import low` in `m`, both changed", lambda m, u: m, lambda held, m: held.low(), "new"),
-    Situation("`ALIAS = m.f`, not an import", lambda m, u: u, lambda held, m: held.ALIAS(), "old"),
-    Situation("a function kept in a list: what it calls", lambda m, u: [m.calling], lambda held, m: held[0](), "old"),
-    Situation("a function kept: which constants it sees", lambda m, u: m.bump, lambda held, m: held(), "2"),
-    Situation("a decorated function kept", lambda m, u: m.decorated, lambda held, m: held(), "old decorator, old"),
-    Situation("a live closure whose free variables change", lambda m, u: m.closure(1), lambda held, m: held(), "old"),
-    Situation("a default argument of a kept function", lambda m, u: m.default, lambda held, m: held(), "old"),
-    Situation("an instance of a changed class", lambda m, u: m.Plain(), lambda held, m: held.f(), "old"),
-    Situation("a bound method of it, kept", lambda m, u: m.Plain().f, lambda held, m: held(), "old"),
-    Situation("`super()` in it", lambda m, u: m.Plain(), lambda held, m: held.up(), "old"),
+    Situation("another `import m`, then `m.f()`", lambda m, u: None, lambda _, m: m.f(), "new"),
+    Situation("`f()` of the module object in a local variable", lambda m, u: m, lambda held, m: held.f(), "new"),
     Situation(
-        "`isinstance` with the changed class",
+        "is a module object in a variable still the one in `sys.modules`?",
+        lambda m, u: m,
+        lambda held, m: same(held is m),
+        "yes",
+    ),
+    Situation("`f()` after `from m import f`", lambda m, u: u, lambda held, m: held.f(), "new"),
+    Situation(
+        "is `make`, of `from m import closure as make`, the new `m.closure`?",
+        lambda m, u: u,
+        lambda held, m: same(held.make is m.closure),
+        "yes",
+    ),
+    Situation("`default()` after `from m import *`", lambda m, u: u, lambda held, m: held.default(), "new"),
+    Situation("`f()` after `from m import f` inside a function", lambda m, u: u, lambda held, m: held.lazily(), "new"),
+    Situation(
+        "`low()` after `from low import low` in `m`, both modules changed",
+        lambda m, u: m,
+        lambda held, m: held.low(),
+        "new",
+    ),
+    Situation("`ALIAS()` after `ALIAS = m.f`", lambda m, u: u, lambda held, m: held.ALIAS(), "old"),
+    Situation("the helper that a function in a list calls", lambda m, u: [m.calling], lambda held, m: held[0](), "old"),
+    Situation(
+        "a kept function that adds 1 to a constant (old value 1, new value 2)",
+        lambda m, u: m.bump,
+        lambda held, m: held(),
+        "2",
+    ),
+    Situation(
+        "a kept decorated function: its wrapper, the helper that it calls",
+        lambda m, u: m.decorated,
+        lambda held, m: held(),
+        "old decorator, old",
+    ),
+    Situation(
+        "the helper that a kept closure calls, free variables changed",
+        lambda m, u: m.closure(1),
+        lambda held, m: held(),
+        "old",
+    ),
+    Situation("a default argument of a kept function", lambda m, u: m.default, lambda held, m: held(), "old"),
+    Situation("a method of an old instance, class changed", lambda m, u: m.Plain(), lambda held, m: held.f(), "old"),
+    Situation(
+        "a kept bound method of an old instance, class changed", lambda m, u: m.Plain().f, lambda held, m: held(), "old"
+    ),
+    Situation(
+        "`super()` in a method of an old instance, class changed",
+        lambda m, u: m.Plain(),
+        lambda held, m: held.up(),
+        "old",
+    ),
+    Situation(
+        "is an old instance an instance of the changed class?",
         lambda m, u: m.Plain(),
         lambda held, m: same(isinstance(held, m.Plain)),
         "no",
     ),
     Situation(
-        "a subclass in a module that isn't loaded anew", lambda m, u: u.Derived, lambda held, m: held().greet(), "old"
+        "an inherited method of a subclass, whose module the load doesn't include",
+        lambda m, u: u.Derived,
+        lambda held, m: held().greet(),
+        "old",
     ),
     Situation(
-        "a suspended coroutine, resumed",
+        "a resumed coroutine: a helper, a constant, a function that the edit removed",
         lambda m, u: started(m.suspended(Gate())),
         lambda held, m: finished(held),
         "old, 1, old",
     ),
-    Situation("a generator, resumed", lambda m, u: begun(m.generator()), lambda held, m: next(held), "old, old"),
-    Situation("a thread inside a function", lambda m, u: in_thread(m), lambda held, m: from_thread(held), "old, old"),
     Situation(
-        "an unchanged enumeration: the same members?",
+        "a resumed generator: a helper, a function that the edit removed",
+        lambda m, u: begun(m.generator()),
+        lambda held, m: next(held),
+        "old, old",
+    ),
+    Situation(
+        "a thread inside a function: a helper, a function that the edit removed",
+        lambda m, u: in_thread(m),
+        lambda held, m: from_thread(held),
+        "old, old",
+    ),
+    Situation(
+        "does an unchanged enumeration keep its members?",
         lambda m, u: m.Colour.RED,
         lambda held, m: same(held is m.Colour.RED),
         "yes",
     ),
-    Situation("`except m.Boom` catches an old, unchanged one?", lambda m, u: m.Boom(), caught, "yes"),
+    Situation("does `except m.Boom` catch an old instance, class unchanged?", lambda m, u: m.Boom(), caught, "yes"),
     Situation(
-        "`isinstance` with an unchanged dataclass",
+        "is an old instance an instance of an unchanged dataclass?",
         lambda m, u: m.Same(),
         lambda held, m: same(isinstance(held, m.Same)),
         "yes",
     ),
     Situation(
-        "`==` of two unchanged dataclasses", lambda m, u: m.Same(), lambda held, m: same(held == m.Same()), "yes"
+        "is an old instance `==` a new one, dataclass unchanged?",
+        lambda m, u: m.Same(),
+        lambda held, m: same(held == m.Same()),
+        "yes",
     ),
     Situation(
-        "`==` of two changed dataclasses", lambda m, u: m.Changed(), lambda held, m: same(held == m.Changed()), "no"
+        "is an old instance `==` a new one, dataclass changed?",
+        lambda m, u: m.Changed(),
+        lambda held, m: same(held == m.Changed()),
+        "no",
     ),
     Situation(
-        "`isinstance` with an unchanged named tuple",
+        "is an old instance an instance of an unchanged named tuple?",
         lambda m, u: m.Pair(),
         lambda held, m: same(isinstance(held, m.Pair)),
         "yes",
     ),
     Situation(
-        "pickle an old instance, class unchanged",
+        "is an old instance the same after pickling, class unchanged?",
         lambda m, u: m.Same(),
         lambda held, m: same(again(held) == held),
         "yes",
     ),
     Situation(
-        "pickle an old instance, class changed",
+        "is an old instance the same after pickling, class changed?",
         lambda m, u: m.Changed(),
         lambda held, m: same(again(held) == held),
         "PicklingError",
     ),
     Situation(
-        "unpickle old bytes, class changed",
+        "an instance unpickled from old bytes, class changed",
         lambda m, u: pickle.dumps(m.Changed()),
         lambda held, m: pickle.loads(held).f(),
         "new",
@@ -189,14 +245,18 @@ SITUATIONS = (
         "old",
     ),
     Situation(
-        "a name that the edit dropped: `m.removed`", lambda m, u: None, lambda _, m: same(hasattr(m, "removed")), "no"
+        "does `m.removed` exist after the edit removed it?",
+        lambda m, u: None,
+        lambda _, m: same(hasattr(m, "removed")),
+        "no",
     ),
     Situation(
-        "the module's own state, without `__carry__`", lambda m, u: m.STATE.append(1), lambda _, m: len(m.STATE), "0"
+        "entries of a global list (before: 1), without `__carry__`",
+        lambda m, u: m.STATE.append(1),
+        lambda _, m: len(m.STATE),
+        "0",
     ),
-    Situation(
-        "the lines that a traceback of old code shows", lambda m, u: m.fail, lambda held, m: line_shown(held), "old"
-    ),
+    Situation("source lines in a traceback of old code", lambda m, u: m.fail, lambda held, m: line_shown(held), "old"),
     Situation(
         "does `inspect.getsource` show an old method's lines?",
         lambda m, u: m.Plain,
@@ -204,17 +264,32 @@ SITUATIONS = (
         "yes",
     ),
     Situation(
-        "does it show an old class's lines?",
+        "does `inspect.getsource` show an old class's lines?",
         lambda m, u: m.Plain,
         lambda held, m: same('"old"' in inspect.getsource(held)),
         "no",
     ),
-    Situation("back again: `m.f()`", lambda m, u: m, lambda held, m: held.f(), "old"),
-    Situation("back again: `from m import f`", lambda m, u: u, lambda held, m: held.f(), "old"),
-    Situation("back again: the very same function?", lambda m, u: m.f, lambda held, m: same(held is m.f), "yes"),
-    Situation("back again: the module's own state", lambda m, u: m.STATE.append(1), lambda _, m: len(m.STATE), "1"),
-    Situation("a body that fails: `m.f()` afterwards", lambda m, u: None, lambda _, m: m.f(), "old"),
-    Situation("a body that fails: the constant that it set first", lambda m, u: None, lambda _, m: m.LIMIT, "1"),
+    Situation("changed back: `m.f()`", lambda m, u: m, lambda held, m: held.f(), "old"),
+    Situation("changed back: `f()` after `from m import f`", lambda m, u: u, lambda held, m: held.f(), "old"),
+    Situation(
+        "changed back: is `m.f` the same function object as at first?",
+        lambda m, u: m.f,
+        lambda held, m: same(held is m.f),
+        "yes",
+    ),
+    Situation(
+        "changed back: entries of a global list (before: 1)",
+        lambda m, u: m.STATE.append(1),
+        lambda _, m: len(m.STATE),
+        "1",
+    ),
+    Situation("the new body fails: `m.f()`", lambda m, u: None, lambda _, m: m.f(), "old"),
+    Situation(
+        "the new body fails: a constant that it had set (old value 1, new value 2)",
+        lambda m, u: None,
+        lambda _, m: m.LIMIT,
+        "1",
+    ),
 )
 
 
@@ -229,7 +304,7 @@ def observe(situation: Situation, cls: type[Any]) -> str:
                 used.change(low=LOW_2, m=V2 + "    1 / 0\n")
         else:
             used.change(low=LOW_2, m=V2)
-        if "back again" in situation.title:
+        if "changed back" in situation.title:
             used.back()
         try:
             return str(situation.look(held, importlib.import_module("m")))
@@ -239,7 +314,10 @@ def observe(situation: Situation, cls: type[Any]) -> str:
 
 def table() -> str:
     """The table as Markdown."""
-    lines = [f"| what was there before | {' | '.join(cls.name for cls in WAYS)} |", "| --- | --- | --- | --- |"]
+    lines = [
+        f"| what is checked after the edit | {' | '.join(cls.name for cls in WAYS)} |",
+        "| --- | --- | --- | --- |",
+    ]
     for situation in SITUATIONS:
         cells = [observe(situation, cls) for cls in WAYS]
         cells[1:] = [cell if cell == situation.wanted else f"**{cell}**" for cell in cells[1:]]

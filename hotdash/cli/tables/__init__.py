@@ -1,4 +1,4 @@
-"""Tables that the verbs print, as rich renderables. Text from a node is data here, never markup."""
+"""The tables that the verbs print, as rich renderables. Text from a node is never parsed as markup."""
 
 from .layout import text
 from .node import modules, nodes, processes, releases, state, status, tree

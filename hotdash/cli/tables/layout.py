@@ -62,7 +62,7 @@ def line_text(line: Line) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class FoldedLine:
-    """A line of the model, folded as in the dashboard: continuation lines are indented."""
+    """A line of the model. A long line is folded as in the dashboard: its continuation lines are indented."""
 
     line: Line
 
@@ -76,7 +76,10 @@ def block(lines: Iterable[Line]) -> Group:
 
 
 def columns(*names: str, right: tuple[str, ...] = ()) -> Table:
-    """Return a table with a thin rule under its head. If it is too wide, its longest columns are folded."""
+    """Return a table with columns of these names, those in `right` aligned to the right, and a rule below the names.
+
+    If the table is wider than the terminal, the cells of its widest columns are folded.
+    """
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False)
     for name in names:
         table.add_column(name, justify="right" if name in right else "left", overflow="fold")
@@ -97,5 +100,5 @@ def pid(number: int | None) -> str:
 
 
 def now() -> float:
-    """Return the Unix time, for ages."""
+    """Return the current Unix time, from which ages are computed."""
     return time.time()

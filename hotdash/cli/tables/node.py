@@ -45,7 +45,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("directory", info.directory),
         ("operation", _operation(snapshot.operation)),
         *_health(snapshot),
-        *(("trouble", text(line, "bad")) for line in _problems(snapshot.releases)),
+        *(("problem", text(line, "bad")) for line in _problems(snapshot.releases)),
     )
 
 
@@ -153,10 +153,10 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
 
 
 def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
-    """Yield the health of the release on probation."""
+    """Yield the health of the release that is on probation, if there is one."""
     for release in snapshot.releases:
         if (health := release.health) is not None:
-            deadline = f"; reverts at {clock(release.probation_until)}" if release.probation_until else ""
+            deadline = f"; the node reverts at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
             details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
             yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))
@@ -168,4 +168,4 @@ def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
         if release.damaged:
             yield release.damaged
         elif release.failed:
-            yield f"{release.vsn} failed here: {release.failed.rstrip('.')}."
+            yield f"{release.vsn} failed on this node: {release.failed.rstrip('.')}."

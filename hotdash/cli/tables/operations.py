@@ -22,7 +22,7 @@ _HASH = re.compile("[0-9a-f]{12}")
 
 
 def step(done: m.OperationStep) -> RenderableType:
-    """Return one phase, as the node reports it."""
+    """Return a line for one phase of an operation: when it started, and its name."""
     return Text.assemble(text(clock(done.started), "muted"), "  ", text(done.phase))
 
 
@@ -44,7 +44,9 @@ def _result_parts(operation: m.Operation) -> Iterator[RenderableType]:
         yield Text()
         yield _table(operation)
         if operation.touched > len(operation.results):
-            yield text(f"and {operation.touched - len(operation.results):,} more processes, without a stored result")
+            yield text(
+                f"and {operation.touched - len(operation.results):,} more processes, whose results are not stored"
+            )
     for result in operation.results:
         yield from _difference(result)
 
@@ -113,10 +115,10 @@ def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Return the table of requested changes."""
+    """Return the table of the requested changes and their outcomes."""
     if not entries:
         return text("No changes have been requested yet.")
-    table = columns("when", "who", "role", "asked", "subject", "outcome", "reason")
+    table = columns("when", "who", "role", "request", "subject", "outcome", "reason")
     for entry in entries:
         outcome = entry.outcome or entry.phase
         cells = (moment(entry.at, now()), entry.who, entry.role, entry.method, entry.subject, outcome)

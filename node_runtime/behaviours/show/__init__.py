@@ -1,1 +1,1 @@
-"""Python values as text and data, read without running their code: states, log lines, fingerprints."""
+"""Python values as text and data, read without running code of their classes: states, log lines, fingerprints."""

@@ -1,8 +1,8 @@
 """Python values as data for display, read without running any code that belongs to them.
 
-Any thread may call `describe` at any moment, so it trusts no object: `value_readers` reads the values, and limits of
-depth, parts, size and time end the walk. It takes no lock. A container that changes during the walk is shown as far as
-it was read.
+Any thread may call `describe` at any moment, and none of the values is trusted. `value_readers` reads the values, and
+limits of depth, parts, size and time end the walk through them. `describe` takes no lock: a container that changes
+during the walk is shown as far as it was read.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class DescribeLimits:
 
 
 def describe(value: object, limits: DescribeLimits | None = None, readers: ValueReaders | None = None) -> Term:
-    """Return `value` as a Term. Never raises, never calls into the value's classes.
+    """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Parts whose name matches a secret's ("password", "secret", "token", "key", "cookie", "credential") are redacted.
-    A caller that describes many values of the same classes in a row passes the same `readers` for all of them.
+    Parts whose names suggest a secret ("password", "secret", "token", "key", "cookie", "credential") are redacted. A
+    caller that describes many values of the same classes in a row passes the same `readers` for all of them.
     """
     return _Describer(limits or DescribeLimits(), readers or ValueReaders()).term(value, 0)
 

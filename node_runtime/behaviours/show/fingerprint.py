@@ -1,8 +1,9 @@
 """Fingerprints of states: records of all parts of a value, compared later to detect a mutation.
 
 Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
-and parts. Objects of the standard library and of the runtime are not inspected, except containers: a lock, a future or
-a loop changes by itself. Where no other code runs (`alone`), most of these objects are inspected, too.
+and parts. Of the objects of the standard library and of the runtime, only containers are inspected, because a lock, a
+future or an event loop may change while other code runs. In a walk during which no other code runs (`alone`), most of
+these objects are inspected, too.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def fingerprint(
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `readers` for all of them. `alone`: no code
-    but the code under test runs before the comparison, in this thread or in any other.
+    A caller that records many values of the same classes passes the same `readers` for all of them. `alone` means that,
+    until the comparison, only the code under test runs in this process, and no other thread.
     """
     walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None
@@ -64,8 +65,8 @@ def fingerprint(
 def have_equal_parts(one: object, other: object, *, seconds: float, max_parts: int = 20_000) -> bool | None:
     """Return whether two values consist of equal parts; None if the comparison exceeds `seconds` or `max_parts`.
 
-    Classes are compared by name, so that values of two versions of a class can be equal. Of the objects that are not
-    inspected, only those with a text are compared.
+    Classes are compared by name, so that values of two versions of a class can be equal. Objects that are not inspected
+    are compared by their short text only.
     """
     budget = TimeBudget(seconds)
     waiting: list[tuple[object, object]] = [(one, other)]

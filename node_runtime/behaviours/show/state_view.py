@@ -22,8 +22,8 @@ def describe_state(
 ) -> Term:
     """Return the Term of `state`, a `raw_state` of a `cls` process; a state machine's name and data are two items.
 
-    For a supervisor this is an outline of its children. The class's `format_status` decides which part of the state, or
-    of the data, is shown. `run_hook` must be False where user code must not run; then a state whose class has a
+    The Term of a supervisor is an outline of its children. The class's `format_status` decides which part of the state,
+    or of the data, is shown. `run_hook` must be False where user code must not run; then a state whose class has a
     `format_status` is not shown. Follows gen_server:format_status/1.
     """
     behaviour = behaviour_of(cls) or Behaviour

@@ -1,8 +1,8 @@
 """Probes for the hidden contents of standard library objects, read without running user code.
 
-The contents of locks, iterators, buffers, closures and timers change without any change of an attribute. Other walks do
-not inspect these classes, since their objects change by themselves while other code runs. A probe is for a walk during
-which nothing else runs.
+The contents of locks, iterators, buffers, closures and timers can change while all attributes stay the same. In a walk
+during which nothing else runs, probes detect such changes. Other walks don't use probes, because other code changes
+these objects all the time.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FOLLOWED: Final = frozenset({
 })  # fmt: skip
 """Modules of the standard library whose objects are inspected."""
 _UNBOUNDED: Final = (asyncio.AbstractEventLoop, threading.Thread)
-"""Classes in these modules whose objects refer to everything in a node."""
+"""Classes in these modules that are not inspected, because their objects refer to everything in a node."""
 
 
 def is_followed(kind: type[Any], root: str) -> bool:

@@ -6,7 +6,7 @@ from time import perf_counter, thread_time
 
 
 class TimeBudget:
-    """A limit of `seconds` of work from now on. `is_spent` is cheap: most calls don't read the clock."""
+    """A limit of `seconds` of CPU time from now on. `is_spent` is cheap: most calls don't read the CPU clock."""
 
     __slots__ = ("_next_check", "_until")
 

@@ -1,8 +1,8 @@
-"""Readers for the values of each class, as a text or as labelled parts, that never run code of the class.
+"""Readers, one for each class, that return values as text or as labelled parts and never run code of the class.
 
 Nothing of a class is trusted: no `__repr__`, no property, no metaclass, no iterator of a subclass; attributes are read
-through the interpreter's own descriptors. Everything that depends on the class alone is computed once, since states are
-many and their classes few.
+through the interpreter's own descriptors. What depends on the class alone is computed once, because there are many
+states and few classes.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 
 
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
-    """Return a function that reads slots and instance attributes by name; its parts are None without either."""
+    """Return a function that reads slots and instance attributes by name; for a class without either, it gives None."""
     slots, own = _slots(cls), _dict_descriptor(cls)
     has_none = not slots and own is None
     is_exception = issubclass(cls, BaseException)
@@ -282,7 +282,7 @@ def _dict_descriptor(cls: type) -> types.GetSetDescriptorType | types.MemberDesc
 
 
 def _raw_dict(value: object) -> dict[str, object]:
-    """Return a copy of the instance's attributes, without a `__dict__` that its class may define."""
+    """Return a copy of the instance's attributes, even if its class defines a `__dict__` of its own."""
     descriptor = _dict_descriptor(type(value))
     return {} if descriptor is None else _copy_dict(descriptor, value)
 

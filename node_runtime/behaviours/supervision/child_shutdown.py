@@ -20,10 +20,10 @@ from .supervisor_reports import report_child
 async def shut_down_children(
     supervisor: str, parent: Pid, spec: ChildSpec, pids: Iterable[Pid], exit_reasons: Mapping[int, object]
 ) -> None:
-    """End processes that are all children with `spec`, and kill those that still run after its time limit.
+    """Shut down children that all have the specification `spec`, and kill those that exceed its time limit.
 
-    `parent`, their supervisor, signals all of them at once; they have one common time limit. They need not be linked
-    any more. `exit_reasons` has the reasons of those that ended before.
+    `parent`, their supervisor, signals all of them at once, so the time limit applies to all together. They need not be
+    linked any more. `exit_reasons` has the exit reasons of those that ended before.
     """
     node = runtime()
     processes: list[Process] = []
@@ -63,6 +63,6 @@ def _limit(spec: ChildSpec) -> tuple[bool, float | None]:
 
 
 def _report_end(supervisor: str, spec: ChildSpec, pid: Pid, reason: object) -> None:
-    """Report the end of a child that was stopped, unless it was orderly."""
+    """Report the end of a child that was stopped, unless its end was orderly."""
     if not (reason_is(reason, "shutdown") or (is_orderly(reason) and not spec.restarts_after(reason))):
         report_child("shutdown_error", supervisor, spec, pid, reason)

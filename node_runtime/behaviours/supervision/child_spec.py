@@ -13,7 +13,7 @@ ChildType: TypeAlias = Literal["worker", "supervisor", "task"]
 Shutdown: TypeAlias = float | Literal["brutal_kill", "infinity"]
 
 DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
-"""Time that workers and tasks have to shut down before they are killed."""
+"""The time that workers and tasks have to shut down before they are killed."""
 
 
 @lru_cache(maxsize=1024)
@@ -26,12 +26,12 @@ def _only(module: str) -> tuple[str, ...]:
 class ChildSpec:
     """One child: `start` is a "module:function" that is resolved at each start and returns the pid of a linked process.
 
-    `restart`: "permanent" always, "transient" unless it ended with normal or shutdown, "temporary" never. `shutdown`:
-    seconds between the exit signal and the kill, "infinity" or "brutal_kill"; by default 5 s, and "infinity" for a
-    supervisor. For a child of the type "task", `start` is an asyncio coroutine function, which runs as the child.
-    `modules` are the modules that the child runs, by default that of `start`. The end of a `significant` child can end
-    its supervisor, see `Supervisor.auto_shutdown`. Raises ValueError for invalid values. Follows
-    supervisor:child_spec().
+    `restart` says when the child is restarted after its end: "permanent" always, "transient" unless it ended with
+    normal or shutdown, "temporary" never. `shutdown` is the number of seconds between the exit signal and the kill,
+    "infinity" or "brutal_kill"; by default 5 s, and "infinity" for a supervisor. For a child of the type "task",
+    `start` is an asyncio coroutine function, which runs as the child. `modules` are the modules that the child runs, by
+    default that of `start`. The end of a `significant` child can end its supervisor, see `Supervisor.auto_shutdown`.
+    Raises ValueError for invalid values. Follows supervisor:child_spec().
     """
 
     id: str
@@ -90,9 +90,9 @@ class ChildSpec:
         if not (module and colon and name):
             raise self._wrong(f'start is {self.start!r}; write it as "module:function"')
         if self.restart not in get_args(RestartType):
-            raise self._wrong(f"restart is {self.restart!r}; use module of {get_args(RestartType)}")
+            raise self._wrong(f"restart is {self.restart!r}; use one of {get_args(RestartType)}")
         if self.type not in get_args(ChildType):
-            raise self._wrong(f"type is {self.type!r}; use module of {get_args(ChildType)}")
+            raise self._wrong(f"type is {self.type!r}; use one of {get_args(ChildType)}")
         if self.significant and self.restart == "permanent":
             raise self._wrong("a permanent child is always restarted, so it can't be significant")
         modules = self._as_tuple("modules", self.modules)

@@ -24,7 +24,7 @@ MAX_OUTLINED_CHILDREN: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Delays between the restarts of a child that keeps failing. OTP has no such thing.
+    """Delays between the restarts of a child that keeps failing. OTP has no such delays.
 
     The first restart is immediate, the next one waits `first` seconds after the failure, and each further one waits
     twice as long, at most `most` seconds. When a child has run for `most` seconds, its next restart is immediate again.
@@ -36,7 +36,7 @@ class BackOff:
     def __post_init__(self) -> None:
         if not 0 < self.first <= self.most:
             delays = f"{self.first:g} to {self.most:g} s"
-            raise ValueError(f"back_off is {delays}; the first delay must be above 0 and at most the longest")
+            raise ValueError(f"back_off is {delays}; the first delay must be above 0 and at most the longest delay")
 
     def seconds(self, failures: int) -> float:
         """Return the seconds to wait before the restart that follows this number of `failures` in a row."""
@@ -84,7 +84,7 @@ class RetryState:
     """The failures and the next retry of a child that waits for its restart, or may have to wait."""
 
     failures: int = 0
-    """The number of its ends since it last ran for the longest delay of the back-off."""
+    """How often the child has ended since it last ran for at least `BackOff.most` seconds."""
     running_since: float = 0.0
     """The time of its start on the monotonic clock; set only with a back-off."""
     retry: asyncio.Handle | None = None
@@ -92,7 +92,7 @@ class RetryState:
 
 @dataclass(slots=True, eq=False)
 class Child:
-    """A child specification and the state of its child; in a simple_one_for_one supervisor, one instance of it.
+    """A child specification and the state of its child; in a simple_one_for_one supervisor, the state of one instance.
 
     `args` are the arguments of an instance: the specification's, then its own; None if it is not an instance.
     """
@@ -134,7 +134,7 @@ class ChildTable:
     """The state of a supervisor.
 
     `children` are in start order. A simple_one_for_one supervisor has a `template` instead, and its instances are only
-    in `by_pid`; while one is being restarted, its key is its previous pid.
+    in `by_pid`; while an instance is being restarted, its key is its previous pid.
     """
 
     flags: Flags
@@ -214,7 +214,7 @@ class ChildTable:
         )
 
     def separate(self, key: str | int) -> None:
-        """Copy a Child that this table shares with the table that it was copied from."""
+        """Replace a Child that this table shares with another table (see `copied`) by a copy of its own."""
         child = self.find(key)
         if child is None:
             return
@@ -229,7 +229,7 @@ class ChildTable:
         return self.children.get(key) if isinstance(key, str) else self.by_pid.get(key)
 
     def started(self, child: Child, pid: Pid | None) -> None:
-        """Note that the child runs as `pid`; None if its start function raised Ignore."""
+        """Record that the child runs as `pid`; None if its start function raised Ignore."""
         child.pid, child.restarting = pid, False
         if pid is None:
             if child.spec.is_forgotten:
@@ -242,7 +242,7 @@ class ChildTable:
             forget_arguments(child)
 
     def ended(self, child: Child) -> None:
-        """Note that the child no longer runs and isn't being restarted. A temporary child is forgotten."""
+        """Record that the child no longer runs and isn't being restarted. A temporary child is forgotten."""
         if child.pid is not None:
             self.by_pid.pop(child.pid, None)
             self.unhandled_exits.pop(child.pid, None)

@@ -1,6 +1,6 @@
-"""Functions that operators, upgrades and observers call on supervisors. Follows the functions of module supervisor.
+"""Functions by which operators, upgrades and observers use supervisors. Follows the functions of module supervisor.
 
-Errors that OTP returns are raised as ChildRefused, whose `reason` is OTP's word.
+Errors that OTP returns are raised as ChildRefused, whose `reason` is the reason in OTP's error.
 """
 
 from __future__ import annotations
@@ -56,41 +56,42 @@ class Counts:
 async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None, **kwargs: Any) -> Pid:
     """Start a supervisor, linked to the calling process, and its children. Returns its pid when all have started.
 
-    There is no time limit. Raises NameTaken, Ignore if `children` raised it, Exit when a child fails to start (those
-    before it have been stopped by then) or the class has invalid flags or children, and TypeError for a class that is
-    not a Supervisor. Follows supervisor:start_link/3.
+    There is no time limit. When a child fails to start, the children before it are stopped, and then Exit is raised.
+    Also raises NameTaken, Ignore if `children` raised it, Exit for a class with invalid flags or children, and
+    TypeError for a class that is not a Supervisor. Follows supervisor:start_link/3.
     """
     return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
 
 
 async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pid | None:
-    """Add a child and start it. Returns its pid, None if it raised Ignore. A child that fails to start is not added.
+    """Add a child and start it. Returns its pid, or None if its start function raised Ignore.
 
-    For a simple_one_for_one supervisor, pass a list of the arguments that the new instance has in addition to the
-    specification's. Neither this function nor those below have a time limit: they take as long as the supervisor and
-    the child. Raises ChildRefused, whose `reason` is already_started (here, or elsewhere under a name that the child
-    registers), already_present, start_failed or bad_spec; NoProcess, Deadlock, and Exit when the supervisor ends first
-    or the process is not a supervisor. Follows supervisor:start_child/2.
+    A child that fails to start is not added. For a simple_one_for_one supervisor, pass a list of the arguments that the
+    new instance has in addition to the specification's. Neither this function nor those below have a time limit: they
+    take as long as the supervisor and the child. Raises ChildRefused, whose `reason` is already_started (the child runs
+    here, or another process has the name that the child registers), already_present, start_failed or bad_spec. Raises
+    NoProcess, Deadlock, and Exit when the supervisor ends first or the process is not a supervisor. Follows
+    supervisor:start_child/2.
     """
     pid: Pid | None = await _request(supervisor, "start_child", spec)
     return pid
 
 
 async def terminate_child(supervisor: Target, id: str | Pid) -> None:
-    """Stop a child, or its restarts, and keep its specification unless it is temporary. Returns when it has ended.
+    """Stop a child, or cancel its restart, and keep its specification unless it is temporary.
 
-    An instance of a simple_one_for_one supervisor is identified by its pid, and forgotten; if it has ended already,
-    nothing happens. Raises ChildRefused, whose `reason` is not_found or simple_one_for_one, and otherwise as
-    `start_child`. Follows supervisor:terminate_child/2.
+    Returns when the child has ended. An instance of a simple_one_for_one supervisor is identified by its pid, and
+    forgotten; if it has ended already, nothing happens. Raises ChildRefused, whose `reason` is not_found or
+    simple_one_for_one, and other errors like `start_child`. Follows supervisor:terminate_child/2.
     """
     await _request(supervisor, "terminate_child", id)
 
 
 async def restart_child(supervisor: Target, id: str) -> Pid | None:
-    """Start a child that doesn't run. Returns its pid, None if it raised Ignore.
+    """Start a child that doesn't run. Returns its pid, or None if its start function raised Ignore.
 
     Raises ChildRefused, whose `reason` is not_found, running, restarting, simple_one_for_one, already_started or
-    start_failed, and otherwise as `start_child`. Follows supervisor:restart_child/2.
+    start_failed, and other errors like `start_child`. Follows supervisor:restart_child/2.
     """
     pid: Pid | None = await _request(supervisor, "restart_child", id)
     return pid
@@ -99,23 +100,23 @@ async def restart_child(supervisor: Target, id: str) -> Pid | None:
 async def delete_child(supervisor: Target, id: str) -> None:
     """Delete the specification of a child that doesn't run.
 
-    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and otherwise as
+    Raises ChildRefused, whose `reason` is not_found, running, restarting or simple_one_for_one, and other errors like
     `start_child`. Follows supervisor:delete_child/2.
     """
     await _request(supervisor, "delete_child", id)
 
 
 def which_children(supervisor: Target) -> list[ChildStatus]:
-    """Return the children in start order, without a message: also while the supervisor is busy or suspended.
+    """Return the children in start order. Sends no message, so it works while the supervisor is busy or suspended, too.
 
     Raises NoProcess, and Exit if the process is not a supervisor. Follows supervisor:which_children/1, except for the
-    order, which is the opposite there.
+    order, which is the opposite in OTP.
     """
     return [_status(child) for child in _children(table_of(supervisor))]
 
 
 def count_children(supervisor: Target) -> Counts:
-    """Return the numbers of children; raises as `which_children`. Follows supervisor:count_children/1."""
+    """Return the numbers of children; raises like `which_children`. Follows supervisor:count_children/1."""
     table, node = table_of(supervisor), runtime()
     children = _children(table)
     supervisors = sum(child.spec.is_supervisor for child in children)
@@ -128,7 +129,7 @@ def get_childspec(supervisor: Target, id: str | Pid) -> ChildSpec:
     """Return the specification of a child; for a simple_one_for_one supervisor, of the instance with this pid.
 
     The specification of a temporary child has no arguments, because they aren't kept. Raises ChildRefused, whose
-    `reason` is not_found, and otherwise as `which_children`. Follows supervisor:get_childspec/2.
+    `reason` is not_found, and other errors like `which_children`. Follows supervisor:get_childspec/2.
     """
     table = table_of(supervisor)
     if table.template is not None and id == table.template.id:

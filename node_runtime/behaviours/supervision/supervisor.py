@@ -49,10 +49,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 class ChildRefused(Refused):
-    """A supervisor refuses a request for a child; `reason` is OTP's word, `pid` is the child's if it runs.
+    """A supervisor refuses a request; `reason` is the reason in OTP's error, `pid` is the pid of the child if it runs.
 
-    `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}` of its management
-    functions.
+    `failure` is the error of the start function, if it raised an error. OTP: `{error, Reason}`, which the functions of
+    module supervisor return.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class ChildRefused(Refused):
 class Supervisor(GenServer[ChildTable]):
     """A supervisor. Subclasses set the flags as class attributes and return the children from `children`.
 
-    Child specs name start functions; `children` gets the arguments of `start_link`. The supervisor makes at most
-    `intensity` restarts in `period` seconds. When a child ends:
+    `children` gets the arguments of `start_link`. The supervisor makes at most `intensity` restarts in `period`
+    seconds. When a child ends:
 
     - "one_for_one" restarts it.
     - "one_for_all" stops all others in reverse order, then starts all in order.
@@ -76,9 +76,9 @@ class Supervisor(GenServer[ChildTable]):
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
-    A failed restart is retried in a turn of its own, and each retry counts as a restart. `back_off` delays retries.
+    A failed restart is retried in a later turn, and each retry counts as a restart. `back_off` delays retries.
     `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and is
-    not restarted ("any_significant"), or when all of them have ("all_significant"). Follows the
+    not restarted ("any_significant"), or when this is so for all significant children ("all_significant"). Follows the
     behaviour supervisor and its supervisor:sup_flags().
     """
 
@@ -93,7 +93,8 @@ class Supervisor(GenServer[ChildTable]):
     def children(self, *args: Any, **kwargs: Any) -> list[ChildSpec]:
         """Return the children in start order. Called at the start, and when an upgrade changes the class.
 
-        Must have no side effects. May raise Ignore: then the supervisor ends, or an upgrade changes nothing.
+        Must have no side effects. May raise Ignore: at the start, this ends the supervisor; in an upgrade, nothing
+        changes.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no children()")
 
@@ -133,7 +134,7 @@ class Supervisor(GenServer[ChildTable]):
         self.state.by_pid.clear()
         await shut_down_children(self._title(), self_pid(), template, instances, self.state.unhandled_exits)
 
-    # ------------------------------------------------------------------ requests; they return a refusal
+    # ------------------------------------------------------------------ requests; a refusal is returned, not raised
 
     async def start_child(self, spec: ChildSpec | Sequence[Any]) -> Pid | ChildRefused | None:
         """See management.start_child."""

@@ -16,14 +16,14 @@ from node_runtime.processes.pid import Pid
 from .child_spec import ChildSpec
 
 ReportContext: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
-"""The child ended, did not start, failed to shut down in order, was killed, or was restarted too often."""
+"""In this order: the child ended, did not start, did not shut down in order, was killed, was restarted too often."""
 
 _MESSAGES: Final[dict[ReportContext, tuple[int, str]]] = {
     "child_terminated": (logging.WARNING, "child %(child)r of %(supervisor)s ended: %(reason)s"),
     "start_error": (logging.ERROR, "child %(child)r of %(supervisor)s did not start: %(reason)s"),
     "shutdown_error": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in order: %(reason)s"),
-    "not_in_time": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in time; killed"),
-    "shutdown": (logging.ERROR, "%(supervisor)s gives up: child %(child)r needed %(reason)s"),
+    "not_in_time": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in time and was killed"),
+    "shutdown": (logging.ERROR, "%(supervisor)s shuts down: restarting child %(child)r would make %(reason)s"),
 }
 logger: Final = logging.getLogger("node_runtime")
 progress_logger: Final = logging.getLogger("node_runtime.progress")
@@ -69,10 +69,10 @@ def wants_progress() -> bool:
 def report_started(supervisor: str, spec: ChildSpec, pid: Pid | None) -> None:
     """Log that a child has been started."""
     report = ProgressReport(supervisor, spec.id, pid, spec.start)
-    progress_logger.debug("child %r of %s is started as %s", spec.id, supervisor, pid, extra={"report": report})
+    progress_logger.debug("child %r of %s was started as %s", spec.id, supervisor, pid, extra={"report": report})
 
 
 def report_application(name: str, vsn: str, pid: Pid | None, start: str | None) -> None:
     """Log that an application has been started."""
     report = ProgressReport("application", name, pid, start or "")
-    progress_logger.info("application %s %s is started", name, vsn, extra={"report": report})
+    progress_logger.info("application %s %s was started", name, vsn, extra={"report": report})

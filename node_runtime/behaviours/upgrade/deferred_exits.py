@@ -1,8 +1,8 @@
-"""Exits, supervisor changes and starts of an upgrade's script, recorded in its transaction so that they can be undone.
+"""The exits, starts and supervisor changes of an upgrade's script, recorded in its transaction to be undone on failure.
 
-A process whose exit is deferred stays alive and held, with all processes below it. For the script it has ended: the
-script may start another process under its name. When the script has succeeded, the process exits, with the code that it
-had when the exit was deferred.
+A process whose exit is deferred stays alive and held (suspended), with all processes below it. To the script, it has
+ended: another process may be started under its name. When the script has succeeded, the process exits, with the code
+that it had when the exit was deferred.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ logger: Final = logging.getLogger("node_runtime")
 EXIT_TIMEOUT_SECONDS: Final = 60.0
 """The time limit, in seconds, of each deferred exit."""
 SHUTDOWN_TIMEOUT_SECONDS: Final = 5.0
-"""Seconds that the processes that a failed script has started have to shut down before they are killed.
+"""The time after which processes that a failed script has started are killed if they have not shut down.
 
-Also the seconds that a busy process has to end its callback before its deferred exit.
+Also the time that a busy process has to end its callback before its deferred exit.
 """
 
 _lingering: Final[set[asyncio.Future[None]]] = set()
@@ -43,7 +43,10 @@ _lingering: Final[set[asyncio.Future[None]]] = set()
 def defer_exit(
     transaction: Transaction, pid: Pid, end: Callable[[], Awaitable[object]], *, below: Pid | None = None
 ) -> None:
-    """Defer the exit of a process. Until then, hold the tree below `below`, by default below the process."""
+    """Defer the exit of a process. Until the exit, hold the process and all processes below it.
+
+    If `below` is given, hold that process and all processes below it instead.
+    """
     node = runtime()
     process = node.processes.get(pid)
     if process is None:
@@ -57,7 +60,7 @@ def defer_exit(
 
 
 def record_supervisor_state(transaction: Transaction, process: BehaviourProcess) -> None:
-    """Record a supervisor's state before the script replaces it for the first time, so that it can be restored."""
+    """Record a supervisor's state before the script first replaces it, so that the state can be restored."""
     if process.pid in transaction.saved_supervisors:
         return
     transaction.saved_supervisors.add(process.pid)
@@ -92,7 +95,7 @@ def _release_all(transaction: Transaction, pids: Iterable[Pid]) -> None:
 
 
 async def run_deferred_exits(transaction: Transaction) -> None:
-    """Run the deferred exits in the order of the script. A failure is logged: it can't be undone any more.
+    """Run the deferred exits in the order of the script. A failed exit is logged; nothing can be undone any more.
 
     An exit that takes longer than `EXIT_TIMEOUT_SECONDS` continues in the background.
     """
@@ -103,7 +106,7 @@ async def run_deferred_exits(transaction: Transaction) -> None:
             _lingering.add(ending)
             ending.add_done_callback(_lingering.discard)
             logger.warning(
-                "a process that an upgrade has stopped has not ended within %g s; it continues in the background",
+                "a process that an upgrade stops has not ended within %g s; its shutdown continues in the background",
                 EXIT_TIMEOUT_SECONDS,
             )
 
@@ -131,10 +134,10 @@ async def _hold_and_exit(
 
 
 def put_back_processes(transaction: Transaction) -> None:
-    """Restore everything as it was before the script, in this turn. Can't fail.
+    """Undo the changes of a failed script to processes, in this turn. Can't fail.
 
-    The processes that the script has started are unlinked from the others; `end_started_processes` ends them. Pending
-    calls to a name that one of them had go to the process that gets the name back.
+    The processes that the script has started are unlinked from the others; `end_started_processes` ends them. If one of
+    them had taken a name, its waiting requests go to the process that gets the name back.
     """
     node = runtime()
     born = set(transaction.started)

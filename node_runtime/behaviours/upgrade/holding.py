@@ -33,9 +33,10 @@ class NotHeld(Exception):
 async def hold(target: Target, *, owner: object, timeout: float) -> None:
     """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
 
-    It stays suspended until every owner has released it; holding it twice as the same owner counts once. While an owner
-    holds several processes, a held one still answers calls of those whose callback has to end first. Raises NoProcess
-    when there is no such process or it ends meanwhile, and NotHeld after `timeout` seconds.
+    The process stays suspended until every owner has released it; holding it twice as the same owner counts once. While
+    an owner suspends several processes, those that are already suspended still answer calls from those whose callbacks
+    have not ended. Raises NoProcess when there is no such process or it ends before it is suspended, and NotHeld after
+    `timeout` seconds.
     """
     node = runtime()
     process = node.find(target)
@@ -112,11 +113,11 @@ _STATE: Final = attrgetter("instance.state")
 
 
 class Hold:
-    """All processes of some modules, suspended by one owner and grouped by the code that they share.
+    """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
-    Holding costs O(1) per process and no message, because the pause is the sum of these costs. Times are in seconds of
-    `time.perf_counter`: `since` is when the hold began, and `held_later` has the time at which each busy process was
-    held.
+    Suspending a process takes constant time and sends no message, because these times add up to the pause of an
+    install. Times are in seconds of `time.perf_counter`: `since` is when the hold began, and `held_later` has the time
+    at which each busy process was held.
     """
 
     def __init__(self, owner: object) -> None:
@@ -195,7 +196,7 @@ class Hold:
             run_state = process.run_state
             if run_state is DEAD:
                 continue
-            if process.code is not code or group is None:  # the first process, or one whose recording began meanwhile
+            if process.code is not code or group is None:  # the first one, or one that is recorded now
                 process.take_class(version)
                 process.take_state(state)
                 group = process.code if process.code.debug is None and process.kind == "gen_server" else None

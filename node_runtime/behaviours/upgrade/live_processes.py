@@ -55,7 +55,7 @@ __all__ = [
 
 
 def raw_state(target: Target) -> Any:
-    """Return the state object itself: a server's state, a statem's `(state_name, data)`; None without callbacks."""
+    """Return the state object itself: a server's state, a statem's `(state_name, data)`, or None without callbacks."""
     process = runtime().find(target)
     return process.raw_state() if isinstance(process, BehaviourProcess) else None
 
@@ -88,9 +88,9 @@ def reload_child_specs(target: Target) -> ChildSpecChanges:
 
     Children that the class no longer names are `kept`, at the end of the start order. Instances under a
     simple_one_for_one supervisor keep their arguments for their restarts. If `children()` raises Ignore, nothing
-    changes. The supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change.
-    Raises NotHeld, LookupError, ValueError for specifications that are invalid or would change to or from
-    simple_one_for_one, or whatever `children()` raises; then nothing has changed. Follows supervisor:code_change/3.
+    changes. The supervisor's previous table is not modified, so `adopt_state(target, table)` undoes the change. Raises
+    NotHeld, LookupError, ValueError for invalid specifications or a change to or from simple_one_for_one, and whatever
+    `children()` raises. After an error, nothing has changed. Follows supervisor:code_change/3.
     """
     process = runtime().find(target)
     if not isinstance(process, SupervisorProcess) or process.run_state is not HELD:

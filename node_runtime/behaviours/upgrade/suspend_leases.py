@@ -1,4 +1,4 @@
-"""Leases that end a suspend when its owner ends or does not renew it in time.
+"""Leases, which end a suspend when its owner ends or does not renew the lease in time.
 
 In OTP a suspend has no owner, so a process whose suspender has died stays suspended forever. Here only an operation of
 the runtime itself, which always ends, holds processes without a lease.

@@ -1,4 +1,4 @@
-"""The node's directory: its releases, the ones that may boot, and the files of each release."""
+"""The node's directory: which releases it contains, which of them may boot, and which files they have."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ RECORD = DIRECTORY / "releases" / "record.json"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
 REFUSED, USAGE, DOWN = 1, 2, 3
-REMEDY = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}` repairs it"
+INSTALL_COMMAND = f"`node-runtime install TARBALL {shlex.quote(str(DIRECTORY))}`"
+REMEDY = f"{INSTALL_COMMAND} repairs it"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 class LauncherError(Exception):
-    """The command fails with a sentence for the operator and an exit code."""
+    """An error that ends the command with a sentence for the operator and an exit code."""
 
     def __init__(self, sentence: str, code: int = REFUSED) -> None:
         super().__init__(sentence)
@@ -29,7 +30,7 @@ class LauncherError(Exception):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty if there is no such file. Raises LauncherError if it is not valid JSON."""
+    """Read a JSON object; return {} if there is no file. Raises LauncherError if the file is not valid JSON."""
     try:
         read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return read
@@ -50,9 +51,13 @@ def permanent() -> str:
     if RECORD.exists():
         return str(value_of(RECORD, read_json(RECORD), "permanent", str))
     found = sorted(path.parent.name for path in RECORD.parent.glob("*/manifest.json"))
-    if len(found) != 1:
-        held = " and ".join(found) if found else "no release"
-        raise LauncherError(f"{RECORD.parent} contains {held}, but no {RECORD.name} that says which release boots.")
+    if not found:
+        raise LauncherError(f"{RECORD.parent} contains no release; {INSTALL_COMMAND} unpacks one.")
+    if len(found) > 1:
+        raise LauncherError(
+            f"{RECORD.parent} contains the releases {' and '.join(found)}, but no {RECORD.name} that says which of "
+            f"them boots; restore that file from a backup."
+        )
     return found[0]
 
 
@@ -93,10 +98,10 @@ def node_name() -> str:
         try:
             name = tomllib.loads(path.read_text()).get("name") if path.exists() else None
         except ValueError as error:
-            raise LauncherError(f"{path} is not valid TOML: {error}.") from None
+            raise LauncherError(f"{path} is not valid TOML: {error}; correct it.") from None
         if name:
             return str(name)
-    raise LauncherError(f"{release} does not set the node's name.")
+    raise LauncherError(f"{release} does not set the node's name; add `name` to {DIRECTORY / 'etc' / 'node.toml'}.")
 
 
 def bundled(vsn: str, module: str, *arguments: str) -> list[str]:
@@ -106,6 +111,6 @@ def bundled(vsn: str, module: str, *arguments: str) -> list[str]:
     enter = next((path for path in enters if path.is_file()), None)
     if enter is None:
         raise LauncherError(
-            f"Release {vsn} in {RECORD.parent} has no node_runtime to run with; restore it from a backup."
+            f"Release {vsn} in {RECORD.parent} contains no node_runtime, so it can't run; restore it from a backup."
         )
     return [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(enter), str(DIRECTORY), vsn, module, *arguments]

@@ -1,9 +1,9 @@
 """The node's parent process, which OTP calls heart.
 
-It boots the release that is permanent in the commit record, and restarts the node when it fails or its heartbeats stop,
-but not when it stops in order. If the permanent release is damaged or can't be started, the parent boots the newest
-release that was permanent before. The parent holds var/parent.lock as long as it runs, and writes the node's status to
-var/parent.json.
+The parent boots the release that is permanent in the commit record. It restarts the node when the node fails or sends
+no more heartbeats, but not when the node stops in order. If the permanent release is damaged or can't be started, the
+parent boots the newest release that was permanent before. While the parent runs, it holds a lock on var/parent.lock and
+writes the node's status to var/parent.json.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from .node_directory import (
 STATE = DIRECTORY / "var" / "parent.json"
 LOCK = DIRECTORY / "var" / "parent.lock"
 
-MAX_UNREADY_BOOTS = 3  # in a row; then the parent gives up the release
-STABLE_SECONDS = 5.0  # if the node ends sooner than this after it was ready, the pause before the next boot grows
+MAX_UNREADY_BOOTS = 3  # in a row; after so many boots the parent gives up the release
+STABLE_SECONDS = 5.0  # if the node ends sooner after it was ready, the pause before the next boot grows
 MAX_PAUSE_SECONDS = 30.0
-DEFAULT_SILENCE_SECONDS = 60.0  # the time limit for a heartbeat, until the node sets another one
+DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json
 
 
@@ -54,7 +54,7 @@ class Parent:
         self.stopping = self.waiting = False
         self.boots, self.ready_at, self.own_fault = 0, 0.0, False
         self.ending = self.error = self.end_reason = self.phase = self.end_phase = self.run_directory = ""
-        self.given_up: dict[str, str] = {}  # releases that are damaged or can't be started, and why
+        self.given_up: dict[str, str] = {}  # the reason for each release that is damaged or can't be started
         self.wakeup, waker = os.pipe()
         os.set_blocking(waker, False)
         signal.set_wakeup_fd(waker)
@@ -107,7 +107,7 @@ class Parent:
     def give_up(self, vsn: str, why: str) -> None:
         """Exclude this release from further boots."""
         self.given_up[vsn] = why
-        self.log(f"{why} Giving up on {vsn}.")
+        self.log(f"{why} Giving up on release {vsn}.")
 
     def log(self, sentence: str) -> None:
         """Write one line to the log. A full disk is ignored: keeping the node running is more important."""
@@ -151,7 +151,8 @@ class Parent:
     def store_end(self, code: int) -> None:
         """Store for the next boot why the node has ended, and whether the node itself caused the end.
 
-        A SIGKILL from outside is not the node's fault. A node that reports its own end has already recorded it.
+        A SIGKILL from outside is not the node's fault. If the node has reported its end, the node has also recorded the
+        reason itself.
         """
         self.end_phase = self.phase
         in_order = self.ending in {"stopped", "restart"}
@@ -159,7 +160,7 @@ class Parent:
         self.own_fault = not self.ending and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
-        """Read the node's reports until it has ended; kill it if it sends no heartbeat within the time limit."""
+        """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit."""
         silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
         deadline = time.monotonic() + silence
         while True:

@@ -55,7 +55,7 @@ HELP = """usage: {name} VERB
 
 
 def need_python() -> None:
-    """Replace this process by the Python that the release was built for."""
+    """Continue this script in the Python that the release was built for."""
     try:
         wanted = manifest(permanent(), "python", str)
     except LauncherError:
@@ -78,15 +78,14 @@ def need_running() -> dict[str, Any]:
 
 
 def need_up() -> None:
-    """Set the run directory of the node for the next command. Raises LauncherError if the node is down or starting."""
+    """Set NODE_RUNTIME_RUN_DIR to the node's run directory. Raises LauncherError if the node is down or starting."""
     if (found := need_running())["phase"] != "running":
         raise LauncherError(f"{being_started(found)}; try again in a moment.", DOWN)
     if (started := found["directory"]) != str(DIRECTORY):
-        remedy = f"move its folder back, or `{this_script()} stop` and start it here"
-        raise LauncherError(f"{node_name()} was started in {started}; {remedy}.", DOWN)
-    os.environ["NODE_RUNTIME_RUN_DIR"] = found[
-        "run_directory"
-    ]  # the directory of a service may differ from that of this shell
+        remedy = f"move the folder back, or run `{this_script()} stop` and start the node again"
+        raise LauncherError(f"{node_name()} was started in {started}, but is now in {DIRECTORY}; {remedy}.", DOWN)
+    # Under a service manager, the node's run directory may differ from that of this shell.
+    os.environ["NODE_RUNTIME_RUN_DIR"] = found["run_directory"]
 
 
 def being_started(found: dict[str, Any]) -> str:
@@ -96,7 +95,7 @@ def being_started(found: dict[str, Any]) -> str:
 
 
 def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
-    """Wait until the node is ready after at least `boots` boots. Raises LauncherError with the parent's last error."""
+    """Wait until the node is ready after at least `boots` boots. If the parent ends before, raise its last error."""
     while True:
         lives, state = alive(), read_json(STATE)
         ours = state.get("pid") == parent
@@ -198,14 +197,14 @@ def attach(*arguments: str) -> int:
 
 
 def operate(verb: str, *arguments: str) -> int:
-    """Run a verb of the bundled hotdash for the node of this directory, not for another node of that name."""
+    """Run a verb of the release's own hotdash for the node of this directory, not for another node of the same name."""
     need_up()
     command = bundled(permanent(), "hotdash.cli", verb, node_name(), *arguments)
     os.execv(command[0], command)
 
 
 def run_offline(verb: str, *arguments: str) -> int:
-    """Run a verb of the bundled runtime's offline_verbs. `cookie` works while the node is down, `ping` does not."""
+    """Run `ping` or `cookie` with the release's own node_runtime. `cookie` also works while the node is down."""
     if verb == "ping":
         need_up()
     command = bundled(permanent(), "node_runtime.cli.offline_verbs", verb, str(DIRECTORY), node_name(), *arguments)
@@ -215,7 +214,7 @@ def run_offline(verb: str, *arguments: str) -> int:
 VERBS: dict[str, Callable[..., int]] = {
     **{verb.__name__: verb for verb in (start, foreground, stop, restart, pid, versions, attach)},
     **{verb: partial(operate, verb) for verb in ("status", "plan", "commit", "remove")},
-    # As in OTP's scripts, these verbs do not ask for confirmation.
+    # Like the verbs of OTP's scripts, these do not ask for confirmation.
     **{verb: partial(operate, verb, "--yes") for verb in ("upgrade", "downgrade", "rollback")},
     "unpack": partial(operate, "stage"),
     **{verb: partial(run_offline, verb) for verb in ("ping", "cookie")},

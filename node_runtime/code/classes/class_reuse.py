@@ -1,8 +1,8 @@
 """Reuse of unchanged classes across a load: dataclasses, enumerations, exceptions and named tuples keep their identity.
 
-The rule is in docs/code-server.md. When its version becomes current, a reused class gets the functions and other
-attributes that the new body made for it. So the class never keeps an old namespace alive, its tracebacks show the new
-file, and a revert can give the old attributes back to it.
+The rule is in docs/code-server.md. A reused class gets the functions and other attributes that the new body made for
+it. This happens when the new version becomes current. So the class never keeps an old namespace alive, its tracebacks
+show the new file, and a revert can give the old attributes back to it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
 
 VersionAttributes = dict[str, Any]
-"""The attributes of a class that belong to one version."""
+"""The attributes that a reused class has while one version is current."""
 ClassAttribute = tuple[type, str, Any]
-"""A class with the name and the value of one such attribute."""
+"""A class, the name of an attribute of it, and the attribute's value."""
 
 _PURE_MODULES = frozenset({"dataclasses", "enum", "functools", "typing", "typing_extensions", "collections"})
 """Modules whose class decorators and factories have no effect besides those on the class."""
@@ -56,9 +56,9 @@ def is_reusable_kind(cls: object, module: str, name: str) -> TypeGuard[type]:
 def reusable_attributes(
     name: str, classes: tuple[type, type], namespaces: tuple[Namespace, Namespace], definitions: Definitions
 ) -> VersionAttributes | None:
-    """Return the new attributes of the old class if the new class has the same definition; else None.
+    """Return the attributes that the old class takes from the new class; None if their definitions differ.
 
-    `classes` and `namespaces` are the old and the new ones.
+    `classes` and `namespaces` are pairs of an old and a new one.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):

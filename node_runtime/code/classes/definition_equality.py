@@ -1,8 +1,8 @@
-"""Compares the definitions that two versions of a module have under one name, as compiled and built, not as text.
+"""Compares the definitions that two versions of a module have for one name: the objects, not the text.
 
-Two objects are equal if code can tell them apart by identity only. Two functions are equal only if the names that they
-read mean the same in both versions. So definitions are compared while the body runs, together with the definitions
-above them.
+Two objects are equal if code can tell them apart by identity only. Two functions are equal only if, in addition, the
+global names that they read mean the same in both versions. So a definition is compared while the body runs, together
+with the definitions above it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 class Equality(enum.Enum):
     """The result of a comparison: whether two objects are equal and, if so, which of the two must be kept.
 
-    The old object belongs to the reused class, the new object to the new code.
+    KEEP_OLD means that the reused class needs the old object. KEEP_NEW means that the new version's code needs the new
+    object.
     """
 
     DIFFERENT = enum.auto()
@@ -87,7 +88,10 @@ def is_plain(value: object) -> bool:
 
 
 def same_plain(old: object, new: object) -> bool:
-    """Return whether two constants are equal and of one type: numbers, strings, tuples and frozen sets of them."""
+    """Return whether two constants are equal and of one type.
+
+    Constants are numbers, strings, None, and tuples and frozen sets of constants.
+    """
     if type(old) is not type(new):
         return False
     if isinstance(old, tuple) and isinstance(new, tuple):
@@ -100,7 +104,8 @@ def same_plain(old: object, new: object) -> bool:
 class DefinitionComparison:
     """A comparison of the classes in `pair`, which two versions of a module have under one name.
 
-    `cells` are the cells of new functions that hold the new class, each with the object that has to replace it.
+    `cells` are the closure cells in which new functions refer to the new class, each with the object that has to
+    replace it.
     """
 
     def __init__(self, old: Namespace, new: Namespace, definitions: Definitions, pair: tuple[type, type]) -> None:
@@ -124,7 +129,7 @@ class DefinitionComparison:
         return self._compare_functions(old, new) if isinstance(old, FunctionType) else self._compare_values(old, new)
 
     def compare_all(self, *pairs: tuple[Any, Any]) -> Equality:
-        """Compare two objects that consist of these pairs of parts."""
+        """Compare two objects by their parts: each pair is the same part of the old and of the new object."""
         found = {self.compare(old, new) for old, new in pairs}
         if DIFFERENT in found or {KEEP_OLD, KEEP_NEW} <= found:
             return DIFFERENT
@@ -134,7 +139,7 @@ class DefinitionComparison:
         if isinstance(old, (*_GENERIC_ALIASES, typing.ForwardRef, set)):
             return KEEP_EITHER if old == new else DIFFERENT
         if isinstance(old, enum.property):
-            # The property may also hold the member of the same name, so the old property is kept.
+            # An enum.property may also hold the member of the same name, so the old property is kept.
             return (
                 KEEP_OLD
                 if self.compare_all(*((getattr(old, name), getattr(new, name)) for name in _ACCESSORS)) is KEEP_EITHER
@@ -146,13 +151,16 @@ class DefinitionComparison:
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
-        """Return whether both are the same member of the enumeration, which is compared by `class_reuse`."""
+        """Return whether both are the same member of the compared enumeration.
+
+        `class_reuse` compares the members' values.
+        """
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
         """Return whether both are the original class of a `dataclass(slots=True)`, which makes a second class.
 
-        Functions that were made before the second class refer to the original class.
+        Functions of the class body refer to the original class if they were made before the second one.
         """
         return all(
             isinstance(twin, type)

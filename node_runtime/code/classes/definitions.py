@@ -1,7 +1,7 @@
 """Reads from compiled code how a module defines its names.
 
-A class object shows its own definition, but not the other effects of its decorators, such as a registration, and not
-whether its name is bound again below. Only these are read from the code here.
+A class object shows its own definition. It shows neither what else its decorators did, such as a registration, nor
+whether a later statement binds its name again. Only these two are read from the module's code.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _FUNCTION_MAKERS = frozenset({"MAKE_FUNCTION", "SET_FUNCTION_ATTRIBUTE"})
 class Definitions:
     """The definitions of a module.
 
-    `bound` counts the statements that bind a global name, including `global` statements in functions. `makers` maps a
-    name that a `class` statement binds to the dotted names in its decorators, and a name that is bound to the result of
-    a call to the name of the callable. `attribute_targets` are names whose attributes the body assigns. `functions` has
-    the code of each undecorated `def` and each lambda.
+    `bound` has the number of statements that bind each global name, including statements in functions that declare it
+    `global`. `makers` has the dotted names of the callables that made a name's object: the decorators of a `class`
+    statement, or `f` in `name = f(...)`. `attribute_targets` are the names of objects to whose attributes the body
+    assigns. `functions` has the code of each undecorated `def`, and of each lambda that is bound to a name.
     """
 
     bound: Mapping[str, int]
@@ -62,8 +62,9 @@ def read_definitions(code: CodeType) -> Definitions:
 def mutating_reads(code: CodeType) -> frozenset[int]:
     """Return the offsets of the instructions that read a name in order to mutate its object.
 
-    `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)` have the same position in
-    the source as the name itself. So do longer expressions, such as `name[key].append(value)`.
+    In `name[key] = value`, `name.attribute = value`, `name += value` and `name.append(value)`, the instruction that
+    mutates has the same source position as the one that reads the name. The same is true of longer expressions, such as
+    `name[key].append(value)`.
     """
     steps = _steps(code)
     changed = {_position(step) for step in steps if _is_mutation(step)}
@@ -102,7 +103,10 @@ def _stored_globally(code: CodeType) -> Iterator[str]:
 
 
 def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
-    """Yield classes with their decorators. A class's code begins at the line of its first decorator."""
+    """Yield the name and the decorators of each class.
+
+    The code object of a class begins at the line of its first decorator.
+    """
     for at, step in enumerate(steps):
         if step.opname != "LOAD_BUILD_CLASS":
             continue
@@ -113,7 +117,10 @@ def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedNa
 
 
 def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
-    """Yield names with their callables. In `name = f(...)` the call has the expression's position; `f` comes first."""
+    """Yield each name that is bound to the result of a call, with the name of the callable.
+
+    In `name = f(...)` the call has the position of the whole expression `f(...)`, and `f` is loaded first.
+    """
     for at, step in enumerate(steps):
         before = steps[at - 1]
         if step.opname not in _STORES or not before.opname.startswith("CALL"):
@@ -130,7 +137,10 @@ def _functions(steps: list[dis.Instruction]) -> Iterator[tuple[str, CodeType]]:
 
 
 def _attribute_targets(steps: list[dis.Instruction]) -> Iterator[str]:
-    """Yield the names whose attributes are assigned. In `name.a.b = value` the object is loaded last."""
+    """Yield the names of objects to whose attributes the body assigns.
+
+    In `name.a.b = value`, `name` is loaded after `value`.
+    """
     for at, step in enumerate(steps):
         if step.opname in ("STORE_ATTR", "DELETE_ATTR"):
             target = next(before for before in reversed(steps[:at]) if before.opname not in _ATTRIBUTES)

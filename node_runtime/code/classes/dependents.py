@@ -1,7 +1,7 @@
-"""Finds classes outside the batch that depend on classes that it replaces.
+"""Finds classes in other modules that depend on classes which a load replaces.
 
-A commit rebinds a from-import, but not a base class, a type parameter or an annotation. A class with one of these would
-continue to use the old class, and instances of two classes with the same name would mix.
+A commit rebinds imported names, but not base classes, type parameters and annotations. A class in which these refer to
+a replaced class would continue to use the replaced class. Then instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """A class, `module:name`, that depends on a replaced class in a way that a commit can't rebind.
+    """A class, `module:name`, that depends on a replaced class in a way that a commit can't change.
 
     `on` is the replaced class, "module:Class".
     """
 
     module: str
     name: str
-    how: typing.Literal["is based on", "has a state of", "has a field of"]
+    how: typing.Literal["is based on", "has a state of type", "has a field of type"]
     on: str
 
     def __str__(self) -> str:
@@ -39,14 +39,17 @@ class Dependent:
 
 
 def own_classes(module: str, namespace: Namespace) -> Iterator[tuple[str, type]]:
-    """Yield the classes that a module defines at its top."""
+    """Yield the classes that a module defines at its top level."""
     for name, value in list(namespace.items()):
         if isinstance(value, type) and (value.__module__, value.__qualname__) == (module, name):
             yield name, value
 
 
 def replaced_classes(versions: Iterable[tuple[ManagedModule, Version]]) -> dict[type, tuple[str, type | None]]:
-    """Return the classes that the load replaces, each with its "module:Class" and the class that gets the name."""
+    """Return the classes that the load replaces, each with its "module:Class" and the new class of that name.
+
+    The new class is None if the new version has no class of that name.
+    """
     replaced = {}
     for managed, version in versions:
         for name, cls in own_classes(managed.name, managed.current.namespace if managed.current is not None else {}):
@@ -59,7 +62,7 @@ def replaced_classes(versions: Iterable[tuple[ManagedModule, Version]]) -> dict[
 def find_dependents(
     table: ModuleTable, replaced: Mapping[type, tuple[str, object]], batch: set[str]
 ) -> list[Dependent]:
-    """Return the classes outside of the modules in `batch` that depend on a replaced class."""
+    """Return the classes that depend on a replaced class, in modules that are not in `batch`."""
     if not replaced:
         return []
     found = []
@@ -78,14 +81,16 @@ def _uses(cls: type, namespace: Namespace) -> Iterator[tuple[Any, type]]:
     yield from (("is based on", base) for base in cls.__mro__[1:])
     for base in vars(cls).get("__orig_bases__", ()):
         yield from (
-            ("has a state of", used) for parameter in typing.get_args(base) for used in _named(parameter, namespace)
+            ("has a state of type", used)
+            for parameter in typing.get_args(base)
+            for used in _named(parameter, namespace)
         )
     try:
         annotations = inspect.get_annotations(cls)
     except Exception:  # from Python 3.14 on, reading them runs code of the module
         annotations = {}
     for annotation in annotations.values():
-        yield from (("has a field of", used) for used in _named(annotation, namespace))
+        yield from (("has a field of type", used) for used in _named(annotation, namespace))
 
 
 def _named(annotation: Any, namespace: Namespace) -> Iterator[type]:

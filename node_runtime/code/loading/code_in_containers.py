@@ -1,4 +1,4 @@
-"""Finds functions and classes in containers: tables that decorators fill, lists of listeners, application objects."""
+"""Finds functions and classes in containers: registries of decorators, lists of listeners, application objects."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
     The search follows containers, wrappers of functions and instances, but not instances of the standard library's
-    classes, because a logger or a task refers to too much. It skips the objects with the identities in `others`, which
-    are searched separately. It runs no code of the objects.
+    classes, because a logger or a task refers to too much. It skips the objects whose identities are in `others`,
+    because the caller searches them separately. The search runs no code of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < MAX_OBJECTS_VISITED:
@@ -55,7 +55,10 @@ def _is_application_class(cls: type) -> bool:
 
 
 def named_containers(namespace: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield names and values that may refer to code of other modules: globals, and containers in its own classes."""
+    """Yield named objects that may refer to code of other modules.
+
+    They are the module's globals, and the containers that are attributes of the module's own classes.
+    """
     module = namespace.get("__name__")
     for name, value in list(namespace.items()):
         if issubclass(type(value), type):

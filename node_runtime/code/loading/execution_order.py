@@ -1,9 +1,9 @@
-"""The order in which the bodies of a batch are executed.
+"""The order in which the bodies of new versions are executed.
 
-The import statements determine most of it, because a body runs at the first access to its module. The starting point
-matters for import cycles, which can often be entered at one module only. Loaded modules keep the order of their first
-execution, which worked. New modules follow in the order in which other modules import them, imports in functions
-included, because a boot would reach them in that order.
+Import statements determine most of the order, because a body runs at the first access to its module. The first module
+still matters for import cycles: many a cycle works only if one particular module is imported first. So modules that are
+loaded already come in the order of their first execution, which worked. New modules follow in the order in which other
+modules import them, because a boot would execute them in that order. Imports in functions count, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]:
-    """Return the order in which to start the bodies; the caller skips those that an import has run by then."""
+    """Return the versions in the order in which to start their bodies.
+
+    A body may have run already, because another body has imported its module; the caller skips it.
+    """
     loaded = {
         each.managed.name: each.managed.current.execution_index for each in staged if each.managed.current is not None
     }
@@ -39,6 +42,9 @@ def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> I
 
 
 def _imported(staged: StagedVersion) -> list[str]:
-    """Return the modules that the import statements name, in their order; an imported name may be a submodule."""
+    """Return the modules that the import statements name, in their order.
+
+    An imported name may be a submodule, so `from package import name` counts as both `package` and `package.name`.
+    """
     entries = staged.unit.imports.entries
     return [name for entry in entries for name in (entry.module, f"{entry.module}.{entry.name}")]

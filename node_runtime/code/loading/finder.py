@@ -1,8 +1,8 @@
 """The finder and the loader of the applications' modules, for their first import.
 
 A first import is an ordinary import: the module is in `sys.modules` while its body runs, and its import lock is held.
-Two things differ from a plain file: the module is a stable object, and the source is compiled from the bytes that were
-hashed, without any `__pycache__`.
+Two things differ from the import of a plain file. The module object is a `HotModule`. The source is compiled from the
+bytes that were hashed, without any `__pycache__`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Loader(SourceFileLoader):
-    """The loader of one version of one module. The source stays available even if the file is deleted."""
+    """The loader of one version of a module. It keeps the source, even if the file is deleted."""
 
     def __init__(self, table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> None:
-        # The base class takes a package's directory, for importlib.resources, from its file.
+        # For importlib.resources, the base class takes a package's directory from the path of its `__init__.py`.
         bodiless = not source.path.endswith(".py")
         super().__init__(source.module, os.path.join(source.path, "__init__.py") if bodiless else source.path)
         self._table = table
@@ -44,11 +44,11 @@ class Loader(SourceFileLoader):
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         managed = self._table.managed(spec.name)
         if managed.current is not None:
-            raise ImportError(f"{spec.name} is loaded and managed: only the code server can load another version of it")
+            raise ImportError(f"{spec.name} is already loaded: only the code server can load another version of it")
         if self._table.preparing_thread == threading.get_ident():
             raise ImportError(
-                f"{spec.name} is not loaded yet: while modules are being prepared, import it by an import statement, "
-                f"not by importlib.import_module"
+                f"{spec.name} can't be imported by importlib.import_module while modules are being prepared: "
+                f"import it by an import statement"
             )
         switch_namespace(managed.module, {})
         return managed.module
@@ -93,7 +93,10 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Keep other finders from loading unlisted source in a managed package, such as a deleted module's."""
+        """Refuse a source file in a managed package that its application doesn't list, such as a deleted module's.
+
+        Other finders would load such a file. An extension module in the package is left to them.
+        """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:
             return None

@@ -1,8 +1,8 @@
 """Makes tracebacks, `inspect` and `pdb` show the source that a version was compiled from.
 
-All of them use `linecache`, which would read the file, and read it again after a change. So each version adds an entry
-to `linecache` that makes the lines from the version's source on request. The entry is valid as long as the version
-lives.
+All three use `linecache`. By default `linecache` reads the file, and reads it again after the file has changed. So each
+version adds an entry to `linecache` that makes the lines from the version's source on request. The entry is valid as
+long as the version lives.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class LinecacheEntry(tuple[Any, ...]):
-    """An entry as in `linecache`: size, time, lines, file. Without a time it isn't compared with the file."""
+    """An entry of `linecache.cache`: size, time, lines, file.
+
+    The time is None, so `linecache` doesn't compare the entry with the file.
+    """
 
     def __new__(cls, file: str, size: int, loader: Loader) -> LinecacheEntry:
         entry = super().__new__(cls, (size, None, [], file))

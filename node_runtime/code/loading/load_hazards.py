@@ -1,7 +1,7 @@
 """Finds effects of a load that the code server can't follow or undo, and describes them in sentences for the plan.
 
-Each function checks one kind of effect and changes nothing: the bodies of the batch, or earlier code, have already had
-these effects. docs/code-server.md has the list.
+Each function looks for one kind of effect and changes nothing. The bodies of the new versions, or earlier code, have
+already had these effects. docs/code-server.md has the list.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _METRICS = ("prometheus_client",)
 
 @dataclass(frozen=True, slots=True)
 class LoadFindings:
-    """The findings for the plan: `warnings` in sentences for the operator, `dependents` as blockers."""
+    """What a plan has to report of a load: `warnings` are sentences, and each of `dependents` becomes a blocker."""
 
     warnings: tuple[str, ...] = ()
     dependents: tuple[Dependent, ...] = ()
@@ -61,18 +61,18 @@ def load_refusal(source: Source) -> str | None:
 
 
 def failure_advice(namespace: Namespace) -> str:
-    """Return advice for a body that failed, if the previous version suggests any; else ""."""
+    """Return advice for a body that failed, if the previous version has metrics; else ""."""
     metrics = sorted(name for name, value in list(namespace.items()) if _is_metric(value))
     if not metrics:
         return ""
     return (
-        f" It has metrics, which can't be registered twice: list them in `__carry__ = {metrics}`, "
-        f"and create each only if its name isn't bound yet."
+        f" The loaded version has metrics, and a metric can't be registered twice: "
+        f"list them in `__carry__ = {metrics}`, and create a metric only if its name isn't bound yet."
     )
 
 
 def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[ManagedModule]) -> LoadFindings:
-    """Check all limits for a batch."""
+    """Return the findings for a load of the versions in `staged` and a deletion of the modules in `deleted`."""
     versions = [(each.managed, each.version) for each in staged if each.version is not None]
     finder = _HazardFinder(
         table, versions, {*(managed.name for managed, _ in versions), *(managed.name for managed in deleted)}
@@ -95,12 +95,15 @@ def find_hazards(table: ModuleTable, staged: list[StagedVersion], deleted: list[
 
 def _exit_functions(staged: StagedVersion) -> Iterator[str]:
     if staged.exit_functions and "atexit" in staged.unit.imports.modules:
-        yield f"{staged.managed.name} registers with atexit when its body runs; a revert does not undo this."
+        yield f"The body of {staged.managed.name} registers functions with atexit; a revert does not unregister them."
 
 
 def _loggers(staged: StagedVersion) -> Iterator[str]:
     for name in staged.loggers:
-        yield f"{staged.managed.name} adds to the logger {name!r} when its body runs; a revert does not undo this."
+        yield (
+            f"The body of {staged.managed.name} adds handlers or filters to the logger {name!r}; "
+            f"a revert does not remove them."
+        )
 
 
 def _is_metric(value: object) -> bool:
@@ -108,9 +111,10 @@ def _is_metric(value: object) -> bool:
 
 
 class _HazardFinder:
-    """A comparison of a batch with all loaded code.
+    """A comparison of the modules of a load with all loaded code.
 
-    `_old` and `_new` map the identity of a namespace to its module.
+    `batch` are the modules of the load, `_outside` all others. `_old` and `_new` map the identity of a replaced or a
+    new namespace to its module.
     """
 
     def __init__(self, table: ModuleTable, versions: list[tuple[ManagedModule, Version]], batch: set[str]) -> None:
@@ -129,15 +133,15 @@ class _HazardFinder:
         ]
 
     def class_definition_hooks(self) -> Iterator[str]:
-        """Report metaclasses and `__init_subclass__` that are called for the new class as for the old class before."""
+        """Report metaclasses and `__init_subclass__` methods that were called for an old class and for the new one."""
         for module, _, version in self._loaded:
             for name, cls in own_classes(module, version.namespace):
                 hook = None if cls in version.reused_classes else self._definition_hook(cls)
                 if hook is not None:
                     self._reported.add(f"{module}:{name}")
                     yield (
-                        f"{module}:{name} calls {hook.__module__}:{hook.__qualname__} when the class is defined: "
-                        f"if that code keeps classes, it now has both."
+                        f"The definition of {module}:{name} calls {hook.__module__}:{hook.__qualname__}: "
+                        f"if that code keeps classes, it now has the old and the new class."
                     )
 
     def _definition_hook(self, cls: type) -> type | None:
@@ -150,7 +154,7 @@ class _HazardFinder:
         return hook.__module__ in self.batch or top == "node_runtime" or top in sys.stdlib_module_names
 
     def generic_functions(self) -> Iterator[str]:
-        """Report `functools.singledispatch` registrations with a function that stays, and with a replaced function."""
+        """Report `functools.singledispatch` registrations that this load makes, loses or leaves with an old class."""
         for generic in self._values(FunctionType):
             registry = vars(generic).get("registry")
             if registry is None or "dispatch" not in vars(generic):
@@ -164,15 +168,21 @@ class _HazardFinder:
                         and implementation.__module__ not in self.batch
                     ):
                         origin = implementation.__module__
-                        yield f"{origin} has registered with {title}; the load recreates it without this entry."
+                        yield (
+                            f"{origin} has registered a function with {title}, which the load recreates without it: "
+                            f"load {origin} too."
+                        )
                 elif home in self._new:
                     origin = self._new[home]
-                    yield f"{origin} registers with {title} when its body runs; a revert does not undo this."
+                    yield f"The body of {origin} registers a function with {title}; a revert does not undo this."
                 elif cls in self.replaced and self.replaced[cls][1] not in registry:
-                    yield f"{title} has an implementation for the old {self.replaced[cls][0]}, but not for the new one."
+                    yield (
+                        f"{title} has an implementation for the old class {self.replaced[cls][0]}, "
+                        f"but not for the new class."
+                    )
 
     def virtual_bases(self) -> Iterator[str]:
-        """Report `abc.ABC.register`: an old class is registered as a subclass, and the new class isn't."""
+        """Report abstract classes with which an old class is registered (`abc.ABC.register`) and the new one isn't."""
         for base in self._values(abc.ABCMeta):
             for cls, (title, after) in self.replaced.items():
                 if (
@@ -181,7 +191,10 @@ class _HazardFinder:
                     and _is_subclass(cls, base)
                     and not _is_subclass(after, base)
                 ):
-                    yield f"{title} is registered with {base.__module__}:{base.__qualname__}, but the new class isn't."
+                    yield (
+                        f"The old class {title} is registered with {base.__module__}:{base.__qualname__}, "
+                        f"but the new class isn't."
+                    )
 
     def signal_handlers(self) -> Iterator[str]:
         """Report signal handlers that are functions of a replaced version."""
@@ -189,17 +202,18 @@ class _HazardFinder:
             handler = signal.getsignal(number)
             module = self._old.get(id(getattr(handler, "__globals__", None)))
             if module is not None:
-                yield f"{signal.Signals(number).name} is still handled by the replaced version of {module}."
+                name = signal.Signals(number).name
+                yield f"The handler of {name} is still a function of the replaced version of {module}."
 
     def metrics(self) -> Iterator[str]:
-        """Report metrics that register themselves and are created again."""
+        """Report metrics, which register themselves, that the load creates again."""
         for module, before, version in self._loaded:
             for name, value in list(before.namespace.items()):
                 if _is_metric(value) and version.namespace.get(name) is not value:
-                    yield f"{module}.{name} is a metric and is recreated: list it in `__carry__` to keep its value."
+                    yield f"The load resets the metric {module}.{name}: list it in `__carry__` to keep its value."
 
     def patches(self) -> Iterator[str]:
-        """Report attributes that other code has set on a module: they are lost with the version."""
+        """Report attributes that other code has set on a module (monkey patches) and that the new version lacks."""
         for module, before, version in self._loaded:
             for name in sorted(replaced_names(before) - set(carried_names(version.namespace))):
                 yield f"{module}.{name} was replaced by other code; the new version does not have the replacement."
@@ -207,7 +221,7 @@ class _HazardFinder:
                 yield f"{module}.{name} was set by other code; the new version does not have it."
 
     def code_kept_elsewhere(self) -> Iterator[str]:
-        """Report functions of a replaced version in modules outside the batch: patches, and results of decorators."""
+        """Report functions of a replaced version in modules outside the load: patches, and results of decorators."""
         for module, version in self._outside:
             followed = {entry.alias for entry in version.imports.entries if entry.bound}
             for name, value in list(version.namespace.items()):
@@ -216,15 +230,15 @@ class _HazardFinder:
                     yield f"{module}.{name} uses the replaced version of {origin} until {module} is loaded again."
 
     def carried_instances(self) -> Iterator[str]:
-        """Report objects that `__carry__` keeps and that refer to the old version."""
+        """Report objects in `__carry__` that refer to the old version."""
         for module, _, version in self._loaded:
             for name in carried_names(version.namespace):
                 value = version.namespace.get(name)
                 if any(self._is_replaced(thing, version) for thing in (value, type(value), *code_in(value))):
-                    yield f"{module}.{name} is carried over and keeps the replaced version in memory."
+                    yield f"`__carry__` keeps {module}.{name}, which keeps a replaced version in memory."
 
     def registries(self) -> Iterator[str]:
-        """Report code of new and replaced versions in containers of outside modules: tables that decorators fill."""
+        """Report containers of other modules, such as decorators' registries, that have code of new or old versions."""
         new = self._new | {
             id(cls): module
             for module, _, version in self._loaded
@@ -241,12 +255,12 @@ class _HazardFinder:
         for module, name, holder in found:
             keys = [_origin_key(thing) for thing in code_in(holder, named)]
             for origin in _origins(keys, new):
-                yield f"{origin} registers with {module}.{name} when its body runs; a revert does not undo this."
+                yield f"The body of {origin} registers code in {module}.{name}; a revert does not undo this."
             for origin in _origins(keys, old):
                 yield f"{module}.{name} keeps the replaced version of {origin} in memory."
 
     def recreated_registries(self) -> Iterator[str]:
-        """Report containers of the batch with code of outside modules, which the new containers lack."""
+        """Report containers that the load recreates without the code that other modules have put into them."""
         outside = {id(version.namespace): module for module, version in self._outside}
         for module, version in self._outside:
             outside.update((id(cls), module) for _, cls in own_classes(module, version.namespace))
@@ -257,10 +271,13 @@ class _HazardFinder:
                     has = {_origin_key(thing) for thing in code_in(recreated.get(name))}
                     lost = [key for thing in code_in(holder) if (key := _origin_key(thing)) not in has]
                     for origin in _origins(lost, outside):
-                        yield f"{origin} has registered with {module}.{name}; the load recreates it without this entry."
+                        yield (
+                            f"{origin} has registered code in {module}.{name}, which the load recreates without it: "
+                            f"load {origin} too."
+                        )
 
     def _is_replaced(self, thing: Any, version: Version) -> bool:
-        """Return whether `thing` is a replaced function or class, or a class with functions of the old version."""
+        """Return whether `thing` is a replaced function or class, or a class with functions of an old version."""
         if not isinstance(thing, type):
             return _origin_key(thing) in self._old
         return thing in self.replaced or (
@@ -279,7 +296,10 @@ class _HazardFinder:
 
 
 def _origin_key(thing: Any) -> int:
-    """Return the identity that tells the module of a function or class; for a function, that of its namespace."""
+    """Return the key under which `_old` and `_new` have the module of a function or class.
+
+    For a function it is the identity of its namespace, for a class its own.
+    """
     return id(thing.__globals__ if isinstance(thing, FunctionType) else thing)
 
 

@@ -1,8 +1,9 @@
-"""Executes the body of a new version, which takes over unchanged classes and `__carry__` names from the previous one.
+"""Executes the body of a new version, with unchanged classes and `__carry__` objects of the previous version.
 
-An object that is taken over has to be bound before the next line of the body runs. Otherwise bases, defaults and
-registries further down would refer to the wrong object. `exec` stores a module's names in the mapping of local names
-that it gets. Here this mapping is a `BodyNames`, which stores the old object instead of the new one.
+An object of the previous version has to be bound before the next line of the body runs. Otherwise bases, defaults and
+registries further down would refer to the wrong object. `exec` stores the names that a body binds in the mapping of
+local names that it is given. This mapping is a `BodyNames`, which stores the previous version's object instead of the
+new one.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ ON_LOAD = "__on_load__"
 
 
 def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | None) -> dict[type, VersionAttributes]:
-    """Run a body and then its `__on_load__`. `before` is the version that it replaces.
+    """Run a body, then its `__carry__` function and its `__on_load__`. `before` is the version that it replaces.
 
     Returns the classes that were reused, each with its attributes in this version.
     """
@@ -38,7 +39,7 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
         exec(unit.code, namespace, body)
         reused = body.reused_classes
     forget_frames(namespace)
-    carried_names(namespace)  # raises here if it is invalid, and not when a batch or a later version reads it
+    carried_names(namespace)  # raises TypeError now, and not during a later load, if `__carry__` is invalid
     if before is not None:
         namespace.update(call_carry_function(namespace, before.namespace))
     call_on_load(namespace, before)
@@ -48,8 +49,9 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
 def forget_frames(namespace: Namespace) -> None:
     """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    They refer to the body's frame and, through its callers' frames, to everything that took part in this load: also to
-    the previous version, which could then never be dropped, nor could any later one.
+    A traceback refers to the frame of the body. Through the frames of its callers it also refers to all objects of this
+    load, the previous version among them. So a kept traceback would keep the previous version in memory, and after each
+    further load one more.
     """
     caught = [
         value
@@ -74,22 +76,27 @@ def call_on_load(namespace: Namespace, before: Version | None) -> None:
     if hook is None:
         return
     if not callable(hook):
-        raise TypeError(f"{ON_LOAD} is {hook!r}: make it a function of the old namespace")
+        raise TypeError(f"{ON_LOAD} is {hook!r}: it must be a function that takes the old namespace")
     answer = hook(None if before is None else before.namespace)
     if inspect.iscoroutine(answer):
         answer.close()
-        raise TypeError(f"{ON_LOAD} is async, but is not awaited: make it a plain function")
+        raise TypeError(f"{ON_LOAD} is an async function, but nothing awaits it: make it a plain function")
     if answer is not None:
         raise TypeError(f"{ON_LOAD} returned {answer!r}: it must return None to accept the load, or raise to refuse it")
 
 
 def carried_names(namespace: Namespace) -> tuple[str, ...]:
-    """Return the names that `__carry__` lists. Raises TypeError if it is neither a list of names nor a function."""
+    """Return the names that a `__carry__` list has; none if `__carry__` is a function.
+
+    Raises TypeError if `__carry__` is neither.
+    """
     wanted = namespace.get(CARRY, ())
     if callable(wanted):
         return ()
     if not isinstance(wanted, (list, tuple)) or not all(isinstance(name, str) for name in wanted):
-        raise TypeError(f"{CARRY} is {wanted!r}: make it a list of names, or a function of the old namespace")
+        raise TypeError(
+            f"{CARRY} is {wanted!r}: it must be a list of names, or a function that takes the old namespace"
+        )
     return tuple(wanted)
 
 
@@ -105,10 +112,11 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 
 
 class BodyNames(MutableMapping[str, Any]):
-    """The local names of a body: the names of its namespace, except for objects that are taken over.
+    """The local names of a body. Some have the previous version's object instead of the one that the body made.
 
-    `_own` has the objects that the body itself made under carried names. Where the body is about to mutate such an
-    object, it gets its own object: the carried object is in use, and the load may never be committed.
+    These are the names of unchanged classes and the names in `__carry__`. `_own` has the objects that the body itself
+    made for names in `__carry__`. If the body is about to mutate one of these, it gets its own object: the previous
+    version's object is in use, and the load may never be committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:
@@ -142,8 +150,9 @@ class BodyNames(MutableMapping[str, Any]):
         if name in self._carried and not is_plain(self._namespace[name]) and self._is_about_to_mutate():
             if name not in self._own:
                 raise TypeError(
-                    f"{name!r} is carried over and in use, and this line would change it before the load is committed: "
-                    f"change it only where the body makes {name!r}, or return the new value from a function {CARRY}"
+                    f"{name!r} is listed in {CARRY}, and this line would change the object in use before the commit: "
+                    f"change {name!r} only where the body makes it, "
+                    f"or make {CARRY} a function that returns the new value"
                 )
             return self._own[name]
         return self._namespace[name]
@@ -174,7 +183,10 @@ class BodyNames(MutableMapping[str, Any]):
 
 
 def _may_take_over(unit: CompilationUnit, before: Version) -> bool:
-    """Return whether a body may take something over; most modules don't, and run without `BodyNames`."""
+    """Return whether a body may take over an object of the previous version.
+
+    Most bodies can't, and run without `BodyNames`.
+    """
     return CARRY in unit.code.co_names or _any_candidate(before.unit.source.module, before.namespace.items())
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replaced_names(version: Version) -> set[str]:
-    """Return names that a single `def` without decorators bound to a function and that have another value now."""
+    """Return names that exactly one `def` without decorators binds and that have another value now."""
     namespace = version.namespace
     made = {code.co_name: code for code in inner_code(version.unit.code) if code.co_flags & inspect.CO_OPTIMIZED}
     suspects = {
@@ -34,7 +34,11 @@ def replaced_names(version: Version) -> set[str]:
 
 
 def added_names(version: Version) -> set[str]:
-    """Return names that the module's code doesn't mention; none if it has star imports, whose names look the same."""
+    """Return the names in the namespace that the module's code doesn't mention.
+
+    The result is empty for a module with star imports: its code doesn't mention the names that star imports copy
+    either.
+    """
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()
     module = version.unit.source.module

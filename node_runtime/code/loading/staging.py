@@ -1,22 +1,23 @@
 """Executes new versions in full, while all other code continues with the current ones.
 
-Invariant: *the preparing thread, and only that thread, sees the batch as if it were current.* Two means ensure it, both
-only while the bodies run:
+Invariant: *the thread that executes the new versions, and only that thread, sees them as if they were current.* Two
+means ensure this, both only while the bodies run:
 
-- The stable objects of the batch get the type `StagedModule`. It serves the preparing thread from the new namespaces
-  and all other threads as before. So every look-up of a module finds the new version: an import statement,
-  `importlib`, or `typing` and `dataclasses` through `sys.modules[cls.__module__].__dict__`. What a look-up binds is
-  the stable object itself, so nothing has to be replaced afterwards. A body runs at the first access to its module,
-  which gives the order that imports would give, circular ones included.
-- `builtins.__import__` is wrapped, for names that `sys.modules` doesn't have and must not get yet: new modules, and
-  managed modules that have not been imported so far. The latter join the batch, because a body that was executed
-  against new versions must not become visible before they do. `sys.modules` is replaced by a `ModulesView` meanwhile.
+- The module objects of the new versions get the type `StagedModule`. It looks names up in the new namespaces for the
+  preparing thread, and in the current ones for all other threads. So every look-up of a module finds the new version:
+  an import statement, `importlib`, or `typing` and `dataclasses` through `sys.modules[cls.__module__].__dict__`. An
+  import binds the module object, which stays the same, so nothing has to be replaced afterwards. A body runs at the
+  first access to its module, which gives the order that imports would give, circular ones included.
+- `builtins.__import__` is wrapped, and `sys.modules` is replaced by a `ModulesView`. Both serve modules that must not
+  be in the real `sys.modules` before the commit: new modules, and managed modules that have not been imported so far.
+  The latter become part of the load: their bodies were executed against new versions, so they must not become visible
+  before these.
 
-Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it for good, with a copy
-of the builtins that lacks whatever is added to the real ones later.
+Rejected: a private `__import__` in each namespace's `__builtins__`. The functions would keep it for good, together with
+a copy of the builtins. That copy would lack whatever is added to the real builtins later.
 
-Limits: a thread that a body starts sees the current versions. In a body, `importlib.import_module` refuses a name that
-`sys.modules` lacks, unless that module has been executed by then.
+Limits: a thread that a body starts sees the current versions. In a body, `importlib.import_module` refuses a module
+that `sys.modules` lacks, unless an import statement has executed it before.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _active: Stage | None = None
 
 
 class StagedModule(HotModule):
-    """The type of a stable object while a new version of it, or of a submodule, is being executed."""
+    """The type of a module object while a new version of the module, or a new submodule of it, is being executed."""
 
     def __getattribute__(self, name: str) -> Any:
         stage = _active
@@ -79,9 +80,10 @@ class StagedModule(HotModule):
 class StagedVersion:
     """A version that is being prepared; `version` is set once its body has run.
 
-    `implicit` is true if an import added it to the batch. `carried_values` are the values that a restored old version
-    gets from the current version at the commit. `exit_functions` is the number of functions that the body registered
-    with atexit, `loggers` names the loggers that it gave handlers or filters.
+    `implicit` is true if the version was not requested, but imported by another body. `taken_back` is true for an old
+    version that becomes current again; its `__carry__` function has made the `carried_values`, which it gets at the
+    commit. `exit_functions` is the number of functions that the body registered with atexit. `loggers` are the names of
+    the loggers to which the body added handlers or filters.
     """
 
     managed: ManagedModule
@@ -99,7 +101,10 @@ class StagedVersion:
 
 
 class Stage:
-    """A context manager that executes units under the invariant above. Only one is entered at a time; others wait."""
+    """A context manager in which new versions are executed under the invariant of this module.
+
+    Only one thread at a time can be in a stage; others wait.
+    """
 
     def __init__(self, table: ModuleTable, deleted: Iterable[str]) -> None:
         self.thread = threading.get_ident()
@@ -136,7 +141,7 @@ class Stage:
         _active = self._table.preparing_thread = None
         for module in (*self._namespaces, *self._new_children):
             update_module_type(module)
-        # Break cycles, which would keep the bodies' namespaces until the next collection.
+        # Break reference cycles, which would keep the bodies' namespaces until the next garbage collection.
         del self._wrapper
         for staged in self.staged.values():
             staged.error = None
@@ -145,7 +150,7 @@ class Stage:
     # ------------------------------------------------------------ staging
 
     def add(self, unit: CompilationUnit, *, implicit: bool = False) -> StagedVersion:
-        """Stage a unit; its body runs at the first access to the module, or by `run`."""
+        """Add a compiled source; its body runs at the first access to the module, or when `run` is called."""
         managed = self._table.managed(unit.source.module)
         namespace = fresh_namespace(self._table, unit)
         for name in self._deleted:
@@ -155,7 +160,7 @@ class Stage:
         return self._stage(StagedVersion(managed, namespace, unit, implicit=implicit))
 
     def add_executed(self, managed: ManagedModule, version: Version) -> StagedVersion:
-        """Stage a version that has been executed before."""
+        """Add a version that has been executed before."""
         return self._stage(StagedVersion(managed, version.namespace, version.unit, taken_back=True, version=version))
 
     def _stage(self, staged: StagedVersion) -> StagedVersion:
@@ -165,7 +170,10 @@ class Stage:
         return staged
 
     def run(self, staged: StagedVersion) -> None:
-        """Execute the body and its hooks once, after its parents' bodies. Raises their error, each time."""
+        """Execute the body and its hooks, after the bodies of its parent packages.
+
+        They are executed once. If one raises, each call raises the same exception.
+        """
         parent = self.staged.get(staged.managed.name.rpartition(".")[0])
         if parent is not None:
             self.run(parent)
@@ -271,7 +279,10 @@ class Stage:
         return self._real_modules[top] if top in self._real_modules else self.staged[top].managed.module
 
     def _import_absolute(self, name: str) -> ModuleType | None:
-        """Return the module, executed if it is staged or managed, its parents first; None if it is unknown here."""
+        """Return a module; execute it first if it is staged or managed, and its parents before it.
+
+        The result is None if neither the code server nor `sys.modules` has the module.
+        """
         parent = name.rpartition(".")[0]
         if parent:
             self._import_absolute(parent)
@@ -294,7 +305,7 @@ class Stage:
         return staged.managed.module
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove an implicit module that failed, because the module that imported it may work without it."""
+        """Remove a module that was not requested and failed: the body that imported it may handle the exception."""
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
         self._executed.pop(staged.managed.name, None)
@@ -316,7 +327,7 @@ class Stage:
     # ------------------------------------------------------------ failures
 
     def explain(self, error: BaseException, source: Source) -> LoadFailed:
-        """Return an error that names the innermost line of the batch in the traceback of `error`."""
+        """Return a LoadFailed that names the innermost line of a new version in the traceback of `error`."""
         owners = {id(staged.namespace): staged.unit.source for staged in self.staged.values()}
         line, step = 0, error.__traceback__
         while step is not None:

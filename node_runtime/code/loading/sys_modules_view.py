@@ -1,7 +1,8 @@
-"""A view of `sys.modules` in which the preparing thread also finds the new modules, while bodies are executed.
+"""A replacement for `sys.modules` while bodies run: only the thread that prepares new modules finds them in it.
 
-`dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`. Other threads must not see a new module
-there yet. The interpreter itself uses the real dict, regardless of this attribute of `sys`.
+`dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`, also for a class of a new module. Other
+threads must not find a new module before it is committed. The interpreter itself uses the real dict, whatever the
+attribute `sys.modules` is.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from types import ModuleType
 
 
 class ModulesView(MutableMapping[str, ModuleType]):
-    """A view that delegates to `real`. The thread that created it also finds the modules in `added`.
+    """A mapping that delegates to the dict `real`. The thread that created it also finds the modules in `added`.
 
-    Code that runs meanwhile may keep a reference to it.
+    Code that reads `sys.modules` while bodies run may keep this object, so it also works afterwards.
     """
 
     def __init__(self, real: dict[str, ModuleType], added: Mapping[str, ModuleType]) -> None:

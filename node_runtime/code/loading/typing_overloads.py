@@ -1,7 +1,8 @@
 """Keeps the registry of `typing.overload` separate for each version.
 
-`typing` registers the decorated functions by module, name and line, for `typing.get_overloads`. Without this separation
-it would mix those of several versions, and keep every version whose line numbers differ.
+For `typing.get_overloads`, `typing` registers the decorated functions by module, name and line. Without this
+separation, the registry would mix the functions of several versions, and keep in memory every version whose line
+numbers differ.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ _registry: dict[str, Overloads] = getattr(typing, "_overload_registry", {})
 
 @contextmanager
 def collect_overloads(module: str) -> Iterator[Overloads]:
-    """Yield a dict that gets, at the end of the block, the overloads that a body has registered in the block.
+    """Yield a dict. At the end of the block it gets the overloads that were registered in the block.
 
-    The entries of the current version are hidden during the block.
+    During the block, the registry lacks the entries of the current version.
     """
     current, own = _registry.pop(module, None), Overloads()
     try:
@@ -37,7 +38,7 @@ def collect_overloads(module: str) -> Iterator[Overloads]:
 
 
 def switch_overloads(module: str, leaving: Version | None, entering: Version | None, journal: Journal) -> None:
-    """Make the registry show the overloads of the version that becomes current."""
+    """Replace the module's entries in the registry by those of `entering`, which becomes current."""
     shown = _registry.get(module)
     if leaving is not None and shown is not None:
         leaving.overloads = shown

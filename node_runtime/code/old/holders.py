@@ -1,7 +1,7 @@
 """Finds what holds a version, by a walk over the whole heap in a forked child.
 
-Such a walk takes seconds with millions of objects, and none of them may change meanwhile. The child walks its own copy
-of the memory, and writes its findings as a list of pairs.
+With millions of objects the walk takes seconds, and no object may change during the walk. So the child walks its own
+copy of the memory. It writes its findings to the parent as a list of pairs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _search_in_child(version: Version, ignored: Counter[int], titles: Mapping[in
 
 
 class HolderSearch:
-    """A search along the referrers of held objects up to a named one: a process, a name, a class, a timer."""
+    """A search from held objects to their referrers, up to one with a name: a process, a global, a class, a timer."""
 
     def __init__(self, version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> None:
         gc.unfreeze()  # the collector finds no referrers among frozen objects
@@ -90,7 +90,7 @@ class HolderSearch:
         for referrer in gc.get_referrers(*(thing for thing, _ in level)) if level else ():
             if id(referrer) not in self._unvisited or self._graph.owns(referrer):
                 continue
-            self._unvisited.discard(id(referrer))  # each is examined once
+            self._unvisited.discard(id(referrer))  # each referrer is examined once
             if isinstance(referrer, _RECORDS):
                 continue
             held = next((thing for thing in gc.get_referents(referrer) if id(thing) in words), None)
@@ -122,7 +122,7 @@ class HolderSearch:
         return _described(referrer) if isinstance(referrer, (type, FunctionType)) else None
 
     def _most_specific(self, referrer: Any, what: str) -> str:
-        """Prefer an instance to its class, and a coroutine to its function."""
+        """Describe `referrer` if it is a method, a suspended call or an instance of a held class; else give `what`."""
         if isinstance(referrer, (MethodType, *_WITH_FRAME)) or self._graph.owns(type(referrer)):
             return _described(referrer)
         return what

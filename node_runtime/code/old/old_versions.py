@@ -1,4 +1,4 @@
-"""Old versions: their runners, their holders, and how they are dropped."""
+"""Old versions: what runs them, what holds them, and how they are dropped."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class OldVersions:
     """The old versions in the table of the code server.
 
-    A process or thread runs a version if it has a frame in it. A version is held by anything that reaches its
-    namespace: a frame, but also a suspended generator, a timer, a function in a list, or an instance of its classes.
+    A process or thread runs a version if one of its frames executes the version's code. A version is held by anything
+    that reaches its namespace: a frame, but also a suspended generator, a timer, a function in a list, or an instance
+    of one of its classes.
     """
 
     def __init__(self, table: ModuleTable, processes: ProcessAdapter) -> None:
@@ -33,7 +34,7 @@ class OldVersions:
         self._processes = processes
 
     def of(self, managed: ManagedModule) -> Version | None:
-        """Return the old version of a module. Drops a purged one whose last frame has ended."""
+        """Return the old version of a module. A purged version is dropped if its last frame has ended."""
         old = managed.old
         if old is not None and old.purged and not self._runners([old])[id(old.namespace)]:
             managed.old = old = None
@@ -46,9 +47,9 @@ class OldVersions:
         return {module: found[id(version.namespace)] for module, version in versions.items()}
 
     def held(self, modules: Iterable[str]) -> list[str]:
-        """Return the modules whose old version is reached from outside. Only frames hold a purged version.
+        """Return the modules whose old version is held by something outside it. Only frames hold a purged version.
 
-        Old versions that only each other or a dropped garbage version reaches are not held.
+        References from other old versions that are not held, and from garbage of dropped versions, don't count.
         """
         versions = self._versions(modules)
         wanted = [version for version in versions.values() if not version.purged]
@@ -75,7 +76,7 @@ class OldVersions:
         return held
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version, and drop it. Frames that survive keep it until they end."""
+        """Kill the processes that run the old version, and drop it. Frames that go on keep it until they end."""
         version = self._versions([module]).get(module)
         if version is None:
             return []
@@ -121,7 +122,11 @@ class OldVersions:
         return find_runners(self._processes, [version.namespace for version in versions])
 
     def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
-        """Count the references that hold no version: those of batches, and those that idle processes will release."""
+        """Count the references that don't count as holding a version.
+
+        They belong to batches, which keep versions for a revert, and to idle processes, which replace them at their
+        next callback.
+        """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         namespaces = {id(version.namespace) for version in versions}
         counted.update(id(thing) for thing in self._processes.idle_references(namespaces))

@@ -1,13 +1,14 @@
 """Determines whether anything outside a version's own object graph still reaches it.
 
-A version's namespace and what belongs to it (functions, classes, closures, descriptors, instances) refer to each other,
-so a reference count alone is not enough. But the references from inside can be counted with `gc.get_referents`. Any
-further reference to an object comes from outside, and if such an object reaches the namespace, the version is held. The
-cycle collector decides in the same way; here the walk is restricted to one version's objects, so it depends neither on
-the size of the heap nor on its frozen part.
+The namespace, functions, classes, closures, descriptors and instances of a version refer to each other. So their
+reference counts alone don't show whether the version is still in use. But the references between them can be counted
+with `gc.get_referents`. If an object has more references than these, the others come from outside; if the namespace can
+be reached from such an object, the version is held. The cycle collector of CPython decides in the same way. This walk
+is restricted to the objects of one version, so its duration doesn't depend on the size of the heap. It also works for
+objects that `gc.freeze` has hidden from the collector.
 
 The result is conservative. Where the walk stops (at other modules, or at the limit of references), references count as
-coming from outside: a version may be reported as held although it isn't, but never as free although it is held.
+coming from outside. So a version may be reported as held although it isn't, but never as free although it is held.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from node_runtime.code.module import Namespace
 
 MAX_INDIRECT_REFERENCES: Final = 10_000
-"""References that are followed, for each version, through objects that may not be a part of it."""
+"""The maximum number of references, for each version, that are followed through objects that may not belong to it."""
 
 _CONTAINERS: Final = (dict, list, tuple, set, frozenset, deque)
 _NOT_FOLLOWED: Final = (ModuleType, HotModule, ModuleTable, ManagedModule, Version, Batch)
@@ -43,8 +44,9 @@ _PARTS: Final = (tuple, CellType, property, staticmethod, classmethod, GetSetDes
 class ReferenceGraph:
     """The objects of some versions, and the number of references between them.
 
-    `ignored` counts, by identity, known references that hold nothing, such as those of the code server's own records.
-    `others` are namespaces of dropped versions: they may be garbage that has not been collected yet.
+    `ignored` counts, by the identity of the object, references that don't hold a version, such as those of the code
+    server's own records. `others` are namespaces of dropped versions: they may be garbage that has not been collected
+    yet.
     """
 
     def __init__(
@@ -163,10 +165,10 @@ def held_namespaces(
 ) -> set[int]:
     """Return the identities of the versions' namespaces that something outside of them reaches.
 
-    Before it reports a version as held, it clears two kinds of references that hold nothing: the caches of `typing`,
-    which keep every class that was used as a type argument, as in `GenServer[State]`, and garbage of the youngest
-    generations, such as the cycles of a class or an exception that was just dropped. Both take a fraction of a
-    millisecond.
+    Two kinds of references hold nothing and are cleared before a version is reported as held. The caches of `typing`
+    keep every class that was used as a type argument, as in `GenServer[State]`. Garbage of the youngest generations has
+    references too, such as the cycles of a class or an exception that was just dropped. Clearing both takes a fraction
+    of a millisecond.
     """
     held = ReferenceGraph(versions, ignored, others).held()
     if held:

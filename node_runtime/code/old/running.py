@@ -1,4 +1,4 @@
-"""Finds the processes and threads that run a version: those with a frame whose globals are its namespace."""
+"""Finds the processes and threads that run a version: those with a frame whose globals are the version's namespace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _AWAITABLE_TYPE_NAMES = "async_generator_asend", "async_generator_athrow", "anex
 _MANAGERS: Any = (contextlib._GeneratorContextManager, contextlib._AsyncGeneratorContextManager)
 _ENDS_WITH_FRAME = frozenset({MethodType, GeneratorType, AsyncGeneratorType, TaskGroup, Task, *_MANAGERS})
 _WAIT_FOR_CODE = asyncio.wait_for.__code__ if sys.version_info < (3, 12) else None
-"""`asyncio.wait_for` waits for a task of its own; from Python 3.12 on it awaits its argument."""
+"""The code of `asyncio.wait_for`, which before Python 3.12 runs its argument in a task of its own."""
 
 _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 
@@ -33,8 +33,9 @@ _COROUTINE = CO_COROUTINE | CO_ASYNC_GENERATOR | CO_ITERABLE_COROUTINE
 class LoopActivity:
     """The present activity of the event loop: its thread, and the pids of the processes whose code it runs.
 
-    `task` is the pid whose task runs. `callbacks` are the pids whose plain callbacks run, the innermost first. Each
-    call from one callback to the next is a frame of `call_code` in the stack.
+    `task` is the pid of the process whose task runs. `callbacks` are the pids of the processes whose plain (not async)
+    callbacks run, the innermost first. A callback may call another process directly; each such call is a frame of
+    `call_code` in the stack.
     """
 
     thread: int = 0
@@ -60,7 +61,10 @@ class ProcessAdapter(Protocol):
     """The access to the node's processes that the code server needs."""
 
     def suspended_coroutines(self) -> Iterator[tuple[int, Any]]:
-        """Yield the pid and the coroutine of each process that has one; zombies too: they keep their version."""
+        """Yield the pid and the coroutine of each process that has a coroutine.
+
+        Zombies, which are killed processes with a frame that still runs, are included: they keep their version.
+        """
 
     def loop_activity(self) -> LoopActivity:
         """Return the present activity of the event loop."""
@@ -69,7 +73,7 @@ class ProcessAdapter(Protocol):
         """Yield objects of these namespaces that idle processes hold until their next callback, once per reference."""
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
-        """Return the title of each process and zombie, by pid, and the identities of its object and of its task."""
+        """Return, by pid, the title of each process and zombie, the identity of its object and that of its task."""
 
     def kill(self, pid: int) -> bool:
         """Kill a process; return False if it has ended already. Follows erlang:exit(Pid, kill)."""
@@ -87,7 +91,7 @@ class Runners:
 
 
 def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> dict[int, Runners]:
-    """Return the runners of each namespace, by its identity, in order and once each."""
+    """Return the runners of each namespace, by the identity of the namespace. Each runner is listed once."""
     found = {id(namespace): Runners() for namespace in namespaces}
     if not found:
         return found

@@ -45,7 +45,7 @@ class Vitals(WireStruct, frozen=True):
 
 
 class ProcessSummary(WireStruct, frozen=True):
-    """One live process. `pid` together with the node's `boot_id` identifies it forever."""
+    """One live process. Its `pid` and the node's `boot_id` together identify it forever."""
 
     pid: int
     name: str | None
@@ -105,9 +105,9 @@ class ModuleInfo(WireStruct, frozen=True):
 class Health(WireStruct, frozen=True):
     """The health of a release on probation since its install; `finding` is the reason for the verdict, as a clause.
 
-    `verdict` is "good" after the time without trouble that node.toml requires, "bad" if there was more trouble than
-    node.toml allows (then the node reverts by itself), and "unknown" before. `lag` is the largest delay of the event
-    loop.
+    `verdict` is "unknown" at first. It is "good" after the time without trouble that node.toml requires. It is "bad"
+    after more trouble than node.toml allows; then the node reverts to the permanent release by itself. `lag` is the
+    largest delay of the event loop.
     """
 
     verdict: HealthVerdict
@@ -121,8 +121,8 @@ class Health(WireStruct, frozen=True):
 class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while it is current and not committed.
 
-    `failed` is a sentence that describes its last failure on this node. `damaged` describes the damage to its files and
-    the remedy; the other fields of a damaged release carry no information.
+    `failed` is a sentence that describes its last failure on this node. `damaged` is a sentence that describes the
+    damage to its files and the remedy; the other fields of a damaged release carry no information.
     """
 
     name: str
@@ -141,8 +141,8 @@ class ReleaseInfo(WireStruct, frozen=True):
 class Snapshot(WireStruct, frozen=True):
     """The state of the whole node at event number `seq`.
 
-    If the event loop didn't answer in time, `blocked` is a sentence that names the code that blocks it. Then another
-    thread took the snapshot, whose parts may be of different moments.
+    If the event loop didn't answer in time, another thread took the snapshot, and its parts may be of different
+    moments. Then `blocked` is a sentence that names the code that blocks the event loop.
     """
 
     seq: int
@@ -171,11 +171,11 @@ NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "
 
 
 class NodeEvent(WireStruct, frozen=True):
-    """An event of the node. `seq` grows by one within a `boot_id`; after a gap the client takes a new snapshot.
+    """An event of the node. `seq` grows by one within a `boot_id`; a client that finds a gap takes a new snapshot.
 
     `text` is one line for people. "vitals" and "operation" events have the new value. The event of a large operation
-    lacks its results: request the operation. "rehearsal" and "log" events change nothing in a snapshot. After any other
-    event, a client that shows the changed data requests a new snapshot.
+    lacks the operation's results, which a client gets by the method `operation`. "rehearsal" and "log" events change
+    nothing in a snapshot. After any other event, a client that shows the changed data requests a new snapshot.
     """
 
     boot_id: str

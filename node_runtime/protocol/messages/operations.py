@@ -10,7 +10,10 @@ from .term import Term
 
 
 class ProcessResult(WireStruct, frozen=True):
-    """The result of an install for one process, with its state before and after; `seconds` is the time it was held."""
+    """The result of an install for one process, with its state before and after the install.
+
+    `seconds` is the time for which the process was held (suspended).
+    """
 
     pid: int
     name: str | None
@@ -37,11 +40,11 @@ class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
 
     A "fallback" is an operation of the parent process: the permanent release did not boot, and the release that did
-    boot replaced it. `outcome`: None while it runs; "installed" (current, on probation), "committed", "reverted",
-    "aborted" (nothing was touched), "put back" (failed after the point of no return and undone exactly), "restarted",
-    "partly put back" or "partly reverted" (a revert over several releases ended at an intermediate one). `touched` is
-    the number of affected processes; `results` covers some of them, failed ones first. `rehearsal` is the rehearsal
-    that ran before processes were held; it keeps only the results that are not "ok".
+    boot is permanent now. `outcome`: None while the operation runs; "installed" (current, on probation), "committed",
+    "reverted", "aborted" (nothing was touched), "put back" (failed after the point of no return and undone exactly),
+    "restarted", "partly put back" or "partly reverted" (a revert over several releases ended at an intermediate one).
+    `touched` is the number of affected processes; `results` covers some of them, failed ones first. `rehearsal` is the
+    rehearsal before the install; of its results, only those that are not "ok" are kept.
     """
 
     id: str
@@ -77,7 +80,10 @@ class Operation(WireStruct, frozen=True):
 
 
 class AuditEntry(WireStruct, frozen=True):
-    """One line of the node's audit log: the intent is written before the act, the outcome after it."""
+    """One line of the node's audit log, which has two lines for each request of an operator.
+
+    The node writes "intent" before it carries out the request, and "outcome" afterwards.
+    """
 
     at: float
     who: str

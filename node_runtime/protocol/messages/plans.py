@@ -26,8 +26,9 @@ class Blocker(WireStruct, frozen=True):
 class PlannedProcess(WireStruct, frozen=True):
     """A live process in a plan.
 
-    `action`: "load" (new code at its next message), "migrate" (suspended, code_change), "suspend" (suspended,
-    new code, same state), "stop" (shut down by instruction `step`) or "kill" (its code is purged brutally).
+    `action`: "load" (gets the new code at its next message), "migrate" (is suspended, and code_change converts its
+    state), "suspend" (is suspended, and keeps its state under the new code), "stop" (is shut down by instruction
+    `step`) or "kill" (is killed, because its code is purged brutally).
     """
 
     pid: int
@@ -55,10 +56,11 @@ ChildChange = Literal["added", "replaced", "removed", "left out"]
 class PlannedChild(WireStruct, frozen=True):
     """The change of one child of a supervisor that reads its child specifications again.
 
-    `change`: "added" (without being started), "replaced" (another specification from its next start on), "removed" (not
-    in the new specifications; it runs until it is stopped), "left out" (temporary, and ended already).
-    `step`: the number, from 1, of the instruction that starts an added or stops a removed child. `unread`: the script
-    doesn't let the supervisor read its specifications, so the change takes effect at the supervisor's next start.
+    `change`: "added" (without being started), "replaced" (gets another specification at its next start), "removed" (not
+    in the new specifications; it runs until it is stopped), "left out" (not added again: it is temporary and has
+    ended). `step`: the number, from 1, of the instruction that starts an added or stops a removed child. `unread`: the
+    script doesn't let the supervisor read its specifications, so the change takes effect at the supervisor's next
+    start.
     """
 
     supervisor: int
@@ -72,8 +74,8 @@ class PlannedChild(WireStruct, frozen=True):
 class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state. `message` and `trace` describe a failure.
 
-    `given_back`: whether the code_change of the downgrade turned the new state back into an equal old state; None if
-    unknown.
+    `given_back`: whether the code_change of the downgrade turned the new state into a state equal to the old one; None
+    if unknown.
     """
 
     pid: int
@@ -105,10 +107,10 @@ class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
     `stopped` is the time for which the node was stopped while the copy was made. `pause` is the total time of all
-    code_changes. `around` is the rest of an install's pause, measured in the copy: holding, switching and resuming.
-    Of the `processes`, `reached` were tried, `failed` would make the upgrade fail, and `unrehearsed` can't be tried.
-    `results`: failures first, at most 100. `calls`: applied functions that failed.
-    `error` is the reason for an early end, if there was one.
+    code_changes. `around` is the rest of an install's pause: the time that suspending, switching and resuming took in
+    the copy. `processes` is the number of affected processes: `reached` were tried, `failed` would make the upgrade
+    fail, and `unrehearsed` can't be tried. `results`: failures first, at most 100. `calls`: applied functions that
+    failed. `error` is the reason for an early end, if there was one.
     """
 
     at: float
@@ -129,9 +131,9 @@ class Rehearsal(WireStruct, frozen=True):
 class Plan(WireStruct, frozen=True):
     """The effects of an upgrade or a downgrade on this node now.
 
-    `point_of_no_return`: the number of `instructions` before it. `configuration`: (parameter, before, after). `pause`:
-    the estimated time for which processes are suspended. `irreversible`: effects that a failed install could not undo.
-    `rehearsal` is None if the new code could not be loaded for it.
+    `point_of_no_return`: the number of `instructions` before that point. `configuration`: the changed parameters, as
+    (parameter, before, after). `pause`: the estimated time for which processes are suspended. `irreversible`: effects
+    that a failed install could not undo. `rehearsal` is None if the new code could not be loaded for it.
     """
 
     id: str

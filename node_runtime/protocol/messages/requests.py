@@ -34,7 +34,7 @@ class StageBegin(WireStruct, frozen=True):
 
 
 class StageChunk(WireStruct, frozen=True):
-    """The bytes of an upload from `offset` on."""
+    """A chunk of an upload: the bytes from `offset` on."""
 
     upload: str
     offset: int
@@ -48,7 +48,7 @@ class StageEnd(WireStruct, frozen=True):
 
 
 class Upload(WireStruct, frozen=True):
-    """An open upload."""
+    """The id of an upload that has begun."""
 
     upload: str
 
@@ -82,7 +82,7 @@ class Install(InstallOptions, frozen=True):
 
 
 class OperationStarted(WireStruct, frozen=True):
-    """The id of the operation that was started; follow it by events or by the method `operation`."""
+    """The id of the started operation, which a client follows by events or by the method `operation`."""
 
     operation: str
 
@@ -125,13 +125,13 @@ class ProcessTarget(WireStruct, frozen=True):
 
 
 class ListLimit(WireStruct, frozen=True):
-    """The maximum number of items in the result, which are the newest items, newest last."""
+    """The request for the newest items of a list: at most `limit` items, newest last."""
 
     limit: int = 100
 
 
 class StopNode(WireStruct, frozen=True):
-    """The request to shut the node down; with `restart`, the parent boots the permanent release again."""
+    """The request to shut the node down; with `restart`, the parent process then boots the permanent release."""
 
     restart: bool = False
     reason: str | None = None
@@ -170,7 +170,7 @@ class Request(WireStruct, frozen=True):
 
 
 class ErrorReply(WireStruct, frozen=True):
-    """A refusal: `code` is the exit code of the command line; `sentence` names the cause and the remedy."""
+    """A refusal: `code` is the exit code for the command line; `sentence` names the cause and the remedy."""
 
     code: int
     sentence: str

@@ -208,7 +208,7 @@ async def test_a_child_that_does_not_shut_down_in_time_is_killed(
     await supervisor.terminate_child("sup", "stubborn")
     assert child.pid is not None
     assert not is_alive(child.pid)
-    assert "did not shut down in time; killed" in caplog.text
+    assert "did not shut down in time and was killed" in caplog.text
 
 
 async def test_brutal_kill_runs_no_terminate(runtime: Runtime) -> None:

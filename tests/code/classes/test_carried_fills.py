@@ -52,7 +52,9 @@ def test_a_body_that_would_change_what_it_did_not_make_is_refused(app: App, fill
     app.boot(a=MADE.format(n=1))
     a = importlib.import_module("a")
     text = f"__carry__ = ['stats']\nif 'stats' not in globals():\n    {MADE.format(n=0)}{fill}\n"
-    with pytest.raises(LoadFailed, match="'stats' is carried over and in use") as failed:
+    with pytest.raises(
+        LoadFailed, match="'stats' is listed in __carry__, and this line would change the object in use"
+    ) as failed:
         app.prepare(a=text)
     assert failed.value.line >= 4
     assert a.stats == {"a": 1, "rows": [1]}

@@ -106,8 +106,11 @@ def test_an_on_load_that_refuses_a_restored_version_leaves_both_versions_unchang
             "def __on_load__(old):\n    return False\n",
             "__on_load__ returned False: it must return None to accept the load, or raise",
         ),
-        ("async def __on_load__(old): ...\n", "__on_load__ is async, but is not awaited: make it a plain function"),
-        ("__on_load__ = 7\n", "__on_load__ is 7: make it a function of the old namespace"),
+        (
+            "async def __on_load__(old): ...\n",
+            "__on_load__ is an async function, but nothing awaits it: make it a plain function",
+        ),
+        ("__on_load__ = 7\n", "__on_load__ is 7: it must be a function that takes the old namespace"),
     ],
 )
 def test_an_on_load_accepts_by_returning_none(app: App, hook: str, said: str) -> None:
@@ -252,7 +255,7 @@ def test_carry_may_be_a_function_of_the_old_namespace(app: App) -> None:
     ("text", "said"),
     [
         ("__carry__ = 'cache'\n", "__carry__ is 'cache'"),
-        ("__carry__ = [1]\n", "make it a list of names"),
+        ("__carry__ = [1]\n", "it must be a list of names"),
         ("def __carry__(old):\n    return 1\n", "__carry__ returned 1"),
         ("def __carry__(old):\n    raise KeyError('x')\n", "KeyError: 'x'"),
     ],
@@ -269,7 +272,7 @@ def test_an_invalid_carry_is_refused(app: App, text: str, said: str) -> None:
 def test_an_invalid_carry_is_refused_from_the_first_import_on(app: App, text: str) -> None:
     app.boot(a="X = 1\n", b=text)
     imported("a")
-    said = "__carry__ is 'cache': make it a list of names, or a function of the old namespace"
+    said = "__carry__ is 'cache': it must be a list of names, or a function that takes the old namespace"
     for modules in ({"fresh": text}, {"a": text}):
         with pytest.raises(LoadFailed, match=said):
             app.prepare(**modules)

@@ -106,8 +106,8 @@ def test_classes_that_register_with_a_base_or_a_metaclass_are_named(app: App) ->
     body = "from outside import Base, Meta\nclass A(Base): ...\nclass B(metaclass=Meta): ...\nX = {n}\n"
     booted(app, outside=outside, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "a:A calls outside:Base when the class is defined: if that code keeps classes, it now has both.",
-        "a:B calls outside:Meta when the class is defined: if that code keeps classes, it now has both.",
+        "The definition of a:A calls outside:Base: if that code keeps classes, it now has the old and the new class.",
+        "The definition of a:B calls outside:Meta: if that code keeps classes, it now has the old and the new class.",
     )
     assert warnings(app, a=body.format(n=2), outside=outside) == ()
 
@@ -130,12 +130,13 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
     registering = "import a, outside\n@outside.show.register\ndef show_thing(thing: a.Thing): ...\n"
     booted(app, outside=outside.format(n=1), a=a.format(n=1), registering=registering)
     assert warnings(app, a=a.format(n=2)) == (
-        "outside.show has an implementation for the old a:Thing, but not for the new one.",
-        "a registers with outside.show when its body runs; a revert does not undo this.",
+        "outside.show has an implementation for the old class a:Thing, but not for the new class.",
+        "The body of a registers a function with outside.show; a revert does not undo this.",
     )
     assert warnings(app, outside=outside.format(n=2)) == (
-        "a has registered with outside.show; the load recreates it without this entry.",
-        "registering has registered with outside.show; the load recreates it without this entry.",
+        "a has registered a function with outside.show, which the load recreates without it: load a too.",
+        "registering has registered a function with outside.show, which the load recreates without it: "
+        "load registering too.",
     )
 
 
@@ -147,7 +148,7 @@ def test_a_class_registered_with_an_abc_is_named_if_the_new_one_is_not_registere
         registering="import a, outside\noutside.Reader.register(a.File)\n",
     )
     assert warnings(app, a="import outside\nclass File:\n    x = 2\noutside.Writer.register(File)\n") == (
-        "a:File is registered with outside:Reader, but the new class isn't.",
+        "The old class a:File is registered with outside:Reader, but the new class isn't.",
     )
     assert issubclass(a.File, sys.modules["outside"].Reader)
 
@@ -158,8 +159,8 @@ def test_exit_functions_and_signal_handlers_are_named(app: App) -> None:
     try:
         batch = app.prepare(a="import atexit\ndef at_exit(): ...\natexit.register(at_exit)\n")
         assert batch.warnings() == (
-            "a registers with atexit when its body runs; a revert does not undo this.",
-            "SIGUSR2 is still handled by the replaced version of a.",
+            "The body of a registers functions with atexit; a revert does not unregister them.",
+            "The handler of SIGUSR2 is still a function of the replaced version of a.",
         )
         atexit.unregister(batch.namespace("a")["at_exit"])
     finally:
@@ -191,7 +192,7 @@ def test_metrics_that_register_themselves_are_named_with_the_remedy(app: App) ->
         app.prepare(a=body.format(n=2))
     loose = "from prometheus_client import Counter\nREQUESTS = Counter('requests', unique=False)\n"
     assert warnings(app, a=loose) == (
-        "a.REQUESTS is a metric and is recreated: list it in `__carry__` to keep its value.",
+        "The load resets the metric a.REQUESTS: list it in `__carry__` to keep its value.",
     )
     requests = a.REQUESTS
     carrying = """
@@ -243,8 +244,8 @@ def test_carried_objects_that_keep_the_old_version_are_named(app: App) -> None:
     """
     booted(app, a=body.format(n=1))
     assert warnings(app, a=body.format(n=2)) == (
-        "a.cache is carried over and keeps the replaced version in memory.",
-        "a.hook is carried over and keeps the replaced version in memory.",
+        "`__carry__` keeps a.cache, which keeps a replaced version in memory.",
+        "`__carry__` keeps a.hook, which keeps a replaced version in memory.",
     )
 
 
@@ -294,11 +295,11 @@ def test_classes_outside_the_batch_that_derive_from_a_replaced_class_are_listed(
     )
     batch = app.prepare(models=models.format(n=2))
     assert sorted(map(str, batch.dependents())) == [
-        "annotated:Order has a field of models:State",
+        "annotated:Order has a field of type models:State",
         "based:Further is based on models:Base",
         "based:Mine is based on models:Base",
-        "evaluated:Order has a field of models:State",
-        "stateful:Server has a state of models:State",
+        "evaluated:Order has a field of type models:State",
+        "stateful:Server has a state of type models:State",
     ]
     batch.discard()
     together = app.prepare(
@@ -350,12 +351,12 @@ REGISTERING = """
 def test_registries_that_decorators_fill_are_named(app: App) -> None:
     booted(app, registry=REGISTRY.format(n=1), a=REGISTERING.format(n=1), b="import registry\nX = [registry.app]\n")
     assert warnings(app, a=REGISTERING.format(n=2)) == (
-        "a registers with registry.COMMANDS when its body runs; a revert does not undo this.",
-        "a registers with registry.HOOKS when its body runs; a revert does not undo this.",
+        "The body of a registers code in registry.COMMANDS; a revert does not undo this.",
+        "The body of a registers code in registry.HOOKS; a revert does not undo this.",
         "registry.HOOKS keeps the replaced version of a in memory.",
-        "a registers with registry.App.KNOWN when its body runs; a revert does not undo this.",
+        "The body of a registers code in registry.App.KNOWN; a revert does not undo this.",
         "registry.App.KNOWN keeps the replaced version of a in memory.",
-        "a registers with registry.app when its body runs; a revert does not undo this.",
+        "The body of a registers code in registry.app; a revert does not undo this.",
         "registry.app keeps the replaced version of a in memory.",
     )
 
@@ -364,15 +365,15 @@ def test_registries_that_are_recreated_without_the_registering_modules_are_named
     registry = REGISTRY + "\n    import b\n    TABLE = {{'f': b.f}}\n    @command\n    def own(): ...\n"
     booted(app, b="def f(): ...\n", registry=registry.format(n=1), a=REGISTERING.format(n=1))
     assert warnings(app, registry=registry.format(n=2)) == (
-        "a has registered with registry.COMMANDS; the load recreates it without this entry.",
-        "a has registered with registry.HOOKS; the load recreates it without this entry.",
-        "a has registered with registry.App.KNOWN; the load recreates it without this entry.",
-        "a has registered with registry.app; the load recreates it without this entry.",
+        "a has registered code in registry.COMMANDS, which the load recreates without it: load a too.",
+        "a has registered code in registry.HOOKS, which the load recreates without it: load a too.",
+        "a has registered code in registry.App.KNOWN, which the load recreates without it: load a too.",
+        "a has registered code in registry.app, which the load recreates without it: load a too.",
     )
     carrying = f"\n    __carry__ = ['COMMANDS', 'HOOKS', 'app', 'App']{registry}"
     assert warnings(app, registry=carrying.format(n=3)) == (
-        "registry.app is carried over and keeps the replaced version in memory.",
-        "registry.App is carried over and keeps the replaced version in memory.",
+        "`__carry__` keeps registry.app, which keeps a replaced version in memory.",
+        "`__carry__` keeps registry.App, which keeps a replaced version in memory.",
     )
 
 
@@ -394,7 +395,7 @@ def test_log_handlers_and_filters_that_a_body_adds_are_named(app: App) -> None:
     try:
         booted(app, a=adding.format(n=1), b="import logging, a\nlog = logging.getLogger('shop')\n")
         assert warnings(app, a=adding.format(n=2), b="import logging, a\nX = 2\n") == (
-            "a adds to the logger 'shop.orders' when its body runs; a revert does not undo this.",
+            "The body of a adds handlers or filters to the logger 'shop.orders'; a revert does not remove them.",
         )
         guarded = adding.replace("log.add", "if not log.handlers: log.add")
         assert warnings(app, a=guarded.format(n=3)) == ()

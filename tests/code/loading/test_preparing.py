@@ -330,7 +330,7 @@ def test_a_commit_during_a_preparation_invalidates_the_preparation(app: App, gat
     gate.opened.set()
     thread.join()
 
-    assert "loaded while these were prepared" in str(errors[0])
+    assert "Another load was committed or reverted while these modules were prepared" in str(errors[0])
     assert a.X == 2
 
 

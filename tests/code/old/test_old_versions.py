@@ -143,7 +143,7 @@ async def test_a_third_version_is_refused_while_the_old_one_is_held(app: App, no
     with pytest.raises(OldVersionHeld) as refused:
         app.prepare(a=waiting(3, removed=True), b="X = 2\n")
     assert (refused.value.module, refused.value.pids) == ("a", (old,))
-    assert str(refused.value).startswith(f"a still has an old version that <{int(old)}> runs")
+    assert str(refused.value).startswith(f"a still has an old version in use by <{int(old)}>")
     with pytest.raises(OldVersionHeld):
         app.server.delete("a")
     assert (a.LIMIT, b.X) == (2, 1)
@@ -195,7 +195,7 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     assert app.server.versions("a")[1] is not None
     assert not app.server.soft_purge("a")
     assert app.server.purge("a") == []
-    with pytest.raises(OldVersionHeld, match=f"that {pid} runs"):
+    with pytest.raises(OldVersionHeld, match=f"still has an old version in use by {pid}:"):
         app.prepare(a="X = 3\n")
     gate.set()
     await eventually(lambda: app.server.versions("a")[1] is None)
@@ -342,7 +342,7 @@ def test_a_thread_in_old_code_keeps_the_version_and_is_named(app: App, gate: Gat
     app.load(a="X = 2\n")
     assert app.server.pids_running_old_code("a") == []
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that thread worker runs"):
+    with pytest.raises(OldVersionHeld, match="still has an old version in use by thread worker:"):
         app.prepare(a="X = 3\n")
     assert app.server.purge("a") == []
     assert app.server.versions("a")[1] is not None
@@ -403,7 +403,7 @@ def test_every_object_that_reaches_the_old_version_holds_it(app: App, kind: str)
     app.load(a=HELD.format(n=2))
     assert app.server.is_old_code_held("a")
     assert not app.server.soft_purge("a")
-    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but other objects hold"):
+    with pytest.raises(OldVersionHeld, match="that no process or thread runs, but other objects refer to"):
         app.prepare(a=HELD.format(n=3))
     del held
     gc.collect()

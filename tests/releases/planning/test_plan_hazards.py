@@ -66,7 +66,7 @@ async def test_effects_that_cannot_be_undone_or_kept_are_warnings(small: SmallNo
     edit(str(counter.__file__))
     assert (await handler.plan("2")).warnings == (
         "shop.base.f was replaced by other code; the new version does not have the replacement.",
-        f"shop.counter runs other code than its file has: {counter.__file__}.",
+        f"The loaded code of shop.counter differs from its file {counter.__file__}.",
     )
 
 
