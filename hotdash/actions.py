@@ -172,7 +172,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "filter", "slash", "filter", "Filter this view",
-        "Shows only rows that contain every word; the tree also shows their ancestors. {back} clears it.", "Dashboard",
+        "Shows only rows that contain every word; the tree also shows their ancestors. {back} clears the filter.",
+        "Dashboard",
         views=VIEWS,
     ),
     Action(

@@ -87,7 +87,7 @@ class NodeLink:
     # -------------------------------------------------------------- the loop
 
     def start(self) -> None:
-        """Start to watch the node, in an asyncio task. Textual may cancel a worker twice and so leave sockets open."""
+        """Start to watch the node, in an asyncio task: Textual may cancel a worker twice, which leaves sockets open."""
         self._running = asyncio.create_task(self._run(), name="link")
         self._running.add_done_callback(self._report_failure)
 

@@ -26,8 +26,8 @@ def status_mark(process: m.ProcessSummary) -> Span:
     return Span(*_STATUS[process.status])
 
 
-def status_words(process: m.ProcessSummary) -> Span:
-    """Return the status of a process in a word."""
+def status_word(process: m.ProcessSummary) -> Span:
+    """Return the status of a process as text."""
     return Span(process.status, _STATUS[process.status][1])
 
 
@@ -58,7 +58,7 @@ def process_lines(process: m.ProcessSummary, node_now: float) -> list[Line]:
         line(
             *kind,
             ", ",
-            status_words(process),
+            status_word(process),
             span(f"  up\xa0{lived}", "muted"),
         ),
         line(span("runs ", "muted"), span(_callback(process)), " ", span(process.vsn, "strong")),

@@ -114,7 +114,7 @@ class ConfirmDialog(ModalScreen[Answer | None]):
         return Answer(wait, fields.get("reason") or None) if 0 <= wait < math.inf else None
 
     def _typed_correctly(self) -> bool:
-        """Return whether the required text is typed."""
+        """Return whether the required text is typed, or none is required."""
         typed = self._question.typed
         return typed is None or self.query_one("#typed", Input).value.strip() == typed
 

@@ -71,7 +71,7 @@ def release_status(view_state: ViewState) -> Line:
 
 
 def right_part(view_state: ViewState, *, wide: bool) -> Line:
-    """Return connection and rights; if `wide`, also the dashboard's CPU and memory use."""
+    """Return PAUSED if it is, the connection and the rights; if `wide`, also the dashboard's CPU and memory use."""
     words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
     spans = [span(words, tone), Span("  ")]
     if wide and view_state.dashboard.cost:

@@ -73,10 +73,10 @@ def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
 
 
 def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> list[Version]:
-    """Rebind the imported names in the current versions of the importers of `moves`, then in the importers' importers.
+    """Rebind imported names after `moves`: in the modules that import the moved ones, then in the importers of those.
 
-    Modules that were executed together already have the right names of each other. Returns the versions in
-    which names were rebound.
+    The first round skips the moved modules themselves: they were executed together, so the names that they import from
+    each other are already right. Only current versions are changed. Returns the versions in which names were rebound.
     """
     together = moves
     rebound: list[Version] = []

@@ -1,4 +1,4 @@
-"""The `web` application: one supervisor with a child per listener."""
+"""The `web` application: one supervisor, which gets a child for each listener that is started."""
 
 from __future__ import annotations
 

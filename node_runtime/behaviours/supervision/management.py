@@ -57,8 +57,8 @@ async def start_link(cls: type[Supervisor], *args: Any, name: str | None = None,
     """Start a supervisor, linked to the calling process, and its children. Returns its pid when all have started.
 
     There is no time limit. When a child fails to start, the children before it are stopped, and then Exit is raised.
-    Also raises NameTaken, Ignore if `children` raised it, Exit for a class with invalid flags or children, and
-    TypeError for a class that is not a Supervisor. Follows supervisor:start_link/3.
+    Also raises NameTaken, Ignore if the callback `children()` raised it, Exit if the class has invalid flags or child
+    specifications, and TypeError for a class that is not a Supervisor. Follows supervisor:start_link/3.
     """
     return await start_process(SupervisorProcess, cls, args, kwargs, name=name, link=True)
 

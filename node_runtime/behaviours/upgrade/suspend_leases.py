@@ -1,7 +1,7 @@
 """Leases, which end a suspend when its owner ends or does not renew the lease in time.
 
-In OTP a suspend has no owner, so a process whose suspender has died stays suspended forever. Here only an operation of
-the runtime itself, which always ends, holds processes without a lease.
+In OTP a suspend has no owner, so a process whose suspender has died stays suspended forever. Here a suspend
+without a lease needs an owner that certainly ends: a process, or an operation of the runtime.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """A class, `module:name`, that depends on a replaced class in a way that a commit can't change.
+    """A class, `module:name`, that would still use a replaced class after the load: as a base, a state or a field.
 
     `on` is the replaced class, "module:Class".
     """

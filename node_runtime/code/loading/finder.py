@@ -93,7 +93,7 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Refuse a source file in a managed package that its application doesn't list, such as a deleted module's.
+        """Refuse a source file that is in a managed package but not listed by the application: a deleted module's.
 
         Other finders would load such a file. An extension module in the package is left to them.
         """

@@ -81,7 +81,10 @@ class ProcessAdapter(Protocol):
 
 @dataclass(slots=True)
 class Runners:
-    """The processes, by pid, and the other threads, by name, that have a frame in a version."""
+    """What runs a version: the pids of the processes, and the names of the OS threads, that have a frame of its code.
+
+    A frame that belongs to a process is not counted for the thread of the event loop.
+    """
 
     pids: list[int] = field(default_factory=list)
     threads: list[str] = field(default_factory=list)

@@ -94,7 +94,7 @@ def decode_manifest(data: bytes) -> Manifest:
     folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
     for path in manifest.path:
         if not path.startswith("lib/") or path not in folders:
-            raise ValueError(f"it lists {path!r} for sys.path, which is not a folder of the release in lib/")
+            raise ValueError(f"its entry {path!r} for sys.path is not a folder in the release's lib/")
     for app in manifest.apps:
         for name, module in app.modules.items():
             if not is_safe_path(module.path) or not module.path.startswith(f"{app.directory}/"):

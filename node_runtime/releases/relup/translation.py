@@ -95,7 +95,7 @@ class _Translation:
     # ------------------------------------------------------------------ collecting
 
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
-        """Return the instructions of each application that differs, in start order; added first, removed last."""
+        """Return the instructions of each application that differs, in start order; added ones first."""
         both = [
             script
             for app in self.newer.apps
