@@ -169,8 +169,8 @@ class _HazardFinder:
                     ):
                         origin = implementation.__module__
                         yield (
-                            f"The load makes the generic function {title} anew, without the implementation that {origin} "
-                            f"has registered: load {origin} too."
+                            f"The load makes the generic function {title} anew, without the implementation that "
+                            f"{origin} has registered: load {origin} too."
                         )
                 elif home in self._new:
                     origin = self._new[home]
