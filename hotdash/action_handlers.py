@@ -182,7 +182,7 @@ class ActionHandlers:
         await self._follow(started.operation)
 
     def _consent(self, plan: m.Plan) -> m.InstallOptions:
-        """Return the options to which the operator consents by typing the version; the dialog shows the reasons."""
+        """Return the options that need consent, which typing the version gives; the dialog says why each is needed."""
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
         return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)

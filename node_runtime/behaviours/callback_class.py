@@ -35,9 +35,9 @@ class CallbackVersion:
     def of(
         cls, version: type[Behaviour], module: str, qualname: str, debug: DebugRecorder | None, *, needs_call_back: bool
     ) -> CallbackVersion:
-        """Return the object that the processes of this version share.
+        """Return the object that the processes of the class `version` share, or a new one for a debug recorder.
 
-        It has no `methods` if every request has to go through `call_back`.
+        Its `methods` are empty if every request has to go through `call_back`.
         """
         if debug is not None:
             return cls(module, qualname, _NO_METHODS, debug)

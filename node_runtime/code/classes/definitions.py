@@ -119,7 +119,8 @@ def _classes(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedNa
 def _called(steps: list[dis.Instruction]) -> Iterator[tuple[str, tuple[DottedName, ...]]]:
     """Yield each name that is bound to the result of a call, with the name of the callable.
 
-    In `name = f(...)` the call has the position of the whole expression `f(...)`, and `f` is loaded first.
+    The call instruction of `name = f(...)` has the source position where `f(...)` begins. The first name that is loaded
+    from there on is `f`.
     """
     for at, step in enumerate(steps):
         before = steps[at - 1]

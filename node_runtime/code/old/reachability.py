@@ -163,9 +163,9 @@ def _is_known(cls: type) -> bool:
 def held_namespaces(
     versions: Collection[Version], ignored: Counter[int], others: Collection[Namespace] = ()
 ) -> set[int]:
-    """Return the identities of the versions' namespaces that something outside of them reaches.
+    """Return the ids of those namespaces of `versions` that something outside of the versions reaches.
 
-    Two kinds of references hold nothing and are cleared before a version is reported as held. The caches of `typing`
+    Two kinds of references don't count, and are cleared before a version is reported as held. The caches of `typing`
     keep every class that was used as a type argument, as in `GenServer[State]`. Garbage of the youngest generations has
     references too, such as the cycles of a class or an exception that was just dropped. Clearing both takes a fraction
     of a millisecond.

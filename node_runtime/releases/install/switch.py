@@ -360,9 +360,10 @@ class Switch:
 
 
 def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """Yield each running child of the modules, with its supervisor before it and its modules after it, in start order.
+    """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
 
-    The modules of a child are its callback module and the `modules` of its specification.
+    The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`
+    of its specification.
     """
     known = runtime().processes
     for process in list(known.values()):

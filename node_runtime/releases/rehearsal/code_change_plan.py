@@ -18,7 +18,8 @@ from .script_steps import ModuleCodeChange, ProcessCodeChange
 class ClassPlan:
     """The migration of the processes of one class.
 
-    `change` is the code_change that the install will call. `back` is the code_change of the downgrade, or None.
+    `change` is the code_change that the install will call. `back` is the code_change of the downgrade, None if
+    there is none.
     `target` is the new class, and `declared` the state type that it declares. `running_declared` is the state type that
     the running class declares.
     """
