@@ -165,7 +165,5 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
 def _host_and_port(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     if not host or not (port.isascii() and port.isdigit() and int(port) < 65535):
-        raise Refused(
-            f"`listen` in node.toml is {listen!r}, not host:port; write for example 127.0.0.1:0, for any free port."
-        )
+        raise Refused(f"`listen` in node.toml is {listen!r}, not host:port; 127.0.0.1:0 chooses a free port.")
     return host, int(port)

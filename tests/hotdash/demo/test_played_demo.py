@@ -116,7 +116,7 @@ def test_an_interrupted_demo_leaves_nothing_and_says_so(tmp_path: Path) -> None:
         env=private(tmp_path),
     ) as demo:
         assert demo.stdout is not None
-        while "starts it" not in demo.stdout.readline():
+        while "starts the node" not in demo.stdout.readline():
             assert demo.poll() is None
         demo.send_signal(signal.SIGINT)
         _, said = demo.communicate(timeout=60)
