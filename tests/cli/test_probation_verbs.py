@@ -48,7 +48,7 @@ def test_an_unhealthy_release_is_rolled_back_and_needs_an_option_to_be_tried_aga
     told = json.loads(node.hotdash("results", NAME, "-o", "json").stdout)
     assert (told["kind"], told["who"], told["reason"]) == ("revert", "probation", "tiny reports bad health")
     assert "3.0 failed on this node: tiny reports bad health." in " ".join(node.tiny("status").stdout.split())
-    assert "Pass --again to retry it" in node.tiny("upgrade", "3.0", code=1).stderr
+    assert "Pass --again to install it again" in node.tiny("upgrade", "3.0", code=1).stderr
     node.tiny("upgrade", "3.0", "--again", "--commit", code=6)
 
 

@@ -20,7 +20,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import AppEntry, FileEntry, ModuleEntry, manifest_path, read_manifest, sha256
 from node_runtime.releases.store import commit_record
-from tests.support.nodes.small_node import statuses
+from tests.support.projects.release_statuses import statuses
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER, UPDATE_COUNTER
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.releases.operation_history import OperationHistory
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
-from tests.support.nodes.small_node import statuses
+from tests.support.projects.release_statuses import statuses
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
 from tests.support.waiting import eventually
 

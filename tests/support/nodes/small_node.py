@@ -33,11 +33,6 @@ from node_runtime.releases.store.catalog import Catalog
 from tests.support.waiting import eventually
 
 
-def statuses(handler: ReleaseHandler) -> dict[str, str]:
-    """The status of each release."""
-    return {release.vsn: release.status for release in handler.releases()}
-
-
 class SmallNode:
     """A node directory, and after `boot` the node. Releases have one application, `shop`."""
 
