@@ -17,11 +17,9 @@ from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import BUSY, DEAD, HELD, YIELDING, MailItem, Process, task_process
 from node_runtime.processes.reply_future import AnyReplyFuture
-from node_runtime.processes.runtime import Runtime
 from node_runtime.processes.scheduler import MAX_MESSAGES_PER_RUN
 from node_runtime.processes.transaction import current_transaction, transaction_variable
 
-from .behaviour import Behaviour
 from .callback_class import CallbackVersion
 from .show.process_crash import report_process_crash
 from .sys_debug import DebugRecorder
@@ -40,12 +38,7 @@ Continuation = Coroutine[Any, Any, Any]
 class BehaviourProcess(VersionedProcess):
     """A process with a callback class. Subclasses define how messages are handled: `call_back` and `conclude`."""
 
-    __slots__ = ("coroutine",)
-
-    def __init__(self, runtime: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
-        super().__init__(runtime, parent, cls)
-        self.coroutine: Continuation | None = None
-        """The async callback that the process awaits."""
+    __slots__ = ()
 
     # ------------------------------------------------------------------ implemented by each behaviour
 

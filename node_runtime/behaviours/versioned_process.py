@@ -9,6 +9,7 @@ process. Every access to the state would cost more.)
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, ClassVar
 
 from node_runtime.processes.pid import Pid
@@ -23,7 +24,7 @@ from .sys_debug import DebugRecorder
 class VersionedProcess(ReplyingProcess):
     """A process that finds its callback class by name, and holds the state in an instance of the class."""
 
-    __slots__ = ("code", "instance")
+    __slots__ = ("code", "coroutine", "instance")
     behaviour: ClassVar[type[Behaviour]]
     """The behaviour that the callback class has to follow."""
     state_attribute: ClassVar[str]
@@ -36,6 +37,8 @@ class VersionedProcess(ReplyingProcess):
         module, qualname = cls.__module__, cls.__qualname__
         current = current_class(module, qualname)
         self._instantiate(current if isinstance(current, type) else cls, module, qualname, None)
+        self.coroutine: Coroutine[Any, Any, Any] | None = None
+        """The async callback that the process awaits; here, because a second `__init__` costs at each start."""
 
     @property
     def module(self) -> str:
