@@ -54,7 +54,7 @@ def nodes(output: str) -> None:
     help="A folder with the versions of fil; by default, the examples of hotdash.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
-@click.option("--play", is_flag=True, help="Print the walkthrough as text, also on a terminal.")
+@click.option("--play", is_flag=True, help="Print the demonstration as commands with their output, even on a terminal.")
 def demo(examples: Path | None, port: int | None, play: bool) -> None:
     """Build the example release fil, boot it in private folders, and open the dashboard on the node.
 

@@ -284,8 +284,8 @@ def get_log(target: Target) -> list[Logged]:
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
     """Write the process's events to the logger `node_runtime.trace`, at most `rate` a second.
 
-    Also writes how many events were left out. With `on=False`, ends the trace. Raises NoProcess and Exit like `log`.
-    Follows sys:trace/2.
+    Also writes how many events were left out. With `on=False`, ends the trace. Raises NoProcess, and Exit for a process
+    without callbacks. Follows sys:trace/2.
     """
     with _recording(target) as (process, debug):
         if debug.trace is not None:

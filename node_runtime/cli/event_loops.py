@@ -19,7 +19,10 @@ logger: Final = logging.getLogger("node_runtime")
 
 
 def loop_factory(node: NodeConfig) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return the factory of the node's event loop. None means asyncio's own, which also replaces a missing uvloop."""
+    """Return the factory of the node's event loop. None means asyncio's own loop.
+
+    A missing uvloop gives None, too; `check_loop` reports that later.
+    """
     if node.loop == "asyncio" or not _has_uvloop():
         return None
     import uvloop

@@ -70,7 +70,11 @@ class ProcessAdapter(Protocol):
         """Return the present activity of the event loop."""
 
     def idle_references(self, namespaces: Collection[int]) -> Iterable[object]:
-        """Yield objects of these namespaces that idle processes hold until their next callback, once per reference."""
+        """Yield what idle processes refer to until their next callback: their class, and objects of its version.
+
+        `namespaces` has the `id` of each namespace that counts. An object is yielded once for each reference to it, so
+        that the caller can count the references.
+        """
 
     def titles(self) -> dict[int, tuple[str, int, int]]:
         """Return, by pid, the title of each process and zombie, the identity of its object and that of its task."""

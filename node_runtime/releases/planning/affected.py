@@ -240,7 +240,8 @@ def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:
         process = runtime().processes.get(child.supervisor)
         module = process.module if process is not None else supervisor
         update = f'{{ update = "{module}", type = "supervisor" }}'
-        reason = f"{is_changed}, but the script loads it without a code_change, so {supervisor} would not read it"
+        cause = f"the script loads {module} without a code_change, so {supervisor} would not read its new specification"
+        reason = f"{is_changed}, but {cause}"
         return reason, f"add {update} to the appup"
     done = "starts" if child.change == "added" else "stops"
     after = f" after the code_change of {supervisor}" if child.change == "added" else ""
