@@ -115,7 +115,7 @@ SITUATIONS = (
     ),
     Situation("`f()` after `from m import f`", lambda m, u: u, lambda held, m: held.f(), "new"),
     Situation(
-        "is `make`, of `from m import closure as make`, the new `m.closure`?",
+        "after `from m import closure as make`: is `make` the new `m.closure`?",
         lambda m, u: u,
         lambda held, m: same(held.make is m.closure),
         "yes",

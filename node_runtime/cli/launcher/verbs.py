@@ -175,7 +175,10 @@ def pid() -> int:
 
 
 def versions(*arguments: str) -> int:
-    """List the releases that the node reports; if the node is down, those in the commit record."""
+    """List the releases that the node reports.
+
+    If the node is down, list those in the commit record, and then fail like every verb that needs the node.
+    """
     if not running():
         known = {permanent(): {"status": "permanent"}}
         if RECORD.exists():

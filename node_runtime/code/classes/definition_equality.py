@@ -216,7 +216,11 @@ class DefinitionComparison:
         return not changed or changed.isdisjoint(global_names_used(new.__code__))
 
     def _name_unchanged(self, name: str) -> bool:
-        """Return whether a name means the same in both versions and is not bound again below in the body."""
+        """Return whether a global name means the same in both versions.
+
+        It has to be a builtin, the name of the class itself, or a name that one statement binds. A name that several
+        statements bind may still change while the rest of the body is executed.
+        """
         times = self._definitions.bound.get(name, 0)
         if name not in self._old and not times:
             return name not in self._new  # a builtin

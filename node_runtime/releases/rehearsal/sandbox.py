@@ -88,7 +88,7 @@ class Sandbox:
         asyncio._set_running_loop(None)
         current_runtime.node = self._node
         if self.violation is None and error is not None and _is_closed(error):
-            self.violation = "uses a descriptor of the node"
+            self.violation = "uses an open file or socket of the node"
         if self.violation is None and self._count_scheduled() != self._scheduled:
             self.violation = "uses the event loop"
 
