@@ -58,7 +58,7 @@ OUTSIDE = {
         "import signal\nsignal.signal(signal.SIGUSR1, signal.SIG_IGN)\nreturn dict(state)",
         "changes how the node handles signals",
     ),
-    "a descriptor": ("import os\nos.write(1, b'!')\nreturn dict(state)", "uses a descriptor of the node"),
+    "a descriptor": ("import os\nos.write(1, b'!')\nreturn dict(state)", "uses an open file or socket of the node"),
 }
 
 
@@ -129,7 +129,7 @@ return {{**state, "rows": rows[0]}}
         one = only(plan)
         assert (one.outcome, one.message) == (
             "unrehearsed",
-            "its code_change uses a descriptor of the node, which can't be rehearsed",
+            "its code_change uses an open file or socket of the node, which can't be rehearsed",
         )
         assert plan.blockers == ()
         assert (await small.install("2", unrehearsed=True)).outcome == "installed"
