@@ -60,7 +60,7 @@ class NodeView:
         return replace(self, connection=connection)
 
     def with_snapshot(self, snapshot: m.Snapshot, now: float) -> NodeView:
-        """Return the view with a new snapshot. After a restart of the node, store that and clear the vitals."""
+        """Return the view with a new snapshot. If the node has restarted, record that and clear the old vitals."""
         restart, history = self.restart, self.history
         if self.snapshot is not None and self.snapshot.info.boot_id != snapshot.info.boot_id:
             restart, history = NodeRestart(now, self.snapshot.info), VitalsHistory()

@@ -60,7 +60,7 @@ class VersionedProcess(ReplyingProcess):
 
     @property
     def methods(self) -> dict[str, Any]:
-        """The public methods that a caller may call directly to answer a request, without going through `call_back`."""
+        """The public methods that may answer a request directly, in the turn of the caller, without `call_back`."""
         return self.code.methods
 
     def take_state(self, state: Any) -> None:

@@ -96,7 +96,7 @@ class Batch:
         return missing_imports(self._table, new, frozenset(self.deleted))
 
     def warnings(self) -> tuple[str, ...]:
-        """Return sentences for the operator: the effects of this load that can't be followed or undone."""
+        """Return the load hazards, as sentences for the operator: what the code server can't adapt or undo."""
         return self._findings.warnings
 
     def dependents(self) -> tuple[Dependent, ...]:

@@ -66,8 +66,8 @@ class SnapshotReader:
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
         """Take a snapshot, and yield every `SLICE_SECONDS`, so that other callbacks of the event loop run.
 
-        The generator does not yield while it reads a process. A process that starts or ends while the snapshot is taken
-        is left out, so that the snapshot has no process without its parent.
+        The generator does not yield while it reads a process. The snapshot has only processes that exist both
+        when it begins and when it is complete, and zombies. So it has no child whose supervisor started too late.
         """
         modules = self._code.loaded_modules()
         old = {module.name: frozenset(module.old_pids) for module in modules}

@@ -35,7 +35,7 @@ STOP_GRACE_SECONDS: Final = 5.0
 
 
 class BlockedModules:
-    """Modules whose processes can't start before `unblocked` is set; an upgrade's script may start them before."""
+    """The modules whose processes only the running script may start; other starts wait for `unblocked`."""
 
     __slots__ = ("modules", "unblocked")
 

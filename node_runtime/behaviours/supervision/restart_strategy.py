@@ -16,10 +16,10 @@ C = TypeVar("C")
 
 
 def stopped_for_restart(strategy: RestartStrategy, failed: C, children: Collection[C]) -> list[C]:
-    """Return the children that are stopped, and then restarted together with `failed`, in start order.
+    """Return the children to stop and restart as a group because `failed` has failed, in start order.
 
-    `children` are all children of the supervisor in start order. The result contains `failed`; it is empty if only
-    `failed` is restarted.
+    `children` are all children of the supervisor in start order. A strategy that restarts `failed` alone returns an
+    empty list; all others return a list that contains `failed`.
     """
     match strategy:
         case "one_for_one" | "simple_one_for_one":

@@ -40,7 +40,7 @@ class Leases:
         self.running: dict[tuple[Pid, object], Lease] = {}
 
     def begin(self, node: Runtime, process: Process, owner: object, seconds: float | None) -> None:
-        """End the suspend after `seconds`, or when the process or the owner ends. Replaces an earlier lease."""
+        """Begin a lease: it ends the suspend after `seconds`, or when the owner ends. Replaces an earlier lease."""
         self.drop(process.pid, owner)
         end = partial(self.end, process.pid, owner)
         watched = [process] if not isinstance(owner, Pid) else [process, node.find(owner)]

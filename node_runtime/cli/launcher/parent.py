@@ -151,8 +151,8 @@ class Parent:
     def store_end(self, code: int) -> None:
         """Store for the next boot why the node has ended, and whether the node itself caused the end.
 
-        A SIGKILL from outside is not the node's fault. If the node has reported its end, the node has also recorded the
-        reason itself.
+        A SIGKILL from outside is not the node's fault. An end that the node has reported does not count either: the
+        node has already recorded such a failure.
         """
         self.end_phase = self.phase
         in_order = self.ending in {"stopped", "restart"}

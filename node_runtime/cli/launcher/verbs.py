@@ -78,7 +78,7 @@ def need_running() -> dict[str, Any]:
 
 
 def need_up() -> None:
-    """Set NODE_RUNTIME_RUN_DIR to the node's run directory. Raises LauncherError if the node is down or starting."""
+    """Set NODE_RUNTIME_RUN_DIR for the running node. Raises LauncherError if the node is down, starting or moved."""
     if (found := need_running())["phase"] != "running":
         raise LauncherError(f"{being_started(found)}; try again in a moment.", DOWN)
     if (started := found["directory"]) != str(DIRECTORY):

@@ -246,9 +246,10 @@ def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:
     done = "starts" if child.change == "added" else "stops"
     after = f" after the code_change of {supervisor}" if child.change == "added" else ""
     reason = f"{is_changed}, but no instruction {done} it{after}"
-    if child.supervisor_name is None:
-        return reason, f"register the supervisor under a name, or apply a function of the release that {done} the child"
     function = (_START_FUNCTIONS if child.change == "added" else _STOP_FUNCTIONS)[0]
+    if child.supervisor_name is None:
+        own = f"in the appup, apply a function of the release, which {done} the child"
+        return reason, f"{own}; or register a name for the supervisor, so that the appup can apply {function} to it"
     apply = f'{{ apply = "{function}", args = ["{supervisor}", "{child.id}"] }}'
     return reason, f"add {apply} to the appup{', after the update' if after else ''}"
 

@@ -194,7 +194,7 @@ def _script_back(catalog: Catalog, left: str, target: str) -> list[RelupInstruct
 
 
 def _irreversible(step: RelupInstruction) -> str | None:
-    """Return the function that an instruction applies if a failed install can't undo its effects; else None."""
+    """Return the name of the applied function whose effects a failed install can't undo; None if there is none."""
     match step:
         case Apply():
             return step.function if step.undo is None and step.function not in REVERTIBLE_FUNCTIONS else None

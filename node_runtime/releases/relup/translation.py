@@ -191,7 +191,7 @@ class _Translation:
             for needed in change.deps:
                 if needed not in changes:
                     raise Refused(
-                        f"the deps of {change.module} name {needed}, which has no instruction of its own; "
+                        f"{change.module} has {needed} in its deps, but {needed} has no instruction of its own; "
                         f"add one, or correct the deps."
                     )
         return changes

@@ -188,7 +188,7 @@ def test_a_wrong_instruction_is_one_sentence(table: dict[str, Any], sentence: st
 @pytest.mark.parametrize(
     ("steps", "sentence"),
     [
-        ([{"load_module": "foo", "deps": ["ghost"]}], "the deps of foo name ghost"),
+        ([{"load_module": "foo", "deps": ["ghost"]}], "foo has ghost in its deps"),
         ([{"load_module": "ghost"}], "no application of release R2 has that module"),
         ([{"load_module": "foo"}, {"update": "foo"}], "foo has two instructions in the appup"),
         ([{"suspend": ["foo"]}, {"point_of_no_return": True}], "can't be before"),
