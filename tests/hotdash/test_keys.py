@@ -62,7 +62,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
         peer.emit("module", "fil.handler loaded")
         await user.sees("The node has changed since this plan was made; press o to plan again.")
         await user.press("ctrl+b", "question_mark")
-        await user.sees("Keys", "^b clears it.", "f7", "^a")
+        await user.sees("Keys", "^b clears the filter.", "f7", "^a")
         await user.press("escape", "ctrl+a")
         await user.sees("Arm fil@127.0.0.1")
         await user.press("tab", "enter")
