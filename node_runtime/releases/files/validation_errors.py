@@ -19,8 +19,8 @@ from node_runtime.protocol.clip import clip
 from .names import PATTERN_DESCRIPTIONS
 from .toml_positions import TomlPath
 
-MAX_SHOWN_CHARACTERS = 59
-"""A message shows at most this many characters of a wrong value, and an ellipsis."""
+MAX_SHOWN_CHARACTERS = 60
+"""A message shows at most this many characters of a wrong value, the ellipsis of a clipped one included."""
 
 
 def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Iterator[tuple[TomlPath, str]]:
@@ -133,4 +133,4 @@ def _shown(key_path: TomlPath, data: Any) -> str:
     if any(isinstance(part, str) and SECRET_NAME.search(part) for part in key_path):
         return REDACTED
     text = json.dumps(data, default=str, ensure_ascii=False)
-    return clip(text, MAX_SHOWN_CHARACTERS)
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else clip(text, MAX_SHOWN_CHARACTERS - 1)
