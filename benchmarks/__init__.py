@@ -1,1 +1,4 @@
-"""Benchmarks of node_runtime and its peers: `make bench`. docs/performance.md has the figures."""
+"""Benchmarks of node_runtime and its peers.
+
+`make bench` runs them; docs/performance.md has the figures.
+"""

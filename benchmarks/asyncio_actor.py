@@ -14,7 +14,7 @@ Mail = tuple[int, "asyncio.Future[int] | None"]
 
 
 class Actor:
-    """Counts. A request is a number and the future of its reply, or None for a cast."""
+    """A counter. A request is a number and the future of its reply; for a cast, it is None."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class Actor:
 
 
 class AsyncActor(Actor):
-    """The same with an async handler."""
+    """A counter whose handler is async."""
 
     async def live(self) -> None:
         get = self.mail.get
@@ -84,7 +84,7 @@ class Player(Actor):
 
 
 async def awaited(actor: Actor, count: int) -> Figures:
-    """Casts by `await queue.put()`, as is common, although an unbounded queue never blocks."""
+    """Casts by `await queue.put()`, which is common, although an unbounded queue never blocks."""
 
     async def cast(number: int) -> None:
         await actor.mail.put((number, None))
@@ -108,7 +108,7 @@ async def messages(count: int) -> Figures:
 
 
 async def receives(count: int) -> Figures:
-    """Two tasks that read their own queues."""
+    """Messages between two tasks, each of which reads its own queue."""
     here: asyncio.Queue[int] = asyncio.Queue()
     there: asyncio.Queue[int] = asyncio.Queue()
 

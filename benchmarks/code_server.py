@@ -1,9 +1,10 @@
 """The code server's cost: `python -m benchmarks.code_server [ROUNDS]`, run by each interpreter to be measured.
 
-Each round measures every figure in a fresh OS process. The output shows medians over the rounds; a stop is the
-longest one of a round. Times are processor time of the OS process. Nothing here waits for anything but the
-interpreter's lock, and the thread that holds the lock is counted, so other load on the machine adds no stops.
-The garbage collector is configured as in a node.
+Each round measures every figure in a fresh OS process, and the output shows the medians of the
+rounds. A stop is a time in which the event loop does not run; the figure of a round is its longest
+stop. Times are processor time of the OS process. A thread can only wait for the interpreter's lock,
+and the processor time of the thread that holds the lock counts. So other load on the machine adds
+no stops. The garbage collector is configured as in a node.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ SECONDS: Final = 300
 MODULES: Final = 1000
 OBJECTS: Final = 1_000_000
 CALLS: Final = 100_000
-"""Times ten calls, written out so that the loop costs little."""
+"""Turns of a loop. Each turn makes ten calls, written out, so that the loop costs little."""
 QUESTIONS: Final = 100
 
 Figures = dict[str, float]
@@ -106,7 +107,7 @@ def milliseconds(act: Callable[[], object]) -> float:
 
 
 def call(root: Path) -> Figures:
-    """Nanoseconds of a qualified call, for both kinds of module in turn."""
+    """Nanoseconds of the call `m.f(1)`, measured in turn for a plain and for a managed module."""
     App(root, CALLEE)
     plain = ModuleType("plain")
     exec(CALLEE, plain.__dict__)
@@ -144,7 +145,7 @@ def commit_carrying(root: Path) -> Figures:
 
 
 def held(root: Path) -> Figures:
-    """The longest stop of the event loop during a request, with a large heap."""
+    """The longest stop of the event loop during each kind of request, with a large heap."""
     heap = [{"number": number, "rest": [number]} for number in range(OBJECTS // 2)]
     gc.collect()
     app = App(root, LARGE)
@@ -181,7 +182,7 @@ async def _stops(app: App, heap: list[Any]) -> Figures:
 
 
 async def _worst_stop(questions: Iterable[Callable[[], Any]]) -> float:
-    """The most milliseconds between two turns of the loop during consecutive requests."""
+    """The longest time, in milliseconds, between two turns of the loop during the requests."""
     worst, stop = 0.0, False
 
     async def tick() -> None:

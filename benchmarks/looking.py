@@ -35,7 +35,10 @@ SIZES: Final = ["10000", "100000"]
 
 
 async def look(port: str, cookie: str) -> None:
-    """The other OS process: request a snapshot once a second, and print the longest response time."""
+    """Request a snapshot once a second, and print the longest response time, in milliseconds.
+
+    This runs in the other OS process.
+    """
     address = NodeAddress(name="pool@127.0.0.1", host="127.0.0.1", port=int(port), cookie=read_cookie(Path(cookie)))
     longest = 0.0
     async with Operator.connect(address, user="bench", client_name="bench") as operator:
@@ -48,7 +51,7 @@ async def look(port: str, cookie: str) -> None:
 
 
 class Asker:
-    """Calls a server every millisecond; `gap` is the most processor time until the reply, in seconds."""
+    """Calls a server every millisecond; `gap` is the longest wait, in seconds of processor time."""
 
     def __init__(self, server: Pid) -> None:
         self.gap = 0.0
@@ -64,7 +67,7 @@ class Asker:
             self.gap = max(self.gap, process_time() - before)
 
     async def meanwhile(self, until: Awaitable[object]) -> tuple[float, float]:
-        """The gap, and the share of a core that the node uses, until `until` is done."""
+        """Wait for `until`; return the gap and the share of a core that the node used meanwhile."""
         self.gap = 0.0
         began, used = perf_counter(), process_time()
         await until
@@ -72,7 +75,7 @@ class Asker:
 
 
 async def looked_at(size: int) -> None:
-    """Measure a node of this size."""
+    """Measure a node with `size` servers, first without and then with the client."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         write_release(root, "1")
@@ -106,8 +109,9 @@ async def looked_at(size: int) -> None:
             if code is not None:
                 code.uninstall()
             print(
-                f"{size} servers: longest wait {gap * 1000:.1f} ms alone, {looked_gap * 1000:.1f} ms while looked at; "
-                f"{share:.1%} and {looked_share:.1%} of a core; longest answer {longest} ms"
+                f"{size} servers: longest wait {gap * 1000:.1f} ms unobserved, "
+                f"{looked_gap * 1000:.1f} ms observed; {share:.1%} of a core unobserved, "
+                f"{looked_share:.1%} observed; longest response {longest} ms"
             )
 
 

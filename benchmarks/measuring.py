@@ -54,12 +54,15 @@ def resident() -> int:
 
 
 def wanted() -> tuple[str, bool]:
-    """The figure to measure, and whether on uvloop: `python -m benchmarks.CANDIDATE FIGURE [uvloop]`."""
+    """The figure of the command line, and whether to use uvloop.
+
+    The command line is `python -m benchmarks.CANDIDATE FIGURE [uvloop]`.
+    """
     return argv[1], "uvloop" in argv[2:]
 
 
 def run(figures: Callable[[str], Awaitable[Figures]]) -> None:
-    """Measure the figure of the command line on its event loop, print it, and exit without cleaning up."""
+    """Measure the figure that the command line names, print it, and exit without cleaning up."""
     what, fast = wanted()
     factory: Callable[[], asyncio.AbstractEventLoop]
     if fast:
@@ -106,7 +109,7 @@ async def at_once(call: Callable[[], Awaitable[object]], count: int) -> Figures:
 
 
 async def until_handled(cast: Callable[[], object], call: Callable[[], Awaitable[object]], count: int) -> Figures:
-    """Casts per second that were sent and handled."""
+    """Casts per second, until all of them have been handled."""
     await call()
     with span() as time:
         for _ in range(count // BATCH):
@@ -117,7 +120,7 @@ async def until_handled(cast: Callable[[], object], call: Callable[[], Awaitable
 
 
 async def worst_delay(ask: Callable[[], Awaitable[object]], done: Callable[[], bool]) -> Figures:
-    """The longest wait of a client that calls every millisecond, in milliseconds."""
+    """The longest wait of a client that calls every millisecond until `done`, in milliseconds."""
     worst = 0.0
     while True:
         planned = perf_counter() + PERIOD

@@ -90,7 +90,7 @@ play(Main) ->
         {Peer, Balls} -> Peer ! {self(), Balls - 1}, play(Main)
     end.
 
-%% A thousand at a time: the last one of them says that it has run.
+%% Spawns a thousand processes at a time; the last one of them reports that it has run.
 spawns(0) -> ok;
 spawns(Left) ->
     Self = self(),
@@ -101,7 +101,8 @@ spawns(Left) ->
 starts(0) -> ok;
 starts(Left) -> {ok, _} = gen_server:start(?MODULE, 0, []), starts(Left - 1).
 
-%% Asks every millisecond until the flooded one has handled all; the longest answer, in microseconds.
+%% Calls the quiet server every millisecond until the flooded server has handled all its messages.
+%% Returns the longest wait for a reply, in microseconds.
 worst(Quiet, Flooded, Worst) ->
     Planned = erlang:monotonic_time(microsecond) + 1000,
     timer:sleep(1),

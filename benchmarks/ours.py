@@ -40,7 +40,7 @@ START = f"{__name__}:start_worker"
 
 
 class Counter(GenServer[int]):
-    """Counts."""
+    """A counter."""
 
     def init(self) -> int:
         return 0
@@ -101,7 +101,7 @@ async def messages(count: int) -> Figures:
 
 
 async def receives(count: int) -> Figures:
-    """Two plain processes that read their own mailboxes."""
+    """Messages between two plain processes, each of which reads its own mailbox."""
 
     async def play() -> None:
         peer, balls = await receive()
@@ -132,7 +132,7 @@ async def spawns(count: int) -> Figures:
 
 
 async def starts(count: int) -> Figures:
-    """Servers whose `init` has returned."""
+    """Start servers; a start is complete when `init` has returned."""
     with span() as time:
         for _ in range(count):
             await gen_server.start(Counter)
@@ -140,7 +140,7 @@ async def starts(count: int) -> Figures:
 
 
 async def children() -> Figures:
-    """Registered and supervised."""
+    """Children with names, each with its own specification."""
     before = resident()
     with span() as start:
         top = await supervisor.start_link(Workers)
@@ -153,7 +153,7 @@ async def children() -> Figures:
 
 
 async def alike() -> Figures:
-    """Registered, and supervised with one specification for all."""
+    """Children with names, and one specification for all of them."""
     top = await supervisor.start_link(Alike)
     before = resident()
     for number in range(CHILDREN):
@@ -227,7 +227,10 @@ async def measured(what: str) -> Figures:
 
 
 async def figures(what: str) -> Figures:
-    """Measured by a process. Without inline calls, every call is queued."""
+    """Measure in a process of the runtime.
+
+    For "call_queued", the runtime makes no inline calls, so every call goes through the mailbox.
+    """
     async with Runtime(inline=what != "call_queued"):
         answer: asyncio.Future[Figures] = asyncio.get_running_loop().create_future()
 

@@ -1,8 +1,8 @@
 """A node with a pool of servers, and its upgrade: `python -m benchmarks.pool_node SIZE [uvloop]`.
 
-Release 2 adds one field to each worker's state. Release 3 does too, but fails for the last worker, and the node
-reverts everything. Meanwhile one client calls a worker every millisecond. The rehearsal is not measured: it is cut
-off after a second.
+Release 2 adds one field to each worker's state. Release 3 adds it, too, but its code_change fails
+for the last worker, and the node puts everything back. Meanwhile one client calls a worker every
+millisecond. The time of the install excludes the rehearsal, which is cut off after a second.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SOURCES: Final = Path(__file__).parent / "pool"
 PERIOD: Final = 0.001
 """Seconds between a reply and the next call."""
 SETTLING: Final = 0.3
-"""Seconds for which the client calls before and after."""
+"""Seconds for which the client calls the worker before an install, and again after it."""
 
 APPUP: Final = """
 vsn = "{vsn}"
@@ -125,7 +125,7 @@ class Client:
             self.gap = max(self.gap, perf_counter() - wanted)
 
     def take_gap(self) -> float:
-        """Returns the gap so far, in seconds, and starts a new one."""
+        """Return the gap so far, in seconds, and start a new one."""
         gap, self.gap = self.gap, 0.0
         return gap
 
@@ -136,8 +136,11 @@ class Client:
 
 @dataclass(frozen=True)
 class Upgrade:
-    """The outcome of an upgrade. Seconds: the client's longest gap before the hold and after it, and of the install,
-    without the preparation of the code and the rehearsal."""
+    """An upgrade and its times, in seconds.
+
+    `gap_before` and `gap` are the client's longest gaps before the hold and from the hold on.
+    `install` is the time of the install, without the preparation of the code and the rehearsal.
+    """
 
     operation: Operation
     gap_before: float
@@ -146,7 +149,7 @@ class Upgrade:
 
 
 async def upgraded(handler: ReleaseHandler, code: TimedCode, worker: Pid, vsn: str) -> Upgrade:
-    """Install a release, from its plan on."""
+    """Install a release while a client calls `worker`."""
     handler.releases()
     client = Client(worker)
     await asyncio.sleep(SETTLING)
@@ -174,7 +177,7 @@ async def upgraded(handler: ReleaseHandler, code: TimedCode, worker: Pid, vsn: s
 
 
 async def figures(size: str) -> Figures:
-    """Measures the failing upgrade first: it leaves the node unchanged."""
+    """Measure both upgrades; the failing one comes first, because it leaves the node unchanged."""
     count = int(size)
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)

@@ -73,7 +73,7 @@ MEASURED_BY: Final[dict[str, tuple[str, ...]]] = {
     "asyncio_actor": tuple(figure for figure in FIGURES if figure not in ("alike", *OURS)),
     "ours": tuple(figure for figure in FIGURES if figure != "cast_awaited"),
 }
-"""The figures of candidates that do not have all."""
+"""The figures that each script can measure."""
 
 GOALS: Final = (
     ("call", "rate", "asyncio actor", 10.0),
@@ -96,7 +96,7 @@ LIMITS: Final = (("alike", "bytes", 700.0), ("children", "bytes", 700.0), ("fair
 
 
 def command(candidate: str, figure: str, beams: Path | None) -> list[str] | None:
-    """The command that measures a figure; None if the candidate cannot run."""
+    """The command that measures a figure; None if the candidate can't measure it."""
     script, way = CANDIDATES[candidate]
     if figure not in MEASURED_BY.get(script, FIGURES):
         return None
@@ -126,9 +126,9 @@ def measure(wanted: list[str], rounds: int, beams: Path | None) -> Medians:
 
 
 def compiled(directory: str) -> Path | None:
-    """The folder of the compiled Erlang part; prints a message and returns None without Erlang."""
+    """Compile the Erlang candidate; return the folder, or None, with a message, without Erlang."""
     if which("erlc") is None or which("erl") is None:
-        print("no erlc here: OTP is left out (Debian: apt install erlang-nox erlang-dev)", file=sys.stderr)
+        print("OTP skipped: no erlc (Debian: apt install erlang-nox erlang-dev)", file=sys.stderr)
         return None
     subprocess.run(["erlc", "-o", directory, str(HERE / "otp.erl")], check=True)
     return Path(directory)
@@ -155,7 +155,7 @@ def table(medians: Medians, wanted: list[str]) -> list[str]:
 
 
 def best(medians: Medians, key: str, peer: str) -> float | None:
-    """The figure of a peer; of OTP the better one of one scheduler and all schedulers."""
+    """The figure of a peer; for OTP, the better of its two: one scheduler, or all schedulers."""
     ways = ("OTP, all schedulers", "OTP, 1 scheduler") if peer == "OTP" else (peer,)
     values = [medians[key, way] for way in ways if (key, way) in medians]
     if not values:
@@ -164,7 +164,7 @@ def best(medians: Medians, key: str, peer: str) -> float | None:
 
 
 def goals(medians: Medians, ours: str) -> list[str]:
-    """The goals and the results on one loop; an asyncio actor is compared on the same loop."""
+    """The goals and the results of `ours`; the asyncio actor on the same event loop is the peer."""
     loop = ours.removeprefix("node_runtime")
     lines = [f"| {ours} | divided by that of | goal | reached | |", "| --- | --- | ---: | ---: | --- |"]
     for figure, unit, peer, goal in GOALS:

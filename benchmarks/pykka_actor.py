@@ -14,12 +14,12 @@ import pykka
 from .measuring import BATCH, CLIENTS, PERIOD, QUEUED, Figures, resident, show, span, wanted
 
 CHILDREN = 2_000
-"""One thread each, so a hundred thousand are not possible; the times are scaled up to that number."""
+"""Each actor has a thread, so 100,000 actors are not possible; the times are scaled up by SCALE."""
 SCALE = 100_000 / CHILDREN
 
 
 class Counter(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
-    """Counts."""
+    """A counter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Player(pykka.ThreadingActor):  # type: ignore[misc]  # it has no stubs
 
 
 class Flooded(Counter):
-    """Reports when it has handled a 0."""
+    """A counter that sets `over` when it has handled a 0."""
 
     def __init__(self, over: Event) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ def starts(count: int) -> Figures:
 
 
 def children() -> Figures:
-    """In pykka's registry, without a supervisor."""
+    """Actors in pykka's registry, without a supervisor."""
     before = resident()
     with span() as start:
         for _ in range(CHILDREN):

@@ -1,8 +1,8 @@
 """A minute of crashes under load, then a search for leaks: `python -m benchmarks.soak [--seconds 60] [--uvloop]`.
 
-10,000 supervised processes are called, cast to, monitored, suspended and recorded; 1 % of them crash every second.
-Afterwards there must be as many processes, timers, monitors, links and tasks as at the start, and no more memory than
-after the warm-up. Otherwise the exit code is 1.
+Clients call, cast to, monitor, suspend and record 10,000 supervised processes, of which 1 % crash
+every second. Afterwards there must be as many processes, timers, monitors, links and tasks as at
+the start, and the memory must not have grown since the warm-up. Otherwise the exit code is 1.
 """
 
 from __future__ import annotations
@@ -55,8 +55,11 @@ CRASHES: Final = 0.01
 """The share of all processes that crash per second."""
 WARM_UP: Final = 30.0
 WEAR: Final = 0.05
-"""The same in the warm-up, where each process crashes at least once: a restarted process uses slightly more memory than
-one that started together with all others."""
+"""The share of all processes that crash per second in the warm-up.
+
+Each process crashes at least once in the warm-up, because a restarted process uses slightly more
+memory than one that started together with all others.
+"""
 SAMPLE: Final = 2.5
 NOISE: Final = {"blocks": 0.01, "bytes": 0.05}
 """The permitted growth of the median from the first third of the samples to the last third.
@@ -69,14 +72,17 @@ Python's allocated `blocks` measure a leak; the resident bytes also grow by frag
 
 
 class Deck:
-    """Workers and machines in a random order, shuffled again when all have been drawn. A drawn one may have exited."""
+    """Workers and machines in a random order, shuffled again when all have been drawn.
+
+    A process that is drawn may have exited.
+    """
 
     def __init__(self, node: Runtime) -> None:
         self._node = node
         self._pids: list[Pid] = []
 
     def draw(self) -> Pid:
-        """The next one."""
+        """Return the pid of the next process."""
         if not self._pids:
             self._pids = [one.pid for one in self._node.processes.values() if one.qualname in ("Worker", "Blinker")]
             random.shuffle(self._pids)
@@ -84,7 +90,10 @@ class Deck:
 
 
 class Load:
-    """Clients and a source of crashes. A call has `failed` if its process ended; `downs` are DOWN messages."""
+    """Clients and a source of crashes.
+
+    `failed` counts the calls whose process ended, and `downs` the DOWN messages.
+    """
 
     def __init__(self, node: Runtime) -> None:
         self.node = node
@@ -146,12 +155,12 @@ class Load:
             sys.no_debug(pid)
 
 
-# ------------------------------------------------------------------ what there is
+# ------------------------------------------------------------------ the node's resources
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """The resources of a node at one moment; `timers` are the loop's, -1 if unknown."""
+    """The resources of a node at one moment; `timers` are the event loop's, -1 if unknown."""
 
     processes: int
     zombies: int
@@ -165,7 +174,7 @@ class Holdings:
     def of(cls, node: Runtime) -> Holdings:
         """Count the resources of a runtime."""
         processes = list(node.processes.values())
-        scheduled: Any = getattr(node.loop, "_scheduled", None)  # only asyncio's own loop can be asked
+        scheduled: Any = getattr(node.loop, "_scheduled", None)  # only asyncio's own loop has it
         return cls(
             processes=len(processes),
             zombies=len(node.zombies),
@@ -182,12 +191,12 @@ def _watching(process: Process) -> int:
 
 
 def columns(values: Iterator[object]) -> str:
-    """Returns one line of the table."""
+    """Return one line of the table."""
     return "  ".join(f"{value!s:>9}" for value in values)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Returns whether the condition comes true in time."""
+    """Wait for the condition; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -200,7 +209,7 @@ async def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
 
 
 async def soak(seconds: float) -> list[str]:
-    """Run the soak and print the samples; returns the problems found."""
+    """Run the soak and print the samples; return the problems found."""
     node = runtime()
     began = time.monotonic()
     shop = await supervisor.start_link(Shop)
@@ -240,7 +249,7 @@ async def soak(seconds: float) -> list[str]:
 
 
 def _growth(name: str, samples: list[int]) -> str | None:
-    """Returns the problem with the growth of these samples, if any."""
+    """Print the growth of these samples; return it as a problem if it is more than the noise."""
     third = max(1, len(samples) // 3)
     first, last = statistics.median(samples[:third]), statistics.median(samples[-third:])
     change = f"memory: {first:,.0f} {name} in the first third, {last:,.0f} in the last ({last / first - 1:+.2%})"
@@ -254,13 +263,13 @@ def _differences(before: Holdings, after: Holdings) -> list[str]:
 
 
 async def main(seconds: float) -> int:
-    """Run the soak on its own runtime; returns the exit code."""
+    """Run the soak in a runtime; return the exit code."""
     async with Runtime():
         wrong = await soak(seconds)
     for sentence in wrong:
-        print(f"WRONG: {sentence}")
+        print(f"PROBLEM: {sentence}")
     if not wrong:
-        print("nothing is left over")
+        print("No leaks found.")
     return 1 if wrong else 0
 
 

@@ -26,9 +26,9 @@ from node_runtime import (
 SHELVES: Final = 100
 EACH: Final = 100
 TIMERS: Final = SHELVES * EACH * (8 + 2) // 10
-"""Timers of an idle shop: one of each worker, two of each machine."""
+"""Timers of an idle shop: one for each worker, two for each machine."""
 TASKS: Final = SHELVES * EACH // 10 + 1
-"""asyncio tasks of an idle shop: one of each child of the type "task", and the main one."""
+"""asyncio tasks of an idle shop: one for each child of the type "task", and the main task."""
 TICK: Final = 5.0
 """Seconds between two messages of a worker to itself."""
 
@@ -42,12 +42,12 @@ class Worker(GenServer[int]):
         return 0
 
     def add(self, amount: int) -> int:
-        """Reply in the caller's turn if possible."""
-        self.state = (self.state + amount) % 256  # greater integers would need memory of their own
+        """Reply without an await, so that the call may run inline."""
+        self.state = (self.state + amount) % 256  # CPython allocates memory for greater integers
         return self.state
 
     async def add_later(self, amount: int) -> int:
-        """Reply after a turn of the loop or two."""
+        """Reply one or two turns of the event loop later."""
         await asyncio.sleep(0)
         return self.add(amount)
 
@@ -61,7 +61,7 @@ class Worker(GenServer[int]):
 
 
 class Blinker(GenStatem[int]):
-    """A machine that always has a timeout."""
+    """A state machine that always has a timeout."""
 
     state_enter = True
 
@@ -70,11 +70,11 @@ class Blinker(GenStatem[int]):
         return "dark", 0
 
     def dark(self, event: Event) -> Next:
-        """Wait for the light."""
+        """Wait until it is time for the state light."""
         return self._blink(event, "light")
 
     def light(self, event: Event) -> Next:
-        """Wait for the dark."""
+        """Wait until it is time for the state dark."""
         return self._blink(event, "dark")
 
     def _blink(self, event: Event, other: str) -> Next:
@@ -88,17 +88,17 @@ class Blinker(GenStatem[int]):
 
 
 async def start_worker() -> Pid:
-    """A child."""
+    """Start a worker."""
     return await gen_server.start_link(Worker)
 
 
 async def start_blinker() -> Pid:
-    """A child."""
+    """Start a machine."""
     return await gen_statem.start_link(Blinker)
 
 
 async def wait_for_ever() -> None:
-    """A child of the type "task"."""
+    """Run a child of the type "task", which waits until it is stopped."""
     await asyncio.Event().wait()
 
 
@@ -117,7 +117,7 @@ class Shelf(Supervisor):
 
 
 async def start_shelf() -> Pid:
-    """A child."""
+    """Start a shelf and its children."""
     return await supervisor.start_link(Shelf)
 
 

@@ -2,10 +2,12 @@
 
 Both sides run the same pool: servers under one simple_one_for_one supervisor. The upgrade adds one field to each state
 while one client calls one of the servers every millisecond. On OTP's side, `systools` makes a release of the Erlang
-sources in this folder and `release_handler` installs it; on ours, the node's release handler does. Both take turns.
-The output shows the best of all rounds, in milliseconds, because other programs on the machine can only lengthen a
-wait. The gap is the longest wait of the client for a reply. On our side, where everything shares one thread, it is
-counted from the moment at which the call was due.
+sources in this folder and `release_handler` installs it; on ours, the node's release handler does.
+
+The sides take turns. The output shows the best of all rounds, in milliseconds, because other
+programs on the machine can only lengthen a wait. The gap is the longest wait of the client for a
+reply. On our side, where everything shares one thread, it is counted from the moment at which the
+call was due.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ def run(words: list[str], **environment: str) -> dict[str, float]:
 
 
 def best(candidates: list[str], sizes: list[int], rounds: int) -> Best:
-    """Measure all sides in turn; returns the best of each."""
+    """Measure all sides in turn; return the best figures of each."""
     samples: dict[tuple[str, int, str], list[float]] = defaultdict(list)
     for number, size, candidate in product(range(rounds), sizes, candidates):
         print(f"\rround {number + 1} of {rounds}: {size}, {candidate}".ljust(60), end="", file=sys.stderr, flush=True)
@@ -164,7 +166,7 @@ def main() -> None:
         candidates.append("OTP")
         names.append(f"Erlang/OTP {asked.stdout}")
     else:
-        print("no erlc here: OTP is left out (Debian: apt install erlang-nox)", file=sys.stderr)
+        print("OTP skipped: no erlc (Debian: apt install erlang-nox)", file=sys.stderr)
     found = best(candidates, options.sizes, options.rounds)
     print(f"{', '.join(names)}; the best of {options.rounds} rounds\n")
     print("\n".join(table(found, options.sizes)) + "\n")

@@ -13,11 +13,11 @@ from .measuring import BATCH, QUEUED, Figures, at_once, in_turn, resident, run, 
 
 CHILDREN = 20_000
 SCALE = 100_000 / CHILDREN
-"""Fewer than the others start, since it takes long; the times are scaled up."""
+"""The other candidates start more; xoscar would take too long. The times are scaled up by SCALE."""
 
 
 class Counter(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
-    """Counts."""
+    """A counter."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -45,7 +45,10 @@ class Player(xoscar.StatelessActor):  # type: ignore[misc]  # it has no stubs
 
 
 async def local(address: str, kind: type[xoscar.StatelessActor], uid: str) -> Any:
-    """Look the actor up again: the reference from create_actor goes through a channel, this one does not."""
+    """Create an actor and return a local reference to it.
+
+    The reference from create_actor would send through a channel; the one from actor_ref does not.
+    """
     await xoscar.create_actor(kind, address=address, uid=uid)
     return await xoscar.actor_ref(address=address, uid=uid)
 

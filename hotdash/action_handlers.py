@@ -1,6 +1,7 @@
 """Handlers of the actions: they ask for confirmation, send a request to the node, and show its answer.
 
-The process or release to change is fixed before the dialog opens, so it can't change while the dialog is open.
+The target of an action, a process or a release, is fixed before the dialog opens. An update from
+the node does not change the target while the dialog is open.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
     from .app import HotdashApp
 
 DEFAULT_WAIT_SECONDS = 15.0
-"""The initial value of "Wait at most": after the plan, a state machine may enter a state that blocks the install."""
+"""The initial value of the field "Wait at most".
+
+It is not 0: after the plan was made, a state machine may enter a state that blocks the install.
+"""
 
 
 class ActionHandlers:
@@ -75,7 +79,7 @@ class ActionHandlers:
             self._app.set_busy()
 
     def refresh_operation(self, operation: str) -> None:
-        """Read an operation from the node, because its events were missed or contained only a part of the operation."""
+        """Read an operation from the node: events were missed or contained only part of it."""
         self._app.run_worker(self._refresh_operation(operation), name="operation", exit_on_error=False)
 
     async def _refresh_operation(self, operation: str) -> None:
@@ -165,7 +169,8 @@ class ActionHandlers:
         if plan.direction != direction:
             other = "upgrade" if plan.direction == "up" else "downgrade"
             article = "an" if plan.direction == "up" else "a"
-            app.show_toast(f"{plan.from_vsn} to {vsn} is {article} {other}; press {self._key(other)}.", bad=True)
+            change = f"Going from {plan.from_vsn} to {vsn} is {article} {other}"
+            app.show_toast(f"{change}; press {self._key(other)}.", bad=True)
             return
         if hard_blockers(plan):
             if not isinstance(app.top_screen, PlanScreen):
@@ -182,7 +187,10 @@ class ActionHandlers:
         await self._follow(started.operation)
 
     def _consent(self, plan: m.Plan) -> m.InstallOptions:
-        """Return the options that need consent, which typing the version gives; the dialog says why each is needed."""
+        """Return the options that need the operator's consent.
+
+        The operator consents by typing the version. The dialog says why each option is needed.
+        """
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
         return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)

@@ -35,10 +35,11 @@ class CommandSubject:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action. `keys` are its keys by Textual's names, separated by commas; the first one is shown.
+    """One action.
 
-    The footers of `views` show the action. `{id}` in `help` means the key of the action with that id, which `help_of`
-    inserts.
+    `keys` has the Textual names of its keys, separated by commas; the first key is shown. `views`
+    are the views and screens whose footer shows the action. `{id}` in `help` means the key of the
+    action with that id, which `help_of` inserts.
     """
 
     id: str
@@ -53,7 +54,7 @@ class Action:
 
 
 def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
-    """Return the command line that does `verb` on the subject's node, quoted for a shell."""
+    """Return the command line that runs `verb` on the subject's node, quoted for a shell."""
     options = ["--cookie-file", subject.cookie_file] if subject.cookie_file else []
     return shlex.join(["hotdash", verb, subject.node, *words, *options])
 
@@ -129,7 +130,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "kill", "K", "kill", "Kill the selected process",
-        "Ends the process at once, without calling its terminate. If it is a supervisor, all below it end too.",
+        "Ends the process at once, without calling its terminate. "
+        "If it is a supervisor, all processes below it end, too.",
         "Processes",
         role="operator", views=("overview",), command_line=_process("kill"),
     ),
@@ -146,7 +148,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
-        "Replaces the code of the running node by the code of a newer release.", "Releases",
+        "Replaces the code of the running node with the code of a newer release.", "Releases",
         role="operator", views=("releases", "plan"), command_line=_install("upgrade"),
     ),
     Action(
@@ -167,7 +169,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
-        "Allows the operator's actions for 15 minutes, with a red header. The node checks rights, too.", "Dashboard",
+        "Allows the operator's actions for 15 minutes; the header is red meanwhile. "
+        "The node checks the role, too.",
+        "Dashboard",
         views=(*VIEWS, "plan", "operation"),
     ),
     Action(

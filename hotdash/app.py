@@ -100,7 +100,10 @@ class HotdashApp(App[None]):
         self._update_needs()
 
     def _handle_signals(self) -> None:
-        """Exit in order on a signal. An exception raised by a signal handler would not restore the terminal."""
+        """Let Textual exit on a signal, because it restores the terminal.
+
+        An exception raised by a signal handler would end the process without restoring it.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.exit, None, 128 + number)
@@ -152,7 +155,11 @@ class HotdashApp(App[None]):
 
     @property
     def view_state(self) -> ViewState:
-        """The state to draw now. While the display is paused, it shows the node as it was when the pause began."""
+        """The state to draw now.
+
+        While the display is paused, this is the node as it was when the pause began. Only the
+        connection and a newly selected process are current.
+        """
         node = self.node
         if self._paused_node is not None:
             paused = self._paused_node
@@ -305,7 +312,7 @@ class HotdashApp(App[None]):
                 )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show the failure of a worker as a toast; Textual would exit."""
+        """Show the failure of a worker as a toast; by default, Textual would exit."""
         if event.state == WorkerState.ERROR:
             error = event.worker.error
             self.set_busy()

@@ -1,7 +1,8 @@
 """The connection to the node. The link reads from the node and posts messages to the dashboard.
 
-It reads a snapshot after each event that may change it, a snapshot a second while the open view shows values that
-change without events, and the state of the selected process. When the connection is lost, it reconnects endlessly.
+The link reads a snapshot after each event that may have changed the snapshot. While the open view
+shows values that change without events, the link also reads one snapshot a second. It reads the
+state of the selected process, too. When the connection is lost, it retries until it reconnects.
 """
 
 from __future__ import annotations
@@ -87,7 +88,11 @@ class NodeLink:
     # -------------------------------------------------------------- the loop
 
     def start(self) -> None:
-        """Start to watch the node, in an asyncio task: Textual may cancel a worker twice, which leaves sockets open."""
+        """Start to watch the node.
+
+        The link runs in an asyncio task and not in a Textual worker: Textual may cancel a worker
+        twice, and the second cancellation would leave sockets open.
+        """
         self._running = asyncio.create_task(self._run(), name="link")
         self._running.add_done_callback(self._report_failure)
 
@@ -182,7 +187,7 @@ class NodeLink:
                 if self._needs.process is not None and self._needs.process.boot_id == client.info.boot_id:
                     await self._read_state(client, self._needs.process)
             except Refused:
-                pass  # the age of the snapshot shows that a node is silent; a lost connection ends the events
+                pass  # the screen shows the snapshot's age; a lost connection also ends `_watch`
             await asyncio.sleep(MIN_SNAPSHOT_GAP_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS - MIN_SNAPSHOT_GAP_SECONDS):

@@ -1,4 +1,4 @@
-%% Builds the pool's two releases, and upgrades one that runs:
+%% Builds the pool's two releases, and upgrades a running pool:
 %%   erl -noshell -run pool_bench build DIRECTORY
 %%   erl -noshell -sasl releases_dir ... -run pool_bench upgrade DIRECTORY
 -module(pool_bench).
@@ -35,7 +35,7 @@ version(Name) ->
     {ok, Vsn} = application:get_key(Name, vsn),
     Vsn.
 
-%% ---------------------------------------------------------------- the upgrade of what runs
+%% ---------------------------------------------------------------- the upgrade of a running pool
 
 upgrade([Root]) ->
     [{_, Worker, _, _} | _] = supervisor:which_children(pool_top),
@@ -52,7 +52,8 @@ install(Vsn, Other) ->
         timer:tc(fun() -> release_handler:install_release(Vsn, [{suspend_timeout, infinity}]) end),
     Microseconds.
 
-%% The longest that one client has waited for an answer meanwhile, in microseconds.
+%% Calls Do while a client calls Worker. Returns the result of Do and the client's longest wait for
+%% a reply, in microseconds.
 watched(Worker, Do) ->
     Self = self(),
     Client = spawn_link(fun() -> client(Self, Worker, 0) end),

@@ -1,4 +1,5 @@
-%% The application of the pool and its one supervisor. How many workers it has, the environment variable POOL says.
+%% The application of the pool and its one supervisor. The environment variable POOL is the number
+%% of workers.
 -module(pool_top).
 -behaviour(application).
 -behaviour(supervisor).

@@ -4,10 +4,10 @@ from node_runtime import ChildSpec, Supervisor
 
 
 class Top(Supervisor):
-    """All workers are alike."""
+    """Any number of workers with one specification."""
 
     strategy = "simple_one_for_one"
 
     def children(self) -> list[ChildSpec]:
-        """The one specification."""
+        """Return the specification of the workers."""
         return [ChildSpec("worker", start="pool.worker:start_link")]

@@ -14,17 +14,17 @@ class State:
 
 
 class Worker(GenServer[State]):
-    """Counts."""
+    """Counts its calls."""
 
     def init(self, number: int) -> State:
-        """Begin at 0."""
+        """Start with a count of 0."""
         return State(number)
 
     def add(self) -> None:
-        """Count one more."""
+        """Count this call."""
         self.state.count += 1
 
 
 async def start_link(number: int) -> Pid:
-    """Start one."""
+    """Start the worker with this number."""
     return await gen_server.start_link(Worker, number)

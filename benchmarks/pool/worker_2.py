@@ -1,4 +1,4 @@
-"""A server whose state is migrated: release 2, with one field more."""
+"""A server whose state is migrated: release 2, with one more field."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,22 +16,22 @@ class State:
 
 
 class Worker(GenServer[State]):
-    """Counts."""
+    """Counts its calls."""
 
     def init(self, number: int) -> State:
-        """Begin at 0."""
+        """Start with a count of 0."""
         return State(number)
 
     def add(self) -> None:
-        """Count one more."""
+        """Count this call."""
         self.state.count += 1
 
     @classmethod
     def code_change(cls, old_vsn: str | Down, state: Any, extra: Any) -> State:
-        """Returns a new state made from that of release 1."""
+        """Return a new state, made from the state of release 1."""
         return State(state.number, state.count)
 
 
 async def start_link(number: int) -> Pid:
-    """Start one."""
+    """Start the worker with this number."""
     return await gen_server.start_link(Worker, number)

@@ -1,4 +1,4 @@
-"""A server whose state is migrated: release 3, in which the last server's migration fails."""
+"""A server whose state is migrated: release 3, in which the migration of the last server fails."""
 
 from dataclasses import dataclass
 from os import getpid
@@ -19,24 +19,28 @@ class State:
 
 
 class Worker(GenServer[State]):
-    """Counts."""
+    """Counts its calls."""
 
     def init(self, number: int) -> State:
-        """Begin at 0."""
+        """Start with a count of 0."""
         return State(number)
 
     def add(self) -> None:
-        """Count one more."""
+        """Count this call."""
         self.state.count += 1
 
     @classmethod
     def code_change(cls, old_vsn: str | Down, state: Any, extra: Any) -> State:
-        """Returns a new state made from that of release 1; fails for number 0, the last one, outside a rehearsal."""
+        """Return a new state, made from the state of release 1.
+
+        Fail for worker 0, which is migrated last. Do not fail in a rehearsal, which runs in another
+        OS process.
+        """
         if not state.number and getpid() == NODE:
             raise ValueError("this one can't be migrated")
         return State(state.number, state.count)
 
 
 async def start_link(number: int) -> Pid:
-    """Start one."""
+    """Start the worker with this number."""
     return await gen_server.start_link(Worker, number)

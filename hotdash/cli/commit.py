@@ -31,7 +31,8 @@ def commit(node: str, cookie_file: Path | None, reason: str | None, output: str)
 async def commit_when_healthy(client: Client, vsn: str, reason: str | None, output: str) -> m.Operation:
     """Wait until the health of the release `vsn` is good, and commit the release.
 
-    Return the commit as an operation; if the node reverted the release instead, return the revert.
+    Return the commit as an operation. If the probation ends in another way, such as a revert,
+    follow the node's newest operation to its end and return that.
     """
     printed = ""
     async with aclosing(client.events()) as events:

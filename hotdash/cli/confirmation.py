@@ -25,9 +25,10 @@ def confirm(question: str, yes: bool) -> None:
 
 
 def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, unrehearsed: bool) -> bool:
-    """Ask whether to install the plan; return whether to proceed if some processes can't be rehearsed.
+    """Ask whether to install the plan, unless `yes`.
 
-    If something can't be rehearsed or undone, the operator has to type the release's version.
+    Return whether the operator consents to processes that can't be rehearsed. If something can't be
+    rehearsed or undone, the operator has to type the release's version.
     """
     unsure = unrehearsed_count(plan) > 0 and not unrehearsed
     if yes and unsure:

@@ -19,7 +19,7 @@ from .shared_options import node_options, output_option
 
 @click.command()
 @node_options
-@click.option("--armed", is_flag=True, help="Start with the operator's actions allowed, and not read-only.")
+@click.option("--armed", is_flag=True, help="Allow the operator's actions from the start.")
 @click.option("--page", metavar="URL", help="The URL of the page that the node serves, to be shown in the dashboard.")
 def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) -> None:
     """Open the dashboard on NODE."""
@@ -32,7 +32,8 @@ def connect(node: str, cookie_file: Path | None, armed: bool, page: str | None) 
         )
     from hotdash.app import DashboardOptions, HotdashApp
 
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # when its terminal closes, the dashboard must end, also under nohup
+    # When its terminal closes, the dashboard must end, even under nohup.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     terminal.exit_with_terminal()
     app = HotdashApp(address, DashboardOptions(read_only=not armed, cookie_file=cookie_file, page=page))
     app.run()
@@ -51,7 +52,7 @@ def nodes(output: str) -> None:
 @click.option(
     "--examples",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A folder with the versions of fil; by default, the examples of hotdash.",
+    help="A folder with the versions of fil; by default, the examples that are part of hotdash.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), help="The port of the web page; 0 chooses a free port.")
 @click.option("--play", is_flag=True, help="Print the demonstration as commands with their output, even on a terminal.")

@@ -1,7 +1,7 @@
 """Output of the verbs: tables for people, JSON for scripts.
 
-JSON has every field of a struct, also those with their default value, so a script never has to check whether a key
-is present.
+JSON has every field of a struct, including fields with their default value, so a script never has
+to check whether a key is present.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ async def reporting_rehearsals(client: Client) -> AsyncIterator[None]:
             reporter.cancel()
             await asyncio.wait([reporter], timeout=CANCEL_RETRY_SECONDS)
         if not reporter.cancelled():
-            reporter.exception()  # the verb itself reports a lost node
+            # Retrieved, so that asyncio does not log it; the verb itself reports a lost node.
+            reporter.exception()
 
 
 async def _report(client: Client) -> None:

@@ -27,7 +27,10 @@ def with_client(node: str, cookie_file: Path | None, work: Callable[[Client], Co
 
 
 def find_process(snapshot: m.Snapshot, target: str) -> m.ProcessSummary:
-    """Return the live process with the name or pid `target`, such as 12 or <12>. Raises Refused if there is none."""
+    """Return the live process whose name or pid is `target`. A pid is written as 12 or <12>.
+
+    Raises Refused if there is none.
+    """
     number = target.strip("<>")
     for process in snapshot.processes:
         if process.name == target or (number.isdigit() and process.pid == int(number)):

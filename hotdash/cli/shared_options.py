@@ -18,7 +18,7 @@ def node_options(command: Command) -> Command:
         "--cookie-file",
         type=click.Path(path_type=Path, dir_okay=False),
         envvar="HOTDASH_COOKIE_FILE",
-        help="The node's cookie; a node of the same user on this machine needs none.",
+        help="The file with the node's cookie; not needed for this user's nodes on this machine.",
     )(command)
     return click.argument("node")(command)
 

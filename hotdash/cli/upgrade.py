@@ -33,7 +33,7 @@ from .shared_options import (
 
 
 def again_option(command: Command) -> Command:
-    """`--again`: retry a release that failed."""
+    """`--again`: retry a release that has failed on this node."""
     return click.option("--again", is_flag=True, help="Retry a release that has failed on this node.")(command)
 
 
@@ -111,7 +111,10 @@ async def _install(
 
 
 def _check(plan: m.Plan, request: m.Install, node: str) -> None:
-    """Raise Refused for a plan in the other direction, or with blockers that waiting does not remove."""
+    """Raise Refused if the plan has the other direction or a blocker.
+
+    A temporary blocker is accepted if the request waits.
+    """
     if plan.direction != request.direction:
         verb = f"{plan.direction}grade"
         raise Refused(

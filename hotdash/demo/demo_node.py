@@ -105,7 +105,7 @@ class DemoFolder:
         self.environment = {
             **os.environ,
             "NODE_RUNTIME_RUN_DIR": str(self.run_directory),
-            "TMPDIR": str(temporary),  # the files of a killed command are removed with it
+            "TMPDIR": str(temporary),  # so that the files of a killed command are removed, too
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             **columns(),
             "PYTHONUNBUFFERED": "1",
@@ -143,8 +143,8 @@ class DemoFolder:
     def show(self, *words: str) -> int:
         """Run a command on the terminal of this process, and return its exit code.
 
-        The command ends when this process ends. The command is a separate process, so that this process can still
-        clean up after the command has ended because the terminal was closed.
+        When this process exits, it terminates the command. When the terminal closes, the command
+        ends, but this process can still clean up, because the command is a separate process.
         """
         environment = {**os.environ, "NODE_RUNTIME_RUN_DIR": str(self.run_directory)}
         shown = subprocess.Popen(words, env=environment)
@@ -179,7 +179,7 @@ def free_port() -> int:
 
 
 def columns() -> dict[str, str]:
-    """Return the variable COLUMNS with the width of the terminal; {} if stdout is no terminal."""
+    """Return the variable COLUMNS with the terminal's width; {} if stdout is not a terminal."""
     return {"COLUMNS": str(os.get_terminal_size(1).columns)} if sys.stdout.isatty() else {}
 
 

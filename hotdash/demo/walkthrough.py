@@ -51,7 +51,9 @@ def play_walkthrough(demo: DemoFolder) -> None:
 def run_upgrade(demo: DemoFolder, project: Project, known_colours: list[str]) -> list[str]:
     """Stage, plan and upgrade to `project`, and print the result; return all colours seen so far.
 
-    `known_colours` are the colours seen before, the newest one last. A later upgrade starts in the newest colour.
+    `known_colours` are the colours seen before, in the order of their first appearance. An upgrade
+    after the first one starts while the machine is in the last of them, so that code_change has a
+    colour to convert.
     """
     state_of = ("hotdash", "state", demo.node, machine(demo))
     narrate(f"Stage {project.vsn}, and show its plan. The running code is not changed.")

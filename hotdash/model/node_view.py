@@ -74,7 +74,7 @@ class NodeView:
         return view.with_operation(snapshot.operation) if snapshot.operation is not None else view
 
     def with_event(self, event: m.NodeEvent, now: float) -> NodeView:
-        """Return the view after an event, which is added to the vitals, the operations or the log."""
+        """Return the view with the vitals, the operation and the text of an event added."""
         view = replace(self, last_heard=now)
         if event.vitals is not None:
             view = replace(view, history=view.history.add(event.vitals))

@@ -15,7 +15,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "put back": ("failed and was undone: {from_} keeps running", "bad"),
     "restarted": ("the node was restarted into its permanent release", "bad"),
     "partly put back": ("failed and was undone only in part", "bad"),
-    "partly reverted": ("reverted over some releases, but not as far as {to}", "bad"),
+    "partly reverted": ("reverted only in part: did not reach {to}", "bad"),
 }
 _MARKS: dict[str, tuple[str, Tone]] = {
     "installed": ("◆", "warn"),
@@ -52,7 +52,10 @@ def headline(operation: m.Operation) -> Line:
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:
-    """Return the outcome and its consequences. While the node does not answer, a missing outcome is unknown."""
+    """Return the outcome and its consequences.
+
+    If there is no outcome and the data is not `fresh`, the outcome is shown as unknown.
+    """
     if operation.outcome is None and not fresh:
         return [line(span("The outcome is unknown until the node answers again.", "bad"))]
     first: list[Span] = [outcome_mark(operation), Span(" "), outcome_words(operation)]

@@ -14,7 +14,7 @@ _ACTIONS: dict[str, tuple[str, Tone]] = {
     "load": ("new code at the next message", "ok"),
     "suspend": ("suspended, new code, same state", "warn"),
     "migrate": ("suspended, state converted by code_change", "warn"),
-    "stop": ("stopped in order", "bad"),
+    "stop": ("shut down by the script", "bad"),
     "kill": ("killed, because the old code is purged", "bad"),
 }
 _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {

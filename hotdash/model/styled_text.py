@@ -30,7 +30,7 @@ Line = tuple[Span, ...]
 
 
 def sanitize(text: str) -> str:
-    r"""Return `text` with control and format characters escaped: ESC becomes `\x1b`, a new line `\n`."""
+    r"""Return `text` with control and format characters escaped: an ESC becomes `\x1b`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
@@ -75,7 +75,8 @@ def wrap(spans: Line, width: int, hang: int | None = None) -> list[Line]:
     for word in _words(spans, width - indent):
         if used + width_of(word) > width and current:
             folded.append(tuple(current))
-            word = (Span(word[0].text.lstrip(" "), word[0].tone), *word[1:])  # noqa: PLW2901  # the fold replaces its blanks
+            # The fold replaces the blanks before the word.
+            word = (Span(word[0].text.lstrip(" "), word[0].tone), *word[1:])  # noqa: PLW2901
             current, used = [Span(" " * indent)], indent
         current += word
         used += width_of(word)

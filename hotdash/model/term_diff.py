@@ -20,7 +20,10 @@ class Change:
 
 
 def diff(before: Term, after: Term) -> tuple[Change, ...]:
-    """Return the differences, each at the deepest path possible, in the order of the newer state."""
+    """Return the differences, each at the deepest path possible, in the order of the newer state.
+
+    The removed parts of a container come after its other parts.
+    """
     return tuple(_changes((), before, after))
 
 
@@ -44,12 +47,12 @@ def _changes(path: tuple[str, ...], before: Term, after: Term) -> Iterator[Chang
 
 
 def _open(term: Term) -> bool:
-    """Return whether a value consists of parts that can be compared. An empty container does: it has no parts."""
+    """Return whether a value is a container whose parts are known; an empty container is one."""
     return bool(term.items) or (not term.cut and term.text in ("", "{}", "[]", "()", "set()"))
 
 
 def _parts(term: Term) -> dict[str, Term]:
-    """Return the parts by label. Equal labels, of keys with the same short form, are numbered."""
+    """Return the parts by label. Labels of several keys with the same short form are numbered."""
     parts: dict[str, Term] = {}
     for label, part in term.items:
         unique, number = label, 2

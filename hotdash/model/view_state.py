@@ -58,7 +58,7 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The objects that an action would apply to, by identity."""
+    """The identities of the objects that an action would apply to."""
 
     process: ProcessKey | None = None
     vsn: str | None = None

@@ -22,7 +22,7 @@ class VitalsHistory:
     samples: tuple[Vitals, ...] = ()
 
     def add(self, vitals: Vitals) -> VitalsHistory:
-        """Return the history with one more sample; a sample of the same time is not added twice."""
+        """Return the history with one more sample; a sample that is not newer is ignored."""
         if self.samples and vitals.at <= self.samples[-1].at:
             return self
         return VitalsHistory((*self.samples[-MAX_VITALS + 1 :], vitals))
@@ -35,7 +35,7 @@ class Gauge:
     title: str
     field: str
     min_range: float
-    """The range of values that the sparkline shows at least; with a smaller range, noise would look high."""
+    """The minimum range of the sparkline; in a smaller range, noise would look like peaks."""
     warn: float = float("inf")
     from_minimum: bool = False
     """Whether the sparkline starts at the lowest value instead of zero."""
@@ -76,7 +76,10 @@ GAUGES = (
 
 
 def sparkline(values: Sequence[float], width: int, min_range: float = 1.0, *, from_minimum: bool = False) -> str:
-    """Return the newest `width` values as bars, right-aligned, scaled to their range, but at least to `min_range`."""
+    """Return the newest `width` values as bars, right-aligned.
+
+    The bars are scaled to the range of the values, or to `min_range` if that is larger.
+    """
     newest = values[-width:] if width > 0 else []
     lowest = min(newest, default=0.0) if from_minimum else 0.0
     top = max((*(value - lowest for value in newest), min_range))

@@ -32,9 +32,9 @@ class Answer:
 class Question:
     """The content of a dialog, which does not change while the dialog is open.
 
-    The operator has to type `typed` before the button `verb` is enabled. `wait` (in seconds) and `reason` are the
-    initial values of two fields; if one is None, the dialog does not have that field. `command_line` returns the
-    command line that does the same.
+    The operator has to type `typed` before the button `verb` is enabled. `wait` (in seconds) and
+    `reason` are the initial values of two fields; if one is None, the dialog does not have that
+    field. `command_line` returns the equivalent command line, or an empty string.
     """
 
     title: str

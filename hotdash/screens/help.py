@@ -15,7 +15,7 @@ from hotdash.widgets.text_lines import ScrollingLines
 
 _MOVING = (
     ("↑ ↓  j k", "Move; g and G go to the ends, ^d and ^u move by a screen."),
-    ("enter", "Open what is selected: its state, plan, operation or difference."),
+    ("enter", "Open the selected row: a state, a plan, an operation or a difference."),
     ("tab", "Go to the next panel."),
     ("space ← →", "Open and close rows of the tree; * opens all."),
 )

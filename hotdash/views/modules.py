@@ -86,7 +86,9 @@ def _verdict(view_state: ViewState) -> Line:
         return line(span(f"No old code: every process runs {snapshot.info.vsn}.", "ok"))
     running = {pid for module in draining for pid in module.old_pids}
     if not running:
-        return line(span(f"{plural(len(draining), 'old version')} loaded; no process runs them.", "muted"))
+        loaded = plural(len(draining), "old version")
+        them = "it" if len(draining) == 1 else "them"
+        return line(span(f"{loaded} loaded; no process runs {them}.", "muted"))
     processes = plural(len(running), "process runs", "processes run")
     return line(span(f"{processes} old code of {plural(len(draining), 'module')}.", "warn"))
 

@@ -166,7 +166,10 @@ class Overview(View):
             self._place_cursor(tree)
 
     def _place_cursor(self, tree: ProcessTree) -> None:
-        """Select, once, the first worker of the application started last, whose state is probably of most interest."""
+        """Select, once, the first worker, searching from the application that was started last.
+
+        That application is usually the release's own, so its worker is probably of most interest.
+        """
         self._cursor_placed = True
         newest_first = reversed(self._roots)
         workers = (node for node in walk(list(newest_first)) if node.process and node.process.kind in _WORKERS)

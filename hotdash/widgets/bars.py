@@ -123,7 +123,7 @@ class VitalsBar(Widget):
 
 
 class KeyBar(ClickableBar):
-    """The keys of a view. Keys that are not allowed now are dim."""
+    """The keys of a view. The keys of actions that are not allowed now are dim."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; padding: 0 1; background: $panel; }
@@ -161,7 +161,10 @@ class KeyBar(ClickableBar):
         return Content("  ").join(parts)
 
     def _keys_that_fit(self, width: int) -> list[tuple[str, str, str, bool]]:
-        """Return the keys that fit. The last keys are dropped first, but never the key of help, which lists all."""
+        """Return the keys that fit.
+
+        The last keys are dropped first, but never the key of the help dialog, which lists all keys.
+        """
         keys = list(self.keys)
         while len(keys) > 1 and sum(len(key) + len(label) + 3 for _, key, label, _ in keys) - 2 > width:
             del keys[-1 if keys[-1][0] != "help" else -2]

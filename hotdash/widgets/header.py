@@ -71,7 +71,10 @@ def release_status(view_state: ViewState) -> Line:
 
 
 def right_part(view_state: ViewState, *, wide: bool) -> Line:
-    """Return PAUSED if it is, the connection and the rights; if `wide`, also the dashboard's CPU and memory use."""
+    """Return the connection and the rights, and PAUSED while the display is paused.
+
+    If `wide`, also return the dashboard's CPU and memory use.
+    """
     words, tone = view_state.node.connection.badge(view_state.node.last_heard, view_state.now)
     spans = [span(words, tone), Span("  ")]
     if wide and view_state.dashboard.cost:

@@ -1,4 +1,4 @@
-"""The mapping from tones to the theme's colours."""
+"""Drawing of styled lines: the colours of the tones, and the base of the scrolling widgets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table, or a tree, whose cursor follows the key of a row and not its position.
+"""A table, or a tree, whose cursor stays on the key of a row and not at a position.
 
 Only visible rows are drawn, so a table may have any number of rows. When a refresh moves the selected row, the cursor
 moves with it and stays at the same height of the screen. When the row is removed, no row is selected until the cursor

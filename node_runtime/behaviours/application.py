@@ -1,7 +1,7 @@
 """Applications: the parts of a release that are started and stopped as a whole. Follows application of OTP.
 
-Each running application has a master process, which calls the `start` callback, watches the top supervisor and stops
-this supervisor in the end.
+Each running application has a master process, which calls the `start` callback, watches the top
+supervisor, and shuts down this supervisor when the application is stopped.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ class Application:
     async def start(self, start_type: str, args: Any) -> Pid:
         """Start the top supervisor, linked to the calling process, and return its pid. `start_type` is "normal".
 
-        Follows application:start/2 of the callbacks.
+        Follows Module:start/2.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no start()")
 
     async def prep_stop(self) -> None:
-        """Prepare the stop of the application, while its processes still run. Follows application:prep_stop/1."""
+        """Prepare to stop, while the processes still run. Follows Module:prep_stop/1."""
 
     async def stop(self) -> None:
-        """Clean up after the application's processes have ended. Follows application:stop/1 of the callbacks."""
+        """Clean up after the application's processes have ended. Follows Module:stop/1."""
 
     def health(self) -> bool | Awaitable[bool | None] | None:
         """Return whether the application works. Called once a second while its release is on probation.
@@ -97,7 +97,7 @@ class ApplicationMaster(GenServer[MasterState]):
         return MasterState(spec, start_type, top)
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
-        """Stop the application in order, with the given callbacks, or else with its current ones."""
+        """Stop the application cleanly, with the given callbacks, or else with its current ones."""
         await self._run_hook("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
         await _end(self.state.top)
         await self._run_hook("stop", (callbacks or _callbacks(self.state.spec)).stop())
@@ -200,7 +200,9 @@ async def start(name: str, type: StartType = "temporary") -> None:
 
 
 async def stop(name: str, timeout: float | None = None) -> None:
-    """Stop an application in order; does nothing if it isn't running. Other applications that need it keep running.
+    """Stop an application cleanly; does nothing if it isn't running.
+
+    Other applications keep running, even if they need this one.
 
     Returns when the application has stopped. If it is already being stopped, this call only waits for the end of that
     stop; in a process of the application, it returns at once. After `timeout` seconds the remaining processes of the

@@ -74,7 +74,7 @@ def applications() -> Applications:
 
 
 def applications_to_change() -> Applications:
-    """Return the applications, for a change. Raises Exit if the calling process is a zombie."""
+    """Return the applications to change them. Raises Exit if the calling process is a zombie."""
     runtime().refuse_zombie()
     return applications()
 
@@ -107,7 +107,7 @@ def get_env(app: str, key: str, default: Any = None) -> Any:
 
 
 def set_env(app: str, key: str, value: Any) -> None:
-    """Change a value of a loaded application's environment. Raises Refused if it isn't loaded.
+    """Set a value of a loaded application's environment. Raises Refused if it isn't loaded.
 
     Follows application:set_env/3.
     """

@@ -27,9 +27,11 @@ from .system_messages import INIT, STOP
 from .versioned_process import VersionedProcess
 
 CALLBACK_ERRORS: Final = BaseException
-"""The errors of a callback that end its process: all errors, because an uncaught error would leave the process busy
-forever. Among them are a CancelledError of another task (but not a cancellation of the process's own task) and errors
-that libraries derive from BaseException, as libraries written in Rust do.
+"""The errors of a callback that end its process: all errors.
+
+Any other uncaught error would leave the process busy forever. Examples that are not derived from
+Exception: the CancelledError of another task that the callback awaits, and the panics of libraries
+written in Rust. (A cancellation of the process's own task is handled separately.)
 """
 
 Continuation = Coroutine[Any, Any, Any]
@@ -89,7 +91,10 @@ class BehaviourProcess(VersionedProcess):
             self.pause()
 
     def finish_inline_call(self, item: MailItem, result: Any, failure: BaseException | None) -> None:
-        """Continue after a call in its caller's turn whose method raised, was async or changed the run state."""
+        """Finish an inline call whose method raised an error, is async, or changed the run state.
+
+        An inline call is one that runs in its caller's turn.
+        """
         if failure is None and type(result) is CoroutineType:
             self.continue_in_task(result, item)
             return
@@ -236,7 +241,7 @@ class BehaviourProcess(VersionedProcess):
         """Report events to `debug` from the next message on; None ends the recording."""
         cls, needs_call_back = type(self.instance), self.needs_call_back
         self.code = CallbackVersion.of(cls, self.module, self.qualname, debug, needs_call_back=needs_call_back)
-        if self.in_callback():  # the running loop may have the previous methods in a local variable
+        if self.in_callback():  # ends the loop of `run`, whose locals hold the previous methods
             self.call_after_callback(lambda: None)
 
     def is_held_together_with(self, caller: Process) -> bool:
@@ -348,7 +353,8 @@ class BehaviourProcess(VersionedProcess):
     def on_last_frame_ended(self) -> None:
         coroutine, self.coroutine = self.coroutine, None
         if isinstance(coroutine, CoroutineType) and coroutine.cr_code is _TERMINATE_LATER and coroutine.cr_frame:
-            # Killed before `terminate` began: closing the outer coroutine wouldn't close that of `terminate`.
+            # The process was killed before `terminate` began. Closing the outer coroutine wouldn't
+            # close the coroutine of `terminate`.
             coroutine.cr_frame.f_locals["terminating"].close()
         if coroutine is not None:
             coroutine.close()

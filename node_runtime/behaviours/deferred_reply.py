@@ -16,7 +16,7 @@ P = ParamSpec("P")
 
 
 class From(Generic[R]):
-    """The caller of one call. It may be stored in a state and passed to other processes.
+    """The identity of a caller that waits for a reply. May be stored and passed to other processes.
 
     `pid` is the process that was called: when it ends without a reply, the caller gets an Exit. Follows
     gen_server:from().

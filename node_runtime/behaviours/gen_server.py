@@ -90,7 +90,7 @@ class ServerProcess(BehaviourProcess):
     idle_timer = SparseAttribute[asyncio.TimerHandle]()
     """The timer of `idle_timeout`."""
 
-    def run(self) -> int:  # noqa: PLR0912 - inlined, because each message costs
+    def run(self) -> int:  # noqa: PLR0912 - inlined to keep each message cheap
         # BehaviourProcess.run, with `step` inlined for the most frequent entries of a mailbox: requests for plain
         # methods, and plain messages.
         self.run_state = BUSY
@@ -244,8 +244,9 @@ async def start(cls: type[GenServer[Any]], *args: Any, name: str | None = None, 
 def continue_with(argument: Any) -> None:
     """Have `handle_continue(argument)` called right after the current callback, before any other message.
 
-    So `init` can return at once and do the rest of its work before the server takes requests. Raises RuntimeError
-    outside of a server's callbacks, NotInProcess outside of processes. Follows the `{continue, Term}` of gen_server.
+    With this, `init` can return at once, and `handle_continue` does the rest of the work before the
+    server takes requests. Raises RuntimeError outside of a server's callbacks, NotInProcess outside
+    of processes. Follows the `{continue, Term}` of gen_server.
     """
     _server("continue_with").add_continue(argument)
 
@@ -253,9 +254,10 @@ def continue_with(argument: Any) -> None:
 def idle_timeout(seconds: float | None) -> None:
     """Have `handle_info(TIMEOUT(seconds))` called if no message arrives for `seconds` seconds after this callback.
 
-    Any message cancels the timeout, so each callback that needs it sets it again; None cancels it too. Inspecting the
-    process sends no message. Raises RuntimeError outside of a server's callbacks, NotInProcess outside of processes,
-    ValueError for an invalid time. Follows the timeouts of gen_server.
+    Any message cancels the timeout, so each callback that needs it sets it again; None cancels it
+    too. Inspecting the process sends no message, so it doesn't cancel the timeout. Raises
+    RuntimeError outside of a server's callbacks, NotInProcess outside of processes, ValueError for
+    an invalid time. Follows the timeouts of gen_server.
     """
     _server("idle_timeout").set_idle_timeout(seconds)
 

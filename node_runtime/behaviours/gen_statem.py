@@ -34,13 +34,13 @@ D = TypeVar("D")
 CallbackMode: TypeAlias = Literal["state_functions", "handle_event_function"]
 
 REQUEST: Final = MailTag("request")
-"""A call or, without a future, a cast."""
+"""The tag of a call, or of a cast if the entry has no future."""
 TIMEOUT: Final = MailTag("timeout")
-"""A timeout: its name, and a token that is outdated if the timeout was set again or cancelled since."""
+"""The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
-"""The machine has entered its first state."""
+"""The tag of the event that the machine has entered its first state."""
 INSERTED: Final = MailTag("inserted")
-"""An event that a transition has inserted."""
+"""The tag of an event that a transition has inserted."""
 
 
 class GenStatem(Behaviour, Generic[D]):

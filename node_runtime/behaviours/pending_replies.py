@@ -1,4 +1,4 @@
-"""Pending replies: the answers that `reply` gives to calls, perhaps when the callback has already ended."""
+"""Pending replies: calls that `reply` will answer, maybe after the callback for them has ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from node_runtime.processes.runtime import Runtime
 
 
 class ReplyingProcess(Process):
-    """A process that remembers the callers without a reply: if it ends, each of them gets an error."""
+    """A process that remembers the calls without a reply; if it ends, each caller gets an Exit."""
 
     __slots__ = ("pending_replies",)
 

@@ -1,4 +1,4 @@
-"""Requests: entries in the mailbox of a process whose callers wait for a reply."""
+"""Requests: entries in a mailbox, each of which has a caller that waits for the reply."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def method_name(method: Callable[..., Any]) -> str:
 
 
 def not_a_method(method: object) -> TypeError:
-    """Return the error for a call or a cast that passes another object than a method."""
+    """Return the error of a call or a cast to which an object is passed that is not a method."""
     return TypeError(f"{method!r} is not a method; pass a method of the server's class, like Counter.add")
 
 

@@ -76,11 +76,13 @@ async def start_process(
 
 
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
-    """Let a process handle the messages in its mailbox, then terminate with `reason`; returns when it has ended.
+    """Make a process handle the messages in its mailbox and then terminate with `reason`.
 
-    A suspended process stops at once. Raises NoProcess, and CallTimeout if the process has not ended after `timeout`
-    seconds; it still stops later. None waits forever. Raises Deadlock for the calling process itself or a process that
-    waits for it, Exit for a process without callbacks, and ValueError for an invalid time. Follows gen_server:stop/3.
+    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, and
+    CallTimeout if the process has not ended after `timeout` seconds; the process still stops later.
+    None waits forever. Raises Deadlock for the calling process itself or a process that waits for
+    it, Exit for a process without callbacks, and ValueError for an invalid time. Follows
+    gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -88,9 +90,8 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
     node.refuse_zombie()
     process = node.find(target)
     if not isinstance(process, BehaviourProcess):
-        raise Exit(
-            "badcall", f"{process.title()} has no callbacks, so it can't terminate in order; send it an exit signal"
-        )
+        text = f"{process.title()} has no callbacks, so stop() can't end it; send an exit signal"
+        raise Exit("badcall", text)
     inside = current_transaction()
     if inside is not None and process.pid not in inside.started:
         defer_exit(inside, process.pid, partial(stop, process.pid, reason, timeout))

@@ -52,7 +52,9 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """A timeout: a transition sets it to fire in `after` seconds, or cancels it by None. As an event, it has fired.
+    """A timeout. In a transition, it is set to fire in `after` seconds; None cancels it.
+
+    As an event, it has fired.
 
     `name` identifies the timeout. A change of the state cancels it, unless it is `generic`; any event cancels an
     `event` timeout. Setting the same name again restarts the timeout. `after="same"` keeps the remaining time and

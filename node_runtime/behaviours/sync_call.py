@@ -19,7 +19,7 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 MAX_NESTED_CALLS: Final = 32
-"""The limit of servers that call each other in one turn, because each call adds frames to Python's stack."""
+"""How deep these calls may nest: each nested call adds frames to Python's stack."""
 _REMEDY: Final = "use a cast, or await a call in an async callback"
 
 

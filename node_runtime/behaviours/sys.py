@@ -32,7 +32,7 @@ from .upgrade.suspend_leases import leases
 
 R = TypeVar("R")
 DEFAULT_TIMEOUT: Final = 5.0
-"""Seconds that a call waits for the end of a callback."""
+"""Seconds that a function of this module waits for the end of a callback."""
 DEFAULT_LEASE: Final = 60.0
 """Seconds after which a suspend ends unless it is renewed."""
 
@@ -265,8 +265,8 @@ def _with_callbacks(target: Target) -> BehaviourProcess:
 def log(target: Target, size: int | None = 10) -> None:
     """Keep the last `size` events of the process, from its next message on; None turns the log off and empties it.
 
-    A change of the size keeps the events that are in the log. Raises NoProcess, Exit for a process without callbacks,
-    and ValueError for a size below zero. Follows sys:log/2.
+    A change of the size keeps the newest events that are in the log. Raises NoProcess, Exit for a
+    process without callbacks, and ValueError for a size below zero. Follows sys:log/2.
     """
     with _recording(target) as (_, debug):
         debug.lines = None if size is None else deque(debug.lines or (), maxlen=size)
@@ -284,8 +284,8 @@ def get_log(target: Target) -> list[Logged]:
 def trace(target: Target, on: bool = True, *, rate: int = 100) -> None:
     """Write the process's events to the logger `node_runtime.trace`, at most `rate` a second.
 
-    Also writes how many events were left out. With `on=False`, ends the trace. Raises NoProcess, and Exit for a process
-    without callbacks. Follows sys:trace/2.
+    Also writes how many events it left out. `on=False` ends the trace. Raises NoProcess, and Exit
+    for a process without callbacks. Follows sys:trace/2.
     """
     with _recording(target) as (process, debug):
         if debug.trace is not None:

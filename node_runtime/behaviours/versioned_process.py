@@ -38,7 +38,10 @@ class VersionedProcess(ReplyingProcess):
         current = current_class(module, qualname)
         self._instantiate(current if isinstance(current, type) else cls, module, qualname, None)
         self.coroutine: Coroutine[Any, Any, Any] | None = None
-        """The async callback that the process awaits; here, because a second `__init__` costs at each start."""
+        """The async callback that the process awaits.
+
+        It is set here because another `__init__`, in the subclass, would make each start slower.
+        """
 
     @property
     def module(self) -> str:
@@ -64,7 +67,7 @@ class VersionedProcess(ReplyingProcess):
         return self.code.methods
 
     def take_state(self, state: Any) -> None:
-        """Use `state` from now on, which `init`, a code change or `sys.replace_state` has returned."""
+        """Replace the state by what `init`, a code change or `sys.replace_state` has returned."""
         setattr(self.instance, self.state_attribute, state)
 
     def raw_state(self) -> Any:

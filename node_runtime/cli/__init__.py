@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the `node-runtime` command. `commands` is imported late: a node imports this package without needing it."""
-    from .commands import run
+    """Run the `node-runtime` command."""
+    from .commands import run  # here, because a node's own process imports this package, too
 
     run(arguments)

@@ -49,7 +49,10 @@ def launcher_files() -> tuple[bytes, dict[str, bytes]]:
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 def install(tarball: Path, directory: Path) -> None:
-    """Verify a release's TARBALL and unpack it into DIRECTORY, which is empty or belongs to a node that is down."""
+    """Verify a release's TARBALL and unpack it into DIRECTORY.
+
+    DIRECTORY must be empty, or belong to a node that is down.
+    """
     from node_runtime.releases.store import commit_record
     from node_runtime.releases.store.unpack import unpack
 

@@ -41,9 +41,9 @@ def check_loop(node: NodeConfig, vsn: str) -> None:
 def run(loop: asyncio.AbstractEventLoop, main: Coroutine[Any, Any, T]) -> T:
     """Run `main` on the loop and return its result, even if other code tries to end the loop.
 
-    asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`. In a
-    node, a process whose code does one of these crashes. If code outside of all processes does so, the attempt is
-    logged and the loop continues.
+    asyncio ends its loop when a task or callback raises SystemExit or KeyboardInterrupt, or calls
+    `loop.stop()`. If the code of a process does so, only that process crashes. If code outside of
+    all processes does so, the attempt is logged and the loop continues.
     """
     main_task = loop.create_task(main)
     while True:

@@ -14,7 +14,7 @@ from node_runtime.processes.log_context import add_process_to_log_records
 
 
 class TextFormatter(logging.Formatter):
-    """Lines of text; outside of processes, name and pid are replaced by `-`.
+    """Lines of text. If no process logged a record, `-` replaces the name and the pid.
 
     `2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`
     """
@@ -37,7 +37,11 @@ def _process_label(record: logging.LogRecord) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines with one JSON object: time, level, logger, release, pid, name, message; report and traceback if present."""
+    """Lines with one JSON object each.
+
+    The keys are time, level, logger, release, pid, name and message, and, if present, report and
+    traceback.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record as one line."""

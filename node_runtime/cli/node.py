@@ -1,4 +1,4 @@
-"""The node's OS process: boots a release from disk, runs its applications, and stops them in order."""
+"""The node's OS process: boots a release from disk, runs its applications, and shuts them down."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ RECORD_RETRY_SECONDS: Final = 5.0
 """The time between two attempts to write the node's record to a full disk."""
 
 CANCELLED: Final = (
-    "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes cancels "
-    "every task of the event loop."
+    "The node's main task was cancelled, but nothing asked the node to stop: code outside of all processes must have "
+    "cancelled the tasks of the event loop."
 )
 
 logger: Final = logging.getLogger("node_runtime")
@@ -115,7 +115,7 @@ class Node:
         return 1 if self._ending == "failed" else 0
 
     def _end(self, ending: Ending, sentence: str = "") -> None:
-        """End the node in order. Only the first call has an effect."""
+        """Shut down the node. Only the first call has an effect."""
         if self._ending is None and self._task is not None:
             self._ending, self._sentence = ending, sentence
             self._task.cancel()
@@ -216,7 +216,7 @@ class Node:
         )
 
     def _publish(self, record: NodeRecord) -> None:
-        """Write the record by which clients find the node. On a full disk, go on without it and try again later."""
+        """Write the record by which clients find the node. On a full disk, retry later."""
         try:
             write_record(record)
         except OSError as error:
@@ -258,7 +258,10 @@ def _vsn_of(code: CodeServer, module: str, namespace: dict[str, Any]) -> str:
 
 
 def _node_config(directory: Path, vsn: str) -> NodeConfig:
-    """Return node.toml. If it can't be read, return the defaults, with which the node reports the error and ends."""
+    """Return the settings of node.toml.
+
+    If the file can't be read, return default settings, which suffice to report that error and end.
+    """
     try:
         return read_configuration(directory, vsn).node
     except Refused:
@@ -272,7 +275,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
     parser.add_argument("--because", help="Why VSN boots instead of the permanent release.")
-    parser.add_argument("--after", default="", help="Why the node's previous run ended; empty if it ended in order.")
+    parser.add_argument("--after", default="", help="Why the previous run ended; empty if orderly.")
     parser.add_argument("--during", default="", help="The phase of the operation that ran when the previous run ended.")
     parser.add_argument("--blame", action="store_true", help="The node itself caused the end of its previous run.")
     options = parser.parse_args(arguments)

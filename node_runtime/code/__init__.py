@@ -1,4 +1,7 @@
-"""The code layer: at most two loaded versions of each module, and one module object that shows the current version."""
+"""The code layer: keeps at most two loaded versions of each module, the current and the old one.
+
+A module has one module object, whose attributes are those of the current version.
+"""
 
 from .batch import Batch
 from .classes.dependents import Dependent

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class Batch:
     """The result of `CodeServer.prepare`: new versions of modules, and the modules to delete.
 
-    `commit` and `revert` switch each module by one assignment. Once the first module is switched they can't fail, and
-    no other code of the event loop runs until the last one is switched.
+    `commit` and `revert` switch each module by one assignment. After the first assignment they
+    can't fail, and no other code of the event loop runs before the last one.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class Batch:
         self._table = table
         self._versions = versions
         self._deleted = deleted
-        # Weak references: the batch may never be committed, so it must not keep the versions that it would replace.
+        # These references are weak: the batch may never be committed, so it must not keep alive the
+        # versions that it would replace.
         self._replaced = {
             managed.name: weakref.ref(managed.current) for managed in self._managed() if managed.current is not None
         }
@@ -73,7 +74,11 @@ class Batch:
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules that get another version, in the order in which they were requested."""
+        """The modules that get another version.
+
+        The requested modules come first, packages before their submodules. The modules that only
+        the bodies have imported follow.
+        """
         return tuple(managed.name for managed, _ in self._versions)
 
     @property
@@ -90,7 +95,10 @@ class Batch:
         return self.version(module).namespace
 
     def vanished(self) -> list[str]:
-        """Return the names that other modules import and the new versions lack, as "m.name imported by m2"."""
+        """Return the names that other modules import and that they would miss after the commit.
+
+        The form is "m.name imported by m2", or "m imported by m2" for a deleted module.
+        """
         self._expect("prepared")
         new = {managed.name: version.namespace for managed, version in self._versions}
         return missing_imports(self._table, new, frozenset(self.deleted))
@@ -100,7 +108,7 @@ class Batch:
         return self._findings.warnings
 
     def dependents(self) -> tuple[Dependent, ...]:
-        """Return the classes in other modules that depend on classes which this batch replaces."""
+        """Return the classes in other modules that depend on a class that this batch replaces."""
         return self._findings.dependents
 
     def commit(self) -> None:
@@ -113,8 +121,8 @@ class Batch:
             current = self._table.modules[name].current
             if current is None or current is not replaced():
                 raise CodeError(
-                    f"The prepared versions can't be committed, because {name} was loaded again or deleted afterwards: "
-                    f"prepare them again."
+                    f"The prepared versions can't be committed, because {name} was loaded again or "
+                    f"deleted after they were prepared: prepare them again."
                 )
         self._namespace_changes = {
             managed.name: (managed.current.namespace, version.namespace)
@@ -162,8 +170,9 @@ class Batch:
                     f"revert the later change first."
                 )
         self._journal.undo()
-        # Modules that were loaded after the commit may have got names of the dropped versions from other importers. The
-        # rebinding finds such names only while these importers still have them: `_import_journal` is undone later.
+        # A module that was loaded after the commit may have got an object of a dropped version from
+        # another importer. `rebind_importers` finds this object only while that importer still has
+        # it, so `_import_journal` is undone later.
         afterwards = Journal()
         if self._table.change_count != self._change_count:
             back = [managed.current for managed in self._managed() if managed.current is not None]
@@ -215,11 +224,15 @@ class Batch:
     # ------------------------------------------------------------ prepared before the commit
 
     def _record_live_imports(self) -> None:
-        """Record which imported names of the new and replaced versions a switch of the imported module rebinds."""
+        """Record the imported names that each new and each replaced version has not rebound.
+
+        `refresh_imports` updates these names when the version becomes current.
+        """
         new: dict[str, Namespace | None] = {managed.name: version.namespace for managed, version in self._versions}
         new.update((managed.name, None) for managed in self._deleted)
         for managed, version in self._versions:
-            if managed.name not in self._restored:  # recorded when the restored version became old
+            # The names of a restored version were recorded when it became old.
+            if managed.name not in self._restored:
                 version.live_imports = find_live_imports(
                     version, lambda name: new[name] if name in new else self._table.namespace(name)
                 )
@@ -231,7 +244,10 @@ class Batch:
                 managed.current.live_imports = find_live_imports(managed.current, self._table.namespace)
 
     def _record_reused_attributes(self) -> None:
-        """Record for a revert, in each replaced version, the present attributes of the classes that it shares."""
+        """Record, in each replaced version, the present attributes of the classes that it shares.
+
+        The classes get these attributes again when the replaced version becomes current again.
+        """
         for managed, version in self._versions:
             before = managed.current
             for cls, attributes in version.reused_classes.items():
@@ -252,7 +268,11 @@ class Batch:
             self._carry(managed.name, version.namespace, before.namespace)
 
     def _carry(self, module: str, namespace: Namespace, before: Namespace) -> None:
-        """Copy the present values of the names that `__carry__` lists: they may have been rebound since `prepare`."""
+        """Give the new version the present values of the names in `__carry__`.
+
+        The names may have been rebound since `prepare`. If an old version becomes current again, it
+        also gets the values that its `__carry__` function has made.
+        """
         for name in self._carry_names.get(module, ()):
             if name in before and namespace.get(name) is not before[name]:
                 self._journal.put(namespace, name, before[name])
@@ -271,7 +291,7 @@ class Batch:
             self._journal.remove(package.__dict__, child)
 
     def _bind_children(self, journal: Journal) -> None:
-        """Make submodules attributes of their packages, if they were loaded after the package was executed."""
+        """Make each loaded submodule an attribute of its package, unless the package has it."""
         packages = {managed.name for managed, version in self._versions if version.unit.source.is_package}
         packages |= {
             managed.name.rpartition(".")[0]

@@ -1,7 +1,8 @@
 """Compares loaded code with the files that an import would read now, and with a release's manifest.
 
-Follows code:modified_modules/0 and code:module_status/1. Paths are not compared. An upgrade doesn't reload an unchanged
-module: the module was loaded from an earlier release's directory, and its file may now be in a later one's.
+Follows code:modified_modules/0 and code:module_status/1. Paths are not compared, because an upgrade
+doesn't reload an unchanged module: its code comes from the directory of an earlier release, but an
+import would read its file in the directory of the current one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The errors of the code server. A message is a sentence for the operator; the attributes have its facts."""
+"""The errors of the code server. The message is for the operator; attributes have its facts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ class CodeError(Refused):
 
 
 class LoadFailed(CodeError):
-    """A new version can't be read or compiled, or its body raised; `__cause__` is the original exception."""
+    """A new version can't be read or compiled, or its body or a hook raised an exception.
+
+    `__cause__` is the original exception.
+    """
 
     def __init__(self, module: str, path: str, line: int, cause: BaseException, advice: str = "") -> None:
         reason = cause.msg if isinstance(cause, SyntaxError) else str(cause)
@@ -37,7 +40,8 @@ class OldVersionHeld(CodeError):
 
     def __init__(self, module: str, pids: Sequence[int], threads: Sequence[str] = ()) -> None:
         runners = ", ".join([*(f"<{int(pid)}>" for pid in pids), *(f"thread {name}" for name in threads)])
-        used = f"in use by {runners}" if runners else "that no process or thread runs, but other objects refer to"
+        others = "that other objects refer to, although no process or thread runs it"
+        used = f"in use by {runners}" if runners else others
         super().__init__(f"{module} still has an old version {used}: wait until nothing uses it any more, or purge it.")
         self.module = module
         self.pids = tuple(pids)

@@ -1,11 +1,12 @@
 """Forked children that work on a copy of the node's memory and can't affect their parent.
 
-The kernel copies a page of memory when either process writes to it. A child has none of the parent's threads, so its
-work must not take a lock that a thread could have held at the fork. The child closes all descriptors except its ends of
-two pipes. It writes its answer to the first pipe. The parent keeps the other end of the second pipe open; when the
-parent exits, the kernel closes that end and the child is ended by a signal. The child runs none of the parent's
-finalizers, exit handlers and signal handlers. It leads a process group of its own, so that the parent can kill all
-processes that the child has started.
+The kernel copies a page of memory when either process writes to it. A child has none of the
+parent's threads, so its work must not take a lock that a thread could have held at the fork. The
+child closes all descriptors except its ends of two pipes. It writes its answer to the first pipe.
+The parent keeps the other end of the second pipe open. When the parent exits, the kernel closes
+that end, and then sends the child a signal that ends it. The child runs none of the parent's
+finalizers, exit handlers and signal handlers. It leads a process group of its own, so that the
+parent can kill all processes that the child has started.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def fork_child(work: Callable[[int], None], limits: ChildLimits | None = None) -
     alive, lifeline = os.pipe()
     began = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns: locks may be held in a threaded program
+        # From Python 3.12 on, a fork in a threaded program warns that another thread may hold a
+        # lock.
+        warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
         _run_child(work, writer, alive, limits)
@@ -110,7 +113,7 @@ def read_all(reader: int, deadline: float) -> bytes:
 def _run_child(work: Callable[[int], None], writer: int, alive: int, limits: ChildLimits | None) -> NoReturn:
     try:
         os.setpgid(0, 0)
-        gc.freeze()  # collections examine new objects only, and copy no page of the old ones
+        gc.freeze()  # the collector then examines only new objects, and copies no page of old ones
         _reset_signals()
         _close_all_but(writer, alive)
         _exit_with_parent(alive)
@@ -157,7 +160,8 @@ def _apply(limits: ChildLimits) -> None:
         ("RLIMIT_CORE", 0),
         ("RLIMIT_FSIZE", 0),  # no file grows, regardless of which code writes it
         ("RLIMIT_NPROC", 0),
-        ("RLIMIT_CPU", int(time.process_time() + limits.cpu_seconds) + 2),  # in case the parent has exited
+        # In addition to the parent's own time limit, in case the parent doesn't kill the child.
+        ("RLIMIT_CPU", int(time.process_time() + limits.cpu_seconds) + 2),
         ("RLIMIT_AS", _address_space() + limits.memory),
     ):
         kind = getattr(resource, name, None)
@@ -177,7 +181,7 @@ def _address_space() -> int:
 
 
 def _prefer_for_oom_kill() -> None:
-    """Make the kernel kill the child and not the node if the machine runs out of memory."""
+    """Make the kernel kill the child rather than the node if the machine runs out of memory."""
     try:
         file = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
         os.write(file, b"1000")

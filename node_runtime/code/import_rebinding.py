@@ -1,9 +1,10 @@
 """Rebinds the names of from-imports when a module is switched, and finds the imported names that would be missing.
 
-`from module import name` copies a binding into the importer. When another version of `module` becomes current, the copy
-is rebound to the new object if three conditions hold: the copy is in the *current* version of a managed module, it has
-the name that the import statement bound, and it still is the object of the replaced version. References in other places
-(defaults, containers, bases, decorators) are not changed.
+`from module import name` copies a binding into the importer. When another version of `module`
+becomes current, the copied binding is rebound to the new object if three conditions hold: the
+importer is the *current* version of a managed module, the binding has the name that the import
+statement bound, and its value still is the object of the replaced version. References in other
+places (defaults, containers, bases, decorators) are not changed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ NamespaceLookup = Callable[[str], "Namespace | None"]
 """Returns the namespace that counts as a module's current one; None if the module isn't loaded."""
 
 _INTERNED_TYPES = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset, type(...))
-"""Types of constants for which equal values in two modules may be the same object."""
+"""Types of constants: two modules that have equal constants may have the same object."""
 
 
 def star_import_names(namespace: Namespace) -> list[str]:
@@ -54,7 +55,7 @@ def exported_names(namespace: Namespace) -> set[str]:
 
 
 def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
-    """Yield the names that an import statement copies: the name in the imported module, and the name in this module."""
+    """Yield each name that an import copies: as the imported module and as the importer has it."""
     if entry.name == "*":
         yield from ((name, name) for name in star_import_names(namespace))
     elif entry.name is not None:
@@ -64,8 +65,8 @@ def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, st
 def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
     """Return whether the name `alias` still has the imported object.
 
-    The result is False if the module's body binds the name itself, too, and the object is a constant: an equal constant
-    of the body may be the same object.
+    If the body also binds the name by another statement and the object is a constant, the result is
+    False: the body may have bound an equal constant, which may be the same object.
     """
     if version.namespace.get(alias, ABSENT) is not imported:
         return False
@@ -73,10 +74,13 @@ def _still_has_import(version: Version, alias: str, imported: Any) -> bool:
 
 
 def rebind_importers(table: ModuleTable, moves: NamespaceChanges, journal: Journal) -> list[Version]:
-    """Rebind imported names after `moves`: in the modules that import the moved ones, then in the importers of those.
+    """Rebind imported names after the modules in `moves` have got other namespaces.
 
-    The first round skips the moved modules themselves: they were executed together, so the names that they import from
-    each other are already right. Only current versions are changed. Returns the versions in which names were rebound.
+    The first round rebinds names in the importers of these modules. Each further round rebinds
+    names in the importers of the modules that the previous round has changed. The first round skips
+    the modules in `moves`: they were executed together, so the names that they import from each
+    other are already correct. Only current versions are changed. Returns the versions in which
+    names were rebound.
     """
     together = moves
     rebound: list[Version] = []
@@ -130,10 +134,11 @@ def _may_appear(version: Version, name: str) -> bool:
 
 
 def _may_vanish(version: Version, name: str) -> bool:
-    """Return whether a name that a star import copied can be removed. A name that stays keeps the old version.
+    """Return whether a name that a star import copied can be removed.
 
-    A name can be removed if the importer's code doesn't read it and no other import binds it. A submodule can't be
-    removed: the new version of its package may get it later.
+    A name can be removed if the importer's code doesn't read it and no other import binds it.
+    Otherwise it continues to refer to the object of the old version. A submodule can't be removed:
+    the new version of its package may bind it later.
     """
     return (
         name not in version.imports.names
@@ -169,15 +174,19 @@ def find_live_imports(version: Version, view: NamespaceLookup) -> ImportedNames:
 
 
 def add_live_imports(version: Version, view: NamespaceLookup) -> None:
-    """Add the names that a revert gave back to a version that stopped being current before."""
+    """Add imported names to `version.live_imports` after a revert has restored them.
+
+    If the version stopped being current before the revert, these names are not recorded yet.
+    """
     found = find_live_imports(version, view)
     version.live_imports = tuple(dict.fromkeys((*version.live_imports, *found)))
 
 
 def refresh_imports(versions: Collection[Version], view: NamespaceLookup, journal: Journal) -> None:
-    """Update the imported names of versions that become current: the imported modules may have changed since.
+    """Update the imported names of versions that become current.
 
-    A version may import a name that another of these versions has imported itself, so this may take several rounds.
+    The imported modules may have changed since the names were recorded. A version may import a name
+    that another of these versions has imported itself, so the update may take several rounds.
     """
     links = [(version, list(version.live_imports)) for version in versions]
     for _ in links:
@@ -205,7 +214,7 @@ def _take_new_names(version: Version, live: list[ImportedName], view: NamespaceL
 
 
 def _present_values(version: Version, live: Iterable[ImportedName], view: NamespaceLookup) -> Iterator[tuple[str, Any]]:
-    """Yield the imported names of a version with their present values."""
+    """Yield each imported name of a version with its present value, or with ABSENT to remove it."""
     for module, name, alias in live:
         imported = view(module)
         if imported is None or alias == "*":
@@ -222,7 +231,8 @@ def _present_values(version: Version, live: Iterable[ImportedName], view: Namesp
 def missing_imports(table: ModuleTable, new: Mapping[str, Namespace], deleted: frozenset[str]) -> list[str]:
     """Return the names that importers would miss after the load, as "m.name imported by importer".
 
-    `new` has the namespaces of the new versions. Modules in `new` and in `deleted` are not checked as importers.
+    For a deleted module `m`, the result has "m imported by importer". `new` has the namespaces of
+    the new versions. Modules in `new` and in `deleted` are not checked as importers.
     """
     missing = set()
     for managed in list(table.modules.values()):

@@ -1,8 +1,9 @@
 """Reads the imports of a module from its compiled code.
 
-When a new version of a module becomes current, the code server rebinds the names that other modules have imported from
-it at their top level. (In Erlang, -import needs no such step.) Imports inside functions and classes are not rebound,
-because they run later or bind a name elsewhere. They are read too, so that a plan can report those that would fail.
+When a new version of a module becomes current, the code server rebinds the names that other modules
+have imported from it at their top level. (Erlang needs no such step, because the compiler resolves
+-import.) Imports inside functions and classes are not rebound, because they run later or bind a
+name elsewhere. They are read too, so that a plan can report those that would fail.
 
 The imports are not read from a syntax tree. Python 3.11 can't build two trees at the same time, because all threads
 share one depth counter. Formatting a traceback may build a tree, so it could fail with a SystemError while a module is
@@ -43,7 +44,7 @@ class Imports:
 
     `modules` are the imported modules. `names` are the global names that the version's code reads; they are recorded
     only if it has star imports. `own` are the names that its body deletes, or binds by another statement than an
-    import.
+    import; they are recorded only if an import binds a name at the top level.
     """
 
     entries: tuple[Import, ...]

@@ -19,7 +19,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 ABSENT: Any = object()
-"""Marks a missing name."""
+"""Stands for the value of a missing key."""
 
 
 class Journal:

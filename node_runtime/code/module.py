@@ -1,9 +1,10 @@
 """The module object in `sys.modules`: it stays the same, and its `__dict__` is the current version's namespace.
 
-The `__dict__` of a `types.ModuleType` can't be assigned, that of a plain object can. So the module object is a plain
-object. A switch to another version assigns that version's namespace to `__dict__`; after this single assignment every
-`module.name` is looked up in that version. The interpreter itself still looks up the attributes. A `__getattr__` or
-`__getattribute__` would make each qualified call several times as expensive.
+The `__dict__` of a `types.ModuleType` can't be assigned, but the `__dict__` of a plain object can.
+So the module object is a plain object. A switch to another version assigns that version's namespace
+to `__dict__`; after this single assignment every `module.name` is looked up in that version. The
+interpreter itself looks up the attributes, as it does for any plain object. A `__getattr__` or
+`__getattribute__` in Python would make each qualified call several times as expensive.
 """
 
 from __future__ import annotations

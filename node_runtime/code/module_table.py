@@ -80,7 +80,7 @@ class ModuleTable:
     def put_application(self, app: str, vsn: str, paths: Mapping[str, str | os.PathLike[str]]) -> None:
         """Set the source files of an application's modules to `paths`.
 
-        Imports no longer find modules of the previous list that `paths` lacks.
+        Imports no longer find a module that the previous list had and `paths` lacks.
         """
         listed = [Source(module, os.fspath(path), app, vsn) for module, path in paths.items()]
         others = [source for source in self.sources.values() if source.app != app]

@@ -52,10 +52,10 @@ class CodeServer:
     # ------------------------------------------------------------ installing
 
     def add_application(self, name: str, vsn: str, modules: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the source files of an application's modules for first imports. Replaces the previous list.
+        """Set the source files that the first imports of an application's modules load.
 
-        Modules that are loaded already don't change. A parent package that is not listed becomes a package without a
-        body.
+        The list replaces the previous one. Modules that are loaded already don't change. A parent
+        package that is not listed becomes a package without a body.
         """
         self._table.put_application(name, vsn, modules)
 
@@ -86,12 +86,13 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        If a source equals the old version that is still loaded, that old version becomes current again at the commit
-        and is not executed again. Raises OldVersionHeld, with the processes that run the old version, if any other old
-        version of a module is held. Raises LoadFailed, with module, file and line, if a source can't be read or
-        compiled or its body raises. Raises CodeError if a source can't be loaded into a running node. Raises CodeError,
-        too, if another load is committed or reverted while the bodies run, because they may have seen the modules both
-        before and after that change.
+        If a source equals the old version that is still loaded, that old version becomes current
+        again at the commit and is not executed again. Raises OldVersionHeld, with the processes
+        that run the old version, if a requested or deleted module has another old version and
+        something holds it. Raises LoadFailed, with module, file and line, if a source can't be read
+        or compiled or its body raises. Raises CodeError if a source can't be loaded into a running
+        node. Raises CodeError, too, if another load is committed or reverted while the bodies run,
+        because the bodies may have seen the modules both before and after that change.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
@@ -178,8 +179,9 @@ class CodeServer:
     def purge(self, module: str) -> list[int]:
         """Kill the processes that run the old version, and drop it; return the killed pids. Follows code:purge/1.
 
-        If a frame of a killed process or of a thread doesn't end at once, the version stays until that frame ends.
-        Functions that other objects keep continue to work; in OTP, a fun of purged code fails.
+        If a frame of a killed process or of a thread doesn't end at once, the version stays until
+        that frame ends. A function that another object keeps still works; in OTP, a fun of purged
+        code fails.
         """
         return self._old.purge(module)
 

@@ -39,7 +39,7 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Caller:
-    """The client of a connection: `role` and `address` are authenticated, `user` is the client's claim."""
+    """The client of a connection. libzmq reports `role` and `address`; the client claims `user`."""
 
     role: m.Role
     address: str

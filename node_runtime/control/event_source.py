@@ -52,7 +52,7 @@ class EventSource(logging.Handler):
         logging.getLogger().addHandler(self)
 
     def close(self) -> None:
-        """Report nothing from now on."""
+        """Stop reporting."""
         logging.getLogger().removeHandler(self)
         self._unsubscribe()
         super().close()

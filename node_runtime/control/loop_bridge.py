@@ -1,4 +1,4 @@
-"""Calls from the control thread into the event loop. If the loop is blocked, they report where it is blocked."""
+"""Calls from the control thread into the event loop, with a fallback for a blocked loop."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ class LoopBridge:
     def ask(self, work: Callable[[], Any], done: ReplyCallback, fallback: Callable[[str], Any] | None = None) -> None:
         """Run `work()`, which may be async, on the loop.
 
-        If the loop doesn't start the work in time, the work never runs. Then the result is that of `fallback(clause)`,
-        which runs in the control thread; without a fallback, the error is Refused. `clause` and the error say where the
-        loop is blocked.
+        If the loop doesn't start the work in time, the work never runs. Then the control thread
+        calls `fallback(clause)`, which returns the result; without a fallback, the error is
+        Refused. `clause` and the error say where the loop is blocked.
         """
         if len(self._waiting) >= MAX_WAITING_REQUESTS:
             done(
@@ -142,7 +142,7 @@ class LoopBridge:
         return f"the event loop has not answered for {now - since:.1f} s and is in {self._where()}"
 
     def _where(self) -> str:
-        """Return the innermost frame of the loop's thread outside the standard library, else its innermost frame."""
+        """Return the loop thread's innermost frame, preferably outside the standard library."""
         innermost = frame = sys._current_frames().get(self._thread_id)
         while frame is not None and _is_standard(frame.f_code.co_filename):
             frame = frame.f_back

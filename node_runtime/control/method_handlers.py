@@ -36,8 +36,8 @@ from .vitals import VitalsMeter
 class RehearsalEvents(Protocol):
     """The progress of rehearsals.
 
-    A listener is called on the event loop with the version of the release, the number of processes that are rehearsed,
-    and the number of processes to rehearse.
+    A listener is called on the event loop with the version of the release, the number of processes
+    rehearsed so far, and the number of processes to rehearse in all.
     """
 
     def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
@@ -87,7 +87,7 @@ class NodeIdentity:
 class ControlParts:
     """The parts of the control plane that the handlers use. `events_port` is the port of the events' socket.
 
-    `emit_release_event(text)`, from any thread, publishes an event about releases.
+    `emit_release_event(text)` publishes an event about releases; any thread may call it.
     """
 
     snapshots: SnapshotReader
@@ -102,8 +102,7 @@ class ControlParts:
 class MethodHandlers:
     """The handlers of one node. `entries` says in which thread each handler runs.
 
-    `stop(restart)` shuts down
-    the node.
+    `stop(restart)` shuts down the node.
     """
 
     def __init__(

@@ -66,8 +66,9 @@ class SnapshotReader:
     def take_in_slices(self) -> Generator[None, None, RuntimeSnapshot]:
         """Take a snapshot, and yield every `SLICE_SECONDS`, so that other callbacks of the event loop run.
 
-        The generator does not yield while it reads a process. The snapshot has only processes that exist both
-        when it begins and when it is complete, and zombies. So it has no child whose supervisor started too late.
+        The generator does not yield while it reads a process. The snapshot contains zombies, and
+        the processes that exist both when it begins and when it is complete. A process that starts
+        in between is left out, because its supervisor may have started in between, too.
         """
         modules = self._code.loaded_modules()
         old = {module.name: frozenset(module.old_pids) for module in modules}
@@ -175,7 +176,7 @@ class SnapshotReader:
 
 
 def _table(process: Process) -> ChildTable | None:
-    """Return the state of a supervisor; None if the process is no supervisor or its `init` has not started yet."""
+    """Return a supervisor's state; None for other processes, and before `init` has run."""
     if not isinstance(process, SupervisorProcess):
         return None
     table: ChildTable | None = process.raw_state()

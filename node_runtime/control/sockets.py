@@ -35,7 +35,10 @@ SocketTask: TypeAlias = Callable[[], None]
 LINGER_MS: Final = 300
 """Milliseconds for which closing waits until the last replies are sent, such as the reply to a stop request."""
 MAX_QUEUED_MESSAGES: Final = 1000
-"""The maximum number of messages queued for a client. More are dropped; the client detects missing event numbers."""
+"""The maximum number of messages queued for a client; messages beyond it are dropped.
+
+A client detects dropped events by the gap in their numbers.
+"""
 
 logger: Final = logging.getLogger("node_runtime.control")
 
@@ -100,7 +103,7 @@ class ControlSockets:
     # ------------------------------------------------------------------ callable from the control thread only
 
     def later(self, seconds: float, task: SocketTask) -> None:
-        """Call `task()` after `seconds` seconds, unless the sockets are closed before."""
+        """Call `task()` after `seconds` seconds, unless the sockets are closed first."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
 
     def reply(self, routing_id: bytes, body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Uploads of tarballs: written in chunks below var/staging, and accepted only if size and sha256 are right."""
+"""Uploads of tarballs: written in chunks to var/staging, accepted only if size and sha256 match."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ class Uploads:
             except OSError as error:
                 self._drop(chunk.upload)
                 raise Refused(
-                    f"The node can't store the tarball ({error.strerror}); free space there and stage it again."
+                    f"The node can't store the tarball ({error.strerror}); "
+                    f"free space on the node's disk and stage the tarball again."
                 ) from None
             upload.hash.update(chunk.data)
             upload.received = end
@@ -100,7 +101,10 @@ class Uploads:
             return self._open[name].name if name in self._open else f"upload {name}"
 
     def end(self, name: str) -> Path:
-        """Return the path of the complete file; the caller has to `discard` it. Raises Refused if it is damaged."""
+        """Return the path of the complete file; the caller must `discard` it.
+
+        Raises Refused if the file is damaged.
+        """
         with self._lock:
             upload = self._find(name)
             if upload.received != upload.size or upload.hash.hexdigest() != upload.sha256:

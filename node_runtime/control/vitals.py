@@ -14,7 +14,7 @@ from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.messages import Vitals
 
 MIN_RATE_SECONDS: Final = 0.5
-"""The shortest time over which CPU share and message rate are measured; over a shorter one they are mostly noise."""
+"""The shortest interval for CPU share and message rate; shorter ones give mostly noise."""
 
 
 class VitalsMeter:
@@ -84,6 +84,6 @@ class VitalsMeter:
 
 
 def _restarts(process: Process) -> int:
-    """Return how often a supervisor has restarted its present children; 0 if the process is no supervisor."""
+    """Return how often a supervisor has restarted its present children; 0 for other processes."""
     table = process.raw_state() if isinstance(process, SupervisorProcess) else None
     return 0 if table is None else sum(child.restarts for child in list(table.children.values()))

@@ -36,7 +36,10 @@ class CoroutineProcess(Process):
     __slots__ = ("deferred_start", "function", "mail_waiter", "messages_without_wait")
     kind: ClassVar[ProcessKind] = "process"
     exit_requested = SparseAttribute[bool]()
-    """True after an exit signal has cancelled the coroutine; `reason` is then the signal's reason, maybe None."""
+    """True after an exit signal has cancelled the coroutine.
+
+    `reason` is then the signal's reason, which may be None.
+    """
 
     def __init__(self, runtime: Runtime, parent: Pid, function: ProcessFunction) -> None:
         super().__init__(runtime, parent)
@@ -57,7 +60,10 @@ class CoroutineProcess(Process):
         return qualname
 
     def _named_code(self) -> Any:
-        """Return the function, or the class of another callable, whose own attributes could run code when read."""
+        """Return the function itself, or the class of any other callable.
+
+        Reading an attribute of a callable of another type could run user code.
+        """
         return self.function if type(self.function) in FUNCTION_TYPES else type(self.function)
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

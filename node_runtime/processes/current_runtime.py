@@ -1,4 +1,4 @@
-"""The running runtime, in a module attribute that `call` and `send` read without a function call."""
+"""The running runtime, in a module attribute: `call` and `send` read it without a call."""
 
 from __future__ import annotations
 

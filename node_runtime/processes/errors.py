@@ -23,19 +23,30 @@ NO_REPLY: Any = NoReply()
 """Marks a missing reply, because None is a valid reply."""
 
 CRASH_EXCEPTIONS: Final = (Exception, SystemExit, KeyboardInterrupt)
-"""Exceptions of user code that end the process, or fail the request, in which they are raised, but not the node."""
+"""Exceptions that never end the node when user code raises them.
+
+They end only the process that raised them, or fail only the request.
+"""
 
 
 def is_being_cancelled() -> bool:
-    """Return whether the running task is being cancelled. If not, code that it called raised the CancelledError."""
+    """Return whether the running task is being cancelled.
+
+    If it is not, a CancelledError that it has caught was raised by code that it called.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 class Exit(DescribedError):
-    """The called process ended before it replied, or a process could not start; `reason` is the exit reason.
+    """A call failed, or a process could not start; `reason` says why.
 
-    Each subclass is a reason with which gen_server:call/2 of OTP exits, or which start_link/3 returns.
+    It is the exit reason of the process that ended before it replied or could not start. It is
+    "badcall" if the called process can't handle the request. In a zombie, the functions of the
+    runtime raise Exit with the zombie's own exit reason.
+
+    Most subclasses correspond to a reason with which OTP's gen_server:call/2 exits, or to an error
+    that its start_link/3 returns.
     """
 
     def __init__(self, reason: object, sentence: str | None = None) -> None:
@@ -103,7 +114,7 @@ class WouldWait(Exit):
 
 
 class NameTaken(Exit):
-    """Another process, `pid`, has the `name`. OTP: `{already_started, Pid}`."""
+    """The `name` is registered already, by the process `pid`. OTP: `{already_started, Pid}`."""
 
     def __init__(self, name: str, pid: Pid) -> None:
         super().__init__("already_started", f"the name {name!r} belongs to process {pid}")
@@ -134,4 +145,7 @@ class Stop(Exception):
 
 
 class Ignore(Exception):
-    """Raised by `init` to end its process, because it has nothing to do. The starter gets this error. OTP: `ignore`."""
+    """Raised by `init` to end its process, because the process would have nothing to do.
+
+    The starter gets this error. OTP: `ignore`.
+    """

@@ -1,7 +1,8 @@
 """The log of the processes that ended most recently, with their exit reasons.
 
-Orderly ends and all other ends are kept in two lists of limited length. A node that spawns a process for each request
-has many orderly ends, which in a common list would displace the few crashes.
+Orderly ends and other ends are kept in two separate lists of limited length. A node that spawns a
+process for each request has many orderly ends; in a common list, they would displace the few
+crashes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .process import Process
 
 MAX_ENDS_KEPT: Final = 200
-"""The limit of the orderly ends that a runtime remembers; the other ends have the same limit."""
+"""The number of orderly ends that a runtime remembers; it remembers as many other ends."""
 MAX_REASON_CHARS: Final = 300
 """The limit of a reason's text, in characters. The reason itself is not kept: it would keep old code and states alive.
 """
@@ -30,8 +31,9 @@ MAX_REASON_CHARS: Final = 300
 class Finished(NamedTuple):
     """An ended process and its exit reason as a text.
 
-    `messages` counts the handled messages; `orderly` is False after a crash. `started` and `ended` are in seconds since
-    the epoch; `spent`, in seconds, is that of ProcessInfo. OTP keeps no such record.
+    `messages` counts the handled messages; `orderly` is False after a crash. `started` and `ended`
+    are in seconds since the epoch; `spent` is the time in callbacks, in seconds, as in ProcessInfo.
+    OTP keeps no such record.
     """
 
     pid: Pid

@@ -19,9 +19,10 @@ class ProcessInfo:
     """Information about a process at one moment.
 
     `started` is in seconds since the epoch. `mailbox` counts the queued messages, `messages` the handled ones. `spent`
-    is the time in callbacks, in seconds. It includes their awaits, in which the process can handle no other message,
-    but not a coroutine's waits in `receive`. `callback` names the current async callback. `awaiting` has the position
-    of each suspended frame, outermost first: "file:line function". Follows erlang:process_info/1.
+    is the time in callbacks, in seconds. It includes their awaits, during which the process can
+    handle no other message, but not a coroutine's waits in `receive`. `callback` names the current
+    async callback. `awaiting` has the position of each suspended frame, outermost first: "file:line
+    function". Follows erlang:process_info/1.
     """
 
     pid: Pid
@@ -82,8 +83,9 @@ def finished_processes(limit: int = MAX_ENDS_KEPT) -> list[Finished]:
 class StrayTask:
     """An asyncio task that is not a process: user code started it without the runtime.
 
-    It is not supervised, and no exit signal reaches it. `owner` is the process that started it, or None: Python records
-    this from 3.12 on. `awaiting` has the same meaning as in ProcessInfo. OTP has no such tasks.
+    It is not supervised, and no exit signal reaches it. `owner` is the process that started it, or
+    None if no process did; before Python 3.12, it is always None. `awaiting` has the same meaning
+    as in ProcessInfo. OTP has no such tasks.
     """
 
     name: str
@@ -93,9 +95,10 @@ class StrayTask:
 
 
 def stray_tasks() -> list[StrayTask]:
-    """Return the event loop's tasks that belong neither to a process nor to the runtime. Examines every task.
+    """Return the event loop's tasks that belong neither to a process nor to the runtime.
 
-    OTP has no such tasks: there all code runs in a process.
+    The time that this takes grows with the number of tasks. OTP has no such tasks: there all code
+    runs in a process.
     """
     node = runtime()
     process_tasks = {process.task for process in (*node.processes.values(), *node.zombies.values())}

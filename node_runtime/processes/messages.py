@@ -10,7 +10,10 @@ from .pid import Pid, Ref
 
 @dataclass(frozen=True, slots=True)
 class EXIT:
-    """An exit signal as a message, for a process that traps exits. Follows erlang:process_flag(trap_exit, true)."""
+    """The message that a process gets in place of an exit signal, if it traps exits.
+
+    Follows erlang:process_flag(trap_exit, true).
+    """
 
     pid: Pid
     reason: object
@@ -37,9 +40,10 @@ class TIMEOUT:
 
 @dataclass(frozen=True, slots=True)
 class ProcessEvent:
-    """The start, end or registration of a process; subscribers are called at once. `reason` is set for "ended".
+    """The start, end or registration of a process; subscribers are called at once.
 
-    OTP reports such events through erlang:trace/3.
+    `reason` is set for "ended". A "registered" event whose `name` is None reports that the name was
+    removed. OTP reports such events through erlang:trace/3.
     """
 
     kind: Literal["born", "ended", "registered"]

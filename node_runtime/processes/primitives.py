@@ -80,12 +80,12 @@ def _spawn(
 
 
 async def receive(timeout: float | None = None) -> Any:
-    """Take the oldest message from the mailbox of the calling process, which has to be a spawned coroutine.
+    """Take the oldest message from the mailbox of the calling process, which must run a coroutine.
 
-    Waits at most `timeout` seconds for a message, or forever if it is None. Raises TimeoutError if none arrives in
-    time, ValueError for an invalid time, NotInProcess, and RuntimeError in a process with callbacks or if another task
-    of the process already waits. OTP's receive expression can select a message and leave others in the mailbox; this
-    function can't.
+    Waits at most `timeout` seconds for a message; None waits forever. Raises TimeoutError if none
+    arrives in time, ValueError for an invalid time, and NotInProcess. Raises RuntimeError in a
+    process with callbacks, or if another task of the process already waits. OTP's receive
+    expression can select a message and leave others in the mailbox; this function can't.
     """
     process = runtime().require_caller("receive")
     if not isinstance(process, CoroutineProcess):
@@ -185,8 +185,8 @@ def unlink(pid: int) -> None:
 def monitor(target: Target) -> Ref:
     """Monitor the target and return a `ref`. When the target ends, the calling process gets DOWN(ref, pid, reason).
 
-    If there is no such process, it gets a DOWN with the reason "noproc" at once. Each call makes another monitor.
-    Raises NotInProcess. Follows erlang:monitor/2.
+    If there is no such process, the calling process gets a DOWN with the reason "noproc" at once.
+    Each call makes another monitor. Raises NotInProcess. Follows erlang:monitor/2.
     """
     node = runtime()
     caller = node.require_caller("monitor")
@@ -211,8 +211,9 @@ def demonitor(ref: Ref, *, flush: bool = False) -> None:
 def exit(pid: Target, reason: object) -> None:
     """Send an exit signal to a process, which ends at once with `reason` unless it traps exits.
 
-    "kill" ends any process, with the reason "killed"; "normal" ends only the calling process. Does nothing if there is
-    no such process. Outside of processes the sender is <0>. Follows erlang:exit/2.
+    "kill" ends any process, with the reason "killed"; "normal" ends the target only if it is the
+    calling process. Does nothing if there is no such process. Outside of processes the sender is
+    <0>. Follows erlang:exit/2.
     """
     node = runtime()
     node.refuse_zombie()
@@ -280,8 +281,9 @@ def is_alive(pid: int) -> bool:
 async def until_ended(target: Target) -> object:
     """Wait for the end of a process and return its exit reason. Works inside and outside of processes.
 
-    There is no time limit. Raises NoProcess, and at once Deadlock if the target is the calling process or waits for it.
-    OTP has no such function: there the caller monitors the process and receives its DOWN.
+    There is no time limit. Raises NoProcess. Raises Deadlock at once if the target is the calling
+    process or waits for it. OTP has no such function: there the caller monitors the process and
+    receives its DOWN.
     """
     node = runtime()
     process = node.find(target)

@@ -38,7 +38,7 @@ WAITING: Final = "waiting"
 HELD: Final = "held"
 """Suspended between two callbacks; messages queue up."""
 DEAD: Final = "dead"
-"""Ended. While a frame or a thread of the ended process still runs, it is a zombie."""
+"""Ended. While a frame or a thread of it still runs, the process is a zombie."""
 
 STATUS: Final[dict[str | None, RunStatus]] = {
     None: "idle", WAITING: "idle", BUSY: "running", YIELDING: "running", HELD: "suspended", DEAD: "zombie",
@@ -146,7 +146,7 @@ class Process:
         """The mailbox entry that the current async callback, or `terminate`, handles."""
         self.links: Process | dict[int, Process] | None = None
         self.awaited_calls: dict[asyncio.Task[Any] | None, tuple[Process, MailItem]] | None = None
-        """For each of its tasks that waits for a reply: the called process and the request."""
+        """The called process and the request, by task of this process that waits for a reply."""
 
     @property
     def status(self) -> RunStatus:
@@ -155,12 +155,12 @@ class Process:
 
     @property
     def module(self) -> str:
-        """The module that its code comes from."""
+        """The module of the code that the process runs."""
         raise NotImplementedError
 
     @property
     def qualname(self) -> str:
-        """The class or function of `module` that it runs."""
+        """The class or function of `module` that the process runs."""
         raise NotImplementedError
 
     def run(self) -> int:
@@ -176,7 +176,7 @@ class Process:
         self.runtime.post(self, (None, EXIT(sender, reason), None, None))
 
     def on_ended(self) -> None:
-        """Hook: the process has just ended. A subclass releases here what only its processes hold."""
+        """Hook: the process has just ended. A subclass releases the resources that it has added."""
 
     def on_last_frame_ended(self) -> None:
         """Hook: the last frame of the ended process has ended, too."""
@@ -216,11 +216,17 @@ class Process:
             self.runtime.make_ready(self)
 
     def busy_seconds(self) -> float:
-        """Return the seconds spent in callbacks, including their awaits, in which no other message can be handled."""
+        """Return the seconds spent in callbacks, including their awaits.
+
+        During an await, the process can handle no other message.
+        """
         return self.spent + (time.monotonic() - self.callback_began if self.callback_began else 0.0)
 
     def waits_for(self) -> Collection[Process]:
-        """Return the processes whose reply or exit the current callback awaits. Other tasks don't count."""
+        """Return the processes whose reply or exit the current callback awaits.
+
+        Other tasks that the process has started don't count.
+        """
         asked = (self.awaited_calls or {}).get(self.task)
         if asked is None or self.task is None or self.run_state is DEAD:
             return ()
@@ -234,7 +240,7 @@ class Process:
         return False
 
     def on_pending_reply_sent(self, future: AnyReplyFuture, answer: object) -> None:
-        """Hook: `answer` has been sent, which was a pending reply of this process."""
+        """Hook: a pending reply of this process has been sent, with the value `answer`."""
 
     def forget_pending_reply(self, future: AnyReplyFuture) -> None:
         """Forget a pending reply, because it has been sent."""

@@ -84,7 +84,8 @@ class ReplyFuture:
         """Return the reply. Raises the error that was set, or InvalidStateError if the future isn't done."""
         value = self._value
         if value is FAILED or value is CANCELLED:
-            # The error's traceback will refer to this frame, so keeping the error would make a reference cycle.
+            # The error's traceback will refer to this frame, and the frame to this future. If the
+            # future kept the error, these would form a reference cycle.
             error, self._error = self._error, None
             raise error or asyncio.CancelledError
         if value is PENDING:
@@ -116,5 +117,6 @@ class ReplyFuture:
         """Run the waiting task now. Called by the scheduler, outside of any task."""
         wake, self._wake = self._wake, None
         if wake is not None:
-            # The task first calls `result` of the future that it is passed, which is fastest for asyncio's own, in C.
+            # The task first calls `result()` of the future that it is passed. This is fastest for a
+            # done future of asyncio's own, which is implemented in C.
             self._context.run(wake, self._node.done_future)

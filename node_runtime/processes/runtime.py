@@ -35,7 +35,7 @@ STOP_GRACE_SECONDS: Final = 5.0
 
 
 class BlockedModules:
-    """The modules whose processes only the running script may start; other starts wait for `unblocked`."""
+    """Modules whose processes only the script may start; other starts wait for `unblocked`."""
 
     __slots__ = ("modules", "unblocked")
 
@@ -49,12 +49,12 @@ class Runtime(Scheduler):
 
     Only the event loop's thread may use it; another thread sends messages by `loop.call_soon_threadsafe(send, …)`.
 
-    `inline=False` prevents calls from running in their caller's turn. While the runtime runs, it replaces the event
-    loop's default executor, which `asyncio.to_thread` uses, to know for which process each thread works;
-    `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an application has ended whose
-    start type demands that the node halts. All functions that need a runtime raise RuntimeError if none runs, and Exit
-    in a zombie: a process that has ended while one of its frames or threads still runs. OTP: the emulator, whose `init`
-    halts the node.
+    `inline=False` prevents calls from running in their caller's turn. `start` replaces the event
+    loop's default executor, which `asyncio.to_thread` uses, to know for which process each thread
+    works; `threads=False` keeps the program's own executor. `on_halt(reason)` is called when an
+    application ends and its start type requires that the node halts. All functions that need a
+    runtime raise RuntimeError if none runs, and Exit in a zombie: a process that has ended while
+    one of its frames or threads still runs. OTP: the emulator, whose `init` halts the node.
     """
 
     def __init__(self, *, inline: bool = True, threads: bool = True) -> None:
@@ -118,7 +118,7 @@ class Runtime(Scheduler):
         await self.stop()
 
     def singleton(self, make: Callable[[], T]) -> T:
-        """Return the result of `make()`, called at the first use only. Higher layers keep one object per runtime."""
+        """Call `make` once per runtime, for an object of a higher layer, and return its result."""
         if make not in self._parts:
             self._parts[make] = make()
         part: T = self._parts[make]
@@ -354,7 +354,7 @@ class Runtime(Scheduler):
             process.watchers.pop(ref, None)
 
     def drop_messages(self, process: Process, unwanted: Callable[[Any], bool]) -> None:
-        """Remove the plain messages that are `unwanted` from the mailbox of the running process."""
+        """Remove the plain messages that `unwanted` accepts from the running process's mailbox."""
         mail = process.mail
         if mail:
             kept = [item for item in mail if item[0] is not None or not unwanted(item[1])]
@@ -389,7 +389,7 @@ class Runtime(Scheduler):
 
 
 def declared_vsn(module: str, namespace: dict[str, Any]) -> str:
-    """Return the `__vsn__` that a namespace declares, or "". Used without a code server, which knows every version."""
+    """Return the `__vsn__` that a namespace declares, or "". Used if there is no code server."""
     return str(namespace.get("__vsn__", ""))
 
 

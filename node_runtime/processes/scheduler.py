@@ -1,11 +1,13 @@
 """The scheduler: one queue of the processes that have messages, which it runs in bounded turns.
 
-There is no task per process. A mailbox exists only while it has messages, and then its process is in `ready` once. The
-event loop calls the scheduler (`call_soon`), which takes the processes from `ready` and lets each handle at most 32
-messages. Such a turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms; then the event loop
-runs. Each turn costs a poll of the event loop's selector, so one turn goes through `ready` many times. To save further
-polls, the scheduler also wakes the tasks that wait for replies (`ReplyFuture`), and it keeps the task of an async
-callback for the process's next callbacks until the event loop has run again.
+There is no task per process. A mailbox exists only while it has messages. A process that has a
+mailbox and runs no callback is in `ready` exactly once. The event loop calls the scheduler
+(`call_soon`), which takes the processes from `ready` and lets each handle at most 32 messages. Such
+a turn ends when `ready` is empty, or after 2,000 messages, 256 woken tasks or 5 ms; then the event
+loop runs. Each turn costs a poll of the event loop's selector, so one turn goes through `ready`
+many times. To save further polls, the scheduler also wakes the tasks that wait for replies
+(`ReplyFuture`), and it keeps the task of an async callback for the process's next callbacks until
+the event loop has run again.
 
 A call to an idle server may skip the queue (`gen_server.call`) and run in its caller's turn. After 256 such calls, or 1
 ms after the first of them, the event loop has to run before the next one. So a client that calls in a loop can't starve
@@ -39,9 +41,10 @@ MAX_INLINE_CALLS: Final = 256
 MAX_INLINE_SECONDS: Final = 0.001
 SAMPLE_BITS: Final = 5
 SAMPLE_WEIGHT: Final = (2**SAMPLE_BITS + 1) / 2
-"""The weight of a measured call. Reading the clock costs a quarter of a quick call in its caller's turn. So, while
-calls are quick, only one call in 16.5 on average is measured, and its time counts 16.5 times. The choice is random, so
-that no regular pattern of calls evades it.
+"""The weight of a measured call. Reading the clock takes a quarter of the time that a quick call
+takes in its caller's turn. So, while calls are quick, only one call in 16.5 on average is measured,
+and its time counts 16.5 times. The choice is random, so that no regular pattern of calls escapes
+the measurement.
 """
 QUICK_CALL_SECONDS: Final = 0.00005
 DEFAULT_CALL_SECONDS: Final = 5.0
@@ -67,8 +70,9 @@ class Scheduler:
         self._inline_until = 0.0
         self._weight = 1.0
         self.handled = 0
-        """The number of handled messages of all processes, except those that a running task takes from its mailbox
-        itself.
+        """The number of handled messages of all processes.
+
+        Messages that a process's own task takes from the mailbox are not counted.
         """
         self._armed = False
         self._loop_watched = False
@@ -116,7 +120,7 @@ class Scheduler:
             self._arm()
 
     def fail(self, item: MailItem, error: Exit) -> None:
-        """Make the caller that waits for the reply to `item`, if there is one, raise `error`."""
+        """Raise `error` in the caller that waits for the reply to `item`, if there is one."""
         future = item[3]
         if future is not None and not future.done():
             future.set_exception(error)
@@ -163,7 +167,7 @@ class Scheduler:
     # ------------------------------------------------------------------ calls in the caller's turn
 
     def may_inline(self) -> bool:
-        """Return whether one more call may run in its caller's turn; if so, take it off `inline_credit`."""
+        """Return whether one more call may run in its caller's turn, and if so, count it."""
         if self.inline_start_time():
             self.inline_credit -= 1
             return True

@@ -19,10 +19,13 @@ MAX_INT_SECONDS: Final = 10**300
 
 
 def check_seconds(seconds: object) -> None:
-    """Raise ValueError for an invalid time, such as nan, at which the event loop would fire other timers too late."""
-    if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - nan isn't
+    """Raise ValueError for an invalid time.
+
+    For example, a timer with the time nan would make the event loop fire other timers too late.
+    """
+    if type(seconds) is float and seconds == seconds:  # noqa: PLR0124 - false only for nan
         return
-    if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - nan
+    if not isinstance(seconds, float | int) or seconds != seconds:  # noqa: PLR0124 - true for nan
         raise ValueError(f"{seconds!r} is not a time; pass seconds as a number")
     if isinstance(seconds, int) and abs(seconds) > MAX_INT_SECONDS:
         raise ValueError("a number this large is not a time; pass seconds as a smaller number, or math.inf for never")
@@ -39,7 +42,10 @@ class TimerRef:
     def __init__(self, due: float, process: Process | None) -> None:
         self.handle: asyncio.TimerHandle | None = None
         self.due = due
-        """When the timer fires, on the monotonic clock: the event loop's own clock may count in whole milliseconds."""
+        """When the timer fires, on the monotonic clock.
+
+        The event loop's own clock may be less precise: it may count in whole milliseconds.
+        """
         self.process = process
         """The process whose end cancels the timer; None if the message goes to a name."""
 

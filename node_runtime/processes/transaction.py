@@ -61,7 +61,10 @@ class Transaction:
         """The script has ended, although tasks that it started may still run."""
 
     def take_name(self, name: str, holder: Process) -> bool:
-        """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred; returns whether it is."""
+        """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred.
+
+        Returns whether the name was taken.
+        """
         above: Process | None = holder
         while above is not None and above.pid not in self.exiting:
             above = holder.runtime.processes.get(above.parent)
@@ -84,7 +87,7 @@ def current_transaction() -> Transaction | None:
 
 @contextmanager
 def inside_transaction(transaction: Transaction) -> Iterator[Transaction]:
-    """Run the block inside the transaction, which may be entered several times until it has ended."""
+    """Run the block inside the transaction. A transaction may be entered several times."""
     token = transaction_variable.set(transaction)
     try:
         yield transaction

@@ -1,4 +1,7 @@
-"""The wait-for graph of the processes. A cycle raises Deadlock, which names its processes, and not a timeout."""
+"""The wait-for graph of the processes.
+
+A cycle raises a Deadlock that names its processes, so the caller need not wait for a timeout.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +45,12 @@ def refuse_deadlock(caller: Process | None, process: Process) -> None:
 
 
 async def wait_for_end(process: Process, stop_request: MailItem | None = None) -> object:
-    """Wait for the end of the process and return its reason; `stop_request` is the request to end, if one was sent.
+    """Wait for the end of the process and return its reason.
 
-    If the process waits for the calling process, neither could ever continue, so the call of the process fails with
-    Deadlock. If the process begins later to wait for the end of the calling process, this function raises Deadlock.
+    `stop_request` is the request to end, if one was sent to the process. If the process waits for a
+    reply of the calling process, neither could ever continue, so that call fails with Deadlock. If
+    the process later begins to wait for the end of the calling process, this function raises
+    Deadlock.
     """
     if process.run_state is DEAD:
         return process.reason

@@ -49,7 +49,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
-"""The node may first have to make another operator's plan. Then a rehearsal takes at most 60 s by default."""
+"""Enough for another operator's plan and then this one, each with a rehearsal of up to 60 s."""
 POLL_INTERVAL_SECONDS = 1.0
 
 _HANDSHAKE_FAILED = {

@@ -1,8 +1,9 @@
 """Keys and cookies, which authenticate a node to its operators and an operator to the node.
 
-A node makes three key pairs once, for CURVE, the encryption of ZeroMQ: its own and one for each role. A *cookie* is one
-line with a role's secret key and the node's public key, so the holder of a cookie can authenticate the node, too. The
-keys and the cookies are in the node's directory, and only the owner of these files can read them:
+CURVE is the encryption of ZeroMQ. A node makes three CURVE key pairs once: its own and one for each
+role. A *cookie* is one line with a role's secret key and the node's public key, so the holder of a
+cookie can authenticate the node, too. The keys and the cookies are in the node's directory, and
+only the owner of these files can read them:
 
     etc/keys/server       the node's secret key
     etc/keys/<role>       a role's public key
@@ -82,7 +83,8 @@ def make_keys(directory: Path) -> NodeKeys:
 def read_cookie(path: Path) -> Cookie:
     """Return the cookie in the file `path`.
 
-    Raises Refused (NOT_ALLOWED) if the file can't be read, is open to other users, or has no cookie that a node made.
+    Raises Refused (NOT_ALLOWED) if the file can't be read, is open to other users, or does not
+    contain a cookie that a node made.
     """
     try:
         text = _read_private(path).strip()

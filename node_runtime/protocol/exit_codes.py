@@ -10,7 +10,11 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of `hotdash`, `node-runtime` and a release's `bin/` script."""
+    """The exit codes of `hotdash`, `node-runtime` and a release's `bin/` script.
+
+    UNKNOWN_OUTCOME: no reply came, so the node may or may not have carried out the request.
+    CHANGED_OTHERWISE: the node changed in another way than requested, for example by a revert.
+    """
 
     OK = 0
     REFUSED = 1

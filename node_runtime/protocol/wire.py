@@ -58,8 +58,8 @@ def unpack(data: bytes, type_: type[S]) -> S:
 def prepare_socket(socket: zmq.Socket[Any], max_frame: int) -> None:
     """Set the limits and heartbeats of a socket; both ends use the same ones.
 
-    `max_frame` is the largest accepted frame, in bytes. Without heartbeats, nobody would notice that a peer was stopped
-    or unplugged. Without MAXMSGSIZE, one frame could fill the memory.
+    `max_frame` is the largest accepted frame, in bytes. Without heartbeats, a side would not notice
+    that its peer was suspended or unplugged. Without MAXMSGSIZE, one frame could fill the memory.
     """
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, max_frame)

@@ -92,7 +92,7 @@ class HealthMonitor(logging.Handler):
         elif quiet >= limits.healthy:
             self._report("good", f"no trouble for {limits.healthy:g} s")
         else:
-            self._report("unknown", f"good after {limits.healthy:g} s without trouble")
+            self._report("unknown", f"not yet {limits.healthy:g} s without trouble")
 
     def _violations(self, unhealthy: list[str]) -> Iterator[str]:
         limits = self._limits
@@ -101,7 +101,7 @@ class HealthMonitor(logging.Handler):
         if self._errors > limits.errors:
             yield f"{self._errors} errors logged (limit {limits.errors})"
         if self._late_checks >= BAD_CHECKS_IN_A_ROW:
-            yield f"the event loop is {self._lag:.1f} s late (limit {limits.lag:g} s)"
+            yield f"the event loop was up to {self._lag:.1f} s late (limit {limits.lag:g} s)"
         if self._unhealthy_checks >= BAD_CHECKS_IN_A_ROW:
             yield unhealthy[0]
 
@@ -136,7 +136,8 @@ async def _ask_application(name: str, mod: str) -> HealthAnswer:
             result = cls().health()
             answer = await result if inspect.isawaitable(result) else result
     except TimeoutError:
-        return None, f"the health of {name} is unknown: it did not answer within {HEALTH_TIMEOUT_SECONDS:g} s"
+        late = f"its health check did not answer within {HEALTH_TIMEOUT_SECONDS:g} s"
+        return None, f"the health of {name} is unknown: {late}"
     except BaseException as error:
         if is_being_cancelled():
             raise

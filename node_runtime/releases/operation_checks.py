@@ -1,7 +1,7 @@
 """Checks of operators' requests: each raises `Refused` for an operation that can't begin.
 
-`current` is the running release. A blocker that may pass by itself does not refuse a request. The operation begins, and
-is aborted if the blocker does not pass in time.
+`current` is the running release. A request is not refused for a blocker that may pass by itself:
+the operation begins, and is aborted if the blocker does not pass in time.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The history of the node's operations: one line of JSON for each ended operation, and a file for the running one.
 
-That file, the operation's intent, is written before the operation suspends a process or changes the commit record, and
-deleted when the operation has ended. If an intent exists at boot and its operation has no line, the node ended during
-the operation. An interrupted commit counts as done if its release is permanent. Any other interrupted operation is
-recorded with the outcome "restarted".
+The file is called the intent of the operation. The node writes it before the operation suspends a
+process or changes the commit record, and deletes it when the operation has ended. If, at boot, an
+intent exists whose operation has no line, the node ended during that operation. An interrupted
+commit counts as done if its release is permanent. Any other interrupted operation gets the outcome
+"restarted".
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ logger = logging.getLogger("node_runtime")
 
 MAX_OPERATIONS = 100
 MAX_HISTORY_BYTES = 8 << 20
-"""Bytes of the stored operations; above this limit, the oldest operations lose their results."""
+"""Size limit of the stored operations; above it, the oldest operations lose their results."""
 _NEW_RELEASE_OUTCOMES = ("installed", "committed", "reverted", "partly reverted")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousExit:
-    """The node's exit before this boot, as its parent process reported it; empty if it was clean or is unknown.
+    """How the node exited before this boot, as reported by its parent process.
 
-    `why` is a sentence with the cause. `phase` is the phase of the operation that was running. `own_fault` is whether
-    the node itself caused the exit.
+    `why` is a sentence with the cause; it is empty if the exit was clean or is unknown. `phase` is
+    the phase of the operation that was running. `own_fault` is whether the node itself caused the
+    exit.
     """
 
     why: str = ""
@@ -45,10 +47,11 @@ CLEAN_EXIT = PreviousExit()
 
 
 class OperationHistory:
-    """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory. Its methods block on the disk.
+    """The newest `MAX_OPERATIONS` operations, oldest first, on disk and in memory.
 
-    The history is created at boot, and then ends any probation. `booted` is the release that booted, by default
-    `permanent`. `last` is the exit before the boot. If a file has several lines for an operation, the last one counts.
+    The methods block while they access the disk. The constructor, called at boot, ends any
+    probation. `booted` is the release that booted, by default `permanent`. `last` describes the
+    exit before the boot. If the file has several lines for an operation, the last one counts.
     """
 
     def __init__(self, directory: Path, permanent: str, booted: str = "", last: PreviousExit = CLEAN_EXIT) -> None:
@@ -103,7 +106,7 @@ class OperationHistory:
             self.lost = one.to_vsn
 
     def _interrupted(self, begun: Operation | None, permanent: str, last: PreviousExit) -> Operation:
-        """Return the ended form of an interrupted operation. `begun` is its intent, or None for an unreadable one."""
+        """Return an interrupted operation as ended. `begun` is the intent, None if unreadable."""
         now = time.time()
         if begun is None:
             begun = Operation(

@@ -1,4 +1,4 @@
-"""Listeners that the release handler calls: with each phase of an operation, and with changes of health."""
+"""Listeners to the phases of operations and to changes of a release's health."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("node_runtime")
 
 
 class OperationListeners:
-    """The listeners, called on the event loop. Each `subscribe…` returns the function that removes the listener."""
+    """Calls listeners on the event loop. A `subscribe…` method returns the unsubscribe function."""
 
     def __init__(self) -> None:
         self._for_operations: list[Callable[[Operation], None]] = []

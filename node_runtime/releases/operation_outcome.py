@@ -1,4 +1,4 @@
-"""The outcome of an operation: translates the error that ended the operation, and finds the release that failed."""
+"""The outcome of an operation, derived from the error that ended it, and the failed release."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROBATION_REQUESTER = "probation"
 
 
 def end_with_error(error: BaseException, progress: OperationProgress) -> Operation:
-    """Return the operation as ended, with the outcome that its error stands for."""
+    """Return the ended operation, with the outcome that corresponds to `error`."""
     if isinstance(error, PutBack):
         return progress.finish(
             "put back" if error.incomplete is None else "partly put back",
@@ -38,7 +38,10 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 
 
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
-    """Return the operation, as "partly reverted" if `vsn`, which runs now, is neither its start nor its target."""
+    """Return the operation; its outcome is "partly reverted" if it ended at a release in between.
+
+    `vsn` is the running release.
+    """
     if vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(
@@ -50,7 +53,10 @@ def partly_reverted(operation: Operation, vsn: str, probation_until: float | Non
 
 
 def failed_release(operation: Operation, vsn: str, permanent: str) -> str | None:
-    """Return the release that failed: its install was undone, or it was reverted from probation. `vsn` runs now."""
+    """Return the release whose install was undone, or whose probation ended in a revert; else None.
+
+    `vsn` is the running release.
+    """
     if operation.kind == "revert" and operation.who == PROBATION_REQUESTER and vsn != operation.from_vsn:
         return operation.from_vsn
     if operation.kind == "install" and operation.outcome in {"put back", "partly put back"}:

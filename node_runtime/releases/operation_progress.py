@@ -87,9 +87,9 @@ class OperationProgress:
         results: tuple[ProcessResult, ...] = (),
         touched: int = 0,
     ) -> Operation:
-        """Return the ended operation. The release handler reports the end when the next operation may begin.
+        """Return the ended operation. `self.operation` stays as it is.
 
-        `self.operation` remains the running operation.
+        The release handler reports the end to the listeners when the next operation may begin.
         """
         ended = time.time()
         return msgspec.structs.replace(

@@ -34,8 +34,10 @@ class PlanLock:
 class _Findings:
     """The findings about the live node.
 
-    `batch` is the prepared new code; `batch` and `rehearsed` are None if the code can't be loaded. `drift` lists the
-    modules that run other code than their release has. `affected` lists the processes that the script affects.
+    `batch` is the prepared new code; `batch` and `rehearsed` are None if the code can't be loaded.
+    `obstacles` are the blockers found before the rehearsal. `drift` lists the modules whose running
+    code differs from the code in their release. `affected` lists the processes that the script
+    affects.
     """
 
     batch: Batch | None
@@ -53,7 +55,10 @@ async def make_plan(
     can_roll_back: bool,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition. The new code is compiled and executed out of sight, and discarded afterwards."""
+    """Make the plan for a transition.
+
+    The new code is compiled and executed where no other code sees it, and discarded afterwards.
+    """
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
@@ -193,7 +198,10 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
 
 
 def _needs(batch: Batch, module: str) -> tuple[str, ...]:
-    """Return the other new modules that the new `module` imports, also by `from package import submodule`."""
+    """Return the other new modules that the new `module` imports.
+
+    An import of the form `from package import submodule` counts, too.
+    """
     entries = batch.version(module).imports.entries
     imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
     return tuple(other for other in batch.modules if other != module and other in imported)

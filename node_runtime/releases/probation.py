@@ -30,8 +30,9 @@ MAX_REVERT_ATTEMPTS: Final = 3
 class Probation:
     """Monitors the installed release until it is committed, reverted or replaced.
 
-    `revert(why)` begins the revert. `restart(why)` restarts the node; it is called if reverting fails. `bootable()`
-    returns the releases that could boot, and blocks. `on_health` is called at each change of health.
+    `revert(why)` begins the revert. `restart(why)` restarts the node; it is called if reverting
+    fails. `bootable()` blocks, and returns the releases that could boot. `on_health` is called at
+    each change of health.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class Probation:
             self._monitor = None
 
     def operation_ended(self, *, tried: bool) -> None:
-        """Retry a due revert after the end of an operation. `tried` is whether that operation was a failed revert."""
+        """Retry a due revert when an operation has ended; after too many attempts, restart.
+
+        `tried` is whether that operation was itself a failed attempt to revert.
+        """
         if self._why is None:
             return
         self._failed_attempts += tried

@@ -48,15 +48,16 @@ from .store.verify import RESTAGE_REMEDY
 logger = logging.getLogger("node_runtime")
 
 HALT_DELAY_SECONDS = 0.5
-"""Delay of a restart after a failed install, so that clients can receive the end of the operation before."""
+"""Delay before the restart after a failed install; clients receive the outcome meanwhile."""
 
 
 class ReleaseHandler:
     """Installs, commits, reverts and removes the releases of the node whose directory is `root`.
 
-    The attribute `vsn` is the running release; at first, that is the release that booted. `permanent` is the release
-    that the next boot starts. `generation` counts the changes of the node after which an earlier plan is stale:
-    installs, commits, and changes of child specifications. `last` is the exit of the node before this boot.
+    The attribute `vsn` is the running release; at boot, it is the release that booted. `permanent`
+    is the release that the next boot starts. `generation` counts the changes of the node that make
+    earlier plans stale: installs, commits and changes of child specifications. `last` describes
+    how the node exited before this boot.
     """
 
     def __init__(self, root: Path, vsn: str, code: CodeServer, last: PreviousExit = CLEAN_EXIT) -> None:
@@ -86,7 +87,7 @@ class ReleaseHandler:
 
     @property
     def generation(self) -> int:
-        """The number of changes of the node so far after which an earlier plan is stale."""
+        """The number of changes so far that made earlier plans stale."""
         return self._changes + runtime().singleton(ChildSpecChangeCounter).changes
 
     def releases(self) -> tuple[ReleaseInfo, ...]:
@@ -130,7 +131,7 @@ class ReleaseHandler:
         return plan
 
     def operation(self, id: str | None = None) -> Operation:
-        """Return the operation of that id, or the newest one. Raises `Refused`."""
+        """Return the operation with this id or, without an id, the newest. Raises `Refused`."""
         known = self.operations()
         for operation in reversed(known):
             if id is None or operation.id == id:
@@ -145,11 +146,11 @@ class ReleaseHandler:
         return tuple(past[-limit:]) if limit > 0 else ()
 
     def subscribe(self, listener: Callable[[Operation], None]) -> Callable[[], None]:
-        """Call `listener` at each phase and the end of an operation. Return the function that removes the listener."""
+        """Call `listener` at an operation's phases and end. Return a function that removes it."""
         return self._listeners.subscribe(listener)
 
     def subscribe_health(self, listener: Callable[[str, Health], None]) -> Callable[[], None]:
-        """Call `listener` at each change of a release's health. Return the function that removes the listener."""
+        """Call `listener` at each change of health. Return a function that removes it."""
         return self._listeners.subscribe_health(listener)
 
     # ------------------------------------------------------------------ staging and removing
@@ -159,7 +160,7 @@ class ReleaseHandler:
         return self._with_probation(self._store.info(self._store.stage(tarball), self.vsn))
 
     async def remove(self, vsn: str) -> None:
-        """Remove a release and the files that only it needs. Raises `Refused` for the current and the permanent one."""
+        """Remove a release and the files that only it needs. Raises `Refused` if it is in use."""
         self._store.entry(vsn)
         self._check_free()
         check_remove(vsn, self._store, self.vsn)
@@ -175,7 +176,7 @@ class ReleaseHandler:
     def install(self, request: Install, who: str) -> str:
         """Begin the install of a release and return the operation's id. Raises `Refused` if the install can't begin.
 
-        A blocker that may pass by itself does not prevent the begin; if it does not pass in time, the operation aborts.
+        An install with a transient blocker begins, but aborts if the blocker does not pass in time.
         """
         self._store.entry(request.vsn)
         self._check_free()
@@ -226,7 +227,7 @@ class ReleaseHandler:
         return operation
 
     async def record_fallback(self, why: str) -> None:
-        """Make the running release permanent. It booted because the permanent one failed to, for the reason `why`."""
+        """Make the running release permanent: the permanent one did not boot, because of `why`."""
         failed = self.permanent
         logger.critical("release %s is now permanent, because release %s did not boot: %s", self.vsn, failed, why)
         progress = self._progress(new_operation("fallback", failed, self.vsn, "parent"))
@@ -237,14 +238,14 @@ class ReleaseHandler:
         await self._end(progress.finish("restarted", error=why))
 
     def _mark_lost(self, last: PreviousExit) -> None:
-        """Mark a release as failed if the node itself caused its exit during the release's install or probation."""
+        """If the node itself caused its last exit, mark the interrupted release as failed."""
         lost = self._history.lost
         if lost is not None and last.own_fault and lost in self._store.record.releases:
             with suppress(OSError):
                 self._store.mark_failed(lost, last.why)
 
     def record_halt(self, why: str) -> None:
-        """Mark a release on probation as failed. Called when the node is about to end, for the reason `why`."""
+        """Before the node exits for the reason `why`, mark a release on probation as failed."""
         if self.vsn != self.permanent:
             with suppress(OSError):
                 self._store.mark_failed(self.vsn, why)
@@ -314,7 +315,7 @@ class ReleaseHandler:
         )
 
     def _switched(self, transition: Transition) -> None:
-        """Record that the target of a transition is current. Called in the turn that resumes the processes."""
+        """Record that the target is current. Called in the loop turn that resumes processes."""
         self.vsn = transition.target.vsn
         self._changes += 1
         self._probation.end()
@@ -322,7 +323,7 @@ class ReleaseHandler:
             self._probation.begin(transition.configuration.node.probation)
 
     async def _write_intent(self, operation: Operation) -> None:
-        """Write the operation's intent to the disk. If that fails, raises `Refused`; a revert continues without it."""
+        """Write the operation's intent to disk. If that fails, only a revert continues."""
         try:
             await asyncio.to_thread(self._history.begin, operation)
         except OSError as error:
@@ -359,7 +360,7 @@ class ReleaseHandler:
     # ------------------------------------------------------------------ probation
 
     def _revert(self, why: str) -> None:
-        """Begin the revert. While another operation runs, do nothing: the revert is tried again when that has ended."""
+        """Begin the revert, unless another operation runs; its end triggers a new attempt."""
         if self._running is not None or self._removed is not None:
             return
         logger.warning("reverting release %s, which is on probation, for this reason: %s", self.vsn, why)
@@ -367,7 +368,7 @@ class ReleaseHandler:
             request = Rollback(wait=probation.REVERT_WAIT_SECONDS, reason=why, unrehearsed=True)
             self.rollback(request, operation_outcome.PROBATION_REQUESTER)
         except Refused as refused:
-            self._probation.restart(f"{why}, and the node can't revert it: {refused.sentence}")
+            self._probation.restart(f"{why}, and the revert was refused: {refused.sentence}")
 
     def _health_changed(self, health: Health) -> None:
         self._listeners.report_health(self.vsn, health)

@@ -93,7 +93,7 @@ async def start_http(name: str, *, port: int, host: str = "127.0.0.1", routes: I
 
 
 async def stop_http(name: str) -> None:
-    """Stop a listener; running requests may finish.
+    """Stop a listener. Running requests have `SHUTDOWN_SECONDS` to finish.
 
     Raises `Refused` when there is no such listener, `NoProcess` when the application `web` isn't started, and `Exit`
     when its supervisor ends before the listener has stopped. Follows cowboy:stop_listener/1.

@@ -68,7 +68,7 @@ async def test_every_sentence_names_the_keys_as_they_are_remapped(opened: Open, 
         await user.press("tab", "enter")
         await user.sees("ARMED")
         await user.press("f6")
-        await user.is_notified("1986.a to 1986.b is an upgrade; press f5.")
+        await user.is_notified("Going from 1986.a to 1986.b is an upgrade; press f5.")
         await user.press("f8")
         await user.is_notified("Press f6 to downgrade to an older release.")
         peer.world.releases = peer.world.releases[:1]

@@ -216,8 +216,8 @@ async def test_without_a_path_back_the_node_restarts_and_the_release_has_failed(
     runtime().on_halt = halted.append
     await small.install("2")
     await eventually(lambda: halted)
-    assert "the release was not committed in time, and the node can't revert it" in str(halted[0])
-    assert "the node can't revert it" in str(handler.releases()[1].failed)
+    assert "the release was not committed in time, and the revert was refused" in str(halted[0])
+    assert "the revert was refused" in str(handler.releases()[1].failed)
 
 
 async def test_a_rollback_passes_several_releases_where_needed(small: SmallNode) -> None:

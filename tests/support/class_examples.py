@@ -1,4 +1,4 @@
-"""Classes of every kind that a load carries over, and a module to put them into."""
+"""Classes of every kind that a load reuses, and a module to put them into."""
 
 from __future__ import annotations
 

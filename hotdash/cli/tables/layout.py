@@ -71,7 +71,7 @@ class FoldedLine:
 
 
 def block(lines: Iterable[Line]) -> Group:
-    """Return lines of the model, one below the other."""
+    """Return lines of the model as one renderable, one line below the other."""
     return Group(*(FoldedLine(line) for line in lines))
 
 

@@ -2,8 +2,8 @@
 
 Nothing is copied and no code of the state's classes runs: plain values are compared by value, all others by identity
 and parts. Of the objects of the standard library and of the runtime, only containers are inspected, because a lock, a
-future or an event loop may change while other code runs. In a walk during which no other code runs (`alone`), most of
-these objects are inspected, too.
+future or an event loop may change while other code runs. In a walk during which no other code runs
+(`alone`), objects of some modules of the standard library are inspected, too.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def fingerprint(
 ) -> Fingerprint | None:
     """Record the parts of `value`; None if that takes more than `seconds`, or if it has more than `max_parts` parts.
 
-    A caller that records many values of the same classes passes the same `readers` for all of them. `alone` means that,
-    until the comparison, only the code under test runs in this process, and no other thread.
+    A caller that records many values of the same classes passes the same `readers` for all of them.
+    `alone` means that, until the comparison, only the code under test runs in this OS process, and
+    no other thread runs.
     """
     walk = _Fingerprinter(max_parts, TimeBudget(seconds), readers or ValueReaders(), alone)
     return Fingerprint(value, walk.marks, walk.alive, walk.readers, alone, walk.held) if walk.record(value) else None

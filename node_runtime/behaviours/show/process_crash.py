@@ -22,8 +22,8 @@ def report_process_crash(
 ) -> None:
     """Log the end of `process` for `reason` unless the end is orderly.
 
-    `item` is the message that it was handling, None while it terminated. Most ends are orderly, so the message and the
-    state are described only for a report that shows them.
+    `item` is the message that the process was handling; None if `terminate` failed. Most ends are
+    orderly, so the message and the state are described only for a report that shows them.
     """
     if is_orderly(reason) or find_refusal(reason) is not None:
         report_crash(process, reason, error)

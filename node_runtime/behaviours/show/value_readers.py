@@ -53,8 +53,9 @@ class ValueReaders:
 class ValueReader:
     """The reader of the values of one class. `write` is None for values that have parts.
 
-    `package` is the top-level package of the class's module, None for a class without a module name. `attributes` reads
-    the attributes of a container, beside its items: None for a class that is no container or has no attributes.
+    `package` is the top-level package of the class's module, None for a class without a module
+    name. `attributes` reads the attributes that a container has besides its items; None for a class
+    that is not a container or has no attributes.
     """
 
     __slots__ = ("_read", "attributes", "cls", "name", "package", "write")
@@ -220,7 +221,10 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 
 
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
-    """Return a function that reads slots and instance attributes by name; for a class without either, it gives None."""
+    """Return a function that reads slots and instance attributes by name.
+
+    For a class that has neither, the function returns None as the parts.
+    """
     slots, own = _slots(cls), _dict_descriptor(cls)
     has_none = not slots and own is None
     is_exception = issubclass(cls, BaseException)

@@ -18,7 +18,7 @@ DEFAULT_SHUTDOWN_SECONDS: Final = 5.0
 
 @lru_cache(maxsize=1024)
 def _only(module: str) -> tuple[str, ...]:
-    """Return the tuple of this single module, the same object for all children with this module."""
+    """Return a tuple of only this module, which all children with this module share."""
     return (module,)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
 
 MAX_OUTLINED_CHILDREN: Final = 200
-"""Limit of the children that an outline names."""
+"""The maximum number of children that an outline names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,10 @@ class BackOff:
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The settings of a supervisor: how it restarts, and when it ends. Raises ValueError for invalid values.
+    """The settings of a supervisor: how it restarts children, and when it ends.
 
-    It makes at most `intensity` restarts in `period` seconds. Follows supervisor:sup_flags().
+    It makes at most `intensity` restarts in `period` seconds. Raises ValueError for invalid values.
+    Follows supervisor:sup_flags().
     """
 
     strategy: RestartStrategy
@@ -105,11 +106,11 @@ class Child:
     retry_state: RetryState | None = None
 
     def status(self) -> str:
-        """Return its pid while it runs, else "restarting" or "not running"."""
+        """Return the pid of the child while it runs, else "restarting" or "not running"."""
         return "restarting" if self.restarting else "not running" if self.pid is None else str(self.pid)
 
     def ensure_retry_state(self) -> RetryState:
-        """Return its `retry_state`, which is made here because most children never need one."""
+        """Return `retry_state`, which is made only here because most children never need one."""
         if self.retry_state is None:
             self.retry_state = RetryState()
         return self.retry_state

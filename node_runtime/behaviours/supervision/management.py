@@ -80,9 +80,10 @@ async def start_child(supervisor: Target, spec: ChildSpec | Sequence[Any]) -> Pi
 async def terminate_child(supervisor: Target, id: str | Pid) -> None:
     """Stop a child, or cancel its restart, and keep its specification unless it is temporary.
 
-    Returns when the child has ended. An instance of a simple_one_for_one supervisor is identified by its pid, and
-    forgotten; if it has ended already, nothing happens. Raises ChildRefused, whose `reason` is not_found or
-    simple_one_for_one, and other errors like `start_child`. Follows supervisor:terminate_child/2.
+    Returns when the child has ended. An instance of a simple_one_for_one supervisor is identified
+    by its pid, and the supervisor forgets it; if it has ended already, nothing happens. Raises
+    ChildRefused, whose `reason` is not_found or simple_one_for_one, and other errors like
+    `start_child`. Follows supervisor:terminate_child/2.
     """
     await _request(supervisor, "terminate_child", id)
 

@@ -71,15 +71,16 @@ class Supervisor(GenServer[ChildTable]):
     seconds. When a child ends:
 
     - "one_for_one" restarts it.
-    - "one_for_all" stops all others in reverse order, then starts all in order.
+    - "one_for_all" stops all other children in reverse start order, then starts all in start order.
     - "rest_for_one" does the same with the child and the children after it.
     - "simple_one_for_one" has one specification and any number of instances, started by `start_child`. An instance that
       ends is restarted with the same arguments.
 
     A failed restart is retried in a later turn, and each retry counts as a restart. `back_off` delays retries.
-    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has ended by itself and is
-    not restarted ("any_significant"), or when this is so for all significant children ("all_significant"). Follows the
-    behaviour supervisor and its supervisor:sup_flags().
+    `auto_shutdown` ends the supervisor, with the reason shutdown, when a significant child has
+    ended by itself and is not restarted ("any_significant"), or when all significant children have
+    ended in this way ("all_significant"). Follows the behaviour supervisor and its
+    supervisor:sup_flags().
     """
 
     __behaviour__ = True
@@ -105,7 +106,7 @@ class Supervisor(GenServer[ChildTable]):
     # ------------------------------------------------------------------ callbacks of the server
 
     async def init(self, *args: Any, **kwargs: Any) -> ChildTable:
-        """Start the children in order; when one fails, stop those before it."""
+        """Start the children in start order; when one fails, stop those before it."""
         trap_exit()
         self.state = table = ChildTable.of(self, args, kwargs)
         for child in list(table.children.values()):
@@ -265,7 +266,10 @@ class Supervisor(GenServer[ChildTable]):
             child.ensure_retry_state().retry = node.loop.call_soon(node.post, own_process, item, context=node.context)
 
     async def _stop_group(self, child: Child) -> list[Child]:
-        """Stop the children that are restarted together with `child`. Returns all to start, in start order."""
+        """Stop the siblings of `child` that are restarted with it.
+
+        Returns all children to start, `child` included, in start order.
+        """
         group = stopped_for_restart(self.state.flags.strategy, child, self.state.children.values())
         if not group:
             return [child]

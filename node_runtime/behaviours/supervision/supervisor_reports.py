@@ -16,12 +16,14 @@ from node_runtime.processes.pid import Pid
 from .child_spec import ChildSpec
 
 ReportContext: TypeAlias = Literal["child_terminated", "start_error", "shutdown_error", "not_in_time", "shutdown"]
-"""In this order: the child ended, did not start, did not shut down in order, was killed, was restarted too often."""
+"""In this order: the child ended, did not start, did not shut down cleanly, was killed because it
+did not shut down in time, or would have been restarted too often.
+"""
 
 _MESSAGES: Final[dict[ReportContext, tuple[int, str]]] = {
     "child_terminated": (logging.WARNING, "child %(child)r of %(supervisor)s ended: %(reason)s"),
     "start_error": (logging.ERROR, "child %(child)r of %(supervisor)s did not start: %(reason)s"),
-    "shutdown_error": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in order: %(reason)s"),
+    "shutdown_error": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down cleanly: %(reason)s"),
     "not_in_time": (logging.WARNING, "child %(child)r of %(supervisor)s did not shut down in time and was killed"),
     "shutdown": (logging.ERROR, "%(supervisor)s shuts down: restarting child %(child)r would make %(reason)s"),
 }

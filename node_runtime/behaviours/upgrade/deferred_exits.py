@@ -117,7 +117,7 @@ async def _run_exit(end: Callable[[], Awaitable[object]]) -> None:
     except BaseException:
         if is_being_cancelled():
             raise
-        logger.exception("an exit that an upgrade had deferred failed")
+        logger.exception("a deferred exit of an upgrade failed")
 
 
 async def _hold_and_exit(

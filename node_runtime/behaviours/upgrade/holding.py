@@ -23,7 +23,10 @@ from node_runtime.processes.runtime import runtime
 
 
 class NotHeld(Exception):
-    """A process could not be suspended; the sentence names it and the cause. OTP: the `timeout` of sys:suspend/2."""
+    """A process could not be suspended, or is not suspended although an operation requires it.
+
+    The sentence names the process and the cause. OTP: the `timeout` of sys:suspend/2.
+    """
 
     def __init__(self, pid: Pid, sentence: str) -> None:
         super().__init__(sentence)
@@ -33,9 +36,10 @@ class NotHeld(Exception):
 async def hold(target: Target, *, owner: object, timeout: float) -> None:
     """Suspend the process between two callbacks: at once if it is idle, else when its callback ends.
 
-    The process stays suspended until every owner has released it; holding it twice as the same owner counts once. While
-    an owner suspends several processes, those that are already suspended still answer calls from those whose callbacks
-    have not ended. Raises NoProcess when there is no such process or it ends before it is suspended, and NotHeld after
+    The process stays suspended until every owner has released it; holding it twice as the same
+    owner counts once. While an owner suspends several processes, those that are already suspended
+    still answer calls from the others, so that the callbacks of the others can end. Raises
+    NoProcess when there is no such process or it ends before it is suspended, and NotHeld after
     `timeout` seconds.
     """
     node = runtime()
@@ -115,9 +119,9 @@ _STATE: Final = attrgetter("instance.state")
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
-    Suspending a process takes constant time and sends no message, because these times add up to the pause of an
-    install. Times are in seconds of `time.perf_counter`: `since` is when the hold began, and `held_later` has the time
-    at which each busy process was held.
+    Suspending a process takes constant time and sends no message, because the pause that an install
+    causes is the sum of these times. Times are in seconds of `time.perf_counter`: `since` is when
+    the hold began, and `held_later` has the time at which each busy process was held.
     """
 
     def __init__(self, owner: object) -> None:
@@ -196,7 +200,7 @@ class Hold:
             run_state = process.run_state
             if run_state is DEAD:
                 continue
-            if process.code is not code or group is None:  # the first one, or one that is recorded now
+            if process.code is not code or group is None:  # the first one, or it has got a recorder
                 process.take_class(version)
                 process.take_state(state)
                 group = process.code if process.code.debug is None and process.kind == "gen_server" else None

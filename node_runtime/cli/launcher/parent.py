@@ -1,9 +1,10 @@
 """The node's parent process, which OTP calls heart.
 
-The parent boots the release that is permanent in the commit record. It restarts the node when the node fails or sends
-no more heartbeats, but not when the node stops in order. If the permanent release is damaged or can't be started, the
-parent boots the newest release that was permanent before. While the parent runs, it holds a lock on var/parent.lock and
-writes the node's status to var/parent.json.
+The parent boots the release that is permanent in the commit record. It restarts the node when the
+node fails or sends no more heartbeats, but not after an orderly stop. If the permanent release is
+damaged or can't be started, the parent boots the one that was permanent most recently before it.
+While the parent runs, it holds a lock on var/parent.lock and writes the node's status to
+var/parent.json.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Parent:
         self.stopping = self.stopping or number != signal.SIGHUP
 
     def run(self) -> int:
-        """Run until the node has stopped in order (returns 0), or all releases are given up (returns 1)."""
+        """Run until an orderly stop (returns 0), or until all releases are given up (returns 1)."""
         unready_boots = short_runs = 0
         while vsn := self.choose():
             self.run_node(vsn)
@@ -151,8 +152,8 @@ class Parent:
     def store_end(self, code: int) -> None:
         """Store for the next boot why the node has ended, and whether the node itself caused the end.
 
-        A SIGKILL from outside is not the node's fault. An end that the node has reported does not count either: the
-        node has already recorded such a failure.
+        A SIGKILL from outside is not the node's fault. An end that the node has reported does not
+        count as its fault either, because the node has already recorded such a failure.
         """
         self.end_phase = self.phase
         in_order = self.ending in {"stopped", "restart"}

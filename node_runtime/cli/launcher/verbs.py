@@ -40,7 +40,7 @@ POLL_SECONDS = 0.02  # between two reads of var/
 HELP = """usage: {name} VERB
 
   start | foreground         start the node in the background, or in this terminal
-  stop | restart             stop the node in order; restart boots the permanent release
+  stop | restart             shut down the node; restart then boots the permanent release
   ping | pid | status        check that the node answers, print its process id or its status
   versions                   list the releases in this directory
   cookie [--role viewer]     print the cookie that operators on other hosts need
@@ -95,7 +95,10 @@ def being_started(found: dict[str, Any]) -> str:
 
 
 def until_ready(parent: int, boots: int, alive: Callable[[], bool]) -> int:
-    """Wait until the node is ready after at least `boots` boots. If the parent ends before, raise its last error."""
+    """Wait until the node is ready after at least `boots` boots.
+
+    If the parent ends first, raises its last error.
+    """
     while True:
         lives, state = alive(), read_json(STATE)
         ours = state.get("pid") == parent
@@ -148,7 +151,7 @@ def start() -> int:
 
 
 def stop() -> int:
-    """Stop the node in order, and wait until it and its parent have ended."""
+    """Shut down the node, and wait until it and its parent have ended."""
     os.kill(need_running()["pid"], signal.SIGTERM)
     while running() is not None:
         time.sleep(POLL_SECONDS)
@@ -157,7 +160,7 @@ def stop() -> int:
 
 
 def restart() -> int:
-    """Stop the node in order and let its parent boot the permanent release; start the node if it is down."""
+    """Shut down the node and let its parent boot the permanent release; if it is down, start it."""
     found = running()
     if found is None:
         return start()

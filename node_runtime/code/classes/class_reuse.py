@@ -1,8 +1,9 @@
 """Reuse of unchanged classes across a load: dataclasses, enumerations, exceptions and named tuples keep their identity.
 
-The rule is in docs/code-server.md. A reused class gets the functions and other attributes that the new body made for
-it. This happens when the new version becomes current. So the class never keeps an old namespace alive, its tracebacks
-show the new file, and a revert can give the old attributes back to it.
+The rule is in docs/code-server.md. When the new version becomes current, a reused class gets the
+functions and other attributes that the new body made for it. So the class never keeps an old
+namespace alive, its tracebacks show the new file, and a revert can give the old attributes back to
+it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ClassAttribute = tuple[type, str, Any]
 """A class, the name of an attribute of it, and the attribute's value."""
 
 _PURE_MODULES = frozenset({"dataclasses", "enum", "functools", "typing", "typing_extensions", "collections"})
-"""Modules whose class decorators and factories have no effect besides those on the class."""
+"""Modules whose class decorators and factories change nothing but the class."""
 _HARMLESS_HOOKS = frozenset({"builtins", "enum", "typing", "typing_extensions"})
 _METACLASSES = (type, enum.EnumType, abc.ABCMeta)
 _NOT_COMPARED = frozenset({
@@ -58,7 +59,8 @@ def reusable_attributes(
 ) -> VersionAttributes | None:
     """Return the attributes that the old class takes from the new class; None if their definitions differ.
 
-    `classes` and `namespaces` are pairs of an old and a new one.
+    `classes` has the old and the new class, `namespaces` the old and the new namespace. If the
+    definitions are equal, closures of new functions get the old class instead of the new one.
     """
     old, new = classes
     if type(old) is not type(new) or old.__bases__ != new.__bases__ or _has_subclass_hook(new):

@@ -1,8 +1,9 @@
-"""Compares the definitions that two versions of a module have for one name: the objects, not the text.
+"""Compares the definitions of a name in two versions of a module: the objects, not the source text.
 
-Two objects are equal if code can tell them apart by identity only. Two functions are equal only if, in addition, the
-global names that they read mean the same in both versions. So a definition is compared while the body runs, together
-with the definitions above it.
+Two objects are equal if code can tell them apart by identity only. Two functions are equal only if,
+in addition, the global names that they read mean the same in both versions. The comparison happens
+while the body runs, when the body binds the name. A global name that the body binds further down is
+not known at that time, so it counts as different.
 """
 
 from __future__ import annotations
@@ -104,8 +105,8 @@ def same_plain(old: object, new: object) -> bool:
 class DefinitionComparison:
     """A comparison of the classes in `pair`, which two versions of a module have under one name.
 
-    `cells` are the closure cells in which new functions refer to the new class, each with the object that has to
-    replace it.
+    `cells` are the closure cells through which new functions refer to the new class, each with the
+    object that has to replace the cell's content.
     """
 
     def __init__(self, old: Namespace, new: Namespace, definitions: Definitions, pair: tuple[type, type]) -> None:
@@ -129,7 +130,7 @@ class DefinitionComparison:
         return self._compare_functions(old, new) if isinstance(old, FunctionType) else self._compare_values(old, new)
 
     def compare_all(self, *pairs: tuple[Any, Any]) -> Equality:
-        """Compare two objects by their parts: each pair is the same part of the old and of the new object."""
+        """Compare two objects by their parts: each pair has the old and the new value of a part."""
         found = {self.compare(old, new) for old, new in pairs}
         if DIFFERENT in found or {KEEP_OLD, KEEP_NEW} <= found:
             return DIFFERENT
@@ -158,9 +159,9 @@ class DefinitionComparison:
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 
     def _are_slots_originals(self, old: Any, new: Any) -> bool:
-        """Return whether both are the original class of a `dataclass(slots=True)`, which makes a second class.
+        """Return whether `dataclass(slots=True)` has replaced both of them by a second class.
 
-        Functions of the class body refer to the original class if they were made before the second one.
+        Functions of the class body may still refer to the original class.
         """
         return all(
             isinstance(twin, type)
@@ -258,5 +259,8 @@ def _same_in(old: Namespace, new: Namespace, name: str) -> bool:
 
 
 def _annotations(function: FunctionType) -> object:
-    """Return the annotations; from Python 3.14 on, the function that evaluates them, because evaluating may fail."""
+    """Return the annotations of a function.
+
+    From Python 3.14 on, return the function that evaluates them, because the evaluation may fail.
+    """
     return function.__annotate__ if hasattr(function, "__annotate__") else function.__annotations__

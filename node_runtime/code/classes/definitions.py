@@ -1,7 +1,8 @@
 """Reads from compiled code how a module defines its names.
 
-A class object shows its own definition. It shows neither what else its decorators did, such as a registration, nor
-whether a later statement binds its name again. Only these two are read from the module's code.
+A class object doesn't show everything that a module does with the class: which decorators were
+applied, and whether another statement binds the name or assigns to an attribute. The module's code
+shows this.
 """
 
 from __future__ import annotations

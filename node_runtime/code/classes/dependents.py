@@ -1,7 +1,8 @@
-"""Finds classes in other modules that depend on classes which a load replaces.
+"""Finds classes in other modules that depend on a class that a load replaces.
 
-A commit rebinds imported names, but not base classes, type parameters and annotations. A class in which these refer to
-a replaced class would continue to use the replaced class. Then instances of two classes with the same name would mix.
+A commit rebinds imported names, but not base classes, type parameters and annotations. A class
+whose bases, type parameters or annotations refer to a replaced class would continue to use that
+class. Then instances of two classes with the same name would mix.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _DOTTED = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 
 @dataclass(frozen=True, slots=True)
 class Dependent:
-    """A class, `module:name`, that would still use a replaced class after the load: as a base, a state or a field.
+    """A class, `module:name`, that would still use a replaced class after the load.
 
-    `on` is the replaced class, "module:Class".
+    `on` is the replaced class, "module:Class". `how` says whether it is a base class, the type of
+    the state or the type of a field.
     """
 
     module: str
@@ -87,7 +89,7 @@ def _uses(cls: type, namespace: Namespace) -> Iterator[tuple[Any, type]]:
         )
     try:
         annotations = inspect.get_annotations(cls)
-    except Exception:  # from Python 3.14 on, reading them runs code of the module
+    except Exception:  # from Python 3.14 on, reading annotations runs code of the module
         annotations = {}
     for annotation in annotations.values():
         yield from (("has a field of type", used) for used in _named(annotation, namespace))

@@ -24,9 +24,11 @@ _WRAPPERS: Final = (MethodType, functools.partial, functools._lru_cache_wrapper,
 def code_in(thing: Any, others: Container[int] = ()) -> Iterator[Any]:
     """Yield the functions and classes that `thing` refers to, the nearest first.
 
-    The search follows containers, wrappers of functions and instances, but not instances of the standard library's
-    classes, because a logger or a task refers to too much. It skips the objects whose identities are in `others`,
-    because the caller searches them separately. The search runs no code of the objects.
+    The search follows containers, function wrappers, and instances of the classes of applications
+    and third-party libraries. It doesn't follow other instances of the classes of the standard
+    library and of the runtime: a logger or a task refers to too much. It skips the objects whose
+    identities are in `others`, because the caller searches them separately. The search runs no code
+    of the objects.
     """
     waiting, seen = deque([thing]), {id(thing)}
     while waiting and len(seen) < MAX_OBJECTS_VISITED:

@@ -1,9 +1,11 @@
 """The order in which the bodies of new versions are executed.
 
-Import statements determine most of the order, because a body runs at the first access to its module. The first module
-still matters for import cycles: many a cycle works only if one particular module is imported first. So modules that are
-loaded already come in the order of their first execution, which worked. New modules follow in the order in which other
-modules import them, because a boot would execute them in that order. Imports in functions count, too.
+Import statements determine most of the order, because a body runs at the first access to its
+module. For import cycles it still matters which module comes first: many cycles work only if one
+particular module is imported first. So modules that are loaded already come in the order of their
+first execution, because that order has worked. New modules follow in the order in which other
+modules import them, because a boot would execute them in that order. Imports in functions count,
+too.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ def in_execution_order(staged: Collection[StagedVersion]) -> list[StagedVersion]
 
 
 def _as_imported(known: list[StagedVersion], new: dict[str, StagedVersion]) -> Iterator[StagedVersion]:
-    """Yield the modules that loaded modules import, then those that no module imports, then the remaining ones."""
+    """Yield the new modules, each followed by the new modules that it imports.
+
+    The modules that loaded modules import come first, then those that no new module imports, then
+    the remaining ones.
+    """
     imported = {name for each in new.values() for name in _imported(each) if name != each.managed.name}
     first = [name for each in known for name in _imported(each)]
     waiting = [*first, *sorted(new, key=imported.__contains__)][::-1]

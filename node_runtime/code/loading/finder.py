@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Loader(SourceFileLoader):
-    """The loader of one version of a module. It keeps the source, even if the file is deleted."""
+    """The loader of one version of a module. It keeps the source, so the file may be deleted."""
 
     def __init__(self, table: ModuleTable, source: Source, unit: CompilationUnit | None = None) -> None:
         # For importlib.resources, the base class takes a package's directory from the path of its `__init__.py`.
@@ -93,9 +93,10 @@ class Finder:
         return make_spec(self._table, source)
 
     def _unlisted(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        """Refuse a source file that is in a managed package but not listed by the application: a deleted module's.
+        """Refuse a source file in a managed package that the application does not list.
 
-        Other finders would load such a file. An extension module in the package is left to them.
+        It may be the file of a deleted module, and other finders would load it. An extension module
+        in the package is imported as usual.
         """
         package = self._table.sources.get(name.rpartition(".")[0])
         if package is None:

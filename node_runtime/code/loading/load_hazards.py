@@ -1,4 +1,6 @@
-"""Finds effects of a load that the code server can't follow or undo, and describes them in sentences for the plan.
+"""Finds load hazards, and describes each in a sentence for the plan.
+
+A load hazard is an effect that the code server can't undo, or can't adapt to the new version.
 
 Each function looks for one kind of effect and changes nothing. The bodies of the new versions, or earlier code, have
 already had these effects. docs/code-server.md has the list.
@@ -37,7 +39,7 @@ _METRICS = ("prometheus_client",)
 
 @dataclass(frozen=True, slots=True)
 class LoadFindings:
-    """What a plan has to report of a load: `warnings` are sentences, and each of `dependents` becomes a blocker."""
+    """The findings for a plan: `warnings` are sentences; each of `dependents` becomes a blocker."""
 
     warnings: tuple[str, ...] = ()
     dependents: tuple[Dependent, ...] = ()
@@ -169,8 +171,8 @@ class _HazardFinder:
                     ):
                         origin = implementation.__module__
                         yield (
-                            f"The load makes the generic function {title} anew, without the implementation that "
-                            f"{origin} has registered: load {origin} too."
+                            f"The load recreates the generic function {title} without the "
+                            f"implementation that {origin} has registered: load {origin} too."
                         )
                 elif home in self._new:
                     origin = self._new[home]

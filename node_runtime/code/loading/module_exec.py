@@ -1,9 +1,9 @@
 """Executes the body of a new version, with unchanged classes and `__carry__` objects of the previous version.
 
-An object of the previous version has to be bound before the next line of the body runs. Otherwise bases, defaults and
-registries further down would refer to the wrong object. `exec` stores the names that a body binds in the mapping of
-local names that it is given. This mapping is a `BodyNames`, which stores the previous version's object instead of the
-new one.
+An object of the previous version has to be bound before the next line of the body runs. Otherwise
+bases, defaults and registries further down would refer to the wrong object. `exec` stores each name
+that the body binds in a mapping that its caller provides. This mapping is a `BodyNames`, which
+stores the previous version's object instead of the new one.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def execute_body(unit: CompilationUnit, namespace: Namespace, before: Version | 
 def forget_frames(namespace: Namespace) -> None:
     """Clear the tracebacks of exceptions that the body has caught and kept.
 
-    A traceback refers to the frame of the body. Through the frames of its callers it also refers to all objects of this
-    load, the previous version among them. So a kept traceback would keep the previous version in memory, and after each
-    further load one more.
+    A traceback refers to the frame of the body. Through the frames of its callers it also refers to
+    all objects of this load, the previous version among them. So a kept traceback would keep the
+    previous version in memory, and each further load would add another version.
     """
     caught = [
         value
@@ -114,9 +114,10 @@ def call_carry_function(namespace: Namespace, old: Namespace) -> dict[str, Any]:
 class BodyNames(MutableMapping[str, Any]):
     """The local names of a body. Some have the previous version's object instead of the one that the body made.
 
-    These are the names of unchanged classes and the names in `__carry__`. `_own` has the objects that the body itself
-    made for names in `__carry__`. If the body is about to mutate one of these, it gets its own object: the previous
-    version's object is in use, and the load may never be committed.
+    These are the names of unchanged classes and the names in `__carry__`. `_own` has the objects
+    that the body itself made for names in `__carry__`. If the body reads such a name in order to
+    mutate its object, the body gets its own object: the previous version's object is in use, and
+    the load may never be committed.
     """
 
     def __init__(self, unit: CompilationUnit, namespace: Namespace, before: Version) -> None:
@@ -151,7 +152,7 @@ class BodyNames(MutableMapping[str, Any]):
             if name not in self._own:
                 raise TypeError(
                     f"{name!r} is listed in {CARRY}, and this line would change the object in use before the commit: "
-                    f"change {name!r} only where the body makes it, "
+                    f"change {name!r} only where the body creates it, "
                     f"or make {CARRY} a function that returns the new value"
                 )
             return self._own[name]

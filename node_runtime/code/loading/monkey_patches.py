@@ -36,8 +36,8 @@ def replaced_names(version: Version) -> set[str]:
 def added_names(version: Version) -> set[str]:
     """Return the names in the namespace that the module's code doesn't mention.
 
-    The result is empty for a module with star imports: its code doesn't mention the names that star imports copy
-    either.
+    The result is empty for a module with star imports, because the names that star imports copy are
+    not in the module's code.
     """
     if any(entry.name == "*" for entry in version.imports.entries):
         return set()

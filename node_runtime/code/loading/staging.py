@@ -1,7 +1,7 @@
 """Executes new versions in full, while all other code continues with the current ones.
 
 Invariant: *the thread that executes the new versions, and only that thread, sees them as if they were current.* Two
-means ensure this, both only while the bodies run:
+mechanisms ensure this. Both are in place only while the bodies run:
 
 - The module objects of the new versions get the type `StagedModule`. It looks names up in the new namespaces for the
   preparing thread, and in the current ones for all other threads. So every look-up of a module finds the new version:
@@ -170,9 +170,10 @@ class Stage:
         return staged
 
     def run(self, staged: StagedVersion) -> None:
-        """Execute the body and its hooks, after the bodies of its parent packages.
+        """Execute the body of a version and its hooks, after the bodies of its parent packages.
 
-        They are executed once. If one raises, each call raises the same exception.
+        A body is executed only once. If it raises an exception, each further call raises the same
+        one.
         """
         parent = self.staged.get(staged.managed.name.rpartition(".")[0])
         if parent is not None:
@@ -226,7 +227,7 @@ class Stage:
     # ------------------------------------------------------------ the preparing thread's view
 
     def namespace(self, module: HotModule) -> Namespace:
-        """Return the namespace that the preparing thread writes to."""
+        """Return the namespace in which the preparing thread sets the attributes of `module`."""
         staged = self._namespaces.get(module)
         return staged.namespace if staged is not None else object.__getattribute__(module, "__dict__")
 

@@ -1,8 +1,8 @@
 """A replacement for `sys.modules` while bodies run: only the thread that prepares new modules finds them in it.
 
-`dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`, also for a class of a new module. Other
-threads must not find a new module before it is committed. The interpreter itself uses the real dict, whatever the
-attribute `sys.modules` is.
+`dataclasses`, `typing`, `enum` and others read `sys.modules[cls.__module__]`, also for a class of a
+new module. Other threads must not find a new module before it is committed. The interpreter itself
+always uses the real dict, even while the attribute `sys.modules` is another object.
 """
 
 from __future__ import annotations

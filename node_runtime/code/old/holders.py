@@ -41,8 +41,8 @@ _WITH_FRAME: Final = (CoroutineType, GeneratorType, AsyncGeneratorType)
 async def find_holders(version: Version, ignored: Counter[int], titles: Mapping[int, str]) -> list[tuple[str, str]]:
     """Return pairs of a holder outside of the version and what it holds: ("color_fsm <12>", "an instance of a.Color").
 
-    `titles` maps the identity of a process object to the title of the process. The result is empty if nothing holds the
-    version.
+    `titles` maps the identities of a process object and of its task to the title of the process.
+    The result is empty if nothing holds the version.
     """
     return await asyncio.to_thread(_search_in_child, version, ignored, titles)
 
@@ -122,7 +122,7 @@ class HolderSearch:
         return _described(referrer) if isinstance(referrer, (type, FunctionType)) else None
 
     def _most_specific(self, referrer: Any, what: str) -> str:
-        """Describe `referrer` if it is a method, a suspended call or an instance of a held class; else give `what`."""
+        """Describe a method, a suspended call or a held class's instance; else return `what`."""
         if isinstance(referrer, (MethodType, *_WITH_FRAME)) or self._graph.owns(type(referrer)):
             return _described(referrer)
         return what

@@ -76,7 +76,10 @@ class OldVersions:
         return held
 
     def purge(self, module: str) -> list[int]:
-        """Kill the processes that run the old version, and drop it. Frames that go on keep it until they end."""
+        """Kill the processes that run the old version, and drop it; return the killed pids.
+
+        A frame that still runs keeps the version until the frame ends.
+        """
         version = self._versions([module]).get(module)
         if version is None:
             return []
@@ -122,10 +125,10 @@ class OldVersions:
         return find_runners(self._processes, [version.namespace for version in versions])
 
     def _counted_references(self, versions: Iterable[Version]) -> Counter[int]:
-        """Count the references that don't count as holding a version.
+        """Return how many references to an object don't hold a version, by the object's identity.
 
-        They belong to batches, which keep versions for a revert, and to idle processes, which replace them at their
-        next callback.
+        These are the references of batches, which keep versions for a revert, and of idle
+        processes, which replace them at their next callback.
         """
         counted = Counter(id(thing) for batch in self._table.living_batches() for thing in batch.references())
         namespaces = {id(version.namespace) for version in versions}

@@ -48,7 +48,8 @@ class RuntimeProcessAdapter:
                 continue
             cls, code = type(process.instance), process.code
             yield from (cls, code)
-            if vars(cls).get("_shared_version") is not code:  # not the object that the class shares
+            # An unshared `code` can't be reached from the class, so yield its references, too.
+            if vars(cls).get("_shared_version") is not code:
                 yield from (code.namespace, code.methods)
 
     def titles(self) -> dict[int, tuple[str, int, int]]:

@@ -86,7 +86,7 @@ class ReferenceGraph:
         """Return the objects that something outside refers to."""
         inside, ignored, records = self._inside, self._ignored, self._records
         spare = 0
-        for thing in [object()]:  # the number of references from a list and this loop
+        for thing in [object()]:  # count the references that a list and this loop's variable add
             spare = sys.getrefcount(thing)
         found = []
         for thing in self._objects:

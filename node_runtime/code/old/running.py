@@ -44,11 +44,14 @@ class LoopActivity:
     call_code: CodeType | None = None
 
     def owners(self, frame: FrameType | None) -> Iterator[tuple[FrameType, int | None]]:
-        """Yield the frames of the loop's thread, the innermost first, each with the pid that it belongs to."""
+        """Yield the frames of the loop's thread, innermost first, each with the pid of its process.
+
+        The pid is None for a frame that belongs to no process.
+        """
         waiting = list(self.callbacks)
         owner = waiting.pop(0) if waiting else self.task
         while frame is not None:
-            # A plain callback runs no coroutine, so a coroutine's frame belongs to the task that made the call.
+            # A plain callback runs no coroutine, so the frame of a coroutine belongs to the task.
             if frame.f_code.co_flags & _COROUTINE:
                 owner, waiting = self.task, []
             elif frame.f_code is self.call_code and waiting:
@@ -109,7 +112,8 @@ def find_runners(processes: ProcessAdapter, namespaces: Iterable[Namespace]) -> 
     activity = processes.loop_activity()
     frames: dict[int, Any] = sys._current_frames()
     while frames:
-        # No variable may keep this function's own frame: it would be a cycle that keeps all its variables.
+        # No variable may continue to refer to this function's own frame: such a reference cycle
+        # would keep all its variables alive.
         thread, frame = frames.popitem()
         name = names.get(thread, str(thread))
         if thread == activity.thread:

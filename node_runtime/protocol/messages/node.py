@@ -29,7 +29,7 @@ class NodeInfo(WireStruct, frozen=True):
 
 
 class Vitals(WireStruct, frozen=True):
-    """The load and the resource usage of the node, measured by psutil and the event loop once a second."""
+    """The load and the resource usage of the node, measured once a second."""
 
     at: float
     cpu_percent: float

@@ -39,12 +39,17 @@ class OperationStep(WireStruct, frozen=True):
 class Operation(WireStruct, frozen=True):
     """An install, a revert or a commit. It belongs to the node and continues when the client has disconnected.
 
-    A "fallback" is an operation of the parent process: the permanent release did not boot, and the release that did
-    boot is permanent now. `outcome`: None while the operation runs; "installed" (current, on probation), "committed",
-    "reverted", "aborted" (nothing was touched), "put back" (failed after the point of no return and undone exactly),
-    "restarted", "partly put back" or "partly reverted" (a revert over several releases ended at an intermediate one).
-    `touched` is the number of affected processes; `results` covers some of them, failed ones first. `rehearsal` is the
-    rehearsal before the install; of its results, only those that are not "ok" are kept.
+    A "fallback" is an operation of the parent process: the permanent release did not boot, and the
+    release that did boot is permanent now. `outcome` is None while the operation runs, and then one
+    of these:
+    - "installed": the release is current and on probation; "committed"; "reverted"
+    - "aborted": nothing was touched
+    - "put back": failed after the point of no return, and undone exactly
+    - "partly put back": failed, but not everything could be undone, so the node restarts
+    - "partly reverted": a revert over several releases ended at an intermediate one
+    - "restarted": the node restarted before the operation or its probation had ended
+    `touched` is the number of affected processes; `results` covers some of them, failed ones first.
+    `rehearsal` is the rehearsal before the install; only its results with a problem are kept.
     """
 
     id: str

@@ -72,10 +72,11 @@ class PlannedChild(WireStruct, frozen=True):
 
 
 class RehearsalResult(WireStruct, frozen=True):
-    """The result of code_change on a copy of one process's state. `message` and `trace` describe a failure.
+    """The result of code_change on a copy of one process's state.
 
-    `given_back`: whether the code_change of the downgrade turned the new state into a state equal to the old one; None
-    if unknown.
+    `given_back`: whether the code_change of the downgrade turned the new state into a state equal
+    to the old one; None if unknown. `message` and `trace` describe a failure or a state that was
+    not given back.
     """
 
     pid: int
@@ -91,9 +92,10 @@ class RehearsalResult(WireStruct, frozen=True):
 
 
 class RehearsedCall(WireStruct, frozen=True):
-    """The failure, in the copy of the node, of a function that instruction `step` applies.
+    """The failure of a function that instruction `step` applies, in the copy of the node.
 
-    The outcome is "unrehearsed" if the function, or an earlier step, needs the real node; `message` names the reason.
+    The outcome is "unrehearsed" if the function, or an earlier instruction, needs the real node;
+    `message` names the reason.
     """
 
     step: int
@@ -106,11 +108,12 @@ class RehearsedCall(WireStruct, frozen=True):
 class Rehearsal(WireStruct, frozen=True):
     """The run of every code_change of an upgrade on a copy of the node at the time `at`.
 
-    `stopped` is the time for which the node was stopped while the copy was made. `pause` is the total time of all
-    code_changes. `around` is the rest of an install's pause: the time that suspending, switching and resuming took in
-    the copy. `processes` is the number of affected processes: `reached` were tried, `failed` would make the upgrade
-    fail, and `unrehearsed` can't be tried. `results`: failures first, at most 100. `calls`: applied functions that
-    failed. `error` is the reason for an early end, if there was one.
+    `stopped` is the time for which the node was stopped while the copy was made. `pause` is the
+    total time of all code_changes. `around` is the rest of an install's pause: the time that
+    suspending, switching, applied functions and resuming took in the copy. `processes` is the
+    number of processes with a code_change: `reached` were tried, `failed` would make the upgrade
+    fail, and `unrehearsed` can't be tried. `results`: failures first, at most 100. `calls`: the
+    applied functions whose outcome is not "ok". `error` is the reason for an early end, if any.
     """
 
     at: float

@@ -106,9 +106,9 @@ class Commit(WireStruct, frozen=True):
 
 
 class Rollback(WireStruct, frozen=True):
-    """The request to go back from the current to the permanent release, by the downgrade of the current release.
+    """The request to go back from the current to the permanent release.
 
-    For the fields see Install.
+    For the fields see InstallOptions.
     """
 
     wait: float = 0.0

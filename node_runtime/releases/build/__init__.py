@@ -1,1 +1,1 @@
-"""Building a release: from a project directory to a deterministic tarball."""
+"""Builds a release: turns a project directory into a deterministic tarball."""

@@ -61,9 +61,11 @@ def check_owners(modules: Mapping[str, Collection[str]]) -> None:
 
 
 def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) -> None:
-    """Raise `Refused` if the appup in `path` is for another version than `app`, or names a wrong module.
+    """Raise `Refused` for a mistake in the appup, which is the content of the file `path`.
 
-    `modules` are the modules of `app`. The modules of the other version of the application are not known here.
+    Mistakes are a version other than that of `app`, a second point_of_no_return, and an instruction
+    for a module that `app` must have but lacks, or must lack but has. `modules` are the modules of
+    `app`. The modules of the other version of the application are not known here.
     """
     if appup.vsn != app.vsn:
         raise refusal_at(path, ("vsn",), f"vsn is {appup.vsn}, but this is the appup of {app.name} {app.vsn}")
@@ -85,7 +87,8 @@ def check_appup(path: Path, app: App, appup: Appup, modules: Collection[str]) ->
                     raise refusal_at(
                         path,
                         place,
-                        f"{absent}_module is for a module that {app.name} {app.vsn} lacks, but it has {change.module}",
+                        f"{absent}_module must name a module that {app.name} {app.vsn} doesn't "
+                        f"have, but it has {change.module}",
                     )
                 if change.action != absent and change.module not in modules:
                     raise refusal_at(path, place, f"{app.name} {app.vsn} has no module {change.module}")

@@ -128,7 +128,10 @@ def _module(path: str) -> str:
 
 
 def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
-    """Check the files in config/, of which node.toml is required. Return their contents and that of release.toml."""
+    """Check the files in config/ and return their contents, together with that of release.toml.
+
+    node.toml is required, sys.toml is not.
+    """
     read_toml(folder / "config" / "node.toml", NodeConfig)
     known = {*release.starts, *BUILT_IN_APPLICATIONS}
     for name in read_environment(folder / "config" / "sys.toml"):
@@ -142,7 +145,7 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
 
 
 def _in_start_order(folder: Path, sources: dict[str, AppSource]) -> list[AppSource]:
-    """Return each application after those that it depends on; where that leaves a choice, in release.toml's order."""
+    """Return the applications in release.toml's order, but each after those that it depends on."""
     ordered: dict[str, AppSource] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:

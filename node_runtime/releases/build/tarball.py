@@ -64,7 +64,7 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
 
 
 def _package(name: str) -> dict[str, bytes]:
-    """Return the files of an importable package. Of hotdash, leave out the files of the dashboard."""
+    """Return the files of an importable package, without the files of hotdash's dashboard."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise Refused(

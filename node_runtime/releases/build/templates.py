@@ -1,4 +1,4 @@
-"""Compiles Jinja2 templates to Python modules at build, so that a template is loaded and upgraded like code.
+"""Compiles Jinja2 templates to Python modules, so that a template is loaded and upgraded like code.
 
 A template becomes a module with the function `render(**context) -> str`, as with erlydtl in Erlang.
 """
@@ -14,7 +14,8 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import Templates
 from node_runtime.releases.files.toml import refusal_at
 
-# Jinja2's generated code reads a global `environment`. It must autoescape, as did the one that compiled the code.
+# Jinja2's generated code reads a global `environment`, which must autoescape, like the environment
+# that compiled the template.
 _MODULE_END = '''
 
 from jinja2 import Environment, Template

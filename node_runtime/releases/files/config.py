@@ -1,7 +1,7 @@
 """A node's configuration: the values in the release's files, overridden by those in the operator's files in etc/.
 
-No release changes etc/. An unreadable file raises `Refused`, because a node that runs without its configuration does
-more harm than a node that does not start.
+Staging or installing a release never changes etc/. An unreadable file raises `Refused`, because a
+node that runs without its configuration does more harm than a node that does not start.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_configuration(directory: Path, vsn: str) -> Configuration:
-    """Return the configuration that the node in `directory` has when it runs release `vsn`. Raises `Refused`."""
+    """Return the configuration of the node in `directory` for release `vsn`. Raises `Refused`."""
     release, etc = directory / "releases" / vsn, directory / "etc"
     override = etc / "node.toml"
     defaults: dict[str, Any] = read_table(release / "node.toml")

@@ -1,4 +1,4 @@
-"""Durable writes to files and directories: after a power cut, a file has all of a write or nothing of it."""
+"""Durable writes to files and directories: a write that has returned survives a power cut."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def append_atomically(path: Path, data: bytes) -> int:
-    """Append `data` to the file and return the file's new size in bytes. If a write fails, the file stays as it was."""
+    """Append `data` to the file and return the file's new size in bytes.
+
+    If the write fails, the file is truncated to its previous size. A power cut during the write may
+    leave a part of `data`, so a reader must expect an incomplete end.
+    """
     with path.open("ab", buffering=0) as file:
         size = file.seek(0, os.SEEK_END)
         try:

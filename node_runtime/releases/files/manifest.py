@@ -49,7 +49,11 @@ class AppEntry(ManifestStruct, frozen=True):
 
 
 class Manifest(ManifestStruct, frozen=True):
-    """A release. `apps` are in start order. `path` lists the folders of the runtime and of third-party code."""
+    """The manifest of a release. `apps` are in start order.
+
+    `path` lists the folders that the node adds to sys.path: the runtime's and those of third-party
+    code.
+    """
 
     name: Name
     vsn: VsnString

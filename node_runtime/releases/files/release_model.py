@@ -11,7 +11,7 @@ from .appup_instructions import AppupInstruction, ReleaseStartType
 
 @dataclass(frozen=True, slots=True)
 class AppupEntry:
-    """An upgrade from another version in an appup, or a downgrade to another version, with its instructions.
+    """An entry of an appup: how to upgrade from another version, or how to downgrade to it.
 
     `vsn` is the other version, or a pattern for several versions.
     """
@@ -20,7 +20,10 @@ class AppupEntry:
     instructions: tuple[AppupInstruction, ...]
 
     def matches(self, vsn: str) -> bool:
-        """Return whether the entry is for `vsn`. As in OTP, the first match of a pattern must be the whole version."""
+        """Return whether the entry is for `vsn`.
+
+        As in OTP, a pattern is searched for, and its first match must be the whole version.
+        """
         if isinstance(self.vsn, str):
             return self.vsn == vsn
         found = self.vsn.search(vsn)

@@ -35,7 +35,10 @@ class PointOfNoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Makes the new version of a module current. `post_purge` says how a later `purge` treats processes in old code."""
+    """Makes the new version of a module current.
+
+    `post_purge` says what a later `Purge` does with processes that run the old version.
+    """
 
     name: ClassVar[str] = "load"
     module: str
@@ -63,9 +66,9 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class SuspendedModule:
-    """A module whose processes are suspended. `timeout` limits how long they may take to end their callbacks.
+    """A module whose processes are suspended.
 
-    None means the default.
+    `timeout` limits how long the processes may take to end their callbacks; None means the default.
     """
 
     module: str
@@ -123,7 +126,10 @@ class StartProcesses:
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Calls a function "module:name" with `args`, which are JSON. A failed install calls `undo` with these `args`."""
+    """Calls the function "module:name" with `args`, which are JSON values.
+
+    If the install fails later, the function `undo` is called with the same `args`.
+    """
 
     name: ClassVar[str] = "apply"
     function: str

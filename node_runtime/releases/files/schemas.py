@@ -41,7 +41,10 @@ class TomlStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Templates(TomlStruct, frozen=True):
-    """Jinja2 templates that the build compiles to modules: the file <source>/x<extension> to <package>.x<suffix>."""
+    """Jinja2 templates that the build compiles to modules.
+
+    The file <source>/x<extension> becomes the module <package>.x<suffix>.
+    """
 
     source: str
     package: Module

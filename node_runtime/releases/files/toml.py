@@ -1,4 +1,4 @@
-"""Reads a TOML file into a typed struct. An error message has the file, the line and the expected value."""
+"""Reads a TOML file into a typed struct. Errors name the file, the line and the expected value."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """Return the content of a TOML file as plain data. Raises `Refused`; a file with a cookie is refused, too."""
+    """Return the content of a TOML file as plain data. Raises `Refused`, also for a `cookie`."""
     text = read_text(path)
     try:
         table = tomllib.loads(text)
@@ -78,13 +78,13 @@ def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> No
 
 
 def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse a key `cookie`. The file is part of the release's tarball, so a cookie in it would not be secret."""
+    """Refuse a key `cookie`: in a release's tarball, a cookie would not be secret."""
     if isinstance(value, dict):
         if "cookie" in value:
             line = line_of(text, (*key_path, "cookie"))
             raise Refused(
-                f"{path}, line {line}: a release must not contain a cookie; remove the key. Each node creates its own "
-                f"cookie, and `bin/<name> cookie` prints it."
+                f"{path}, line {line}: this file must not contain a cookie; remove the key. "
+                f"Each node creates its own cookie, and `bin/<name> cookie` prints it."
             )
         for key, part in value.items():
             _refuse_cookie(path, text, part, (*key_path, key))

@@ -15,9 +15,9 @@ _KEY = re.compile(r'[ \t]*(?:(?P<bare>[A-Za-z0-9_-]+)|"(?P<basic>(?:\\.|[^"\\])*
 
 
 def line_of(text: str, key_path: TomlPath) -> int:
-    """Return the line, from 1, of the value at `key_path`. Without such a value, return that of the enclosing value.
+    """Return the line number, from 1, of the value at `key_path` in `text`, which is valid TOML.
 
-    `text` is valid TOML.
+    If there is no such value, return the line number of the enclosing value.
     """
     found = _Scanner(text).lines()
     while key_path and key_path not in found:
@@ -54,7 +54,10 @@ class _Scanner:
         return self._lines
 
     def _resolve(self, key_path: TomlPath) -> TomlPath:
-        """Return the path in a table's header, with indices: the key of an array of tables means its newest table."""
+        """Return the path of a table's header, with array indices.
+
+        The key of an array of tables refers to the last table that was added to the array.
+        """
         resolved: TomlPath = ()
         for part in key_path[:-1]:
             resolved = (*resolved, part)

@@ -20,7 +20,7 @@ from .names import PATTERN_DESCRIPTIONS
 from .toml_positions import TomlPath
 
 MAX_SHOWN_CHARACTERS = 60
-"""A message shows at most this many characters of a wrong value, the ellipsis of a clipped one included."""
+"""The most characters of a wrong value that a message shows, including the ellipsis, if any."""
 
 
 def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Iterator[tuple[TomlPath, str]]:

@@ -36,7 +36,7 @@ logger = logging.getLogger("node_runtime")
 POLL_SECONDS = 0.01
 THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
-"""Turns of the event loop that the node gives to other processes just before and after it suspends processes."""
+"""Turns of the event loop that other processes get just before the suspend and after the resume."""
 REHEARSAL_VALID_SECONDS = 5.0
 """While an install waits for blockers to pass, its last rehearsal stays valid for this time."""
 
@@ -82,7 +82,10 @@ class InstallListeners:
 
 
 class Installation:
-    """One install of a transition's target. Nothing is changed before the operation's intent is `durable`."""
+    """One install of a transition's target.
+
+    `durable` writes the operation's intent to the disk. Nothing is changed before it has ended.
+    """
 
     def __init__(
         self,
@@ -168,7 +171,10 @@ class Installation:
     # ------------------------------------------------------------------ the pause
 
     async def _switch(self, batch: Batch) -> Installed | list[Blocker]:
-        """Suspend the processes, run the script and resume; undo a failure. Return new blockers that stopped it."""
+        """Suspend the processes, run the script and resume the processes.
+
+        After a failure, everything is undone. If new blockers caused it, they are returned.
+        """
         if self.transition.suspended:
             self.progress.enter("holding")
             self.progress.report()
@@ -206,7 +212,7 @@ class Installation:
         raise self._failed(switch, failure, pause, results) from failure
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
-        """End stopped processes and collect the results. A failure is logged; the install's outcome stays."""
+        """End stopped processes and collect the results. A failure here is only logged."""
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
@@ -261,10 +267,10 @@ def short_thread_switches() -> Iterator[None]:
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause the garbage collector, because the new states, which are made inside, stay alive.
+    """Pause the garbage collector: the new states that are made inside the block stay alive anyway.
 
-    At the end, all objects are moved to the oldest generation, so that the next collection does not visit them. If the
-    program has called gc.freeze itself, nothing is moved.
+    At the end, all objects are moved to the oldest generation, so that collections of young objects
+    do not visit them. If the program has called gc.freeze itself, nothing is moved.
     """
     enabled = gc.isenabled()
     gc.disable()

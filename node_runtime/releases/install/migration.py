@@ -1,4 +1,4 @@
-"""The migration of the suspended processes of one class: code_change makes the state that each gets at the resume."""
+"""The migration of the suspended processes of one class: code_change makes their new states."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class Migration:
         except Exception as error:
             self._blame(self.processes[len(self.after)], error)
             raise
-        except BaseException as error:  # nothing awaits here, so the error is from code_change and no cancellation
+        except BaseException as error:
+            # code_change raised it: without an await, it can't be a cancellation.
             note = self._blame(self.processes[len(self.after)], error)
             raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
         self._check_awaitable()

@@ -1,6 +1,6 @@
 """The results of an install, process by process, collected after the processes have been resumed.
 
-After every few results, the event loop runs other callbacks, so that the processes go on meanwhile.
+After every few results, the event loop runs other callbacks, so that the processes continue.
 """
 
 from __future__ import annotations
@@ -91,9 +91,8 @@ def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affec
                 before = migration.states[at]
                 after = migration.after[at] if at < len(migration.after) else before
                 yield _Affected(process, module, "migrate", before, after, old, migration.target)
-        for (
-            process
-        ) in group:  # again all of the group: a process that ended before the code_change is not in the migration
+        # The whole group again: a process that ended before code_change is not in the migration.
+        for process in group:
             if only is not None and process.pid not in only:
                 continue
             state = process.raw_state()

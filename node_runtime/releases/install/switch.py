@@ -279,7 +279,10 @@ class Switch:
             self._stopped.append((supervisor, child, ran))
 
     async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the stopped children of the modules, except temporary ones. Dynamic ones get their old arguments."""
+        """Restart the stopped children of the modules, except temporary ones.
+
+        Children of a simple_one_for_one supervisor are started with their old arguments.
+        """
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -333,7 +336,7 @@ class Switch:
                 if back is not None:
                     back()
             except Exception as error:
-                logger.exception("a failed install could not undo its changes of %s", what)
+                logger.exception("a failed install could not undo its changes to %s", what)
                 failed.append(f"{what}: {describe_reason(error)}")
         if self.mutated:
             failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")

@@ -51,9 +51,10 @@ def numbered_instructions(script: Sequence[RelupInstruction]) -> Iterator[tuple[
 
 
 async def affected_processes(transition: Transition) -> list[PlannedProcess]:
-    """Return the processes that the script affects. If several actions affect a process, "stop" or "kill" is reported.
+    """Return the processes that the script affects, each with one action.
 
-    The event loop runs other callbacks while the list is made.
+    If several actions affect a process, "stop" replaces any other action, and "kill" replaces
+    "load". The event loop runs other callbacks while the list is made.
     """
     found: dict[int, PlannedProcess] = {}
     for planned in _with_new_code(transition):
@@ -83,7 +84,7 @@ def _planned(process: Process, action: Action, step: int | None = None) -> Plann
 
 
 def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
-    """Yield the processes that an instruction stops, each followed by its descendants: its children, and theirs."""
+    """Yield each process that an instruction stops, followed by all its descendants."""
     match step:
         case StopProcesses():
             for module in step.modules:
@@ -124,7 +125,7 @@ def _stopped_by_call(step: Apply) -> Iterator[Process]:
 
 
 def _below(top: Process) -> Iterator[Process]:
-    """Yield a process and its descendants: its children, and theirs."""
+    """Yield a process and all its descendants."""
     children: dict[int, list[Process]] = {}
     for process in runtime().processes.values():
         children.setdefault(process.parent, []).append(process)
@@ -175,9 +176,10 @@ def with_steps(children: tuple[PlannedChild, ...], script: Sequence[RelupInstruc
 
 
 def _step(child: PlannedChild, script: Sequence[RelupInstruction]) -> int | None:
-    """Return the number of the instruction that starts an added child or stops a removed one; None without one.
+    """Return the number of the instruction that starts an added or stops a removed child, or None.
 
-    A start counts only after the supervisor's code_change, in which it reads its new specifications.
+    An instruction that starts the child counts only after the supervisor's code_change, because
+    the supervisor does not know the new specification before.
     """
     wanted = {"added": _START_FUNCTIONS, "removed": _STOP_FUNCTIONS}.get(child.change, ())
     process = runtime().processes.get(child.supervisor)
@@ -215,7 +217,8 @@ def children_without_step(
 ) -> tuple[list[Blocker], list[str]]:
     """Return blockers for children that the script should start or stop but does not.
 
-    If a function of the release that the script applies may do it, return a warning instead.
+    If the script applies a function of the release, that function may start or stop the child;
+    then return a warning instead.
     """
     applies = [function for function in script_modules(script).applied if not function.startswith("node_runtime.")]
     blockers, warnings = [], []
@@ -248,7 +251,7 @@ def _reason_and_remedy(child: PlannedChild) -> tuple[str, str]:
     reason = f"{is_changed}, but no instruction {done} it{after}"
     function = (_START_FUNCTIONS if child.change == "added" else _STOP_FUNCTIONS)[0]
     if child.supervisor_name is None:
-        own = f"in the appup, apply a function of the release, which {done} the child"
+        own = f"in the appup, apply a function of the release that {done} the child"
         return reason, f"{own}; or register a name for the supervisor, so that the appup can apply {function} to it"
     apply = f'{{ apply = "{function}", args = ["{supervisor}", "{child.id}"] }}'
     return reason, f"add {apply} to the appup{', after the update' if after else ''}"

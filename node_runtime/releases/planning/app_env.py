@@ -45,7 +45,10 @@ class ApplicationSnapshot:
         self._running: dict[str, Running] = dict(known.running)
 
     def adopt(self, target: UnpackedRelease, configuration: Configuration) -> None:
-        """Give every application of `target` its new specification and environment. OTP does so before a relup, too."""
+        """Give the applications of `target` their new specifications and environments.
+
+        OTP does the same before it runs a relup.
+        """
         known = applications()
         for name in (app.name for app in target.view.apps if app.start != "none"):
             spec = application_spec(target, name)
@@ -68,8 +71,9 @@ class ApplicationSnapshot:
 def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRelease) -> None:
     """Register the files of `target` as the sources of its modules, for later imports.
 
-    Applications that have the same version in `left`, the release before, also have the same files there and are
-    skipped. At boot, `left` is `target`, and all applications are registered.
+    An application is skipped if `left`, the previous release, has the same version of it, because
+    its files are then the same. An application that only `left` has loses its sources. At boot,
+    `left` is `target`, and all applications are registered.
     """
     for name in left.apps.keys() - target.apps.keys():
         code.add_application(name, left.apps[name].vsn, {})

@@ -50,7 +50,10 @@ def callback_processes(*modules: str) -> list[BehaviourProcess]:
 
 
 def coroutine_processes(module: str) -> list[Process]:
-    """Return the live processes that run a coroutine of `module`. An upgrade lets them end in their old version."""
+    """Return the live processes that run a coroutine of `module` and have no callbacks.
+
+    An upgrade does not change their code: they run the old version until they end.
+    """
     return [process for process in _processes_running(module) if not isinstance(process, BehaviourProcess)]
 
 
@@ -68,7 +71,7 @@ def class_in(namespace: dict[str, Any], qualname: str) -> type[Any] | None:
 
 
 def process_label(process: Process) -> str:
-    """Return the text that stands for a process in messages: its registered name or, without one, its pid."""
+    """Return the name of a process for messages: its registered name or, without one, its pid."""
     return process.name or str(process.pid)
 
 
@@ -163,7 +166,8 @@ def _uncallable(step: Apply, batch: Batch, reached: set[str]) -> Iterator[Blocke
 def _found(reference: str, batch: Batch, reached: set[str]) -> Any:
     """Return the function that a script applies; None if it does not exist.
 
-    `reached` contains the modules that the script has loaded or removed before. Their new versions count.
+    `reached` contains the modules that earlier instructions load or remove; in these, the function
+    is looked up in the new version.
     """
     module = reference.partition(":")[0]
     if module in reached and module not in batch.modules:
@@ -190,9 +194,10 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
 
 
 def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each state machine in a state that the new code does not define; its next event would end it.
+    """Yield a blocker for each state machine whose state the new code does not define.
 
-    If a state machine is in a callback, any state counts that the callback could end in.
+    The next event would crash such a state machine. If a state machine is in a callback, all states
+    of its running version are checked, because the callback could end in any of them.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():
@@ -216,7 +221,7 @@ def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blo
 
 
 def _lost_state(process: Process, cls: type[Any]) -> str | None:
-    """Return a state that the running version of the class defines and `cls`, the new one, does not; else None."""
+    """Return a state that the running class defines but the new class `cls` does not, or None."""
     running = class_in(live_processes.running_code(process.pid)[2], process.qualname)
     states = states_of(running) if running is not None else frozenset()
     return min((state for state in states if not has_state(cls, state)), default=None)

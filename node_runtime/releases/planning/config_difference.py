@@ -39,7 +39,7 @@ def difference(
 def canonical_text(value: Any, depth: int = 0, *, brief: bool = False) -> str:
     """Return a text that is the same for equal values: JSON for the values that a file can contain.
 
-    `brief` makes a shorter text, for display.
+    Any other value is described without running its code; `brief` shortens that description.
     """
     kind = type(value)
     if value is None or kind is bool or kind is int or kind is float or kind is str:

@@ -57,7 +57,7 @@ REVERTIBLE_FUNCTIONS = frozenset(
         "web:set_routes",
     )
 )
-"""The functions of the runtime whose effects a failed install undoes by itself."""
+"""The functions of the runtime whose effects a failed install undoes without an `undo`."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Transition:
     def restart_reason(self) -> str | None:
         """Return why this transition needs a restart of the node; None if it needs none.
 
-        Reasons are another Python, other third-party code, and some instructions.
+        A restart is needed for another Python, other third-party code, and some instructions.
         """
         left, target = self.left.manifest, self.target.manifest
         if left.python != target.python:
@@ -157,7 +157,7 @@ class Transition:
     def plan_id(self, generation: int) -> str:
         """Return the id of a plan: a hash of both releases, the script, the configuration and the generation.
 
-        `generation` counts the changes of the node after which an earlier plan is stale.
+        `generation` counts the changes of the node that make earlier plans stale.
         """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),

@@ -1,4 +1,4 @@
-"""The rehearsal: runs every code_change of an upgrade in a forked copy of the node, before the node is changed."""
+"""The rehearsal: runs an upgrade's code_changes and applied functions in a copy of the node."""
 
 from .progress import RehearsalProgress
 from .rehearse import (

@@ -18,10 +18,9 @@ from .script_steps import ModuleCodeChange, ProcessCodeChange
 class ClassPlan:
     """The migration of the processes of one class.
 
-    `change` is the code_change that the install will call. `back` is the code_change of the downgrade, None if
-    there is none.
-    `target` is the new class, and `declared` the state type that it declares. `running_declared` is the state type that
-    the running class declares.
+    `change` is the code_change that the install will call. `back` is the code_change of the
+    downgrade; None if there is none. `target` is the new class, and `declared` the state type that
+    it declares. `running_declared` is the state type that the running class declares.
     """
 
     change: Callable[[Any], Any]
@@ -32,7 +31,7 @@ class ClassPlan:
 
 
 class ClassPlans:
-    """The class plans of one rehearsal. `running` has the running version of each module that the script names."""
+    """The class plans of one rehearsal. `running` has the running versions by module."""
 
     def __init__(self, batch: Batch, running: Mapping[str, Version]) -> None:
         new = {module: batch.version(module) for module in running if module in batch.modules}
@@ -41,7 +40,7 @@ class ClassPlans:
         self._plans: dict[tuple[int, str, type[Any]], ClassPlan] = {}
 
     def earlier(self) -> dict[str, dict[str, Any]]:
-        """Return the namespaces of the running versions, by module. A new dict that the caller may change."""
+        """Return the namespaces of the running versions by module, in a new dict."""
         return {module: version.namespace for module, version in self._running.items()}
 
     def find(self, part: ProcessCodeChange) -> ClassPlan:

@@ -2,7 +2,8 @@
 
 The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
 shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
-limit, the node kills it, and every OS process that it has started. `forked_child` isolates the child from the node.
+limit, the node kills the child and every OS process that the child has started. The module
+`forked_child` isolates the child from the node.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
 INTERRUPT_GRACE_SECONDS: Final = 1.0
-"""Seconds after a call's time limit in which the child may interrupt the call itself; then the node kills the child."""
+"""Seconds that the child has to interrupt a late call itself, before the node kills the child."""
 MAX_REPORT_BYTES: Final = 64 << 20
 """Largest number of bytes that a child may send in all."""
 
@@ -33,10 +34,10 @@ _SIZE: Final = struct.Struct("<I")
 
 
 class ProgressMarker:
-    """The pid of the process that is being rehearsed, and since when, in memory that the node and the child share.
+    """The pid of the process that the child is rehearsing, and since when, in shared memory.
 
-    For an applied function, the number is its negative instruction number. The node can read the marker even after the
-    child has died.
+    For an applied function, the negated number of its instruction is stored instead of a pid. The
+    node can read the marker even after the child has died.
     """
 
     def __init__(self) -> None:
@@ -98,7 +99,7 @@ async def run_in_forked_copy(
 async def _receive_all(
     reader: int, receive: Callable[[bytes], None], marker: ProgressMarker, limits: RehearsalLimits
 ) -> bool:
-    """Receive messages until the child closes its pipe. Return False if the child exceeded a time limit before."""
+    """Receive messages until the child closes its pipe; return False if it exceeds a time limit."""
     loop = asyncio.get_running_loop()
     os.set_blocking(reader, False)
     ended: asyncio.Future[None] = loop.create_future()

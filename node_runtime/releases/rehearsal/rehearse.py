@@ -40,7 +40,8 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "wrong type": "let the code_change return the type that the class declares, or correct the declaration",
     "no such state": "let the code_change map the state to one that the new version defines",
     "mutated": "let the code_change return a new value: a failed install needs the old one unchanged",
-    "hung": "correct the code_change, or raise its time limit in node.toml: all suspended processes would wait for it",
+    "hung": "correct the code_change, for which all suspended processes would wait, "
+    "or raise its time limit in node.toml",
     "died": "correct the code_change, which would end the node",
 }
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
@@ -71,7 +72,7 @@ def is_due(transition: Transition) -> bool:
 async def rehearse(
     transition: Transition, batch: Batch, code: CodeServer, on_progress: ProgressCallback
 ) -> RehearsalEnd:
-    """Run every code_change of the transition in a forked copy of the node. The node itself is not changed."""
+    """Rehearse the transition in a forked copy of the node. The node itself is not changed."""
     if not (
         any(process.module in transition.suspended for process in runtime().processes.values())
         or script_steps.applies_functions(transition)
@@ -137,7 +138,10 @@ class Receiver:
 def _ended_early(
     transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, *, killed: bool
 ) -> RehearsalResult | RehearsedCall | str:
-    """Return a result for the process or function at which the copy of the node ended; without one, the reason."""
+    """Return a result for the process or function during which the copy of the node ended or hung.
+
+    If the copy ended for another reason, return that reason as a clause.
+    """
     number, at_it = marker.read()
     process = runtime().processes.get(number)
     if receiver.report.error is not None:
@@ -185,7 +189,8 @@ def blockers(rehearsal: Rehearsal) -> list[Blocker]:
     failed = [one for one in rehearsal.results if one.outcome not in ("ok", "unrehearsed")]
     found = [Blocker(reason=sentence(one), remedy=_remedy(one), pid=one.pid) for one in failed[:MAX_BLOCKERS]]
     if rehearsal.failed > MAX_BLOCKERS:
-        more = f"the rehearsal fails for {rehearsal.failed - MAX_BLOCKERS} more processes"
+        others = rehearsal.failed - MAX_BLOCKERS
+        more = f"the rehearsal fails for {others} more process{'es' * (others != 1)}"
         found.append(
             Blocker(reason=more, remedy="correct the code_change; the plan with `-o json` lists up to 100 processes")
         )
@@ -243,7 +248,7 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
 
 
 def warnings(outcome: RehearsalEnd) -> list[str]:
-    """Return the findings that the operator should know but that do not block the upgrade."""
+    """Return sentences about findings that do not block the upgrade."""
     rehearsal = outcome.rehearsal
     first = next((one for one in rehearsal.results if one.given_back is False), None)
     sentences = []
@@ -262,6 +267,6 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:
-    """Return the rehearsal without the results that have no problem, in the form that an operation stores."""
+    """Return the rehearsal as an operation stores it: only with the results that have a problem."""
     kept = tuple(one for one in rehearsal.results if one.outcome != "ok" or one.given_back is False)
     return msgspec.structs.replace(rehearsal, results=kept)

@@ -105,7 +105,7 @@ class Attempt(CallVerdict):
 
 @dataclass(slots=True)
 class RehearsalRunner:
-    """One rehearsal of a transition. It runs only in a copy of the node, and the copy can't be used afterwards."""
+    """A rehearsal of a transition. Runs only in a copy of the node, which is then unusable."""
 
     transition: Transition
     batch: Batch
@@ -173,7 +173,7 @@ class RehearsalRunner:
 
     @contextmanager
     def _counted_as_pause(self) -> Iterator[None]:
-        """Add the time for the code inside to `around`, the part of the install's pause outside of code_changes."""
+        """Add the block's duration to `around`, the pause without the code_changes."""
         began = time.perf_counter()
         yield
         self.report.around += time.perf_counter() - began
@@ -303,7 +303,7 @@ class RehearsalRunner:
             raise WrongResult("raised", f"its children() starts {id} with {start}, which is not a function")
 
     def _preview_children(self, process: SupervisorProcess) -> None:
-        """Report how the new children() differs from the old, for a supervisor that the script does not code_change."""
+        """Report the changes in children() of a supervisor that the script doesn't migrate."""
         table = process.raw_state()
 
         def read() -> None:
@@ -340,9 +340,8 @@ class RehearsalRunner:
         if before is None:
             before = NOT_SHOWN if attempt.outcome == "mutated" else self._render(attempt.old_class, attempt.state)
         after = None
-        if (
-            attempt.outcome == "ok" and process.kind != "supervisor"
-        ):  # for a supervisor, the changes of its children are reported instead
+        # For a supervisor, the changes of its children are reported instead of its new state.
+        if attempt.outcome == "ok" and process.kind != "supervisor":
             after = self._render(self.plans.find(attempt.part).target, attempt.after)
         elif attempt.outcome == "mutated":
             after = self._render(attempt.old_class, attempt.state)

@@ -55,8 +55,9 @@ class NotRehearsable(BaseException):
 
 
 class Sandbox:
-    """A context manager that blocks the code inside from using the node. `violation` is the first access, or None.
+    """A context manager that prevents the code inside from using the node.
 
+    `violation` describes the first access that was blocked; it is None if there was none.
     Create a sandbox only once, in the forked child, because an audit hook can't be removed.
     """
 
@@ -98,7 +99,10 @@ class Sandbox:
         return violation
 
     def block(self, what: str) -> NoReturn:
-        """Record the access `what` as a violation and raise NotRehearsable. In finalizers between calls, only raise."""
+        """Record the access `what` as a violation, and raise NotRehearsable.
+
+        Outside of the `with` block, where only finalizers run, nothing is recorded.
+        """
         if self._active:
             self.violation = self.violation or what
         raise NotRehearsable(what)
@@ -118,7 +122,7 @@ class Sandbox:
 
 
 def _audit_hook(block: Callable[[str, tuple[Any, ...]], None]) -> Callable[[str, tuple[Any, ...]], None]:
-    """Return the audit hook. It is minimal, because Python raises very many audit events: one at each `id()`."""
+    """Return the audit hook. It is minimal, because even each `id()` raises an audit event."""
     blocked = _BLOCKED_EVENTS | {"open"}
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

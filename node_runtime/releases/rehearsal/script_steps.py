@@ -29,7 +29,7 @@ from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.script_modules import script_modules
 
 RUNTIME_PREFIX: Final = "node_runtime."
-"""The prefix of the runtime's functions. They act on running processes, and in a copy of the node no process runs."""
+"""The prefix of the runtime's functions. A rehearsal skips them: no process runs in the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class SkippedStep:
 
 @dataclass(frozen=True, slots=True)
 class StaleSupervisor:
-    """A supervisor whose module the script loads without a code_change, so that it does not read its new children."""
+    """A supervisor whose module is loaded without a code_change, so it keeps its old children()."""
 
     process: SupervisorProcess
 
@@ -88,7 +88,7 @@ RehearsalStep = ProcessCodeChange | SwitchStep | ApplyCall | SkippedStep | Stale
 def rehearsal_steps(transition: Transition) -> Iterator[RehearsalStep]:
     """Yield the steps for the live processes, in the script's order.
 
-    The code_change of a process that an earlier instruction stops is left out.
+    If an earlier instruction stops a process, the code_change of that process is left out.
     """
     back = {change.module: change for change in code_changes(transition.script_back or [])}
     gone: set[int] = set()

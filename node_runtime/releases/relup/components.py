@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 def components(deps: Mapping[str, Sequence[str]]) -> list[list[str]]:
     """Return the weakly connected components of the graph `deps`, in the order of their first nodes.
 
-    `deps` maps every node, in the appup's order, to those that it depends on. In a component, dependents come first.
+    `deps` maps each node, in the appup's order, to the nodes that it depends on. In a component,
+    dependents come first.
     """
     neighbours: dict[str, set[str]] = {node: set() for node in deps}
     for node, needed in deps.items():

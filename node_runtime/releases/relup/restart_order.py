@@ -25,7 +25,10 @@ from node_runtime.releases.files.relup_instructions import (
 
 
 def with_sorted_restarts(script: list[RelupInstruction], direction: Direction) -> list[RelupInstruction]:
-    """Put restart_new_emulator first in an upgrade, and any other restart last, once."""
+    """Move the restarts: in an upgrade, restart_new_emulator comes first.
+
+    All other restarts become one restart_emulator at the end.
+    """
     new = same = False
     rest: list[RelupInstruction] = []
     for step in script:

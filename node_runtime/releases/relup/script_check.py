@@ -1,4 +1,4 @@
-"""Checks a translated script as OTP's systools does, and also that code_change is called only while suspended."""
+"""Checks a script as OTP's systools does, and also that each code_change has a suspend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
     for module in modules.loaded:
         if module not in read:
             raise Refused(
-                f"the script loads {module}, but no load_object_code instruction reads its code; add it to one."
+                f"the script loads {module}, but no load_object_code instruction reads its code; add {module} to one."
             )
     suspended = {entry.module for entry in modules.suspended}
     for begin, end, begun, ended in (

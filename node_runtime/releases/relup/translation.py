@@ -95,7 +95,7 @@ class _Translation:
     # ------------------------------------------------------------------ collecting
 
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
-        """Return the instructions of each application that differs, in start order; added ones first."""
+        """Return the instructions for added, changed and removed applications, in this order."""
         both = [
             script
             for app in self.newer.apps

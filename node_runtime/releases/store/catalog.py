@@ -48,7 +48,7 @@ class RelupPath:
 
 
 class Catalog:
-    """Reads releases and translates their appups. A release is read once, because its files do not change."""
+    """Reads releases and translates their appups. Keeps the results until `forget` is called."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -63,7 +63,10 @@ class Catalog:
         return self._releases[vsn]
 
     def damage(self, vsn: str) -> str | None:
-        """Return the damage, with its remedy, that the last verification of a release found; None if it found none."""
+        """Return the damage and its remedy in a sentence; None if the last verification found none.
+
+        A release that was neither read nor verified is verified first.
+        """
         if vsn not in self._releases and vsn not in self._damage:
             with suppress(Refused):
                 self.verify(vsn)
@@ -90,9 +93,11 @@ class Catalog:
         return read_configuration(self.root, vsn)
 
     def relup_path(self, start: str, end: str) -> RelupPath:
-        """Return the relup from one release to another. Raises `NoPath`, or `Refused` for a wrong appup.
+        """Return the relup from one release to another.
 
-        As in OTP, the upgrades in the appups of `end` are tried first, then the downgrades in the appups of `start`.
+        Raises `NoPath` if there is no relup, and `Refused` for an invalid appup. As in OTP, the
+        upgrades in the appups of `end` are tried first, then the downgrades in the appups of
+        `start`.
         """
         left, target = self.release(start).view, self.release(end).view
         try:

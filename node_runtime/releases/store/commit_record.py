@@ -1,7 +1,8 @@
 """The commit record: the releases in a node directory, and the one that boots.
 
-It corresponds to OTP's RELEASES file. As in OTP, the status `current` is never on disk, so a node that dies before a
-commit boots the permanent release. A release's directory that the record doesn't name is not used.
+It corresponds to OTP's RELEASES file. As in OTP, the status `current` is never on disk, so a node
+that dies before a commit boots the permanent release. A directory in releases/ whose release is not
+in the record is not used.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ RecordStatus = Literal["unpacked", "permanent", "old"]
 class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
-    `failed` is the reason of the release's last failure on this node; a commit clears it.
+    `failed` is the reason of the release's last failure on this node. A commit or a repair clears
+    it.
     """
 
     status: RecordStatus
@@ -33,7 +35,7 @@ class RecordedRelease(ManifestStruct, frozen=True):
 
 
 class CommitRecord(ManifestStruct, frozen=True):
-    """The commit record, in which exactly one release is permanent. A method for a change returns a new record."""
+    """The commit record. Exactly one release is permanent. Each change makes a new record."""
 
     permanent: VsnString
     releases: dict[VsnString, RecordedRelease]
@@ -67,7 +69,7 @@ class CommitRecord(ManifestStruct, frozen=True):
         return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: marked})
 
     def with_repaired(self, vsn: str) -> CommitRecord:
-        """Return the record in which `vsn` is not marked as failed. Called when its damaged files were repaired."""
+        """Return the record without the failure of `vsn`. Called after a repair of its files."""
         repaired = msgspec.structs.replace(self.entry(vsn), failed=None)
         return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: repaired})
 

@@ -1,4 +1,4 @@
-"""Changes the releases of a node directory, their files together with their entries in the commit record."""
+"""Lists and changes the releases of a node directory: the files and the commit record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .catalog import Catalog
 
 
 class ReleaseStore:
-    """The releases in `root`. Methods may be called in any thread; those that change the store block on the disk."""
+    """The releases in `root`. Methods may be called in any thread; they may block on the disk."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -76,7 +76,11 @@ class ReleaseStore:
         return reached.get(end)
 
     def describe_reachable(self, start: str, end: str) -> str:
-        """Return a clause that names a path of several steps from `start` to `end` or, without one, other releases."""
+        """Return a clause that says how to get from `start` to `end` by several installs.
+
+        If there is no such path, the clause lists the releases that one install reaches from
+        `start`.
+        """
         path = self.path(start, end)
         if path is not None and len(path) > 1:
             return f"{end} is reachable via {' -> '.join((start, *path))}: install these one after the other"
@@ -95,7 +99,11 @@ class ReleaseStore:
         return None if self.catalog.damage(end) else self.catalog.direction(start, end)
 
     def bootable(self) -> list[str]:
-        """Return the undamaged releases that could boot, in the order of boot attempts. Blocks, to read all files."""
+        """Return the undamaged releases that could boot, in the order of boot attempts.
+
+        The permanent release comes first, then the old ones, the last committed one first. Blocks,
+        because it reads all files.
+        """
         old = [(entry.committed or 0.0, vsn) for vsn, entry in self.record.releases.items() if entry.status == "old"]
         intact = []
         for vsn in (self.permanent, *(vsn for _, vsn in sorted(old, reverse=True))):

@@ -1,8 +1,9 @@
 """Reads a release's tarball strictly: it must contain exactly the files in its manifest, each with the same bytes.
 
-The tar format is flexible enough for attacks, so tarfile extracts nothing: members are read one by one from a stream
-whose length is bounded by the sizes in the manifest, and every byte is hashed. A truncated or changed tarball is
-refused, even where tarfile itself would accept it.
+The tar format allows attacks, such as links and paths that lead out of the target folder. So
+tarfile never extracts to the disk. Members are read one by one from a stream whose length is
+bounded by the sizes in the manifest, and every file is hashed. A truncated or changed tarball is
+refused, even if tarfile itself would accept it.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class TarballReader:
 
     def _content(self, member: tarfile.TarInfo) -> bytes:
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise CorruptTarball(f"{member.name!r} in it is not a plain file")
+            raise CorruptTarball(f"its member {member.name!r} is not a plain file")
         file = self._tar.extractfile(member)
         data = file.read() if file is not None else b""
         if len(data) != member.size:

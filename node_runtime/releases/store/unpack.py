@@ -1,7 +1,8 @@
 """Unpacks a release's tarball into a node directory.
 
-The files are written to a folder in var/staging, verified, and then renamed into their places. A failure leaves behind
-at most that folder, which `sweep` removes. After a failure, a new node directory is removed, and one that was empty is
+The files are verified, written to a folder in var/staging, and then renamed into their places. An
+interruption leaves behind at most that folder and parts that no release in the commit record needs;
+`sweep` deletes them. After a failure, a new node directory is removed, and one that was empty is
 emptied again.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
@@ -145,7 +146,7 @@ def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
 
 
 def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> None:
-    """Refuse a release that has another name than the node's, or was built for another Python or platform."""
+    """Refuse a release whose name, Python or platform is not the node's."""
     here = [
         found for vsn in (record.releases if record else ()) if (found := _manifest_or_none(directory, vsn)) is not None
     ]
@@ -173,7 +174,10 @@ def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
 
 
 def _new_parts(manifest: Manifest, directory: Path, record: commit_record.CommitRecord | None) -> set[str]:
-    """Return the parts that are not in the directory yet. Raises `Refused` if another release has different content."""
+    """Return the parts that are not in the directory yet.
+
+    Raises `Refused` if another release has a part of the same name with different content.
+    """
     others = [_manifest_or_none(directory, vsn) for vsn in (record.releases if record else ()) if vsn != manifest.vsn]
     parts = _parts(manifest)
     for part in sorted(part for part in parts if not part.startswith("bin/")):
@@ -189,7 +193,8 @@ def _new_parts(manifest: Manifest, directory: Path, record: commit_record.Commit
 def _damaged(manifest: Manifest, directory: Path, new: set[str], record: commit_record.CommitRecord | None) -> set[str]:
     """Return the files in existing parts that differ from the manifest.
 
-    Raises `Refused` if such a file may belong to another release too, because that release's manifest can't be read.
+    Raises `Refused` if there are such files and the manifest of another release can't be read: the
+    files may belong to that release, too.
     """
     damaged = {
         path

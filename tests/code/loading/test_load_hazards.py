@@ -134,10 +134,10 @@ def test_registrations_with_generic_functions_are_named(app: App) -> None:
         "The body of a registers a function with outside.show; a revert does not undo this.",
     )
     assert warnings(app, outside=outside.format(n=2)) == (
-        "The load makes the generic function outside.show anew, without the implementation that a has registered: "
-        "load a too.",
-        "The load makes the generic function outside.show anew, without the implementation that registering has "
-        "registered: load registering too.",
+        "The load recreates the generic function outside.show without the implementation that "
+        "a has registered: load a too.",
+        "The load recreates the generic function outside.show without the implementation that "
+        "registering has registered: load registering too.",
     )
 
 

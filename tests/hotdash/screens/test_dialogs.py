@@ -47,7 +47,7 @@ async def test_the_buttons_of_a_question_are_reached_in_the_smallest_terminal_to
 async def test_the_downgrade_key_does_not_upgrade(opened: Open, peer: Peer) -> None:
     async with opened(read_only=False) as user:
         await user.press("5", "down", "D")
-        await user.is_notified("1986.a to 1986.b is an upgrade; press U.")
+        await user.is_notified("Going from 1986.a to 1986.b is an upgrade; press U.")
         assert not peer.asked("install")
 
 

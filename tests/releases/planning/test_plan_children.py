@@ -126,8 +126,9 @@ async def test_a_specification_that_is_loaded_but_not_read_is_a_blocker(small: S
 async def test_a_supervisor_without_a_name_cannot_be_named_in_an_instruction(small: SmallNode) -> None:
     plan = await plan_with(small, "", name=None)
     assert {blocker.remedy for blocker in plan.blockers} == {
-        f"in the appup, apply a function of the release, which {done} the child; or register a name for the "
-        f"supervisor, so that the appup can apply node_runtime.supervisor:{function} to it"
+        f"in the appup, apply a function of the release that {done} the child; "
+        f"or register a name for the supervisor, so that the appup can apply "
+        f"node_runtime.supervisor:{function} to it"
         for done, function in (("starts", "restart_child"), ("stops", "terminate_child"))
     }
 

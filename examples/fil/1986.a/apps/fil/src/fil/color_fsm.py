@@ -1,7 +1,8 @@
-"""The colour state machine: olive, green, lime, and round again.
+"""The colour state machine: olive, green, lime, and olive again.
 
-Each colour stays for `cycle_time` seconds. Then the machine gets a message that it has sent to itself, and spawns a
-linked helper process, which asks for the step by a call, as any other process could.
+Each colour stays for `cycle_time` seconds. Then the machine gets a message that it has sent to
+itself, and spawns a linked helper process. The helper calls the machine to request the step, as any
+other process could.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ async def which() -> str:
 
 
 class ColorFsm(GenStatem[Data]):
-    """Has one method for each colour, which names the colour that follows."""
+    """Has one method for each colour. The method names the next colour."""
 
     def init(self) -> tuple[str, Data]:
         trap_exit()
@@ -84,5 +85,5 @@ def notify() -> None:
 
 
 async def step() -> None:
-    """Ask for a step. The helper runs this, and waits while an upgrade holds the machine."""
+    """Request a step. The helper runs this, and waits while an upgrade holds the machine."""
     await gen_statem.call(NAME, "step", timeout=None)
