@@ -16,9 +16,9 @@ import click
 from hotdash.model.styled_text import sanitize
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
+from . import approve, commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
 
-VERB_MODULES = (connect, inspect, stage, plan, upgrade, commit, rollback, remove, process)
+VERB_MODULES = (connect, inspect, stage, plan, approve, upgrade, commit, rollback, remove, process)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

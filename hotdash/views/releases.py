@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 from hotdash.actions import key_of
 from hotdash.model.operation_lines import VERDICT_TONES
 from hotdash.model.styled_text import Line, Span, Tone, line, span
+from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, countdown, moment, plural
 from hotdash.model.view_state import Selection, ViewState
 from hotdash.widgets.table import Column, Row, Table
@@ -117,10 +118,19 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
     apps = line(
         span("applications  ", "muted"), span(", ".join(f"{name} {vsn}" for name, vsn in release.apps) or "none")
     )
+    signed = line(span("signature     ", "muted"), span(signature_words(release.signature)), *_accepted(view_state))
+    if release.signature.warning:
+        signed = line(span(release.signature.warning, "bad"))
     if release.damaged:
         return [head, apps, (), line(span(release.damaged, "bad"))]
     failed = [line(span(f"It failed on this node: {release.failed}", "bad"))] if release.failed else []
-    return [head, apps, *(failed or [()]), *_advice(release, view_state)]
+    return [head, apps, signed, *(failed or [()]), *_advice(release, view_state)]
+
+
+def _accepted(view_state: ViewState) -> tuple[Span, ...]:
+    """Return which releases the node accepts."""
+    snapshot = view_state.node.snapshot
+    return () if snapshot is None else (span("   the node accepts ", "muted"), trust_words(snapshot.info.trust))
 
 
 def _health_lines(health: m.Health | None) -> list[Line]:

@@ -48,7 +48,14 @@ def left_part(view_state: ViewState) -> Line:
         return line(name)
     info = snapshot.info
     return line(
-        name, "  ", span(info.release, "name"), " ", span(info.vsn, "strong"), "  ", *release_status(view_state)
+        name,
+        "  ",
+        span(info.release, "name"),
+        " ",
+        span(info.vsn, "strong"),
+        "  ",
+        *release_status(view_state),
+        *((span("  UNSIGNED ALLOWED", "bad"),) if info.trust.keys and info.trust.allow_unsigned else ()),
     )
 
 

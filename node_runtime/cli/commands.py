@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.signature_file import signature_path
+
+from . import signing_commands
+from .signing_commands import expires_option, password_option
 
 if TYPE_CHECKING:
     from node_runtime.releases.files.release_model import ReleaseView
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hotdash", message="%(version)s")
 def node_runtime() -> None:
-    """Build and install releases, and generate the relup between two of them."""
+    """Build, sign and install releases, and generate the relup between two of them."""
+
+
+for verb in (signing_commands.keys, signing_commands.sign, signing_commands.verify):
+    node_runtime.add_command(verb)
 
 
 @node_runtime.command()
@@ -30,11 +38,24 @@ def node_runtime() -> None:
 @click.option(
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The output folder; FOLDER/_build by default."
 )
-def build(folder: Path, output: Path | None) -> None:
-    """Build the tarball of the release in FOLDER: everything that a node needs except Python."""
+@click.option(
+    "--sign", "key", type=click.Path(path_type=Path, dir_okay=False), help="Sign the tarball by this secret key."
+)
+@expires_option
+@password_option
+def build(folder: Path, output: Path | None, key: Path | None, days: int, password_file: Path | None) -> None:
+    """Build the tarball of the release in FOLDER: everything that a node needs except Python.
+
+    Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is the time of the build; without it, a
+    signature has the time of the signing as the build's time.
+    """
     from node_runtime.releases.build.tarball import build as build_release
 
-    click.echo(build_release(folder, output or folder / "_build", *launcher_files()))
+    tarball = build_release(folder, output or folder / "_build", *launcher_files())
+    signature_path(tarball).unlink(missing_ok=True)  # that of an earlier build
+    if key is not None:
+        signing_commands.sign_with(tarball, key, days, password_file)
+    click.echo(tarball)
 
 
 def launcher_files() -> tuple[bytes, dict[str, bytes]]:
@@ -48,23 +69,38 @@ def launcher_files() -> tuple[bytes, dict[str, bytes]]:
 @node_runtime.command()
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-def install(tarball: Path, directory: Path) -> None:
+@click.option(
+    "--keys",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder with the release keys of a new node; they are copied to its etc/release-keys/.",
+)
+@click.option(
+    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest one that was committed."
+)
+def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool) -> None:
     """Verify a release's TARBALL and unpack it into DIRECTORY.
 
-    DIRECTORY must be empty, or belong to a node that is down.
+    DIRECTORY must be empty, or belong to a node that is down. If it has release keys in etc/release-keys/, one of them
+    must have signed the tarball.
     """
     from node_runtime.releases.store import commit_record
+    from node_runtime.releases.store.staging_request import StageRequest
     from node_runtime.releases.store.unpack import unpack
 
     from .directory_lock import hold_directory
+    from .first_keys import with_release_keys
 
-    if directory.exists() and any(directory.iterdir()):
+    request = StageRequest(allow_older=allow_older)
+    if directory.exists() and {path.name for path in directory.iterdir()} - {"etc"}:
         if commit_record.load(directory) is None:
             raise Refused(f"{directory} is neither empty nor a node's directory; choose another one.")
+        if keys is not None:
+            raise Refused(f"{directory} belongs to a node already; copy the keys to its etc/release-keys/ yourself.")
         with hold_directory(directory, "unpack the release there with `bin/<name> unpack TARBALL`"):
-            manifest = unpack(tarball, directory)
+            manifest = unpack(tarball, directory, request)
     else:
-        manifest = unpack(tarball, directory)
+        with with_release_keys(directory, keys):
+            manifest = unpack(tarball, directory, request)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")
     click.echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
 

@@ -50,6 +50,11 @@ class Caller:
         """The name for the audit log and for operations."""
         return self.user or f"unnamed {self.role}"
 
+    @property
+    def person(self) -> str:
+        """The name of the client's key, which the client can't choose."""
+        return self.role
+
 
 @dataclass(frozen=True, slots=True)
 class MethodEntry(Generic[P, R]):
@@ -241,6 +246,8 @@ class _PendingRequest:
             outcome = f"started operation {result.operation}"
         elif isinstance(result, m.Operation):
             outcome = result.outcome or result.phase
+        elif isinstance(result, m.ReleaseInfo):
+            outcome = f"staged {result.vsn}, {signature_text(result)}"
         else:
             outcome = "done"
         try:
@@ -249,6 +256,14 @@ class _PendingRequest:
             )
         except Refused as error:
             logger.error("%s", error.sentence)  # the change is done, so the reply must be sent
+
+
+def signature_text(release: m.ReleaseInfo) -> str:
+    """Return a clause that says who has signed a release, for events and the audit log."""
+    signature = release.signature
+    if signature.standing == "unsigned":
+        return "unsigned"
+    return escape(f"signed by {signature.signed_by} ({signature.key}), build {signature.build}")
 
 
 def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:

@@ -23,10 +23,12 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES
+from node_runtime.releases.signing.trust_policy import read_trust_policy
+from node_runtime.releases.store.staging_request import StageRequest
 from node_runtime.supervisor import restart_child, terminate_child
 
 from .audit_log import AuditLog
-from .dispatch import Caller, MethodEntry
+from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
 from .snapshots import RuntimeSnapshot, SnapshotReader
 from .uploads import Uploads
@@ -43,6 +45,13 @@ class RehearsalEvents(Protocol):
     def subscribe(self, listener: Callable[[str, int, int], None]) -> Callable[[], None]: ...
 
 
+class InstallApprovals(Protocol):
+    """The approvals of installs. `person` is the name of the caller's key. Both methods may raise Refused."""
+
+    def approve(self, request: m.Approve, person: str) -> m.Approval: ...
+    def check(self, request: m.Install, person: str) -> None: ...
+
+
 class ReleaseOperations(Protocol):
     """The operations of the node's release handler that the control plane calls. All may raise Refused.
 
@@ -56,13 +65,15 @@ class ReleaseOperations(Protocol):
     @property
     def rehearsals(self) -> RehearsalEvents: ...
     @property
+    def approvals(self) -> InstallApprovals: ...
+    @property
     def permanent(self) -> str: ...
     @property
     def generation(self) -> int: ...
     def releases(self) -> tuple[m.ReleaseInfo, ...]: ...
     def operation(self, id: str | None) -> m.Operation: ...
     def operations(self, limit: int) -> tuple[m.Operation, ...]: ...
-    def stage(self, tarball: Path) -> m.ReleaseInfo: ...
+    def stage(self, tarball: Path, request: StageRequest) -> m.ReleaseInfo: ...
     async def plan(self, vsn: str) -> m.Plan: ...
     def install(self, request: m.Install, who: str) -> str: ...
     def rollback(self, request: m.Rollback, who: str) -> str: ...
@@ -135,7 +146,8 @@ class MethodHandlers:
             MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=parts.audit.newest(request.limit))),
             MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
-            MethodEntry(methods.STAGE_END, self.stage_end, "worker", lambda request: uploads.file_name(request.upload)),
+            MethodEntry(methods.STAGE_END, self.stage_end, "worker", self.staged_file),
+            MethodEntry(methods.APPROVE, self.approve, "loop", lambda request: request.target),
             MethodEntry(methods.INSTALL, self.install, "loop", lambda request: request.vsn),
             MethodEntry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
             MethodEntry(
@@ -175,6 +187,7 @@ class MethodHandlers:
             role=caller.role,
             events_port=self._parts.events_port,
             max_message=MAX_REQUEST_BYTES,
+            trust=read_trust_policy(identity.directory).info(),
         )
 
     def releases(self, caller: Caller, request: m.Empty) -> m.ReleaseList:
@@ -223,13 +236,23 @@ class MethodHandlers:
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
         tarball = self._parts.uploads.end(request.upload)
         try:
-            release = self._handler.stage(tarball)
+            release = self._handler.stage(tarball, StageRequest(caller.person, request.allow_older))
         finally:
             self._parts.uploads.discard(tarball)
-        self._parts.emit_release_event(f"{caller.who} staged release {release.vsn}")
+        self._parts.emit_release_event(f"{caller.who} staged release {release.vsn}, {signature_text(release)}")
         return release
 
+    def staged_file(self, request: m.StageEnd) -> str:
+        name = self._parts.uploads.file_name(request.upload)
+        return f"{name}, even if it is an older build" if request.allow_older else name
+
+    def approve(self, caller: Caller, request: m.Approve) -> m.Approval:
+        approval = self._handler.approvals.approve(request, caller.person)
+        self._parts.emit_release_event(f"{caller.person} approved release {approval.vsn}")
+        return approval
+
     def install(self, caller: Caller, request: m.Install) -> m.OperationStarted:
+        self._handler.approvals.check(request, caller.person)
         return m.OperationStarted(operation=self._handler.install(request, caller.who))
 
     def rollback(self, caller: Caller, request: m.Rollback) -> m.OperationStarted:

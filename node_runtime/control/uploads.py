@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import StageBegin, StageChunk
+from node_runtime.protocol.signature_file import MAX_SIGNATURE_BYTES, signature_path
 from node_runtime.protocol.wire import UPLOAD_CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -56,6 +57,10 @@ class Uploads:
             self._drop_idle()
             if not 0 < request.size <= MAX_TARBALL_BYTES:
                 raise Refused(f"This tarball has {request.size:,} bytes; the node accepts 1 to {MAX_TARBALL_BYTES:,}.")
+            if request.signature is not None and len(request.signature) > MAX_SIGNATURE_BYTES:
+                raise Refused(
+                    f"This signature has {len(request.signature):,} bytes; the node accepts {MAX_SIGNATURE_BYTES:,}."
+                )
             if len(self._open) >= MAX_OPEN_UPLOADS:
                 raise Refused(
                     f"{len(self._open)} uploads are open (limit {MAX_OPEN_UPLOADS}); try again when one has ended."
@@ -69,6 +74,8 @@ class Uploads:
             folder.mkdir(mode=0o700)
             # Stored under the sender's file name, so that error messages mention a file that the sender knows.
             path = folder / (request.file_name if _FILE_NAME.fullmatch(request.file_name) else "release.tar.gz")
+            if request.signature is not None:
+                signature_path(path).write_bytes(request.signature)
             file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
             self._open[upload] = _OpenUpload(path, file, request.size, request.sha256, request.file_name)
             return upload

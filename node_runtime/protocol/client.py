@@ -26,6 +26,7 @@ from . import messages as m
 from . import methods
 from .exit_codes import ExitCode, Refused
 from .run_directory import NodeAddress, is_node_alive
+from .signature_file import read_signature
 from .wire import (
     HANDSHAKE_LIMIT_SECONDS,
     MAX_REPLY_BYTES,
@@ -174,15 +175,18 @@ class Client:
         finally:
             socket.close()
 
-    async def stage(self, path: Path, progress: Callable[[int, int], None] | None = None) -> m.ReleaseInfo:
-        """Upload the release tarball `path`, which the node verifies and unpacks.
+    async def stage(
+        self, path: Path, progress: Callable[[int, int], None] | None = None, *, allow_older: bool = False
+    ) -> m.ReleaseInfo:
+        """Upload the release tarball `path` and the signature beside it; the node verifies and unpacks the tarball.
 
+        With `allow_older`, the release may have been built before the newest one that the node has committed.
         After each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
         """
         try:
             size, sha256 = await asyncio.to_thread(_size_and_sha256, path)
             with path.open("rb") as file:
-                begin = m.StageBegin(file_name=path.name, size=size, sha256=sha256)
+                begin = m.StageBegin(file_name=path.name, size=size, sha256=sha256, signature=read_signature(path))
                 upload = (await self.request(methods.STAGE_BEGIN, begin)).upload
                 sent = 0
                 while data := await asyncio.to_thread(file.read, UPLOAD_CHUNK_BYTES):
@@ -192,7 +196,8 @@ class Client:
                         progress(sent, size)
         except OSError as error:
             raise Refused(f"The tarball {path} can't be read: {error.strerror}.") from None
-        return await self.request(methods.STAGE_END, m.StageEnd(upload=upload), timeout=UNPACK_TIMEOUT_SECONDS)
+        end = m.StageEnd(upload=upload, allow_older=allow_older)
+        return await self.request(methods.STAGE_END, end, timeout=UNPACK_TIMEOUT_SECONDS)
 
     async def follow(self, operation: str) -> AsyncGenerator[m.Operation, None]:
         """Yield the operation with the id `operation` at each change; the last item is the ended operation.

@@ -40,6 +40,7 @@ AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer")
 STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator")
 STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator")
 STAGE_END = Method("stage_end", m.StageEnd, m.ReleaseInfo, "operator")
+APPROVE = Method("approve", m.Approve, m.Approval, "operator")
 INSTALL = Method("install", m.Install, m.OperationStarted, "operator")
 COMMIT = Method("commit", m.Commit, m.Operation, "operator")
 ROLLBACK = Method("rollback", m.Rollback, m.OperationStarted, "operator")
@@ -50,6 +51,6 @@ STOP = Method("stop", m.StopNode, m.Empty, "operator")
 
 METHODS = (
     HELLO, PING, SNAPSHOT, STATE, RELEASES, PLAN, OPERATION, OPERATIONS, EVENTS, AUDIT,
-    STAGE_BEGIN, STAGE_CHUNK, STAGE_END, INSTALL, COMMIT, ROLLBACK, REMOVE,
+    STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
     RESTART_PROCESS, KILL_PROCESS, STOP,
 )  # fmt: skip

@@ -35,9 +35,10 @@ def check_free(running: Operation | None, removed: str | None) -> None:
 
 
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
-    """Refuse an install of the current or a failed release, in the wrong direction, or with a stale plan."""
+    """Refuse to install the current, an untrusted or a failed release, in the wrong direction, or by a stale plan."""
     if request.vsn == current:
         raise Refused(f"Release {current} is already current.")
+    store.check_trusted(request.vsn)
     if (failed := store.entry(request.vsn).failed) is not None and not request.again:
         raise Refused(
             f"Release {request.vsn} failed on this node before: {failed.rstrip('.')}. Pass --again to install it "
@@ -72,6 +73,7 @@ def rollback_path(store: ReleaseStore, current: str) -> list[str]:
     permanent = store.permanent
     if current == permanent:
         raise Refused(f"There is nothing to roll back: the current release, {current}, is permanent.")
+    store.check_trusted(permanent)  # warns only
     path = store.path(current, permanent)
     if path is None:
         if (damage := store.catalog.damage(permanent)) is not None:

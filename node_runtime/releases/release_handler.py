@@ -32,6 +32,7 @@ from node_runtime.protocol.messages import (
 )
 
 from . import operation_outcome, probation
+from .approvals import Approvals
 from .install.installation import Installation, InstallListeners
 from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit
@@ -43,6 +44,7 @@ from .probation import Probation
 from .rehearsal import RehearsalProgress
 from .relup.translation import NoPath
 from .store.release_store import ReleaseStore
+from .store.staging_request import PLAIN_REQUEST, StageRequest
 from .store.verify import RESTAGE_REMEDY
 
 logger = logging.getLogger("node_runtime")
@@ -76,6 +78,7 @@ class ReleaseHandler:
         self._stopping = False
         self._probation = Probation(self._revert, self._restart, self._store.bootable, self._health_changed)
         self.rehearsals = RehearsalProgress()
+        self.approvals = Approvals(self._store, lambda vsn: self._transition(vsn).plan_id(self.generation))
         self._listeners = OperationListeners()
 
     # ------------------------------------------------------------------ queries
@@ -107,7 +110,7 @@ class ReleaseHandler:
             return no_plan(self.vsn, vsn, self.generation)
         self._check_free()
         try:
-            await asyncio.to_thread(self._store.catalog.verify, vsn)
+            await asyncio.to_thread(self._store.check, vsn)
             transition = self._transition(vsn)
         except Refused as refused:
             reason, remedy = refused.sentence.rstrip("."), "correct the error and plan again"
@@ -155,9 +158,9 @@ class ReleaseHandler:
 
     # ------------------------------------------------------------------ staging and removing
 
-    def stage(self, tarball: Path) -> ReleaseInfo:
+    def stage(self, tarball: Path, request: StageRequest = PLAIN_REQUEST) -> ReleaseInfo:
         """Verify and unpack a release. Blocks; may be called in any thread. Raises `Refused`."""
-        return self._with_probation(self._store.info(self._store.stage(tarball), self.vsn))
+        return self._with_probation(self._store.info(self._store.stage(tarball, request), self.vsn))
 
     async def remove(self, vsn: str) -> None:
         """Remove a release and the files that only it needs. Raises `Refused` if it is in use."""

@@ -11,6 +11,7 @@ from rich.tree import Tree
 from hotdash.model.operation_lines import VERDICT_TONES
 from hotdash.model.process_tree import TreeNode, build_tree, title_of
 from hotdash.model.term_lines import term_lines
+from hotdash.model.trust_lines import signature_words, trust_words
 from hotdash.model.units import age, clock, duration, moment, plural, size
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeRecord
@@ -38,6 +39,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
         ("node", text(info.name, "name")),
         ("release", Text.assemble(text(f"{info.release} "), text(info.vsn, "strong"), text(f" ({current})"))),
         ("up", f"{age(vitals.uptime)}, since {moment(info.started, now())}"),
+        ("accepts", text(trust_words(info.trust).text, trust_words(info.trust).tone)),
         ("runs as", f"process {info.os_pid}, Python {info.python}, node_runtime {info.runtime}"),
         ("processes", f"{len(snapshot.processes)} live, {plural(vitals.restarts, 'restart')}"),
         ("cost", f"{vitals.cpu_percent:.1f} % CPU, {size(vitals.rss)}, {plural(vitals.threads, 'thread')}"),
@@ -138,7 +140,7 @@ def modules(snapshot: m.Snapshot) -> RenderableType:
 
 def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
     """Return the table of the releases."""
-    table = columns("release", "vsn", "status", "from here", "applications", "staged")
+    table = columns("release", "vsn", "status", "from here", "applications", "staged", "signature")
     for release in listed:
         ways = " ".join(way for way, there in (("up", release.up), ("down", release.down)) if there)
         status = status_text(release.status)
@@ -148,7 +150,8 @@ def releases(listed: Sequence[m.ReleaseInfo]) -> RenderableType:
             status.append(text(", damaged" if release.damaged else ", failed", "bad"))
         apps = ", ".join(f"{name} {vsn}" for name, vsn in release.apps)
         staged = moment(release.staged, now())
-        table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged)
+        signer = text(signature_words(release.signature), "warn" if release.signature.warning else "muted")
+        table.add_row(text(release.name), text(release.vsn, "strong"), status, ways, text(apps), staged, signer)
     return Group(table, *(text(line, "bad") for line in _problems(listed)))
 
 
@@ -163,8 +166,10 @@ def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
 
 
 def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
-    """Yield a sentence for each release that is damaged or has failed."""
+    """Yield a sentence for each release that is damaged, has failed, or is not trusted any more."""
     for release in listed:
+        if release.signature.warning:
+            yield release.signature.warning
         if release.damaged:
             yield release.damaged
         elif release.failed:

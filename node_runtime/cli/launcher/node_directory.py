@@ -77,8 +77,18 @@ def manifest(vsn: str, key: str, kind: type) -> Any:
     return value_of(path, read_json(path), key, kind)
 
 
+def check_manifest(vsn: str) -> None:
+    """Raise LauncherError if the manifest is not the one that was staged, whose hash is in the commit record."""
+    known = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
+    wanted = ((known.get(vsn) or {}).get("origin") or {}).get("manifest")  # older records have no origin
+    path = RECORD.parent / vsn / "manifest.json"
+    if wanted and path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        raise LauncherError(f"Release {vsn} is damaged: {path} is not the manifest that was staged; {REMEDY}.")
+
+
 def verify(vsn: str) -> None:
     """Raise LauncherError if a file of the release differs from the build, or if the release needs another Python."""
+    check_manifest(vsn)
     if (wanted := manifest(vsn, "python", str)) != PYTHON:
         raise LauncherError(f"Release {vsn} needs Python {wanted}, but this is Python {PYTHON}.")
     for path, listed in manifest(vsn, "files", dict).items():

@@ -62,9 +62,12 @@ from .requests import (
 )
 from .struct import Direction, HealthVerdict, ProcessKind, ReleaseStatus, Role, RunStatus, WireStruct
 from .term import Term
+from .trust import Approval, Approve, ReleaseKeyInfo, ReleaseSignature, ReleaseTrust, SignatureStanding
 
 __all__ = [
     "ApplicationInfo",
+    "Approval",
+    "Approve",
     "AuditEntry",
     "AuditList",
     "Blocker",
@@ -105,14 +108,18 @@ __all__ = [
     "RehearsalResult",
     "RehearsedCall",
     "ReleaseInfo",
+    "ReleaseKeyInfo",
     "ReleaseList",
+    "ReleaseSignature",
     "ReleaseStatus",
+    "ReleaseTrust",
     "ReleaseVsn",
     "Reply",
     "Request",
     "Role",
     "Rollback",
     "RunStatus",
+    "SignatureStanding",
     "Snapshot",
     "StageBegin",
     "StageChunk",

@@ -7,10 +7,14 @@ from typing import Literal
 from .operations import Operation
 from .struct import HealthVerdict, ProcessKind, ReleaseStatus, Role, RunStatus, WireStruct
 from .term import Term
+from .trust import ReleaseSignature, ReleaseTrust
 
 
 class NodeInfo(WireStruct, frozen=True):
-    """The identity, the release and the protocol parameters of the node, and the role of the caller."""
+    """The identity, the release and the protocol parameters of the node, and the role of the caller.
+
+    `trust` says which releases the node accepts.
+    """
 
     name: str
     boot_id: str
@@ -26,6 +30,7 @@ class NodeInfo(WireStruct, frozen=True):
     role: Role
     events_port: int
     max_message: int
+    trust: ReleaseTrust = ReleaseTrust()
 
 
 class Vitals(WireStruct, frozen=True):
@@ -136,6 +141,7 @@ class ReleaseInfo(WireStruct, frozen=True):
     down: bool = False
     failed: str | None = None
     damaged: str | None = None
+    signature: ReleaseSignature = ReleaseSignature()
 
 
 class Snapshot(WireStruct, frozen=True):

@@ -26,11 +26,15 @@ class GetState(WireStruct, frozen=True):
 
 
 class StageBegin(WireStruct, frozen=True):
-    """The start of an upload of `size` bytes with the hash `sha256`."""
+    """The start of an upload of `size` bytes with the hash `sha256`.
+
+    `signature` is the content of the tarball's signature file, if there is one beside it.
+    """
 
     file_name: str
     size: int
     sha256: str
+    signature: bytes | None = None
 
 
 class StageChunk(WireStruct, frozen=True):
@@ -42,9 +46,13 @@ class StageChunk(WireStruct, frozen=True):
 
 
 class StageEnd(WireStruct, frozen=True):
-    """The end of an upload: the node verifies and unpacks the tarball."""
+    """The end of an upload: the node verifies and unpacks the tarball.
+
+    With `allow_older`, the release may have been built before the newest one that the node has committed.
+    """
 
     upload: str
+    allow_older: bool = False
 
 
 class Upload(WireStruct, frozen=True):

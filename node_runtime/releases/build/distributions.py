@@ -24,7 +24,7 @@ from node_runtime.releases.files.toml import refusal_at
 OWN_DISTRIBUTION = "hotdash"
 """The distribution that contains node_runtime."""
 
-_NODE_REQUIREMENTS = ("jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
+_NODE_REQUIREMENTS = ("cryptography", "jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
 _COMMAND_LINE_REQUIREMENTS = ("click", "rich")
 _INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 

@@ -19,7 +19,8 @@ from node_runtime.releases.files.schemas import (
     read_environment,
     read_release,
 )
-from node_runtime.releases.files.toml import read_toml, refusal_at
+from node_runtime.releases.files.toml import read_table, read_toml, refusal_at
+from node_runtime.releases.files.trust_settings import refuse_trust_settings
 
 from . import lint
 from .templates import compile_templates
@@ -132,6 +133,7 @@ def _read_config(folder: Path, release: Release) -> dict[str, bytes]:
 
     node.toml is required, sys.toml is not.
     """
+    refuse_trust_settings(folder / "config" / "node.toml", read_table(folder / "config" / "node.toml"))
     read_toml(folder / "config" / "node.toml", NodeConfig)
     known = {*release.starts, *BUILT_IN_APPLICATIONS}
     for name in read_environment(folder / "config" / "sys.toml"):

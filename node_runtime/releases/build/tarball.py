@@ -1,12 +1,14 @@
 """Builds a release's tarball from a project: everything that a node needs except Python, in one deterministic file.
 
-Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded.
+Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded. The
+variable SOURCE_DATE_EPOCH is part of the environment: the manifest has the time that it gives.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.manifest import (
+    MAX_BUILD_SECONDS,
     AppEntry,
     FileEntry,
     Manifest,
@@ -93,7 +96,18 @@ def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...
             )
             for name, data in sorted(files.items())
         },
+        built=_source_date(),
     )
+
+
+def _source_date() -> int | None:
+    """Return the time that SOURCE_DATE_EPOCH gives, as all reproducible builds do; None if it is not set."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 12 and int(text) <= MAX_BUILD_SECONDS):
+        raise Refused(f"SOURCE_DATE_EPOCH is {text!r}, but must be a time in Unix seconds, such as 1764368814.")
+    return int(text)
 
 
 def _app_entry(app: AppSource) -> AppEntry:

@@ -13,6 +13,7 @@ import msgspec
 
 from .schemas import App, Environment, NodeConfig, read_environment
 from .toml import convert, read_table
+from .trust_settings import read_trust_settings, refuse_trust_settings, without_trust_settings
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,9 +28,11 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
     release, etc = directory / "releases" / vsn, directory / "etc"
     override = etc / "node.toml"
     defaults: dict[str, Any] = read_table(release / "node.toml")
+    refuse_trust_settings(release / "node.toml", defaults)
     node = convert(release / "node.toml", defaults, NodeConfig)
     if override.exists():
-        node = convert(override, _merge_tables(defaults, read_table(override)), NodeConfig)
+        read_trust_settings(directory)  # a wrong value has to be reported at boot, and not at the first upgrade
+        node = convert(override, _merge_tables(defaults, without_trust_settings(read_table(override))), NodeConfig)
     return Configuration(
         node=node,
         environment=_merge_environments(read_environment(release / "sys.toml"), read_environment(etc / "sys.toml")),

@@ -6,14 +6,18 @@ import hashlib
 import sys
 import sysconfig
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from node_runtime.protocol.exit_codes import Refused
 
 from .names import Name, VsnString
 from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS, MAX_TOTAL_BYTES
+
+MAX_BUILD_SECONDS = 253_402_300_799
+"""The greatest time of a build, the end of the year 9999."""
 
 
 class ManifestStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,8 +55,9 @@ class AppEntry(ManifestStruct, frozen=True):
 class Manifest(ManifestStruct, frozen=True):
     """The manifest of a release. `apps` are in start order.
 
-    `path` lists the folders that the node adds to sys.path: the runtime's and those of third-party
-    code.
+    `path` lists the folders that the node adds to sys.path: the runtime's and those of third-party code. `built` is the
+    time of the build in Unix seconds, if SOURCE_DATE_EPOCH gave one; the build's own clock would make equal projects
+    differ.
     """
 
     name: Name
@@ -62,6 +67,7 @@ class Manifest(ManifestStruct, frozen=True):
     path: tuple[str, ...]
     apps: tuple[AppEntry, ...]
     files: dict[str, FileEntry]
+    built: Annotated[int, Meta(ge=0, le=MAX_BUILD_SECONDS)] | None = None
     schema: Literal[1] = 1
 
     def encoded(self) -> bytes:
@@ -74,11 +80,17 @@ def manifest_path(vsn: str) -> str:
     return f"releases/{vsn}/manifest.json"
 
 
-def read_manifest(directory: Path, vsn: str) -> Manifest:
-    """Read the manifest of an unpacked release in a node directory. Raises `Refused`."""
+def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -> Manifest:
+    """Read the manifest of an unpacked release in a node directory. Raises `Refused`.
+
+    If `wanted_sha256` is given, it must be the hash of the file.
+    """
     path = directory / manifest_path(vsn)
     try:
-        return decode_manifest(path.read_bytes())
+        data = path.read_bytes()
+        if wanted_sha256 not in (None, sha256(data)):
+            raise ValueError("it is not the manifest that was staged")
+        return decode_manifest(data)
     except FileNotFoundError:
         raise Refused(f"There is no release {vsn} in the node directory {directory}.") from None
     except ValueError as error:

@@ -17,6 +17,7 @@ from node_runtime.releases.files.relup_instructions import RelupInstruction
 from node_runtime.releases.files.schemas import App, Appup, read_app, read_appup, read_release
 from node_runtime.releases.relup.translation import NoPath, translate
 
+from .commit_record import manifest_sha256
 from .verify import verify
 
 
@@ -76,7 +77,7 @@ class Catalog:
         """Verify all files of the release. Blocks; may be called in any thread. Raises `Refused` for a damaged file."""
         try:
             self.release(vsn)
-            verify(self.root, read_manifest(self.root, vsn))
+            verify(self.root, self._manifest(vsn))
         except Refused as refused:
             self._damage[vsn] = refused.sentence
             raise
@@ -121,7 +122,7 @@ class Catalog:
         return self._directions[pair]
 
     def _read(self, vsn: str) -> UnpackedRelease:
-        manifest = read_manifest(self.root, vsn)
+        manifest = self._manifest(vsn)
         starts = read_release(self.root / "releases" / vsn / "release.toml").starts
         apps = {entry.name: read_app(self.root / entry.directory / "app.toml") for entry in manifest.apps}
         views = []
@@ -136,6 +137,10 @@ class Catalog:
             for name, module in entry.modules.items()
         }
         return UnpackedRelease(manifest, ReleaseView(vsn, tuple(views)), apps, sources)
+
+    def _manifest(self, vsn: str) -> Manifest:
+        """Read the manifest, which has to be the one that was staged."""
+        return read_manifest(self.root, vsn, manifest_sha256(self.root, vsn))
 
     def _appup(self, entry: AppEntry) -> Appup:
         path = self.root / entry.directory / "appup.toml"

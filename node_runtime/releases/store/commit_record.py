@@ -21,24 +21,50 @@ from node_runtime.releases.files.names import VsnString
 RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
+class ReleaseOrigin(ManifestStruct, frozen=True):
+    """What was staged, and who vouched for it.
+
+    `tarball` and `manifest` are the SHA-256 of the tarball and of its manifest.json. `key` is the id of the release key
+    that signed it, `signed_by` the name of that key at the staging, and `build` the signed build id; all are None for
+    an unsigned release. `staged_by` is the name of the person whose key staged it; None if it was unpacked offline.
+    """
+
+    tarball: str
+    manifest: str
+    key: str | None = None
+    signed_by: str | None = None
+    build: str | None = None
+    staged_by: str | None = None
+
+
 class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
-    `failed` is the reason of the release's last failure on this node. A commit or a repair clears
-    it.
+    `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
+    for a release that was staged before nodes kept it.
     """
 
     status: RecordStatus
     staged: float
     committed: float | None = None
     failed: str | None = None
+    origin: ReleaseOrigin | None = None
+
+    @property
+    def was_committed(self) -> bool:
+        """Whether the release is or was permanent; then the node may always boot it and return to it."""
+        return self.status in ("permanent", "old")
 
 
 class CommitRecord(ManifestStruct, frozen=True):
-    """The commit record. Exactly one release is permanent. Each change makes a new record."""
+    """The commit record. Exactly one release is permanent. Each change makes a new record.
+
+    `newest_build` is the newest build id that was ever permanent, also of a release that was removed since.
+    """
 
     permanent: VsnString
     releases: dict[VsnString, RecordedRelease]
+    newest_build: str | None = None
     schema: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -48,38 +74,53 @@ class CommitRecord(ManifestStruct, frozen=True):
                 f"`permanent` names {self.permanent}, but the releases with the status permanent are {permanent}"
             )
 
-    def with_unpacked(self, vsn: str) -> CommitRecord:
+    def with_unpacked(self, vsn: str, origin: ReleaseOrigin | None = None) -> CommitRecord:
         """Return the record with `vsn` added as unpacked. Raises `Refused` if the record already has that release."""
         if vsn in self.releases:
             raise Refused(f"Release {vsn} is already {self.releases[vsn].status}.")
-        return CommitRecord(
-            permanent=self.permanent,
-            releases={**self.releases, vsn: RecordedRelease(status="unpacked", staged=time.time())},
-        )
+        return self._with(vsn, RecordedRelease(status="unpacked", staged=time.time(), origin=origin))
+
+    def with_origin(self, vsn: str, origin: ReleaseOrigin) -> CommitRecord:
+        """Return the record after the same content of `vsn` was staged again, perhaps with another signature.
+
+        The person that staged the release first stays recorded, and so does a signature if there is none now.
+        """
+        before = self.entry(vsn).origin
+        if before is not None:
+            origin = msgspec.structs.replace(origin, staged_by=before.staged_by)
+            if origin.key is None:
+                origin = before
+        return self._with(vsn, msgspec.structs.replace(self.entry(vsn), origin=origin))
 
     def with_permanent(self, vsn: str) -> CommitRecord:
         """Return the record in which `vsn` is permanent and the release that was permanent before is old."""
-        now = RecordedRelease(status="permanent", staged=self.entry(vsn).staged, committed=time.time())
+        entry = self.entry(vsn)
+        now = msgspec.structs.replace(entry, status="permanent", committed=time.time(), failed=None)
         previous = msgspec.structs.replace(self.releases[self.permanent], status="old")
-        return CommitRecord(permanent=vsn, releases={**self.releases, self.permanent: previous, vsn: now})
+        build = entry.origin.build if entry.origin is not None else None
+        return CommitRecord(
+            permanent=vsn,
+            releases={**self.releases, self.permanent: previous, vsn: now},
+            newest_build=max(filter(None, (self.newest_build, build)), default=None),
+        )
 
     def with_failed(self, vsn: str, why: str) -> CommitRecord:
         """Return the record with `vsn` marked as failed because of `why`."""
-        marked = msgspec.structs.replace(self.entry(vsn), failed=why)
-        return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: marked})
+        return self._with(vsn, msgspec.structs.replace(self.entry(vsn), failed=why))
 
     def with_repaired(self, vsn: str) -> CommitRecord:
         """Return the record without the failure of `vsn`. Called after a repair of its files."""
-        repaired = msgspec.structs.replace(self.entry(vsn), failed=None)
-        return CommitRecord(permanent=self.permanent, releases={**self.releases, vsn: repaired})
+        return self._with(vsn, msgspec.structs.replace(self.entry(vsn), failed=None))
 
     def without(self, vsn: str) -> CommitRecord:
         """Return the record without `vsn`. Raises `Refused` for the permanent release."""
         if self.entry(vsn).status == "permanent":
             raise Refused(f"Release {vsn} is permanent, so the node needs it to boot; commit another release first.")
-        return CommitRecord(
-            permanent=self.permanent, releases={name: entry for name, entry in self.releases.items() if name != vsn}
-        )
+        left = {name: entry for name, entry in self.releases.items() if name != vsn}
+        return msgspec.structs.replace(self, releases=left)
+
+    def _with(self, vsn: str, entry: RecordedRelease) -> CommitRecord:
+        return msgspec.structs.replace(self, releases={**self.releases, vsn: entry})
 
     def entry(self, vsn: str) -> RecordedRelease:
         """Return the entry of a release. Raises `Refused` for an unknown release."""
@@ -88,9 +129,13 @@ class CommitRecord(ManifestStruct, frozen=True):
         return self.releases[vsn]
 
 
-def first_record(vsn: str) -> CommitRecord:
+def first_record(vsn: str, origin: ReleaseOrigin | None = None) -> CommitRecord:
     """Return the record of a new node directory, in which the only release is permanent."""
-    return CommitRecord(permanent=vsn, releases={vsn: RecordedRelease(status="permanent", staged=time.time())})
+    return CommitRecord(
+        permanent=vsn,
+        releases={vsn: RecordedRelease(status="permanent", staged=time.time(), origin=origin)},
+        newest_build=None if origin is None else origin.build,
+    )
 
 
 def record_path(directory: Path) -> Path:
@@ -107,6 +152,13 @@ def load(directory: Path) -> CommitRecord | None:
         return None
     except (OSError, msgspec.DecodeError) as error:
         raise Refused(f"The commit record {path} can't be read: {error}; restore it from a backup.") from None
+
+
+def manifest_sha256(directory: Path, vsn: str) -> str | None:
+    """Return the hash that the record has of the manifest of a release; None if it has none. Raises `Refused`."""
+    record = load(directory)
+    entry = None if record is None else record.releases.get(vsn)
+    return None if entry is None or entry.origin is None else entry.origin.manifest
 
 
 def save(directory: Path, record: CommitRecord) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Direction, ReleaseInfo
+from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
+from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
 
 from . import commit_record, unpack
 from .catalog import Catalog
+from .staging_request import PLAIN_REQUEST, StageRequest
+
+logger = logging.getLogger("node_runtime")
 
 
 class ReleaseStore:
@@ -40,13 +45,35 @@ class ReleaseStore:
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
         """Return what operators see of all releases, in the order of staging. `current` is the running release."""
         known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
-        return tuple(self._info(vsn, entry, current) for vsn, entry in known)
+        policy = self.trust_policy()
+        return tuple(self._info(vsn, entry, current, policy) for vsn, entry in known)
 
     def info(self, vsn: str, current: str) -> ReleaseInfo:
         """Return what operators see of one release. `current` is the running release."""
-        return self._info(vsn, self.entry(vsn), current)
+        return self._info(vsn, self.entry(vsn), current, self.trust_policy())
 
-    def _info(self, vsn: str, entry: commit_record.RecordedRelease, current: str) -> ReleaseInfo:
+    def trust_policy(self) -> TrustPolicy:
+        """Return the release keys and the settings of the node, which an operator may have changed since the boot."""
+        return read_trust_policy(self.root)
+
+    def check(self, vsn: str) -> None:
+        """Raise `Refused` if the release is damaged or not trusted any more. Blocks, to read all its files."""
+        self.check_trusted(vsn)
+        self.catalog.verify(vsn)
+
+    def check_trusted(self, vsn: str) -> None:
+        """Raise `Refused` if the release was never committed and is not signed by a key that the node accepts now."""
+        if (objection := self._objection(vsn, self.trust_policy())) is None:
+            return
+        if not self.entry(vsn).was_committed:
+            raise Refused(f"Release {vsn} was never committed, and {objection}; stage it with another signature.")
+        logger.warning("release %s stays usable, because it was committed, although %s", vsn, objection)
+
+    def _objection(self, vsn: str, policy: TrustPolicy) -> str | None:
+        origin = self.entry(vsn).origin
+        return policy.objection(*((None, None) if origin is None else (origin.key, origin.signed_by)))
+
+    def _info(self, vsn: str, entry: commit_record.RecordedRelease, current: str, policy: TrustPolicy) -> ReleaseInfo:
         damaged = self.catalog.damage(vsn)
         direction = None if damaged else self.catalog.direction(current, vsn)
         apps = () if damaged else self.catalog.release(vsn).manifest.apps
@@ -60,6 +87,20 @@ class ReleaseStore:
             down=direction == "down",
             failed=entry.failed,
             damaged=damaged,
+            signature=self._signature(vsn, entry.origin, policy),
+        )
+
+    def _signature(self, vsn: str, origin: commit_record.ReleaseOrigin | None, policy: TrustPolicy) -> ReleaseSignature:
+        objection = self._objection(vsn, policy)
+        warning = None if objection is None else f"Release {vsn} is not trusted any more: {objection}."
+        if origin is None:
+            return ReleaseSignature(warning=warning)
+        return ReleaseSignature(
+            standing=policy.standing(origin.key),
+            key=origin.key,
+            signed_by=origin.signed_by,
+            build=origin.build,
+            warning=warning,
         )
 
     def path(self, start: str, end: str) -> list[str] | None:
@@ -114,10 +155,10 @@ class ReleaseStore:
 
     # ------------------------------------------------------------------ changes
 
-    def stage(self, tarball: Path) -> str:
+    def stage(self, tarball: Path, request: StageRequest = PLAIN_REQUEST) -> str:
         """Verify and unpack a release; return its version. Raises `Refused`."""
         with self._disk:
-            vsn = unpack.unpack(tarball, self.root).vsn
+            vsn = unpack.unpack(tarball, self.root, request).vsn
             self.catalog.forget(vsn)
             self.record = self._read()
         return vsn
@@ -130,8 +171,8 @@ class ReleaseStore:
             self.record = self._read()
 
     def commit(self, vsn: str) -> None:
-        """Make a release permanent. Raises `Refused` if it is damaged."""
-        self.catalog.verify(vsn)
+        """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""
+        self.check(vsn)
         self._change(lambda record: record.with_permanent(vsn))
 
     def mark_failed(self, vsn: str, why: str) -> None:

@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.signature_file import read_signature
 from node_runtime.releases.files.durable import sync_directory
 from node_runtime.releases.files.manifest import (
     FileEntry,
@@ -29,36 +30,44 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
+from node_runtime.releases.signing.admission import Admission, admit
 
 from . import commit_record
+from .staging_request import PLAIN_REQUEST, StageRequest, check_not_older, release_origin
 from .tarball_reader import open_tarball
 from .verify import is_intact
 
 _STAGING_PREFIX = "unpack-"
 
 
-def unpack(tarball: Path, directory: Path) -> Manifest:
+def unpack(tarball: Path, directory: Path, request: StageRequest = PLAIN_REQUEST) -> Manifest:
     """Unpack `tarball` into the node directory and record the release as "unpacked". Raises `Refused`.
 
+    The tarball's signature, if there is one, is in the file beside it; the node's release keys decide about it first.
     In a directory without a commit record, the release becomes permanent. If the release is already unpacked, damaged
     files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be called
     in two threads at once.
     """
+    admission = admit(tarball, read_signature(tarball), directory)
     sweep(directory)
     with _emptied_on_failure(directory):
-        return _unpack(tarball, directory)
+        return _unpack(tarball, directory, admission, request)
 
 
-def _unpack(tarball: Path, directory: Path) -> Manifest:
+def _unpack(tarball: Path, directory: Path, admission: Admission, request: StageRequest) -> Manifest:
     staging = directory / "var" / "staging"
     staging.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=_STAGING_PREFIX, dir=staging) as stage, open_tarball(tarball) as archive:
         manifest = archive.manifest
         record = commit_record.load(directory)
+        admission.check_manifest(manifest, archive.manifest_bytes)
+        origin = release_origin(admission, archive.manifest_bytes, request)
         try:
+            if not request.allow_older:
+                check_not_older(tarball, manifest.vsn, origin, record)
             _check_fit(tarball, manifest, directory, record)
             if record and manifest.vsn in record.releases:
-                _check_same(tarball, manifest, directory)
+                _check_same(tarball, manifest, directory, record, origin)
             parts = _new_parts(manifest, directory, record)
             damaged = _damaged(manifest, directory, parts, record)
         except Refused:
@@ -71,26 +80,31 @@ def _unpack(tarball: Path, directory: Path) -> Manifest:
             damaged.add(manifest_path(manifest.vsn))
             _write(Path(stage) / manifest_path(manifest.vsn), archive.manifest_bytes, 0o644)
         _move(Path(stage), directory, parts, damaged)
-    if not (record and manifest.vsn in record.releases):
-        commit_record.save(
-            directory, record.with_unpacked(manifest.vsn) if record else commit_record.first_record(manifest.vsn)
-        )
-    elif damaged and record.releases[manifest.vsn].failed is not None:
-        commit_record.save(directory, record.with_repaired(manifest.vsn))
+    if record is None:
+        changed = commit_record.first_record(manifest.vsn, origin)
+    elif manifest.vsn not in record.releases:
+        changed = record.with_unpacked(manifest.vsn, origin)
+    else:
+        changed = record.with_origin(manifest.vsn, origin)
+        if damaged and record.releases[manifest.vsn].failed is not None:
+            changed = changed.with_repaired(manifest.vsn)
+    if changed != record:
+        commit_record.save(directory, changed)
     return manifest
 
 
 @contextmanager
 def _emptied_on_failure(directory: Path) -> Iterator[None]:
-    """On failure, empty the directory again if it was empty before, and remove it if it did not exist."""
+    """On failure, empty the directory again if it had at most etc/ before, and remove it if it did not exist."""
     existed = directory.exists()
-    new = not existed or not any(directory.iterdir())
+    before = {path.name for path in directory.iterdir()} if existed else set()
     try:
         yield
     except BaseException:
-        if new and directory.exists():
+        if before <= {"etc"} and directory.exists():
             for created in directory.iterdir():
-                shutil.rmtree(created)
+                if created.name not in before:
+                    shutil.rmtree(created)
             if not existed:
                 directory.rmdir()
         raise
@@ -164,9 +178,18 @@ def _check_fit(tarball: Path, manifest: Manifest, directory: Path, record: commi
         )
 
 
-def _check_same(tarball: Path, manifest: Manifest, directory: Path) -> None:
+def _check_same(
+    tarball: Path,
+    manifest: Manifest,
+    directory: Path,
+    record: commit_record.CommitRecord,
+    origin: commit_record.ReleaseOrigin,
+) -> None:
+    """Refuse other content under a known vsn. The record decides, because the manifest on disk may be damaged."""
+    recorded = record.releases[manifest.vsn].origin
     here = _manifest_or_none(directory, manifest.vsn)
-    if here is not None and here != manifest:
+    same = here is None or here == manifest if recorded is None else recorded.manifest == origin.manifest
+    if not same:
         raise Refused(
             f"{tarball.name} has other content than release {manifest.vsn}, which is already unpacked; build it "
             f"under a new vsn."

@@ -1,0 +1,32 @@
+"""`hotdash approve`: approve the install of a release that another person has staged or planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hotdash.model.units import plural
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+
+from .output import show
+from .session import with_client
+from .shared_options import node_options, output_option, reason_option
+
+
+@click.command()
+@node_options
+@click.argument("target", metavar="VSN|PLAN_ID")
+@reason_option
+@output_option
+def approve(node: str, cookie_file: Path | None, target: str, reason: str | None, output: str) -> None:
+    """Approve the install of a release, or of one plan, where the node's `approvals` needs several people."""
+    request = m.Approve(target=target, reason=reason)
+    done = with_client(node, cookie_file, lambda client: client.request(methods.APPROVE, request))
+    subject = f"plan {done.plan_id} to release {done.vsn}" if done.plan_id else f"release {done.vsn}"
+    left = f"{plural(done.missing, 'more approval')} needed" if done.missing else "no more approvals needed"
+    show(done, output, lambda: f"{subject} on {node} is approved by {', '.join(done.approved_by)}: {left}.")
+
+
+VERBS = (approve,)

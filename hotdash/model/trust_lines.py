@@ -1,0 +1,34 @@
+"""Words for the trust in releases: who has signed a release, and which releases a node accepts."""
+
+from __future__ import annotations
+
+from node_runtime.protocol import messages as m
+
+from .styled_text import Span, span
+
+
+def signature_words(signature: m.ReleaseSignature) -> str:
+    """Return a clause that says who has signed a release: "signed by ana (0025B368129AD39C)"."""
+    if signature.standing == "unsigned":
+        return "unsigned"
+    state = {"revoked": ", a revoked key", "unknown key": ", no key of the node now"}.get(signature.standing, "")
+    return f"signed by {signature.signed_by} ({signature.key}{state})"
+
+
+def trust_words(trust: m.ReleaseTrust) -> Span:
+    """Return which releases a node accepts, in the tone of the risk."""
+    if trust.error is not None:
+        return span(f"no releases, because of an error: {trust.error}", "bad")
+    if not trust.keys:
+        return span("any release, because the node has no release keys", "muted")
+    names = ", ".join(_key_words(key) for key in trust.keys)
+    approvals = f"; an install needs {trust.approvals} people" if trust.approvals > 1 else ""
+    if trust.allow_unsigned:
+        return span(f"UNSIGNED releases (allow_unsigned), and those signed by {names}{approvals}", "bad")
+    return span(f"releases signed by {names}{approvals}", "ok")
+
+
+def _key_words(key: m.ReleaseKeyInfo) -> str:
+    role = "" if key.role == "release" else f", role {key.role}"
+    until = "" if key.not_after is None else f", until {key.not_after}"
+    return f"{key.name} ({key.id}{role}{until}{', revoked' if key.revoked is not None else ''})"

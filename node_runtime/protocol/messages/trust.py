@@ -1,0 +1,66 @@
+"""Structs for the trust in releases: a node's release keys, signatures of releases, and approvals of installs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from .struct import WireStruct
+
+SignatureStanding = Literal["signed", "unsigned", "revoked", "unknown key"]
+"""The standing of a release's signature now; "unknown key": its key is no release key of the node."""
+
+
+class ReleaseKeyInfo(WireStruct, frozen=True):
+    """A release key of the node. `not_after` is a date; `revoked` is the reason of a revocation."""
+
+    name: str
+    id: str
+    role: str
+    not_after: str | None = None
+    revoked: str | None = None
+
+
+class ReleaseTrust(WireStruct, frozen=True):
+    """The releases that a node accepts: without `keys`, all; with keys, signed ones and, if allowed, unsigned ones.
+
+    `approvals` is the number of people that an upgrade needs. `error` is a sentence if the keys or settings can't be
+    read; then the node accepts no release.
+    """
+
+    keys: tuple[ReleaseKeyInfo, ...] = ()
+    allow_unsigned: bool = False
+    approvals: int = 1
+    error: str | None = None
+
+
+class ReleaseSignature(WireStruct, frozen=True):
+    """The signature of a release: the key that made it, and the build id that it binds.
+
+    `warning` is a sentence about a key that is no longer good. A release that the node has committed can still be
+    booted and returned to; any other can't be installed.
+    """
+
+    standing: SignatureStanding = "unsigned"
+    key: str | None = None
+    signed_by: str | None = None
+    build: str | None = None
+    warning: str | None = None
+
+
+class Approve(WireStruct, frozen=True):
+    """The approval of a release, or of one plan: `target` is the release's version or the plan's id."""
+
+    target: str
+    reason: str | None = None
+
+
+class Approval(WireStruct, frozen=True):
+    """The people that have approved the install of `vsn` so far, and how many more approvals it needs.
+
+    `plan_id` is set if the approval is for this plan only.
+    """
+
+    vsn: str
+    plan_id: str | None = None
+    approved_by: tuple[str, ...] = ()
+    missing: int = 0

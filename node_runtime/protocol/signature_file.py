@@ -1,0 +1,31 @@
+"""The signature file of a tarball: it lies beside the tarball and is sent with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from .exit_codes import Refused
+
+MAX_SIGNATURE_BYTES: Final = 4096
+"""Largest size of a signature file; one that this project makes has about 700 bytes."""
+
+
+def signature_path(tarball: Path) -> Path:
+    """Return the path of the signature of `tarball`, as minisign names it: TARBALL.minisig."""
+    return tarball.with_name(f"{tarball.name}.minisig")
+
+
+def read_signature(tarball: Path) -> bytes | None:
+    """Return the content of the signature file beside `tarball`; None if there is none. Raises Refused."""
+    path = signature_path(tarball)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIGNATURE_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Refused(f"The signature {path} can't be read: {error.strerror}.") from None
+    if len(data) > MAX_SIGNATURE_BYTES:
+        raise Refused(f"{path} is no signature: it has more than {MAX_SIGNATURE_BYTES:,} bytes.")
+    return data

@@ -1,0 +1,97 @@
+"""Approvals of installs by other people: the two-person rule that `approvals` in etc/node.toml switches on.
+
+One person stages a release, and another approves it: either its content, by its version, or one plan, by its id. If it
+is not known who staged the release, because it was unpacked offline, the person that requests the install is the first
+one. Approvals are kept in memory; after a restart, they have to be given again. A return to the permanent release needs
+none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.messages import Approval, Approve, Install
+from node_runtime.releases.files.manifest import sha256
+
+from .store.release_store import ReleaseStore
+
+MAX_APPROVED: Final = 100
+"""Releases and plans whose approvals are kept; beyond it, the oldest are forgotten."""
+
+
+class Approvals:
+    """The approvals given since the boot. `plan_id(vsn)` returns the id of the plan for `vsn` now, or raises Refused.
+
+    A person is the name of a key, never a name that a client claims. Used on the event loop only.
+    """
+
+    def __init__(self, store: ReleaseStore, plan_id: Callable[[str], str]) -> None:
+        self._store = store
+        self._plan_id = plan_id
+        self._given: dict[str, frozenset[str]] = {}
+        """The people that approved, by the hash of a release's manifest or the id of a plan."""
+
+    def approve(self, request: Approve, person: str) -> Approval:
+        """Record the approval by `person`. Raises Refused."""
+        if self._needed() == 1:
+            raise Refused("This node's installs need no approval; `approvals = 2` in etc/node.toml changes that.")
+        vsn, plan_id = self._find(request.target)
+        if self._stager(vsn) == person:
+            raise Refused(
+                f"{person} has staged release {vsn}, so a person with another key has to approve it.",
+                ExitCode.NOT_ALLOWED,
+            )
+        subject = plan_id or self._content(vsn)
+        people = self._given.pop(subject, frozenset()) | {person}
+        self._given[subject] = people
+        while len(self._given) > MAX_APPROVED:
+            del self._given[next(iter(self._given))]
+        first = self._stager(vsn)
+        return Approval(
+            vsn=vsn, plan_id=plan_id, approved_by=tuple(sorted(people)), missing=self._missing(vsn, plan_id, first)
+        )
+
+    def check(self, request: Install, person: str) -> None:
+        """Raise Refused if the install that `person` requests lacks an approval."""
+        if self._needed() == 1 or request.vsn == self._store.permanent:
+            return
+        first = self._stager(request.vsn) or person
+        if missing := self._missing(request.vsn, request.plan_id, first):
+            people = "a person" if missing == 1 else f"{missing} people"
+            raise Refused(
+                f"Release {request.vsn} needs the approval of {people} with another key than {first}: "
+                f"`hotdash approve NODE {request.vsn}`.",
+                ExitCode.NOT_ALLOWED,
+            )
+
+    def _missing(self, vsn: str, plan_id: str | None, first: str | None) -> int:
+        given = self._given.get(self._content(vsn), frozenset()) | self._given.get(plan_id or "", frozenset())
+        return max(0, self._needed() - 1 - len(given - {first}))
+
+    def _needed(self) -> int:
+        policy = self._store.trust_policy()
+        if policy.error is not None:
+            raise Refused(policy.error)
+        return policy.settings.approvals
+
+    def _find(self, target: str) -> tuple[str, str | None]:
+        """Return the release of a target, and the plan's id if it is one."""
+        releases = self._store.record.releases
+        if target in releases:
+            return target, None
+        for vsn in releases:
+            with suppress(Refused):
+                if self._plan_id(vsn) == target:
+                    return vsn, target
+        raise Refused(f"There is no release {target} on this node, and no plan with this id that is still valid.")
+
+    def _content(self, vsn: str) -> str:
+        self._store.entry(vsn)
+        return sha256(self._store.catalog.release(vsn).manifest.encoded())
+
+    def _stager(self, vsn: str) -> str | None:
+        origin = self._store.entry(vsn).origin
+        return None if origin is None else origin.staged_by

@@ -1,0 +1,48 @@
+"""The settings that say which releases a node accepts. Only the operator's etc/node.toml may have them.
+
+A release can't loosen what the node accepts: these keys are refused in the node.toml of a release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from .schemas import TomlStruct
+from .toml import convert, read_table, refusal_at
+
+MAX_APPROVALS = 9
+
+
+class TrustSettings(TomlStruct, frozen=True):
+    """`allow_unsigned` accepts unsigned releases although there are release keys.
+
+    `approvals` is the number of people that an upgrade needs: the one that stages the release, and others that approve.
+    """
+
+    allow_unsigned: bool = False
+    approvals: Annotated[int, Meta(ge=1, le=MAX_APPROVALS)] = 1
+
+
+def read_trust_settings(directory: Path) -> TrustSettings:
+    """Read the settings of the node in `directory`. Raises Refused."""
+    path = directory / "etc" / "node.toml"
+    if not path.exists():
+        return TrustSettings()
+    table = read_table(path)
+    return convert(path, {key: table[key] for key in TrustSettings.__struct_fields__ if key in table}, TrustSettings)
+
+
+def without_trust_settings(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the other keys of etc/node.toml."""
+    return {key: value for key, value in table.items() if key not in TrustSettings.__struct_fields__}
+
+
+def refuse_trust_settings(path: Path, table: Mapping[str, Any]) -> None:
+    """Raise Refused if the node.toml of a release has one of these keys."""
+    for key in TrustSettings.__struct_fields__:
+        if key in table:
+            raise refusal_at(path, (key,), f"a release must not set {key}; set it in the etc/node.toml of the node")

@@ -1,0 +1,131 @@
+"""The keys that may sign the releases of a node: the files etc/release-keys/*.pub of its directory.
+
+A file is a public key of minisign: a comment and a line of base64. minisign reads no further; the lines below may have
+settings in TOML, which an operator who can write to the node's directory adds:
+
+    role = "release"                       # a key with another role can't sign releases
+    not_after = 2027-12-31                 # the last day on which a release with its signature can be staged
+    revoked = "2026-11-28: laptop lost"    # no more releases with its signature are staged or installed
+
+The files are read at each use, so a change needs no restart. An unreadable or wrong file refuses every release, because
+it may be the one with a revocation.
+"""
+
+from __future__ import annotations
+
+import stat
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.names import Name
+from node_runtime.releases.files.schemas import TomlStruct
+
+from .minisign import UNTRUSTED_PREFIX, MalformedFile, PublicKey, decode_public_key
+
+RELEASE_ROLE: Final = "release"
+MAX_KEY_FILE_BYTES: Final = 16 << 10
+MAX_RELEASE_KEYS: Final = 100
+
+
+class ReleaseKeySettings(TomlStruct, frozen=True):
+    """The settings below the key in its file; all are optional."""
+
+    role: Name = RELEASE_ROLE
+    not_after: date | None = None
+    revoked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseKey:
+    """A key of a node. `name` is that of its file, without .pub."""
+
+    name: str
+    public: PublicKey
+    settings: ReleaseKeySettings
+
+    def __str__(self) -> str:
+        """Return the key's name and its id."""
+        return f"{self.name} ({self.public})"
+
+    def refusal(self, today: date) -> str | None:
+        """Return the clause that says why a release with this key's signature can't be staged; None if it can."""
+        if (revoked := self.settings.revoked) is not None:
+            return f"the key {self} was revoked ({revoked})"
+        if self.settings.role != RELEASE_ROLE:
+            return f"the key {self} has the role {self.settings.role}, not {RELEASE_ROLE}"
+        if self.settings.not_after is not None and today > self.settings.not_after:
+            return f"the key {self} expired on {self.settings.not_after}"
+        return None
+
+
+def release_keys_folder(directory: Path) -> Path:
+    """Return the folder of the release keys in a node's directory."""
+    return directory / "etc" / "release-keys"
+
+
+def read_release_keys(folder: Path) -> tuple[ReleaseKey, ...]:
+    """Read all keys of a folder, sorted by name; there are none if there is no folder. Raises Refused."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".pub")
+        if paths:
+            _check_owner_only(folder)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise Refused(f"The release keys in {folder} can't be read: {error.strerror}.") from None
+    if len(paths) > MAX_RELEASE_KEYS:
+        raise Refused(f"{folder} has {len(paths)} release keys (limit {MAX_RELEASE_KEYS}); remove some.")
+    keys = tuple(read_release_key(path) for path in paths)
+    names: dict[bytes, str] = {}
+    for key in keys:
+        if (other := names.setdefault(key.public.id, key.name)) != key.name:
+            raise Refused(f"{folder} has two keys with the id {key.public}, {other} and {key.name}; remove one.")
+    return keys
+
+
+def read_release_key(path: Path) -> ReleaseKey:
+    """Read one key. Raises Refused."""
+    try:
+        _check_owner_only(path)
+        with path.open("rb") as file:
+            data = file.read(MAX_KEY_FILE_BYTES + 1)
+        return _decode(path.name.removesuffix(".pub"), data)
+    except OSError as error:
+        raise Refused(f"The release key {path} can't be read: {error.strerror}.") from None
+    except (ValueError, RecursionError) as error:
+        raise Refused(f"{path} is not a release key: {error}; `node-runtime keys new` makes one.") from None
+
+
+def accepted_keys_clause(keys: Iterable[ReleaseKey], today: date) -> str:
+    """Return a clause with the keys whose signatures are accepted today."""
+    accepted = [str(key) for key in keys if key.refusal(today) is None]
+    if not accepted:
+        return "none of its release keys is valid any more"
+    return f"accepted {'keys are' if len(accepted) > 1 else 'is the key'} {' and '.join(accepted)}"
+
+
+def _decode(name: str, data: bytes) -> ReleaseKey:
+    if len(data) > MAX_KEY_FILE_BYTES:
+        raise MalformedFile(f"it has more than {MAX_KEY_FILE_BYTES:,} bytes")
+    comment, line, settings = (*data.decode().replace("\r\n", "\n").split("\n", 2), "", "")[:3]
+    if not comment.startswith(UNTRUSTED_PREFIX):
+        raise MalformedFile("its first line is not a comment of minisign")
+    return ReleaseKey(
+        name, decode_public_key(line.strip()), msgspec.convert(tomllib.loads(settings), ReleaseKeySettings)
+    )
+
+
+def _check_owner_only(path: Path) -> None:
+    """Refuse a file or folder that other users may change: they could add a key of their own."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o022:
+        raise Refused(
+            f"Other users may change {path} (mode {mode:04o}); check its content and run `chmod go-w {path}`."
+        )

@@ -1,0 +1,58 @@
+"""The request to stage a tarball, the origin that the commit record keeps of it, and the refusal of older builds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.manifest import sha256
+from node_runtime.releases.signing.admission import Admission
+from node_runtime.releases.signing.statement import build_time
+
+from .commit_record import CommitRecord, ReleaseOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class StageRequest:
+    """The request to stage a tarball.
+
+    `staged_by` is the name of the person whose key sends it; None if it is unpacked offline. With `allow_older`, the
+    build may be older than the newest one that was committed.
+    """
+
+    staged_by: str | None = None
+    allow_older: bool = False
+
+
+PLAIN_REQUEST: Final = StageRequest()
+
+
+def release_origin(admission: Admission, manifest: bytes, request: StageRequest) -> ReleaseOrigin:
+    """Return what the commit record keeps of an admitted tarball whose manifest.json is `manifest`."""
+    key, statement = admission.key, admission.statement
+    return ReleaseOrigin(
+        tarball=admission.sha256,
+        manifest=sha256(manifest),
+        key=None if key is None else str(key.public),
+        signed_by=None if key is None else key.name,
+        build=None if statement is None else statement.build,
+        staged_by=request.staged_by,
+    )
+
+
+def check_not_older(tarball: Path, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
+    """Refuse a release that is new to the node but was built before a release that the node has committed.
+
+    Such a tarball may be an old one with a known fault, offered under the pretence that it is new. Going back to a
+    release that is already in the directory is an ordinary downgrade.
+    """
+    if record is None or vsn in record.releases or origin.build is None or record.newest_build is None:
+        return
+    built, newest = build_time(origin.build), build_time(record.newest_build)
+    if built < newest:
+        raise Refused(
+            f"{tarball.name} is refused: it was built at {built:%Y-%m-%d %H:%M:%S} UTC, before the newest release that "
+            f"this node has committed ({newest:%Y-%m-%d %H:%M:%S} UTC). Pass --allow-older if you want an older build."
+        )
