@@ -156,7 +156,9 @@ def test_a_wrong_key_file_refuses_every_tarball(node: Path, tmp_path: Path, ana:
     assert "bob.pub is not a release key" in refusal(signed_release(tmp_path, ana), node)
 
 
-@pytest.mark.parametrize("settings", ['revokd = "typo"', "revoked = true", "role = 'A B'", "not_after = 'soon'", "a = ["])
+@pytest.mark.parametrize(
+    "settings", ['revokd = "typo"', "revoked = true", "role = 'A B'", "not_after = 'soon'", "a = ["]
+)
 def test_a_setting_of_a_key_that_can_not_be_read_refuses_every_tarball(
     node: Path, tmp_path: Path, ana: SecretKey, settings: str
 ) -> None:

@@ -83,7 +83,9 @@ def test_minisign_verifies_our_signature_also_with_settings_below_the_key(file: 
 
 @needs_minisign
 @pytest.mark.parametrize("password", ["correct horse", None])
-def test_minisign_signs_with_our_secret_key(file: Path, tmp_path: Path, secret: SecretKey, password: str | None) -> None:
+def test_minisign_signs_with_our_secret_key(
+    file: Path, tmp_path: Path, secret: SecretKey, password: str | None
+) -> None:
     text = encode_secret_key(secret, None if password is None else password.encode())
     (tmp_path / "k.key").write_text(text)
     done = minisign(tmp_path, "-S", "-s", "k.key", "-m", "file", input=f"{password or ''}\n")

@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from node_runtime.protocol.signature_file import signature_path
-from node_runtime.releases.files.manifest import FileEntry, Manifest, manifest_path, sha256, this_platform, this_python
+from node_runtime.releases.files.manifest import (
+    AppEntry,
+    FileEntry,
+    Manifest,
+    ModuleEntry,
+    manifest_path,
+    sha256,
+    this_platform,
+    this_python,
+)
 from node_runtime.releases.signing.admission import tarball_hashes
 from node_runtime.releases.signing.minisign import UNTRUSTED_PREFIX
 from node_runtime.releases.signing.release_keys import release_keys_folder
@@ -21,14 +30,22 @@ BUILT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 def release(folder: Path, vsn: str = "1", *, name: str = "r", built: int | None = None) -> tuple[Path, bytes]:
     """Write the tarball of a minimal release; returns its path and the bytes of its manifest."""
-    files = {f"bin/{name}": b"#!", f"lib/a-{vsn}/src/a.py": f"v = {vsn!r}".encode()}
+    source = f"lib/a-{vsn}/src/a.py"
+    texts = {
+        f"bin/{name}": "#!",
+        f"lib/a-{vsn}/app.toml": f'name = "a"\nvsn = "{vsn}"\n',
+        source: f"v = {vsn!r}",
+        f"releases/{vsn}/release.toml": f'name = "{name}"\nvsn = "{vsn}"\napps = ["a"]\n',
+        f"releases/{vsn}/node.toml": f'name = "{name}@127.0.0.1"\n',
+    }
+    files = {path: text.encode() for path, text in texts.items()}
     manifest = Manifest(
         name=name,
         vsn=vsn,
         python=this_python(),
         platform=this_platform(),
         path=(),
-        apps=(),
+        apps=(AppEntry(name="a", vsn=vsn, modules={"a": ModuleEntry(path=source, sha256=sha256(files[source]))}),),
         files={path: FileEntry(size=len(data), sha256=sha256(data)) for path, data in files.items()},
         built=built,
     )
@@ -44,7 +61,7 @@ def release(folder: Path, vsn: str = "1", *, name: str = "r", built: int | None 
 
 
 def statement_of(
-    tarball: Path, manifest: bytes, *, built: datetime = BUILT, expires: datetime | None = None, **changes: str
+    tarball: Path, manifest: bytes, /, *, built: datetime = BUILT, expires: datetime | None = None, **changes: str
 ) -> ReleaseStatement:
     """The true statement about a tarball, but for `changes` of its fields."""
     name, _, rest = tarball.name.partition("-")
