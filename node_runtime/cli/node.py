@@ -157,6 +157,9 @@ class Node:
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready(run_directory())
             logger.info("%s runs %s", configuration.node.name, self.vsn)
+            for warning in (one.signature.warning for one in handler.releases() if one.vsn == self.vsn):
+                if warning is not None:
+                    logger.warning("%s", warning)
             await asyncio.Event().wait()
 
     def _keep_record(self) -> None:

@@ -1,4 +1,4 @@
-"""The admission of a tarball: with release keys, only what one of them has signed, and nothing is decompressed before."""
+"""The admission of a tarball: with release keys, only what one of them has signed, checked before decompression."""
 
 from __future__ import annotations
 

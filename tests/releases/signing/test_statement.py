@@ -50,5 +50,5 @@ def test_a_statement_is_one_line_and_is_read_from_it() -> None:
     ],
 )
 def test_any_other_line_is_refused(wrong: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"statement|build id|day|time data|range"):
         parse_statement(wrong)

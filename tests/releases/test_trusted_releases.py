@@ -1,0 +1,127 @@
+"""Releases whose key is revoked after the staging: what the node still installs, and what it returns to."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.manifest import manifest_path, sha256
+from node_runtime.releases.signing.secret_key import SecretKey
+from node_runtime.releases.store import commit_record
+from tests.support.projects.signed_release import trust, trusted_key
+from tests.support.projects.small_shop import COUNTER, COUNTER_2, LOAD_COUNTER
+
+if TYPE_CHECKING:
+    from tests.support.nodes.small_node import SmallNode
+
+pytest_plugins = ["tests.support.nodes.small_node"]
+
+
+def write_signed(small: SmallNode, vsn: str, module: str, appup: str, key: SecretKey | None) -> None:
+    """Write a release whose record says that it was signed by `key`, whose name is ana."""
+    small.write(vsn, {"shop.counter": module}, appup)
+    record = commit_record.load(small.root)
+    assert record is not None
+    origin = commit_record.ReleaseOrigin(
+        tarball="0" * 64,
+        manifest=sha256((small.root / manifest_path(vsn)).read_bytes()),
+        key=None if key is None else str(key.public),
+        signed_by=None if key is None else "ana",
+        staged_by="bob",
+    )
+    commit_record.save(small.root, record.with_origin(vsn, origin))
+
+
+@pytest.fixture
+def ana(small: SmallNode) -> SecretKey:
+    """The release key of a node that runs release 1 and has release 2, both signed by it."""
+    key = trusted_key(small.root)
+    write_signed(small, "1", COUNTER, "", key)
+    write_signed(small, "2", COUNTER_2, LOAD_COUNTER, key)
+    small.boot()
+    return key
+
+
+def revoke(small: SmallNode, key: SecretKey) -> None:
+    trust(small.root, "ana", key, 'revoked = "laptop lost"\n')
+
+
+def signature(small: SmallNode, vsn: str) -> m.ReleaseSignature:
+    return next(release.signature for release in small.handler.releases() if release.vsn == vsn)
+
+
+async def test_a_release_whose_key_was_revoked_is_neither_planned_nor_installed(
+    small: SmallNode, ana: SecretKey
+) -> None:
+    assert (await small.handler.plan("2")).blockers == ()
+    revoke(small, ana)
+    plan = await small.handler.plan("2")
+    assert "was revoked: laptop lost" in plan.blockers[0].reason
+    with pytest.raises(Refused, match=rf"the key ana \({ana.public}\), which signed it, was revoked: laptop lost"):
+        await small.install("2")
+    assert signature(small, "2").standing == "revoked"
+    assert small.handler.vsn == "1"
+
+
+async def test_a_release_on_probation_whose_key_was_revoked_is_not_committed_but_rolled_back(
+    small: SmallNode, ana: SecretKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    await small.install("2")
+    revoke(small, ana)
+    with pytest.raises(Refused, match="was never committed"):
+        await small.handler.commit(m.Commit(), "ann")
+    with caplog.at_level(logging.WARNING, "node_runtime"):
+        assert (await small.roll_back()).outcome == "reverted"
+    assert "release 1 stays usable, because it was committed, although the key ana" in caplog.text
+    assert small.handler.vsn == "1"
+
+
+async def test_a_committed_release_whose_key_was_revoked_is_returned_to_with_a_warning(
+    small: SmallNode, ana: SecretKey
+) -> None:
+    await small.install("2")
+    await small.handler.commit(m.Commit(), "ann")
+    revoke(small, ana)
+    warning = signature(small, "1").warning
+    assert warning is not None
+    assert "was revoked: laptop lost" in warning
+    assert (await small.install("1")).outcome == "installed"
+
+
+async def test_without_its_key_or_its_signature_a_release_is_not_installed(small: SmallNode, ana: SecretKey) -> None:
+    write_signed(small, "3", COUNTER_2, LOAD_COUNTER, None)
+    small.new_handler("1")
+    with pytest.raises(Refused, match="it is not signed, but the node has release keys"):
+        await small.install("3")
+    (small.root / "etc/release-keys/ana.pub").rename(small.root / "etc/release-keys/zoe.pub")
+    assert signature(small, "2").standing == "signed"
+    trusted_key(small.root, "zoe")
+    with pytest.raises(Refused, match="is no release key of this node any more"):
+        await small.install("2")
+
+
+async def test_a_key_that_has_expired_since_the_staging_is_no_obstacle(small: SmallNode, ana: SecretKey) -> None:
+    trust(small.root, "ana", ana, "not_after = 2020-01-01\n")
+    assert (await small.install("2")).outcome == "installed"
+
+
+async def test_keys_that_can_not_be_read_refuse_the_install_but_not_the_list(small: SmallNode, ana: SecretKey) -> None:
+    (small.root / "etc/release-keys/ana.pub").write_text("nonsense")
+    assert [release.signature.standing for release in small.handler.releases()] == ["unknown key", "unknown key"]
+    with pytest.raises(Refused, match=r"ana\.pub is not a release key"):
+        await small.install("2")
+
+
+async def test_a_manifest_that_was_replaced_stops_plan_and_install(small: SmallNode, ana: SecretKey) -> None:
+    path = small.root / manifest_path("2")
+    manifest = small.handler._store.catalog.release("2").manifest
+    path.write_bytes(msgspec.structs.replace(manifest, built=1).encoded())
+    assert "not the manifest that was staged" in (await small.handler.plan("2")).blockers[0].reason
+    operation = await small.install("2")
+    assert operation.outcome == "aborted"
+    assert "not the manifest that was staged" in str(operation.error)
