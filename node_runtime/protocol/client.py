@@ -10,7 +10,6 @@ again. Every failure raises a `Refused` with a sentence and an exit code.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -25,6 +24,7 @@ from zmq.utils.monitor import parse_monitor_message
 from . import messages as m
 from . import methods
 from .exit_codes import ExitCode, Refused
+from .file_hash import size_and_sha256
 from .run_directory import NodeAddress, is_node_alive
 from .signature_file import read_signature
 from .wire import (
@@ -184,7 +184,7 @@ class Client:
         After each chunk, `progress(sent, size)` is called; both arguments are numbers of bytes.
         """
         try:
-            size, sha256 = await asyncio.to_thread(_size_and_sha256, path)
+            size, sha256 = await asyncio.to_thread(size_and_sha256, path)
             with path.open("rb") as file:
                 begin = m.StageBegin(file_name=path.name, size=size, sha256=sha256, signature=read_signature(path))
                 upload = (await self.request(methods.STAGE_BEGIN, begin)).upload
@@ -397,9 +397,3 @@ class Client:
             f"{self._address.name} sent a message that this hotdash can't decode, so the node has another version; "
             f"use the hotdash that came with the node: `bin/<name> attach`."
         )
-
-
-def _size_and_sha256(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return file.tell(), sha256

@@ -14,8 +14,8 @@ from typing import Final
 
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.messages import Approval, Approve, Install
-from node_runtime.releases.files.manifest import sha256
 
+from .files.manifest import sha256
 from .store.release_store import ReleaseStore
 
 MAX_APPROVED: Final = 100
