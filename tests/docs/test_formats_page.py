@@ -14,6 +14,8 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.build.project import Project, read_project
 from node_runtime.releases.files.appup_instructions import INSTRUCTION_OPTIONS
 from node_runtime.releases.files.schemas import App, Appup, NodeConfig, ProbationSettings, Release, Templates
+from node_runtime.releases.files.trust_settings import TrustSettings
+from node_runtime.releases.signing.release_keys import ReleaseKeySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
@@ -91,6 +93,8 @@ def default(field: Any) -> str:
         ("## release.toml", "key", Release),
         ("## node.toml", "key", NodeConfig),
         ("`[probation]`", "key of `probation`", ProbationSettings),
+        ("## node.toml", "key of `etc/node.toml` only", TrustSettings),
+        ("## Release keys", "setting of a key", ReleaseKeySettings),
     ],
 )
 def test_a_table_of_keys_agrees_with_the_model(section: str, key: str, model: type) -> None:

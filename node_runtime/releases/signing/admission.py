@@ -29,22 +29,28 @@ MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An admitted tarball with the hash `sha256`. Without a signature, `key` and `statement` are None."""
+    """An admitted tarball with the hash `sha256`. Without a signature, `key` and `statement` are None.
+
+    `repairs` is the hash of the manifest of the committed release whose files the tarball may repair, and nothing else.
+    """
 
     file_name: str
     sha256: str
     key: ReleaseKey | None = None
     statement: ReleaseStatement | None = None
+    repairs: str | None = None
 
     def check_manifest(self, manifest: Manifest, data: bytes) -> None:
         """Compare the manifest, read from the bytes `data`, with the signed statement. Raises Refused."""
-        statement = self.statement
+        found_hash, statement = hashlib.sha256(data).hexdigest(), self.statement
+        if self.repairs not in (None, found_hash):
+            raise Refused(f"{self.file_name} was changed while it was read; try again.")
         if statement is None:
             return
         differences = {
             "name": (statement.name, manifest.name),
             "vsn": (statement.vsn, manifest.vsn),
-            "manifest": (statement.manifest, hashlib.sha256(data).hexdigest()),
+            "manifest": (statement.manifest, found_hash),
         }
         if manifest.built is not None:
             stamped = datetime.fromtimestamp(manifest.built, UTC)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.signature_file import read_signature
 from node_runtime.releases.files.manifest import sha256
-from node_runtime.releases.signing.admission import Admission
+from node_runtime.releases.signing.admission import Admission, admit, tarball_hashes
 from node_runtime.releases.signing.statement import build_time
 
-from .commit_record import CommitRecord, ReleaseOrigin
+from .commit_record import CommitRecord, ReleaseOrigin, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,32 @@ class StageRequest:
 
 
 PLAIN_REQUEST: Final = StageRequest()
+
+
+def admit_to(directory: Path, tarball: Path) -> Admission:
+    """Admit a tarball, with the signature beside it, to the node in `directory`. Raises Refused.
+
+    The very tarball of a release that the node has committed is always admitted, to repair that release: its signature
+    may have expired since, but the node may boot the release and return to it.
+    """
+    try:
+        return admit(tarball, read_signature(tarball), directory)
+    except Refused:
+        repairs = _committed_manifest(directory, found := tarball_hashes(tarball)[0])
+        if repairs is None:
+            raise
+        return Admission(tarball.name, found, repairs=repairs)
+
+
+def _committed_manifest(directory: Path, tarball: str) -> str | None:
+    """Return the hash of the manifest of the committed release whose tarball has this hash; None if there is none."""
+    record = load(directory)
+    committed = [
+        entry.origin
+        for entry in (record.releases.values() if record is not None else ())
+        if entry.origin is not None and entry.was_committed
+    ]
+    return next((origin.manifest for origin in committed if origin.tarball == tarball), None)
 
 
 def release_origin(admission: Admission, manifest: bytes, request: StageRequest) -> ReleaseOrigin:

@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.signature_file import read_signature
 from node_runtime.releases.files.durable import sync_directory
 from node_runtime.releases.files.manifest import (
     FileEntry,
@@ -30,10 +29,10 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
-from node_runtime.releases.signing.admission import Admission, admit
+from node_runtime.releases.signing.admission import Admission
 
 from . import commit_record
-from .staging_request import PLAIN_REQUEST, StageRequest, check_not_older, release_origin
+from .staging_request import PLAIN_REQUEST, StageRequest, admit_to, check_not_older, release_origin
 from .tarball_reader import open_tarball
 from .verify import is_intact
 
@@ -48,7 +47,7 @@ def unpack(tarball: Path, directory: Path, request: StageRequest = PLAIN_REQUEST
     files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be called
     in two threads at once.
     """
-    admission = admit(tarball, read_signature(tarball), directory)
+    admission = admit_to(directory, tarball)
     sweep(directory)
     with _emptied_on_failure(directory):
         return _unpack(tarball, directory, admission, request)

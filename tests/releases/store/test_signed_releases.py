@@ -165,6 +165,31 @@ def test_an_unsigned_copy_does_not_take_away_the_recorded_signature(node: Path, 
     assert origin.signed_by == "ana"
 
 
+@pytest.mark.parametrize("settings", ['revoked = "laptop lost"\n', "not_after = 2020-01-01\n"])
+def test_the_tarball_of_a_committed_release_repairs_it_although_its_signature_no_longer_counts(
+    node: Path, tmp_path: Path, ana: SecretKey, settings: str
+) -> None:
+    staged = signed_release(tmp_path, ana, "2")
+    unpack(staged, node)
+    trust(node, "ana", ana, settings)
+    for vsn in ("1", "2"):
+        (node / f"lib/a-{vsn}/src/a.py").write_text("v = 'damaged'")
+    with pytest.raises(Refused, match="the key ana"):
+        unpack(staged, node)  # it was never committed
+    signature_path(tmp_path / "r-1.tar.gz").unlink()
+    unpack(tmp_path / "r-1.tar.gz", node)
+    Catalog(node).verify("1")
+    origin = entry(node, "1").origin
+    assert origin is not None
+    assert origin.signed_by == "ana"
+    trust(node, "bob", bob := new_secret_key())
+    signed_release(tmp_path, bob)
+    unpack(tmp_path / "r-1.tar.gz", node)
+    origin = entry(node, "1").origin
+    assert origin is not None
+    assert origin.signed_by == "bob"
+
+
 def test_a_record_without_origins_can_be_read(node: Path, ana: SecretKey) -> None:
     path = commit_record.record_path(node)
     record = json.loads(path.read_bytes())
