@@ -191,8 +191,16 @@ def test_a_module_in_two_applications_is_refused(tmp_path: Path) -> None:
     ("up", "down", "said"),
     [
         ('{ load_module = "tiny.lost" }', "", "has no module tiny.lost"),
-        ('{ delete_module = "tiny.app" }', "", "delete_module names tiny.app, but tiny 2.0 has that module"),
-        ("", '{ add_module = "tiny.app" }', "add_module names tiny.app, but tiny 2.0 has that module"),
+        (
+            '{ delete_module = "tiny.app" }',
+            "",
+            "delete_module must name a module that tiny 2.0 doesn't have, but it has tiny.app",
+        ),
+        (
+            "",
+            '{ add_module = "tiny.app" }',
+            "add_module must name a module that tiny 2.0 doesn't have, but it has tiny.app",
+        ),
         ("", '{ update = "tiny.lost" }', "has no module tiny.lost"),
     ],
 )
