@@ -1,0 +1,115 @@
+"""Secrets that a text shows by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
+
+Each function yields the begin and the end of what must be hidden. Each needs time in proportion to the length of the
+text: a pattern never scans a part of the text again that it has scanned before, but for a limited length.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+Span: TypeAlias = "tuple[int, int]"
+"""The begin and the end of a part of a text."""
+
+MAX_URL_LENGTH: Final = 2000
+"""Characters after `://` in which the end of a URL's credentials is searched."""
+
+_TOKEN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?:gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|[sr]k_(?:live|test)_|shpat_|dop_v1_|hvs\.|ya29\.|AIza|pypi-"
+    r"|\$2[aby]\$|\$argon2\w{1,4}\$|AGE-SECRET-KEY-|untrusted comment: minisign encrypted secret key\s{1,2})"
+    r"[A-Za-z0-9_\-./+=$,]{8,}+"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}+"
+    r"|sk-[A-Za-z0-9_\-]{16,}+"
+    r"|SG\.[A-Za-z0-9_\-]{16,}+\.[A-Za-z0-9_\-]{16,}+"
+    r"|(?:npm_|hf_)[A-Za-z0-9]{30,}+"
+    r"|hotdash1:[a-z]{1,20}:[^\s'\"]{8,}+)"
+)
+"""Tokens that begin as their issuers document, password hashes, and the cookies of this control plane."""
+_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?:(?:\.[A-Za-z0-9_\-]*+)++)?+")
+MIN_JWT_LENGTH: Final = 20
+_PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
+_PEM_END: Final = "-----END"
+_SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate|token)[ \t]{1,4}+([A-Za-z0-9+/._~\-]{6,}+=*+)", re.IGNORECASE)
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
+_URL_END: Final = re.compile(r"[\s\"'<>\\]")
+_SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
+"""In a URL of these schemes, a user without a password is a name; in all others, it may be a token."""
+
+
+def known_tokens(text: str) -> Iterator[Span]:
+    """Yield tokens with a known beginning; the beginning of a node's cookie remains."""
+    for found in _TOKEN.finditer(text):
+        yield found.span()
+
+
+def json_web_tokens(text: str) -> Iterator[Span]:
+    """Yield JWTs, and other JSON objects in base64."""
+    for found in _JWT.finditer(text):
+        if found.end() - found.start() >= MIN_JWT_LENGTH or "." in found.group():
+            yield found.span()
+
+
+def private_keys(text: str) -> Iterator[Span]:
+    """Yield the private keys in PEM; a key without an end extends to the end of the text."""
+    at = 0
+    while (found := _PEM.search(text, at)) is not None:
+        end = text.find(_PEM_END, found.end())
+        at = len(text) if end < 0 else end
+        yield found.end(), at
+
+
+def authorizations(text: str) -> Iterator[Span]:
+    """Yield the credentials after the scheme of an authorization header: `Bearer …`, `Basic …`."""
+    for found in _SCHEME.finditer(text):
+        scheme, credentials = found[1].lower(), found[2]
+        if scheme == "bearer" or (scheme == "basic" and _is_user_and_password(credentials)):
+            yield found.span(2)
+        elif scheme != "basic" and not credentials.isalpha() and any(c.isdigit() for c in credentials):
+            yield found.span(2)
+
+
+def _is_user_and_password(encoded: str) -> bool:
+    try:
+        return b":" in base64.b64decode(encoded[:400].rstrip("=")[: len(encoded) // 4 * 4 or 4] + "==", validate=False)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def url_credentials(text: str) -> Iterator[Span]:
+    """Yield the passwords in URLs, and users without a password that may be tokens.
+
+    A password may contain `/` and `@`, although a URL should encode them. If the text ends before the host, all that
+    could be a password is yielded.
+    """
+    at = end = 0
+    while (at := text.find("://", at)) >= 0:
+        begin = at + 3
+        if begin > end:  # several URLs may be nested in one word, whose end is searched only once
+            limit = min(len(text), begin + MAX_URL_LENGTH)
+            end = found.start() if (found := _URL_END.search(text, begin, limit)) else limit
+        credentials = _credentials(text[max(0, at - 12) : at], text[begin:end], cut=end == len(text))
+        at = begin if credentials is None else begin + credentials[1]
+        if credentials is not None:
+            yield begin + credentials[0], begin + credentials[1]
+
+
+def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:
+    """Return the credentials in the part of a URL after `://`. `cut` means that the text ends with it."""
+    end = found.start() if (found := _AUTHORITY_END.search(url)) else len(url)
+    at = url.rfind("@", 0, end)
+    user, colon, rest = url[: end if at < 0 else at].partition(":")
+    if (at < 0 or at == end - 1) and colon and not rest[:5].isdigit() and not url.startswith("["):
+        at = url.rfind("@")
+        if at < 0 and cut and end == len(url):
+            at = len(url)
+    if at < 0:
+        return None
+    if colon:
+        return (len(user) + 1, at) if at > len(user) + 1 else None
+    name = scheme.rpartition("+")[2].lower()
+    return None if not user or name.endswith(_SCHEMES_WITH_USERS) else (0, at)

@@ -1,0 +1,179 @@
+"""Secrets that a text shows beside their names: `password=…`, `"token": …`, `Cookie: …`, `('authorization', …)`.
+
+Every pattern is possessive: it never gives back what it has matched, so that the time is in proportion to the length
+of the text, whatever the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from .known_secrets import Span
+from .secret_names import Secrecy, is_secret_name, secrecy_of
+
+REDACTED: Final = "‹redacted›"
+"""The text that replaces a secret."""
+
+_NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
+"""A name, the quote and the bracket behind it, and a separator."""
+_PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}+,\s{0,4}+(?=[bru]?['\"])", re.ASCII)
+"""The beginning of a pair of quoted texts, such as a header in a list."""
+_PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
+_OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(?!-)", re.ASCII)
+"""An option of a command line, in a list of arguments, too."""
+_ELEMENT: Final = re.compile(r"<([\w.\-]++)>([^<]++)</", re.ASCII)
+_SPOKEN: Final = re.compile(
+    r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?[ \t]++"
+    r"(?:(?:is|was|are|were)[ \t]++)?(?=(['\"])|[^\s,;]{6})",
+    re.IGNORECASE,
+)
+"""A secret in a sentence: wrong password 'x'; the token abc123 has expired."""
+_SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
+MIN_SPOKEN_LENGTH: Final = 4
+
+_QUOTE: Final = re.compile(r"[A-Za-z]{0,2}+(['\"])")
+_QUOTED: Final = {
+    "'": re.compile(r"[^'\\]*+(?:\\.[^'\\]*+)*+(?=')", re.DOTALL),
+    '"': re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+(?=")', re.DOTALL),
+}
+_OPENING: Final = re.compile(r"[\w.]*+[\[({]", re.ASCII)
+"""The beginning of a container, or of an object's repr."""
+_BRACKET: Final = re.compile(r"'[^'\\\n]*+(?:\\.[^'\\\n]*+)*+'|\"[^\"\\\n]*+(?:\\.[^\"\\\n]*+)*+\"|([\[({])|([\])}])")
+_WORD: Final = re.compile(r"\S*+")
+_NEXT_NAME: Final = re.compile(r"[&;,](?=[\w.\-]{1,64}+=)", re.ASCII)
+"""The end of a value in a query string, or in a list of names and values without blanks."""
+_CLAUSE: Final = re.compile(r"[^\n\r;,]++(?:[;,](?! )[^\n\r;,]++)*+")
+"""A value after a colon: up to the end of the line, or to a comma or semicolon before a blank."""
+_HEADER_LINE: Final = re.compile(r"(?:[^\n\r\\'\"]|\\(?![rn]))++")
+_OPEN_VALUE: Final = re.compile(r"(?:None|null|nil|True|False|true|false)\b")
+_NUMBER: Final = re.compile(r"[+\-]?[0-9][0-9_]*+(?:\.[0-9]*+)?(?![\w.])", re.ASCII)
+_REFERENCE: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*+", re.ASCII)
+_TRAILING: Final = ".,;:)]}>\"'"
+_HEADERS: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_SIGNATURES: Final = frozenset({"sig", "signature", "x-amz-signature", "x-goog-signature"})
+
+
+def named_values(text: str) -> Iterator[Span]:
+    """Yield the values behind names with `=`, `:` or `=>`, where the name is that of a secret."""
+    return _spans(_NAMED, text, _named_value)
+
+
+def paired_values(text: str) -> Iterator[Span]:
+    """Yield the second text of each pair of quoted texts whose first one is the name of a secret."""
+    return _spans(_PAIR, text, _paired_value)
+
+
+def option_values(text: str) -> Iterator[Span]:
+    """Yield the arguments of a command line that follow an option with the name of a secret."""
+    return _spans(_OPTION, text, _option_value)
+
+
+def element_texts(text: str) -> Iterator[Span]:
+    """Yield the texts of XML elements with the name of a secret."""
+    return _spans(_ELEMENT, text, lambda text, found: found.span(2) if is_secret_name(found[1]) else None)
+
+
+def spoken_values(text: str) -> Iterator[Span]:
+    """Yield what follows a word such as `password` in a sentence, if it is quoted or looks like no word."""
+    return _spans(_SPOKEN, text, _spoken_value)
+
+
+FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
+    named_values, paired_values, option_values, element_texts, spoken_values,
+)  # fmt: skip
+
+
+def _spans(
+    pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]
+) -> Iterator[Span]:
+    """Yield the value of each match that has one. Values are skipped: to examine them again could take square time."""
+    at = 0
+    while (found := pattern.search(text, at)) is not None:
+        at = found.end()
+        span = value(text, found)
+        if span is not None:
+            yield span
+            at = max(at, span[1])
+
+
+def _named_value(text: str, found: re.Match[str]) -> Span | None:
+    name, separator, blanks = found[1].rpartition(".")[2], found[4], found[5]
+    secrecy = secrecy_of(name)
+    if secrecy is Secrecy.OPEN:
+        if name.lower() not in _SIGNATURES or text[found.start(1) - 1] not in "?&":
+            return None
+    elif separator == ":" and not blanks and "." in found[1] and _REFERENCE.match(text, found.end()):
+        return None  # module:function
+    elif name in ("key", "keys") and separator == ":" and not found[2]:
+        return None  # "missing key: name" in a sentence
+    if secrecy is Secrecy.NO_NUMBERS and _NUMBER.match(text, found.end()):
+        return None
+    return _value(text, found.end(), name.lower(), separator)
+
+
+def _paired_value(text: str, found: re.Match[str]) -> Span | None:
+    span = _quoted(text, found.end()) if is_secret_name(found[2]) else None
+    if span is None or not (_PAIR_END.match(text, span[1]) or span[1] == len(text)):
+        return None
+    return span
+
+
+def _option_value(text: str, found: re.Match[str]) -> Span | None:
+    if len(found[1]) == 1 or not is_secret_name(found[1]):
+        return None
+    return _quoted(text, found.end()) or _word(text, found.end())
+
+
+def _spoken_value(text: str, found: re.Match[str]) -> Span | None:
+    span = _quoted(text, found.end()) if found[1] else None
+    if span is None and (word := _SPOKEN_VALUE.match(text, found.end())):
+        span = word.start(), word.start() + len(word.group().rstrip(_TRAILING))
+    return span if span is not None and span[1] - span[0] >= MIN_SPOKEN_LENGTH else None
+
+
+def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
+    """Return the value that begins at `begin`; None if it is empty, or None, True, False, or already redacted."""
+    if text.startswith(REDACTED, begin) or _OPEN_VALUE.match(text, begin):
+        return None
+    if (quoted := _quoted(text, begin)) is not None:
+        return None if text[slice(*quoted)] == REDACTED else quoted
+    if _OPENING.match(text, begin):
+        return begin, _end_of_brackets(text, begin)
+    if name in _HEADERS:
+        found = _HEADER_LINE.match(text, begin)
+        span = (begin, begin) if found is None else found.span()
+    elif separator == ":" or "phrase" in name or "mnemonic" in name:
+        found = _CLAUSE.match(text, begin)
+        span = (begin, begin) if found is None else found.span()
+    else:
+        span = _word(text, begin)
+    end = begin + len(text[slice(*span)].rstrip(_TRAILING + " \t"))
+    return (begin, end) if end > begin else None
+
+
+def _quoted(text: str, begin: int) -> Span | None:
+    """Return the inside of a quoted text; without a closing quote it extends to the end of the text."""
+    opening = _QUOTE.match(text, begin)
+    if opening is None:
+        return None
+    found = _QUOTED[opening[1]].match(text, opening.end())
+    return (opening.end(), len(text) if found is None else found.end())
+
+
+def _end_of_brackets(text: str, begin: int) -> int:
+    """Return the end of a container or an object; without a closing bracket it is the end of the text."""
+    depth = 0
+    for found in _BRACKET.finditer(text, begin):
+        depth += (found[1] is not None) - (found[2] is not None)
+        if depth <= 0 and found[2] is not None:
+            return found.end()
+    return len(text)
+
+
+def _word(text: str, begin: int) -> Span:
+    found = _WORD.match(text, begin)
+    end = begin if found is None else found.end()
+    following = _NEXT_NAME.search(text, begin, end)
+    return begin, end if following is None else following.start()

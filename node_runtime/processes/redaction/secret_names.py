@@ -1,0 +1,103 @@
+"""Names of secrets, recognized by their whole words: `db_password`, `apiKey`, `X-Auth-Token`, but not `keyboard`.
+
+A name is split into words at everything that is not a letter, and where lower case changes to upper case. Two adjacent
+words count as one, too, so `pass_word` and `session_id` are `password` and `sessionid`. A word may have a plural `s`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final
+
+
+class Secrecy(IntEnum):
+    """The part of a value that its name hides. None and booleans are always shown."""
+
+    OPEN = 0
+    """Nothing."""
+    NO_NUMBERS = 1
+    """Everything but numbers: `tokens=300` and `key=7` count or identify something."""
+    HIDDEN = 2
+    """Everything."""
+
+
+SECRET_WORDS: Final = frozenset({
+    "password", "passwd", "pwd", "passphrase", "passcode", "passwort", "htpasswd", "secret", "token", "jwt", "bearer",
+    "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase", "connectionstring",
+    "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey", "accountkey", "privatekey",
+    "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass", "authcode",
+})  # fmt: skip
+"""Words that make a name secret wherever they are, unless its last word is one of ABOUT_WORDS."""
+SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
+"""A word that ends like this is secret: `pgpassword`, `authtoken`, `clientsecret`."""
+SECRET_LAST_WORDS: Final = frozenset({
+    "key", "auth", "pass", "pw", "psk", "salt", "otp", "totp", "sid", "cvv", "cvc",
+})  # fmt: skip
+"""Words that make a name secret if they are its last word, or if only VALUE_WORDS follow."""
+VALUE_WORDS: Final = frozenset({
+    "value", "data", "bytes", "text", "string", "str", "raw", "material", "header", "pem", "der", "hex", "base", "b",
+    "code", "old", "new", "current", "previous", "default", "env",
+})  # fmt: skip
+"""Words that say in which form a name has its value."""
+OPEN_KEYS: Final = frozenset({
+    "public", "pub", "primary", "foreign", "unique", "natural", "composite", "partition", "shard", "sort", "order",
+    "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object", "bucket",
+    "translation", "message", "registry", "idempotency", "dedup", "first", "last", "next", "prev", "previous", "min",
+    "max", "arrow", "hot", "function", "enter", "escape", "shift", "up", "down", "left", "right", "on",
+})  # fmt: skip
+"""Words before `key` that make it no secret: `primary_key`, `on_key`."""
+ABOUT_WORDS: Final = frozenset({
+    "age", "algorithm", "attempt", "bucket", "count", "domain", "enabled", "endpoint", "error", "exception", "expiry",
+    "expire", "failure", "field", "file", "filename", "format", "kind", "label", "len", "length", "lifetime", "limit",
+    "max", "min", "name", "path", "policy", "prompt", "required", "round", "samesite", "size", "timeout", "ttl", "type",
+    "usage", "used", "version", "warning",
+})  # fmt: skip
+"""Last words of names that say something about a secret: `password_length`, `TokenError`."""
+
+MAX_NAME_LENGTH: Final = 200
+"""The number of characters at the end of a name that are examined."""
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a value under this name is secret, at least if it is a text."""
+    return secrecy_of(name) is not Secrecy.OPEN
+
+
+def secrecy_of(name: str) -> Secrecy:
+    """Return which part of a value the name hides. The time is bounded, whatever the name."""
+    return _secrecy(name[-MAX_NAME_LENGTH:])
+
+
+@lru_cache(maxsize=4096)
+def _secrecy(name: str) -> Secrecy:
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words:
+        return Secrecy.OPEN
+    if not _singular(words[-1], ABOUT_WORDS):
+        joined = [one + other for one, other in zip(words, words[1:], strict=False)]
+        for word in (*words, *joined):
+            if word in SECRET_WORDS or word.endswith(SECRET_ENDINGS):
+                return Secrecy.HIDDEN
+            if _singular(word, SECRET_WORDS) or word.removesuffix("s").endswith(SECRET_ENDINGS):
+                return Secrecy.NO_NUMBERS
+    return _secrecy_of_last(words)
+
+
+def _secrecy_of_last(words: list[str]) -> Secrecy:
+    while len(words) > 1 and words[-1] in VALUE_WORDS and words[-1] not in SECRET_LAST_WORDS:
+        words = words[:-1]
+    last = words[-1]
+    if not _singular(last, SECRET_LAST_WORDS):
+        return Secrecy.OPEN
+    if last in ("key", "keys"):
+        return Secrecy.OPEN if len(words) > 1 and words[-2] in OPEN_KEYS else Secrecy.NO_NUMBERS
+    return Secrecy.HIDDEN
+
+
+def _singular(word: str, words: frozenset[str]) -> bool:
+    """Return whether the word, or the word without a plural `s`, is one of `words`."""
+    return word in words or (word.endswith("s") and word[:-1] in words)

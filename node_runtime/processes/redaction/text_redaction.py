@@ -1,0 +1,69 @@
+"""Texts without secrets: by the names beside them, and by their own form.
+
+The time is in proportion to the length of the text, which is limited: a text may come from a stranger, and it is
+redacted on the event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from node_runtime.protocol.escape import escape
+
+from .known_secrets import Span, authorizations, json_web_tokens, known_tokens, private_keys, url_credentials
+from .named_secrets import FINDERS, REDACTED
+
+MAX_TEXT_LENGTH: Final = 1 << 16
+"""Characters of a text that are examined and kept; the rest is left out."""
+_MIN_LENGTH: Final = 5
+_MIN_LENGTH_OF_WORD: Final = 16
+"""A single word with less characters, letters and digits only, is no token, and it names nothing."""
+
+_HINTS: Final = (
+    "pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "dsn", "salt", "otp", "sid", "cv", "psk",
+    "pw", "csrf", "xsrf", "sess", "sig", "mnemonic", "seed", "connection", "://", "eyj", "bearer", "basic", "negotiate",
+)  # fmt: skip
+"""In small letters; each text with a secret contains one of these, or one of `_PREFIXES`."""
+_PREFIXES: Final = (
+    "gh", "xox", "xapp-", "k_live_", "k_test_", "sk-", "shpat_", "dop_v1_", "hvs.", "ya29.", "aiza", "pypi-", "glpat-",
+    "$2", "$argon2", "akia", "asia", "sg.", "npm_", "hf_", "hotdash1:",
+)  # fmt: skip
+_KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
+    known_tokens, json_web_tokens, private_keys, authorizations, url_credentials,
+)  # fmt: skip
+
+
+def redact(text: str) -> str:
+    """Return `text` with `REDACTED` in place of each secret that is found; of a very long text, the beginning."""
+    if len(text) < _MIN_LENGTH or (len(text) < _MIN_LENGTH_OF_WORD and text.isalnum()):
+        return text
+    if len(text) > MAX_TEXT_LENGTH:
+        rest = len(text) - MAX_TEXT_LENGTH
+        return f"{redact(text[:MAX_TEXT_LENGTH])}… ({rest:,} more characters)"
+    small = text.lower()
+    if not _may_contain_secret(small):
+        return text
+    spans = [span for finder in (*_KNOWN, *FINDERS) for span in finder(text)]
+    return _without(text, sorted(spans)) if spans else text
+
+
+def shown(text: str) -> str:
+    """Return `text` redacted, and with every character that is not printable escaped: one line for people."""
+    return escape(redact(text))
+
+
+def _may_contain_secret(small: str) -> bool:
+    for hint in _HINTS:  # a loop, because a generator would double the time, and most texts contain no hint
+        if hint in small:
+            return True
+    return any(prefix in small for prefix in _PREFIXES)
+
+
+def _without(text: str, spans: list[Span]) -> str:
+    kept, at = [], 0
+    for begin, end in spans:
+        if begin >= at:
+            kept += (text[at:begin], REDACTED)
+        at = max(at, end)
+    return "".join((*kept, text[at:]))
