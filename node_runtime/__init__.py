@@ -7,6 +7,7 @@ from .behaviours.deferred_reply import From, deferred, reply
 from .behaviours.gen_server import GenServer
 from .behaviours.gen_statem import GenStatem
 from .behaviours.server_calls import call, call_within, cast
+from .behaviours.show.secret_fields import Secret
 from .behaviours.statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, keep
 from .behaviours.supervision.child_spec import ChildSpec
 from .behaviours.supervision.supervisor import Supervisor
@@ -92,6 +93,7 @@ __all__ = [
     "ProcessInfo",
     "Ref",
     "Runtime",
+    "Secret",
     "Stop",
     "StrayTask",
     "Supervisor",

@@ -1,7 +1,8 @@
 """Output of the verbs: tables for people, JSON for scripts.
 
 JSON has every field of a struct, including fields with their default value, so a script never has
-to check whether a key is present.
+to check whether a key is present. What a node sends is not trusted: in JSON, too, characters that
+act on a terminal are escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 import click
 import msgspec
 from rich.console import Console, RenderableType
+
+from node_runtime.protocol.escape import escape_json
 
 UNLIMITED_WIDTH = 1_000_000
 """Width in columns for output that must not be folded."""
@@ -42,6 +45,6 @@ def print_table(renderable: RenderableType) -> None:
 def show(value: object, output: str, table: Callable[[], RenderableType]) -> None:
     """Print `value` as JSON, or the renderable that `table` returns."""
     if output == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(to_builtins(value)), indent=2).decode())
+        click.echo(escape_json(msgspec.json.format(msgspec.json.encode(to_builtins(value)), indent=2).decode()))
     else:
         print_table(table())

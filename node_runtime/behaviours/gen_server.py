@@ -8,7 +8,6 @@ from collections import deque
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from node_runtime.processes.crash_report import bounded_repr
 from node_runtime.processes.errors import Exit
 from node_runtime.processes.messages import EXIT, TIMEOUT
 from node_runtime.processes.pid import Pid
@@ -21,6 +20,7 @@ from node_runtime.protocol.messages import ProcessKind
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import CALLBACK_ERRORS, BehaviourProcess
 from .deferred_reply import From
+from .show.log_format import one_line
 from .starting import start_process
 from .system_messages import MailTag
 
@@ -51,7 +51,7 @@ class GenServer(Behaviour, Generic[S]):
 
     def handle_info(self, message: Any) -> Any:
         """Handle any message that is not a call or a cast. May be async. Follows gen_server:handle_info/2."""
-        logger.warning("%s got a message that it doesn't handle: %s", type(self).__qualname__, bounded_repr(message))
+        logger.warning("%s got a message that it doesn't handle: %s", type(self).__qualname__, one_line(message))
 
     def handle_continue(self, argument: Any) -> Any:
         """Do the work that `continue_with(argument)` has postponed. May be async.

@@ -11,7 +11,6 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, assert_never, get_args
 
-from node_runtime.processes.crash_report import bounded_repr
 from node_runtime.processes.errors import NO_REPLY, Exit, Stop
 from node_runtime.processes.pid import Pid, Target
 from node_runtime.processes.process import BUSY, DEAD, MailItem
@@ -25,7 +24,7 @@ from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import BehaviourProcess
 from .deferred_reply import From, reply
 from .request import send_request, wait_for_reply
-from .show.log_format import message_line
+from .show.log_format import message_line, one_line
 from .starting import start_process
 from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
 from .system_messages import MailTag
@@ -155,7 +154,7 @@ class StatemProcess(BehaviourProcess):
 
     def take_state(self, state: Any) -> None:
         if type(state) is not tuple or len(state) not in (2, 3):
-            raise TypeError(f"{self.qualname} was given {bounded_repr(state)} as its state; pass (state, data)")
+            raise TypeError(f"{self.qualname} was given {one_line(state)} as its state; pass (state, data)")
         name, data, *begin = state
         if begin:
             self._begin_with(*begin)

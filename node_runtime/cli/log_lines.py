@@ -1,4 +1,8 @@
-"""The format of the node's log lines: text for people, or JSON for log collectors."""
+"""The format of the node's log lines: text for people, or JSON for log collectors.
+
+Both leave out secrets and escape what is not printable. A record begins at the beginning of a line, and nothing else
+does: the further lines of a text are indented, so that no message can contain what looks like another record.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,55 @@ import dataclasses
 import json
 import logging
 import sys
+import threading
+import types
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from node_runtime.processes.log_context import add_process_to_log_records
+from node_runtime.processes.redaction.text_redaction import redact, shown
+from node_runtime.protocol.escape import escape, escape_json
+
+INDENT: Final = "    "
+"""The beginning of each further line of a record."""
+
+logger: Final = logging.getLogger("node_runtime")
 
 
 class TextFormatter(logging.Formatter):
-    """Lines of text. If no process logged a record, `-` replaces the name and the pid.
+    """Lines of text; outside of processes, name and pid are replaced by `-`.
 
     `2026-01-31 12:00:00,123 INFO 1986.a fil_color_fsm <12> fil.colors: it is lime`
     """
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(release)s %(process_label)s %(name)s: ")
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record. A traceback follows on separate lines."""
         record.process_label = _process_label(record)
-        return super().format(record)
+        record.message, record.asctime = "", self.formatTime(record)
+        parts = [_message(record)]
+        if record.exc_info:
+            parts.append(redact(self.formatException(record.exc_info)))
+        if record.stack_info:
+            parts.append(redact(self.formatStack(record.stack_info)))
+        return escape(self.formatMessage(record)) + _indented("\n".join(parts))
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the redacted message. A record whose message and arguments don't fit is shown nevertheless."""
+    try:
+        return redact(record.getMessage())
+    except Exception as error:
+        return f"{redact(str(record.msg))} (its arguments can't be formatted: {type(error).__name__})"
+
+
+def _indented(text: str) -> str:
+    if text.isprintable():
+        return text
+    return f"\n{INDENT}".join(escape(line) for line in text.split("\n"))
 
 
 def _process_label(record: logging.LogRecord) -> str:
@@ -33,33 +66,37 @@ def _process_label(record: logging.LogRecord) -> str:
     name: str | None = getattr(record, "registered", None)
     if pid is None:
         return "-"
-    return f"{name} <{pid}>" if name else f"<{pid}>"
+    return f"{shown(name)} <{pid}>" if name else f"<{pid}>"
 
 
 class JsonFormatter(logging.Formatter):
-    """Lines with one JSON object each.
-
-    The keys are time, level, logger, release, pid, name and message, and, if present, report and
-    traceback.
-    """
+    """Lines with one JSON object: time, level, logger, release, pid, name, message; report and traceback if present."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record as one line."""
+        name: str | None = getattr(record, "registered", None)
         entry: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "release": getattr(record, "release", None),
             "pid": getattr(record, "pid", None),
-            "name": getattr(record, "registered", None),
-            "message": record.getMessage(),
+            "name": name and redact(name),
+            "message": _message(record),
         }
         report = getattr(record, "report", None)
         if dataclasses.is_dataclass(report) and not isinstance(report, type):
-            entry["report"] = {"type": type(report).__name__, **dataclasses.asdict(report)}
+            entry["report"] = {"type": type(report).__name__, **_fields(report)}
         if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+            entry["traceback"] = redact(self.formatException(record.exc_info))
+        if record.stack_info:
+            entry["stack"] = redact(self.formatStack(record.stack_info))
+        return escape_json(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+def _fields(report: Any) -> dict[str, Any]:
+    fields = dataclasses.asdict(report)
+    return {name: redact(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFormatter, "json": JsonFormatter}
@@ -68,9 +105,31 @@ FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFor
 def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
     """Write every log record of level INFO or higher to stderr, with the process that logged it.
 
-    The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers.
+    The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers. So do
+    warnings, and exceptions that no code has caught, which Python would print as they are.
     """
     add_process_to_log_records(release)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATTERS[lines]())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_of_thread
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, frames: types.TracebackType | None) -> None:
+    logger.critical("an exception was not caught", exc_info=(kind, error, frames))
+
+
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    error = unraisable.exc_value
+    about = f"{unraisable.err_msg or 'an exception could not be raised'} ({type(unraisable.object).__name__})"
+    logger.error("%s", about, exc_info=None if error is None else (type(error), error, unraisable.exc_traceback))
+
+
+def _log_of_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is None or args.exc_type is SystemExit:
+        return
+    name = "a thread" if args.thread is None else f"thread {args.thread.name}"
+    logger.error("%s ended with an exception", name, exc_info=(args.exc_type, args.exc_value, args.exc_traceback))

@@ -24,6 +24,7 @@ from node_runtime.control import Control, NodeIdentity
 from node_runtime.processes.crash_report import find_refusal
 from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
 from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
@@ -108,7 +109,8 @@ class Node:
             self._ending, self._sentence = "failed", refused.sentence
         except CRASH_EXCEPTIONS as error:
             logger.exception("the node failed")
-            self._ending, self._sentence = "failed", f"The node failed: {type(error).__name__}: {error}"
+            self._ending, self._sentence = "failed", f"The node failed: {describe_reason(error)}"
+        self._sentence = shown(self._sentence)
         if self._sentence:
             logger.critical("%s", self._sentence)
         self._heart.end(self._ending or "stopped", self._sentence)
@@ -237,7 +239,7 @@ def _load_modules(release: UnpackedRelease, applications: set[str]) -> None:
                 importlib.import_module(source.module)
             except CRASH_EXCEPTIONS as error:
                 logger.exception("module %s can't be loaded", source.module)
-                cause = f"{type(error).__name__}: {error}"
+                cause = describe_reason(error)
                 raise Refused(f"Module {source.module} of {source.app} can't be loaded: {cause}.") from error
 
 

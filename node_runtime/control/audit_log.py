@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import AuditEntry
 
@@ -32,8 +33,8 @@ class AuditLog:
         """Whether a crash has truncated the last line."""
 
     def write(self, entry: AuditEntry) -> None:
-        """Append `entry` and sync the file. Raises Refused when that fails."""
-        line = b"\n" * self._last_line_cut + msgspec.json.encode(entry) + b"\n"
+        """Append `entry`, redacted, and sync the file. Raises Refused when that fails."""
+        line = b"\n" * self._last_line_cut + msgspec.json.encode(redact_struct(entry)) + b"\n"
         size = os.fstat(self._file).st_size
         try:
             if os.write(self._file, line) != len(line):

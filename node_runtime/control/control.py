@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.cookie import make_keys
@@ -97,7 +96,7 @@ class Control:
             meter=meter,
             events=events,
             events_port=events_port,
-            emit_release_event=lambda text: sockets.run(lambda: events.emit("release", escape(text))),
+            emit_release_event=lambda text: sockets.run(lambda: events.emit("release", text)),
             audit=audit,
             uploads=uploads,
         )
@@ -119,7 +118,7 @@ class Control:
             self._handler.rehearsals.subscribe(
                 lambda vsn, done, of: sockets.run(
                     lambda: events.emit(
-                        "rehearsal", escape(f"rehearsal for release {vsn}: {done} of {of} process{'es' * (of != 1)}")
+                        "rehearsal", f"rehearsal for release {vsn}: {done} of {of} process{'es' * (of != 1)}"
                     )
                 )
             )
@@ -131,7 +130,7 @@ class Control:
 
 
 def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
-    events.emit("release", escape(f"release {vsn} is on probation, health {health.verdict}: {health.finding}"))
+    events.emit("release", f"release {vsn} is on probation, health {health.verdict}: {health.finding}")
 
 
 def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
@@ -139,11 +138,11 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     progress = operation.outcome or operation.phase
     preposition = "of" if operation.kind in ("install", "commit") else "to"
     line = f"{operation.kind} {preposition} {operation.to_vsn} by {operation.who}: {progress}"
-    events.emit("operation", escape(f"{line}: {operation.error}" if operation.error else line), operation=operation)
+    events.emit("operation", f"{line}: {operation.error}" if operation.error else line, operation=operation)
     if operation.ended is None:
         return
     if operation.outcome in _NEW_STATUS:
-        events.emit("release", escape(f"release {operation.to_vsn} is now {_NEW_STATUS[operation.outcome]}"))
+        events.emit("release", f"release {operation.to_vsn} is now {_NEW_STATUS[operation.outcome]}")
     if operation.kind == "commit":
         return  # the audit log already has its outcome, from the reply to the request
     audit.write(

@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
 import msgspec
 
-from node_runtime.behaviours.show.value_readers import escape
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.methods import Method
@@ -158,7 +158,7 @@ class _PendingRequest:
         entry = self._dispatch._entries.get(name)
         if entry is None or _ROLE_RANK[self._peer.role] < _ROLE_RANK[entry.method.role]:
             raise Refused(
-                f"{self._dispatch._name} has no method {escape(name[:40])!r} for the role {self._peer.role}; "
+                f"{self._dispatch._name} has no method {shown(name[:40])!r} for the role {self._peer.role}; "
                 f"an operator needs the cookie that `bin/<name> cookie --role operator` prints.",
                 ExitCode.NOT_ALLOWED,
             )
@@ -183,7 +183,7 @@ class _PendingRequest:
             role=self._peer.role,
             peer=self._peer.address,
             method=entry.method.name,
-            subject=escape(entry.subject(params)),
+            subject=entry.subject(params),
             phase="intent",
             reason=getattr(params, "reason", None),
             plan_id=getattr(params, "plan_id", None),
@@ -274,4 +274,4 @@ def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
 
 
 def _error_reply(error: Refused) -> m.ErrorReply:
-    return m.ErrorReply(code=int(error.code), sentence=error.sentence, operation=error.operation)
+    return m.ErrorReply(code=int(error.code), sentence=shown(error.sentence), operation=error.operation)

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import NodeEvent, NodeEventKind, Operation, Vitals
 from node_runtime.protocol.wire import pack
 
@@ -45,7 +46,7 @@ class EventLog:
             seq=self.seq + 1,
             at=time.time() if at is None else at,
             kind=kind,
-            text=text,
+            text=shown(text),
             vitals=vitals,
             operation=operation,
         )

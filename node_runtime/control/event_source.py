@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Final
 
 from node_runtime.behaviours.show.describe import DescribeLimits, describe
-from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.processes.exit_reasons import is_orderly
 from node_runtime.processes.messages import ProcessEvent
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol.clip import clip
 
@@ -103,4 +103,5 @@ def _reason(reason: object) -> str:
 
 
 def _line(text: str) -> str:
-    return clip(escape(text[: MAX_TEXT_LENGTH + 1]), MAX_TEXT_LENGTH)
+    """Return the beginning of a text. It is redacted as a whole: a cut secret may not be recognized."""
+    return clip(shown(text)[: MAX_TEXT_LENGTH + 1], MAX_TEXT_LENGTH)

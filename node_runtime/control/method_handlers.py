@@ -14,10 +14,10 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.behaviours.upgrade.live_processes import SupervisorProcess
 from node_runtime.processes.pid import ROOT
 from node_runtime.processes.process import Process
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
@@ -164,10 +164,10 @@ class MethodHandlers:
     def hello(self, caller: Caller, request: m.Hello) -> m.NodeInfo:
         if request.protocol != methods.PROTOCOL:
             raise Refused(
-                f"{escape(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
+                f"{shown(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
                 f"uses version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
             )
-        caller.user = escape(request.user[:100])
+        caller.user = shown(request.user[:100])
         return self.info(caller)
 
     def info(self, caller: Caller) -> m.NodeInfo:

@@ -17,7 +17,6 @@ import msgspec
 from node_runtime.behaviours.application_controller import Applications
 from node_runtime.behaviours.show.describe import describe
 from node_runtime.behaviours.show.state_view import describe_state
-from node_runtime.behaviours.show.value_readers import escape
 from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     Child,
@@ -28,7 +27,9 @@ from node_runtime.behaviours.upgrade.live_processes import (
 from node_runtime.code import CodeServer
 from node_runtime.processes.inspection import awaiting
 from node_runtime.processes.process import DEAD, Process
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
+from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
 
@@ -116,7 +117,7 @@ class SnapshotReader:
             process=self._process(process, self._masters(), old),
             state=_state_term(process, torn),
             at=time.time(),
-            stack=tuple(escape(place) for place in awaiting(process)),
+            stack=tuple(shown(place) for place in awaiting(process)),
         )
 
     # ------------------------------------------------------------------ inside
@@ -126,7 +127,7 @@ class SnapshotReader:
         table = _table(process)
         return ProcessSummary(
             pid=int(process.pid),
-            name=None if process.name is None else escape(process.name),
+            name=None if process.name is None else shown(process.name),
             kind=process.kind,
             module=escape(process.module),
             vsn=self._vsn(process, old),
@@ -135,7 +136,7 @@ class SnapshotReader:
             started=process.started,
             mailbox=len(process.mail or ()),
             messages=process.handled,
-            child_id=None if child is None else escape(child.spec.id),
+            child_id=None if child is None else shown(child.spec.id),
             application=self._application(process, masters),
             state_name=_state_name(process) if isinstance(process, StatemProcess) else None,
             callback=escape(process.qualname),
@@ -190,7 +191,7 @@ def _idle_children(process: Process) -> list[ChildInfo]:
     return [
         ChildInfo(
             supervisor=int(process.pid),
-            child_id=escape(child.spec.id),
+            child_id=shown(child.spec.id),
             kind="supervisor" if child.spec.type == "supervisor" else "process",
             status="restarting" if child.restarting else "undefined",
         )
@@ -202,7 +203,7 @@ def _idle_children(process: Process) -> list[ChildInfo]:
 def _state_name(process: StatemProcess) -> str:
     """Return the state name of a state machine as text. The name may be any value; none of its methods is called."""
     state = process.state_name
-    return escape(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
+    return shown(state) if isinstance(state, str) else describe(state).text or escape(type(state).__name__)
 
 
 def _state_term(process: Process, torn: bool) -> Term:

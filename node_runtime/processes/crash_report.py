@@ -8,7 +8,6 @@ monitors get as the exit reason: a traceback would keep the frames of the dead p
 from __future__ import annotations
 
 import logging
-import reprlib
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("node_runtime")
 RUNTIME_PACKAGE: Final = __name__.partition(".")[0]
-
-_bounded = reprlib.Repr()
-_bounded.maxstring = _bounded.maxother = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +115,6 @@ def user_frames(traceback: TracebackType | None) -> TracebackType | None:
     while found is not None and found.tb_frame.f_globals.get("__name__", "").partition(".")[0] == RUNTIME_PACKAGE:
         found = found.tb_next
     return found or traceback
-
-
-def bounded_repr(message: object) -> str:
-    """Return a bounded `repr` of a message on one line; if `__repr__` raises, a text that names the error."""
-    try:
-        return _bounded.repr(message)
-    except BaseException as error:
-        return f"<{type(message).__name__} whose repr raised {type(error).__name__}>"
 
 
 def _forget_frames(error: BaseException) -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from .redaction.text_redaction import redact
+
 
 class DescribedError(Exception):
     """An error whose text is a whole sentence: `describe_reason` returns it without the error's class name."""
 
 
 def describe_reason(reason: object) -> str:
-    """Return a reason as text: a str unchanged, an exception with its type, anything else as its `repr`.
+    """Return a reason as text without secrets: an exception with its type, a str as it is, all else as its `repr`.
 
     If `__str__` or `__repr__` raises, the text names that error.
     """
-    if issubclass(type(reason), str):
-        return str(reason)
     try:
-        if isinstance(reason, DescribedError):
-            return str(reason)
-        if isinstance(reason, BaseException):
-            return f"{type(reason).__name__}: {reason}".removesuffix(": ")
-        return repr(reason)
+        return redact(_text(reason))
     except BaseException as error:
         return f"a {type(reason).__name__} whose text raised {type(error).__name__}"
+
+
+def _text(reason: object) -> str:
+    if issubclass(type(reason), str) or isinstance(reason, DescribedError):
+        return str(reason)
+    if isinstance(reason, BaseException):
+        return f"{type(reason).__name__}: {reason}".removesuffix(": ")
+    return repr(reason)
 
 
 def is_orderly(reason: object) -> bool:

@@ -14,6 +14,7 @@ from node_runtime.behaviours.application_controller import applications
 from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.supervision.supervisor_reports import SupervisorReport
 from node_runtime.processes.errors import is_being_cancelled
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import Health, HealthVerdict
 
@@ -141,7 +142,7 @@ async def _ask_application(name: str, mod: str) -> HealthAnswer:
     except BaseException as error:
         if is_being_cancelled():
             raise
-        return None, f"the health of {name} is unknown: {type(error).__name__}: {error}"
+        return None, f"the health of {name} is unknown: {describe_reason(error)}"
     if answer is None:
         return None, f"the health of {name} is unknown: its health check returned None"
     if answer is True or answer is False:

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from node_runtime.processes.redaction.struct_redaction import redact_struct
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import Operation, OperationStep, ProcessResult, Rehearsal
 
 OperationKind = Literal["install", "commit", "revert", "fallback"]
@@ -31,10 +33,10 @@ def new_operation(
         kind=kind,
         from_vsn=from_vsn,
         to_vsn=to_vsn,
-        who=who,
+        who=shown(who),
         started=time.time(),
         phase="begun",
-        reason=reason,
+        reason=None if reason is None else shown(reason),
         plan_id=plan_id,
     )
 
@@ -75,7 +77,7 @@ class OperationProgress:
 
     def set_rehearsal(self, rehearsal: Rehearsal) -> None:
         """Add the result of the rehearsal to the operation."""
-        self.operation = msgspec.structs.replace(self.operation, rehearsal=rehearsal)
+        self.operation = msgspec.structs.replace(self.operation, rehearsal=redact_struct(rehearsal))
 
     def finish(
         self,
@@ -98,7 +100,7 @@ class OperationProgress:
             steps=self._steps(ended),
             ended=ended,
             outcome=outcome,
-            error=error,
+            error=None if error is None else shown(error),
             pause=pause,
             probation_until=probation_until,
             results=results,

@@ -17,6 +17,7 @@ import msgspec
 from node_runtime.behaviours.upgrade.live_processes import ChildSpecChangeCounter
 from node_runtime.code import CodeServer
 from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import (
@@ -105,6 +106,9 @@ class ReleaseHandler:
 
     async def plan(self, vsn: str) -> Plan:
         """Return the plan to install `vsn`. Raises `Refused` for an unknown release, and while an operation runs."""
+        return redact_struct(await self._plan(vsn))
+
+    async def _plan(self, vsn: str) -> Plan:
         entry = self._store.entry(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)

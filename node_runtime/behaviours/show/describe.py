@@ -7,22 +7,30 @@ during the walk is shown as far as it was read.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
+from node_runtime.processes.redaction.named_secrets import CHANGED, REDACTED
+from node_runtime.processes.redaction.secret_names import Secrecy, is_secret_header, secrecy_of
+from node_runtime.protocol.escape import escape
 from node_runtime.protocol.messages import Term
 
+from .leaf_texts import ELLIPSIS
+from .raw_reads import OPAQUE
+from .secret_comparison import SecretComparison
+from .secret_fields import Declaration
 from .time_budget import TimeBudget
-from .value_readers import ELLIPSIS, OPAQUE, ValueReaders, escape, label
+from .value_readers import ValueReader, ValueReaders
 
-REDACTED: Final = "‹redacted›"
 CYCLE: Final = "‹cycle›"
 _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "frozenset": "frozenset()"}
-
-SECRET_NAME: Final = re.compile(r"passw|secret|token|key|cookie|credential", re.IGNORECASE)
+_ALWAYS_SHOWN: Final = (type(None), bool)
+_NUMBERS: Final = (int, float)
+_NAMES_OF_VALUES: Final = ("name", "key", "header", "field")
+"""In a part with one of these labels and one with the label "value", the former names the latter."""
+_NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
 
 @dataclass(slots=True)
@@ -41,74 +49,131 @@ class DescribeLimits:
     seconds: float = 0.05
 
 
-def describe(value: object, limits: DescribeLimits | None = None, readers: ValueReaders | None = None) -> Term:
+def describe(
+    value: object,
+    limits: DescribeLimits | None = None,
+    readers: ValueReaders | None = None,
+    *,
+    declared: Declaration | None = None,
+    secrets: SecretComparison | None = None,
+) -> Term:
     """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Parts whose names suggest a secret ("password", "secret", "token", "key", "cookie", "credential") are redacted. A
-    caller that describes many values of the same classes in a row passes the same `readers` for all of them.
+    Secrets are redacted: by the names of parts, by the declarations of classes, by known forms. `declared` is what is
+    declared of the value itself. `secrets` compares them with those of another value. A caller that describes many
+    values of the same classes in a row passes the same `readers` for all of them.
     """
-    return _Describer(limits or DescribeLimits(), readers or ValueReaders()).term(value, 0)
+    return _Describer(limits or DescribeLimits(), readers or ValueReaders(), secrets).term(value, 0, declared)
 
 
 @dataclass(slots=True)
 class _Describer:
     limits: DescribeLimits
     readers: ValueReaders
+    secrets: SecretComparison | None
     terms: int = 0
     size: int = 0
-    path: set[int] = field(default_factory=set)
+    walked: set[int] = field(default_factory=set)
+    labels: list[str] = field(default_factory=list)
+    """The path to the value, if secrets are compared."""
     budget: TimeBudget = field(init=False)
 
     def __post_init__(self) -> None:
         self.budget = TimeBudget(self.limits.seconds)
 
-    def term(self, value: object, depth: int) -> Term:
+    def term(self, value: object, depth: int, declared: Declaration | None) -> Term:
         """Return `value` and its parts as a Term."""
         reader = self.readers.of(type(value))
         self.size += len(reader.name) + 8
+        if (declared is not None and declared.secret) or reader.is_secret:
+            return self._hidden(value, reader)
         if reader.write is not None:
             text = escape(reader.write(value, self.limits.text))
             self.size += len(text) + 8
+            if self.secrets is not None and REDACTED in text and self._has_changed(value):
+                text = text.replace(REDACTED, CHANGED)
             return Term(type=reader.name, text=text)
-        if id(value) in self.path:
+        if id(value) in self.walked:
             return Term(type=reader.name, text=CYCLE)
         length, parts = reader.parts(value)
         if parts is None:
             return Term(type=reader.name, text=OPAQUE)
         if depth >= self.limits.depth:
             return Term(type=reader.name, text=ELLIPSIS, cut=length)
-        self.path.add(id(value))
-        items = self._items(parts, depth)
-        self.path.discard(id(value))
+        self.walked.add(id(value))
+        items = self._items(parts, depth, reader.fields, declared, length)
+        self.walked.discard(id(value))
         text = _EMPTY.get(reader.name, "") if length == 0 else ""
         return Term(type=reader.name, text=text, items=items, cut=max(0, length - len(items)))
 
-    def _items(self, parts: Iterable[tuple[object, object]], depth: int) -> tuple[tuple[str, Term], ...]:
+    def _items(
+        self,
+        parts: Iterable[tuple[object, object]],
+        depth: int,
+        fields: Mapping[str, Declaration],
+        declared: Declaration | None,
+        length: int,
+    ) -> tuple[tuple[str, Term], ...]:
         items: list[tuple[str, Term]] = []
+        rest, hides_keys = None, False
+        if declared is not None:
+            fields, rest, hides_keys = declared.fields or fields, declared.items, declared.keys
+        names_next = False  # whether the previous part is the name of a secret, and this one its value
         try:
             for name, part in islice(parts, self.limits.parts):
                 if self._limit_reached():
                     break
-                shown, is_secret = self._label(name)
+                shown, secrecy = self.readers.label(name)
+                if hides_keys:
+                    shown = REDACTED
                 self.size += len(shown) + 8
-                if is_secret:
-                    items.append((shown, Term(type=self.readers.of(type(part)).name, text=REDACTED)))
+                if self.secrets is not None:
+                    self.labels.append(shown)
+                named = names_next and (type(name) is int or shown == "value")
+                if named or (secrecy and _hides(secrecy, part)):
+                    items.append((shown, self._hidden(part, self.readers.of(type(part)))))
                 else:
-                    items.append((shown, self.term(part, depth + 1)))
+                    declaration = fields.get(name, rest) if fields and type(name) is str else rest
+                    items.append((shown, self.term(part, depth + 1, declaration)))
+                if self.secrets is not None:
+                    self.labels.pop()
+                names_next = self.readers.redacts and _names_secret(name, part, length)
         except RuntimeError:
             pass  # the container changed while another thread read it
         return tuple(items)
 
-    def _label(self, name: object) -> tuple[str, bool]:
-        if type(name) is str and (known := self.readers.labels.get(name)) is not None:
-            return known
-        shown = label(name, self.readers)
-        labelled = shown, type(name) is not int and SECRET_NAME.search(shown) is not None
-        if type(name) is str:
-            self.readers.labels[name] = labelled
-        return labelled
+    def _hidden(self, value: object, reader: ValueReader) -> Term:
+        changed = self.secrets is not None and self._has_changed(value)
+        return Term(type=reader.name, text=CHANGED if changed else REDACTED)
+
+    def _has_changed(self, value: object) -> bool:
+        assert self.secrets is not None
+        limits = DescribeLimits(text=100_000, seconds=self.limits.seconds)
+        return self.secrets.has_changed(tuple(self.labels), describe(value, limits, ValueReaders(redacts=False)))
 
     def _limit_reached(self) -> bool:
         self.terms += 1
         limits = self.limits
         return self.terms > limits.terms or self.size > limits.size or self.budget.is_spent()
+
+
+def is_hidden(name: str, value: object) -> bool:
+    """Return whether a value is hidden under this name."""
+    return _hides(secrecy_of(name), value)
+
+
+def _hides(secrecy: Secrecy, part: object) -> bool:
+    """Return whether a name of this secrecy hides this part."""
+    cls = type(part)
+    if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
+        return False
+    return secrecy is Secrecy.HIDDEN or not any(cls is number for number in _NUMBERS)
+
+
+def _names_secret(label: object, part: object, length: int) -> bool:
+    """Return whether a part is the name of a secret that the next part is: in a pair, or beside "value"."""
+    if type(part) is not str and type(part) is not bytes:
+        return False
+    if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):
+        return False
+    return is_secret_header(part if isinstance(part, str) else part[:200].decode("latin-1"))

@@ -13,6 +13,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 from typing import Any, Final
 
+from node_runtime.protocol.messages import Term
+
 from .describe import DescribeLimits, describe
 from .stdlib_probes import is_followed, is_held_lock, probe_contents
 from .time_budget import TimeBudget
@@ -98,7 +100,12 @@ def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[
         return [] if left == right else None
     if _is_open(readers.of(cls), alone=True):
         return _pairs(left, right, readers)
-    return [] if describe(left, _SHALLOW) == describe(right, _SHALLOW) else None
+    return [] if _short(left) == _short(right) else None
+
+
+def _short(value: object) -> Term:
+    """Return the short text of a value with the secrets in it, which may be all that differs."""
+    return describe(value, _SHALLOW, ValueReaders(redacts=False))
 
 
 def _name_of(cls: type[Any]) -> tuple[object, object]:
@@ -126,7 +133,7 @@ def _pairs(left: object, right: object, readers: ValueReaders) -> list[tuple[obj
 
 def _sorted_parts(parts: list[tuple[object, object]]) -> list[object]:
     """Return a set's parts in an order that is the same for two equal sets."""
-    described = {id(part): describe(part, _SHALLOW) for _, part in parts}
+    described = {id(part): _short(part) for _, part in parts}
     return sorted((part for _, part in parts), key=lambda part: (described[id(part)].type, described[id(part)].text))
 
 

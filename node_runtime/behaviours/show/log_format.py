@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any, Final
 
 from node_runtime.behaviours.deferred_reply import is_deferred
 from node_runtime.processes.process import MailItem, request_arguments
+from node_runtime.processes.redaction.named_secrets import REDACTED
 from node_runtime.protocol.clip import clip
 from node_runtime.protocol.term_text import term_line
 
-from .describe import REDACTED, SECRET_NAME, DescribeLimits, describe
+from .describe import DescribeLimits, describe, is_hidden
+from .secret_fields import Declaration, declared_parameters
 
 MAX_LINE_LENGTH: Final = 500
 """The maximum number of characters of a line."""
@@ -21,9 +24,9 @@ def line_limits() -> DescribeLimits:
     return DescribeLimits(depth=5, parts=12, terms=80, size=4000, text=120, seconds=0.005)
 
 
-def one_line(value: object) -> str:
+def one_line(value: object, declared: Declaration | None = None) -> str:
     """Return `value` on one line, redacted as `describe` does."""
-    return clip(term_line(describe(value, line_limits())), MAX_LINE_LENGTH)
+    return clip(term_line(describe(value, line_limits(), declared=declared)), MAX_LINE_LENGTH)
 
 
 def message_line(item: MailItem, cls: type[Any]) -> str:
@@ -43,13 +46,18 @@ def message_line(item: MailItem, cls: type[Any]) -> str:
 
 def _arguments(method: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     names: tuple[str, ...] = ()
+    declared: Mapping[str, Declaration] = {}
     if isinstance(method, FunctionType):
         first = 2 if is_deferred(method) else 1
         names = method.__code__.co_varnames[first : method.__code__.co_argcount]
+        declared = declared_parameters(method)
     named = [*zip(names, args, strict=False), *kwargs.items()]
     unnamed = args[len(names) :]
-    return [f"{name}={_argument(name, value)}" for name, value in named] + [one_line(value) for value in unnamed]
+    return [
+        *(f"{name}={_argument(name, value, declared.get(name))}" for name, value in named),
+        *(one_line(value) for value in unnamed),
+    ]
 
 
-def _argument(name: str, value: object) -> str:
-    return REDACTED if SECRET_NAME.search(name) else one_line(value)
+def _argument(name: str, value: object, declared: Declaration | None) -> str:
+    return REDACTED if is_hidden(name, value) else one_line(value, declared)

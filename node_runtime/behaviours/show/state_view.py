@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 from msgspec import structs
 
 from node_runtime.behaviours.behaviour import Behaviour, behaviour_of
 from node_runtime.processes.errors import CRASH_EXCEPTIONS
+from node_runtime.processes.redaction.text_redaction import shown
+from node_runtime.protocol.escape import escape
 from node_runtime.protocol.messages import Term
 
 from .describe import DescribeLimits, describe
-from .value_readers import ValueReaders, escape
+from .secret_comparison import SecretComparison
+from .secret_fields import declared_state
+from .value_readers import ValueReaders
+
+_Show: TypeAlias = Callable[..., Term]
+"""`describe` with all of its arguments but the value and its declaration."""
 
 
 def describe_state(
@@ -19,39 +30,45 @@ def describe_state(
     readers: ValueReaders | None = None,
     *,
     run_hook: bool = True,
+    secrets: SecretComparison | None = None,
 ) -> Term:
     """Return the Term of `state`, a `raw_state` of a `cls` process; a state machine's name and data are two items.
 
     The Term of a supervisor is an outline of its children. The class's `format_status` decides which part of the state,
     or of the data, is shown. `run_hook` must be False where user code must not run; then a state whose class has a
-    `format_status` is not shown. Follows gen_server:format_status/1.
+    `format_status` is not shown. Secrets are redacted, also in what `format_status` returns; `secrets` compares them
+    with those of another state. Follows gen_server:format_status/1.
     """
+    show: _Show = partial(describe, limits=limits, readers=readers, secrets=secrets)
     behaviour = behaviour_of(cls) or Behaviour
-    if run_hook and (outline := behaviour.__outline__(state)) is not None:
-        return structs.replace(describe(outline, limits, readers), type="supervisor")
+    try:
+        outline = behaviour.__outline__(state)
+    except RuntimeError:  # the control thread reads the children while the event loop changes them
+        return Term(type="supervisor", text="‹its children are changing›")
+    if outline is not None:
+        return structs.replace(_outline_term(outline), type="supervisor")
     attribute = behaviour.__state_attribute__
     if (named := behaviour.__name_and_data__(state)) is not None:
         name, data = named
-        shown_data = _value(cls, attribute, data, limits, readers, run_hook)
-        return Term(type="gen_statem", items=(("state", describe(name, limits, readers)), (attribute, shown_data)))
-    return _value(cls, attribute, state, limits, readers, run_hook)
+        shown_data = _value(cls, attribute, data, show, run_hook)
+        return Term(type="gen_statem", items=(("state", show(name)), (attribute, shown_data)))
+    return _value(cls, attribute, state, show, run_hook)
 
 
-def _value(
-    cls: type[Behaviour],
-    attribute: str,
-    value: object,
-    limits: DescribeLimits | None,
-    readers: ValueReaders | None,
-    run_hook: bool,
-) -> Term:
+def _outline_term(outline: dict[str, object]) -> Term:
+    """Return the Term of an outline. Its keys are ids of children, which say nothing about secrets: `token_store`."""
+    parts = ((id, _outline_term(part) if isinstance(part, dict) else describe(part)) for id, part in outline.items())
+    return Term(type="dict", items=tuple((shown(id), part) for id, part in parts))
+
+
+def _value(cls: type[Behaviour], attribute: str, value: object, show: _Show, run_hook: bool) -> Term:
     if getattr(cls, "format_status", None) is getattr(behaviour_of(cls), "format_status", None):  # no hook of its own
-        return describe(value, limits, readers)
+        return show(value, declared=declared_state(cls))
     if not run_hook:
         return Term(type="state", text="‹its format_status can't run now›")
     instance = object.__new__(cls)
     setattr(instance, attribute, value)
     try:
-        return describe(instance.format_status(), limits, readers)  # type: ignore[attr-defined]  # checked above
+        return show(instance.format_status())  # type: ignore[attr-defined]  # checked above
     except CRASH_EXCEPTIONS as error:
         return Term(type="state", text=escape(f"‹its format_status raised {type(error).__name__}›"))

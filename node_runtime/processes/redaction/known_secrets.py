@@ -67,9 +67,11 @@ def authorizations(text: str) -> Iterator[Span]:
     """Yield the credentials after the scheme of an authorization header: `Bearer …`, `Basic …`."""
     for found in _SCHEME.finditer(text):
         scheme, credentials = found[1].lower(), found[2]
-        if scheme == "bearer" or (scheme == "basic" and _is_user_and_password(credentials)):
-            yield found.span(2)
-        elif scheme != "basic" and not credentials.isalpha() and any(c.isdigit() for c in credentials):
+        if scheme == "basic":
+            is_secret = _is_user_and_password(credentials)
+        else:
+            is_secret = scheme == "bearer" or any(c.isdigit() for c in credentials)
+        if is_secret:
             yield found.span(2)
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from .known_secrets import Span
-from .secret_names import Secrecy, is_secret_name, secrecy_of
+from .secret_names import Secrecy, is_secret_header, is_secret_name, secrecy_of
 
 REDACTED: Final = "‹redacted›"
 """The text that replaces a secret."""
+CHANGED: Final = "‹redacted, changed›"
+"""The text that replaces a secret that differs from the one before."""
+_REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
 _NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
 """A name, the quote and the bracket behind it, and a separator."""
@@ -85,9 +88,7 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 )  # fmt: skip
 
 
-def _spans(
-    pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]
-) -> Iterator[Span]:
+def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
     """Yield the value of each match that has one. Values are skipped: to examine them again could take square time."""
     at = 0
     while (found := pattern.search(text, at)) is not None:
@@ -102,7 +103,7 @@ def _named_value(text: str, found: re.Match[str]) -> Span | None:
     name, separator, blanks = found[1].rpartition(".")[2], found[4], found[5]
     secrecy = secrecy_of(name)
     if secrecy is Secrecy.OPEN:
-        if name.lower() not in _SIGNATURES or text[found.start(1) - 1] not in "?&":
+        if name.lower() not in _SIGNATURES or text[max(0, found.start(1) - 1)] not in "?&":
             return None
     elif separator == ":" and not blanks and "." in found[1] and _REFERENCE.match(text, found.end()):
         return None  # module:function
@@ -114,7 +115,7 @@ def _named_value(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _paired_value(text: str, found: re.Match[str]) -> Span | None:
-    span = _quoted(text, found.end()) if is_secret_name(found[2]) else None
+    span = _quoted(text, found.end()) if is_secret_header(found[2]) else None
     if span is None or not (_PAIR_END.match(text, span[1]) or span[1] == len(text)):
         return None
     return span
@@ -135,10 +136,10 @@ def _spoken_value(text: str, found: re.Match[str]) -> Span | None:
 
 def _value(text: str, begin: int, name: str, separator: str) -> Span | None:
     """Return the value that begins at `begin`; None if it is empty, or None, True, False, or already redacted."""
-    if text.startswith(REDACTED, begin) or _OPEN_VALUE.match(text, begin):
+    if _REDACTED.match(text, begin) or _OPEN_VALUE.match(text, begin):
         return None
     if (quoted := _quoted(text, begin)) is not None:
-        return None if text[slice(*quoted)] == REDACTED else quoted
+        return None if _REDACTED.fullmatch(text, *quoted) else quoted
     if _OPENING.match(text, begin):
         return begin, _end_of_brackets(text, begin)
     if name in _HEADERS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from enum import IntEnum
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 
@@ -25,7 +26,8 @@ class Secrecy(IntEnum):
 
 SECRET_WORDS: Final = frozenset({
     "password", "passwd", "pwd", "passphrase", "passcode", "passwort", "htpasswd", "secret", "token", "jwt", "bearer",
-    "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase", "connectionstring",
+    "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase",
+    "connectionstring",
     "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey", "accountkey", "privatekey",
     "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass", "authcode",
 })  # fmt: skip
@@ -43,9 +45,9 @@ VALUE_WORDS: Final = frozenset({
 """Words that say in which form a name has its value."""
 OPEN_KEYS: Final = frozenset({
     "public", "pub", "primary", "foreign", "unique", "natural", "composite", "partition", "shard", "sort", "order",
-    "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object", "bucket",
-    "translation", "message", "registry", "idempotency", "dedup", "first", "last", "next", "prev", "previous", "min",
-    "max", "arrow", "hot", "function", "enter", "escape", "shift", "up", "down", "left", "right", "on",
+    "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object",
+    "bucket", "translation", "message", "registry", "idempotency", "dedup", "first", "last", "next", "prev", "previous",
+    "min", "max", "arrow", "hot", "function", "enter", "escape", "shift", "up", "down", "left", "right", "on",
 })  # fmt: skip
 """Words before `key` that make it no secret: `primary_key`, `on_key`."""
 ABOUT_WORDS: Final = frozenset({
@@ -67,6 +69,14 @@ def is_secret_name(name: str) -> bool:
     return secrecy_of(name) is not Secrecy.OPEN
 
 
+def is_secret_header(name: str) -> bool:
+    """Return whether the name is that of a secret, where names and values are texts beside each other.
+
+    There `key` and `keys` alone are no secrets, because they may be values as well.
+    """
+    return name.lower() not in ("key", "keys") and is_secret_name(name)
+
+
 def secrecy_of(name: str) -> Secrecy:
     """Return which part of a value the name hides. The time is bounded, whatever the name."""
     return _secrecy(name[-MAX_NAME_LENGTH:])
@@ -78,7 +88,7 @@ def _secrecy(name: str) -> Secrecy:
     if not words:
         return Secrecy.OPEN
     if not _singular(words[-1], ABOUT_WORDS):
-        joined = [one + other for one, other in zip(words, words[1:], strict=False)]
+        joined = [one + other for one, other in pairwise(words)]
         for word in (*words, *joined):
             if word in SECRET_WORDS or word.endswith(SECRET_ENDINGS):
                 return Secrecy.HIDDEN

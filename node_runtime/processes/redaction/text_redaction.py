@@ -61,7 +61,8 @@ def _may_contain_secret(small: str) -> bool:
 
 
 def _without(text: str, spans: list[Span]) -> str:
-    kept, at = [], 0
+    kept: list[str] = []
+    at = 0
     for begin, end in spans:
         if begin >= at:
             kept += (text[at:begin], REDACTED)

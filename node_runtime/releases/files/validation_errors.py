@@ -13,7 +13,9 @@ from typing import Any
 
 from msgspec import inspect
 
-from node_runtime.behaviours.show.describe import REDACTED, SECRET_NAME
+from node_runtime.processes.redaction.named_secrets import REDACTED
+from node_runtime.processes.redaction.secret_names import is_secret_name
+from node_runtime.processes.redaction.text_redaction import redact
 from node_runtime.protocol.clip import clip
 
 from .names import PATTERN_DESCRIPTIONS
@@ -130,7 +132,7 @@ def _dotted(key_path: TomlPath) -> str:
 
 
 def _shown(key_path: TomlPath, data: Any) -> str:
-    if any(isinstance(part, str) and SECRET_NAME.search(part) for part in key_path):
+    if any(isinstance(part, str) and is_secret_name(part) for part in key_path):
         return REDACTED
-    text = json.dumps(data, default=str, ensure_ascii=False)
+    text = redact(json.dumps(data, default=str, ensure_ascii=False))
     return text if len(text) <= MAX_SHOWN_CHARACTERS else clip(text, MAX_SHOWN_CHARACTERS - 1)

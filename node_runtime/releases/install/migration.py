@@ -10,6 +10,7 @@ from typing import Any, cast
 from node_runtime import Down, Vsn
 from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess, CallbackVersion
 from node_runtime.gen_statem import GenStatem, has_state
+from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.releases.planning import conditions
 
 
@@ -45,7 +46,7 @@ class Migration:
         except BaseException as error:
             # code_change raised it: without an await, it can't be a cancellation.
             note = self._blame(self.processes[len(self.after)], error)
-            raise CodeChangeFailed(f"{note}: {type(error).__name__}: {error}") from error
+            raise CodeChangeFailed(f"{note}: {describe_reason(error)}") from error
         self._check_awaitable()
         if self.processes[0].kind == "gen_statem":
             self._check_named(target_vsn)

@@ -13,9 +13,12 @@ from time import perf_counter, time
 from typing import Any, Literal, NamedTuple
 
 from node_runtime.behaviours.show.describe import DescribeLimits
+from node_runtime.behaviours.show.secret_comparison import SecretComparison
 from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import Behaviour, BehaviourProcess
+from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ProcessResult, Term
 from node_runtime.releases.planning import conditions
@@ -119,7 +122,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, reader
     reason = None
     if switch.failed is not None and switch.failed[0] is process:
         error = switch.failed[1]
-        reason = f"{type(error).__name__}: {error}"
+        reason = shown(describe_reason(error))
     if mutated:
         reason = MUTATED_REASON if reason is None else f"{reason}; {MUTATED_REASON}"
     outcome: Literal["ok", "failed", "died", "put back"] = "put back" if put_back else "ok"
@@ -128,16 +131,17 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, reader
     elif process.pid not in runtime().processes:
         outcome = "died"
     old_vsn, new_vsn = switch.versions.get(one.module, ("", ""))
-    before = _render(one.old, one.before, readers) if switch.mutation_check.passes(process) else MUTATED
+    secrets = SecretComparison()
+    before = _render(one.old, one.before, readers, secrets) if switch.mutation_check.passes(process) else MUTATED
     after = before
     if mutated:
-        after = _render(one.old, one.before, readers)
+        after = _render(one.old, one.before, readers, secrets.compare())
     elif (one.after is not one.before and not put_back) or before is MUTATED:
-        after = _render(one.new, one.after, readers)
+        after = _render(one.new, one.after, readers, secrets.compare())
     held = one.action != "load"
     return ProcessResult(
         pid=int(process.pid),
-        name=process.name,
+        name=None if process.name is None else shown(process.name),
         module=one.module,
         action=one.action,
         old_vsn=old_vsn,
@@ -150,5 +154,5 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, reader
     )
 
 
-def _render(cls: type[Behaviour] | None, state: Any, readers: ValueReaders) -> Term:
-    return describe_state(cls or Behaviour, state, STATE_LIMITS, readers)
+def _render(cls: type[Behaviour] | None, state: Any, readers: ValueReaders, secrets: SecretComparison) -> Term:
+    return describe_state(cls or Behaviour, state, STATE_LIMITS, readers, secrets=secrets)

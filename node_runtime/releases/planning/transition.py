@@ -9,6 +9,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, assert_never
 
+from node_runtime.behaviours.show.secret_comparison import keyed_digest
 from node_runtime.code import Source
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.config import Configuration
@@ -137,7 +138,7 @@ class Transition:
 
     @cached_property
     def difference(self) -> tuple[tuple[str, str, str], ...]:
-        """The parameters that change: "app.key", before, after. Values with a secret name are masked."""
+        """The parameters that change: "app.key", before, after. Secrets are redacted."""
         return config_difference.difference(self.environment, self.new_environment)
 
     def restart_reason(self) -> str | None:
@@ -155,8 +156,9 @@ class Transition:
         return next((reason for step in self.script if (reason := _restart_reason(step)) is not None), None)
 
     def plan_id(self, generation: int) -> str:
-        """Return the id of a plan: a hash of both releases, the script, the configuration and the generation.
+        """Return the id of a plan: a digest of both releases, the script, the configuration and the generation.
 
+        The id is public and the configuration has secrets, so the digest is keyed: nobody can check a guess against it.
         `generation` counts the changes of the node that make earlier plans stale.
         """
         facts = [
@@ -168,7 +170,7 @@ class Transition:
             config_difference.canonical_text(self.new_environment),
             generation,
         ]
-        return sha256(json.dumps(facts).encode()).hexdigest()[:16]
+        return keyed_digest(json.dumps(facts).encode()).hex()[:16]
 
 
 def make_transition(

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from node_runtime.behaviours.show.value_readers import escape
+from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import RehearsalOutcome
 
 from .forked import ProgressMarker, RehearsalLimits
@@ -117,16 +118,15 @@ class GuardedCaller:
             raise TimeLimitExceeded
 
     def _describe(self, error: BaseException) -> str:
-        kind = type(error).__name__
         try:
             with self.ignoring_violations():
-                return escape(f"{kind}: {error}"[:500])
+                return shown(describe_reason(error))[:500]
         except RENDER_ERRORS:
-            return kind
+            return type(error).__name__
 
 
 def _trace(error: BaseException) -> tuple[str, ...]:
     """Return the innermost frames of the code that raised, with their source lines."""
     every = traceback.extract_tb(error.__traceback__)
     frames = [frame for frame in every if not frame.filename.startswith(_OWN_FOLDER)][-MAX_FRAMES:]
-    return tuple(escape(f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}"[:300]) for frame in frames)
+    return tuple(shown(f"{frame.filename}:{frame.lineno} {frame.name}: {frame.line}")[:300] for frame in frames)

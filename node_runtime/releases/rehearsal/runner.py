@@ -19,8 +19,9 @@ import msgspec
 from node_runtime.behaviours.code_references import resolve_reference
 from node_runtime.behaviours.show.describe import DescribeLimits
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint, have_equal_parts
+from node_runtime.behaviours.show.secret_comparison import SecretComparison
 from node_runtime.behaviours.show.state_view import describe_state
-from node_runtime.behaviours.show.value_readers import ValueReaders, escape
+from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
     Child,
@@ -32,6 +33,8 @@ from node_runtime.behaviours.upgrade.live_processes import (
 )
 from node_runtime.code import Batch
 from node_runtime.gen_statem import has_state
+from node_runtime.processes.exit_reasons import describe_reason
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import ChildChange, PlannedChild, RehearsalResult, RehearsedCall, Term
 from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
@@ -95,6 +98,7 @@ class Attempt(CallVerdict):
     seconds: float = 0.0
     after: Any = None
     given_back: bool | None = None
+    secrets: SecretComparison = field(default_factory=SecretComparison)
 
     def category(self) -> str:
         """Return the category in which the attempt is counted, a key of MAX_RESULTS."""
@@ -143,7 +147,7 @@ class RehearsalRunner:
             self._applies.undo()
             self.report.complete = True
         except BaseException as error:
-            self.report.error = f"{type(error).__name__}: {error}"
+            self.report.error = shown(describe_reason(error))
         self._send(at_once=True)
 
     def _carry_out(self, step: RehearsalStep) -> None:
@@ -202,7 +206,7 @@ class RehearsalRunner:
             state, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS, readers=self._readers, alone=True
         )
         attempt = Attempt(part=part, state=state, old_class=type(process.instance), before=before)
-        term = self._render(attempt.old_class, state) if self._results_left["ok"] else None
+        term = self._render(attempt.old_class, state, attempt.secrets) if self._results_left["ok"] else None
         self._try(attempt)
         category = attempt.category()
         self._count(attempt, category)
@@ -254,7 +258,7 @@ class RehearsalRunner:
             if not (isinstance(after, tuple) and len(after) == 2):
                 raise WrongResult("wrong type", f"its code_change returned {_kind(after)} instead of (state, data)")
             if not has_state(plan.target, after[0]):
-                name, vsn = escape(str(after[0])[:100]), self.transition.target.vsn
+                name, vsn = shown(str(after[0]))[:100], self.transition.target.vsn
                 sentence = f"its code_change returned the state {name}, which release {vsn} does not define"
                 raise WrongResult("no such state", sentence)
             value, was = after[1], attempt.state[1]
@@ -337,14 +341,16 @@ class RehearsalRunner:
 
     def _result(self, attempt: Attempt, before: Term | None) -> RehearsalResult:
         process = attempt.part.process
-        if before is None:
-            before = NOT_SHOWN if attempt.outcome == "mutated" else self._render(attempt.old_class, attempt.state)
+        if before is None and attempt.outcome == "mutated":
+            before = NOT_SHOWN
+        elif before is None:
+            before = self._render(attempt.old_class, attempt.state, attempt.secrets)
         after = None
         # For a supervisor, the changes of its children are reported instead of its new state.
         if attempt.outcome == "ok" and process.kind != "supervisor":
-            after = self._render(self.plans.find(attempt.part).target, attempt.after)
+            after = self._render(self.plans.find(attempt.part).target, attempt.after, attempt.secrets.compare())
         elif attempt.outcome == "mutated":
-            after = self._render(attempt.old_class, attempt.state)
+            after = self._render(attempt.old_class, attempt.state, attempt.secrets.compare())
         return RehearsalResult(
             pid=int(process.pid),
             name=process.name,
@@ -358,14 +364,14 @@ class RehearsalRunner:
             given_back=attempt.given_back,
         )
 
-    def _render(self, cls: type[Behaviour], state: object) -> Term:
+    def _render(self, cls: type[Behaviour], state: object, secrets: SecretComparison) -> Term:
         try:
             with self._caller.ignoring_violations():
-                return describe_state(cls, state, STATE_LIMITS, self._readers)
+                return describe_state(cls, state, STATE_LIMITS, self._readers, secrets=secrets)
         except RENDER_ERRORS:
             return NOT_SHOWN
 
 
 def _kind(value: object) -> str:
     name = type(value).__qualname__
-    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {escape(name[:100])}"
+    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {shown(name[:100])}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
@@ -86,7 +87,7 @@ class ReleaseStore:
             up=direction == "up",
             down=direction == "down",
             failed=entry.failed,
-            damaged=damaged,
+            damaged=None if damaged is None else shown(damaged),
             signature=self._signature(vsn, entry.origin, policy),
         )
 
@@ -177,11 +178,11 @@ class ReleaseStore:
 
     def mark_failed(self, vsn: str, why: str) -> None:
         """Record that a release failed on this node, for the reason `why`."""
-        self._change(lambda record: record.with_failed(vsn, why) if vsn in record.releases else record)
+        self._change(lambda record: record.with_failed(vsn, shown(why)) if vsn in record.releases else record)
 
     def replace_permanent(self, failed: str, vsn: str, why: str) -> None:
         """Make `vsn` permanent instead of `failed`, which did not boot, for the reason `why`."""
-        self._change(lambda record: record.with_failed(failed, why).with_permanent(vsn))
+        self._change(lambda record: record.with_failed(failed, shown(why)).with_permanent(vsn))
 
     def _change(self, change: Callable[[commit_record.CommitRecord], commit_record.CommitRecord]) -> None:
         with self._disk:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple, NoReturn
 import msgspec
 import pytest
 
-from node_runtime.behaviours.show.describe import CYCLE, REDACTED, DescribeLimits, describe
-from node_runtime.behaviours.show.value_readers import OPAQUE, ValueReaders
+from node_runtime.behaviours.show.describe import CYCLE, DescribeLimits, describe
+from node_runtime.behaviours.show.raw_reads import OPAQUE
+from node_runtime.behaviours.show.value_readers import ValueReaders
 from node_runtime.processes import Pid
+from node_runtime.processes.redaction.named_secrets import REDACTED
 from node_runtime.protocol.messages import Term
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack
 

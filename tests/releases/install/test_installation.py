@@ -155,7 +155,7 @@ async def test_the_environment_follows_the_release_and_secrets_stay_hidden_in_th
     small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER, env='port = 2\napi_key = "new"')
     small.boot()
     plan = await small.handler.plan("2")
-    assert plan.configuration == (("shop.api_key", "‹redacted›", "‹redacted›"), ("shop.port", "1", "2"))
+    assert plan.configuration == (("shop.api_key", "‹redacted›", "‹redacted, changed›"), ("shop.port", "1", "2"))
     await small.install("2")
     assert application.get_env("shop", "port") == 2
     assert [spec.vsn for spec in application.loaded_applications()] == ["2"]

@@ -42,8 +42,8 @@ async def test_secrets_are_masked_however_deep_they_are(small: SmallNode) -> Non
             '[{"api_key": "‹redacted›", "name": "h2"}]',
         ),
         ("shop.port", "1", "2"),
-        ("shop.store.password", "‹redacted›", "‹redacted›"),
-        ("shop.url", '"postgres://‹redacted›@db/shop"', '"postgres://‹redacted›@db/shop"'),
+        ("shop.store.password", "‹redacted›", "‹redacted, changed›"),
+        ("shop.url", '"postgres://ann:‹redacted›@db/shop"', '"postgres://ann:‹redacted, changed›@db/shop"'),
     )
 
 

@@ -1,0 +1,36 @@
+"""Wire structs without secrets and without unprintable characters, for structs that many functions have filled."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from msgspec import structs
+
+from node_runtime.protocol.messages import Term, WireStruct
+
+from .text_redaction import shown
+
+S = TypeVar("S", bound=WireStruct)
+
+
+def redact_struct(struct: S) -> S:
+    """Return the struct with all of its texts as `shown` returns them; Terms are redacted where they are made."""
+    changes = {}
+    for name in struct.__struct_fields__:
+        before = getattr(struct, name)
+        after = _redacted(before)
+        if after is not before:
+            changes[name] = after
+    return structs.replace(struct, **changes) if changes else struct
+
+
+def _redacted(value: Any) -> Any:
+    """Return the same object if nothing in it changes."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, tuple):
+        parts = tuple(_redacted(part) for part in value)
+        return value if all(new is old for new, old in zip(parts, value, strict=True)) else parts
+    if isinstance(value, WireStruct) and not isinstance(value, Term):
+        return redact_struct(value)
+    return value
