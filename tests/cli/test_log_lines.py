@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -68,3 +70,74 @@ async def test_a_json_line_has_the_report_as_data(runtime: Runtime) -> None:
     assert report["state"] == "3"
     assert "in fall" in crash["traceback"]
     assert (outside["pid"], outside["name"], outside["level"]) == (None, None, "WARNING")
+
+
+def record(message: str, *args: object, **attributes: object) -> logging.LogRecord:
+    made = logging.LogRecord("shop", logging.INFO, __file__, 1, message, args, None)
+    made.__dict__.update({"release": "1", "pid": 7, "registered": "till"} | attributes)
+    return made
+
+
+def caught(error: Exception) -> dict[str, object]:
+    try:
+        raise error
+    except Exception:
+        return {"exc_info": sys.exc_info()}
+
+
+FORGED = "ok\n2026-01-31 12:00:00,123 ERROR 1 - shop: it is on fire\r\x1b[2J\u202e\u2028\x85"
+
+
+def test_no_message_and_no_error_can_look_like_another_record() -> None:
+    for made in (record(FORGED), record("%s", FORGED), record("x", **caught(ValueError(FORGED)))):
+        first, *others = TextFormatter().format(made).split("\n")
+        assert first.isprintable()
+        assert others
+        assert all(line.startswith("    ") and line.isprintable() for line in others)
+
+
+def test_a_name_of_a_process_can_not_look_like_another_record() -> None:
+    assert TextFormatter().format(record("x", registered=FORGED)).isprintable()
+
+
+def test_a_json_line_has_no_character_that_acts_on_a_terminal() -> None:
+    line = JsonFormatter().format(record(FORGED))
+    assert line.isprintable()
+    assert json.loads(line)["message"] == FORGED
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_messages_and_tracebacks_have_no_secrets(formatter: logging.Formatter) -> None:
+    for made in (
+        record("GET /?token=%s", "hunter2"),
+        record("headers: %s", {"Authorization": "Basic hunter2"}),
+        record("failed", **caught(ValueError("password='hunter2'"))),
+        record("failed", stack_info="Stack: postgres://a:hunter2@b"),
+        record("token=%s and %s", "hunter2"),
+        record("x", registered="session_token=hunter2"),
+    ):
+        assert "hunter2" not in formatter.format(made)
+
+
+def test_what_nobody_catches_is_logged_without_secrets() -> None:
+    program = """
+import threading, warnings
+from node_runtime.cli.log_lines import log_to_stderr
+log_to_stderr("text", lambda: "1")
+class Odd:
+    def __del__(self):
+        raise ValueError("token=hunter2")
+def fail():
+    raise ValueError("password=hunter2")
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Odd()
+warnings.warn("secret=hunter2")
+fail()
+"""
+    done = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "hunter2" not in done.stderr
+    assert done.stderr.count("‹redacted›") >= 4
+    assert all(line.startswith(("    ", "20")) for line in done.stderr.splitlines())

@@ -67,7 +67,9 @@ def _outputs(node: TinyNode, title: str, *words: str) -> Iterator[tuple[str, str
 
 
 def test_no_planted_secret_leaves_the_node(told: dict[str, str]) -> None:
-    shown = {way: sorted({*PLANTED.findall(text)} | ({BASIC} if BASIC in text else set())) for way, text in told.items()}
+    shown = {
+        way: sorted({*PLANTED.findall(text)} | ({BASIC} if BASIC in text else set())) for way, text in told.items()
+    }
     assert {way: secrets for way, secrets in shown.items() if secrets} == {}
 
 

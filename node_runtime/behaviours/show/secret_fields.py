@@ -24,7 +24,8 @@ class Secret:
     """The mark of a secret field or parameter: `password: Annotated[str, Secret]`.
 
     It works in dataclasses, attrs, named tuples, TypedDicts, pydantic models, msgspec structs and other classes, and
-    for the parameters of the methods of a server. Its value is never shown, whatever its name.
+    for the parameters of the methods of a server. Its value is never shown, whatever its name. OTP has no such mark;
+    there, `format_status` has to hide each secret.
     """
 
     __slots__ = ()

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
@@ -233,3 +234,33 @@ def test_a_container_that_another_thread_changes_is_shown_as_far_as_it_was_read(
     finally:
         stop.set()
         thread.join()
+
+
+HEADERS: list[Any] = [("Authorization", "hunter2"), [b"cookie", b"hunter2"], {"name": "api_key", "value": "hunter2"}]
+
+
+@pytest.mark.parametrize("value", HEADERS)
+def test_a_value_beside_the_name_of_a_secret_is_hidden(value: object) -> None:
+    assert b"hunter2" not in pack(describe(value))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "postgres://ana:hunter2@db",
+        b"GET /?token=hunter2",
+        bytearray(b"Authorization: Bearer hunter2"),
+        Path("/x/password=hunter2"),
+        ValueError("wrong password 'hunter2'"),
+        {"https://hunter2@h": 1},
+        {b"x": ["Bearer hunter2"]},
+        "x" * 990 + " postgres://ana:hunter2@db",
+    ],
+)
+def test_a_secret_in_a_text_or_a_key_is_hidden(value: object) -> None:
+    assert b"hunter2" not in pack(describe(value))
+
+
+def test_what_says_nothing_is_shown_under_secret_names() -> None:
+    term = describe({"password": None, "has_token": True, "tokens": 3, "keyboard": "qwerty", "secret": 4711})
+    assert [part.text for _, part in term.items] == ["None", "True", "3", "'qwerty'", "‹redacted›"]

@@ -20,7 +20,7 @@ def secret(number: int) -> str:
 BASIC: Final = base64.b64encode(f"ana:{secret(20)}".encode()).decode()
 """A planted secret as it is in a header."""
 
-STATES: Final = '''
+STATES: Final = """
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -105,9 +105,9 @@ async def start_profile():
 
 async def start_door():
     return await gen_statem.start_link(Door, name="door")
-'''
+"""
 
-FAULTS: Final = '''
+FAULTS: Final = """
 from __future__ import annotations
 
 import logging
@@ -183,9 +183,9 @@ async def start_reporter():
     pid = await gen_server.start_link(Reporter, name="reporter")
     send(pid, Login("ana", "S43"))
     return pid
-'''
+"""
 
-SUP: Final = '''
+SUP: Final = """
 from node_runtime import ChildSpec, Supervisor
 
 
@@ -199,7 +199,7 @@ class TinySup(Supervisor):
             ChildSpec("door", start="tiny.states:start_door"),
             ChildSpec("reporter", start="tiny.faults:start_reporter"),
         ]
-'''
+"""
 
 APP: Final = """
 from node_runtime import Application, application, supervisor
@@ -241,7 +241,7 @@ def note(text):
 CHANGES: Final = {
     "1.0": "Vault(**vars(state))",
     "2.0": 'Vault(**{**vars(state), "count": state.count + 1, "smtp_password": "S13", "pin": "S24"})',
-    "3.0": "int(\"password=S45\")",
+    "3.0": 'int("password=S45")',
 }
 """The code_change of each version: one changes secrets, one fails with a secret."""
 

@@ -1,0 +1,139 @@
+"""Texts without secrets: whatever the form of the secret, and in linear time for whatever text."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node_runtime.processes.redaction.named_secrets import REDACTED
+from node_runtime.processes.redaction.text_redaction import MAX_TEXT_LENGTH, redact, shown
+from node_runtime.protocol.messages import Term
+from node_runtime.protocol.wire import pack
+
+S = "hunter2X9"
+PEM = "-----BEGIN RSA PRIVATE KEY-----"
+
+WITH_SECRET = [
+    f"password={S}",
+    f"login failed: password={S}, user=ana",
+    f"{{'password': '{S}', 'user': 'ana'}}",
+    f'{{"api_key": "{S}"}}',
+    f"{{b'password': b'{S}'}}",
+    f"password='it\\'s {S}'",
+    f"password: {S},{S}",
+    f"PASSWORD := {S}",
+    f'"secret"=>"{S}"',
+    f"os.environ['DB_PASSWORD'] = '{S}'",
+    f"host=x password={S} dbname=y",
+    f"AccountKey={S};EndpointSuffix=core",
+    f"passphrase: correct {S} battery",
+    f"Login(user='ana', auth=Auth(user='x', code='{S}'))",
+    f"credentials={{'a': ['{S}', '('], 'b': ')'}}",
+    f"<password>{S}</password>",
+    f"wrong password '{S}'",
+    f"the token {S} has expired",
+    f"password is {S}",
+    f"--password {S} --user x",
+    f"['--token', '{S}']",
+    f"('Authorization', 'Bearer {S}')",
+    f"[(b'cookie', b'{S}'), (b'host', b'x')]",
+    f"Authorization: Bearer {S}",
+    f"Authorization: Digest username=ana, response={S}",
+    f"b'POST / HTTP/1.1\\r\\nAuthorization: Basic {S}\\r\\nHost: x\\r\\n'",
+    f"Cookie: a={S}; b={S}\r\nHost: x",
+    f"X-Api-Key: {S}",
+    f"authorization=Token {S}",
+    f"Bearer {S}",
+    f"GET /x?token={S}&page=2 HTTP/1.1",
+    f"https://x/y?sig={S}&x=1",
+    f"postgres://ana:{S}@db/shop",
+    f"postgres://ana:p@/{S}@db/shop",
+    f"postgres://ana:{S}",
+    f"redis://:{S}@h:1/0",
+    f"mongodb+srv://u:{S}@c",
+    f"https://{S}abcdefgh@host/x",
+    f"go to https://x/?next=amqp://ana:{S}@mq",
+    f"eyJhbGciOi.{S}.abc",
+    f"{PEM}\n{S}\n{S}\n-----END RSA PRIVATE KEY-----",
+    f"{PEM}\\n{S}",
+    f"ghp_{S}aaaaaaaaaaaa",
+    f"sk-{S}{S}aaaa",
+    f"xoxb-{S}-1",
+    f"hotdash1:operator:{S}:abc",
+]
+WITHOUT = [
+    "order 4711 of ana was shipped",
+    "keyboard=qwerty, authors: ana, bob",
+    "KeyError: 'name'",
+    "missing key: name",
+    "TokenError: bad",
+    "max_tokens=300, tokens: 5",
+    "password=None, has_password=True",
+    "http://localhost:8080/x?page=2",
+    "http://[::1]:80/",
+    "ssh://git@github.com/x",
+    "mail a@b.c http://x.y/?m=a@b.c",
+    "basic understanding of things",
+    "the bearer of this",
+    "2026-01-31 12:00:00,123",
+    "module fil.tokens:start_link",
+    "/x/auth/token.py:33 refresh",
+    "unexpected token '}' at line 3",
+    "task-management-and-other-things",
+    "gen_server till <12> (shop_till:Till 1.0) crashed: ValueError: fell",
+]
+HOSTILE = [
+    "password=", "password='", "password \"", "password='\\'", "token=(", "token {", "token=[')", "secret a1",
+    "('token',", "'token','b',", "eyJ", "eyJ.", PEM, "://", "://a:b", "x:y://", "key=a,b", "a=", "a:", "key a.",
+    "key a-", "bearer ", "bearer a", "basic a:", "--password ", "<key>", "<key>b", "ghp_", "$2a$,", "hotdash1:a:", "cookie:\\",
+    "Aa_key", "\\", "\"'", " \t", "password \t", "password &a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WITH_SECRET)
+def test_a_secret_in_a_text_is_left_out(text: str) -> None:
+    redacted = redact(text)
+    assert S not in redacted
+    assert REDACTED in redacted
+    assert redact(redacted) == redacted
+
+
+@pytest.mark.parametrize("text", WITHOUT)
+def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
+    assert redact(text) == text
+
+
+@given(st.text("aA1_-.:=/@?&'\"()[]{}<>, \n\\‹›", max_size=60), st.sampled_from(WITH_SECRET))
+def test_a_text_that_has_been_redacted_is_not_changed_again(noise: str, text: str) -> None:
+    once = redact(f"{noise} {text}")
+    assert redact(once) == once
+
+
+def test_any_text_is_redacted_in_linear_time() -> None:
+    """The limit, of processor time, is far above what linear scans need, and far below what square ones need."""
+    program = (
+        "import sys; from node_runtime.processes.redaction.text_redaction import redact\n"
+        "for unit in sys.argv[1:]: redact(('key=' + unit * 65536)[:65536]); redact((unit * 65536)[:65536])"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", program, *HOSTILE),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (30, 30)),
+        check=False,
+    )
+    assert done.returncode == 0
+
+
+def test_a_very_long_text_is_cut_so_that_its_rest_can_not_leak() -> None:
+    text = redact("x" * MAX_TEXT_LENGTH + f" password={S}")
+    assert S not in text
+    assert text.endswith("19 more characters)")
+
+
+def test_a_shown_text_is_one_line_of_printable_characters() -> None:
+    assert shown(f"a\n\x1b[2J\x9b\u202e\u2066\u200f\u061c\u2028\u200b\ud800 token={S}").isprintable()
+    assert b"\x1b" not in pack(Term(type="str", text=shown("\x1b]0;x\x07")))
