@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+import threading
 import types
 import typing
 import weakref
@@ -61,6 +62,16 @@ _known: dict[int, tuple[weakref.ref[type], Mapping[str, Declaration]]] = {}
 """By the identity of the class, because hashing a class may run code of its metaclass."""
 
 
+class _Reading(threading.local):
+    """The classes whose fields a thread is reading, with the fields found so far."""
+
+    def __init__(self) -> None:
+        self.classes: dict[int, dict[str, Declaration]] = {}
+
+
+_reading: Final = _Reading()
+
+
 def is_secret_class(cls: type) -> bool:
     """Return whether the values of a class are secrets of a library."""
     return any(((module_of(base) or "").partition(".")[0], name_of(base)) in SECRET_CLASSES for base in mro_of(cls))
@@ -71,16 +82,26 @@ def declared_fields(cls: type) -> Mapping[str, Declaration]:
     known = _known.get(id(cls))
     if known is not None and known[0]() is cls:
         return known[1]
-    found: dict[str, Declaration] = {}
+    number = id(cls)
+    reading = _reading.classes
+    if number in reading:
+        return reading[number]  # the class contains itself
+    found = reading[number] = {}
+    try:
+        _read_fields(cls, found)
+    finally:
+        del reading[number]
+    _known[number] = weakref.ref(cls, lambda _: _known.pop(number, None)), found
+    return found
+
+
+def _read_fields(cls: type, found: dict[str, Declaration]) -> None:
     for base in reversed(mro_of(cls)):
         annotations = _annotations(base)
         namespace = _module_namespace(module_of(base)) if annotations else {}
         for name, annotation in annotations.items():
             if is_str(name) and (declaration := declaration_of(annotation, namespace)) is not None:
                 found[name] = declaration
-    number = id(cls)
-    _known[number] = weakref.ref(cls, lambda _: _known.pop(number, None)), found
-    return found
 
 
 def declared_parameters(function: types.FunctionType) -> Mapping[str, Declaration]:
@@ -115,12 +136,12 @@ def declaration_of(annotation: Any, namespace: Mapping[str, object], nesting: in
     if kind is _ANNOTATED:
         is_marked = any(mark is Secret or type(mark) is Secret for mark in annotation.__metadata__)
         return SECRET if is_marked else declaration_of(annotation.__origin__, namespace, nesting + 1)
-    if any(kind is alias for alias in _ALIASES):
+    if any(kind is alias for alias in _ALIASES) and getattr(annotation, "__origin__", None) is not typing.ClassVar:
         parts = [declaration_of(part, namespace, nesting + 1) for part in annotation.__args__]
         origin = None if kind is types.UnionType else annotation.__origin__
         return _of_parts(parts, "Union" if origin in (None, typing.Union) else _name(origin))
     is_typed_dict = name_of(kind) == "_TypedDictMeta"  # that of typing, or of typing_extensions
-    return Declaration(fields=fields) if is_typed_dict and (fields := declared_fields(annotation)) else None
+    return Declaration(fields=declared_fields(annotation)) if is_typed_dict else None
 
 
 def _of_parts(parts: list[Declaration | None], origin: str) -> Declaration | None:
@@ -128,7 +149,7 @@ def _of_parts(parts: list[Declaration | None], origin: str) -> Declaration | Non
     found = next((part for part in reversed(parts) if part is not None), None)
     if found is None:
         return None
-    if origin in ("Union", "Optional", "Required", "NotRequired", "Final", "ClassVar", "ReadOnly"):
+    if origin in ("Union", "Optional", "Required", "NotRequired", "Final", "ReadOnly"):
         return found
     if origin in _MAPPINGS and len(parts) == 2:
         key, value = parts
@@ -150,15 +171,20 @@ def _of_node(node: ast.expr, namespace: Mapping[str, object], nesting: int) -> D
     if isinstance(node, ast.BinOp):
         return _of_node(node.left, namespace, nesting) or _of_node(node.right, namespace, nesting)
     if isinstance(node, ast.Subscript):
-        arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        origin = _last_name(node.value)
-        if origin == "Annotated" or _resolved(node.value, namespace) is typing.Annotated:
-            if any(_is_mark(mark, namespace) for mark in arguments[1:]):
-                return SECRET
-            return _of_node(arguments[0], namespace, nesting)
-        return _of_parts([_of_node(argument, namespace, nesting) for argument in arguments], origin)
+        return _of_subscript(node, namespace, nesting)
     found = _resolved(node, namespace)
     return None if found is None or type(found) is str else declaration_of(found, namespace, nesting + 1)
+
+
+def _of_subscript(node: ast.Subscript, namespace: Mapping[str, object], nesting: int) -> Declaration | None:
+    arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+    origin = _last_name(node.value)
+    if origin == "ClassVar":
+        return None
+    if origin == "Annotated" or _resolved(node.value, namespace) is typing.Annotated:
+        is_marked = any(_is_mark(mark, namespace) for mark in arguments[1:])
+        return SECRET if is_marked else _of_node(arguments[0], namespace, nesting)
+    return _of_parts([_of_node(argument, namespace, nesting) for argument in arguments], origin)
 
 
 def _is_mark(node: ast.expr, namespace: Mapping[str, object]) -> bool:

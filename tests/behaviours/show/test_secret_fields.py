@@ -32,6 +32,13 @@ class Answers(TypedDict):
     answer: Annotated[str, Secret]
 
 
+class Chain(TypedDict, total=False):
+    next: Chain
+    links: list[Chain]
+    code: Annotated[str, Secret]
+    shown: str
+
+
 @dataclass
 class Plain:
     a: Annotated[str, Secret]
@@ -45,6 +52,7 @@ class Plain:
     i: dict[Annotated[str, Secret], int]
     j: Answers
     k: tuple[int, Answers]
+    m: Chain
     shown: str = "shown"
 
 
@@ -78,7 +86,20 @@ class Derived(Bare):
 
 S = "hunter2"
 VALUES = [
-    Plain(S, S, S, S, S, S, [S], {"x": S}, {S: 1}, {"nick": "ana", "answer": S}, (1, {"nick": "b", "answer": S})),
+    Plain(
+        S,
+        S,
+        S,
+        S,
+        S,
+        S,
+        [S],
+        {"x": S},
+        {S: 1},
+        {"nick": "ana", "answer": S},
+        (1, {"nick": "b", "answer": S}),
+        {"next": {"links": [{"code": S}]}},
+    ),
     Slotted(S),
     Pair(S),
     Packed(S),

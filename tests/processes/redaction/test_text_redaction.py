@@ -90,8 +90,8 @@ WITHOUT = [
 HOSTILE = [
     "password=", "password='", "password \"", "password='\\'", "token=(", "token {", "token=[')", "secret a1",
     "('token',", "'token','b',", "eyJ", "eyJ.", PEM, "://", "://a:b", "x:y://", "key=a,b", "a=", "a:", "key a.",
-    "key a-", "bearer ", "bearer a", "basic a:", "--password ", "<key>", "<key>b", "ghp_", "$2a$,", "hotdash1:a:", "cookie:\\",
-    "Aa_key", "\\", "\"'", " \t", "password \t", "password &a",
+    "key a-", "bearer ", "bearer a", "basic a:", "--password ", "<key>", "<key>b", "ghp_", "$2a$,", "hotdash1:a:",
+    "cookie:\\", "Aa_key", "\\", "\"'", " \t", "password \t", "password &a",
 ]  # fmt: skip
 
 
