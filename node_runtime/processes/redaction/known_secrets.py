@@ -27,6 +27,8 @@ _TOKEN: Final = re.compile(
     r"|sk-[A-Za-z0-9_\-]{16,}+"
     r"|SG\.[A-Za-z0-9_\-]{16,}+\.[A-Za-z0-9_\-]{16,}+"
     r"|(?:npm_|hf_)[A-Za-z0-9]{30,}+"
+    r"|(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/[A-Za-z0-9_\-/]{8,}+"
+    r"|(?:bot)?[0-9]{8,12}:AA[A-Za-z0-9_\-]{30,}+"
     r"|hotdash1:[a-z]{1,20}:[^\s'\"]{8,}+)"
 )
 """Tokens that begin as their issuers document, password hashes, and the cookies of this control plane."""

@@ -25,17 +25,17 @@ class Secrecy(IntEnum):
 
 
 SECRET_WORDS: Final = frozenset({
-    "password", "passwd", "pwd", "passphrase", "passcode", "passwort", "htpasswd", "secret", "token", "jwt", "bearer",
-    "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase",
-    "connectionstring",
-    "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey", "accountkey", "privatekey",
-    "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass", "authcode",
+    "password", "passwd", "pwd", "pswd", "passphrase", "passcode", "passkey", "passwort", "htpasswd", "secret", "token",
+    "jwt", "bearer", "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase",
+    "connectionstring", "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey",
+    "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
+    "authcode",
 })  # fmt: skip
 """Words that make a name secret wherever they are, unless its last word is one of ABOUT_WORDS."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
 """A word that ends like this is secret: `pgpassword`, `authtoken`, `clientsecret`."""
 SECRET_LAST_WORDS: Final = frozenset({
-    "key", "auth", "pass", "pw", "psk", "salt", "otp", "totp", "sid", "cvv", "cvc",
+    "key", "auth", "oauth", "pass", "pw", "userinfo", "psk", "salt", "otp", "totp", "sid", "cvv", "cvc",
 })  # fmt: skip
 """Words that make a name secret if they are its last word, or if only VALUE_WORDS follow."""
 VALUE_WORDS: Final = frozenset({

@@ -21,13 +21,15 @@ _MIN_LENGTH_OF_WORD: Final = 16
 """A single word with less characters, letters and digits only, is no token, and it names nothing."""
 
 _HINTS: Final = (
-    "pass", "pwd", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "dsn", "salt", "otp", "sid", "cv", "psk",
-    "pw", "csrf", "xsrf", "sess", "sig", "mnemonic", "seed", "connection", "://", "eyj", "bearer", "basic", "negotiate",
+    "pass", "pwd", "pswd", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "dsn", "salt", "otp", "sid",
+    "cvv", "cvc", "psk", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic", "seed", "connection", "userinfo", "://",
+    "eyj", "bearer", "basic", "negotiate",
 )  # fmt: skip
 """In small letters; each text with a secret contains one of these, or one of `_PREFIXES`."""
 _PREFIXES: Final = (
-    "gh", "xox", "xapp-", "k_live_", "k_test_", "sk-", "shpat_", "dop_v1_", "hvs.", "ya29.", "aiza", "pypi-", "glpat-",
-    "$2", "$argon2", "akia", "asia", "sg.", "npm_", "hf_", "hotdash1:",
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-", "hvs.",
+    "shpat_", "dop_v1_", "ya29.", "aiza", "pypi-", "npm_", "hf_", "sg.", "akia", "asia", "$2", "$argon2", "hotdash1:",
+    "hooks.slack", "/webhooks/", ":aa",
 )  # fmt: skip
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     known_tokens, json_web_tokens, private_keys, authorizations, url_credentials,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from node_runtime.processes.redaction.secret_names import Secrecy, is_secret_name, secrecy_of
+from node_runtime.processes.redaction.secret_names import (
+    SECRET_LAST_WORDS,
+    SECRET_WORDS,
+    Secrecy,
+    is_secret_name,
+    secrecy_of,
+)
+from node_runtime.processes.redaction.text_redaction import redact
 
 SECRET = """
 auth authorization bearer jwt pwd passwd password passphrase secret token api_key apikey apiKey APIKey private_key
@@ -39,3 +46,8 @@ def test_a_number_may_be_shown_where_it_counts_secrets() -> None:
 
 def test_the_end_of_a_long_name_decides() -> None:
     assert is_secret_name("x" * 100_000 + "_password")
+
+
+@pytest.mark.parametrize("word", sorted(SECRET_WORDS | SECRET_LAST_WORDS))
+def test_a_text_with_any_of_the_words_is_examined(word: str) -> None:
+    assert "hunter2X9" not in redact(f"a text with {word}=hunter2X9 in it")

@@ -65,6 +65,8 @@ WITH_SECRET = [
     f"sk-{S}{S}aaaa",
     f"xoxb-{S}-1",
     f"hotdash1:operator:{S}:abc",
+    f"https://hooks.slack.com/services/T00/B00/{S}",
+    f"https://api.telegram.org/bot123456789:AA{S}{S}{S}{S}/send",
 ]
 WITHOUT = [
     "order 4711 of ana was shipped",
