@@ -27,9 +27,9 @@ _HINTS: Final = (
 )  # fmt: skip
 """In small letters; each text with a secret contains one of these, or one of `_PREFIXES`."""
 _PREFIXES: Final = (
-    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-", "hvs.",
-    "shpat_", "dop_v1_", "ya29.", "aiza", "pypi-", "npm_", "hf_", "sg.", "akia", "asia", "$2", "$argon2", "hotdash1:",
-    "hooks.slack", "/webhooks/", ":aa",
+    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
+    "hvs.", "shpat_", "dop_v1_", "ya29.", "aiza", "pypi-", "npm_", "hf_", "sg.", "akia", "asia", "$2", "$argon2",
+    "hotdash1:", "hooks.slack", "/webhooks/", ":aa",
 )  # fmt: skip
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     known_tokens, json_web_tokens, private_keys, authorizations, url_credentials,
