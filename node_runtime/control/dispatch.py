@@ -263,7 +263,7 @@ def signature_text(release: m.ReleaseInfo) -> str:
     signature = release.signature
     if signature.standing == "unsigned":
         return "unsigned"
-    return escape(f"signed by {signature.signed_by} ({signature.key}), build {signature.build}")
+    return f"signed by {signature.signed_by} ({signature.key}), build {signature.build}"
 
 
 def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:

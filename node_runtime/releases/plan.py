@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
+from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
@@ -137,7 +138,7 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
         instructions=(),
         point_of_no_return=0,
         configuration=(),
-        blockers=() if obstacle is None else (obstacle,),
+        blockers=() if obstacle is None else (redact_struct(obstacle),),
         warnings=(),
         way_back=obstacle is None,
         nothing_to_do=obstacle is None,

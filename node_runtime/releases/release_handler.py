@@ -106,9 +106,6 @@ class ReleaseHandler:
 
     async def plan(self, vsn: str) -> Plan:
         """Return the plan to install `vsn`. Raises `Refused` for an unknown release, and while an operation runs."""
-        return redact_struct(await self._plan(vsn))
-
-    async def _plan(self, vsn: str) -> Plan:
         entry = self._store.entry(vsn)
         if vsn == self.vsn:
             return no_plan(self.vsn, vsn, self.generation)
@@ -135,7 +132,7 @@ class ReleaseHandler:
             failure = entry.failed.rstrip(".")
             warning = f"Release {vsn} failed on this node before: {failure}. Pass --again to install it again."
             plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
-        return plan
+        return redact_struct(plan)
 
     def operation(self, id: str | None = None) -> Operation:
         """Return the operation with this id or, without an id, the newest. Raises `Refused`."""
