@@ -22,6 +22,7 @@ def new_operation(
     to_vsn: str,
     who: str,
     *,
+    claim: str = "",
     reason: str | None = None,
     plan_id: str | None = None,
 ) -> Operation:
@@ -34,6 +35,7 @@ def new_operation(
         who=who,
         started=time.time(),
         phase="begun",
+        claim=claim,
         reason=reason,
         plan_id=plan_id,
     )
