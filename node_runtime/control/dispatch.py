@@ -130,7 +130,7 @@ class Dispatcher:
 
     def _caller(self, peer: Peer, holder: RingKey) -> Caller:
         caller = self._callers.get(peer.routing_id)
-        if caller is None:
+        if caller is None or (caller.name, caller.role) != (holder.name, holder.role):  # a client can choose its id
             caller = self._callers[peer.routing_id] = Caller(holder.name, holder.role, peer.address)
             if len(self._callers) > MAX_KNOWN_CALLERS:
                 self._callers.popitem(last=False)
