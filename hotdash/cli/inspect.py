@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -9,11 +10,15 @@ import click
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
+from node_runtime.protocol.exit_codes import ExitCode
 
 from . import tables
 from .output import show
 from .session import find_process, with_client
 from .shared_options import node_options, output_option
+
+VERIFY_SECONDS = 60.0
+"""Seconds within which a node has to verify its audit log."""
 
 
 async def _snapshot(client: Client) -> m.Snapshot:
@@ -125,9 +130,16 @@ def events(node: str, cookie_file: Path | None, limit: int, follow: bool, output
 @click.command()
 @node_options
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The maximum number shown.")
+@click.option("--verify", is_flag=True, help="Let the node check that nothing was changed, inserted or removed.")
 @output_option
-def audit(node: str, cookie_file: Path | None, limit: int, output: str) -> None:
+def audit(node: str, cookie_file: Path | None, limit: int, verify: bool, output: str) -> None:
     """Show the audit log: which changes were requested, and by whom."""
+    if verify:
+        check = with_client(node, cookie_file, lambda c: c.request(methods.AUDIT_VERIFY, timeout=VERIFY_SECONDS))
+        show(check, output, lambda: tables.text(check.sentence))
+        if not check.intact:
+            sys.exit(ExitCode.REFUSED)
+        return
     found = with_client(node, cookie_file, lambda client: client.request(methods.AUDIT, m.ListLimit(limit=limit)))
     show(found.entries, output, lambda: tables.audit(found.entries))
 

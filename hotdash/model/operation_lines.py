@@ -48,7 +48,7 @@ def headline(operation: m.Operation) -> Line:
     """Return the line that says which change was requested, and by whom."""
     verb = {"install": "Install", "commit": "Commit", "revert": "Roll back", "fallback": "Fall back"}[operation.kind]
     versions = operation.to_vsn if operation.kind == "commit" else f"{operation.from_vsn} → {operation.to_vsn}"
-    return line(span(verb, "strong"), " ", span(versions, "name"), span(f"  by {operation.who}", "muted"))
+    return line(span(verb, "strong"), " ", span(versions, "name"), span(f"  by {operation.by}", "muted"))
 
 
 def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[Line]:

@@ -13,7 +13,7 @@ from node_runtime.protocol import messages as m
 
 from .base import View
 
-_TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name", "process": "plain", "log": "plain"}
+_TONES: dict[str, Tone] = {"operation": "warn", "release": "ok", "module": "name", "audit": "warn", "process": "plain"}
 
 
 class Events(View):

@@ -179,7 +179,7 @@ class Upgrades(View):
 
 
 def _searched(operation: m.Operation) -> str:
-    parts = (operation.id, operation.kind, operation.from_vsn, operation.to_vsn, operation.outcome, operation.who)
+    parts = (operation.id, operation.kind, operation.from_vsn, operation.to_vsn, operation.outcome, operation.by)
     return " ".join(part for part in parts if part).lower()
 
 
@@ -189,6 +189,6 @@ def _history(operation: m.Operation, view_state: ViewState) -> tuple[Line, ...]:
         (outcome_mark(operation),),
         (span(operation.kind.ljust(8)), span(versions, "name")),
         (outcome_words(operation),),
-        (span(operation.who, "muted"),),
+        (span(operation.by, "muted"),),
         (span(moment(operation.started, view_state.now), "muted"),),
     )

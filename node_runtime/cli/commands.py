@@ -20,7 +20,9 @@ from . import signing_commands
 from .signing_commands import expires_option, password_option
 
 if TYPE_CHECKING:
+    from node_runtime.releases.files.manifest import Manifest
     from node_runtime.releases.files.release_model import ReleaseView
+    from node_runtime.releases.store.staging_request import StageRequest
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -97,12 +99,27 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
         if keys is not None:
             raise Refused(f"{directory} belongs to a node already; copy the keys to its etc/release-keys/ yourself.")
         with hold_directory(directory, "unpack the release there with `bin/<name> unpack TARBALL`"):
-            manifest = unpack(tarball, directory, request)
+            manifest = _unpack_audited(tarball, directory, request)
     else:
         with with_release_keys(directory, keys):
             manifest = unpack(tarball, directory, request)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")
     click.echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
+
+
+def _unpack_audited(tarball: Path, directory: Path, request: StageRequest) -> Manifest:
+    """Unpack a tarball into the directory of a node, with an intent and an outcome in the node's audit log."""
+    from node_runtime.control.audit import audited
+    from node_runtime.releases.store.unpack import unpack
+
+    unpacked: list[Manifest] = []
+
+    def change() -> str:
+        unpacked.append(unpack(tarball, directory, request))
+        return f"unpacked release {unpacked[0].vsn}"
+
+    audited(directory, "install", tarball.name, change)
+    return unpacked[0]
 
 
 @node_runtime.command()

@@ -1,17 +1,15 @@
-"""The verbs `ping` and `cookie` of bin/<name>, for which the release's own node_runtime suffices.
+"""The verbs `ping`, `cookie` and `audit` of bin/<name>, for which the release's own node_runtime suffices.
 
 The launcher of an older release starts this module by its name.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 from pathlib import Path
 
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.methods import PING
@@ -19,13 +17,19 @@ from node_runtime.protocol.run_directory import is_node_alive, locate, read_reco
 
 
 def main(arguments: list[str]) -> None:
-    """Run `ping DIRECTORY NODE`, or `cookie DIRECTORY NODE [--role ROLE]`."""
+    """Run `ping DIRECTORY NODE`, or `cookie` or `audit` with DIRECTORY, NODE and options."""
     verb, directory, node, *rest = arguments
     try:
         if verb == "ping":
             asyncio.run(_ping(Path(directory), node))
+        elif verb == "audit":
+            from .audit_command import audit
+
+            audit(Path(directory), rest)
         else:
-            _print_cookie(Path(directory), rest)
+            from .cookie_command import cookie
+
+            cookie(Path(directory), rest)
     except Refused as refusal:
         print(refusal.sentence, file=sys.stderr)
         sys.exit(refusal.code)
@@ -39,11 +43,3 @@ async def _ping(directory: Path, node: str) -> None:
     async with Client.connect(locate(node), user=local_user(), client_name="ping") as client:
         await client.request(PING)
     print("pong")
-
-
-def _print_cookie(directory: Path, arguments: list[str]) -> None:
-    parser = argparse.ArgumentParser(prog="cookie", description="Print a cookie of this node.")
-    parser.add_argument("--role", choices=ROLES, default="operator")
-    role = parser.parse_args(arguments).role
-    make_keys(directory)
-    print(read_cookie(cookie_path(directory, role)).line())

@@ -21,6 +21,7 @@ from typing import Any, Final
 from node_runtime import application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control, NodeIdentity
+from node_runtime.control.audit import node_entry
 from node_runtime.processes.crash_report import find_refusal
 from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
 from node_runtime.processes.exit_reasons import describe_reason
@@ -88,6 +89,7 @@ class Node:
         self._task: asyncio.Task[None] | None = None
         self._ending: Ending | None = None
         self._sentence = ""
+        self._cause = ""
 
     def release(self) -> str:
         """Return the version of the release that runs now."""
@@ -98,7 +100,7 @@ class Node:
         gc.set_threshold(GC_YOUNG_THRESHOLD, *gc.get_threshold()[1:])
         loop = asyncio.get_running_loop()
         for number, ending in SIGNALS.items():
-            loop.add_signal_handler(number, self._end, ending)
+            loop.add_signal_handler(number, self._end, ending, "", f"signal {signal.Signals(number).name}")
         self._task = asyncio.create_task(self._live())
         try:
             await self._task
@@ -116,10 +118,10 @@ class Node:
         self._heart.end(self._ending or "stopped", self._sentence)
         return 1 if self._ending == "failed" else 0
 
-    def _end(self, ending: Ending, sentence: str = "") -> None:
-        """Shut down the node. Only the first call has an effect."""
+    def _end(self, ending: Ending, sentence: str = "", cause: str = "") -> None:
+        """Shut down the node. Only the first call has an effect. `cause` is for the audit log."""
         if self._ending is None and self._task is not None:
-            self._ending, self._sentence = ending, sentence
+            self._ending, self._sentence, self._cause = ending, sentence, cause or sentence
             self._task.cancel()
 
     def _halt(self, reason: object) -> None:
@@ -150,6 +152,8 @@ class Node:
             control, handler = self._open_control(runtime, code, configuration)
             ports = control.start()
             stack.callback(control.stop)
+            stack.push(lambda kind, error, trace: self._record_end(control, error))
+            control.record_boot(f"release {self.vsn}, process {os.getpid()}", self._last.why, self._fallback_reason)
             stack.push_async_callback(_stop_applications)
             stack.push_async_callback(handler.stop)
             await self._start_applications(release, configuration)
@@ -179,10 +183,17 @@ class Node:
             runtime,
             code,
             NodeIdentity(configuration.node.name, self.boot_id, self.directory, self.started),
-            on_stop=lambda restart: self._end("restart" if restart else "stopped"),
+            on_stop=lambda restart: self._end("restart" if restart else "stopped", cause="an operator's request"),
             listen=configuration.node.listen,
         )
         return control, handler
+
+    def _record_end(self, control: Control, error: BaseException | None) -> None:
+        """Write to the audit log that the node ends, and why."""
+        cause = self._cause
+        if self._ending is None and error is not None:
+            cause = error.sentence if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
+        control.record(node_entry("end", self._ending or "failed", cause or "unknown cause"))
 
     async def _start_applications(self, release: UnpackedRelease, configuration: Configuration) -> None:
         """Load all applications, then start them in the release's order, with the start types of release.toml."""

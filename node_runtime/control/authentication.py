@@ -1,20 +1,21 @@
 """Authentication of client keys: the ZAP handler (RFC 27) that libzmq asks about each connection.
 
 A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
-400, and with 500 if the handler itself fails. The handler returns the role of the key as the User-Id, which libzmq
-attaches to every message of the connection; a role that the client claims is ignored.
+400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, which libzmq attaches to
+every message of the connection; a name or a role that the client claims is ignored.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from typing import Final
 
 import zmq
 from zmq.utils import z85
 
-from node_runtime.protocol.messages import Role
+from node_runtime.protocol.key_ring import KeyRing
 
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 ZAP_DOMAIN: Final = b"hotdash"
@@ -23,13 +24,20 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 
 class ZapHandler:
-    """Answers libzmq's requests on `socket`. `roles` maps the known public keys (Z85) to their roles.
+    """Answers libzmq's requests on `socket`: `ring` has the keys that are accepted, and may be replaced.
 
-    A context has one handler, and only one thread may use it.
+    A context has one handler, and only one thread may use it. `on_refused(address, key)` is called for each connection
+    that is refused because of its key (Z85).
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], roles: Mapping[bytes, Role]) -> None:
-        self._roles = roles
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        ring: KeyRing,
+        on_refused: Callable[[str, bytes], None],
+    ) -> None:
+        self.ring = ring
+        self._on_refused = on_refused
         self.socket: zmq.Socket[bytes] = context.socket(zmq.REP)
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
@@ -38,18 +46,22 @@ class ZapHandler:
         """Receive one request and answer it."""
         request = self.socket.recv_multipart()
         try:
-            role = self._role(request)
-            status = (b"200", b"OK", role.encode()) if role else (b"400", b"unknown key", b"")
+            key = self._valid_key(request)
+            status = (b"200", b"OK", key) if key else (b"400", b"unknown key", b"")
         except Exception:
             logger.exception("the check of a client's key failed, so the connection was refused")
             status = (b"500", b"error", b"")
         request_id = request[1] if len(request) > 1 else b""
         self.socket.send_multipart([b"1.0", request_id, *status, b""])
 
-    def _role(self, request: list[bytes]) -> Role | None:
-        version, _, domain, _, _, mechanism, *credentials = request
+    def _valid_key(self, request: list[bytes]) -> bytes | None:
+        version, _, domain, address, _, mechanism, *credentials = request
         if version != b"1.0" or domain != ZAP_DOMAIN or mechanism != b"CURVE" or len(credentials) != 1:
             return None
         if len(credentials[0]) != 32:
             return None
-        return self._roles.get(z85.encode(credentials[0]))
+        key = z85.encode(credentials[0])
+        if self.ring.holder(key, time.time()) is not None:
+            return key
+        self._on_refused(address.decode("ascii", "replace"), key)
+        return None

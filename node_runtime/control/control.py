@@ -9,17 +9,20 @@ from typing import Final
 
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import Runtime
-from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.cookie import ROLES, make_keys
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.key_files import RESERVED_NAMES
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
 
 from .access_selftest import require_refusal
-from .audit_log import AuditLog
+from .audit import AuditLog, Refusals, open_audit_log
 from .dispatch import Dispatcher
 from .event_log import EventLog
 from .event_source import EventSource
+from .live_key_ring import LiveKeyRing
 from .loop_bridge import LoopBridge
 from .method_handlers import ControlParts, MethodHandlers, NodeIdentity, ReleaseOperations
+from .security import Security
 from .snapshots import SnapshotReader
 from .sockets import ControlSockets
 from .uploads import Uploads
@@ -61,13 +64,15 @@ class Control:
         Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
         keys = make_keys(self._identity.directory)
-        self._sockets = ControlSockets(keys)
+        ring = LiveKeyRing(self._identity.directory)
+        self._sockets = ControlSockets(keys, ring.valid)
         self._closers.append(self._sockets.stop)
         try:
             ports = self._sockets.bind(self._host, self._port)
-            self._sockets.start(self._prepare(asyncio.get_running_loop(), ports[1]).take)
+            self._sockets.start(self._prepare(asyncio.get_running_loop(), ring, ports[1]).take)
             for port in ports:
                 require_refusal(keys.public, self.host, port)
+            self._sockets.run(self._record_refused_logins)
         except BaseException:
             self.stop()
             raise
@@ -78,6 +83,14 @@ class Control:
         """The host to which a client on this machine connects."""
         return "127.0.0.1" if self._host in ("*", "0.0.0.0") else self._host
 
+    def record(self, entry: AuditEntry) -> None:
+        """Write an entry about the node to its audit log."""
+        self._sockets.run(lambda: self._security.record(entry))
+
+    def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
+        """Write to the audit log what boots and why, and how the previous run ended, as far as the parent knows."""
+        self._sockets.run(lambda: self._security.record_boot(subject, previous_end, reason))
+
     def stop(self) -> None:
         """Send the pending replies, then close the sockets."""
         while self._closers:
@@ -85,11 +98,16 @@ class Control:
 
     # ------------------------------------------------------------------ inside
 
-    def _prepare(self, loop: asyncio.AbstractEventLoop, events_port: int) -> Dispatcher:
+    def _record_refused_logins(self) -> None:
+        """Begin after the self-test, whose logins are refused, too."""
+        self._sockets.on_login_refused = self._security.login_refused
+
+    def _prepare(self, loop: asyncio.AbstractEventLoop, ring: LiveKeyRing, events_port: int) -> Dispatcher:
         sockets, identity = self._sockets, self._identity
-        audit = AuditLog(identity.directory / "var" / "audit.jsonl")
+        audit = open_audit_log(identity.directory)
         uploads = Uploads(identity.directory / "var" / "staging")
         events = EventLog(identity.boot_id, sockets.publish)
+        security = self._security = self._make_security(ring, audit, events)
         meter = VitalsMeter(self._runtime, loop, identity.started)
         parts = ControlParts(
             snapshots=SnapshotReader(self._runtime, self._code),
@@ -102,15 +120,22 @@ class Control:
         )
         handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
         bridge = LoopBridge(loop, threading.get_ident(), sockets.run, sockets.later)
-        dispatch = Dispatcher(handlers.entries(), sockets, bridge, audit, identity.name)
+        dispatch = Dispatcher(handlers.entries(), sockets, bridge, security, identity.name)
 
         def publish_vitals() -> None:
             sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
 
         sockets.run(publish_vitals)
+        sockets.run(security.watch_keys)
         event_source = EventSource(self._runtime, events, sockets.run, sockets.later)
-        self._closers = [audit.close, sockets.stop, uploads.close, dispatch.close, event_source.close]
+        self._closers = [
+            sockets.stop,
+            lambda: sockets.run(security.refusals.flush),
+            uploads.close,
+            dispatch.close,
+            event_source.close,
+        ]
         self._closers.append(
             self._handler.subscribe(lambda operation: sockets.run(lambda: _publish(events, audit, operation)))
         )
@@ -128,6 +153,14 @@ class Control:
         )
         return dispatch
 
+    def _make_security(self, ring: LiveKeyRing, audit: AuditLog, events: EventLog) -> Security:
+        def announce(text: str) -> None:
+            events.emit("audit", text)
+
+        later = self._sockets.later
+        refusals = Refusals(audit.write, announce, later)
+        return Security(ring, audit, refusals, announce, later, self._sockets.set_keys)
+
 
 def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
     events.emit("release", f"release {vsn} is on probation, health {health.verdict}: {health.finding}")
@@ -137,7 +170,7 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
     """Publish the progress of an operation as an event, and write its end to the audit log."""
     progress = operation.outcome or operation.phase
     preposition = "of" if operation.kind in ("install", "commit") else "to"
-    line = f"{operation.kind} {preposition} {operation.to_vsn} by {operation.who}: {progress}"
+    line = f"{operation.kind} {preposition} {operation.to_vsn} by {operation.by}: {progress}"
     events.emit("operation", f"{line}: {operation.error}" if operation.error else line, operation=operation)
     if operation.ended is None:
         return
@@ -149,11 +182,12 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
         AuditEntry(
             at=operation.ended,
             who=operation.who,
-            role="operator",
+            role="node" if operation.who in RESERVED_NAMES - {*ROLES} else "operator",
             peer="",
             method=operation.kind,
             subject=f"{operation.to_vsn}, operation {operation.id}",
             phase="outcome",
+            claim=operation.claim,
             reason=operation.reason,
             plan_id=operation.plan_id,
             outcome=operation.outcome,

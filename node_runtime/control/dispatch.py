@@ -20,12 +20,15 @@ import msgspec
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.key_ring import RingKey
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.wire import MAX_REPLY_BYTES, MalformedMessage, pack, unpack
 
-from .audit_log import AuditLog
+from .audit.entries import MAX_FIELD_CHARACTERS
 from .loop_bridge import LoopBridge
-from .sockets import ControlSockets, Peer
+from .peer import Peer
+from .security import Security
+from .sockets import ControlSockets
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
@@ -39,21 +42,12 @@ logger: Final = logging.getLogger("node_runtime.control")
 
 @dataclass(slots=True)
 class Caller:
-    """The client of a connection. libzmq reports `role` and `address`; the client claims `user`."""
+    """The client of a connection. Its key determines `name` and `role`; who it says that it is, is only a `claim`."""
 
+    name: str
     role: m.Role
     address: str
-    user: str = ""
-
-    @property
-    def who(self) -> str:
-        """The name for the audit log and for operations."""
-        return self.user or f"unnamed {self.role}"
-
-    @property
-    def person(self) -> str:
-        """The name of the client's key, which the client can't choose."""
-        return self.role
+    claim: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +78,15 @@ class Dispatcher:
         entries: Iterable[MethodEntry[Any, Any]],
         sockets: ControlSockets,
         bridge: LoopBridge,
-        audit: AuditLog,
+        security: Security,
         name: str,
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
         self._sockets = sockets
         self._bridge = bridge
-        self._audit = audit
+        self._audit = security.audit
+        self._keys = security.keys
+        self._refusals = security.refusals
         self._name = name
         self._callers: OrderedDict[bytes, Caller] = OrderedDict()
         self._workers = ThreadPoolExecutor(2, thread_name_prefix="node_runtime.control.worker")
@@ -116,12 +112,26 @@ class Dispatcher:
                 ),
             )
             return
-        _PendingRequest(self, peer, self._caller(peer), request.id).begin(request)
+        holder = self._keys.holder(peer.key)
+        if holder is None:
+            self._refuse_key(peer, request.id)
+            return
+        _PendingRequest(self, peer, self._caller(peer, holder), request.id).begin(request)
 
-    def _caller(self, peer: Peer) -> Caller:
+    def _refuse_key(self, peer: Peer, number: int) -> None:
+        """Refuse a request whose key has been valid when the connection was made."""
+        known = self._keys.known(peer.key)
+        name = "" if known is None else known.name
+        whose = f"The key of {name}" if name else "This key"
+        sentence = f"{whose} is revoked or expired; ask the owner of {self._name} for a new cookie."
+        self._reply(peer, m.Reply(id=number, failure=_error_reply(Refused(sentence, ExitCode.NOT_ALLOWED))))
+        self._callers.pop(peer.routing_id, None)
+        self._refusals.note_login(peer.address, name)
+
+    def _caller(self, peer: Peer, holder: RingKey) -> Caller:
         caller = self._callers.get(peer.routing_id)
-        if caller is None:
-            caller = self._callers[peer.routing_id] = Caller(peer.role, peer.address)
+        if caller is None or (caller.name, caller.role) != (holder.name, holder.role):  # a client can choose its id
+            caller = self._callers[peer.routing_id] = Caller(holder.name, holder.role, peer.address)
             if len(self._callers) > MAX_KNOWN_CALLERS:
                 self._callers.popitem(last=False)
         self._callers.move_to_end(peer.routing_id)
@@ -156,13 +166,25 @@ class _PendingRequest:
 
     def _permitted(self, name: str) -> MethodEntry[Any, Any]:
         entry = self._dispatch._entries.get(name)
-        if entry is None or _ROLE_RANK[self._peer.role] < _ROLE_RANK[entry.method.role]:
+        role = self._caller.role
+        if entry is None or _ROLE_RANK[role] < _ROLE_RANK[entry.method.role]:
+            self._note_refusal(shown(name[:40]))
             raise Refused(
-                f"{self._dispatch._name} has no method {shown(name[:40])!r} for the role {self._peer.role}; "
+                f"{self._dispatch._name} has no method {shown(name[:40])!r} for the role {role}; "
                 f"an operator needs the cookie that `bin/<name> cookie --role operator` prints.",
                 ExitCode.NOT_ALLOWED,
             )
         return entry
+
+    def _note_refusal(self, method: str) -> None:
+        caller = self._caller
+        refused = "refused: the role may not do this, or there is no such method"
+        self._dispatch._refusals.note_request(
+            m.AuditEntry(
+                at=time.time(), who=caller.name, role=caller.role, peer=caller.address, method=method, subject="",
+                phase="event", claim=caller.claim, outcome=refused,
+            )
+        )  # fmt: skip
 
     def _params(self, entry: MethodEntry[Any, Any], request: m.Request) -> m.WireStruct:
         try:
@@ -172,6 +194,9 @@ class _PendingRequest:
                 f"{self._dispatch._name} can't decode the parameters of {entry.method.name!r} ({error}); "
                 f"use the hotdash that came with the node: `bin/<name> attach`."
             ) from None
+        reason = getattr(params, "reason", None)
+        if reason is not None and len(reason) > (limit := MAX_FIELD_CHARACTERS["reason"]):
+            raise Refused(f"The reason has {len(reason):,} characters (limit {limit}); shorten it.")
         return params
 
     def _write_intent(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
@@ -179,12 +204,13 @@ class _PendingRequest:
             return
         intent = m.AuditEntry(
             at=time.time(),
-            who=self._caller.who,
-            role=self._peer.role,
+            who=self._caller.name,
+            role=self._caller.role,
             peer=self._peer.address,
             method=entry.method.name,
             subject=entry.subject(params),
             phase="intent",
+            claim=self._caller.claim,
             reason=getattr(params, "reason", None),
             plan_id=getattr(params, "plan_id", None),
         )

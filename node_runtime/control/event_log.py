@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -14,6 +14,7 @@ from node_runtime.protocol.messages import NodeEvent, NodeEventKind, Operation, 
 from node_runtime.protocol.wire import pack
 
 MAX_KEPT_EVENTS: Final = 500
+"""The number of events that are kept. The kind with the most loses its oldest, so no kind displaces all others."""
 MAX_OPERATION_BYTES: Final = 256 * 1024
 """The maximum size of an operation in an event. A larger operation is sent without its results."""
 
@@ -24,7 +25,7 @@ class EventLog:
     def __init__(self, boot_id: str, publish: Callable[[bytes], None]) -> None:
         self._boot_id = boot_id
         self._publish = publish
-        self._kept: deque[NodeEvent] = deque(maxlen=MAX_KEPT_EVENTS)
+        self._kept: defaultdict[NodeEventKind, deque[NodeEvent]] = defaultdict(deque)
         self.seq = 0
         """The number of the newest event; 0 before the first."""
 
@@ -52,9 +53,15 @@ class EventLog:
         )
         self.seq += 1
         if kind != "vitals":  # one per second would displace all other events
-            self._kept.append(event)
+            self._keep(event)
         self._publish(pack(event))
 
     def newest(self, limit: int) -> tuple[NodeEvent, ...]:
         """Return at most `limit` events, the newest one last."""
-        return tuple(self._kept)[-limit:] if limit > 0 else ()
+        merged = sorted((event for kept in self._kept.values() for event in kept), key=lambda event: event.seq)
+        return tuple(merged[-limit:]) if limit > 0 else ()
+
+    def _keep(self, event: NodeEvent) -> None:
+        self._kept[event.kind].append(event)
+        if sum(map(len, self._kept.values())) > MAX_KEPT_EVENTS:
+            max(self._kept.values(), key=len).popleft()

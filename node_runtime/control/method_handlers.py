@@ -27,7 +27,8 @@ from node_runtime.releases.signing.trust_policy import read_trust_policy
 from node_runtime.releases.store.staging_request import StageRequest
 from node_runtime.supervisor import restart_child, terminate_child
 
-from .audit_log import AuditLog
+from .audit import AuditLog, verify
+from .audit.entries import MAX_FIELD_CHARACTERS
 from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
 from .snapshots import RuntimeSnapshot, SnapshotReader
@@ -75,9 +76,9 @@ class ReleaseOperations(Protocol):
     def operations(self, limit: int) -> tuple[m.Operation, ...]: ...
     def stage(self, tarball: Path, request: StageRequest) -> m.ReleaseInfo: ...
     async def plan(self, vsn: str) -> m.Plan: ...
-    def install(self, request: m.Install, who: str) -> str: ...
-    def rollback(self, request: m.Rollback, who: str) -> str: ...
-    async def commit(self, request: m.Commit, who: str) -> m.Operation: ...
+    def install(self, request: m.Install, who: str, claim: str) -> str: ...
+    def rollback(self, request: m.Rollback, who: str, claim: str) -> str: ...
+    async def commit(self, request: m.Commit, who: str, claim: str) -> m.Operation: ...
     async def remove(self, vsn: str) -> None: ...
     def subscribe(self, listener: Callable[[m.Operation], None]) -> Callable[[], None]: ...
     def subscribe_health(self, listener: Callable[[str, m.Health], None]) -> Callable[[], None]: ...
@@ -139,11 +140,14 @@ class MethodHandlers:
             MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot),
             MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state),
             MethodEntry(methods.RELEASES, self.releases),
-            MethodEntry(methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop"),
+            MethodEntry(
+                methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop", lambda request: request.vsn
+            ),
             MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
             MethodEntry(methods.OPERATIONS, self.operations),
             MethodEntry(methods.EVENTS, lambda caller, request: m.EventList(events=parts.events.newest(request.limit))),
             MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=parts.audit.newest(request.limit))),
+            MethodEntry(methods.AUDIT_VERIFY, self.audit_verify, "worker"),
             MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
             MethodEntry(methods.STAGE_END, self.stage_end, "worker", self.staged_file),
@@ -167,8 +171,8 @@ class MethodHandlers:
                 f"{shown(request.client[:40])} uses protocol version {request.protocol}, but {self._identity.name} "
                 f"uses version {methods.PROTOCOL}; use the hotdash that came with the node: `bin/<name> attach`."
             )
-        caller.user = shown(request.user[:100])
-        return self.info(caller)
+        caller.claim = shown(request.user[: MAX_FIELD_CHARACTERS["claim"]])
+        return structs.replace(self.info(caller), who=caller.name)
 
     def info(self, caller: Caller) -> m.NodeInfo:
         identity, handler = self._identity, self._handler
@@ -195,6 +199,10 @@ class MethodHandlers:
 
     def operations(self, caller: Caller, request: m.ListLimit) -> m.OperationList:
         return m.OperationList(operations=self._handler.operations(request.limit))
+
+    def audit_verify(self, caller: Caller, request: m.Empty) -> m.AuditCheck:
+        directory = self._identity.directory
+        return verify(directory, directory / "bin" / self.info(caller).release)
 
     # ------------------------------------------------------------------ reading processes
 
@@ -236,10 +244,10 @@ class MethodHandlers:
     def stage_end(self, caller: Caller, request: m.StageEnd) -> m.ReleaseInfo:
         tarball = self._parts.uploads.end(request.upload)
         try:
-            release = self._handler.stage(tarball, StageRequest(caller.person, request.allow_older))
+            release = self._handler.stage(tarball, StageRequest(caller.name, request.allow_older))
         finally:
             self._parts.uploads.discard(tarball)
-        self._parts.emit_release_event(f"{caller.who} staged release {release.vsn}, {signature_text(release)}")
+        self._parts.emit_release_event(f"{caller.name} staged release {release.vsn}, {signature_text(release)}")
         return release
 
     def staged_file(self, request: m.StageEnd) -> str:
@@ -247,23 +255,23 @@ class MethodHandlers:
         return f"{name}, even if it is an older build" if request.allow_older else name
 
     def approve(self, caller: Caller, request: m.Approve) -> m.Approval:
-        approval = self._handler.approvals.approve(request, caller.person)
-        self._parts.emit_release_event(f"{caller.person} approved release {approval.vsn}")
+        approval = self._handler.approvals.approve(request, caller.name)
+        self._parts.emit_release_event(f"{caller.name} approved release {approval.vsn}")
         return approval
 
     def install(self, caller: Caller, request: m.Install) -> m.OperationStarted:
-        self._handler.approvals.check(request, caller.person)
-        return m.OperationStarted(operation=self._handler.install(request, caller.who))
+        self._handler.approvals.check(request, caller.name)
+        return m.OperationStarted(operation=self._handler.install(request, caller.name, caller.claim))
 
     def rollback(self, caller: Caller, request: m.Rollback) -> m.OperationStarted:
-        return m.OperationStarted(operation=self._handler.rollback(request, caller.who))
+        return m.OperationStarted(operation=self._handler.rollback(request, caller.name, caller.claim))
 
     async def commit(self, caller: Caller, request: m.Commit) -> m.Operation:
-        return await self._handler.commit(request, caller.who)
+        return await self._handler.commit(request, caller.name, caller.claim)
 
     async def remove(self, caller: Caller, request: m.ReleaseVsn) -> m.ReleaseList:
         await self._handler.remove(request.vsn)
-        self._parts.emit_release_event(f"{caller.who} removed release {request.vsn}")
+        self._parts.emit_release_event(f"{caller.name} removed release {request.vsn}")
         return self.releases(caller, m.Empty())
 
     # ------------------------------------------------------------------ processes

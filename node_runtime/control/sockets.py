@@ -18,17 +18,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import zmq
 
 from node_runtime.protocol.cookie import NodeKeys
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.protocol.messages import Role
+from node_runtime.protocol.key_ring import KeyRing
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, prepare_socket
 
 from .authentication import ZAP_DOMAIN, ZapHandler
+from .peer import Peer
 
 SocketTask: TypeAlias = Callable[[], None]
 
@@ -43,20 +43,13 @@ A client detects dropped events by the gap in their numbers.
 logger: Final = logging.getLogger("node_runtime.control")
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A connection as libzmq identifies it. `address` is an IP address."""
-
-    routing_id: bytes
-    role: Role
-    address: str
-
-
 class ControlSockets:
     """The sockets and their thread. Call `bind`, then `start`, then `stop`."""
 
-    def __init__(self, keys: NodeKeys) -> None:
+    def __init__(self, keys: NodeKeys, ring: KeyRing) -> None:
         self._keys = keys
+        self.on_login_refused: Callable[[str, bytes], None] = lambda address, key: None
+        """Called in the control thread for each refused connection, with its address and key."""
         self._tasks: deque[SocketTask] = deque()
         self._timers: list[tuple[float, int, SocketTask]] = []
         self._numbers = itertools.count()
@@ -65,7 +58,7 @@ class ControlSockets:
         for end in (self._wake, self._woken):
             end.setblocking(False)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._zap = ZapHandler(self._context, keys.roles)
+        self._zap = ZapHandler(self._context, ring, self._login_refused)
         self._router = self._server(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self._events = self._server(zmq.XPUB)
@@ -105,6 +98,10 @@ class ControlSockets:
     def later(self, seconds: float, task: SocketTask) -> None:
         """Call `task()` after `seconds` seconds, unless the sockets are closed first."""
         heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
+
+    def set_keys(self, ring: KeyRing) -> None:
+        """Accept only the keys of this ring from now on."""
+        self._zap.ring = ring
 
     def reply(self, routing_id: bytes, body: bytes) -> bool:
         """Send `body` to one client; return False if the client has disconnected or does not read."""
@@ -184,9 +181,14 @@ class ControlSockets:
         routing_id, *frames = self._router.recv_multipart(copy=False)
         if len(frames) != 1:
             return
-        role: Role = "operator" if frames[0].get("User-Id") == "operator" else "viewer"
-        peer = Peer(bytes(routing_id.buffer), role, str(frames[0].get("Peer-Address") or ""))
+        key = str(frames[0].get("User-Id")).encode()
+        holder = self._zap.ring.known(key)
+        name, role = (holder.name, holder.role) if holder is not None else ("", "viewer")
+        peer = Peer(bytes(routing_id.buffer), key, name, role, str(frames[0].get("Peer-Address") or ""))
         self._on_request(peer, bytes(frames[0].buffer))
+
+    def _login_refused(self, address: str, key: bytes) -> None:
+        self.on_login_refused(address, key)
 
     def _close(self) -> None:
         self._context.destroy(linger=LINGER_MS)

@@ -6,8 +6,8 @@ cookie can authenticate the node, too. The keys and the cookies are in the node'
 only the owner of these files can read them:
 
     etc/keys/server       the node's secret key
-    etc/keys/<role>       a role's public key
-    etc/cookies/<role>    a role's cookie: hotdash1:<role>:<secret key>:<the node's public key>
+    etc/keys/<role>       the public key of a role's default cookie
+    etc/cookies/<role>    a role's default cookie: hotdash1:<role>:<secret key>:<the node's public key>
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import base64
 import binascii
 import fcntl
 import os
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -26,6 +27,7 @@ from zmq.utils import z85
 
 from .exit_codes import ExitCode, Refused
 from .messages import Role
+from .private_files import make_private_folder, read_private, write_private
 
 COOKIE_PREFIX = "hotdash1"
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -41,7 +43,7 @@ class Cookie:
 
     def line(self) -> str:
         """Return the cookie as the line of text that people pass on."""
-        return f"{COOKIE_PREFIX}:{self.role}:{_to_text(self.secret)}:{_to_text(self.server)}"
+        return f"{COOKIE_PREFIX}:{self.role}:{key_text(self.secret)}:{key_text(self.server)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +68,25 @@ def make_keys(directory: Path) -> NodeKeys:
     """Return the keys of the node in `directory`. Makes the keys and the cookies if they don't exist yet."""
     keys, cookies = directory / "etc" / "keys", directory / "etc" / "cookies"
     for folder in (keys, cookies):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(keys, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # `bin/<name> cookie` may run while the node boots for the first time
+        make_private_folder(folder)
+    with locked_keys(directory):  # `bin/<name> cookie` may run while the node boots for the first time
         if not (keys / "server").exists():
             _make_all(directory)
+    return NodeKeys(
+        secret=read_key(keys / "server"),
+        roles={read_key(keys / role): role for role in ROLES},
+    )
+
+
+@contextmanager
+def locked_keys(directory: Path) -> Iterator[None]:
+    """Let no other process change the keys of the node in `directory` inside the block."""
+    lock = os.open(directory / "etc" / "keys", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(lock)
-    return NodeKeys(
-        secret=_read_key(keys / "server"),
-        roles={_read_key(keys / role): role for role in ROLES},
-    )
 
 
 def read_cookie(path: Path) -> Cookie:
@@ -87,7 +96,7 @@ def read_cookie(path: Path) -> Cookie:
     contain a cookie that a node made.
     """
     try:
-        text = _read_private(path).strip()
+        text = read_private(path).strip()
     except OSError as error:
         raise Refused(
             f"The cookie file {path} can't be read ({error.strerror}); "
@@ -98,7 +107,7 @@ def read_cookie(path: Path) -> Cookie:
         magic, role, secret, server = text.split(":")
         if magic != COOKIE_PREFIX or role not in ROLES:
             raise ValueError(magic)
-        return Cookie(role, secret=_to_key(secret), server=_to_key(server))
+        return Cookie(role, secret=parse_key(secret), server=parse_key(server))
     except ValueError:
         raise Refused(
             f"{path} does not contain a cookie that a node made (an invented cookie could be guessed); "
@@ -111,15 +120,16 @@ def _make_all(directory: Path) -> None:
     server_public, server_secret = zmq.curve_keypair()
     for role in ROLES:
         public, secret = zmq.curve_keypair()
-        _write_private(directory / "etc" / "keys" / role, _to_text(public))
-        _write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line())
+        write_private(directory / "etc" / "keys" / role, key_text(public) + "\n")
+        write_private(cookie_path(directory, role), Cookie(role, secret, server_public).line() + "\n")
     # Written last: if this file exists, all the others exist, too.
-    _write_private(directory / "etc" / "keys" / "server", _to_text(server_secret))
+    write_private(directory / "etc" / "keys" / "server", key_text(server_secret) + "\n")
 
 
-def _read_key(path: Path) -> bytes:
+def read_key(path: Path) -> bytes:
+    """Return the key (Z85) in a file of etc/keys. Raises Refused (NOT_ALLOWED)."""
     try:
-        return _to_key(_read_private(path).strip())
+        return parse_key(read_private(path).strip())
     except (OSError, ValueError):
         raise Refused(
             f"The key in {path} can't be read; remove {path.parent}, and the node will make new keys and cookies.",
@@ -127,11 +137,13 @@ def _read_key(path: Path) -> bytes:
         ) from None
 
 
-def _to_text(key: bytes) -> str:
+def key_text(key: bytes) -> str:
+    """Return a key (Z85) as the text that files and cookies have."""
     return base64.urlsafe_b64encode(z85.decode(key)).decode().rstrip("=")
 
 
-def _to_key(text: str) -> bytes:
+def parse_key(text: str) -> bytes:
+    """Return the key (Z85) in a text. Raises ValueError if there is none."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error as error:
@@ -139,27 +151,3 @@ def _to_key(text: str) -> bytes:
     if len(raw) != 32:
         raise ValueError("a key has 32 bytes")
     return z85.encode(raw)
-
-
-def _write_private(path: Path, line: str) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _read_private(path: Path) -> str:
-    """Return the text of `path`. Raises Refused if other users may read or write the file; ssh does the same."""
-    with path.open(encoding="ascii", errors="replace") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        if mode & 0o077:
-            raise Refused(
-                f"{path} is open to other users (mode {mode:04o}), so they may know its key; "
-                f"if you still trust the key, run `chmod 600 {path}`.",
-                ExitCode.NOT_ALLOWED,
-            )
-        return file.read(4096)

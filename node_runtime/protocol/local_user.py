@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import getpass
 import os
+import pwd
 
 
 def local_user() -> str:
-    """Return `user@host`, as written to a node's audit log. For a user without a name, `user` is the user id."""
+    """Return `user@host`, which a client claims to a node. For a user without a name, `user` is the user id."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
         name = str(os.getuid())
     return f"{name}@{os.uname().nodename}"
+
+
+def os_user(uid: int | None = None) -> str:
+    """Return the name of an OS user, by default of this process's; no environment variable changes it."""
+    uid = os.geteuid() if uid is None else uid
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -37,6 +37,7 @@ OPERATIONS = Method("operations", m.ListLimit, m.OperationList, "viewer")
 EVENTS = Method("events", m.ListLimit, m.EventList, "viewer")
 AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer")
 
+AUDIT_VERIFY = Method("audit_verify", m.Empty, m.AuditCheck, "operator")
 STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator")
 STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator")
 STAGE_END = Method("stage_end", m.StageEnd, m.ReleaseInfo, "operator")
@@ -51,6 +52,6 @@ STOP = Method("stop", m.StopNode, m.Empty, "operator")
 
 METHODS = (
     HELLO, PING, SNAPSHOT, STATE, RELEASES, PLAN, OPERATION, OPERATIONS, EVENTS, AUDIT,
-    STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
+    AUDIT_VERIFY, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
     RESTART_PROCESS, KILL_PROCESS, STOP,
 )  # fmt: skip

@@ -26,7 +26,7 @@ def check_free(running: Operation | None, removed: str | None) -> None:
         raise Refused(f"Release {removed} is being removed; wait until the removal has ended.")
     if running is not None:
         verb = {"install": "is installing", "revert": "is reverting to", "commit": "is committing"}
-        action = f"{running.who} {verb.get(running.kind, 'is booting')} release {running.to_vsn}"
+        action = f"{running.by} {verb.get(running.kind, 'is booting')} release {running.to_vsn}"
         raise Refused(
             f"{action} (operation {running.id}, {running.phase}); wait until the operation has ended.",
             ExitCode.REFUSED,

@@ -24,6 +24,7 @@ def new_operation(
     to_vsn: str,
     who: str,
     *,
+    claim: str = "",
     reason: str | None = None,
     plan_id: str | None = None,
 ) -> Operation:
@@ -36,6 +37,7 @@ def new_operation(
         who=shown(who),
         started=time.time(),
         phase="begun",
+        claim=shown(claim),
         reason=None if reason is None else shown(reason),
         plan_id=plan_id,
     )

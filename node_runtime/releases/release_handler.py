@@ -177,7 +177,7 @@ class ReleaseHandler:
 
     # ------------------------------------------------------------------ operations
 
-    def install(self, request: Install, who: str) -> str:
+    def install(self, request: Install, who: str, claim: str = "") -> str:
         """Begin the install of a release and return the operation's id. Raises `Refused` if the install can't begin.
 
         An install with a transient blocker begins, but aborts if the blocker does not pass in time.
@@ -185,26 +185,27 @@ class ReleaseHandler:
         self._store.entry(request.vsn)
         self._check_free()
         check_install(request, self._store, self.vsn, self.generation)
-        operation = new_operation("install", self.vsn, request.vsn, who, reason=request.reason, plan_id=request.plan_id)
+        reason, plan_id = request.reason, request.plan_id
+        operation = new_operation("install", self.vsn, request.vsn, who, claim=claim, reason=reason, plan_id=plan_id)
         return self._begin(operation, [request.vsn], request)
 
-    def rollback(self, request: Rollback, who: str) -> str:
+    def rollback(self, request: Rollback, who: str, claim: str = "") -> str:
         """Begin a rollback to the permanent release and return the operation's id. Raises `Refused`.
 
         If there is no direct path, the rollback also installs the releases in between, one after the other.
         """
         self._check_free()
         path = rollback_path(self._store, self.vsn)
-        operation = new_operation("revert", self.vsn, path[-1], who, reason=request.reason)
+        operation = new_operation("revert", self.vsn, path[-1], who, claim=claim, reason=request.reason)
         return self._begin(operation, path, request)
 
-    async def commit(self, request: Commit, who: str) -> Operation:
+    async def commit(self, request: Commit, who: str, claim: str = "") -> Operation:
         """Make the current release permanent, and purge old code that no process runs. Raises `Refused`."""
         self._check_free()
         if self.vsn == self.permanent:
             raise Refused(f"There is nothing to commit: release {self.vsn} is already permanent.")
         self._running = progress = self._progress(
-            new_operation("commit", self.permanent, self.vsn, who, reason=request.reason)
+            new_operation("commit", self.permanent, self.vsn, who, claim=claim, reason=request.reason)
         )
         progress.enter("committing")
         try:

@@ -148,6 +148,24 @@ async def test_a_gap_in_the_sequence_numbers_is_reported_with_its_size(shop: Nod
     assert [item.count if isinstance(item, MissedEvents) else item.seq for item in items] == [1, 2, 4, 7]
 
 
+def test_a_flood_of_one_kind_displaces_no_event_of_another_kind() -> None:
+    log = EventLog("b", lambda body: None)
+    for number in range(20):
+        log.emit("operation", f"operation {number}")
+        log.emit("audit", f"login {number}")
+    for number in range(2000):
+        log.emit("log", f"line {number}")
+        log.emit("process", f"process {number} ended")
+    kept = log.newest(500)
+    assert [event.text for event in kept if event.kind == "operation"] == [f"operation {n}" for n in range(20)]
+    assert [event.text for event in kept if event.kind == "audit"] == [f"login {n}" for n in range(20)]
+    assert [event.seq for event in kept] == sorted(event.seq for event in kept)
+    assert len(kept) == 500
+    for number in range(2000):
+        log.emit("operation", f"operation {number}")
+    assert {event.kind for event in log.newest(500)} == {"operation", "audit", "log", "process"}
+
+
 def test_only_the_newest_events_are_kept_and_large_operations_travel_without_results() -> None:
     sent: list[bytes] = []
     log = EventLog("b", sent.append)

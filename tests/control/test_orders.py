@@ -129,10 +129,11 @@ async def test_an_unknown_version_is_refused_and_changes_nothing(shop: Node) -> 
         assert (await client.request(methods.RELEASES)).releases[0].vsn == "1.0"
     intents = [line for line in audit_lines(shop) if line["phase"] == "intent"]
     assert [(line["method"], line["subject"], line.get("reason")) for line in intents] == [
+        ("plan", "9.9", None),
         ("install", "9.9", "try"),
         ("remove", "9.9", None),
     ]
-    assert {line["who"] for line in intents} == {"ann"}
+    assert {(line["who"], line["claim"], line["role"]) for line in intents} == {("operator", "ann", "operator")}
     assert {line["peer"] for line in intents} == {"127.0.0.1"}
 
 
@@ -156,15 +157,15 @@ async def test_an_upgrade_is_followed_to_its_end_committed_and_kept_in_the_audit
         texts = [event.text for event in (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events]
     assert "release 1.1 is now current" in texts
     assert "release 1.1 is now permanent" in texts
-    lines = [(line["method"], line["phase"], line.get("outcome")) for line in audit_lines(shop)]
-    assert lines == [
+    changes = [line for line in audit_lines(shop) if line["method"] != "plan"]
+    assert [(line["method"], line["phase"], line.get("outcome")) for line in changes] == [
         ("install", "intent", None),
         ("install", "outcome", f"started operation {started.operation}"),
         ("install", "outcome", "installed"),
         ("commit", "intent", None),
         ("commit", "outcome", "committed"),
     ]
-    assert {(line["who"], line.get("plan_id")) for line in audit_lines(shop)[:3]} == {("ann", plan.id)}
+    assert {(line["who"], line["claim"], line.get("plan_id")) for line in changes[:3]} == {("operator", "ann", plan.id)}
 
 
 async def test_an_operation_goes_on_when_its_client_is_gone(shop: Node) -> None:
@@ -211,7 +212,7 @@ async def test_a_release_is_removed_once(shop: Node) -> None:
 async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) -> None:
     async with shop.client("viewer") as client:
         assert (await client.request(methods.PLAN, m.MakePlan(vsn="1.0"))).nothing_to_do
-    assert audit_lines(shop) == []
+    assert [(line["method"], line["phase"]) for line in audit_lines(shop)] == [("plan", "intent"), ("plan", "outcome")]
 
 
 async def test_an_unknown_operation_is_refused(shop: Node) -> None:
@@ -300,7 +301,7 @@ async def test_the_audit_log_continues_after_a_line_cut_by_a_crash(shop: Node) -
     async with Client.connect(replace(shop.address(), port=shop.ports[0]), user="bob", client_name="test") as client:
         await refused(client, methods.INSTALL, m.Install(vsn="9.9"))
         entries = (await client.request(methods.AUDIT, m.ListLimit(limit=1))).entries
-    assert [(one.who, one.phase) for one in entries] == [("bob", "outcome")]
+    assert [(one.claim, one.phase) for one in entries] == [("bob", "outcome")]
 
 
 async def test_without_a_writable_audit_log_only_a_rollback_is_permitted(shop: Node) -> None:

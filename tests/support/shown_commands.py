@@ -34,7 +34,7 @@ STEADY = (
     (r"\b\d+:\d\d\b", "SECONDS"),
     (r"<\d+>", "<PID>"),
     (r"\bprocess \d+", "process NUMBER"),
-    (r"\bby \S+@\S+", "by WHO"),
+    (r"\bby \S+ \(\S+@\S+\)", "by WHO"),
     (r"\b(olive|green|lime|red|orange)\b", "COLOUR"),
     (r"\bsteps: \d+", "steps: NUMBER"),
     (r"[─━]{3,}", "───"),

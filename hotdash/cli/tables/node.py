@@ -54,7 +54,7 @@ def status(snapshot: m.Snapshot) -> RenderableType:
 def _operation(operation: m.Operation | None) -> str:
     if operation is None or operation.ended is not None:
         return "none running"
-    return f"{operation.kind} of {operation.to_vsn} by {operation.who}: {operation.phase}"
+    return f"{operation.kind} of {operation.to_vsn} by {operation.by}: {operation.phase}"
 
 
 def tree(snapshot: m.Snapshot) -> RenderableType:

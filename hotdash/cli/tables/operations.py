@@ -98,7 +98,7 @@ def operations(listed: Sequence[m.Operation]) -> RenderableType:
             text(operation.to_vsn),
             status_text(operation.outcome or operation.phase),
             "" if operation.pause is None else duration(operation.pause),
-            text(operation.who),
+            text(operation.by),
         )
     return table
 
@@ -115,12 +115,13 @@ def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Return the table of the requested changes and their outcomes."""
+    """Return the table of the audit log. `who` is certain; the claim is what the client says."""
     if not entries:
-        return text("No changes have been requested yet.")
-    table = columns("when", "who", "role", "request", "subject", "outcome", "reason")
+        return text("The audit log is empty.")
+    table = columns("when", "who", "claim", "role", "from", "request", "subject", "outcome", "reason")
     for entry in entries:
         outcome = entry.outcome or entry.phase
-        cells = (moment(entry.at, now()), entry.who, entry.role, entry.method, entry.subject, outcome)
+        client = (entry.who, entry.claim, entry.role, entry.peer)
+        cells = (moment(entry.at, now()), *client, entry.method, entry.subject, outcome)
         table.add_row(*(text(cell) for cell in (*cells, entry.reason or "")))
     return table

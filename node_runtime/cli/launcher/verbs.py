@@ -44,6 +44,8 @@ HELP = """usage: {name} VERB
   ping | pid | status        check that the node answers, print its process id or its status
   versions                   list the releases in this directory
   cookie [--role viewer]     print the cookie that operators on other hosts need
+  cookie --for NAME          make a cookie for one person; also --list, --rotate, --revoke NAME
+  audit [--verify]           print or verify the audit log
   attach                     open the dashboard
 
   unpack TARBALL             add a release to this directory; the running code is not changed
@@ -210,7 +212,7 @@ def operate(verb: str, *arguments: str) -> int:
 
 
 def run_local(verb: str, *arguments: str) -> int:
-    """Run `ping` or `cookie` with the release's own node_runtime. `cookie` also works while the node is down."""
+    """Run a verb with the release's own node_runtime. All but `ping` also work while the node is down."""
     if verb == "ping":
         need_up()
     command = bundled(permanent(), "node_runtime.cli.local", verb, str(DIRECTORY), node_name(), *arguments)
@@ -223,7 +225,7 @@ VERBS: dict[str, Callable[..., int]] = {
     # Like the verbs of OTP's scripts, these do not ask for confirmation.
     **{verb: partial(operate, verb, "--yes") for verb in ("upgrade", "downgrade", "rollback")},
     "unpack": partial(operate, "stage"),
-    **{verb: partial(run_local, verb) for verb in ("ping", "cookie")},
+    **{verb: partial(run_local, verb) for verb in ("ping", "cookie", "audit")},
 }
 REQUIRED_ARGUMENTS = {"unpack": "a TARBALL"} | dict.fromkeys(("plan", "upgrade", "downgrade", "remove"), "a VSN")
 NO_ARGUMENTS = {"start", "foreground", "stop", "restart", "ping", "pid"}

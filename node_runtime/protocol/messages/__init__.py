@@ -20,7 +20,7 @@ from .node import (
     StateView,
     Vitals,
 )
-from .operations import AuditEntry, Operation, OperationStep, ProcessResult
+from .operations import AuditCheck, AuditEntry, AuditPhase, Operation, OperationStep, ProcessResult
 from .plans import (
     Blocker,
     ChildChange,
@@ -68,8 +68,10 @@ __all__ = [
     "ApplicationInfo",
     "Approval",
     "Approve",
+    "AuditCheck",
     "AuditEntry",
     "AuditList",
+    "AuditPhase",
     "Blocker",
     "ChildChange",
     "ChildInfo",

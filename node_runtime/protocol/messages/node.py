@@ -11,9 +11,10 @@ from .trust import ReleaseSignature, ReleaseTrust
 
 
 class NodeInfo(WireStruct, frozen=True):
-    """The identity, the release and the protocol parameters of the node, and the role of the caller.
+    """The identity, the release and the protocol parameters of the node.
 
-    `trust` says which releases the node accepts.
+    `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the key that
+    the caller has. Only the reply to `hello` has it, because several callers may get the same snapshot.
     """
 
     name: str
@@ -31,6 +32,7 @@ class NodeInfo(WireStruct, frozen=True):
     events_port: int
     max_message: int
     trust: ReleaseTrust = ReleaseTrust()
+    who: str = ""
 
 
 class Vitals(WireStruct, frozen=True):
@@ -173,15 +175,15 @@ class StateView(WireStruct, frozen=True):
     blocked: str | None = None
 
 
-NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log"]
+NodeEventKind = Literal["vitals", "process", "release", "module", "operation", "rehearsal", "log", "audit"]
 
 
 class NodeEvent(WireStruct, frozen=True):
     """An event of the node. `seq` grows by one within a `boot_id`; a client that finds a gap takes a new snapshot.
 
     `text` is one line for people. "vitals" and "operation" events have the new value. The event of a large operation
-    lacks the operation's results, which a client gets by the method `operation`. "rehearsal" and "log" events change
-    nothing in a snapshot. After any other event, a client that shows the changed data requests a new snapshot.
+    lacks the operation's results, which a client gets by the method `operation`. "rehearsal", "log" and "audit" events
+    change nothing in a snapshot. After any other event, a client that shows the changed data requests a new snapshot.
     """
 
     boot_id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from .plans import Rehearsal
-from .struct import Role, WireStruct
+from .struct import AuditRole, WireStruct
 from .term import Term
 
 
@@ -59,6 +59,7 @@ class Operation(WireStruct, frozen=True):
     who: str
     started: float
     phase: str
+    claim: str = ""
     reason: str | None = None
     plan_id: str | None = None
     ended: float | None = None
@@ -83,20 +84,49 @@ class Operation(WireStruct, frozen=True):
     touched: int = 0
     rehearsal: Rehearsal | None = None
 
+    @property
+    def by(self) -> str:
+        """The requester for people: the name of the key, and in parentheses the user that the client claims to be."""
+        user = self.claim.partition("@")[0]
+        return self.who if user in ("", self.who) else f"{self.who} ({self.claim})"
+
+
+AuditPhase = Literal["intent", "outcome", "event"]
+
 
 class AuditEntry(WireStruct, frozen=True):
-    """One line of the node's audit log, which has two lines for each request of an operator.
+    """One line of the node's audit log.
 
-    The node writes "intent" before it carries out the request, and "outcome" afterwards.
+    A change that a client requests has two: the node writes "intent" before it carries out the request, and "outcome"
+    afterwards. An "event" stands alone. `who` is the name of the key that the client has, which is certain; `claim` is
+    the user that the client says it is. With the `role` "local", `who` is an OS user who has changed the node's
+    directory; with "node", it is the node itself; with "none", a client without a valid key. `seq` is the number of the
+    line, and `prev` the hash of the line before; see docs/formats.md.
     """
 
     at: float
     who: str
-    role: Role
+    role: AuditRole
     peer: str
     method: str
     subject: str
-    phase: Literal["intent", "outcome"]
+    phase: AuditPhase
+    claim: str = ""
     reason: str | None = None
     plan_id: str | None = None
     outcome: str | None = None
+    seq: int = 0
+    prev: str = ""
+
+
+class AuditCheck(WireStruct, frozen=True):
+    """The result of a verification of the audit log, whose entries `first` to `last` are kept.
+
+    `sentence` says what was found: where the chain is anchored, or the first line that is broken.
+    """
+
+    intact: bool
+    entries: int
+    first: int
+    last: int
+    sentence: str

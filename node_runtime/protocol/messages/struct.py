@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 Role = Literal["viewer", "operator"]
+AuditRole = Literal["viewer", "operator", "local", "node", "none"]
 ProcessKind = Literal["gen_server", "gen_statem", "supervisor", "application", "process", "task"]
 RunStatus = Literal["idle", "running", "suspended", "zombie"]
 ReleaseStatus = Literal["unpacked", "current", "permanent", "old"]

@@ -1,6 +1,6 @@
-"""The settings that say which releases a node accepts. Only the operator's etc/node.toml may have them.
+"""The settings that only the operator's etc/node.toml may have: which releases a node accepts, and its audit's anchor.
 
-A release can't loosen what the node accepts: these keys are refused in the node.toml of a release.
+A release can neither loosen what the node accepts nor redirect the anchor: these keys are refused in its node.toml.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ class TrustSettings(TomlStruct, frozen=True):
     """`allow_unsigned` accepts unsigned releases although there are release keys.
 
     `approvals` is the number of people that an upgrade needs: the one that stages the release, and others that approve.
+    `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or "none".
+    Without it, the node chooses.
     """
 
     allow_unsigned: bool = False
     approvals: Annotated[int, Meta(ge=1, le=MAX_APPROVALS)] = 1
+    audit_anchor: Annotated[str, Meta(pattern="^(/|none$)")] | None = None
 
 
 def read_trust_settings(directory: Path) -> TrustSettings:

@@ -29,7 +29,7 @@ def test_the_settings_of_etc_are_read_beside_the_overrides_of_the_node(tmp_path:
     assert read_trust_settings(tmp_path / "other") == TrustSettings()
 
 
-@pytest.mark.parametrize("line", ["allow_unsigned = true", "approvals = 1"])
+@pytest.mark.parametrize("line", ["allow_unsigned = true", "approvals = 1", 'audit_anchor = "none"'])
 def test_a_release_can_not_have_them(tmp_path: Path, line: str) -> None:
     with pytest.raises(Refused, match=r"node\.toml, line 2: a release must not set"):
         read_configuration(directory(tmp_path / "node", release=line), "1")

@@ -1,0 +1,101 @@
+"""Refused logins and requests in the audit log: the first one of each source at once, then only their number.
+
+So somebody who tries without end can neither fill the disk nor push other entries out of the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import structs
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import AuditEntry
+
+INTERVAL_SECONDS: Final = 300.0
+"""Seconds for which the refusals of one source are counted before their number is written."""
+MAX_SOURCES: Final = 20
+"""The number of sources in one interval that have lines of their own. All others share one line."""
+
+logger: Final = logging.getLogger("node_runtime.control")
+
+
+@dataclass(slots=True)
+class _RefusalCount:
+    first: AuditEntry
+    more: int = 0
+
+
+class Refusals:
+    """Counts the refusals of each source. Only one thread may use it.
+
+    `write(entry)` appends to the audit log; `announce(text)` tells the clients, at the same bounded rate.
+    `later(seconds, task)` calls `task()` in that thread.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[AuditEntry], None],
+        announce: Callable[[str], None],
+        later: Callable[[float, Callable[[], None]], None],
+    ) -> None:
+        self._write = write
+        self._announce = announce
+        self._later = later
+        self._sources: dict[tuple[str, ...], _RefusalCount] = {}
+
+    def note_login(self, address: str, holder: str, count: int = 1) -> None:
+        """Note that `count` connections from `address` were refused; `holder` is known of an expired or revoked key."""
+        outcome = f"refused: the key of {holder} is revoked or expired" if holder else "refused: unknown key"
+        self._note(_entry(holder, address, "login", "", outcome), ("login", address, holder), count)
+
+    def note_request(self, entry: AuditEntry) -> None:
+        """Note a request that the role of the client doesn't permit."""
+        self._note(entry, ("request", entry.who, entry.peer), 1)
+
+    def flush(self) -> None:
+        """Write the numbers of the refusals that have no line yet."""
+        sources, self._sources = self._sources, {}
+        for source in sources.values():
+            if source.more:
+                outcome = f"{source.more:,} more: {source.first.outcome}"
+                self._put(structs.replace(source.first, at=time.time(), outcome=outcome))
+
+    def _note(self, entry: AuditEntry, key: tuple[str, ...], count: int) -> None:
+        if not self._sources:
+            self._later(INTERVAL_SECONDS, self.flush)
+        source = self._sources.get(key)
+        if source is None and len(self._sources) < MAX_SOURCES:
+            source = self._sources[key] = _RefusalCount(entry)
+            self._put(entry)
+            count -= 1
+        elif source is None:
+            others = _entry("", "several addresses", entry.method, "", entry.outcome or "")
+            source = self._sources.setdefault(("others",), _RefusalCount(others))
+        source.more += count
+
+    def _put(self, entry: AuditEntry) -> None:
+        try:
+            self._write(entry)
+        except Refused as error:
+            logger.error("%s", error.sentence)
+        who = f" of {entry.who}" if entry.who else ""
+        what = f"a login{who}" if entry.method == "login" else f"a request{who}"
+        self._announce(f"{what} from {entry.peer}: {entry.outcome}")
+
+
+def _entry(who: str, address: str, method: str, subject: str, outcome: str) -> AuditEntry:
+    return AuditEntry(
+        at=time.time(),
+        who=who,
+        role="none",
+        peer=address,
+        method=method,
+        subject=subject,
+        phase="event",
+        outcome=outcome,
+    )

@@ -1,0 +1,59 @@
+"""Private files: only their owner can read or write them (mode 0600, in folders of mode 0700)."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from .exit_codes import ExitCode, Refused
+
+MAX_PRIVATE_BYTES = 64 * 1024
+"""The number of bytes that are read of a private file; no valid one is larger."""
+
+
+def make_private_folder(path: Path) -> Path:
+    """Make the folder `path`, and its parents, unless it exists; return it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def read_private(path: Path) -> str:
+    """Return the text of `path`. Raises Refused if other users may read or write the file; ssh does the same."""
+    with path.open(encoding="ascii", errors="replace") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        if mode & 0o077:
+            raise Refused(
+                f"{path} is open to other users (mode {mode:04o}), so they may know its key; "
+                f"if you still trust the key, run `chmod 600 {path}`.",
+                ExitCode.NOT_ALLOWED,
+            )
+        return file.read(MAX_PRIVATE_BYTES)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace the content of `path` in one step, durably. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    try:
+        write_new_private(temporary, text)
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def write_new_private(path: Path, text: str) -> None:
+    """Write a file that doesn't exist yet, durably. Raises OSError; FileExistsError also for a symbolic link."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,203 @@
+"""People with keys of their own: what the node records of them, and the end of their keys while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import zmq
+import zmq.asyncio
+
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.cookie import ROLES, Cookie, cookie_path, read_cookie
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.key_changes import KeyChanges
+from node_runtime.protocol.key_files import people_folder
+from node_runtime.protocol.wire import pack, unpack
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.support.nodes.shop_node import Node
+
+pytest_plugins = ["tests.support.nodes.shop_node"]
+HOUR = 3600.0
+
+
+class People:
+    """The people that may use a node."""
+
+    def __init__(self, shop: Node) -> None:
+        self.shop = shop
+        self.cookies: list[Cookie] = []
+        self.keys = KeyChanges(shop.root, self.cookies.append)
+
+    @asynccontextmanager
+    async def client(self, cookie: Cookie, user: str = "eve") -> AsyncIterator[Client]:
+        async with Client.connect(replace(self.shop.address(), cookie=cookie), user=user, client_name="t") as client:
+            yield client
+
+    async def is_accepted(self, cookie: Cookie) -> bool:
+        try:
+            async with self.client(cookie):
+                return True
+        except Refused as refused:
+            if refused.code != ExitCode.NOT_ALLOWED:
+                raise
+            return False
+
+    async def until_accepted(self, cookie: Cookie, *, accepted: bool = True) -> None:
+        async with asyncio.timeout(10):
+            while await self.is_accepted(cookie) is not accepted:
+                pass
+
+
+async def until_refused(client: Client) -> None:
+    """Send requests on this connection until one is refused."""
+    async with asyncio.timeout(10):
+        with suppress(Refused):
+            while await client.request(methods.PING):
+                pass
+
+
+@pytest.fixture
+async def people(shop: Node) -> People:
+    return People(shop)
+
+
+def audit_lines(shop: Node) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (shop.root / "var" / "audit.jsonl").read_text().splitlines()]
+
+
+async def test_a_key_made_while_the_node_runs_is_accepted_and_its_name_is_certain(shop: Node, people: People) -> None:
+    people.keys.make("ana", "operator")
+    (cookie,) = people.cookies
+    await people.until_accepted(cookie)
+    async with people.client(cookie, user="bob@laptop") as client:
+        assert (client.info.who, client.info.role) == ("ana", "operator")
+        started = await client.request(methods.INSTALL, m.Install(vsn="1.1", reason="ticket 7"))
+        ended = [state async for state in client.follow(started.operation)][-1]
+        events = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
+        entries = (await client.request(methods.AUDIT, m.ListLimit())).entries
+    assert (ended.outcome, ended.who, ended.claim, ended.by) == ("installed", "ana", "bob@laptop", "ana (bob@laptop)")
+    assert {(entry.who, entry.claim) for entry in entries if entry.method == "install"} == {("ana", "bob@laptop")}
+    assert any("by ana (bob@laptop): installed" in event.text for event in events)
+
+
+async def test_a_claim_can_not_be_mistaken_for_the_name_of_a_key(shop: Node, people: People) -> None:
+    people.keys.make("ana", "operator")
+    async with people.client(read_cookie(cookie_path(shop.root, "operator")), user="ana") as client:
+        with pytest.raises(Refused):
+            await client.request(methods.REMOVE, m.ReleaseVsn(vsn="9.9"))
+    assert {(line["who"], line["claim"]) for line in audit_lines(shop) if line["method"] == "remove"} == {
+        ("operator", "ana")
+    }
+
+
+async def test_a_client_that_takes_over_the_routing_id_of_another_gets_none_of_its_rights(shop: Node) -> None:
+    context = zmq.asyncio.Context()
+    try:
+        outcomes = []
+        for role in reversed(ROLES):
+            address = shop.address(role)
+            raw = context.socket(zmq.DEALER)
+            raw.setsockopt(zmq.ROUTING_ID, b"taken")
+            raw.curve_secretkey, raw.curve_serverkey = address.cookie.secret, address.cookie.server
+            raw.curve_publickey = zmq.curve_public(address.cookie.secret)
+            raw.connect(f"tcp://{address.host}:{address.port}")
+            async with asyncio.timeout(10):
+                await raw.send(pack(m.Request(id=1, method="remove", params=pack(m.ReleaseVsn(vsn="9.9")))))
+                reply = unpack(await raw.recv(), m.Reply)
+            assert reply.failure is not None
+            outcomes.append(reply.failure.code)
+            raw.close(linger=0)
+    finally:
+        context.destroy(linger=0)
+    assert outcomes == [ExitCode.REFUSED, ExitCode.NOT_ALLOWED]
+    assert {line["who"] for line in audit_lines(shop) if line["method"] == "remove" and line["phase"] == "intent"} == {
+        "operator"
+    }
+
+
+async def test_a_viewers_own_key_is_a_viewers(people: People) -> None:
+    people.keys.make("vera", "viewer")
+    await people.until_accepted(people.cookies[0])
+    async with people.client(people.cookies[0]) as client:
+        with pytest.raises(Refused) as caught:
+            await client.request(methods.STOP, m.StopNode())
+        assert caught.value.code == ExitCode.NOT_ALLOWED
+
+
+async def test_a_revoked_key_is_refused_also_on_the_connections_that_it_has(shop: Node, people: People) -> None:
+    people.keys.make("ana", "operator")
+    (cookie,) = people.cookies
+    await people.until_accepted(cookie)
+    async with people.client(cookie) as client:
+        people.keys.revoke("ana")
+        await until_refused(client)
+        with pytest.raises(Refused):
+            await client.request(methods.REMOVE, m.ReleaseVsn(vsn="9.9"))
+    assert not await people.is_accepted(cookie)
+    assert await people.is_accepted(read_cookie(cookie_path(shop.root, "operator")))
+    lines = audit_lines(shop)
+    assert "remove" not in {line["method"] for line in lines}
+    assert any("ana's key" in line["subject"] and "not valid any more" in line["subject"] for line in lines)
+    assert any(line["method"] == "login" and "ana is revoked" in line["outcome"] for line in lines)
+
+
+async def test_both_cookies_work_in_the_grace_time_and_then_only_the_new_one(shop: Node, people: People) -> None:
+    old = read_cookie(cookie_path(shop.root, "operator"))
+    people.keys.rotate("operator", HOUR)
+    (new,) = people.cookies
+    await people.until_accepted(new)
+    assert await people.is_accepted(old)
+    async with people.client(old) as connected:
+        people.keys.rotate("operator", 0.0)
+        await people.until_accepted(people.cookies[-1])
+        await people.until_accepted(old, accepted=False)
+        with pytest.raises(Refused):
+            await connected.request(methods.PING)
+
+
+async def test_a_key_ends_at_its_time_without_any_change_of_the_files(people: People) -> None:
+    people.keys.make("ana", "viewer")
+    await people.until_accepted(people.cookies[0])
+    people.keys.rotate("ana", 1.0)
+    async with people.client(people.cookies[0]) as client:
+        await until_refused(client)
+    assert not await people.is_accepted(people.cookies[0])
+
+
+async def test_damaged_key_files_shut_nobody_else_out(shop: Node, people: People) -> None:
+    people.keys.make("ana", "operator")
+    people.keys.make("bob", "operator")
+    await people.until_accepted(people.cookies[1])
+    (people_folder(shop.root) / "ana.json").write_text("damaged")
+    await people.until_accepted(people.cookies[0], accepted=False)
+    assert await people.is_accepted(people.cookies[1])
+    (shop.root / "etc/keys/viewer").write_text("damaged")
+    viewer = read_cookie(cookie_path(shop.root, "viewer"))
+    await people.until_accepted(viewer, accepted=False)
+    assert await people.is_accepted(people.cookies[1])
+
+
+async def test_the_clients_are_told_that_keys_have_changed(shop: Node, people: People) -> None:
+    async with shop.client() as client:
+        people.keys.make("ana", "viewer")
+
+        async def told() -> list[str]:
+            events = (await client.request(methods.EVENTS, m.ListLimit(limit=500))).events
+            return [event.text for event in events if event.kind == "audit"]
+
+        async with asyncio.timeout(10):
+            while not await told():
+                pass
+        assert (await told())[0].startswith("the keys have changed: ana's key ")
+    await eventually(lambda: "keys" in {line["method"] for line in audit_lines(shop)}, what="the entry about the keys")
