@@ -12,7 +12,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import psutil
 
 from .cookie import Cookie, cookie_path, read_cookie
 from .exit_codes import ExitCode, Refused
+from .lock_file import hold_lock
 from .messages import Role
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
@@ -92,9 +93,9 @@ def hold_node_name(name: str) -> Iterator[None]:
     Raises Refused if another process of this user has reserved it.
     """
     check_node_name(name)
-    with (run_directory() / f"{name}.lock").open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold_lock(run_directory() / f"{name}.lock"))
         except BlockingIOError:
             record = read_record(name)
             holder = f" as process {record.os_pid} from {record.directory}" if record else ""
