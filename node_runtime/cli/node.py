@@ -27,6 +27,7 @@ from node_runtime.processes.errors import CRASH_EXCEPTIONS, Exit
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
 from node_runtime.releases.build.project import BUILT_IN_APPLICATIONS
 from node_runtime.releases.files.config import Configuration, read_configuration
@@ -220,6 +221,7 @@ class Node:
             release=release.manifest.name,
             vsn=self.vsn,
             started=self.started,
+            began=start_ticks(os.getpid()),
         )
 
     def _publish(self, record: NodeRecord) -> None:

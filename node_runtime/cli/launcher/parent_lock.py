@@ -19,17 +19,17 @@ STATE = DIRECTORY / "var" / "parent.json"
 LOCK = DIRECTORY / "var" / "parent.lock"
 
 
-def make_private() -> str | None:
-    """Close the node's directory to other users. Return a sentence if it was open, None if not.
-
-    Raises LauncherError if the directory belongs to another user, who could change what this user would run.
-    """
-    found = DIRECTORY.stat()
-    if found.st_uid != os.geteuid():
+def need_owner() -> None:
+    """Raise LauncherError if the directory belongs to another user, who could change what this user would run."""
+    if DIRECTORY.stat().st_uid != os.geteuid():
         raise LauncherError(
             f"{DIRECTORY} belongs to another user; start the node as the owner, or chown the directory."
         )
-    if not found.st_mode & 0o077:
+
+
+def make_private() -> str | None:
+    """Close the node's directory to other users. Return a sentence if it was open, None if not."""
+    if not DIRECTORY.stat().st_mode & 0o077:
         return None
     DIRECTORY.chmod(0o700)
     return f"{DIRECTORY} was open to other users; its mode is now 0700."
@@ -43,6 +43,9 @@ def acquire() -> int | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
+            if _is_held_by_others():
+                LOCK.unlink(missing_ok=True)
+                continue
             return None
         found = os.fstat(descriptor)
         if not found.st_mode & 0o077 and _is_at(LOCK, found):
@@ -68,8 +71,20 @@ def running() -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        return read_json(STATE) or None
+        return None if _is_held_by_others() else read_json(STATE) or None
     return None
+
+
+def _is_held_by_others() -> bool:
+    """Return whether the lock file is open to other users, and the parent that var/parent.json names has ended.
+
+    An older release has made such a file. Whoever opened it could keep the node down.
+    """
+    try:
+        found = read_json(STATE)
+        return bool(LOCK.stat().st_mode & 0o077) and not (found and _is_parent(found))
+    except FileNotFoundError:
+        return False
 
 
 def send_signal(found: dict[str, Any], number: int) -> None:
@@ -103,8 +118,10 @@ def start_ticks(pid: int) -> int | None:
 def _is_parent(found: dict[str, Any]) -> bool:
     """Return whether the process is the parent. A parent before version 2 is identified by its command."""
     began = start_ticks(found["pid"])
-    if began is None or found.get("began") is not None:
-        return bool(began == found.get("began"))
+    if began is None:
+        return start_ticks(os.getpid()) is None  # where the system tells no process's begin, the lock has to suffice
+    if found.get("began") is not None:
+        return bool(began == found["began"])
     *program, verb, _ = Path(f"/proc/{found['pid']}/cmdline").read_bytes().split(b"\0")
     return verb == b"foreground" and any(os.path.basename(word) == NAME.encode() for word in program)
 

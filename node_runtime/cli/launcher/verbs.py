@@ -32,7 +32,7 @@ from .node_directory import (
     value_of,
 )
 from .parent import Parent
-from .parent_lock import STATE, acquire, make_private, running, send_signal
+from .parent_lock import STATE, acquire, make_private, need_owner, running, send_signal
 
 POLL_SECONDS = 0.02  # between two reads of var/
 ISOLATED = ("-I", "-S", "-B", "-X", "utf8", "--")  # as bin/<name> starts Python
@@ -52,6 +52,14 @@ HELP = """usage: {name} VERB
   commit | rollback          make the current release permanent, or go back to the permanent one
   remove VSN                 delete a release
 """
+
+
+def need_text() -> None:
+    """Raise LauncherError if the directory's path can't be written in UTF-8, as the node's files and messages need."""
+    try:
+        str(DIRECTORY).encode()
+    except UnicodeEncodeError:
+        raise LauncherError(f"The path {str(DIRECTORY)!a} of the node is not UTF-8; rename its folder.") from None
 
 
 def need_python() -> None:
@@ -121,6 +129,7 @@ def need_down() -> None:
 
 def foreground() -> int:
     """Run the parent process. The lock is released at its end."""
+    need_owner()
     opened = make_private()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     while acquire() is None:  # a parent holds the lock, or for a moment a verb that checks for a parent
@@ -140,6 +149,7 @@ def foreground() -> int:
 
 def start() -> int:
     """Start a parent in the background, and wait until its node is ready."""
+    need_owner()
     need_down()
     LOG.parent.mkdir(parents=True, exist_ok=True)
     command = (sys.executable, *ISOLATED, str(SCRIPT), "foreground")
@@ -250,6 +260,7 @@ def this_script() -> str:
 def main() -> NoReturn:
     """Run the command line: a verb and its arguments."""
     try:
+        need_text()
         need_python()
         sys.exit(run(*sys.argv[1:]))
     except LauncherError as failure:
