@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,19 +53,11 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
     """
     from node_runtime.releases.build.tarball import build as build_release
 
-    tarball = build_release(folder, output or folder / "_build", *launcher_files())
+    tarball = build_release(folder, output or folder / "_build")
     signature_path(tarball).unlink(missing_ok=True)  # that of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
     click.echo(tarball)
-
-
-def launcher_files() -> tuple[bytes, dict[str, bytes]]:
-    """Return the contents of bin/<name>, and those of the other files in bin/ by their paths."""
-    package = resources.files("node_runtime.cli.launcher")
-    modules = {file.name: file.read_bytes() for file in package.iterdir() if file.name.endswith(".py")}
-    script = modules.pop("script.py")
-    return script, {f"_launcher/{name}": data for name, data in modules.items()}
 
 
 @node_runtime.command()
@@ -89,18 +81,22 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
     from node_runtime.releases.store.staging_request import StageRequest
     from node_runtime.releases.store.unpack import unpack
 
-    from .directory_lock import hold_directory
+    from .directory_lock import hold_directory, make_private
     from .first_keys import with_release_keys
 
+    os.umask(0o077)
     request = StageRequest(allow_older=allow_older)
     if directory.exists() and {path.name for path in directory.iterdir()} - {"etc"}:
         if commit_record.load(directory) is None:
             raise Refused(f"{directory} is neither empty nor a node's directory; choose another one.")
         if keys is not None:
             raise Refused(f"{directory} belongs to a node already; copy the keys to its etc/release-keys/ yourself.")
+        make_private(directory)
         with hold_directory(directory, "unpack the release there with `bin/<name> unpack TARBALL`"):
             manifest = _unpack_audited(tarball, directory, request)
     else:
+        if directory.exists():
+            make_private(directory)
         with with_release_keys(directory, keys):
             manifest = unpack(tarball, directory, request)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.lock_file import hold_lock
 
 
 @contextmanager
 def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
-    """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases.
+
+    The lock is a file, and not the directory itself, because whoever may read a directory may lock it.
+    """
+    folder = directory / "var"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold_lock(folder / "node.lock"))
         except BlockingIOError:
             raise Refused(f"Another process runs the node in {directory}; {remedy}.") from None
         yield
-    finally:
-        os.close(descriptor)
+
+
+def make_private(directory: Path) -> None:
+    """Close a node's directory to other users. Raises `Refused` if that fails."""
+    try:
+        if directory.stat().st_mode & 0o077:
+            directory.chmod(0o700)
+    except OSError as error:
+        raise Refused(f"The directory {directory} can't be closed to other users: {error.strerror}.") from None

@@ -1,16 +1,63 @@
 """Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT….
 
-bin/<name> runs this file in a Python that can import only its standard library.
+bin/<name> reads this file, compares it with the manifest, and executes the bytes that it has read, in a Python that can
+import only its standard library. `MANIFEST_SHA256` is then the hash of the manifest that bin/<name> has verified. The
+launcher in an older node directory starts this file by its path, without this hash.
 """
 
+import hashlib
 import importlib
 import json
+import os.path
 import sys
-from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+BOOTSTRAP = ("node_runtime.code.verified_extensions", "node_runtime.code.verified_imports")
+"""The modules that are executed before the release's files can be imported; each needs only those before it."""
+
+
+def read(path: str, wanted: str | None) -> bytes:
+    """Return the bytes of a file. Ends the process if their hash is not `wanted`."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if wanted is not None and hashlib.sha256(data).hexdigest() != wanted:
+        sys.exit(f"{path} differs from the build; stage its release's tarball again.")
+    return data
+
+
+def execute(directory: str, name: str, path: tuple[str, ...], files: dict[str, str]) -> ModuleType:
+    """Execute one of the bootstrap modules from its verified bytes."""
+    tail = f"{name.replace('.', '/')}.py"
+    listed = next((file for folder in path if (file := f"{folder}/{tail}") in files), None)
+    if listed is None:
+        sys.exit(f"The release in {directory} contains no {tail}, so it can't run.")
+    file = os.path.join(directory, listed)
+    module = sys.modules[name] = ModuleType(name)
+    module.__file__ = file
+    exec(compile(read(file, files[listed]), file, "exec", dont_inherit=True), module.__dict__)
+    return module
+
+
+def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
+    """Make the release's files importable, and call `module.main(arguments)`."""
+    data = read(os.path.join(directory, "releases", vsn, "manifest.json"), globals().get("MANIFEST_SHA256"))
+    manifest: dict[str, Any] = json.loads(data)
+    files = {path: entry["sha256"] for path, entry in manifest["files"].items()}
+    path = tuple(manifest["path"])
+    executed = [execute(directory, name, path, files) for name in BOOTSTRAP]
+    imports = executed[-1]
+    command = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(arguments) - 1]]
+    imports.install(directory, files, path, command)
+    for each in executed:
+        imports.adopt(each, each.__file__)
+    sys.argv[:] = [module, *arguments]
+    try:
+        main = importlib.import_module(module).main
+    except imports.DamagedFile as damage:
+        sys.exit(str(damage))
+    main(list(arguments))
+
 
 if __name__ == "__main__":
-    directory, vsn, module, *arguments = sys.argv[1:]
-    manifest = json.loads((Path(directory) / "releases" / vsn / "manifest.json").read_text())
-    sys.path += [str(Path(directory) / part) for part in manifest["path"]]
-    sys.argv[:] = [module, *arguments]
-    importlib.import_module(module).main(arguments)
+    enter(*sys.argv[1:])

@@ -27,11 +27,11 @@ def with_release_keys(directory: Path, keys: Path | None) -> Iterator[None]:
         raise Refused(f"{folder} exists already; install without --keys, or remove it.")
     etc_existed = folder.parent.exists()
     try:
-        folder.mkdir(mode=0o755, parents=True)
+        folder.mkdir(mode=0o700, parents=True)
         for source in sorted(keys.glob("*.pub")):
             copied = folder / source.name
             copied.write_bytes(source.read_bytes())
-            copied.chmod(0o644)
+            copied.chmod(0o600)
         yield
     except BaseException:
         shutil.rmtree(folder if etc_existed else folder.parent, ignore_errors=True)

@@ -7,6 +7,7 @@ import asyncio
 import faulthandler
 import gc
 import importlib
+import json
 import logging
 import os
 import secrets
@@ -28,6 +29,7 @@ from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime, declared_vsn
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
 from node_runtime.releases.build.project import BUILT_IN_APPLICATIONS
 from node_runtime.releases.files.config import Configuration, read_configuration
@@ -37,6 +39,7 @@ from node_runtime.releases.planning.app_env import application_spec, register_so
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
+from node_runtime.releases.store.launcher_update import keep_launcher_current
 
 from .directory_lock import hold_directory
 from .event_loops import check_loop, loop_factory, run
@@ -162,6 +165,8 @@ class Node:
             self._publish(self._node_record(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             self._heart.ready(run_directory())
+            if handler.permanent == self.vsn:  # in case its commit was interrupted
+                keep_launcher_current(self.directory, release.manifest)
             logger.info("%s runs %s", configuration.node.name, self.vsn)
             for warning in (one.signature.warning for one in handler.releases() if one.vsn == self.vsn):
                 if warning is not None:
@@ -229,6 +234,7 @@ class Node:
             release=release.manifest.name,
             vsn=self.vsn,
             started=self.started,
+            began=start_ticks(os.getpid()),
         )
 
     def _publish(self, record: NodeRecord) -> None:
@@ -284,20 +290,30 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
         return NodeConfig(name="node@127.0.0.1")
 
 
+def _read_all(descriptor: int) -> bytes:
+    """Return the bytes of the parent's pipe, and close it."""
+    with open(descriptor, "rb") as pipe:
+        return pipe.read()
+
+
 def main(arguments: list[str]) -> None:
     """Run the node in DIRECTORY with release VSN until it ends. The parent passes the options."""
     parser = argparse.ArgumentParser(prog="node")
     parser.add_argument("directory", type=Path)
     parser.add_argument("vsn")
     parser.add_argument("--heart", type=int, help="The descriptor of the pipe to the parent.")
-    parser.add_argument("--because", help="Why VSN boots instead of the permanent release.")
+    parser.add_argument("--reasons", type=int, help="The descriptor of a pipe with the four values below, as JSON.")
+    # The parent of a launcher before version 2 passes them as arguments.
+    parser.add_argument("--because", default="", help="Why VSN boots instead of the permanent release.")
     parser.add_argument("--after", default="", help="Why the previous run ended; empty if orderly.")
     parser.add_argument("--during", default="", help="The phase of the operation that ran when the previous run ended.")
     parser.add_argument("--blame", action="store_true", help="The node itself caused the end of its previous run.")
     options = parser.parse_args(arguments)
-    last = PreviousExit(options.after, options.during, options.blame)
+    reasons = vars(options) if options.reasons is None else json.loads(_read_all(options.reasons))
+    last = PreviousExit(reasons["after"], reasons["during"], reasons["blame"])
+    os.umask(0o077)
     faulthandler.enable()
-    node = Node(options.directory, options.vsn, options.heart, options.because, last)
+    node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last)
     config = _node_config(options.directory, options.vsn)
     log_to_stderr(config.log, node.release)
     with asyncio.Runner(loop_factory=loop_factory(config)) as runner:

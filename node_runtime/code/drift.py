@@ -70,6 +70,6 @@ def find_drift(table: ModuleTable, released: Mapping[str, str]) -> list[Drift]:
 
 def _sha256(source: Source | None) -> str | None:
     try:
-        return None if source is None else hashlib.sha256(source.read()).hexdigest()
+        return None if source is None else hashlib.sha256(source.read_unverified()).hexdigest()
     except OSError:
         return None

@@ -13,7 +13,7 @@ from .module import HotModule
 from .version import ManagedModule, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Sequence
     from types import ModuleType
 
     from .batch import Batch
@@ -77,12 +77,11 @@ class ModuleTable:
         managed = self.modules.get(module)
         return None if managed is None or managed.current is None else managed.current.namespace
 
-    def put_application(self, app: str, vsn: str, paths: Mapping[str, str | os.PathLike[str]]) -> None:
-        """Set the source files of an application's modules to `paths`.
+    def put_application(self, app: str, listed: Sequence[Source]) -> None:
+        """Set the sources of an application's modules to `listed`.
 
-        Imports no longer find a module that the previous list had and `paths` lacks.
+        Imports no longer find a module that the previous list had and `listed` lacks.
         """
-        listed = [Source(module, os.fspath(path), app, vsn) for module, path in paths.items()]
         others = [source for source in self.sources.values() if source.app != app]
         complete = {source.module: source for source in with_parents([*listed, *others], ())}
         self.sources.update(complete)  # before the others are removed, because another thread may be importing a module

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,7 @@ from .version import CompilationUnit, ManagedModule, Source, Version, compile_un
 from .young_garbage import collect_young
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .old.running import ProcessAdapter
 
@@ -57,7 +57,11 @@ class CodeServer:
         The list replaces the previous one. Modules that are loaded already don't change. A parent
         package that is not listed becomes a package without a body.
         """
-        self._table.put_application(name, vsn, modules)
+        self.add_sources(name, [Source(module, os.fspath(path), name, vsn) for module, path in modules.items()])
+
+    def add_sources(self, application: str, sources: Sequence[Source]) -> None:
+        """Set the sources of an application's modules, as `add_application` does."""
+        self._table.put_application(application, sources)
 
     def install(self) -> None:
         """Put the finder first into `sys.meta_path`, and let `current()` return this server.

@@ -28,12 +28,17 @@ A star import is (module, "*", "*"); a name that it copied is (module, "*", name
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The source file of a version of a module. If `path` is a directory, the module is a package without a body."""
+    """The source file of a version of a module. If `path` is a directory, the module is a package without a body.
+
+    `sha256` is the hash that the release's manifest has for the file, in hexadecimal digits; None for a file of no
+    release.
+    """
 
     module: str
     path: str
     app: str
     app_vsn: str
+    sha256: str | None = None
 
     @property
     def is_package(self) -> bool:
@@ -52,6 +57,13 @@ class Source:
         return self.module if self.is_package else self.module.rpartition(".")[0]
 
     def read(self) -> bytes:
+        """Return the bytes of the source file, to be compiled. Raises OSError, and ValueError if the hash differs."""
+        data = self.read_unverified()
+        if self.sha256 not in (None, hashlib.sha256(data).hexdigest()):
+            raise ValueError(f"it differs from the build of {self.app} {self.app_vsn}; stage the tarball again")
+        return data
+
+    def read_unverified(self) -> bytes:
         """Return the bytes of the source file; b"" for a package without a body. Raises OSError."""
         if not self.path.endswith(".py"):
             return b""

@@ -24,15 +24,21 @@ class ExitCode(IntEnum):
     UNKNOWN_OUTCOME = 5
     CHANGED_OTHERWISE = 6
 
+    @classmethod
+    def _missing_(cls, value: object) -> ExitCode:
+        """Take a code that this version doesn't know, such as one that a node has sent, for a refusal."""
+        return cls.REFUSED
+
 
 class Refused(Exception):
     """A failed request or command, with the exit code of the command.
 
     `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
+    A failure never has the code of success, not even if a node says so.
     """
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
-        self.code = code
+        self.code = code or ExitCode.REFUSED
         self.operation = operation

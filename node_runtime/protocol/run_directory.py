@@ -12,7 +12,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,14 +21,19 @@ import psutil
 
 from .cookie import Cookie, cookie_path, read_cookie
 from .exit_codes import ExitCode, Refused
+from .lock_file import hold_lock
 from .messages import Role
+from .process_start import start_ticks
 
 _NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
 _PREFERRED_ROLES: tuple[Role, ...] = ("operator", "viewer")
 
 
 class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The entry of a running node in the run directory. `started` is in Unix seconds."""
+    """The entry of a running node in the run directory.
+
+    `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
+    """
 
     name: str
     os_pid: int
@@ -40,6 +45,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     release: str
     vsn: str
     started: float
+    began: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class NodeAddress:
 def run_directory() -> Path:
     """Return the run directory, and make it if necessary. Raises Refused if it isn't owned by this user alone."""
     path = _run_directory_path()
+    if not str(path).isprintable():  # the parent process reads the path as a line of UTF-8
+        raise Refused(f"The path of the run directory, {str(path)!r}, has a line break or is not UTF-8; change it.")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
@@ -92,9 +100,9 @@ def hold_node_name(name: str) -> Iterator[None]:
     Raises Refused if another process of this user has reserved it.
     """
     check_node_name(name)
-    with (run_directory() / f"{name}.lock").open("w") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(hold_lock(run_directory() / f"{name}.lock"))
         except BlockingIOError:
             record = read_record(name)
             holder = f" as process {record.os_pid} from {record.directory}" if record else ""
@@ -142,7 +150,11 @@ def is_node_alive(record: NodeRecord) -> bool:
     """Return whether the process that wrote `record` still runs. A later process with the same pid doesn't count."""
     try:
         process = psutil.Process(record.os_pid)
-        return process.create_time() <= record.started + 5 and process.status() != psutil.STATUS_ZOMBIE
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if record.began is not None and (began := start_ticks(record.os_pid)) is not None:
+            return began == record.began
+        return process.create_time() <= record.started + 5
     except psutil.NoSuchProcess:
         return False
 

@@ -7,13 +7,16 @@ import subprocess
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from node_runtime.protocol.cookie import cookie_path, make_keys
 from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import (
     NodeRecord,
     hold_node_name,
+    is_node_alive,
     list_records,
     locate,
     read_record,
@@ -88,6 +91,19 @@ def test_a_symbolic_link_as_run_directory_is_refused(run: Path, tmp_path: Path) 
 
 
 # ------------------------------------------------------------------ records
+
+
+def test_a_later_process_with_the_same_id_is_not_the_node(tmp_path: Path) -> None:
+    began = start_ticks(os.getpid())
+    if began is None:
+        pytest.skip("the system doesn't tell when a process began")
+    assert is_node_alive(msgspec.structs.replace(record(tmp_path), began=began))
+    assert not is_node_alive(msgspec.structs.replace(record(tmp_path), began=began - 1))
+
+
+def test_a_lock_of_a_name_is_a_file_that_only_its_owner_can_open(run: Path) -> None:
+    with hold_node_name(NAME):
+        assert (run / f"{NAME}.lock").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_record_is_read_as_it_was_written_and_removed_with_its_boot(tmp_path: Path) -> None:

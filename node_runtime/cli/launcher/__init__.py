@@ -1,5 +1,11 @@
 """The launcher of a node directory: its command line, and the node's parent process.
 
 A build copies this package to bin/_launcher, and `script` to bin/<name>. The package uses the standard library only, so
-that it works even if a release is damaged.
+that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
+"""
+
+VERSION = 2
+"""The version of the launcher. A change of any file in this folder increments it, or nodes would never get the change.
+
+2: bin/<name> runs isolated; the node reads from a pipe why its previous run ended.
 """

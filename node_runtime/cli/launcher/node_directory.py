@@ -1,8 +1,7 @@
-"""The node's directory: which releases it contains, which of them may boot, and which files they have."""
+"""The node's directory: which releases it contains, and which of them may boot."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import sys
@@ -69,34 +68,11 @@ def bootable() -> list[str]:
     return [first, *sorted(old, key=lambda vsn: known[vsn].get("committed") or 0, reverse=True)]
 
 
-def manifest(vsn: str, key: str, kind: type) -> Any:
-    """Return the value of `key` in the manifest of a release in this directory."""
-    path = RECORD.parent / vsn / "manifest.json"
-    if not path.exists():
-        raise LauncherError(f"Release {vsn} is damaged: {path} is missing; {REMEDY}.")
-    return value_of(path, read_json(path), key, kind)
-
-
-def check_manifest(vsn: str) -> None:
-    """Raise LauncherError if the manifest is not the one that was staged, whose hash is in the commit record."""
+def staged_manifest(vsn: str) -> str | None:
+    """Return the hash that the commit record has for the manifest of a release; older records have none."""
     known = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
-    wanted = ((known.get(vsn) or {}).get("origin") or {}).get("manifest")  # older records have no origin
-    path = RECORD.parent / vsn / "manifest.json"
-    if wanted and path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
-        raise LauncherError(f"Release {vsn} is damaged: {path} is not the manifest that was staged; {REMEDY}.")
-
-
-def verify(vsn: str) -> None:
-    """Raise LauncherError if a file of the release differs from the build, or if the release needs another Python."""
-    check_manifest(vsn)
-    if (wanted := manifest(vsn, "python", str)) != PYTHON:
-        raise LauncherError(f"Release {vsn} needs Python {wanted}, but this is Python {PYTHON}.")
-    for path, listed in manifest(vsn, "files", dict).items():
-        if not path.startswith("bin/"):
-            file, wanted = DIRECTORY / path, value_of(RECORD.parent / vsn / "manifest.json", listed, "sha256", str)
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
-                wrong = "differs from the build" if file.exists() else "is missing"
-                raise LauncherError(f"Release {vsn} is damaged: {path} {wrong}; {REMEDY}.")
+    wanted = ((known.get(vsn) or {}).get("origin") or {}).get("manifest")
+    return None if wanted is None else str(wanted)
 
 
 def node_name() -> str:
@@ -112,15 +88,3 @@ def node_name() -> str:
         if name:
             return str(name)
     raise LauncherError(f"{release} does not set the node's name; add `name` to {DIRECTORY / 'etc' / 'node.toml'}.")
-
-
-def bundled(vsn: str, module: str, *arguments: str) -> list[str]:
-    """Return the command that runs `module.main(arguments)` with only the release's own libraries."""
-    paths = [str(part) for part in manifest(vsn, "path", list)]
-    enters = [DIRECTORY / part / "node_runtime" / "cli" / "enter.py" for part in paths]
-    enter = next((path for path in enters if path.is_file()), None)
-    if enter is None:
-        raise LauncherError(
-            f"Release {vsn} in {RECORD.parent} contains no node_runtime, so it can't run; restore it from a backup."
-        )
-    return [sys.executable, "-I", "-S", "-B", "-X", "utf8", str(enter), str(DIRECTORY), vsn, module, *arguments]

@@ -4,42 +4,31 @@ The parent boots the release that is permanent in the commit record. It restarts
 node fails or sends no more heartbeats, but not after an orderly stop. If the permanent release is
 damaged or can't be started, the parent boots the one that was permanent most recently before it.
 While the parent runs, it holds a lock on var/parent.lock and writes the node's status to
-var/parent.json.
+var/parent.json. A pipe, and not the arguments, tells the node how its previous run ended, because
+all users of the machine can read a process's arguments.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
 import signal
 import subprocess
 import time
-from typing import IO, Any
+from typing import IO
 
-from .node_directory import (
-    DIRECTORY,
-    LOG,
-    NAME,
-    REFUSED,
-    LauncherError,
-    bootable,
-    bundled,
-    permanent,
-    read_json,
-    verify,
-)
-
-STATE = DIRECTORY / "var" / "parent.json"
-LOCK = DIRECTORY / "var" / "parent.lock"
+from .installed_release import InstalledRelease
+from .node_directory import DIRECTORY, LOG, NAME, REFUSED, LauncherError, bootable, permanent
+from .parent_lock import STATE, start_ticks
 
 MAX_UNREADY_BOOTS = 3  # in a row; after so many boots the parent gives up the release
 STABLE_SECONDS = 5.0  # if the node ends sooner after it was ready, the pause before the next boot grows
 MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
-MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json
+MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
+PIPE_VERSION = 2  # releases with an older launcher get the reasons of a boot as arguments
 
 
 def end_clause(code: int) -> str:
@@ -73,8 +62,9 @@ class Parent:
     def run(self) -> int:
         """Run until an orderly stop (returns 0), or until all releases are given up (returns 1)."""
         unready_boots = short_runs = 0
-        while vsn := self.choose():
-            self.run_node(vsn)
+        while release := self.choose():
+            vsn = release.vsn
+            self.run_node(release)
             if self.ending == "stopped" or self.stopping:
                 return 0
             if self.ending == "restart":
@@ -92,17 +82,18 @@ class Parent:
         self.report("ended", next(iter(self.given_up)))
         return REFUSED
 
-    def choose(self) -> str | None:
+    def choose(self) -> InstalledRelease | None:
         """Return the release to boot now; None if all are given up."""
         for vsn in bootable():
             if vsn not in self.given_up:
                 try:
-                    verify(vsn)
-                    bundled(vsn, "")
+                    release = InstalledRelease(vsn)
+                    release.verify()
+                    release.command("")
                 except LauncherError as damage:
                     self.give_up(vsn, str(damage))
                 else:
-                    return vsn
+                    return release
         return None
 
     def give_up(self, vsn: str, why: str) -> None:
@@ -122,20 +113,17 @@ class Parent:
             if select.select([self.wakeup], [], [], left)[0]:
                 os.read(self.wakeup, 4096)
 
-    def run_node(self, vsn: str) -> None:
+    def run_node(self, release: InstalledRelease) -> None:
         """Boot the node once and wait for its end."""
+        vsn = release.vsn
         reader, writer = os.pipe()
-        options = ["--heart", str(writer)]
-        if vsn != permanent():
-            options += ["--because", self.given_up[permanent()]]
-        if self.end_reason:
-            options += ["--after", self.end_reason, "--during", self.end_phase]
-            if self.own_fault:
-                options.append("--blame")
-        command = bundled(vsn, "node_runtime.cli.node", str(DIRECTORY), vsn, *options)
+        reasons, told = self.reasons(release)
+        command = release.command("node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(writer), *reasons)
         self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
-        node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=(writer,))
-        os.close(writer)
+        passed = (writer, *told)
+        node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=passed)
+        for descriptor in passed:
+            os.close(descriptor)
         self.report("starting", vsn)
         if self.stopping:  # the signal came before there was a node to forward it to
             node.terminate()
@@ -148,6 +136,22 @@ class Parent:
         if self.ending not in {"stopped", "restart"} and not self.error:
             self.error = f"{end_clause(code)}; see the end of {LOG}."
         self.report("ended", vsn)
+
+    def reasons(self, release: InstalledRelease) -> tuple[list[str], list[int]]:
+        """Return the options that tell the node why it boots this release and how its previous run ended.
+
+        The second value is the descriptor that an option names, if any.
+        """
+        because = "" if release.vsn == permanent() else self.given_up[permanent()]
+        during, blame = (self.end_phase, self.own_fault) if self.end_reason else ("", False)
+        reasons = {"because": because, "after": self.end_reason, "during": during}
+        if release.launcher_version() < PIPE_VERSION:
+            options = [word for key, reason in reasons.items() if reason for word in (f"--{key}", reason)]
+            return [*options, *(["--blame"] if blame else [])], []
+        reader, writer = os.pipe()
+        with open(writer, "w") as pipe:  # a pipe takes so many bytes without a reader
+            json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | {"blame": blame}, pipe)
+        return ["--reasons", str(reader)], [reader]
 
     def store_end(self, code: int) -> None:
         """Store for the next boot why the node has ended, and whether the node itself caused the end.
@@ -203,6 +207,7 @@ class Parent:
         status = {
             "directory": str(DIRECTORY),
             "pid": os.getpid(),
+            "began": start_ticks(os.getpid()),
             "node_pid": self.node.pid if self.node else None,
             "vsn": vsn,
             "phase": phase,
@@ -218,15 +223,3 @@ class Parent:
         except OSError:  # on a full disk, a text of the same length can still overwrite a file
             with contextlib.suppress(OSError), STATE.open("r+") as state:
                 state.write(text)
-
-
-def running() -> dict[str, Any] | None:
-    """Return the contents of var/parent.json, or None if no parent runs."""
-    try:
-        with LOCK.open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        return read_json(STATE) or None
-    return None

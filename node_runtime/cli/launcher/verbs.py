@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NoReturn
 
+from .installed_release import InstalledRelease
 from .node_directory import (
     DIRECTORY,
     DOWN,
@@ -26,16 +26,16 @@ from .node_directory import (
     SCRIPT,
     USAGE,
     LauncherError,
-    bundled,
-    manifest,
     node_name,
     permanent,
     read_json,
     value_of,
 )
-from .parent import LOCK, STATE, Parent, running
+from .parent import Parent
+from .parent_lock import STATE, acquire, make_private, need_owner, running, send_signal
 
 POLL_SECONDS = 0.02  # between two reads of var/
+ISOLATED = ("-I", "-S", "-B", "-X", "utf8", "--")  # as bin/<name> starts Python
 
 HELP = """usage: {name} VERB
 
@@ -56,19 +56,27 @@ HELP = """usage: {name} VERB
 """
 
 
+def need_text() -> None:
+    """Raise LauncherError if the directory's path can't be written in UTF-8, as the node's files and messages need."""
+    try:
+        str(DIRECTORY).encode()
+    except UnicodeEncodeError:
+        raise LauncherError(f"The path {str(DIRECTORY)!a} of the node is not UTF-8; rename its folder.") from None
+
+
 def need_python() -> None:
     """Continue this script in the Python that the release was built for."""
     try:
-        wanted = manifest(permanent(), "python", str)
+        wanted = InstalledRelease(permanent()).value("python", str)
     except LauncherError:
         return  # `start` may boot another release; the other verbs report the error themselves
     if wanted == PYTHON:
         return
     found = shutil.which(f"python{wanted}")
-    probe = (found or "", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
+    probe = (found or "", "-I", "-S", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     if found is None or subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip() != wanted:
         raise LauncherError(f"{NAME} {permanent()} needs Python {wanted}; install python{wanted} on PATH.")
-    os.execv(found, [found, "-I", str(SCRIPT), *sys.argv[1:]])
+    os.execv(found, [found, *ISOLATED, str(SCRIPT), *sys.argv[1:]])
 
 
 def need_running() -> dict[str, Any]:
@@ -122,31 +130,31 @@ def need_down() -> None:
 
 
 def foreground() -> int:
-    """Run the parent process."""
+    """Run the parent process. The lock is released at its end."""
+    need_owner()
+    opened = make_private()
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOCK.open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:  # a parent holds the lock, or for a moment a verb that checks for a parent
-                need_down()
-                time.sleep(POLL_SECONDS)
-        STATE.unlink(missing_ok=True)
-        parent = Parent()
-        try:
-            return parent.run()
-        except LauncherError as failure:  # `start` reads and prints this
-            parent.error = str(failure)
-            parent.report("ended", "")
-            raise
+    while acquire() is None:  # a parent holds the lock, or for a moment a verb that checks for a parent
+        need_down()
+        time.sleep(POLL_SECONDS)
+    STATE.unlink(missing_ok=True)
+    parent = Parent()
+    if opened:
+        parent.log(opened)
+    try:
+        return parent.run()
+    except LauncherError as failure:  # `start` reads and prints this
+        parent.error = str(failure)
+        parent.report("ended", "")
+        raise
 
 
 def start() -> int:
     """Start a parent in the background, and wait until its node is ready."""
+    need_owner()
     need_down()
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    command = (sys.executable, "-I", str(SCRIPT), "foreground")
+    command = (sys.executable, *ISOLATED, str(SCRIPT), "foreground")
     with LOG.open("ab") as log, open(os.devnull) as nothing:
         parent = subprocess.Popen(command, stdin=nothing, stdout=log, stderr=log, start_new_session=True)
     return until_ready(parent.pid, 1, lambda: parent.poll() is None)
@@ -154,7 +162,7 @@ def start() -> int:
 
 def stop() -> int:
     """Shut down the node, and wait until it and its parent have ended."""
-    os.kill(need_running()["pid"], signal.SIGTERM)
+    send_signal(need_running(), signal.SIGTERM)
     while running() is not None:
         time.sleep(POLL_SECONDS)
     print(f"{node_name()} is stopped.")
@@ -166,7 +174,7 @@ def restart() -> int:
     found = running()
     if found is None:
         return start()
-    os.kill(found["pid"], signal.SIGHUP)
+    send_signal(found, signal.SIGHUP)
     return until_ready(found["pid"], found["boots"] + 1, lambda: running() is not None)
 
 
@@ -207,7 +215,7 @@ def attach(*arguments: str) -> int:
 def operate(verb: str, *arguments: str) -> int:
     """Run a verb of the release's own hotdash for the node of this directory, not for another node of the same name."""
     need_up()
-    command = bundled(permanent(), "hotdash.cli", verb, node_name(), *arguments)
+    command = InstalledRelease(permanent()).command("hotdash.cli", verb, node_name(), *arguments)
     os.execv(command[0], command)
 
 
@@ -215,7 +223,8 @@ def run_local(verb: str, *arguments: str) -> int:
     """Run a verb with the release's own node_runtime. All but `ping` also work while the node is down."""
     if verb == "ping":
         need_up()
-    command = bundled(permanent(), "node_runtime.cli.local", verb, str(DIRECTORY), node_name(), *arguments)
+    release = InstalledRelease(permanent())
+    command = release.command("node_runtime.cli.local", verb, str(DIRECTORY), node_name(), *arguments)
     os.execv(command[0], command)
 
 
@@ -253,6 +262,7 @@ def this_script() -> str:
 def main() -> NoReturn:
     """Run the command line: a verb and its arguments."""
     try:
+        need_text()
         need_python()
         sys.exit(run(*sys.argv[1:]))
     except LauncherError as failure:

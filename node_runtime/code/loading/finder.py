@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from node_runtime.code.module import HotModule, Namespace, switch_namespace, update_module_type
 from node_runtime.code.module_table import loaded_children
+from node_runtime.code.verified_imports import resource_reader
 from node_runtime.code.version import CompilationUnit, Source, Version, compile_unit
 from node_runtime.code.young_garbage import collect_young
 
@@ -74,6 +75,10 @@ class Loader(SourceFileLoader):
 
     def is_package(self, fullname: str) -> bool:
         return self._source.is_package
+
+    def get_resource_reader(self, name: str | None = None) -> Any:
+        """Return the reader for `importlib.resources`. It compares the files of a release with the manifest."""
+        return resource_reader(self.path) or super().get_resource_reader(name)
 
 
 class Finder:

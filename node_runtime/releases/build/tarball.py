@@ -16,6 +16,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.launcher_files import bin_path, launcher_files
 from node_runtime.releases.files.manifest import (
     MAX_BUILD_SECONDS,
     AppEntry,
@@ -35,11 +36,8 @@ from .project import AppSource, Project, read_project
 _DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")
 
 
-def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes] | None = None) -> Path:
-    """Build the project in `folder` and write the tarball to the folder `output`. Return the tarball's path.
-
-    `script` is the content of bin/<name>. `beside` maps the names of the other files in bin/ to their contents.
-    """
+def build(folder: Path, output: Path) -> Path:
+    """Build the project in `folder` and write the tarball to the folder `output`. Return the tarball's path."""
     project = read_project(folder)
     release = project.release
     requirements = parse_requirements(release.requirements, folder / "release.toml")
@@ -58,9 +56,9 @@ def build(folder: Path, output: Path, script: bytes, beside: Mapping[str, bytes]
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
     files |= {f"releases/{release.vsn}/{name}": data for name, data in project.config.items()}
-    files |= {f"bin/{path}": data for path, data in (beside or {}).items()}
-    files[f"bin/{release.name}"] = script
-    manifest = _manifest(project, files, (*sorted(own), *(distribution.directory for distribution in third_party)))
+    path = (*sorted(own), *(distribution.directory for distribution in third_party))
+    files |= {bin_path(release.name, name): files[file] for name, file in launcher_files(path, files).items()}
+    manifest = _manifest(project, files, path)
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)
     return target

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from node_runtime.protocol.exit_codes import Refused
 
+from .launcher_files import check_launcher
 from .names import Name, VsnString
 from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS, MAX_TOTAL_BYTES
 
@@ -107,6 +108,7 @@ def decode_manifest(data: bytes) -> Manifest:
         allowed = is_safe_path(path) and path.startswith(("lib/", "bin/", own_folder))
         if not allowed or path == manifest_path(manifest.vsn):
             raise ValueError(f"it lists {path!r}, which is not an allowed path for a release's file")
+    check_launcher(manifest)
     folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
     for path in manifest.path:
         if not path.startswith("lib/") or path not in folders:

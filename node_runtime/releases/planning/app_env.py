@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from node_runtime.application import AppSpec, Running, load
@@ -76,10 +75,7 @@ def register_sources(code: CodeServer, left: UnpackedRelease, target: UnpackedRe
     `left` is `target`, and all applications are registered.
     """
     for name in left.apps.keys() - target.apps.keys():
-        code.add_application(name, left.apps[name].vsn, {})
+        code.add_sources(name, [])
     for name, app in target.apps.items():
         if target is left or name not in left.apps or left.apps[name].vsn != app.vsn:
-            paths: dict[str, str | Path] = {
-                source.module: source.path for source in target.sources.values() if source.app == name
-            }
-            code.add_application(name, app.vsn, paths)
+            code.add_sources(name, [source for source in target.sources.values() if source.app == name])

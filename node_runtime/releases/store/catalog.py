@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from node_runtime.code import Source
+from node_runtime.code.verified_imports import add_listed_files
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.config import Configuration, application_environment, read_configuration
@@ -123,6 +124,7 @@ class Catalog:
 
     def _read(self, vsn: str) -> UnpackedRelease:
         manifest = self._manifest(vsn)
+        add_listed_files({path: entry.sha256 for path, entry in manifest.files.items()})
         starts = read_release(self.root / "releases" / vsn / "release.toml").starts
         apps = {entry.name: read_app(self.root / entry.directory / "app.toml") for entry in manifest.apps}
         views = []
@@ -132,7 +134,7 @@ class Catalog:
             start = starts.get(entry.name, "permanent")
             views.append(AppView(entry.name, entry.vsn, modules, appup.up, appup.down, start))
         sources = {
-            name: Source(name, str(self.root / module.path), entry.name, entry.vsn)
+            name: Source(name, str(self.root / module.path), entry.name, entry.vsn, module.sha256)
             for entry in manifest.apps
             for name, module in entry.modules.items()
         }

@@ -15,6 +15,7 @@ from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_p
 
 from . import commit_record, unpack
 from .catalog import Catalog
+from .launcher_update import keep_launcher_current
 from .staging_request import PLAIN_REQUEST, StageRequest
 
 logger = logging.getLogger("node_runtime")
@@ -175,6 +176,8 @@ class ReleaseStore:
         """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""
         self.check(vsn)
         self._change(lambda record: record.with_permanent(vsn))
+        with self._disk:
+            keep_launcher_current(self.root, self.catalog.release(vsn).manifest)
 
     def mark_failed(self, vsn: str, why: str) -> None:
         """Record that a release failed on this node, for the reason `why`."""

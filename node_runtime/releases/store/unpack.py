@@ -6,8 +6,8 @@ interruption leaves behind at most that folder and parts that no release in the 
 emptied again.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
-content for a shared part is refused. etc/ is never changed. bin/<name> runs as the node's parent process, so it is
-written only if it does not exist.
+content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
+node's parent process runs from it; see `launcher_update`.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ def _new_parts(manifest: Manifest, directory: Path, record: commit_record.Commit
                     f"{part} differs between release {manifest.vsn} and release {other.vsn}, which is already "
                     f"unpacked; build the changed part under a new vsn."
                 )
-    return {part for part in parts if not (directory / part).exists()}
+    new = {part for part in parts if not (directory / part).exists()}
+    return new if record is None else {part for part in new if not part.startswith("bin/")}
 
 
 def _damaged(manifest: Manifest, directory: Path, new: set[str], record: commit_record.CommitRecord | None) -> set[str]:

@@ -45,7 +45,7 @@ def contents(tarball: Path) -> tuple[list[tarfile.TarInfo], dict[str, bytes]]:
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("build")
-    return build(write_project(folder / "project"), folder, b"#!launcher")
+    return build(write_project(folder / "project"), folder)
 
 
 def refusal(folder: Path, vsn: str = "1.0", **changes: str | None) -> str:
@@ -58,7 +58,11 @@ def refusal(folder: Path, vsn: str = "1.0", **changes: str | None) -> str:
 def test_a_tarball_has_everything_that_a_node_needs(tarball: Path) -> None:
     assert tarball.name == "tiny-1.0.tar.gz"
     _, files = contents(tarball)
-    assert files["bin/tiny"] == b"#!launcher"
+    launcher = next(path for path in files if path.endswith("/cli/launcher/script.py")).removesuffix("script.py")
+    copies = {path.removeprefix(launcher): data for path, data in files.items() if path.startswith(launcher)}
+    assert files["bin/tiny"] == copies.pop("script.py")
+    beside = {path: data for path, data in files.items() if path.startswith("bin/") and path != "bin/tiny"}
+    assert beside == {f"bin/_launcher/{name}": data for name, data in copies.items()}
     for path in (
         "lib/tiny-1.0/app.toml",
         "lib/tiny-1.0/src/tiny/app.py",
@@ -114,7 +118,7 @@ def test_members_are_sorted_and_do_not_identify_the_builder(tarball: Path) -> No
 def test_two_builds_are_equal_byte_for_byte(tarball: Path, tmp_path: Path) -> None:
     project = write_project(tmp_path / "elsewhere")
     code = "import sys; from pathlib import Path; from node_runtime.releases.build.tarball import build; "
-    code += "build(Path(sys.argv[1]), Path(sys.argv[2]), b'#!launcher')"
+    code += "build(Path(sys.argv[1]), Path(sys.argv[2]))"
     subprocess.run(
         (sys.executable, "-c", code, project, tmp_path), check=True, env={**os.environ, "PYTHONHASHSEED": "7"}
     )
@@ -124,7 +128,7 @@ def test_two_builds_are_equal_byte_for_byte(tarball: Path, tmp_path: Path) -> No
 def test_a_requirement_of_the_release_comes_with_what_it_needs(tmp_path: Path) -> None:
     release = 'name = "tiny"\nvsn = "1.0"\napps = ["tiny"]\nrequirements = ["hypothesis"]\n'
     project = write_project(tmp_path / "project", changes={"release.toml": release})
-    _, files = contents(build(project, tmp_path, b""))
+    _, files = contents(build(project, tmp_path))
     packages = {path.split("/")[1].rpartition("-")[0] for path in files if path.startswith("lib/")}
     assert {"hypothesis", "sortedcontainers"} <= packages
 
@@ -137,7 +141,7 @@ def test_a_requirement_that_can_not_be_met_is_refused_by_name(
     release = f'name = "tiny"\nvsn = "1.0"\napps = ["tiny"]\nrequirements = ["{requirement}"]\n'
     project = write_project(tmp_path / "project", changes={"release.toml": release})
     with pytest.raises(Refused, match=r"(?i)requirement|jinja2"):
-        build(project, tmp_path / "out", b"")
+        build(project, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -41,7 +41,7 @@ def tree(directory: Path) -> dict[str, bytes]:
 
 def small(vsn: str = "1", files: dict[str, bytes] | None = None, name: str = "r") -> tuple[Manifest, dict[str, bytes]]:
     """A minimal release that no build made."""
-    files = files if files is not None else {"bin/r": b"#!", f"lib/a-{vsn}/src/a.py": f"v = {vsn!r}".encode()}
+    files = files if files is not None else {f"bin/{name}": b"#!", f"lib/a-{vsn}/src/a.py": f"v = {vsn!r}".encode()}
     manifest = Manifest(
         name=name,
         vsn=vsn,
@@ -95,7 +95,7 @@ def refused(tarball: Path, node: Path) -> str:
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unpack")
-    return build(write_project(folder / "project"), folder, b"#!launcher")
+    return build(write_project(folder / "project"), folder)
 
 
 def test_a_built_release_unpacks_to_what_its_tarball_has(tarball: Path, tmp_path: Path) -> None:

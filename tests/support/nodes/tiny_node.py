@@ -14,7 +14,6 @@ from typing import Any, Literal
 import psutil
 import pytest
 
-from node_runtime.cli.commands import launcher_files
 from node_runtime.releases.build.tarball import build
 from node_runtime.releases.store.unpack import unpack
 from tests.support.nodes.fil_node import command, environment
@@ -114,7 +113,7 @@ def stopped_afterwards(node: TinyNode) -> Iterator[TinyNode]:
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
     """The tarball of the tiny project with changes."""
-    return build(write_project(folder / vsn, vsn, changes), folder, *launcher_files())
+    return build(write_project(folder / vsn, vsn, changes), folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,225 @@
+"""Imports of a release's files: only files that its manifest lists, from the very bytes that were compared with it.
+
+`node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so it uses only the
+standard library. A hook in `sys.path_hooks` serves all folders below the node's directory. So `sys.path` keeps the
+release's folders, and the standard library comes before them, but the import system's own finder never reads these
+folders: a file that no manifest lists can't be imported, and bytecode files are neither read nor written.
+
+Rejected: a hash check before the import, because the file may change between the check and the import.
+
+Limits: a file that a library opens by its path is not compared with the manifest; `importlib.resources`,
+`pkgutil.get_data` and `importlib.metadata` compare it. A process that an application starts by other means than
+`release_command` imports from the folders in `sys.path` without any check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import spec_from_file_location
+from typing import TYPE_CHECKING, Any
+
+from node_runtime.code.verified_extensions import VerifiedExtensionLoader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
+    from types import ModuleType
+
+    from node_runtime.code.verified_data import ResourceReader
+
+_RUN_MAIN = "import importlib, sys; importlib.import_module(sys.argv[1]).main(sys.argv[2:])"
+
+_listed: ListedFiles | None = None
+_command: list[str] = []
+
+
+class DamagedFile(Exception):
+    """A listed file is missing or differs from the manifest. It is no ImportError, which libraries often ignore."""
+
+
+class ListedFiles:
+    """The files below the node's directory that the manifests of its releases list, with their hashes."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = os.path.abspath(directory)
+        self._sha256: dict[str, str] = {}
+        self._folders: dict[str, set[str]] = {}
+
+    def add(self, files: Mapping[str, str]) -> None:
+        """Add files: their paths, relative to the node's directory, with their sha256 in hexadecimal digits.
+
+        A file that is listed already keeps its hash.
+        """
+        self._sha256 = {**files, **self._sha256}
+        for path in files:
+            folder, _, name = path.rpartition("/")
+            names = self._folders.setdefault(folder, set())
+            while name not in names:
+                names.add(name)
+                folder, _, name = folder.rpartition("/")
+                names = self._folders.setdefault(folder, set())
+
+    def relative(self, path: str) -> str | None:
+        """Return a path relative to the node's directory; None for a path outside of it."""
+        path = os.path.abspath(path)
+        if path == self.directory:
+            return ""
+        return path[len(self.directory) + 1 :] if path.startswith(f"{self.directory}/") else None
+
+    def names(self, folder: str) -> set[str] | None:
+        """Return the names of the files and folders in a folder below the node's directory; None if it lists none."""
+        return self._folders.get(folder)
+
+    def below(self, folder: str) -> list[str]:
+        """Return the absolute paths of all files below a folder."""
+        return [f"{self.directory}/{path}" for path in self._sha256 if path.startswith(f"{folder}/")]
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file. Raises FileNotFoundError if it isn't listed, DamagedFile if the bytes differ."""
+        wanted = self._sha256.get(self.relative(path) or "")
+        if wanted is None:
+            raise FileNotFoundError(f"No release of this node lists the file {path}")
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError as error:
+            raise DamagedFile(f"{path} can't be read ({error.strerror}); stage its release's tarball again.") from None
+        if hashlib.sha256(data).hexdigest() != wanted:
+            raise DamagedFile(f"{path} differs from the build; stage its release's tarball again.")
+        return data
+
+
+class VerifiedSourceLoader(SourceFileLoader):
+    """The loader of a listed source file. It compiles the bytes that it has compared with the manifest."""
+
+    def __init__(self, name: str, path: str, files: ListedFiles) -> None:
+        super().__init__(name, path)
+        self._files = files
+
+    def get_data(self, path: str) -> bytes:
+        """Return the bytes of a listed file, which may also be a data file."""
+        return self._files.read(path)
+
+    def path_stats(self, path: str) -> Mapping[str, Any]:
+        """Refuse. Without the times of the source, the base class neither reads nor writes bytecode files."""
+        raise OSError(f"{path} has no bytecode file")
+
+    def get_resource_reader(self, name: str | None = None) -> ResourceReader:  # type: ignore[override]
+        """Return the reader for `importlib.resources`."""
+        from node_runtime.code.verified_data import ResourceReader
+
+        return ResourceReader(self._files, os.path.dirname(self.path))
+
+
+class ListedFolder:
+    """The finder of the modules in one folder below the node's directory: an entry of `sys.path` or of a `__path__`."""
+
+    def __init__(self, files: ListedFiles, folder: str) -> None:
+        self._files = files
+        self._folder = folder
+
+    def find_spec(self, name: str, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Find a module as the import system's finder for folders does, but among the listed files only."""
+        names = self._files.names(self._folder) if self._folder.startswith("lib/") else None
+        if names is None:
+            return None
+        tail = name.rpartition(".")[2]
+        inside = self._files.names(f"{self._folder}/{tail}") or ()
+        for directory, stem, found in ((f"{tail}/", "__init__", inside), ("", tail, names)):
+            for suffix in (*EXTENSION_SUFFIXES, ".py"):
+                if f"{stem}{suffix}" in found:
+                    path = f"{self._files.directory}/{self._folder}/{directory}{stem}{suffix}"
+                    return _file_spec(self._files, name, path, package=bool(directory))
+        if not inside:
+            return None
+        portion = ModuleSpec(name, None)  # the import system makes a namespace package of all portions
+        portion.submodule_search_locations = [f"{self._files.directory}/{self._folder}/{tail}"]
+        return portion
+
+    def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
+        """Yield the name of each module and whether it is a package, for `pkgutil`."""
+        for name in sorted(self._files.names(self._folder) or ()):
+            spec = self.find_spec(stem := name.partition(".")[0])
+            if stem.isidentifier() and stem != "__init__" and spec is not None and spec.loader is not None:
+                yield f"{prefix}{stem}", spec.submodule_search_locations is not None
+
+    def invalidate_caches(self) -> None:
+        """Do nothing: the finder caches no folder."""
+
+
+class VerifiedPathFinder(PathFinder):
+    """The import system's finder, but with the distributions that listed files describe."""
+
+    @classmethod
+    def find_distributions(  # type: ignore[override]
+        cls, context: DistributionFinder.Context | None = None
+    ) -> Iterable[Distribution]:
+        """Find the distributions for `importlib.metadata`: below the node's directory, only listed ones."""
+        from node_runtime.code.verified_data import find_distributions
+
+        assert _listed is not None
+        return find_distributions(_listed, context)
+
+
+def install(directory: str, files: Mapping[str, str], path: Sequence[str], command: Sequence[str]) -> None:
+    """Make the folders `path` of a release importable, and no other file below the node's directory.
+
+    `files` are the release's files with their hashes. `command` is the command of this process, up to the module.
+    """
+    global _listed  # noqa: PLW0603  # the import system is global, too
+    listed = _listed = ListedFiles(directory)
+    listed.add(files)
+    _command[:] = command
+
+    def hook(entry: str) -> ListedFolder:
+        folder = listed.relative(entry)
+        if folder is None:
+            raise ImportError(f"{entry} is not below {listed.directory}")
+        return ListedFolder(listed, folder)
+
+    sys.path_hooks.insert(0, hook)
+    sys.path_importer_cache.clear()
+    sys.path += [f"{listed.directory}/{folder}" for folder in path]
+    sys.meta_path[sys.meta_path.index(PathFinder)] = VerifiedPathFinder
+
+
+def adopt(module: ModuleType, path: str) -> None:
+    """Give a module that was executed before `install` the attributes that an import would have set."""
+    assert _listed is not None
+    module.__spec__ = _file_spec(_listed, module.__name__, path, package=False)
+    module.__loader__ = module.__spec__.loader
+    module.__package__ = module.__spec__.parent
+
+
+def add_listed_files(files: Mapping[str, str]) -> None:
+    """Add the files of another release of this node, with their hashes, so that its modules can be imported."""
+    if _listed is not None:
+        _listed.add(files)
+
+
+def resource_reader(path: str) -> ResourceReader | None:
+    """Return a verifying reader of the data files beside the module at `path`; None for a module of no release."""
+    if _listed is None or _listed.relative(path) is None:
+        return None
+    return VerifiedSourceLoader("", path, _listed).get_resource_reader()
+
+
+def release_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs `module.main(arguments)` with the verified imports that this process has.
+
+    In a process that was not started from a release, such as a test, the command uses the environment's libraries.
+    """
+    if _command:
+        return [*_command, module, *arguments]
+    return [sys.executable, "-P", "-X", "utf8", "-c", _RUN_MAIN, module, *arguments]
+
+
+def _file_spec(files: ListedFiles, name: str, path: str, *, package: bool) -> ModuleSpec:
+    kind = VerifiedSourceLoader if path.endswith(".py") else VerifiedExtensionLoader
+    search = [os.path.dirname(path)] if package else None
+    spec = spec_from_file_location(name, path, loader=kind(name, path, files), submodule_search_locations=search)
+    assert spec is not None  # it is None only without a loader
+    return spec

@@ -1,0 +1,25 @@
+"""Lock files, which only their owner can open, and so only their owner can hold."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def hold_lock(path: Path) -> Iterator[None]:
+    """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
+
+    The file is created if necessary, with mode 0600. It stays afterwards, because a process that waits for it may have
+    it open. The lock ends with the process, however it ends.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.fchmod(descriptor, 0o600)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,49 @@
+"""The launcher's files in a release. bin/ has the same files as node_runtime's folder `cli/launcher`, and no others.
+
+So the launcher that a release brings is in its lib/, where it is verified like all other files, and bin/ in the tarball
+is a copy of it, with which a node begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .manifest import Manifest
+
+LAUNCHER_FOLDER = "node_runtime/cli/launcher"
+SCRIPT = "script.py"
+"""The file in the launcher's folder that becomes bin/<name>. The others are in bin/_launcher/."""
+
+
+def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
+    """Return the files of the release's launcher: each name in the launcher's folder with its path in the release.
+
+    `path` lists the folders that are importable, and `files` the paths of all files.
+    """
+    listed = sorted(files)
+    for folder in path:
+        prefix = f"{folder}/{LAUNCHER_FOLDER}/"
+        found = {file.removeprefix(prefix): file for file in listed if file.startswith(prefix)}
+        if found:
+            return found
+    return {}
+
+
+def bin_path(release: str, name: str) -> str:
+    """Return the path in a tarball of the copy of the launcher's file `name`."""
+    return f"bin/{release}" if name == SCRIPT else f"bin/_launcher/{name}"
+
+
+def check_launcher(manifest: Manifest) -> None:
+    """Raise ValueError if a file in bin/ is not a copy of a file of the release's own launcher.
+
+    A release without node_runtime, which can't run, may have only bin/<name>.
+    """
+    launcher = launcher_files(manifest.path, manifest.files)
+    copies = {bin_path(manifest.name, name): manifest.files[path].sha256 for name, path in launcher.items()}
+    for path, entry in manifest.files.items():
+        known = copies.get(path) == entry.sha256 if copies else path == bin_path(manifest.name, SCRIPT)
+        if path.startswith("bin/") and not known:
+            raise ValueError(f"it lists {path!r}, which is not a file of the launcher in the release's node_runtime")

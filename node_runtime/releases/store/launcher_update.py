@@ -1,0 +1,124 @@
+"""Replaces a node's launcher in bin/ by the newer one of the permanent release, so that nodes get its mends.
+
+bin/ has two parts. bin/<name> is a file that runs the newest launcher beside it: `_launcher`, with which the node
+began, or the `_launcher-<version>` with the greatest version. Each part is replaced by one rename, after its bytes are
+on the disk. Each bin/<name> runs older and newer launchers, so a crash between the two renames leaves a launcher that
+works. A running parent process keeps the code that it has loaded.
+
+A launcher is never replaced by an older one: it starts the nodes of older releases, too.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.durable import sync_directory
+from node_runtime.releases.files.launcher_files import SCRIPT, launcher_files
+from node_runtime.releases.files.manifest import Manifest, sha256
+
+from .verify import RESTAGE_REMEDY
+
+FIRST: Final = "_launcher"
+"""The folder of the launcher with which a node begins."""
+
+logger: Final = logging.getLogger("node_runtime")
+
+_VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
+
+
+def keep_launcher_current(directory: Path, manifest: Manifest) -> None:
+    """Install the launcher of the permanent release if it is newer than the node's, and log that.
+
+    A failure is logged, too, and not raised: the launcher that is there works, and the next boot tries again.
+    """
+    try:
+        version = update_launcher(directory, manifest)
+    except (OSError, Refused) as error:
+        reason = error.sentence if isinstance(error, Refused) else f"{error}; correct this and restart the node."
+        logger.error("the launcher of release %s was not installed in %s/bin: %s", manifest.vsn, directory, reason)
+    else:
+        if version is not None:
+            logger.info("bin/ has launcher %d of release %s; the next start uses it", version, manifest.vsn)
+
+
+def update_launcher(directory: Path, manifest: Manifest) -> int | None:
+    """Install the launcher of a release if it is newer than the node's. Return its version if it was installed.
+
+    Raises `Refused` if a file of it differs from the manifest, and OSError if bin/ can't be written.
+    """
+    files = _read(directory, manifest)
+    folder = directory / "bin"
+    version, installed = _version(files.get("__init__.py", b"")), installed_version(folder)
+    if not {SCRIPT, "verbs.py"} <= files.keys() or version <= installed:
+        return None
+    script = files.pop(SCRIPT)
+    _write(folder / f".{manifest.name}.new", script, 0o700)
+    (folder / f".{manifest.name}.new").replace(folder / manifest.name)
+    with tempfile.TemporaryDirectory(prefix=".launcher-", dir=folder) as temporary:
+        stage = Path(temporary, FIRST)
+        stage.mkdir(mode=0o700)
+        for name, data in files.items():
+            _write(stage / name, data, 0o600)
+        sync_directory(stage)
+        sync_directory(folder)
+        stage.replace(folder / f"{FIRST}-{version}")
+    sync_directory(folder)
+    _remove_older_than(folder, installed)
+    return version
+
+
+def installed_version(folder: Path) -> int:
+    """Return the version of the newest launcher in the folder bin/; 1 for a launcher without a version."""
+    replacing = [version for path in folder.glob(f"{FIRST}-*") if (version := _replacement(path)) is not None]
+    if replacing:
+        return max(replacing)
+    try:
+        return _version((folder / FIRST / "__init__.py").read_bytes())
+    except OSError:
+        return 1
+
+
+def _read(directory: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Return the verified files of the release's launcher by their names."""
+    files = {}
+    for name, path in launcher_files(manifest.path, manifest.files).items():
+        files[name] = (directory / path).read_bytes()
+        if sha256(files[name]) != manifest.files[path].sha256:
+            raise Refused(f"Release {manifest.vsn} is damaged: {path} differs from the build; {RESTAGE_REMEDY}.")
+    return files
+
+
+def _version(first: bytes) -> int:
+    found = _VERSION.search(first)
+    return int(found[1]) if found else 1
+
+
+def _replacement(path: Path) -> int | None:
+    """Return the version of a launcher that has replaced another one; None for any other path."""
+    version = path.name.removeprefix(f"{FIRST}-")
+    return int(version) if version != path.name and version.isdecimal() else None
+
+
+def _remove_older_than(folder: Path, version: int) -> None:
+    """Remove the launchers that are older than the previous one, which a command may just be loading."""
+    for path in folder.glob(f"{FIRST}-*"):
+        if (found := _replacement(path)) is not None and found < version:
+            shutil.rmtree(path)
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    with suppress(FileNotFoundError):
+        path.unlink()  # an interrupted update has left it
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
