@@ -129,9 +129,10 @@ class ReleaseHandler:
             on_progress=self.rehearsals.callback(vsn),
         )
         if entry.failed is not None:
-            failure = entry.failed.rstrip(".")
-            warning = f"Release {vsn} failed on this node before: {failure}. Pass --again to install it again."
-            plan = msgspec.structs.replace(plan, warnings=(warning, *plan.warnings))
+            failure = f"Release {vsn} failed on this node before: {entry.failed.rstrip('.')}."
+            plan = msgspec.structs.replace(
+                plan, warnings=(f"{failure} Pass --again to install it again.", *plan.warnings)
+            )
         return redact_struct(plan)
 
     def operation(self, id: str | None = None) -> Operation:
