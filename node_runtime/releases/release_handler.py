@@ -50,8 +50,7 @@ from .store.verify import RESTAGE_REMEDY
 
 logger = logging.getLogger("node_runtime")
 
-HALT_DELAY_SECONDS = 0.5
-"""Delay before the restart after a failed install; clients receive the outcome meanwhile."""
+HALT_DELAY_SECONDS = 0.5  # before the restart after a failed install; clients receive the outcome meanwhile
 
 
 class ReleaseHandler:
@@ -130,9 +129,8 @@ class ReleaseHandler:
         )
         if entry.failed is not None:
             failure = f"Release {vsn} failed on this node before: {entry.failed.rstrip('.')}."
-            plan = msgspec.structs.replace(
-                plan, warnings=(f"{failure} Pass --again to install it again.", *plan.warnings)
-            )
+            warnings = (f"{failure} Pass --again to install it again.", *plan.warnings)
+            plan = msgspec.structs.replace(plan, warnings=warnings)
         return redact_struct(plan)
 
     def operation(self, id: str | None = None) -> Operation:
