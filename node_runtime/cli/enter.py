@@ -34,7 +34,7 @@ def execute(directory: str, name: str, path: tuple[str, ...], files: dict[str, s
         sys.exit(f"The release in {directory} contains no {tail}, so it can't run.")
     file = os.path.join(directory, listed)
     module = sys.modules[name] = ModuleType(name)
-    module.__file__ = file
+    module.__file__, module.__package__ = file, name.rpartition(".")[0]
     exec(compile(read(file, files[listed]), file, "exec", dont_inherit=True), module.__dict__)
     return module
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from node_runtime.code.verified_imports import ListedFiles
+    from .verified_imports import ListedFiles
 
 
 class ResourceReader:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from node_runtime.code.verified_imports import ListedFiles
+    from .verified_imports import ListedFiles
 
 _loads = count()
 _copies: dict[str, str] = {}
@@ -60,7 +60,7 @@ class VerifiedExtensionLoader(ExtensionFileLoader):
 
     def get_resource_reader(self, name: str | None = None) -> Any:
         """Return the reader for `importlib.resources`."""
-        from node_runtime.code.verified_data import ResourceReader
+        from .verified_data import ResourceReader
 
         return ResourceReader(self._files, os.path.dirname(self.path))
 

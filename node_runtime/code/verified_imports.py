@@ -21,14 +21,14 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, Sour
 from importlib.util import spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-from node_runtime.code.verified_extensions import VerifiedExtensionLoader
+from .verified_extensions import VerifiedExtensionLoader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from importlib.metadata import Distribution, DistributionFinder
     from types import ModuleType
 
-    from node_runtime.code.verified_data import ResourceReader
+    from .verified_data import ResourceReader
 
 _RUN_MAIN = "import importlib, sys; importlib.import_module(sys.argv[1]).main(sys.argv[2:])"
 
@@ -109,7 +109,7 @@ class VerifiedSourceLoader(SourceFileLoader):
 
     def get_resource_reader(self, name: str | None = None) -> ResourceReader:  # type: ignore[override]
         """Return the reader for `importlib.resources`."""
-        from node_runtime.code.verified_data import ResourceReader
+        from .verified_data import ResourceReader
 
         return ResourceReader(self._files, os.path.dirname(self.path))
 
@@ -158,7 +158,7 @@ class VerifiedPathFinder(PathFinder):
         cls, context: DistributionFinder.Context | None = None
     ) -> Iterable[Distribution]:
         """Find the distributions for `importlib.metadata`: below the node's directory, only listed ones."""
-        from node_runtime.code.verified_data import find_distributions
+        from .verified_data import find_distributions
 
         assert _listed is not None
         return find_distributions(_listed, context)
