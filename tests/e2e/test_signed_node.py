@@ -12,6 +12,7 @@ import pytest
 from node_runtime.protocol.signature_file import signature_path
 from tests.support.nodes.fil_node import command, environment
 from tests.support.nodes.tiny_node import NAME, TinyNode, stopped_afterwards, tarballs
+from tests.support.waiting import until
 
 __all__ = ["tarballs"]
 
@@ -127,7 +128,12 @@ def test_an_install_needs_the_approval_of_a_person_with_another_key(
     assert "needs the approval of a person" in signed.hotdash("upgrade", NAME, "2.0", "--yes", code=4).stderr
     assert shown(signed, "status")["info"]["trust"]["approvals"] == 2
     audited = [(entry["method"], entry["subject"]) for entry in shown(signed, "audit") if entry["phase"] == "outcome"]
-    assert audited[-2:] == [("approve", "2.0"), ("install", "2.0")]
+    assert audited[-3:] == [("approve", "2.0"), ("plan", "2.0"), ("install", "2.0")]
+    ana = signed.folder / "ana.cookie"
+    signed.tiny("cookie", "--for", "ana", "--out", ana)
+    approve = ("approve", NAME, "2.0", "--cookie-file", ana)
+    until(lambda: signed.hotdash(*approve, code=None).returncode == 0, "the approval of ana")
+    signed.hotdash("upgrade", NAME, "2.0", "--yes")
 
 
 def test_a_release_whose_manifest_was_replaced_does_not_boot(signed: TinyNode) -> None:
