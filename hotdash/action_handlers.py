@@ -17,7 +17,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import PLAN_TIMEOUT_SECONDS
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from .actions import BY_ID, command_line_of, help_of, key_of
+from .actions import BY_ID, OPERATOR_REMEDY, VIEWER_REFUSAL, command_line_of, help_of, key_of
 from .model.operation_lines import outcome_words
 from .model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from .model.process_details import process_lines
@@ -295,13 +295,8 @@ class ActionHandlers:
         if app.view_state.armed:
             app.arm(False)
             return
-        info = app.node.snapshot.info if app.node.snapshot is not None else None
-        if info is not None and info.role == "viewer":
-            raise Refused(
-                "This cookie has the role viewer. "
-                "Ask the node's owner for the operator's cookie: `bin/<name> cookie` prints it.",
-                ExitCode.NOT_ALLOWED,
-            )
+        if app.view_state.role == "viewer":
+            raise Refused(f"{VIEWER_REFUSAL} {OPERATOR_REMEDY}", ExitCode.NOT_ALLOWED)
         question = Question(
             title=f"Arm {app.node.name}",
             lines=(

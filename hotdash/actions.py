@@ -1,7 +1,8 @@
 """The registry of the operator's actions.
 
 Keymap, footer, help, palette and the equivalent command lines use this registry. A keymap file refers to actions by
-id. An action with the role operator needs an armed dashboard; the node checks the role again.
+id. An action with the role operator needs an armed dashboard, unless it changes nothing; the node checks the role
+again.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Action:
 
     `keys` has the Textual names of its keys, separated by commas; the first key is shown. `views`
     are the views and screens whose footer shows the action. `{id}` in `help` means the key of the
-    action with that id, which `help_of` inserts.
+    action with that id, which `help_of` inserts. `operator_reason` says why an action that
+    `changes_nothing` needs the role operator nevertheless.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Action:
     role: m.Role = "viewer"
     views: tuple[str, ...] = ()
     command_line: Callable[[CommandSubject], str] | None = None
+    changes_nothing: bool = False
+    operator_reason: str = ""
 
 
 def build_command_line(verb: str, subject: CommandSubject, *words: str) -> str:
@@ -144,7 +148,9 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "plan", "p", "plan", "Plan the selected release",
         "Shows what an upgrade or downgrade to the selected release would do now. Nothing is changed.", "Releases",
-        views=("releases",), command_line=lambda subject: build_command_line("plan", subject, subject.vsn or "VSN"),
+        role="operator", views=("releases",),
+        command_line=lambda subject: build_command_line("plan", subject, subject.vsn or "VSN"),
+        changes_nothing=True, operator_reason="A plan executes code of the release in the node.",
     ),
     Action(
         "upgrade", "U", "upgrade", "Upgrade to the selected release",
@@ -245,6 +251,25 @@ def key_of(action_id: str, keymap: dict[str, str]) -> str:
 def help_of(action: Action, keymap: dict[str, str]) -> str:
     """Return the help of an action, with the keys as they are mapped."""
     return re.sub(r"\{(\w+)\}", lambda name: key_of(name.group(1), keymap), action.help)
+
+
+VIEWER_REFUSAL = "This cookie has the role viewer."
+OPERATOR_REMEDY = "Ask the node's owner for the operator's cookie: `bin/<name> cookie` prints it."
+
+
+def refusal_of(action: Action, role: m.Role | None, *, armed: bool, keymap: dict[str, str]) -> str:
+    """Return why the dashboard refuses an action; empty if it is allowed.
+
+    `role` is that of the cookie, or None while it is unknown.
+    """
+    if action.role == "viewer":
+        return ""
+    if role == "viewer":
+        reason = f" {action.operator_reason}" if action.operator_reason else ""
+        return f"{VIEWER_REFUSAL} {action.title!r} needs the role operator.{reason} {OPERATOR_REMEDY}"
+    if armed or action.changes_nothing:
+        return ""
+    return f"The dashboard is read-only. Press {key_of('arm', keymap)} to arm it before you {action.label}."
 
 
 def footer_actions(view: str) -> list[Action]:

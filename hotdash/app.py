@@ -21,7 +21,7 @@ from node_runtime.protocol import messages as m
 from node_runtime.protocol.run_directory import NodeAddress
 
 from .action_handlers import ActionHandlers
-from .actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, key_of
+from .actions import ACTIONS, BY_ID, CommandSubject, command_line_of, help_of, refusal_of
 from .keymap import keymap_path, read_keymap
 from .messages import ConnectionChanged, EventReceived, HistoryReceived, SnapshotReceived, StateReceived
 from .model.node_view import NodeView
@@ -275,9 +275,10 @@ class HotdashApp(App[None]):
     def action_act(self, action_id: str) -> None:
         """Run the action of a key, a click or the palette."""
         action = BY_ID[action_id]
-        if action.role == "operator" and not self.view_state.armed:
-            key = key_of("arm", self.dashboard.keymap)
-            self.show_toast(f"The dashboard is read-only. Press {key} to arm it before you {action.label}.", bad=True)
+        state = self.view_state
+        refusal = refusal_of(action, state.role, armed=state.armed, keymap=self.dashboard.keymap)
+        if refusal:
+            self.show_toast(refusal, bad=True)
             return
         if action_id.startswith("view_"):
             self.open_view(action_id.removeprefix("view_"))
@@ -307,9 +308,10 @@ class HotdashApp(App[None]):
             if action.id not in ("palette", "back", "leave"):
                 key = self.dashboard.keymap.get(action.id, action.keys).split(",")[0]
                 name = f"{action.title}  {self.get_key_display(Binding(key, ''))}"
-                yield SystemCommand(
-                    name, help_of(action, self.dashboard.keymap), lambda name=action.id: self.action_act(name)
-                )
+                text = help_of(action, self.dashboard.keymap)
+                if self.view_state.role == "viewer" and action.role == "operator":
+                    text = f"Needs the role operator. {text}"
+                yield SystemCommand(name, text, lambda name=action.id: self.action_act(name))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the failure of a worker as a toast; by default, Textual would exit."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from node_runtime.protocol.messages import Role
+
 from .node_view import NodeView
 from .selection import ProcessKey
 
@@ -44,6 +46,12 @@ class ViewState:
     def armed(self) -> bool:
         """Return whether the operator's actions are allowed."""
         return self.dashboard.armed(self.now)
+
+    @property
+    def role(self) -> Role | None:
+        """The role of the dashboard's cookie; None before the first snapshot."""
+        snapshot = self.node.snapshot
+        return None if snapshot is None else snapshot.info.role
 
     @property
     def fresh(self) -> bool:

@@ -72,7 +72,8 @@ def help_lines(keymap: dict[str, str]) -> list[Line]:
         for action in ACTIONS:
             if action.group == group:
                 keys = " ".join(shown_keys(action, keymap)).ljust(6)
-                armed = Span("! ", "bad") if action.role == "operator" else Span("  ")
+                needs_arming = action.role == "operator" and not action.changes_nothing
+                armed = Span("! ", "bad") if needs_arming else Span("  ")
                 lines.append(
                     (
                         span(f"  {keys}", "name"),

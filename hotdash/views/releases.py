@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 
-from hotdash.actions import key_of
+from hotdash.actions import BY_ID, key_of, refusal_of
 from hotdash.model.operation_lines import VERDICT_TONES
 from hotdash.model.styled_text import Line, Span, Tone, line, span
 from hotdash.model.trust_lines import signature_words, trust_words
@@ -174,6 +174,8 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
         warning = f"There is no path from the running release to this one; {key_of('plan', keymap)} shows why."
         return [line(span(warning, "warn"))]
     verb = "upgrade" if release.up else "downgrade"
+    if refusal := refusal_of(BY_ID["plan"], view_state.role, armed=view_state.armed, keymap=keymap):
+        return [line(span(refusal, "muted"))]
     return [
         line(key("plan"), f" shows what the {verb} would do to every module and process; nothing is changed."),
         line(key(verb), f" {verb}s to it while the node runs."),

@@ -9,7 +9,7 @@ from textual.reactive import reactive
 from textual.style import Style
 from textual.widget import Widget
 
-from hotdash.actions import ACTIONS, footer_actions, shown_keys
+from hotdash.actions import ACTIONS, footer_actions, refusal_of, shown_keys
 from hotdash.model.styled_text import Line, sanitize, span, wrap
 from hotdash.model.view_state import ViewState
 from hotdash.model.vitals import GAUGES, VitalsHistory, gauge_lines
@@ -141,7 +141,7 @@ class KeyBar(ClickableBar):
                 ok,
             )
             for action in footer_actions(view)
-            for ok in (action.role == "viewer" or view_state.armed,)
+            for ok in (not refusal_of(action, view_state.role, armed=view_state.armed, keymap={}),)
         )
 
     @staticmethod

@@ -92,5 +92,5 @@ def right_part(view_state: ViewState, *, wide: bool) -> Line:
     if until is not None and view_state.armed:
         spans.append(span(f"ARMED {age(until - view_state.now)}", "strong"))
     else:
-        spans.append(span("READ-ONLY", "ok"))
+        spans.append(span("READ-ONLY (viewer)" if view_state.role == "viewer" else "READ-ONLY", "ok"))
     return tuple(spans)

@@ -120,7 +120,7 @@ class Control:
         )
         handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
         bridge = LoopBridge(loop, threading.get_ident(), sockets.run, sockets.later)
-        dispatch = Dispatcher(handlers.entries(), sockets, bridge, security, identity.name)
+        dispatch = Dispatcher(handlers.entries(), sockets, bridge, security, identity.name, handlers.client_gone)
 
         def publish_vitals() -> None:
             sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)

@@ -1,4 +1,4 @@
-"""Dispatches requests: checks role and parameters, writes the audit log, calls the method's handler, and replies.
+"""Dispatches requests: checks budget, role and parameters, writes the audit log, calls the handler, and replies.
 
 There is one table of methods. An unknown method and a method that the caller's role may not call get the same reply, so
 a viewer's cookie reveals nothing about the operators' methods. The role of each request is that of the connection's
@@ -12,7 +12,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
 import msgspec
@@ -20,21 +21,28 @@ import msgspec
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.key_ring import RingKey
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.wire import MAX_REPLY_BYTES, MalformedMessage, pack, unpack
 
 from .audit.entries import MAX_FIELD_CHARACTERS
-from .loop_bridge import LoopBridge
+from .budgets import BYTES_PER_TOKEN, LOOP_TOKEN_SECONDS, TOKEN_SECONDS, Budgets
+from .loop_bridge import LoopBridge, LoopCall
 from .peer import Peer
 from .security import Security
+from .shared_answers import Answer, AnswerCallback, SharedAnswers
 from .sockets import ControlSockets
+from .work_meter import WorkMeter
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 MAX_KNOWN_CALLERS: Final = 1000
-"""The number of connections whose callers are remembered. Beyond it, the least recently used one is forgotten."""
+"""The number of connections of a role whose callers are remembered. The least recently used one is forgotten."""
+WORKERS: Final[dict[m.Role, int]] = {"viewer": 1, "operator": 2}
+"""The number of worker threads for the requests of each role."""
+UNKNOWN_METHOD_COST: Final = 2
+"""The tokens for a request of a method that does not exist, or that the role may not call."""
+_NO_REQUEST: Final = "The message is not a request of this protocol; use the hotdash that came with the node."
 _ROLE_RANK: Final[dict[m.Role, int]] = {"viewer": 0, "operator": 1}
 
 logger: Final = logging.getLogger("node_runtime.control")
@@ -47,6 +55,7 @@ class Caller:
     name: str
     role: m.Role
     address: str
+    connection: bytes
     claim: str = ""
 
 
@@ -59,7 +68,8 @@ class MethodEntry(Generic[P, R]):
     callbacks run at each `yield`. "worker" is a separate thread, for a slow handler. If the event loop is blocked,
     `fallback` replies from the control thread; its last argument is a clause that says where the loop is blocked.
     A method with a `subject` is written to the audit log; `subject(params)` is the object of the change. If
-    `audit_required` is false, the method runs even if the audit log can't be written.
+    `audit_required` is false, the method runs even if the audit log can't be written. If `shared`, clients of one role
+    that send the same parameters at about the same time share one answer; it may depend on their role only.
     """
 
     method: Method[P, R]
@@ -68,10 +78,15 @@ class MethodEntry(Generic[P, R]):
     subject: Callable[[P], str] | None = None
     fallback: Callable[[Caller, P, str], R] | None = None
     audit_required: bool = True
+    shared: bool = False
 
 
 class Dispatcher:
-    """Receives requests in the control thread and replies to each exactly once."""
+    """Receives requests in the control thread, and replies to each once.
+
+    Only a client that exceeds its budget and does not wait for replies misses some. When a client has disconnected,
+    `on_gone(routing_id)` is called.
+    """
 
     def __init__(
         self,
@@ -80,6 +95,7 @@ class Dispatcher:
         bridge: LoopBridge,
         security: Security,
         name: str,
+        on_gone: Callable[[bytes], None],
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
         self._sockets = sockets
@@ -88,107 +104,135 @@ class Dispatcher:
         self._keys = security.keys
         self._refusals = security.refusals
         self._name = name
-        self._callers: OrderedDict[bytes, Caller] = OrderedDict()
-        self._workers = ThreadPoolExecutor(2, thread_name_prefix="node_runtime.control.worker")
+        self._on_gone = on_gone
+        self._budgets = Budgets()
+        self._shared = SharedAnswers(sockets.later)
+        self._callers: dict[m.Role, OrderedDict[bytes, Caller]] = {role: OrderedDict() for role in _ROLE_RANK}
+        self._workers = {
+            role: ThreadPoolExecutor(number, thread_name_prefix=f"node_runtime.control.{role}")
+            for role, number in WORKERS.items()
+        }
 
     def close(self) -> None:
         """Cancel the handlers that wait for a worker thread; running ones continue."""
-        self._workers.shutdown(wait=False, cancel_futures=True)
+        for workers in self._workers.values():
+            workers.shutdown(wait=False, cancel_futures=True)
 
     def take(self, peer: Peer, body: bytes) -> None:
         """Handle one request."""
         try:
             request = unpack(body, m.Request)
         except MalformedMessage:
-            self._reply(
-                peer,
-                m.Reply(
-                    id=0,
-                    failure=_error_reply(
-                        Refused(
-                            "The message is not a request of this protocol; use the hotdash that came with the node."
-                        )
-                    ),
-                ),
-            )
-            return
+            request = None
         holder = self._keys.holder(peer.key)
-        if holder is None:
-            self._refuse_key(peer, request.id)
-            return
-        _PendingRequest(self, peer, self._caller(peer, holder), request.id).begin(request)
+        peer = replace(peer, role="viewer") if holder is None else replace(peer, name=holder.name, role=holder.role)
+        entry = None if request is None else self._permitted(peer, request.method)
+        number = 0 if request is None else request.id
+        cost = UNKNOWN_METHOD_COST if entry is None else entry.method.cost
+        urgent = entry is not None and entry.method.urgent
+        shortage = self._budgets.take(peer, cost + len(body) / BYTES_PER_TOKEN, urgent=urgent)
+        if shortage is not None:
+            delay = self._budgets.refusal_delay(peer)
+            if delay is not None:
+                self._sockets.later(delay, partial(self._refuse, peer, number, Refused(shortage.sentence)))
+        elif request is None:
+            self._refuse(peer, number, Refused(_NO_REQUEST))
+        elif holder is None:
+            self._refuse_key(peer, number)
+        elif entry is None:
+            self._refuse_method(self._caller(peer), peer, request)
+        else:
+            _PendingRequest(self, peer, self._caller(peer), entry, number).begin(request.params)
 
-    def _refuse_key(self, peer: Peer, number: int) -> None:
-        """Refuse a request whose key has been valid when the connection was made."""
-        known = self._keys.known(peer.key)
-        name = "" if known is None else known.name
-        whose = f"The key of {name}" if name else "This key"
-        sentence = f"{whose} is revoked or expired; ask the owner of {self._name} for a new cookie."
-        self._reply(peer, m.Reply(id=number, failure=_error_reply(Refused(sentence, ExitCode.NOT_ALLOWED))))
-        self._callers.pop(peer.routing_id, None)
-        self._refusals.note_login(peer.address, name)
+    def forget(self, routing_id: bytes) -> None:
+        """Forget the client of a connection that has ended."""
+        for callers in self._callers.values():
+            if callers.pop(routing_id, None) is not None:
+                self._budgets.forget(routing_id)
+                self._on_gone(routing_id)
 
-    def _caller(self, peer: Peer, holder: RingKey) -> Caller:
-        caller = self._callers.get(peer.routing_id)
-        if caller is None or (caller.name, caller.role) != (holder.name, holder.role):  # a client can choose its id
-            caller = self._callers[peer.routing_id] = Caller(holder.name, holder.role, peer.address)
-            if len(self._callers) > MAX_KNOWN_CALLERS:
-                self._callers.popitem(last=False)
-        self._callers.move_to_end(peer.routing_id)
-        return caller
+    def _permitted(self, peer: Peer, method: str) -> MethodEntry[Any, Any] | None:
+        """Return the entry of a method; None if it doesn't exist or the client's role may not call it."""
+        entry = self._entries.get(method)
+        permitted = entry is not None and _ROLE_RANK[peer.role] >= _ROLE_RANK[entry.method.role]
+        return entry if permitted else None
 
-    def _reply(self, peer: Peer, reply: m.Reply) -> None:
-        if not self._sockets.reply(peer.routing_id, pack(reply)):
-            self._callers.pop(peer.routing_id, None)
-
-
-class _PendingRequest:
-    """A request that has no reply yet. Everything except the handler runs in the control thread."""
-
-    def __init__(self, dispatch: Dispatcher, peer: Peer, caller: Caller, number: int) -> None:
-        self._dispatch = dispatch
-        self._peer = peer
-        self._caller = caller
-        self._number = number
-        self._entry: MethodEntry[Any, Any] | None = None
-        self._intent: m.AuditEntry | None = None
-
-    def begin(self, request: m.Request) -> None:
-        try:
-            entry = self._permitted(request.method)
-            params = self._params(entry, request)
-            self._write_intent(entry, params)
-        except Exception as error:
-            self._finish(None, error)
-            return
-        self._entry = entry
-        self._run_handler(entry, params)
-
-    def _permitted(self, name: str) -> MethodEntry[Any, Any]:
-        entry = self._dispatch._entries.get(name)
-        role = self._caller.role
-        if entry is None or _ROLE_RANK[role] < _ROLE_RANK[entry.method.role]:
-            self._note_refusal(shown(name[:40]))
-            raise Refused(
-                f"{self._dispatch._name} has no method {shown(name[:40])!r} for the role {role}; "
-                f"an operator needs the cookie that `bin/<name> cookie --role operator` prints.",
-                ExitCode.NOT_ALLOWED,
-            )
-        return entry
-
-    def _note_refusal(self, method: str) -> None:
-        caller = self._caller
+    def _refuse_method(self, caller: Caller, peer: Peer, request: m.Request) -> None:
+        """Refuse a request for a method that doesn't exist, or that the role may not call."""
+        method = shown(request.method[:40])
         refused = "refused: the role may not do this, or there is no such method"
-        self._dispatch._refusals.note_request(
+        self._refusals.note_request(
             m.AuditEntry(
                 at=time.time(), who=caller.name, role=caller.role, peer=caller.address, method=method, subject="",
                 phase="event", claim=caller.claim, outcome=refused,
             )
         )  # fmt: skip
+        sentence = (
+            f"{self._name} has no method {method!r} for the role {caller.role}; "
+            f"an operator needs the cookie that `bin/<name> cookie --role operator` prints."
+        )
+        self._refuse(peer, request.id, Refused(sentence, ExitCode.NOT_ALLOWED))
 
-    def _params(self, entry: MethodEntry[Any, Any], request: m.Request) -> m.WireStruct:
+    def _refuse_key(self, peer: Peer, number: int) -> None:
+        """Refuse a request whose key was valid when the connection was made."""
+        known = self._keys.known(peer.key)
+        name = "" if known is None else known.name
+        whose = f"The key of {name}" if name else "This key"
+        sentence = f"{whose} is revoked or expired; ask the owner of {self._name} for a new cookie."
+        self._refuse(peer, number, Refused(sentence, ExitCode.NOT_ALLOWED))
+        self.forget(peer.routing_id)
+        self._refusals.note_login(peer.address, name)
+
+    def _caller(self, peer: Peer) -> Caller:
+        callers = self._callers[peer.role]
+        caller = callers.get(peer.routing_id)
+        if caller is None or caller.name != peer.name:  # a client can choose its id
+            caller = callers[peer.routing_id] = Caller(peer.name, peer.role, peer.address, peer.routing_id)
+            if len(callers) > MAX_KNOWN_CALLERS:
+                callers.popitem(last=False)
+        callers.move_to_end(peer.routing_id)
+        return caller
+
+    def _refuse(self, peer: Peer, number: int, error: Refused) -> None:
+        self._reply(peer, m.Reply(id=number, failure=_error_reply(error)))
+
+    def _reply(self, peer: Peer, reply: m.Reply) -> None:
+        if not self._sockets.reply(peer.routing_id, pack(reply)):
+            self.forget(peer.routing_id)
+
+
+class _PendingRequest:
+    """A request that has no reply yet. Everything except the handler runs in the control thread."""
+
+    def __init__(
+        self, dispatch: Dispatcher, peer: Peer, caller: Caller, entry: MethodEntry[Any, Any], number: int
+    ) -> None:
+        self._dispatch = dispatch
+        self._peer = peer
+        self._caller = caller
+        self._entry = entry
+        self._number = number
+        self._intent: m.AuditEntry | None = None
+
+    def begin(self, packed: bytes) -> None:
+        """Handle the request, whose parameters are `packed`."""
+        entry = self._entry
         try:
-            params: m.WireStruct = unpack(request.params, entry.method.params)
+            params = self._params(entry, packed)
+            self._write_intent(entry, params)
+        except Exception as error:
+            self._end(self._answer(None, error, WorkMeter()))
+            return
+        if entry.shared:
+            question = self._peer.role, entry.method.name, params
+            paused = self._peer.role == "viewer"
+            self._dispatch._shared.ask(question, partial(self._run_handler, params), self._end, paused=paused)
+        else:
+            self._run_handler(params, self._end)
+
+    def _params(self, entry: MethodEntry[Any, Any], packed: bytes) -> m.WireStruct:
+        try:
+            params: m.WireStruct = unpack(packed, entry.method.params)
         except MalformedMessage as error:
             raise Refused(
                 f"{self._dispatch._name} can't decode the parameters of {entry.method.name!r} ({error}); "
@@ -222,58 +266,82 @@ class _PendingRequest:
             logger.error("%s", error.sentence)
         self._intent = intent
 
-    def _run_handler(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
-        caller, fallback = self._caller, entry.fallback
-        in_control_thread = None if fallback is None else lambda clause: fallback(caller, params, clause)
-        bridge = self._dispatch._bridge
+    def _run_handler(self, params: m.WireStruct, answered: AnswerCallback) -> None:
+        """Run the handler where it has to run; then call `answered` in the control thread."""
+        entry, caller, meter = self._entry, self._caller, WorkMeter()
+        fallback = entry.fallback
+        call = LoopCall(
+            partial(meter.run, entry.handler, caller, params),
+            lambda result, error: answered(self._answer(result, error, meter)),
+            None if fallback is None else lambda clause: meter.run(fallback, caller, params, clause),
+            self._peer.role,
+            entry.method.urgent,
+        )
         match entry.where:
             case "control":
-                self._finish(*_result_of(lambda: entry.handler(caller, params)))
+                call.done(*_result_of(call.work))
             case "loop":
-                bridge.ask(lambda: entry.handler(caller, params), self._finish, in_control_thread)
+                self._dispatch._bridge.ask(call)
             case "slices":
-                bridge.ask_in_slices(lambda: entry.handler(caller, params), self._finish, in_control_thread)
+                in_slices = call._replace(work=lambda: meter.run_slices(entry.handler(caller, params)))
+                self._dispatch._bridge.ask_in_slices(in_slices)
             case "worker":
-                self._dispatch._workers.submit(self._in_worker, entry, params)
+                self._dispatch._workers[self._peer.role].submit(self._in_worker, call)
             case where:
                 assert_never(where)
 
-    def _in_worker(self, entry: MethodEntry[Any, Any], params: m.WireStruct) -> None:
-        result, error = _result_of(lambda: entry.handler(self._caller, params))
-        self._dispatch._sockets.run(lambda: self._finish(result, error))
+    def _in_worker(self, call: LoopCall) -> None:
+        result, error = _result_of(call.work)
+        self._dispatch._sockets.run(lambda: call.done(result, error))
 
-    def _finish(self, result: Any, error: BaseException | None) -> None:
-        reply = self._answer(result, error)
-        self._write_outcome(reply, result)
-        self._dispatch._reply(self._peer, reply)
-
-    def _answer(self, result: Any, error: BaseException | None) -> m.Reply:
+    def _answer(self, result: Any, error: BaseException | None, meter: WorkMeter) -> Answer:
+        """Return the answer to the request, and charge the client for the time that it took."""
+        packed: bytes | None = None
         if error is None:
             try:
-                packed = pack(result)
+                packed = meter.run(pack, result)
             except (TypeError, ValueError, OverflowError) as unsendable:
                 error = unsendable
-            else:
-                if len(packed) <= MAX_REPLY_BYTES:
-                    return m.Reply(id=self._number, result=packed)
-                error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent.")
+        self._charge(meter.seconds)
+        if packed is not None and len(packed) > MAX_REPLY_BYTES:
+            error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent.")
+        if error is None:
+            return Answer(packed, None, result, meter.seconds)
         if not isinstance(error, Refused):
             logger.error("a request failed", exc_info=error)
-            method = self._entry.method.name if self._entry is not None else "the request"
-            error = Refused(f"{method} failed on {self._dispatch._name} ({type(error).__name__}); see the node's log.")
-        return m.Reply(id=self._number, failure=_error_reply(error))
+            name = self._entry.method.name
+            error = Refused(f"{name} failed on {self._dispatch._name} ({type(error).__name__}); see the node's log.")
+        return Answer(None, _error_reply(error), None, meter.seconds)
 
-    def _write_outcome(self, reply: m.Reply, result: Any) -> None:
+    def _charge(self, seconds: float) -> None:
+        """Charge the client for processor time beyond the method's cost. Slices are not charged: pauses limit them."""
+        if self._entry.where != "slices":
+            unit = LOOP_TOKEN_SECONDS if self._entry.where == "loop" else TOKEN_SECONDS
+            self._dispatch._budgets.charge(self._peer, max(0.0, seconds / unit - self._entry.method.cost))
+
+    def _end(self, answer: Answer) -> None:
+        """Send the answer. A shared answer that is too large for this client's budget is replaced by a refusal."""
+        failure = answer.failure
+        size = len(answer.packed or b"") / BYTES_PER_TOKEN
+        if not self._entry.shared:
+            self._dispatch._budgets.charge(self._peer, size)
+        elif (shortage := self._dispatch._budgets.take(self._peer, size)) is not None:
+            failure = _error_reply(Refused(shortage.sentence))
+        self._write_outcome(answer)
+        packed = answer.packed if failure is None else None
+        self._dispatch._reply(self._peer, m.Reply(id=self._number, result=packed, failure=failure))
+
+    def _write_outcome(self, answer: Answer) -> None:
         if self._intent is None:
             return
-        if reply.failure is not None:
-            outcome = f"refused: {reply.failure.sentence}"
-        elif isinstance(result, m.OperationStarted):
-            outcome = f"started operation {result.operation}"
-        elif isinstance(result, m.Operation):
-            outcome = result.outcome or result.phase
-        elif isinstance(result, m.ReleaseInfo):
-            outcome = f"staged {result.vsn}, {signature_text(result)}"
+        if answer.failure is not None:
+            outcome = f"refused: {answer.failure.sentence}"
+        elif isinstance(answer.result, m.OperationStarted):
+            outcome = f"started operation {answer.result.operation}"
+        elif isinstance(answer.result, m.Operation):
+            outcome = answer.result.outcome or answer.result.phase
+        elif isinstance(answer.result, m.ReleaseInfo):
+            outcome = f"staged {answer.result.vsn}, {signature_text(answer.result)}"
         else:
             outcome = "done"
         try:

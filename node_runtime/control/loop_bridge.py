@@ -8,18 +8,23 @@ import sys
 import sysconfig
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 from node_runtime.processes.errors import CRASH_EXCEPTIONS
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.messages import Role
 
 LOOP_TIMEOUT_SECONDS: Final = 1.0
 """Seconds for which a call without a fallback waits for the loop."""
 FALLBACK_TIMEOUT_SECONDS: Final = 0.05
 """Seconds for which a call waits for the loop before its fallback runs in the control thread."""
-MAX_WAITING_REQUESTS: Final = 64
-"""Maximum number of requests that wait for the loop."""
+MAX_WAITING_REQUESTS: Final[dict[Role, int]] = {"viewer": 32, "operator": 64}
+"""Maximum number of requests of a role that wait for the loop."""
+MAX_URGENT_REQUESTS: Final = 8
+"""Maximum number of an operator's urgent requests that wait for the loop beyond `MAX_WAITING_REQUESTS`."""
 
 _STDLIB: Final = sysconfig.get_path("stdlib")
 _NEXT_SLICE: Final = object()
@@ -28,55 +33,90 @@ _NEXT_SLICE: Final = object()
 ReplyCallback = Callable[[Any, BaseException | None], None]
 
 
+class LoopCall(NamedTuple):
+    """A call into the loop, for a client with `role`.
+
+    `work()` runs on the loop, and may be async. `done(result, error)` is called once, in the control thread. If the
+    loop does not start the work in time, the work never runs; then the result is that of `fallback(clause)`, which runs
+    in the control thread. Without a fallback, the error is Refused. `clause` and the error say where the loop is
+    blocked.
+    """
+
+    work: Callable[[], Any]
+    done: ReplyCallback
+    fallback: Callable[[str], Any] | None = None
+    role: Role = "operator"
+    urgent: bool = False
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The calls of one role.
+
+    `on_loop` are those that were handed to the loop, with the times of that; a call stays there until the loop comes to
+    it, even if its fallback has run. `queue` are those that wait for the end of an earlier call, which is not `ended`.
+    """
+
+    on_loop: dict[object, float] = field(default_factory=dict)
+    queue: deque[LoopCall] = field(default_factory=deque)
+    ended: bool = True
+
+
 class LoopBridge:
     """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are methods of `ControlSockets`.
 
-    Call `ask` and `ask_in_slices` in the control thread; each calls `done(result, error)` once, in the same thread.
+    Call `ask` and `ask_in_slices` in the control thread.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         thread_id: int,
-        run: Callable[[Callable[[], None]], None],
-        later: Callable[[float, Callable[[], None]], None],
+        run: Callable[[Callable[[], None]], object],
+        later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self._loop = loop
         self._thread_id = thread_id
         self._run = run
         self._later = later
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._waiting: dict[object, float] = {}
+        self._lanes: dict[Role, _Lane] = {"viewer": _Lane(), "operator": _Lane()}
 
-    def ask(self, work: Callable[[], Any], done: ReplyCallback, fallback: Callable[[str], Any] | None = None) -> None:
-        """Run `work()`, which may be async, on the loop.
+    def ask(self, call: LoopCall) -> None:
+        """Run a call on the loop as soon as possible."""
+        lane = self._lanes[call.role]
+        waiting = len(lane.on_loop) + len(lane.queue)
+        limit = MAX_WAITING_REQUESTS[call.role]
+        if waiting >= limit + MAX_URGENT_REQUESTS * call.urgent:
+            if self._waited() < FALLBACK_TIMEOUT_SECONDS:
+                call = call._replace(fallback=None)  # the loop isn't blocked, it only gets too many requests
+            self._give_up(call, f"; {waiting} requests of {call.role}s wait for the loop (limit {limit})")
+        elif lane.ended or call.role == "operator":
+            self._hand_over(call, lane)
+        else:
+            lane.queue.append(call)
 
-        If the loop doesn't start the work in time, the work never runs. Then the control thread
-        calls `fallback(clause)`, which returns the result; without a fallback, the error is
-        Refused. `clause` and the error say where the loop is blocked.
-        """
-        if len(self._waiting) >= MAX_WAITING_REQUESTS:
-            done(
-                None,
-                Refused(
-                    f"Nothing was done: {self.blocked()}; "
-                    f"{len(self._waiting)} requests wait for the loop (limit {MAX_WAITING_REQUESTS})."
-                ),
-            )
-            return
+    def _hand_over(self, call: LoopCall, lane: _Lane) -> None:
         token = object()
         claim = threading.Lock()  # its holder runs the work: the loop or, after the timeout, the control thread
-        self._waiting[token] = time.monotonic()
+        lane.on_loop[token] = time.monotonic()
+        lane.ended = False
+
+        def done(result: Any, error: BaseException | None) -> None:
+            lane.ended = True
+            if lane.queue:
+                self._hand_over(lane.queue.popleft(), lane)
+            call.done(result, error)
 
         def finish(result: Any, error: BaseException | None) -> None:
             self._run(lambda: done(result, error))
 
         def on_loop() -> None:
-            self._waiting.pop(token, None)
+            lane.on_loop.pop(token, None)
             if not claim.acquire(blocking=False):
                 return
             try:
-                result = work()
+                result = call.work()
             except CRASH_EXCEPTIONS as error:
                 finish(None, error)
                 return
@@ -86,41 +126,41 @@ class LoopBridge:
                 finish(result, None)
 
         def on_timeout() -> None:
-            if not claim.acquire(blocking=False):
-                return
-            try:
-                clause = self.blocked()
-                if fallback is None:
-                    raise Refused(f"Nothing was done: {clause}.")
-                done(fallback(clause), None)
-            except Exception as error:
-                done(None, error)
+            if claim.acquire(blocking=False):
+                self._give_up(call._replace(done=done))
 
         try:
             self._loop.call_soon_threadsafe(on_loop)
         except RuntimeError:
-            self._waiting.pop(token, None)
+            lane.on_loop.pop(token, None)
             done(None, Refused("The node is stopping, so nothing was done."))
             return
-        self._later(LOOP_TIMEOUT_SECONDS if fallback is None else FALLBACK_TIMEOUT_SECONDS, on_timeout)
+        self._later(LOOP_TIMEOUT_SECONDS if call.fallback is None else FALLBACK_TIMEOUT_SECONDS, on_timeout)
 
-    def ask_in_slices(
-        self,
-        work: Callable[[], Generator[None, None, Any]],
-        done: ReplyCallback,
-        fallback: Callable[[str], Any] | None = None,
-    ) -> None:
-        """Run the generator `work()` on the loop, and pass its return value to `done`.
+    def _give_up(self, call: LoopCall, why: str = "") -> None:
+        """End a call that the loop won't run: by its fallback, or refused."""
+        clause = self.blocked()
+        try:
+            if call.fallback is None:
+                raise Refused(f"Nothing was done: {clause}{why}.")
+            result = call.fallback(clause)
+        except Exception as error:
+            call.done(None, error)
+        else:
+            call.done(result, None)
+
+    def ask_in_slices(self, call: LoopCall) -> None:
+        """Run the generator `call.work()` on the loop, and pass its return value to `call.done`.
 
         Other callbacks may run at each `yield`. If the loop does not continue the generator in time,
-        `fallback(clause)` replaces the work, as in `ask`.
+        `call.fallback(clause)` replaces the work, as in `ask`.
         """
         slices: Generator[None, None, Any] | None = None
 
         def next_slice() -> Any:
             nonlocal slices
             if slices is None:
-                slices = work()
+                slices = call.work()
             try:
                 next(slices)
             except StopIteration as last:
@@ -129,17 +169,20 @@ class LoopBridge:
 
         def after(result: Any, error: BaseException | None) -> None:
             if result is _NEXT_SLICE:
-                self.ask(next_slice, after, fallback)
+                self.ask(call._replace(work=next_slice, done=after))
             else:
-                done(result, error)
+                call.done(result, error)
 
-        self.ask(next_slice, after, fallback)
+        self.ask(call._replace(work=next_slice, done=after))
 
     def blocked(self) -> str:
         """Return a clause that says for how long the loop has not answered, and which line of code it is in."""
+        return f"the event loop has not answered for {self._waited():.1f} s and is in {self._where()}"
+
+    def _waited(self) -> float:
+        """Return for how many seconds the oldest call has waited for the loop."""
         now = time.monotonic()
-        since = min(list(self._waiting.values()), default=now)
-        return f"the event loop has not answered for {now - since:.1f} s and is in {self._where()}"
+        return now - min((at for lane in self._lanes.values() for at in list(lane.on_loop.values())), default=now)
 
     def _where(self) -> str:
         """Return the loop thread's innermost frame, preferably outside the standard library."""

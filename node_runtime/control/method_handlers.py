@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,7 @@ from .audit import AuditLog, verify
 from .audit.entries import MAX_FIELD_CHARACTERS
 from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
+from .pending_plans import PendingPlans
 from .snapshots import RuntimeSnapshot, SnapshotReader
 from .uploads import Uploads
 from .vitals import VitalsMeter
@@ -75,7 +77,7 @@ class ReleaseOperations(Protocol):
     def operation(self, id: str | None) -> m.Operation: ...
     def operations(self, limit: int) -> tuple[m.Operation, ...]: ...
     def stage(self, tarball: Path, request: StageRequest) -> m.ReleaseInfo: ...
-    async def plan(self, vsn: str) -> m.Plan: ...
+    def plan(self, vsn: str) -> Coroutine[Any, Any, m.Plan]: ...
     def install(self, request: m.Install, who: str, claim: str) -> str: ...
     def rollback(self, request: m.Rollback, who: str, claim: str) -> str: ...
     async def commit(self, request: m.Commit, who: str, claim: str) -> m.Operation: ...
@@ -130,24 +132,23 @@ class MethodHandlers:
         self._runtime = runtime
         self._parts = parts
         self._stop = stop
+        self._plans = PendingPlans(handler.plan)
 
     def entries(self) -> list[MethodEntry[Any, Any]]:
         """Return the method table."""
-        handler, parts, uploads = self._handler, self._parts, self._parts.uploads
+        handler, uploads = self._handler, self._parts.uploads
         return [
             MethodEntry(methods.HELLO, self.hello),
             MethodEntry(methods.PING, lambda caller, request: m.Empty()),
-            MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot),
-            MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state),
-            MethodEntry(methods.RELEASES, self.releases),
-            MethodEntry(
-                methods.PLAN, lambda caller, request: handler.plan(request.vsn), "loop", lambda request: request.vsn
-            ),
-            MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation)),
-            MethodEntry(methods.OPERATIONS, self.operations),
-            MethodEntry(methods.EVENTS, lambda caller, request: m.EventList(events=parts.events.newest(request.limit))),
-            MethodEntry(methods.AUDIT, lambda caller, request: m.AuditList(entries=parts.audit.newest(request.limit))),
+            MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot, shared=True),
+            MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state, shared=True),
+            MethodEntry(methods.RELEASES, self.releases, shared=True),
+            MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation), shared=True),
+            MethodEntry(methods.OPERATIONS, self.operations, shared=True),
+            MethodEntry(methods.EVENTS, self.newest_events, shared=True),
+            MethodEntry(methods.AUDIT, self.newest_audit_entries, "worker", shared=True),
             MethodEntry(methods.AUDIT_VERIFY, self.audit_verify, "worker"),
+            MethodEntry(methods.PLAN, self.plan, "loop", lambda request: request.vsn),
             MethodEntry(methods.STAGE_BEGIN, lambda caller, request: m.Upload(upload=uploads.begin(request))),
             MethodEntry(methods.STAGE_CHUNK, self.stage_chunk),
             MethodEntry(methods.STAGE_END, self.stage_end, "worker", self.staged_file),
@@ -200,6 +201,12 @@ class MethodHandlers:
     def operations(self, caller: Caller, request: m.ListLimit) -> m.OperationList:
         return m.OperationList(operations=self._handler.operations(request.limit))
 
+    def newest_events(self, caller: Caller, request: m.ListLimit) -> m.EventList:
+        return m.EventList(events=self._parts.events.newest(request.limit))
+
+    def newest_audit_entries(self, caller: Caller, request: m.ListLimit) -> m.AuditList:
+        return m.AuditList(entries=self._parts.audit.newest(request.limit))
+
     def audit_verify(self, caller: Caller, request: m.Empty) -> m.AuditCheck:
         directory = self._identity.directory
         return verify(directory, directory / "bin" / self.info(caller).release)
@@ -236,6 +243,14 @@ class MethodHandlers:
         return structs.replace(self._parts.snapshots.state(request.pid, torn=True), blocked=blocked)
 
     # ------------------------------------------------------------------ releases
+
+    def client_gone(self, routing_id: bytes) -> None:
+        """Drop what is being made for a client that has gone. Called in the control thread."""
+        with suppress(RuntimeError):  # the event loop has ended
+            self._runtime.loop.call_soon_threadsafe(self._plans.drop, routing_id)
+
+    async def plan(self, caller: Caller, request: m.MakePlan) -> m.Plan:
+        return await self._plans.plan(caller.connection, request.vsn)
 
     def stage_chunk(self, caller: Caller, request: m.StageChunk) -> m.Empty:
         self._parts.uploads.add(request)

@@ -120,7 +120,7 @@ class Client:
         the code is UNREACHABLE for a viewer's method, and UNKNOWN_OUTCOME for an operator's method, which the node may
         have carried out.
         """
-        packed = pack(m.Empty() if params is None else params)
+        packed = method.packed(params)
         if len(packed) > MAX_REQUEST_BYTES - 1024:
             raise Refused(
                 f"The request {method.name!r} to {self._address.name} is too large: "
@@ -139,7 +139,7 @@ class Client:
         finally:
             del self._waiting[request_id]
         if reply.failure is not None:
-            raise Refused(reply.failure.sentence, ExitCode(reply.failure.code), reply.failure.operation)
+            raise Refused(reply.failure.sentence, ExitCode.of_failure(reply.failure.code), reply.failure.operation)
         try:
             return unpack(reply.result or b"", method.result)
         except MalformedMessage:

@@ -1,4 +1,4 @@
-"""The methods of the control plane, with the types of their parameters and results, and their minimum roles.
+"""The methods of the control plane: their parameters and results, minimum roles, costs and descriptions.
 
 The client and the node both use this table.
 """
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from . import messages as m
+from .exit_codes import ExitCode, Refused
+from .wire import pack
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
@@ -18,40 +20,82 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class Method(Generic[P, R]):
-    """A method: its name, the types of its parameters and its result, and the minimum role that may call it."""
+    """A method: its name, the types of its parameters and its result, and the minimum role that may call it.
+
+    `cost` is the price of a request in tokens, of which a client may spend only so many per second: a token is about a
+    tenth of a millisecond of the node's time. `doc` describes the method in one line. An `urgent` method may also spend
+    the tokens, and take the places in queues, that are reserved for an operator who has to stop a failure.
+    """
 
     name: str
     params: type[P]
     result: type[R]
     role: m.Role
+    cost: int = 0
+    doc: str = ""
+    urgent: bool = False
+
+    def packed(self, params: P | None) -> bytes:
+        """Return the parameters, by default none, in the form for the wire.
+
+        Raises Refused (USAGE) for a text that is not valid Unicode and for a number that is too large.
+        """
+        try:
+            return pack(m.Empty() if params is None else params)
+        except (ValueError, OverflowError) as error:
+            raise Refused(f"The request {self.name!r} can't be sent: {error}.", ExitCode.USAGE) from None
 
 
-HELLO = Method("hello", m.Hello, m.NodeInfo, "viewer")
-PING = Method("ping", m.Empty, m.Empty, "viewer")
-SNAPSHOT = Method("snapshot", m.Empty, m.Snapshot, "viewer")
-STATE = Method("state", m.GetState, m.StateView, "viewer")
-RELEASES = Method("releases", m.Empty, m.ReleaseList, "viewer")
-PLAN = Method("plan", m.MakePlan, m.Plan, "viewer")
-OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer")
-OPERATIONS = Method("operations", m.ListLimit, m.OperationList, "viewer")
-EVENTS = Method("events", m.ListLimit, m.EventList, "viewer")
-AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer")
+HELLO = Method(
+    "hello", m.Hello, m.NodeInfo, "viewer", 2,
+    "Compares the protocol versions, and returns the identity of the node; the first request of a client.",
+)  # fmt: skip
+PING = Method("ping", m.Empty, m.Empty, "viewer", 1, "Returns nothing; shows that the node answers.")
+SNAPSHOT = Method(
+    "snapshot", m.Empty, m.Snapshot, "viewer", 2,
+    "Returns all processes, modules, applications and releases; clients that ask at the same time share one snapshot.",
+)  # fmt: skip
+STATE = Method(
+    "state", m.GetState, m.StateView, "viewer", 4, "Returns one process and its state, cut to a bounded size."
+)
+RELEASES = Method("releases", m.Empty, m.ReleaseList, "viewer", 2, "Lists the releases in the node's directory.")
+OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer", 4, "Returns one operation with its results.")
+OPERATIONS = Method(
+    "operations", m.ListLimit, m.OperationList, "viewer", 8, "Lists the past operations and the running one."
+)
+EVENTS = Method("events", m.ListLimit, m.EventList, "viewer", 8, "Lists the newest events.")
+AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer", 40, "Lists the newest entries of the audit log.")
 
-AUDIT_VERIFY = Method("audit_verify", m.Empty, m.AuditCheck, "operator")
-STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator")
-STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator")
-STAGE_END = Method("stage_end", m.StageEnd, m.ReleaseInfo, "operator")
-APPROVE = Method("approve", m.Approve, m.Approval, "operator")
-INSTALL = Method("install", m.Install, m.OperationStarted, "operator")
-COMMIT = Method("commit", m.Commit, m.Operation, "operator")
-ROLLBACK = Method("rollback", m.Rollback, m.OperationStarted, "operator")
-REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator")
-RESTART_PROCESS = Method("restart_process", m.ProcessTarget, m.Empty, "operator")
-KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator")
-STOP = Method("stop", m.StopNode, m.Empty, "operator")
+PLAN = Method(
+    "plan", m.MakePlan, m.Plan, "operator", 40,
+    "Makes the plan of an install, and rehearses it; a newer request of the same connection replaces this one.",
+)  # fmt: skip
+AUDIT_VERIFY = Method(
+    "audit_verify", m.Empty, m.AuditCheck, "operator", 40, "Checks the chain of the audit log, and its anchor."
+)
+STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator", 8, "Begins the upload of a tarball.")
+STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator", 4, "Adds the next bytes to an upload.")
+STAGE_END = Method(
+    "stage_end", m.StageEnd, m.ReleaseInfo, "operator", 40, "Ends an upload: verifies and unpacks the release."
+)
+APPROVE = Method(
+    "approve", m.Approve, m.Approval, "operator", 40,
+    "Approves the install of a release or of a plan, where two persons have to agree.",
+)  # fmt: skip
+INSTALL = Method("install", m.Install, m.OperationStarted, "operator", 40, "Begins an upgrade or a downgrade.")
+COMMIT = Method("commit", m.Commit, m.Operation, "operator", 40, "Makes the current release permanent.")
+ROLLBACK = Method(
+    "rollback", m.Rollback, m.OperationStarted, "operator", 40, "Begins the way back to the permanent release.", True
+)
+REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and the files of its own.")
+RESTART_PROCESS = Method(
+    "restart_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process; its supervisor starts it again."
+)
+KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process at once.")
+STOP = Method("stop", m.StopNode, m.Empty, "operator", 8, "Shuts the node down, or restarts it.", True)
 
 METHODS = (
-    HELLO, PING, SNAPSHOT, STATE, RELEASES, PLAN, OPERATION, OPERATIONS, EVENTS, AUDIT,
-    AUDIT_VERIFY, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
+    HELLO, PING, SNAPSHOT, STATE, RELEASES, OPERATION, OPERATIONS, EVENTS, AUDIT,
+    AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
     RESTART_PROCESS, KILL_PROCESS, STOP,
 )  # fmt: skip

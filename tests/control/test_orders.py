@@ -210,7 +210,7 @@ async def test_a_release_is_removed_once(shop: Node) -> None:
 
 
 async def test_a_plan_for_the_version_that_runs_has_nothing_to_do(shop: Node) -> None:
-    async with shop.client("viewer") as client:
+    async with shop.client() as client:
         assert (await client.request(methods.PLAN, m.MakePlan(vsn="1.0"))).nothing_to_do
     assert [(line["method"], line["phase"]) for line in audit_lines(shop)] == [("plan", "intent"), ("plan", "outcome")]
 

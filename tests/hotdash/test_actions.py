@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, footer_actions, shown_keys
+from hotdash.actions import ACTIONS, BY_ID, CommandSubject, command_line_of, footer_actions, refusal_of, shown_keys
 from hotdash.keymap import read_keymap
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
@@ -22,8 +22,18 @@ def test_what_changes_a_node_needs_a_shifted_key_and_the_operators_role() -> Non
     for action in ACTIONS:
         if action.role == "operator":
             assert len(action.keys) == 1
-            assert action.keys.isupper()
+            assert action.keys.isupper() or action.changes_nothing
             assert action.command_line is not None
+
+
+def test_a_plan_needs_the_role_operator_but_no_armed_dashboard() -> None:
+    plan, upgrade = BY_ID["plan"], BY_ID["upgrade"]
+    assert refusal_of(plan, "operator", armed=False, keymap={}) == ""
+    assert "read-only. Press !" in refusal_of(upgrade, "operator", armed=False, keymap={})
+    for armed in (False, True):
+        refusal = refusal_of(plan, "viewer", armed=armed, keymap={})
+        assert "'Plan the selected release' needs the role operator. A plan executes code of the release" in refusal
+        assert "bin/<name> cookie" in refusal
 
 
 def test_command_lines_are_quoted_for_a_shell() -> None:

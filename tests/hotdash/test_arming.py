@@ -39,4 +39,17 @@ async def test_a_viewers_cookie_cannot_arm(opened: Open, peer: Peer) -> None:
     async with opened() as user:
         await user.press("exclamation_mark")
         await user.is_notified("This cookie has the role viewer")
-        assert "READ-ONLY" in user.frame()
+        assert "READ-ONLY (viewer)" in user.frame()
+
+
+async def test_a_viewer_sees_why_a_plan_is_not_available_and_the_node_gets_no_request(opened: Open, peer: Peer) -> None:
+    peer.world.role = "viewer"
+    async with opened((140, 40)) as user:
+        await user.press("5", "down")
+        await user.sees("'Plan the selected release' needs the role operator.")
+        await user.press("p")
+        await user.is_notified("A plan executes code of the release in the node.")
+        await user.press("ctrl+p")
+        await user.type("Plan")
+        await user.sees("Needs the role operator.")
+    assert peer.asked("plan") == []

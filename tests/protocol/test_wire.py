@@ -20,7 +20,7 @@ def test_every_method_has_its_own_name_and_a_role() -> None:
 def test_what_changes_a_node_needs_an_operator() -> None:
     viewers = {method.name for method in METHODS if method.role == "viewer"}
     assert viewers == {
-        "hello", "ping", "snapshot", "state", "releases", "plan", "operation", "operations", "events", "audit",
+        "hello", "ping", "snapshot", "state", "releases", "operation", "operations", "events", "audit",
     }  # fmt: skip
 
 

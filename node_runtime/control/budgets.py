@@ -1,0 +1,197 @@
+"""The budgets of clients: token buckets for each connection, each key and each role.
+
+A request costs its method's tokens when it arrives, before its parameters are decoded; after the reply, the client also
+pays for the time and the bytes that the request has taken. A request that its client, the client's key or all clients
+of the role can't pay is refused, and has cost almost nothing. Viewers and operators never pay from the same bucket.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from node_runtime.protocol.messages import Role
+
+from .peer import Peer
+
+TOKEN_SECONDS: Final = 100e-6
+"""Seconds of processor time that one token pays outside the event loop."""
+LOOP_TOKEN_SECONDS: Final = TOKEN_SECONDS / 4
+"""Seconds on the event loop that one token pays: while one request runs there, all processes of the node wait."""
+BYTES_PER_TOKEN: Final = 64 * 1024
+"""Bytes of a request or a reply that one token pays."""
+MAX_KNOWN_CLIENTS: Final = 1000
+"""The number of connections, and of keys, of one role that have a bucket. The least recently used one is dropped."""
+
+
+class Refill(NamedTuple):
+    """The tokens that a bucket gets per second, and the tokens that it holds at most."""
+
+    per_second: float
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoleBudget:
+    """The budget of a role: for each connection, for each key, and for all clients together.
+
+    `reserve` is the number of tokens in each bucket that only urgent requests may spend. `refusals` limits the refusals
+    that are sent to one connection.
+    """
+
+    connection: Refill
+    key: Refill
+    all: Refill
+    refusals: Refill
+    reserve: float = 0.0
+
+
+BUDGETS: Final[dict[Role, RoleBudget]] = {
+    "viewer": RoleBudget(
+        connection=Refill(100, 200), key=Refill(300, 600), all=Refill(400, 800), refusals=Refill(10, 20)
+    ),
+    "operator": RoleBudget(
+        connection=Refill(20_000, 40_000),
+        key=Refill(20_000, 40_000),
+        all=Refill(40_000, 80_000),
+        refusals=Refill(100, 200),
+        reserve=200,
+    ),
+}
+"""All viewers together get at most 4 % of a processor, and 1 % of the event loop's time.
+
+An operator's budget only stops a script that has gone wrong.
+"""
+
+
+class TokenBucket:
+    """A bucket that is full at first. It may owe tokens: then nothing can be taken until it is refilled."""
+
+    __slots__ = ("_level", "_refill", "_updated")
+
+    def __init__(self, refill: Refill, now: float) -> None:
+        self._refill = refill
+        self._level = refill.size
+        self._updated = now
+
+    def wait(self, cost: float, now: float) -> float:
+        """Return the seconds until `cost` tokens can be taken; 0 if they can be taken now.
+
+        A cost above the size of the bucket can be taken when the bucket is full.
+        """
+        self._level = min(self._refill.size, self._level + (now - self._updated) * self._refill.per_second)
+        self._updated = now
+        return max(0.0, (min(cost, self._refill.size) - self._level) / self._refill.per_second)
+
+    def take(self, cost: float) -> None:
+        """Take `cost` tokens, even if the bucket then owes some."""
+        self._level -= cost
+
+
+class Shortage(NamedTuple):
+    """Why a request can't be paid: whose bucket is too low, and in how many seconds it is high enough."""
+
+    whom: str
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """The sentence for the client."""
+        return (
+            f"Too many requests from {self.whom}: nothing was done; try again in {max(1, math.ceil(self.seconds))} s."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    tokens: TokenBucket
+    refusals: TokenBucket
+
+
+class Budgets:
+    """The buckets of all clients. Only the control thread may use them. `clock` returns seconds."""
+
+    def __init__(self, budgets: dict[Role, RoleBudget] = BUDGETS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._roles = {role: _RoleBuckets(budget, clock()) for role, budget in budgets.items()}
+
+    def take(self, peer: Peer, cost: float, *, urgent: bool = False) -> Shortage | None:
+        """Take `cost` tokens from the client's buckets, or from none of them: then return the shortage."""
+        return self._roles[peer.role].take(peer, cost, self._clock(), urgent=urgent)
+
+    def charge(self, peer: Peer, cost: float) -> None:
+        """Take `cost` tokens for work that is already done."""
+        self._roles[peer.role].charge(peer, cost, self._clock())
+
+    def refusal_delay(self, peer: Peer) -> float | None:
+        """Return after how many seconds the client gets a refusal, or None if it gets no reply.
+
+        A client that waits for each reply always gets one.
+        """
+        return self._roles[peer.role].refusal_delay(peer, self._clock())
+
+    def forget(self, routing_id: bytes) -> None:
+        """Drop the bucket of a connection that was closed."""
+        for buckets in self._roles.values():
+            buckets.connections.pop(routing_id, None)
+
+
+class _RoleBuckets:
+    """The buckets of one role."""
+
+    def __init__(self, budget: RoleBudget, now: float) -> None:
+        self._budget = budget
+        self._all = TokenBucket(budget.all, now)
+        self._keys: OrderedDict[bytes, TokenBucket] = OrderedDict()
+        self.connections: OrderedDict[bytes, _Connection] = OrderedDict()
+
+    def take(self, peer: Peer, cost: float, now: float, *, urgent: bool) -> Shortage | None:
+        needed = cost if urgent else cost + self._budget.reserve
+        buckets = self._buckets(peer, now)
+        waits = [(bucket.wait(needed, now), whom) for bucket, whom in buckets]
+        longest, whom = max(waits)
+        if longest > 0:
+            return Shortage(whom, longest)
+        for bucket, _ in buckets:
+            bucket.take(cost)
+        return None
+
+    def charge(self, peer: Peer, cost: float, now: float) -> None:
+        for bucket, _ in self._buckets(peer, now):
+            bucket.take(cost)
+
+    def refusal_delay(self, peer: Peer, now: float) -> float | None:
+        refusals = self._connection(peer, now).refusals
+        delay = refusals.wait(1, now)
+        if delay * self._budget.refusals.per_second > 1.001:  # an earlier refusal is still being delayed
+            return None
+        refusals.take(1)
+        return delay
+
+    def _buckets(self, peer: Peer, now: float) -> tuple[tuple[TokenBucket, str], ...]:
+        """Return the buckets that a client pays from, each with the words for those who share it."""
+        key = self._keys.get(peer.key)
+        if key is None:
+            key = self._keys[peer.key] = TokenBucket(self._budget.key, now)
+            _drop_oldest(self._keys)
+        self._keys.move_to_end(peer.key)
+        own = self._connection(peer, now).tokens
+        return (own, "this connection"), (key, f"connections with the key {peer.name}"), (self._all, f"{peer.role}s")
+
+    def _connection(self, peer: Peer, now: float) -> _Connection:
+        known = self.connections.get(peer.routing_id)
+        if known is None:
+            known = _Connection(TokenBucket(self._budget.connection, now), TokenBucket(self._budget.refusals, now))
+            self.connections[peer.routing_id] = known
+            _drop_oldest(self.connections)
+        self.connections.move_to_end(peer.routing_id)
+        return known
+
+
+def _drop_oldest(buckets: OrderedDict[bytes, TokenBucket] | OrderedDict[bytes, _Connection]) -> None:
+    if len(buckets) > MAX_KNOWN_CLIENTS:
+        buckets.popitem(last=False)

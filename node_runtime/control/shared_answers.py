@@ -1,0 +1,88 @@
+"""Answers that are made once for all clients that ask the same question at about the same time.
+
+An answer is never older than the question: whoever asks while an answer is being made gets the next one. After an
+answer for viewers there is a pause, so that they get answers at a bounded rate, however many of them ask. The pause is
+longer, the more time of the node an answer takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from node_runtime.protocol.messages import ErrorReply
+
+MIN_PAUSE_SECONDS: Final = 0.05
+MAX_PAUSE_SECONDS: Final = 2.0
+PAUSE_FACTOR: Final = 20
+"""A pause is this many times as long as the answer took, so that answers take at most 5 % of the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of a request, also packed, or its failure. `seconds` is the processor time that it took to make."""
+
+    packed: bytes | None
+    failure: ErrorReply | None
+    result: Any
+    seconds: float
+
+
+AnswerCallback: TypeAlias = Callable[[Answer], None]
+MakeAnswer: TypeAlias = Callable[[AnswerCallback], None]
+"""A function that begins to make an answer, and later passes it to its argument."""
+
+
+@dataclass(slots=True)
+class _Question:
+    """The clients that wait for the next answer. `busy` while an answer is being made, and during a pause."""
+
+    waiting: list[tuple[MakeAnswer, AnswerCallback]] = field(default_factory=list)
+    busy: bool = False
+
+
+class SharedAnswers:
+    """The questions that clients wait for. `later(seconds, task)` is a method of `ControlSockets`.
+
+    Only the control thread may use this object.
+    """
+
+    def __init__(self, later: Callable[[float, Callable[[], None]], None]) -> None:
+        self._later = later
+        self._questions: dict[Hashable, _Question] = {}
+
+    def ask(self, question: Hashable, make: MakeAnswer, done: AnswerCallback, *, paused: bool) -> None:
+        """Call `done` with an answer to `question` whose making begins now or later; `make` is used for one of them.
+
+        With `paused`, each answer to this question is followed by a pause.
+        """
+        asked = self._questions.setdefault(question, _Question())
+        asked.waiting.append((make, done))
+        if not asked.busy:
+            self._begin(question, asked, paused)
+
+    def _begin(self, question: Hashable, asked: _Question, paused: bool) -> None:
+        if not asked.waiting:  # nobody has asked during the pause
+            del self._questions[question]
+            return
+        waiting, asked.waiting = asked.waiting, []
+        asked.busy = True
+        began = time.monotonic()
+
+        def ended(answer: Answer) -> None:
+            pause = _pause(answer.seconds, time.monotonic() - began) if paused else 0.0
+            if pause:
+                self._later(pause, lambda: self._begin(question, asked, paused))
+            for _, done in waiting:
+                done(answer)
+            if not pause:
+                self._begin(question, asked, paused)
+
+        waiting[0][0](ended)
+
+
+def _pause(seconds: float, elapsed: float) -> float:
+    """Return the pause after an answer that took `seconds` of processor time, and `elapsed` seconds in all."""
+    return min(max(seconds * PAUSE_FACTOR, elapsed, MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
