@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.client import Client
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.local_user import local_user
 from node_runtime.protocol.run_directory import locate
@@ -33,9 +34,7 @@ def find_process(snapshot: m.Snapshot, target: str) -> m.ProcessSummary:
     """
     number = target.strip("<>")
     for process in snapshot.processes:
-        if process.name == target or (number.isdigit() and process.pid == int(number)):
+        if process.name == target or str(process.pid) == number:
             return process
-    raise Refused(
-        f"{snapshot.info.name} has no process {target}; 'hotdash ps {snapshot.info.name}' lists the live ones.",
-        ExitCode.REFUSED,
-    )
+    name, shown = snapshot.info.name, clip(target, MAX_SHOWN_NAME)
+    raise Refused(f"{name} has no process {shown}; 'hotdash ps {name}' lists the live ones.", ExitCode.REFUSED)

@@ -22,6 +22,7 @@ from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import Runtime
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import MAX_REQUEST_BYTES
 from node_runtime.releases.signing.trust_policy import read_trust_policy
@@ -143,7 +144,7 @@ class MethodHandlers:
             MethodEntry(methods.SNAPSHOT, self.snapshot, "slices", fallback=self.torn_snapshot, shared=True),
             MethodEntry(methods.STATE, self.state, "loop", fallback=self.torn_state, shared=True),
             MethodEntry(methods.RELEASES, self.releases, shared=True),
-            MethodEntry(methods.OPERATION, lambda caller, request: handler.operation(request.operation), shared=True),
+            MethodEntry(methods.OPERATION, self.operation, shared=True),
             MethodEntry(methods.OPERATIONS, self.operations, shared=True),
             MethodEntry(methods.EVENTS, self.newest_events, shared=True),
             MethodEntry(methods.AUDIT, self.newest_audit_entries, "worker", shared=True),
@@ -197,6 +198,10 @@ class MethodHandlers:
 
     def releases(self, caller: Caller, request: m.Empty) -> m.ReleaseList:
         return m.ReleaseList(releases=self._handler.releases())
+
+    def operation(self, caller: Caller, request: m.GetOperation) -> m.Operation:
+        wanted = request.operation  # all ids are short: a long one is unknown, and the refusal shows its beginning
+        return self._handler.operation(wanted and clip(wanted, MAX_SHOWN_NAME))
 
     def operations(self, caller: Caller, request: m.ListLimit) -> m.OperationList:
         return m.OperationList(operations=self._handler.operations(request.limit))

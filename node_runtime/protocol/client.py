@@ -139,7 +139,7 @@ class Client:
         finally:
             del self._waiting[request_id]
         if reply.failure is not None:
-            raise Refused(reply.failure.sentence, ExitCode.of_failure(reply.failure.code), reply.failure.operation)
+            raise Refused(reply.failure.sentence, ExitCode(reply.failure.code), reply.failure.operation)
         try:
             return unpack(reply.result or b"", method.result)
         except MalformedMessage:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+MAX_SHOWN_NAME: Final = 80
+"""The number of characters of a name that a message shows; somebody may have typed a whole file instead of a name."""
+
 
 def clip(text: str, limit: int) -> str:
     """Return the text, or its first `limit` characters and an ellipsis if it is longer."""

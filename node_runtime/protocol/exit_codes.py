@@ -29,11 +29,6 @@ class ExitCode(IntEnum):
         """Take a code that this version doesn't know, such as one that a node has sent, for a refusal."""
         return cls.REFUSED
 
-    @classmethod
-    def of_failure(cls, code: int) -> ExitCode:
-        """Return the code of a failure that a node has reported; REFUSED for a number that is no failure's code."""
-        return cls.REFUSED if code == cls.OK else cls(code)
-
 
 class Refused(Exception):
     """A failed request or command, with the exit code of the command.

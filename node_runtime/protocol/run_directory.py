@@ -19,13 +19,14 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from .clip import MAX_SHOWN_NAME, clip
 from .cookie import Cookie, cookie_path, read_cookie
 from .exit_codes import ExitCode, Refused
 from .lock_file import hold_lock
 from .messages import Role
 from .process_start import start_ticks
 
-_NODE_NAME = re.compile(r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
+_NODE_NAME = re.compile(r"(?=.{3,200}$)[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+")
 _PREFERRED_ROLES: tuple[Role, ...] = ("operator", "viewer")
 
 
@@ -87,7 +88,8 @@ def _run_directory_path() -> Path:
 def check_node_name(name: str) -> None:
     """Raise Refused (USAGE) unless `name` has the form name@host."""
     if not _NODE_NAME.fullmatch(name):
-        raise Refused(f"{name!r} is not a node name; write name@host, such as fil@127.0.0.1.", ExitCode.USAGE)
+        shown = clip(name, MAX_SHOWN_NAME)
+        raise Refused(f"{shown!r} is not a node name; write name@host, such as fil@127.0.0.1.", ExitCode.USAGE)
 
 
 # ------------------------------------------------------------------ the node's side
@@ -205,8 +207,8 @@ def _parent_is_alive(record: NodeRecord) -> bool:
 
 def _locate_remote(name: str, port: str, cookie_file: Path | None) -> NodeAddress:
     check_node_name(name)
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise Refused(f"{port!r} is not a port number; write {name}:PORT.", ExitCode.USAGE)
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise Refused(f"{clip(port, MAX_SHOWN_NAME)!r} is not a port number; write {name}:PORT.", ExitCode.USAGE)
     if cookie_file is None:
         raise Refused(
             f"Connecting to {name} over the network needs the node's cookie; run `bin/<name> cookie` on the node, save "

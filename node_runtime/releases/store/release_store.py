@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from node_runtime.processes.redaction.text_redaction import shown
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
@@ -41,7 +42,7 @@ class ReleaseStore:
         """Return the entry of a release in the commit record. For an unknown release, raises `Refused`."""
         if vsn not in self.record.releases:
             known = ", ".join(sorted(self.record.releases))
-            raise Refused(f"There is no release {vsn} on this node; known releases: {known}.")
+            raise Refused(f"There is no release {clip(vsn, MAX_SHOWN_NAME)} on this node; known releases: {known}.")
         return self.record.releases[vsn]
 
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
