@@ -22,6 +22,9 @@ ELLIPSIS: Final = "…"
 MAX_SECRET_LENGTH: Final = 1000
 """Characters behind the shown part of a text that are examined, because a secret may begin in the shown part."""
 
+MAX_DECIMAL_BYTES: Final = 4096
+"""The text of a larger decimal is not made, because that takes time and memory in proportion to its digits."""
+
 LeafWriter: TypeAlias = Callable[[Any, int], str]
 """A function that returns the text of a value, cut to a number of characters."""
 
@@ -59,7 +62,8 @@ _CODE_OBJECTS: Final = (
 )
 
 
-def _int_text(value: int, max_length: int) -> str:
+def int_text(value: int, max_length: int) -> str:
+    """Return the digits of an integer, or the size of a very large one."""
     bits = int.bit_length(value)
     return int.__repr__(value) if bits < 1024 else f"‹{math.ceil(bits / 8)} bytes of int›"
 
@@ -104,11 +108,18 @@ def _redacted_bytes(raw: bytes, length: int, max_length: int) -> str:
 
 
 def _path_text(value: pathlib.PurePath, max_length: int) -> str:
-    return str(value)
+    text = str(value)
+    return _cut_note(text[:max_length], len(text), max_length)
 
 
 def _redacted_path(value: pathlib.PurePath, max_length: int) -> str:
-    return redact(str(value))
+    text = str(value)
+    return _cut_note(redact(text[: max_length + MAX_SECRET_LENGTH])[:max_length], len(text), max_length)
+
+
+def _decimal_text(value: decimal.Decimal, max_length: int) -> str:
+    size = decimal.Decimal.__sizeof__(value)
+    return str(value) if size <= MAX_DECIMAL_BYTES else f"‹{size} bytes of Decimal›"
 
 
 def _time_text(value: datetime.datetime | datetime.time, max_length: int) -> str:
@@ -150,7 +161,7 @@ _EXACT: Final[dict[type, LeafWriter]] = {
     bool: _repr,
     float: _repr,
     complex: _repr,
-    decimal.Decimal: _str,
+    decimal.Decimal: _decimal_text,
     datetime.date: _str,
     datetime.timedelta: _str,
     uuid.UUID: _str,
@@ -160,7 +171,7 @@ _EXACT: Final[dict[type, LeafWriter]] = {
     Ref: _repr,
 }
 _LEAVES: Final[tuple[tuple[type | tuple[type, ...], LeafWriter], ...]] = (
-    (int, _int_text),
+    (int, int_text),
     (str, _str_text),
     (bytes, _bytes_text),
     (bytearray, _bytearray_text),

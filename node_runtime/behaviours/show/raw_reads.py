@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
 
 from node_runtime.protocol.escape import escape
 
@@ -76,11 +76,18 @@ def raw_dict(value: object) -> dict[str, object]:
 
 def copy_dict(descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object) -> dict[str, object]:
     """Return a copy of the instance's attributes, read by the descriptor of its class."""
+    return dict.copy(raw_attributes(descriptor, value))
+
+
+def raw_attributes(
+    descriptor: types.GetSetDescriptorType | types.MemberDescriptorType, value: object
+) -> dict[Any, object]:
+    """Return the instance's `__dict__` itself, which may be of a subclass of dict."""
     try:
-        found = descriptor.__get__(value)
+        found: dict[Any, object] = descriptor.__get__(value)
     except (AttributeError, TypeError):
         return {}
-    return dict.copy(found) if issubclass(type(found), dict) else {}
+    return found if issubclass(type(found), dict) else {}
 
 
 def field_names(cls: type) -> tuple[object, ...]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 from node_runtime.processes.redaction.secret_names import Secrecy, secrecy_of
 from node_runtime.processes.redaction.text_redaction import redact
 
-from .leaf_texts import leaf_writer
+from .leaf_texts import int_text, leaf_writer
 from .raw_reads import (
     MAX_SHORT_TEXT,
-    copy_dict,
     dict_descriptor,
     field_names,
     is_str,
     module_of,
+    raw_attributes,
     short_text,
     slots_of,
     type_name,
@@ -33,6 +34,8 @@ LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 Label: TypeAlias = "tuple[str, Secrecy]"
 """The name of a part as it is shown, and which part of the value it hides."""
 
+MAX_COPIED_ATTRIBUTES: Final = 1000
+"""An object with more attributes than this is read without a copy of them, which would take too long."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
@@ -60,7 +63,7 @@ class ValueReaders:
     def label(self, name: object) -> Label:
         """Return the label of a part: of an attribute by its name, of an item by its key or number."""
         if type(name) is int:
-            return str(name), Secrecy.OPEN
+            return int_text(name, MAX_SHORT_TEXT), Secrecy.OPEN
         if type(name) is not str:
             return self._labelled(self._key_text(name))
         known = self._labels.get(name)
@@ -149,12 +152,14 @@ def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
                 continue  # never set
         found = list(set_slots.items())
         if own is not None:
-            attributes = copy_dict(own, value)
-            if "__builtins__" in attributes:
+            attributes = raw_attributes(own, value)
+            if dict.__contains__(attributes, "__builtins__"):
                 return 0, None  # the namespace of a module
             if is_exception:
                 found.append(("args", _ARGUMENTS.__get__(value)))
-            found.extend(attributes.items())
+            if (number := dict.__len__(attributes)) > MAX_COPIED_ATTRIBUTES:
+                return len(found) + number, chain(found, dict.items(attributes))
+            found.extend(dict.copy(attributes).items())
         return len(found), None if has_none else found
 
     return read
