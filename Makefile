@@ -67,6 +67,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.processes
 	$(BIN)/python -m benchmarks.code_server
 	$(BIN)/python -m benchmarks.looking
+	$(BIN)/python -m benchmarks.hostile_viewers
 
 bench-upgrade: $(READY)
 	$(BIN)/python -m benchmarks.upgrades

@@ -1,0 +1,246 @@
+"""The effect of hostile viewers on a node: `python -m benchmarks.hostile_viewers [CONNECTIONS [SECONDS]]`.
+
+By default, 1,000 connections with a viewer's cookie send requests as fast as they can for 10 seconds: snapshots,
+states, lists, requests of unknown and forbidden methods, and messages that are no requests. They read few replies.
+Meanwhile HTTP clients use the node's small web application, and an operator connects and rolls an upgrade back. The
+output shows the response times with and without the attack, how long the operator waited, and the memory of the node
+and of its child processes. Node, clients and attackers are OS processes of their own; the attackers have the lowest
+priority, because real ones would not use the node's processors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import itertools
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import Final
+
+import psutil
+import zmq
+
+from node_runtime import Runtime, application, supervisor
+from node_runtime.code import CodeServer, current
+from node_runtime.control import Control, NodeIdentity
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.cookie import cookie_path, read_cookie
+from node_runtime.protocol.messages import Role
+from node_runtime.protocol.run_directory import NodeAddress
+from node_runtime.protocol.wire import MAX_REPLY_BYTES, pack, prepare_socket
+from node_runtime.web import APPLICATION, Request, Response, Route, port, start_http
+
+from .pool_node import boot, write_release
+
+NAME: Final = "pool@127.0.0.1"
+WORKERS: Final = 200
+ATTACKERS: Final = 2
+"""OS processes that attack."""
+HTTP_CLIENTS: Final = 4
+PAUSE: Final = 0.005
+"""Seconds between the response to an HTTP client and its next request."""
+
+# ---------------------------------------------------------------------- the node
+
+
+async def page(request: Request) -> Response:
+    """Respond with a short text, as the application under attack."""
+    return Response("served\n")
+
+
+async def run_node(directory: str) -> None:
+    """Run a node with a pool of workers and a web page until stdin is closed; print its ports and its process id."""
+    root = Path(directory)
+    for vsn in "12":
+        write_release(root, vsn)
+    async with Runtime() as runtime:
+        handler = boot(root, CodeServer())
+        await supervisor.start_link(importlib.import_module("pool.top").Top, name="pool_top")
+        for number in range(1, WORKERS + 1):
+            await supervisor.start_child("pool_top", [number])
+        application.load(APPLICATION)
+        await application.start(APPLICATION.name)
+        await start_http("page", port=0, routes=[Route("/", "benchmarks.hostile_viewers:page")])
+        identity = NodeIdentity(NAME, "bench", root)
+        control = Control(handler, runtime, current(), identity, on_stop=lambda restart: None)
+        control_port, _ = control.start()
+        print(json.dumps({"control": control_port, "http": port("page"), "pid": os.getpid()}), flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+        control.stop()
+
+
+def address(directory: str, control_port: int, role: Role) -> NodeAddress:
+    """Return the address of the node, with the cookie of `role`."""
+    return NodeAddress(NAME, "127.0.0.1", control_port, read_cookie(cookie_path(Path(directory), role)))
+
+
+# ---------------------------------------------------------------------- the attackers
+
+
+def hostile_messages() -> list[bytes]:
+    """Return the messages that an attacker sends in turn."""
+    requests: list[tuple[str, m.WireStruct]] = [
+        ("hello", m.Hello(protocol=methods.PROTOCOL, client="evil", user="eve")),
+        ("snapshot", m.Empty()),
+        ("state", m.GetState(pid=5)),
+        ("state", m.GetState(pid=1 << 60)),
+        ("audit", m.ListLimit(limit=1000)),
+        ("operations", m.ListLimit(limit=1000)),
+        ("events", m.ListLimit(limit=500)),
+        ("releases", m.Empty()),
+        ("ping", m.Empty()),
+        ("plan", m.MakePlan(vsn="2")),
+        ("rollback", m.Rollback()),
+        ("no_such_method", m.Empty()),
+    ]
+    packed = [
+        pack(m.Request(id=number, method=name, params=pack(params))) for number, (name, params) in enumerate(requests)
+    ]
+    return [*packed, b"\xff" * 1000, b"\x91" * 10_000]
+
+
+def attack(directory: str, control_port: str, connections: str) -> None:
+    """Send hostile messages over `connections` connections until the process is killed."""
+    os.nice(19)
+    cookie = address(directory, int(control_port), "viewer").cookie
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 4096)
+    sockets: list[zmq.Socket[bytes]] = []
+    for _ in range(int(connections)):
+        socket = context.socket(zmq.DEALER)
+        prepare_socket(socket, MAX_REPLY_BYTES)
+        socket.curve_secretkey, socket.curve_serverkey = cookie.secret, cookie.server
+        socket.curve_publickey = zmq.curve_public(cookie.secret)
+        socket.connect(f"tcp://127.0.0.1:{control_port}")
+        sockets.append(socket)
+    print("attacking", flush=True)
+    messages = itertools.cycle(hostile_messages())
+    for turn in itertools.count():
+        for socket in sockets:
+            with suppress(zmq.Again):
+                socket.send(next(messages), zmq.NOBLOCK)
+            if turn % 10 == 0:
+                with suppress(zmq.Again):
+                    socket.recv(zmq.NOBLOCK)
+
+
+# ---------------------------------------------------------------------- the measurement
+
+
+async def http_client(http_port: int, until: float, times: list[float]) -> None:
+    """Request the page until the time `until`; append each response time, in seconds."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_port)
+    while monotonic() < until:
+        began = perf_counter()
+        writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split()[0])
+        await reader.readexactly(length)
+        times.append(perf_counter() - began)
+        await asyncio.sleep(PAUSE)
+    writer.close()
+
+
+async def p99(http_port: int, seconds: float) -> float:
+    """Return the 99th percentile of the page's response times, in seconds."""
+    times: list[float] = []
+    until = monotonic() + seconds
+    await asyncio.gather(*(http_client(http_port, until, times) for _ in range(HTTP_CLIENTS)))
+    return sorted(times)[len(times) * 99 // 100]
+
+
+async def upgrade(operator: NodeAddress) -> None:
+    """Install release 2, so that there is something to roll back."""
+    async with Client.connect(operator, user="bench", client_name="bench") as client:
+        started = await client.request(methods.INSTALL, m.Install(vsn="2", unrehearsed=True))
+        async for operation in client.follow(started.operation):
+            outcome = operation.outcome
+        assert outcome == "installed", outcome
+
+
+async def roll_back(operator: NodeAddress, delay: float) -> tuple[float, float]:
+    """Connect and roll back after `delay` seconds.
+
+    Return the seconds until the operator is connected, and the seconds until the node has answered the rollback.
+    """
+    await asyncio.sleep(delay)
+    began = perf_counter()
+    async with Client.connect(operator, user="bench", client_name="bench") as client:
+        connected = perf_counter()
+        await client.request(methods.ROLLBACK, m.Rollback(unrehearsed=True))
+        return connected - began, perf_counter() - connected
+
+
+def memory(pid: int) -> tuple[int, int]:
+    """Return the bytes of memory that a process and its child processes use."""
+    process = psutil.Process(pid)
+    children = 0
+    for child in process.children(recursive=True):
+        with suppress(psutil.Error):
+            children += child.memory_info().rss
+    return process.memory_info().rss, children
+
+
+async def watch_memory(pid: int, most: list[int]) -> None:
+    """Keep the largest figures of `memory` in `most`."""
+    while True:
+        most[:] = map(max, most, memory(pid))
+        await asyncio.sleep(0.1)
+
+
+async def start(*words: str) -> tuple[asyncio.subprocess.Process, str]:
+    """Start this program in another process; return the process and the first line that it prints."""
+    command = (sys.executable, "-m", "benchmarks.hostile_viewers", *words)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    return process, (await process.stdout.readline()).decode()
+
+
+async def measure(connections: int, seconds: float) -> None:
+    """Measure a node without and with hostile viewers."""
+    with tempfile.TemporaryDirectory() as directory:
+        node, line = await start("node", directory)
+        processes = [node]
+        try:
+            ports: dict[str, int] = json.loads(line)
+            operator = address(directory, ports["control"], "operator")
+            await upgrade(operator)
+            before = memory(ports["pid"])
+            quiet = await p99(ports["http"], seconds)
+            for _ in range(ATTACKERS):
+                attacker, _ = await start("attack", directory, str(ports["control"]), str(connections // ATTACKERS))
+                processes.append(attacker)
+            most = [0, 0]
+            watcher = asyncio.create_task(watch_memory(ports["pid"], most))
+            attacked, (connect, rollback) = await asyncio.gather(
+                p99(ports["http"], seconds), roll_back(operator, seconds / 2)
+            )
+            watcher.cancel()
+        finally:
+            for process in processes:
+                process.kill()
+                await process.wait()
+    print(f"{connections} hostile connections:")
+    print(
+        f"  p99 of the page {quiet * 1000:.1f} ms quiet, {attacked * 1000:.1f} ms under attack: {attacked / quiet:.1f}x"
+    )
+    print(f"  an operator connected in {connect:.2f} s, and the rollback was answered in {rollback:.2f} s")
+    for what, quietly, at_most in zip(("the node", "its child processes"), before, most, strict=True):
+        print(f"  memory of {what}: {quietly / 2**20:.0f} MiB before, at most {at_most / 2**20:.0f} MiB under attack")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["node"]:
+        asyncio.run(run_node(sys.argv[2]))
+    elif sys.argv[1:2] == ["attack"]:
+        attack(*sys.argv[2:])
+    else:
+        asyncio.run(measure(int((sys.argv[1:] or ["1000"])[0]), float((sys.argv[2:] or ["10"])[0])))
