@@ -31,8 +31,8 @@ ODD = {
     "a path": "../../etc/passwd",
 }
 VERBS = sorted(str(verb.name) for module in VERB_MODULES for verb in module.VERBS if verb.name not in ("nodes", "demo"))
-TAKE_A_NAME = ("state", "restart", "kill", "plan", "upgrade", "downgrade", "remove", "results", "stage")
-TAKE_A_REASON = ("restart", "kill", "upgrade", "downgrade", "commit", "rollback")
+TAKE_A_NAME = ("state", "approve", "restart", "kill", "plan", "upgrade", "downgrade", "remove", "results", "stage")
+TAKE_A_REASON = ("approve", "restart", "kill", "upgrade", "downgrade", "commit", "rollback")
 ASK = ("restart", "kill", "upgrade", "downgrade", "rollback")
 
 
