@@ -11,6 +11,7 @@ from pathlib import Path
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
+from node_runtime.releases.files.durable import clear_interrupted_writes
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
 
 from . import commit_record, unpack
@@ -171,6 +172,15 @@ class ReleaseStore:
             unpack.remove(self.root, vsn)
             self.catalog.forget(vsn)
             self.record = self._read()
+
+    def clear_interrupted(self) -> None:
+        """Delete what interrupted stagings and removals have left behind. Called at boot; an error is only logged."""
+        with self._disk:
+            try:
+                clear_interrupted_writes(commit_record.record_path(self.root).parent)
+                unpack.sweep(self.root)
+            except OSError as error:
+                logger.error("what an interruption has left in %s can't be deleted: %s", self.root, error)
 
     def commit(self, vsn: str) -> None:
         """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""

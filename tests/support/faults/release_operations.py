@@ -1,0 +1,88 @@
+"""The operations on the releases of a node that the crash matrix interrupts.
+
+A scratch folder has the node directory `node`. Everything outside of it stays as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from node_runtime.cli import commands
+from node_runtime.releases.store.release_store import ReleaseStore
+
+from .crash_release import NAME, write_release
+
+Tarballs = Mapping[str, Path]
+"""The tarball of each version."""
+Action = Callable[[Path, Tarballs], object]
+"""Changes the scratch folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An operation, and how the scratch folder is prepared for it.
+
+    `is_new` is whether there is no node before it. `is_command` is whether a person calls it, who has to be told in one
+    sentence what went wrong.
+    """
+
+    prepare: Action
+    operation: Action
+    is_new: bool = False
+    is_command: bool = False
+
+
+def tarballs_in(folder: Path) -> dict[str, Path]:
+    """Write the tarballs of three versions."""
+    folder.mkdir()
+    return {vsn: write_release(folder / f"{NAME}-{vsn}.tar.gz", vsn) for vsn in ("1", "2", "3")}
+
+
+def _install(vsn: str) -> Action:
+    def operation(folder: Path, tarballs: Tarballs) -> None:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            commands.run(["install", str(tarballs[vsn]), str(folder / "node")])
+
+    return operation
+
+
+def _staged(*versions: str, permanent: str = "1") -> Action:
+    def prepare(folder: Path, tarballs: Tarballs) -> None:
+        _install("1")(folder, tarballs)
+        store = ReleaseStore(folder / "node")
+        for vsn in versions:
+            store.stage(tarballs[vsn])
+        if permanent != "1":
+            store.commit(permanent)
+
+    return prepare
+
+
+def _damaged(folder: Path, tarballs: Tarballs) -> None:
+    _staged("2")(folder, tarballs)
+    (folder / "node/lib/own-2/src/own.py").write_bytes(b"damaged")
+
+
+def _stage(folder: Path, tarballs: Tarballs) -> None:
+    ReleaseStore(folder / "node").stage(tarballs["2"])
+
+
+def _with_store(change: Callable[[ReleaseStore], None]) -> Action:
+    return lambda folder, tarballs: change(ReleaseStore(folder / "node"))
+
+
+CASES: Final = {
+    "install a new node": Case(lambda folder, tarballs: None, _install("1"), is_new=True, is_command=True),
+    "install into a node": Case(_staged(), _install("2"), is_command=True),
+    "stage": Case(_staged(), _stage),
+    "repair": Case(_damaged, _stage),
+    "commit": Case(_staged("2"), _with_store(lambda store: store.commit("2"))),
+    "mark failed": Case(_staged("2"), _with_store(lambda store: store.mark_failed("2", "It failed."))),
+    "remove": Case(_staged("2", "3"), _with_store(lambda store: store.remove("2"))),
+    "remove an old one": Case(_staged("2", permanent="2"), _with_store(lambda store: store.remove("1"))),
+}
