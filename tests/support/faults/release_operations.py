@@ -17,8 +17,10 @@ from node_runtime.releases.store.release_store import ReleaseStore
 
 from .crash_release import NAME, write_release
 
+SIGNED: Final = "signed"
+KEYS: Final = "keys"
 Tarballs = Mapping[str, Path]
-"""The tarball of each version."""
+"""The tarball of each version, a signed one of version 1, and the folder of the release key that has signed it."""
 Action = Callable[[Path, Tarballs], object]
 """Changes the scratch folder."""
 
@@ -38,17 +40,27 @@ class Case:
 
 
 def tarballs_in(folder: Path) -> dict[str, Path]:
-    """Write the tarballs of three versions."""
-    folder.mkdir()
-    return {vsn: write_release(folder / f"{NAME}-{vsn}.tar.gz", vsn) for vsn in ("1", "2", "3")}
+    """Write tarballs and a release key."""
+    (folder / SIGNED).mkdir(parents=True)
+    (folder / KEYS).mkdir()
+    made = {vsn: write_release(folder / f"{NAME}-{vsn}.tar.gz", vsn) for vsn in ("1", "2", "3")}
+    made |= {SIGNED: write_release(folder / SIGNED / f"{NAME}-1.tar.gz", "1"), KEYS: folder / KEYS}
+    _run("keys", "new", folder / KEYS / "ana", "--no-password")
+    _run("sign", made[SIGNED], "--key", folder / KEYS / "ana.key")
+    return made
+
+
+def _run(*words: str | Path) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        commands.run([str(word) for word in words])
 
 
 def _install(vsn: str) -> Action:
-    def operation(folder: Path, tarballs: Tarballs) -> None:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            commands.run(["install", str(tarballs[vsn]), str(folder / "node")])
+    return lambda folder, tarballs: _run("install", tarballs[vsn], folder / "node")
 
-    return operation
+
+def _install_with_keys(folder: Path, tarballs: Tarballs) -> None:
+    _run("install", tarballs[SIGNED], folder / "node", "--keys", tarballs[KEYS])
 
 
 def _staged(*versions: str, permanent: str = "1") -> Action:
@@ -78,6 +90,9 @@ def _with_store(change: Callable[[ReleaseStore], None]) -> Action:
 
 CASES: Final = {
     "install a new node": Case(lambda folder, tarballs: None, _install("1"), is_new=True, is_command=True),
+    "install a new node with keys": Case(
+        lambda folder, tarballs: None, _install_with_keys, is_new=True, is_command=True
+    ),
     "install into a node": Case(_staged(), _install("2"), is_command=True),
     "stage": Case(_staged(), _stage),
     "repair": Case(_damaged, _stage),
