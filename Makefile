@@ -78,7 +78,8 @@ soak: $(READY)
 
 crash: $(READY)
 	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest --numprocesses 2 tests/e2e/test_crash_matrix.py \
-		tests/e2e/test_crashes_of_small_files.py tests/e2e/test_crash_points_of_a_node.py
+		tests/e2e/test_crashes_of_small_files.py tests/e2e/test_crashes_of_cookies.py \
+		tests/e2e/test_crash_points_of_a_node.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* _build .mypy_cache .ruff_cache .pytest_cache

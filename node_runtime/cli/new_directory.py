@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,19 +47,29 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
     """
     existed = directory.exists()
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    make_private(directory)
-    sync_directory(directory.parent)
-    with hold_directory(directory, "another install may be running"):
-        _delete_all_but(directory, {_KEPT, "var"})
-        if (directory / "var").exists():
+    try:
+        make_private(directory)
+        sync_directory(directory.parent)
+        with hold_directory(directory, "another install may be running"), _emptied_on_failure(directory):
+            _delete_all_but(directory, {_KEPT, "var"})
             _delete_all_but(directory / "var", {_LOCK})
-        try:
             yield
-        except BaseException:
-            _delete_all_but(directory, {_KEPT})
-            if not existed and not any(directory.iterdir()):
-                directory.rmdir()
-            raise
+    except BaseException:
+        if not existed:
+            with suppress(OSError):  # it is not empty: another install holds it
+                for folder in (directory / "var", directory):
+                    if folder.exists():
+                        folder.rmdir()
+        raise
+
+
+@contextmanager
+def _emptied_on_failure(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _delete_all_but(directory, {_KEPT})
+        raise
 
 
 def _delete_all_but(folder: Path, kept: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""Keys, the history of operations and a node's record: killed at each step, or with a failing disk, nothing half remains.
+"""Release keys, the history of operations and a node's record: killed at each step, or with a failing disk, nothing half remains.
 
 A retry succeeds.
 """
@@ -11,13 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from node_runtime.cli import commands, local
-from node_runtime.protocol.cookie import ROLES, cookie_path, make_keys, read_cookie
+from node_runtime.cli import commands
 from node_runtime.protocol.messages import Operation
 from node_runtime.protocol.run_directory import NodeRecord, read_record, write_record
 from node_runtime.releases.operation_history import OperationHistory
 from tests.support.faults.crash_points import CrashPoint, crash_points, run_once
-from tests.support.faults.durability import lost_by_power_cuts
 from tests.support.faults.injector import FAULTS
 
 NAME = "r@127.0.0.1"
@@ -37,28 +35,6 @@ def names(folder: Path) -> set[str]:
 def failed_clearly(point: CrashPoint) -> bool:
     """Returns whether the process was killed, or has said that its work failed."""
     return point.run.ended == ("killed" if point.fault == "kill" else "refused")
-
-
-def print_cookie(folder: Path) -> None:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        local.main(["cookie", str(folder), NAME])
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_first_keys_of_a_node_are_made_whole_or_again(before: Path, fault: str) -> None:
-    for point in crash_points(print_cookie, before, fault):
-        assert failed_clearly(point), point
-        assert run_once(print_cookie, point.folder).ended == "done", point
-        server = make_keys(point.folder).public
-        assert {read_cookie(cookie_path(point.folder, role)).server for role in ROLES} == {server}
-        assert names(point.folder) == {
-            f"etc/{name}" for name in ("keys/server", *(f"{of}/{role}" for of in ("keys", "cookies") for role in ROLES))
-        }, point
-
-
-def test_the_first_keys_of_a_node_survive_a_power_cut(before: Path) -> None:
-    *_, (_, lost) = lost_by_power_cuts(run_once(print_cookie, before).steps)
-    assert lost == frozenset()
 
 
 def new_release_key(folder: Path) -> None:

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +30,7 @@ FIRST: Final = "_launcher"
 
 logger: Final = logging.getLogger("node_runtime")
 
+_STAGE_PREFIX: Final = ".launcher-"
 _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
@@ -56,13 +56,15 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
     """
     files = _read(directory, manifest)
     folder = directory / "bin"
+    new_script = folder / f".{manifest.name}.new"
+    _clear_interrupted(folder, new_script)
     version, installed = _version(files.get("__init__.py", b"")), installed_version(folder)
     if not {SCRIPT, "verbs.py"} <= files.keys() or version <= installed:
         return None
     script = files.pop(SCRIPT)
-    _write(folder / f".{manifest.name}.new", script, 0o700)
-    (folder / f".{manifest.name}.new").replace(folder / manifest.name)
-    with tempfile.TemporaryDirectory(prefix=".launcher-", dir=folder) as temporary:
+    _write(new_script, script, 0o700)
+    new_script.replace(folder / manifest.name)
+    with tempfile.TemporaryDirectory(prefix=_STAGE_PREFIX, dir=folder) as temporary:
         stage = Path(temporary, FIRST)
         stage.mkdir(mode=0o700)
         for name, data in files.items():
@@ -73,6 +75,13 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
     sync_directory(folder)
     _remove_older_than(folder, installed)
     return version
+
+
+def _clear_interrupted(folder: Path, new_script: Path) -> None:
+    """Delete what an interrupted update has left."""
+    new_script.unlink(missing_ok=True)
+    for left in folder.glob(f"{_STAGE_PREFIX}*"):
+        shutil.rmtree(left)
 
 
 def installed_version(folder: Path) -> int:
@@ -111,12 +120,12 @@ def _remove_older_than(folder: Path, version: int) -> None:
     """Remove the launchers that are older than the previous one, which a command may just be loading."""
     for path in folder.glob(f"{FIRST}-*"):
         if (found := _replacement(path)) is not None and found < version:
-            shutil.rmtree(path)
+            removed = path.with_name(f"{_STAGE_PREFIX}{path.name}")
+            path.replace(removed)  # so that an interruption leaves no half launcher
+            shutil.rmtree(removed)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()  # an interrupted update has left it
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

@@ -7,6 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
+from node_runtime.releases.files.launcher_files import LAUNCHER_FOLDER, SCRIPT, bin_path
 from node_runtime.releases.files.manifest import (
     FileEntry,
     Manifest,
@@ -20,10 +21,19 @@ NAME = "r"
 
 
 def write_release(path: Path, vsn: str) -> Path:
-    """Write the tarball of a release without applications; all releases share the part lib/shared-1."""
+    """Write the tarball of a release without applications, with a launcher of its own.
+
+    All releases share the part lib/shared-1.
+    """
+    runtime = f"lib/runtime-{vsn}"
+    launcher = {
+        SCRIPT: f"#!/bin/sh\n# {vsn}\n".encode(),
+        "__init__.py": f"VERSION = {int(vsn) + 1}\n".encode(),
+        "verbs.py": b"",
+    }
     files = {
-        f"bin/{NAME}": b"#!/bin/sh\n",
-        "bin/_launcher/verbs.py": b"",
+        **{bin_path(NAME, name): data for name, data in launcher.items()},
+        **{f"{runtime}/{LAUNCHER_FOLDER}/{name}": data for name, data in launcher.items()},
         "lib/shared-1/src/shared.py": b"common = True\n",
         f"lib/own-{vsn}/src/own.py": f"vsn = {vsn!r}\n".encode(),
         f"lib/own-{vsn}/priv/data": b"x" * 100,
@@ -35,7 +45,7 @@ def write_release(path: Path, vsn: str) -> Path:
         vsn=vsn,
         python=this_python(),
         platform=this_platform(),
-        path=(),
+        path=(runtime,),
         apps=(),
         files={name: FileEntry(size=len(data), sha256=sha256(data)) for name, data in files.items()},
     )

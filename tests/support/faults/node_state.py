@@ -7,6 +7,7 @@ from pathlib import Path
 from node_runtime.control.uploads import Uploads
 from node_runtime.releases.files.manifest import sha256
 from node_runtime.releases.store import commit_record
+from node_runtime.releases.store.launcher_update import keep_launcher_current
 from node_runtime.releases.store.release_store import ReleaseStore
 
 State = dict[str, str]
@@ -27,8 +28,8 @@ def state_of(directory: Path) -> State:
 
 
 def leftovers(directory: Path) -> list[str]:
-    """What uploads and unpackings have left in var/."""
-    return [str(path) for path in (directory / "var").rglob("*") if path.name != "staging"]
+    """What uploads and unpackings have left in var/staging."""
+    return [str(path) for path in (directory / "var" / "staging").glob("*")]
 
 
 def boot(directory: Path) -> ReleaseStore:
@@ -36,5 +37,6 @@ def boot(directory: Path) -> ReleaseStore:
     Uploads(directory / "var" / "staging")
     store = ReleaseStore(directory)
     store.clear_interrupted()
+    keep_launcher_current(directory, store.catalog.release(store.permanent).manifest)
     assert store.bootable()[0] == store.permanent
     return store

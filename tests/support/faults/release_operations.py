@@ -43,7 +43,7 @@ def tarballs_in(folder: Path) -> dict[str, Path]:
     """Write tarballs and a release key."""
     (folder / SIGNED).mkdir(parents=True)
     (folder / KEYS).mkdir()
-    made = {vsn: write_release(folder / f"{NAME}-{vsn}.tar.gz", vsn) for vsn in ("1", "2", "3")}
+    made = {vsn: write_release(folder / f"{NAME}-{vsn}.tar.gz", vsn) for vsn in ("1", "2", "3", "4")}
     made |= {SIGNED: write_release(folder / SIGNED / f"{NAME}-1.tar.gz", "1"), KEYS: folder / KEYS}
     _run("keys", "new", folder / KEYS / "ana", "--no-password")
     _run("sign", made[SIGNED], "--key", folder / KEYS / "ana.key")
@@ -63,14 +63,14 @@ def _install_with_keys(folder: Path, tarballs: Tarballs) -> None:
     _run("install", tarballs[SIGNED], folder / "node", "--keys", tarballs[KEYS])
 
 
-def _staged(*versions: str, permanent: str = "1") -> Action:
+def _staged(*versions: str, permanent: tuple[str, ...] = ()) -> Action:
     def prepare(folder: Path, tarballs: Tarballs) -> None:
         _install("1")(folder, tarballs)
         store = ReleaseStore(folder / "node")
         for vsn in versions:
             store.stage(tarballs[vsn])
-        if permanent != "1":
-            store.commit(permanent)
+        for vsn in permanent:
+            store.commit(vsn)
 
     return prepare
 
@@ -97,7 +97,10 @@ CASES: Final = {
     "stage": Case(_staged(), _stage),
     "repair": Case(_damaged, _stage),
     "commit": Case(_staged("2"), _with_store(lambda store: store.commit("2"))),
+    "commit the fourth launcher": Case(
+        _staged("2", "3", "4", permanent=("2", "3")), _with_store(lambda store: store.commit("4"))
+    ),
     "mark failed": Case(_staged("2"), _with_store(lambda store: store.mark_failed("2", "It failed."))),
     "remove": Case(_staged("2", "3"), _with_store(lambda store: store.remove("2"))),
-    "remove an old one": Case(_staged("2", permanent="2"), _with_store(lambda store: store.remove("1"))),
+    "remove an old one": Case(_staged("2", permanent=("2",)), _with_store(lambda store: store.remove("1"))),
 }
