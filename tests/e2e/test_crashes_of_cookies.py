@@ -89,7 +89,11 @@ def default_works(folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("options", "is_done", "files"),
     [
-        (("--rotate", "--grace", "0"), lambda folder: valid(folder, "operator") == 1, {"etc/keys/people/operator.json"}),
+        (
+            ("--rotate", "--grace", "0"),
+            lambda folder: valid(folder, "operator") == 1,
+            {"etc/keys/people/operator.json"},
+        ),
         (("--for", "ana"), lambda folder: valid(folder, "ana") == 1, {"etc/keys/people/ana.json"}),
         (("--rotate", "--for", "bob", "--grace", "0"), lambda folder: valid(folder, "bob") == 1, set()),
         (("--revoke", "bob"), lambda folder: valid(folder, "bob") == 0, set()),

@@ -1,4 +1,4 @@
-"""Release keys, the history of operations and a node's record: killed at each step, or with a failing disk, nothing half remains.
+"""Release keys, the history of operations and a node's record: nothing half remains of an interrupted change.
 
 A retry succeeds.
 """

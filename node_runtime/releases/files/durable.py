@@ -7,7 +7,6 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-
 _TEMPORARY = ".{}.new"
 
 

@@ -73,7 +73,7 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
         sync_directory(folder)
         stage.replace(folder / f"{FIRST}-{version}")
     sync_directory(folder)
-    _remove_older_than(folder, installed)
+    _remove_old(folder)
     return version
 
 
@@ -82,13 +82,13 @@ def _clear_interrupted(folder: Path, new_script: Path) -> None:
     new_script.unlink(missing_ok=True)
     for left in folder.glob(f"{_STAGE_PREFIX}*"):
         shutil.rmtree(left)
+    _remove_old(folder)
 
 
 def installed_version(folder: Path) -> int:
     """Return the version of the newest launcher in the folder bin/; 1 for a launcher without a version."""
-    replacing = [version for path in folder.glob(f"{FIRST}-*") if (version := _replacement(path)) is not None]
-    if replacing:
-        return max(replacing)
+    if replacing := _replacements(folder):
+        return replacing[-1]
     try:
         return _version((folder / FIRST / "__init__.py").read_bytes())
     except OSError:
@@ -110,19 +110,18 @@ def _version(first: bytes) -> int:
     return int(found[1]) if found else 1
 
 
-def _replacement(path: Path) -> int | None:
-    """Return the version of a launcher that has replaced another one; None for any other path."""
-    version = path.name.removeprefix(f"{FIRST}-")
-    return int(version) if version != path.name and version.isdecimal() else None
+def _replacements(folder: Path) -> list[int]:
+    """Return the versions of the launchers that have replaced another one, the oldest first."""
+    names = [path.name.removeprefix(f"{FIRST}-") for path in folder.glob(f"{FIRST}-*")]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _remove_older_than(folder: Path, version: int) -> None:
-    """Remove the launchers that are older than the previous one, which a command may just be loading."""
-    for path in folder.glob(f"{FIRST}-*"):
-        if (found := _replacement(path)) is not None and found < version:
-            removed = path.with_name(f"{_STAGE_PREFIX}{path.name}")
-            path.replace(removed)  # so that an interruption leaves no half launcher
-            shutil.rmtree(removed)
+def _remove_old(folder: Path) -> None:
+    """Remove all launchers but the newest and the one before it, which a command may just be loading."""
+    for version in _replacements(folder)[:-2]:
+        removed = folder / f"{_STAGE_PREFIX}{version}"
+        (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no half launcher
+        shutil.rmtree(removed)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -31,6 +31,16 @@ class ReleaseStore:
         self._disk = threading.Lock()
         self.record = self._read()
 
+    @classmethod
+    def at_boot(cls, root: Path) -> ReleaseStore:
+        """Return the store, after deleting what interrupted stagings and removals have left; errors are only logged."""
+        try:
+            clear_interrupted_writes(commit_record.record_path(root).parent)
+            unpack.sweep(root)
+        except OSError as error:
+            logger.error("what an interruption has left in %s can't be deleted: %s", root, error)
+        return cls(root)
+
     # ------------------------------------------------------------------ queries
 
     @property
@@ -172,15 +182,6 @@ class ReleaseStore:
             unpack.remove(self.root, vsn)
             self.catalog.forget(vsn)
             self.record = self._read()
-
-    def clear_interrupted(self) -> None:
-        """Delete what interrupted stagings and removals have left behind. Called at boot; an error is only logged."""
-        with self._disk:
-            try:
-                clear_interrupted_writes(commit_record.record_path(self.root).parent)
-                unpack.sweep(self.root)
-            except OSError as error:
-                logger.error("what an interruption has left in %s can't be deleted: %s", self.root, error)
 
     def commit(self, vsn: str) -> None:
         """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""

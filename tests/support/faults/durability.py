@@ -1,4 +1,4 @@
-"""What a power cut could lose: contents and names of files that no fsync has made durable."""
+"""Contents and names of files that a power cut could lose, because no fsync has made them durable."""
 
 from __future__ import annotations
 

@@ -160,7 +160,6 @@ class Injector:
             torn()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), step.path)
 
-
     def took_back(self, step: Step) -> None:
         """Note that a step has changed nothing; its number remains."""
         if step in self.steps:

@@ -1,4 +1,4 @@
-"""What a node directory contains, for a comparison before and after an interrupted operation."""
+"""The content of a node directory, compared before and after an interrupted operation."""
 
 from __future__ import annotations
 
@@ -35,8 +35,7 @@ def leftovers(directory: Path) -> list[str]:
 def boot(directory: Path) -> ReleaseStore:
     """Do with the releases what a node does when it boots; its permanent release must be whole."""
     Uploads(directory / "var" / "staging")
-    store = ReleaseStore(directory)
-    store.clear_interrupted()
+    store = ReleaseStore.at_boot(directory)
     keep_launcher_current(directory, store.catalog.release(store.permanent).manifest)
     assert store.bootable()[0] == store.permanent
     return store

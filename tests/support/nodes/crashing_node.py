@@ -82,9 +82,7 @@ def crashing_tarballs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pat
 
 
 @pytest.fixture(scope="module")
-def crashing(
-    crashing_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[CrashingNode]:
+def crashing(crashing_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[CrashingNode]:
     """A node that runs 1.0 and has 2.0 unpacked."""
     node = CrashingNode(tmp_path_factory.mktemp("crashing-node"))
     (node.folder / "run").mkdir(mode=0o700)
