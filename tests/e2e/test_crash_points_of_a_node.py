@@ -1,4 +1,6 @@
-"""A whole node that is killed at a step on the disk of an operation boots one permanent release; a retry succeeds.
+"""A whole node that is killed, or whose disk fails, at a step of an operation boots one permanent release.
+
+A retry succeeds.
 
 In `make test` one step of each operation is tried; `make crash` tries all.
 """
@@ -30,6 +32,15 @@ EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "0"))
 """One of so many steps is tried; with 0, one step of each operation."""
 
 
+class Unsuccessful(Exception):
+    """An operation has another outcome than success."""
+
+
+def need(operation: m.Operation, outcome: str) -> None:
+    if operation.outcome != outcome:
+        raise Unsuccessful(operation.error or operation.outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """The node, and the tarball of its release 2.0."""
@@ -45,13 +56,13 @@ class Nodes:
             await client.stage(self.tarball)
 
     def install(self, vsn: str = "2.0") -> None:
-        assert self.node.done(methods.INSTALL, m.Install(vsn=vsn)).outcome == "installed"
+        need(self.node.done(methods.INSTALL, m.Install(vsn=vsn)), "installed")
 
     def commit(self) -> None:
-        assert self.node.ask(methods.COMMIT, m.Commit()).outcome == "committed"
+        need(self.node.ask(methods.COMMIT, m.Commit()), "committed")
 
     def rollback(self) -> None:
-        assert self.node.done(methods.ROLLBACK, m.Rollback()).outcome == "reverted"
+        need(self.node.done(methods.ROLLBACK, m.Rollback()), "reverted")
 
     def remove(self) -> None:
         self.node.ask(methods.REMOVE, m.ReleaseVsn(vsn="2.0"))
@@ -92,9 +103,11 @@ CASES: Final = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_node_killed_at_a_step_on_the_disk_boots_one_permanent_release_and_a_retry_succeeds(
-    crashing: CrashingNode, crashing_tarballs: dict[str, Path], name: str
+@pytest.mark.parametrize(
+    ("name", "fault"), [*((name, "kill") for name in CASES), ("stage", "fail"), ("install", "fail"), ("commit", "fail")]
+)
+def test_after_a_fault_at_a_step_on_the_disk_the_node_boots_one_permanent_release_and_a_retry_succeeds(
+    crashing: CrashingNode, crashing_tarballs: dict[str, Path], name: str, fault: str
 ) -> None:
     case, nodes = CASES[name], Nodes(crashing, crashing_tarballs["2.0"])
     nodes.reset(current=case.current, unpacked=case.unpacked)
@@ -104,10 +117,12 @@ def test_a_node_killed_at_a_step_on_the_disk_boots_one_permanent_release_and_a_r
     for at in range(1, steps + 1, EVERY) if EVERY else [steps // 2]:
         nodes.reset(current=case.current, unpacked=case.unpacked)
         with crashing.booted_again():
-            crashing.arm(at)
-            with contextlib.suppress(Refused):
+            crashing.arm(at, fault)
+            with contextlib.suppress(Refused, Unsuccessful):
                 case.operation(nodes)
-        check(crashing, f"{name} at step {at} of {steps}")
+            if fault == "fail":
+                crashing.tiny("restart")
+        check(crashing, f"{name}: {fault} at step {at} of {steps}")
         nodes.reset(current=case.current, unpacked=case.unpacked)
         case.operation(nodes)
 

@@ -54,10 +54,10 @@ def with_faults(project: dict[str, str | None]) -> dict[str, str | None]:
 class CrashingNode(FrailNode):
     """A node that runs 1.0."""
 
-    def arm(self, at: int) -> None:
-        """Let the node be killed at its step number `at` from now on; 0 only counts the steps."""
+    def arm(self, at: int, fault: str = "kill") -> None:
+        """Inject the fault into the node at its step number `at` from now on; 0 only counts the steps."""
         order = self.directory / "fault.json"
-        told = {"folders": [str(self.directory), str(self.folder / "run")], "fault": "kill", "at": at}
+        told = {"folders": [str(self.directory), str(self.folder / "run")], "fault": fault, "at": at}
         aside = self.folder / "fault.json"
         aside.write_text(json.dumps(told))
         aside.rename(order)
