@@ -54,13 +54,20 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
             _delete_all_but(directory, {_KEPT, "var"})
             _delete_all_but(directory / "var", {_LOCK})
             yield
-    except BaseException:
+    except BaseException as error:
         if not existed:
-            with suppress(OSError):  # it is not empty: another install holds it
-                for folder in (directory / "var", directory):
-                    if folder.exists():
-                        folder.rmdir()
+            _remove_if_unused(directory, failed=isinstance(error, OSError))
         raise
+
+
+def _remove_if_unused(directory: Path, *, failed: bool) -> None:
+    """Remove the new directory if there is nothing in it; `failed` is whether the lock's file may be left over."""
+    with suppress(OSError):  # it is not empty: another install holds it
+        if failed:
+            (directory / "var" / _LOCK).unlink(missing_ok=True)
+        for folder in (directory / "var", directory):
+            if folder.exists():
+                folder.rmdir()
 
 
 @contextmanager

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from node_runtime.cli.commands import run
 from tests.support.faults.crash_release import write_release
+
+
+@pytest.fixture(autouse=True)
+def kept_umask() -> Iterator[None]:
+    """`install` sets the umask of its process, which here is that of the tests."""
+    umask = os.umask(0o077)
+    yield
+    os.umask(umask)
 
 
 def install(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +52,12 @@ def tarballs_in(folder: Path) -> dict[str, Path]:
 
 
 def _run(*words: str | Path) -> None:
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        commands.run([str(word) for word in words])
+    umask = os.umask(0o077)  # `install` sets it for its process, which here is that of the tests
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            commands.run([str(word) for word in words])
+    finally:
+        os.umask(umask)
 
 
 def _install(vsn: str) -> Action:
