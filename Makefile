@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak clean
+.PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak crash clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -17,6 +17,7 @@ help:
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
+	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load; nothing may be left of it"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make clean        remove .venv and what was built"
@@ -75,6 +76,11 @@ bench-upgrade: $(READY)
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak --uvloop
+
+crash: $(READY)
+	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest --numprocesses 2 tests/e2e/test_crash_matrix.py \
+		tests/e2e/test_crashes_of_small_files.py tests/e2e/test_crashes_of_cookies.py \
+		tests/e2e/test_crash_points_of_a_node.py
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* _build .mypy_cache .ruff_cache .pytest_cache

@@ -83,10 +83,11 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
 
     from .directory_lock import hold_directory, make_private
     from .first_keys import with_release_keys
+    from .new_directory import hold_new_directory, is_new
 
     os.umask(0o077)
     request = StageRequest(allow_older=allow_older)
-    if directory.exists() and {path.name for path in directory.iterdir()} - {"etc"}:
+    if not is_new(directory):
         if commit_record.load(directory) is None:
             raise Refused(f"{directory} is neither empty nor a node's directory; choose another one.")
         if keys is not None:
@@ -95,9 +96,7 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
         with hold_directory(directory, "unpack the release there with `bin/<name> unpack TARBALL`"):
             manifest = _unpack_audited(tarball, directory, request)
     else:
-        if directory.exists():
-            make_private(directory)
-        with with_release_keys(directory, keys):
+        with hold_new_directory(directory), with_release_keys(directory, keys):
             manifest = unpack(tarball, directory, request)
     script = shlex.quote(f"{directory}/bin/{manifest.name}")
     click.echo(f"{manifest.name} {manifest.vsn} is unpacked in {directory}; `{script} start` starts the node.")
@@ -173,3 +172,6 @@ def run(arguments: Sequence[str] | None) -> None:
         sys.exit(ExitCode.USAGE)
     except click.Abort:
         sys.exit(ExitCode.USAGE)
+    except OSError as error:  # the disk is full or fails
+        click.echo(f"{error.filename or 'The disk'} can't be used: {error.strerror or error}.", err=True)
+        sys.exit(ExitCode.REFUSED)

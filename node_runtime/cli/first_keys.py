@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.durable import sync_directory, write_atomically
 from node_runtime.releases.signing.release_keys import read_release_keys, release_keys_folder
 
 
@@ -15,26 +16,41 @@ from node_runtime.releases.signing.release_keys import read_release_keys, releas
 def with_release_keys(directory: Path, keys: Path | None) -> Iterator[None]:
     """Copy the public keys in the folder `keys` to the new node directory; take them away again on failure.
 
-    Raises Refused if the folder has no valid keys, or if the directory has keys already.
+    The node has either all of them or none. Raises Refused if the folder has no valid keys, or if the directory has
+    other keys already; it has the same ones after an interrupted install.
     """
+    folder, etc_existed = release_keys_folder(directory), (directory / "etc").exists()
+    copy = folder.with_name(f".{folder.name}.new")
+    if copy.exists():
+        shutil.rmtree(copy)
     if keys is None:
         yield
         return
-    folder, existed = release_keys_folder(directory), directory.exists()
     if not read_release_keys(keys):
         raise Refused(f"{keys} has no public keys (*.pub).")
     if folder.exists():
-        raise Refused(f"{folder} exists already; install without --keys, or remove it.")
-    etc_existed = folder.parent.exists()
+        if _contents(folder) != _contents(keys):
+            raise Refused(f"{folder} exists already; install without --keys, or remove it.")
+        yield
+        return
     try:
-        folder.mkdir(mode=0o700, parents=True)
-        for source in sorted(keys.glob("*.pub")):
-            copied = folder / source.name
-            copied.write_bytes(source.read_bytes())
-            copied.chmod(0o600)
+        _copy(keys, copy)
+        copy.replace(folder)
+        sync_directory(folder.parent)
         yield
     except BaseException:
-        shutil.rmtree(folder if etc_existed else folder.parent, ignore_errors=True)
-        if not existed and directory.exists() and not any(directory.iterdir()):
-            directory.rmdir()
+        for made in (copy, folder) if etc_existed else (folder.parent,):
+            shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.pub")}
+
+
+def _copy(keys: Path, copy: Path) -> None:
+    copy.mkdir(mode=0o700, parents=True)
+    for name, data in _contents(keys).items():
+        write_atomically(copy / name, data)
+        (copy / name).chmod(0o600)
+    sync_directory(copy)

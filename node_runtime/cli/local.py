@@ -33,6 +33,9 @@ def main(arguments: list[str]) -> None:
     except Refused as refusal:
         print(refusal.sentence, file=sys.stderr)
         sys.exit(refusal.code)
+    except OSError as error:  # the disk is full or fails
+        print(f"{error.filename or directory} can't be used: {error.strerror or error}.", file=sys.stderr)
+        sys.exit(ExitCode.REFUSED)
 
 
 async def _ping(directory: Path, node: str) -> None:

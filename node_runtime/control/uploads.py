@@ -49,7 +49,7 @@ class Uploads:
         self._lock = threading.RLock()
         directory.mkdir(parents=True, exist_ok=True)
         for left in directory.glob("upload-*"):
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)  # a failing disk must not prevent the boot
 
     def begin(self, request: StageBegin) -> str:
         """Open an upload and return its id. Raises Refused if the tarball is too large or too many uploads are open."""

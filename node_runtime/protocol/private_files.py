@@ -14,8 +14,11 @@ MAX_PRIVATE_BYTES = 64 * 1024
 
 
 def make_private_folder(path: Path) -> Path:
-    """Make the folder `path`, and its parents, unless it exists; return it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Make the folder `path`, and its parents, durably, unless it exists; return it."""
+    if not path.is_dir():
+        make_private_folder(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(path.parent)
     return path
 
 
@@ -43,11 +46,7 @@ def write_private(path: Path, text: str) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    _sync_folder(path.parent)
 
 
 def write_new_private(path: Path, text: str) -> None:
@@ -57,3 +56,12 @@ def write_new_private(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

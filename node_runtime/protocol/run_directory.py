@@ -10,7 +10,6 @@ import fcntl
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -113,16 +112,18 @@ def hold_node_name(name: str) -> Iterator[None]:
 
 
 def write_record(record: NodeRecord) -> None:
-    """Write `record` atomically. Raises OSError if the disk can't be written."""
+    """Write `record` atomically; its process holds the node's name. Raises OSError if the disk can't be written."""
     check_node_name(record.name)
-    directory = run_directory()
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=".record-")
+    path = run_directory() / f"{record.name}.json"
+    temporary = path.with_name(f".{path.name}.new")  # the next boot replaces what an interrupted one has left
     try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(record))
-        Path(temporary).replace(directory / f"{record.name}.json")
+        temporary.replace(path)
     except OSError:
-        Path(temporary).unlink()
+        temporary.unlink(missing_ok=True)
         raise
 
 

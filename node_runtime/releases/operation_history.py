@@ -19,7 +19,7 @@ import msgspec
 
 from node_runtime.protocol.messages import Operation
 
-from .files.durable import append_atomically, write_atomically
+from .files.durable import append_atomically, clear_interrupted_writes, write_atomically
 
 logger = logging.getLogger("node_runtime")
 
@@ -72,6 +72,7 @@ class OperationHistory:
             logger.exception("the history of operations can't be written")
 
     def _after_boot(self, permanent: str, last: PreviousExit) -> None:
+        clear_interrupted_writes(self._lines.parent)
         if not self._lines.exists() or not self._lines.read_bytes().endswith(b"\n"):
             self._rewrite()  # a crash may have truncated the last line; appending would corrupt the next one
         self._end_probations(permanent, last)

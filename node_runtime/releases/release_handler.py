@@ -67,7 +67,7 @@ class ReleaseHandler:
         self.vsn = vsn
         self._changes = 1
         self._code = code
-        self._store = ReleaseStore(root)
+        self._store = ReleaseStore.at_boot(root)
         self._history = OperationHistory(root / "var" / "history", self.permanent, vsn, last)
         self._mark_lost(last)
         self.on_phase: Callable[[str], None] = lambda phase: None

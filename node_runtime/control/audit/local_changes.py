@@ -23,4 +23,7 @@ def audited(directory: Path, method: str, subject: str, change: Callable[[], str
     except Refused as refused:
         log.write(local_entry(method, subject, "outcome", f"refused: {refused.sentence}"))
         raise
+    except OSError as error:
+        log.write(local_entry(method, subject, "outcome", f"failed: {error}"))
+        raise
     log.write(local_entry(method, subject, "outcome", done))

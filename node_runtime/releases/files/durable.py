@@ -7,10 +7,12 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+_TEMPORARY = ".{}.new"
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace the content of `path` in one step; a reader sees either the old or the new content."""
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(_TEMPORARY.format(path.name))
     try:
         with temporary.open("wb") as file:
             file.write(data)
@@ -22,6 +24,12 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink()
         raise
     sync_directory(path.parent)
+
+
+def clear_interrupted_writes(folder: Path) -> None:
+    """Delete the new contents that interrupted calls of `write_atomically` have left in a folder; none may run."""
+    for temporary in folder.glob(_TEMPORARY.format("*")):
+        temporary.unlink()
 
 
 def append_atomically(path: Path, data: bytes) -> int:

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +31,13 @@ def create_key_pair(path: Path, password: bytes | None, role: str = RELEASE_ROLE
     public = secret.public
     settings = "" if role == RELEASE_ROLE else f'role = "{role}"\n'
     comment = f"{UNTRUSTED_PREFIX}minisign public key {public}"
-    _create(path.with_name(f"{path.name}.key"), encode_secret_key(secret, password), 0o600)
-    _create(path.with_name(f"{path.name}.pub"), f"{comment}\n{public.encoded()}\n{settings}", 0o644)
+    secret_file = path.with_name(f"{path.name}.key")
+    _create(secret_file, encode_secret_key(secret, password), 0o600)
+    try:
+        _create(path.with_name(f"{path.name}.pub"), f"{comment}\n{public.encoded()}\n{settings}", 0o644)
+    except Refused:
+        secret_file.unlink()
+        raise
     return public
 
 
@@ -66,4 +72,6 @@ def _create(path: Path, text: str, mode: int) -> None:
     except FileExistsError:
         raise Refused(f"{path} exists already; choose another name, or remove it if no node needs it.") from None
     except OSError as error:
+        with suppress(OSError):
+            path.unlink()
         raise Refused(f"{path} can't be written: {error.strerror}.") from None

@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +30,7 @@ FIRST: Final = "_launcher"
 
 logger: Final = logging.getLogger("node_runtime")
 
+_STAGE_PREFIX: Final = ".launcher-"
 _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
@@ -56,13 +56,15 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
     """
     files = _read(directory, manifest)
     folder = directory / "bin"
+    new_script = folder / f".{manifest.name}.new"
+    _clear_interrupted(folder, new_script)
     version, installed = _version(files.get("__init__.py", b"")), installed_version(folder)
     if not {SCRIPT, "verbs.py"} <= files.keys() or version <= installed:
         return None
     script = files.pop(SCRIPT)
-    _write(folder / f".{manifest.name}.new", script, 0o700)
-    (folder / f".{manifest.name}.new").replace(folder / manifest.name)
-    with tempfile.TemporaryDirectory(prefix=".launcher-", dir=folder) as temporary:
+    _write(new_script, script, 0o700)
+    new_script.replace(folder / manifest.name)
+    with tempfile.TemporaryDirectory(prefix=_STAGE_PREFIX, dir=folder) as temporary:
         stage = Path(temporary, FIRST)
         stage.mkdir(mode=0o700)
         for name, data in files.items():
@@ -71,15 +73,22 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
         sync_directory(folder)
         stage.replace(folder / f"{FIRST}-{version}")
     sync_directory(folder)
-    _remove_older_than(folder, installed)
+    _remove_old(folder)
     return version
+
+
+def _clear_interrupted(folder: Path, new_script: Path) -> None:
+    """Delete what an interrupted update has left."""
+    new_script.unlink(missing_ok=True)
+    for left in folder.glob(f"{_STAGE_PREFIX}*"):
+        shutil.rmtree(left)
+    _remove_old(folder)
 
 
 def installed_version(folder: Path) -> int:
     """Return the version of the newest launcher in the folder bin/; 1 for a launcher without a version."""
-    replacing = [version for path in folder.glob(f"{FIRST}-*") if (version := _replacement(path)) is not None]
-    if replacing:
-        return max(replacing)
+    if replacing := _replacements(folder):
+        return replacing[-1]
     try:
         return _version((folder / FIRST / "__init__.py").read_bytes())
     except OSError:
@@ -101,22 +110,21 @@ def _version(first: bytes) -> int:
     return int(found[1]) if found else 1
 
 
-def _replacement(path: Path) -> int | None:
-    """Return the version of a launcher that has replaced another one; None for any other path."""
-    version = path.name.removeprefix(f"{FIRST}-")
-    return int(version) if version != path.name and version.isdecimal() else None
+def _replacements(folder: Path) -> list[int]:
+    """Return the versions of the launchers that have replaced another one, the oldest first."""
+    names = [path.name.removeprefix(f"{FIRST}-") for path in folder.glob(f"{FIRST}-*")]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
-def _remove_older_than(folder: Path, version: int) -> None:
-    """Remove the launchers that are older than the previous one, which a command may just be loading."""
-    for path in folder.glob(f"{FIRST}-*"):
-        if (found := _replacement(path)) is not None and found < version:
-            shutil.rmtree(path)
+def _remove_old(folder: Path) -> None:
+    """Remove all launchers but the newest and the one before it, which a command may just be loading."""
+    for version in _replacements(folder)[:-2]:
+        removed = folder / f"{_STAGE_PREFIX}{version}"
+        (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no half launcher
+        shutil.rmtree(removed)
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    with suppress(FileNotFoundError):
-        path.unlink()  # an interrupted update has left it
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

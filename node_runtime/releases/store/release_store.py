@@ -12,6 +12,7 @@ from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
+from node_runtime.releases.files.durable import clear_interrupted_writes
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
 
 from . import commit_record, unpack
@@ -30,6 +31,16 @@ class ReleaseStore:
         self.catalog = Catalog(root)
         self._disk = threading.Lock()
         self.record = self._read()
+
+    @classmethod
+    def at_boot(cls, root: Path) -> ReleaseStore:
+        """Return the store, after deleting what interrupted stagings and removals have left; errors are only logged."""
+        try:
+            clear_interrupted_writes(commit_record.record_path(root).parent)
+            unpack.sweep(root)
+        except OSError as error:
+            logger.error("what an interruption has left in %s can't be deleted: %s", root, error)
+        return cls(root)
 
     # ------------------------------------------------------------------ queries
 

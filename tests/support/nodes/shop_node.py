@@ -24,6 +24,7 @@ from node_runtime.protocol.messages import Role
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, write_record
 from node_runtime.releases.files.manifest import (
     AppEntry,
+    FileEntry,
     Manifest,
     ModuleEntry,
     manifest_path,
@@ -187,7 +188,8 @@ def write_release(root: Path, vsn: str, modules: Mapping[str, str], appup: str =
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(textwrap.dedent(text))
         entries[module] = ModuleEntry(path=str(file.relative_to(root)), sha256=sha256(file.read_bytes()))
-    (folder / "app.toml").write_text(f'name = "shop"\nvsn = "{vsn}"\nmod = "shop_app:Shop"\n')
+    about = f'name = "shop"\nvsn = "{vsn}"\nmod = "shop_app:Shop"\n'.encode()
+    (folder / "app.toml").write_bytes(about)
     (folder / "appup.toml").write_text(f'vsn = "{vsn}"\n{textwrap.dedent(appup)}')
     manifest = Manifest(
         name="shop",
@@ -196,7 +198,7 @@ def write_release(root: Path, vsn: str, modules: Mapping[str, str], appup: str =
         platform=this_platform(),
         path=(),
         apps=(AppEntry(name="shop", vsn=vsn, modules=entries),),
-        files={},
+        files={f"lib/shop-{vsn}/app.toml": FileEntry(size=len(about), sha256=sha256(about))},
     )
     release = root / "releases" / vsn
     release.mkdir(parents=True)

@@ -1,0 +1,87 @@
+"""The directory of a new node: after the first install it is a whole node's, or nothing of that install remains."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from node_runtime.releases.files.durable import sync_directory
+from node_runtime.releases.store import commit_record
+
+from .directory_lock import hold_directory, make_private
+
+_KEPT: Final = "etc"
+"""What an operator may put into the directory before the first install."""
+_LOCK: Final = "node.lock"
+_WRITTEN: Final = frozenset({_KEPT, "bin", "lib", "releases", "var"})
+_WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
+
+
+def is_new(directory: Path) -> bool:
+    """Return whether nothing is in the directory but etc/ and what an interrupted first install has left there.
+
+    A node that has run has more in var/, and a release that was copied by hand has no var/.
+    """
+    if not directory.exists():
+        return True
+    found = {path.name for path in directory.iterdir()}
+    if found <= {_KEPT}:
+        return True
+    return (
+        "var" in found
+        and found <= _WRITTEN
+        and {path.name for path in (directory / "var").iterdir()} <= _WRITTEN_IN_VAR
+        and not commit_record.record_path(directory).exists()
+    )
+
+
+@contextmanager
+def hold_new_directory(directory: Path) -> Iterator[None]:
+    """Make the directory, lock it, and delete what an interrupted install left there.
+
+    If the block fails, only etc/ remains, and without it the directory is removed if it did not exist. Raises Refused
+    if the directory is locked.
+    """
+    existed = directory.exists()
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        make_private(directory)
+        sync_directory(directory.parent)
+        with hold_directory(directory, "another install may be running"), _emptied_on_failure(directory):
+            _delete_all_but(directory, {_KEPT, "var"})
+            _delete_all_but(directory / "var", {_LOCK})
+            yield
+    except BaseException as error:
+        if not existed:
+            _remove_if_unused(directory, failed=isinstance(error, OSError))
+        raise
+
+
+def _remove_if_unused(directory: Path, *, failed: bool) -> None:
+    """Remove the new directory if there is nothing in it; `failed` is whether the lock's file may be left over."""
+    with suppress(OSError):  # it is not empty: another install holds it
+        if failed:
+            (directory / "var" / _LOCK).unlink(missing_ok=True)
+        for folder in (directory / "var", directory):
+            if folder.exists():
+                folder.rmdir()
+
+
+@contextmanager
+def _emptied_on_failure(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _delete_all_but(directory, {_KEPT})
+        raise
+
+
+def _delete_all_but(folder: Path, kept: Collection[str]) -> None:
+    for path in [path for path in folder.iterdir() if path.name not in kept]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
