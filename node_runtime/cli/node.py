@@ -38,8 +38,9 @@ from node_runtime.releases.operation_history import CLEAN_EXIT, PreviousExit
 from node_runtime.releases.planning.app_env import application_spec, register_sources
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
-from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
+from node_runtime.releases.store.catalog import Catalog
 from node_runtime.releases.store.launcher_update import keep_launcher_current
+from node_runtime.releases.store.unpacked_release import UnpackedRelease
 
 from .directory_lock import hold_directory
 from .event_loops import check_loop, loop_factory, run
@@ -183,6 +184,7 @@ class Node:
     ) -> tuple[Control, ReleaseHandler]:
         handler = self._handler = ReleaseHandler(self.directory, self.vsn, code, self._last)
         handler.on_phase = self._heart.phase
+        handler.releases()  # begins to verify their files, so that damage is known when the first client asks
         control = Control(
             handler,
             runtime,

@@ -15,6 +15,7 @@ Limits: a file that a library opens by its path is not compared with the manifes
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
     from .verified_data import ResourceReader
 
-_RUN_MAIN = "import importlib, sys; importlib.import_module(sys.argv[1]).main(sys.argv[2:])"
+_RUN_MAIN = (
+    "import importlib, json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
+    "importlib.import_module(sys.argv[1]).main(sys.argv[2:])"
+)
 
 _listed: ListedFiles | None = None
 _command: list[str] = []
@@ -210,11 +214,12 @@ def resource_reader(path: str) -> ResourceReader | None:
 def release_command(module: str, *arguments: str) -> list[str]:
     """Return the command that runs `module.main(arguments)` with the verified imports that this process has.
 
-    In a process that was not started from a release, such as a test, the command uses the environment's libraries.
+    In a process that was not started from a release, such as a test, the command uses the folders in `sys.path`.
     """
     if _command:
         return [*_command, module, *arguments]
-    return [sys.executable, "-P", "-X", "utf8", "-c", _RUN_MAIN, module, *arguments]
+    path = json.dumps([os.path.abspath(folder) for folder in sys.path])
+    return [sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _RUN_MAIN, path, module, *arguments]
 
 
 def _file_spec(files: ListedFiles, name: str, path: str, *, package: bool) -> ModuleSpec:

@@ -64,6 +64,7 @@ class ReleaseOperations(Protocol):
     an operation after each change of that operation.
     """
 
+    name: str
     vsn: str
 
     @property
@@ -183,7 +184,7 @@ class MethodHandlers:
             boot_id=identity.boot_id,
             os_pid=identity.os_pid,
             directory=str(identity.directory),
-            release=next(release.name for release in handler.releases()),
+            release=handler.name,
             vsn=handler.vsn,
             permanent=handler.permanent,
             python=sys.version.partition(" ")[0],

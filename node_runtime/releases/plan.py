@@ -16,7 +16,7 @@ from . import rehearsal
 from .planning import affected, conditions
 from .planning.transition import Transition
 from .relup.instruction_text import sentence
-from .store.catalog import UnpackedRelease
+from .store.unpacked_release import UnpackedRelease
 
 MAX_HOLDERS_NAMED = 3
 """A blocker names at most this many of the objects that hold an old version."""

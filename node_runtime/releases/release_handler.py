@@ -56,10 +56,9 @@ HALT_DELAY_SECONDS = 0.5  # before the restart after a failed install; clients r
 class ReleaseHandler:
     """Installs, commits, reverts and removes the releases of the node whose directory is `root`.
 
-    The attribute `vsn` is the running release; at boot, it is the release that booted. `permanent`
-    is the release that the next boot starts. `generation` counts the changes of the node that make
-    earlier plans stale: installs, commits and changes of child specifications. `last` describes
-    how the node exited before this boot.
+    `name` is the name of all its releases. `vsn` is the running release; at boot, it is the release that booted.
+    `permanent` is the release that the next boot starts. `generation` counts the changes of the node that make earlier
+    plans stale: installs, commits and changes of child specifications. `last` says how the last boot ended.
     """
 
     def __init__(self, root: Path, vsn: str, code: CodeServer, last: PreviousExit = CLEAN_EXIT) -> None:
@@ -68,6 +67,7 @@ class ReleaseHandler:
         self._changes = 1
         self._code = code
         self._store = ReleaseStore.at_boot(root)
+        self.name = self._store.name
         self._history = OperationHistory(root / "var" / "history", self.permanent, vsn, last)
         self._mark_lost(last)
         self.on_phase: Callable[[str], None] = lambda phase: None

@@ -129,23 +129,24 @@ def test_abnormal_relup_an_appup_of_another_version_is_an_error_here_and_a_warni
 @pytest.mark.parametrize(
     ("entries", "taken"),
     [
-        ([(r"1\.\d+", "update"), ("1.2", "load")], "update"),
-        ([("1.2", "load"), (r"1\.\d+", "update")], "load"),
+        ([("1.*", "update"), ("1.2", "load")], "update"),
+        ([("1.2", "load"), ("1.*", "update")], "load"),
         ([("1", "update"), ("1.2", "load")], "load"),
-        ([(r"1|1\.2", "update"), ("1.2", "load")], "load"),
-        ([(r"1\.2|1", "update")], "update"),
-        ([(r"2\.2", "update"), (r".*", "load")], "load"),
+        ([("?", "update"), ("1.2", "load")], "load"),
+        ([("2.2", "update"), ("*", "load")], "load"),
+        ([(">=1.1, <1.2", "update"), (">=1.2", "load")], "load"),
+        ([(">=1, <1.10", "update"), ("1.2", "load")], "update"),
     ],
 )
 def test_regexp_relup_the_first_entry_that_fits_and_no_prefix(entries: Any, taken: str) -> None:
     steps = {"update": [update("fe")], "load": [{"load_module": "fe"}]}
-    ways = [(vsn if vsn == "1.2" else re.compile(vsn), steps[kind]) for vsn, kind in entries]
+    ways = [(vsn, steps[kind]) for vsn, kind in entries]
     script = translated(release("R1", app("fe", "1.2", "fe")), release("R2", app("fe", "2", "fe", ways)), "up")
     assert (["suspend", ["fe"]] in script) == (taken == "update")
 
 
 def test_regexp_relup_a_partial_match_is_no_path() -> None:
-    newer = release("R2", app("fe", "2", "fe", [(re.compile("1"), [update("fe")])]))
+    newer = release("R2", app("fe", "2", "fe", [("1", [update("fe")])]))
     with pytest.raises(NoPath):
         translate(release("R1", app("fe", "1.2", "fe")), newer, "up")
 

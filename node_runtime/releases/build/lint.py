@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import assert_never
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import ApplicationChange, AppupInstruction, ModuleChange
+from node_runtime.releases.files.names import RESERVED_PACKAGES
 from node_runtime.releases.files.relup_instructions import (
     Apply,
     CodeChange,
@@ -27,9 +27,6 @@ from node_runtime.releases.files.relup_instructions import (
 )
 from node_runtime.releases.files.schemas import App, Appup
 from node_runtime.releases.files.toml import refusal_at
-
-RESERVED_PACKAGES = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
-"""Top-level packages that an application must not define, because the node imports its own packages of these names."""
 
 
 def check_syntax(path: Path, source: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import ReleaseStartType
-from node_runtime.releases.files.manifest import is_safe_path, sha256
+from node_runtime.releases.files.manifest import sha256
+from node_runtime.releases.files.path_checks import is_safe_path
 from node_runtime.releases.files.release_model import AppView, ReleaseView
 from node_runtime.releases.files.schemas import (
     App,

@@ -7,9 +7,7 @@ variable SOURCE_DATE_EPOCH is part of the environment: the manifest has the time
 from __future__ import annotations
 
 import gzip
-import io
 import os
-import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from importlib import metadata, util
@@ -23,11 +21,13 @@ from node_runtime.releases.files.manifest import (
     FileEntry,
     Manifest,
     ModuleEntry,
+    decode_manifest,
     manifest_path,
     sha256,
     this_platform,
     this_python,
 )
+from node_runtime.releases.files.tar_format import archive_end, member_header, padding
 
 from .distributions import OWN_DISTRIBUTION, own_requirements, parse_requirements, resolve_distributions
 from .project import AppSource, Project, read_project
@@ -59,6 +59,7 @@ def build(folder: Path, output: Path) -> Path:
     path = (*sorted(own), *(distribution.directory for distribution in third_party))
     files |= {bin_path(release.name, name): files[file] for name, file in launcher_files(path, files).items()}
     manifest = _manifest(project, files, path)
+    _check(project, manifest)
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)
     return target
@@ -119,32 +120,41 @@ def _app_entry(app: AppSource) -> AppEntry:
     )
 
 
+def _check(project: Project, manifest: Manifest) -> None:
+    """Raise `Refused` if a node would refuse the release for its manifest."""
+    try:
+        decode_manifest(manifest.encoded())
+    except ValueError as error:
+        raise Refused(
+            f"Release {project.release.name} {manifest.vsn} can't be built, because no node would accept its "
+            f"manifest: {error}."
+        ) from None
+
+
 def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Write the tarball. The manifest comes first, so that a reader can verify each member when it reads it."""
+    """Write the tarball. The manifest comes first, so that a reader can verify each file as it reads it."""
     temporary = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
             temporary.open("wb") as raw,
             gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
-            for member, data in _members(manifest, files):
-                archive.addfile(member, io.BytesIO(data))
+            size = sum(packed.write(block) for block in _blocks(manifest, files))
+            packed.write(archive_end(size))
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise Refused(f"{target} can't be written: {error.strerror}.") from None
 
 
-def _members(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
+def _blocks(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[bytes]:
+    """Yield the parts of the archive, but for its end."""
     first = manifest.encoded()
-    yield _member(manifest_path(manifest.vsn), first, 0o644), first
+    yield from _member(manifest_path(manifest.vsn), first, 0o644)
     for path, entry in manifest.files.items():
-        yield _member(path, files[path], entry.mode), files[path]
+        yield from _member(path, files[path], entry.mode)
 
 
-def _member(path: str, data: bytes, mode: int) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(path)
-    member.size, member.mode = len(data), mode
-    return member
+def _member(path: str, data: bytes, mode: int) -> tuple[bytes, bytes, bytes]:
+    return member_header(path, len(data), mode), data, padding(len(data))

@@ -14,9 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 
+from .names import MAX_NAME_CHARACTERS
 from .relup_instructions import (
     Apply,
     ChangedModule,
@@ -38,6 +40,9 @@ from .relup_instructions import (
     SuspendTimeout,
     SyncNodes,
 )
+
+MAX_SHOWN_CHARACTERS = 300
+"""A message shows at most this many characters of an instruction."""
 
 ReleaseStartType = Literal["permanent", "transient", "temporary", "load", "none"]
 
@@ -109,7 +114,7 @@ class _InstructionReader:
 
     def function(self, key: str) -> str:
         value = self.table[key]
-        if not isinstance(value, str) or not _FUNCTION.fullmatch(value):
+        if not isinstance(value, str) or len(value) > MAX_NAME_CHARACTERS or not _FUNCTION.fullmatch(value):
             raise self.refusal(key, 'a "module:function" string')
         return value
 
@@ -316,8 +321,9 @@ def _not_json(value: Any) -> str | None:
 
 
 def _toml_text(table: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_value_text(value)}" for key, value in table.items()) + " }"
+    text = "{ " + ", ".join(f"{key} = {_value_text(value)}" for key, value in table.items()) + " }"
+    return clip(text, MAX_SHOWN_CHARACTERS)
 
 
 def _value_text(value: Any) -> str:
-    return json.dumps(value, default=str, ensure_ascii=False)
+    return clip(json.dumps(value, default=str, ensure_ascii=False), MAX_SHOWN_CHARACTERS)

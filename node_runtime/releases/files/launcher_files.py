@@ -22,13 +22,12 @@ def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
 
     `path` lists the folders that are importable, and `files` the paths of all files.
     """
-    listed = sorted(files)
-    for folder in path:
-        prefix = f"{folder}/{LAUNCHER_FOLDER}/"
-        found = {file.removeprefix(prefix): file for file in listed if file.startswith(prefix)}
-        if found:
-            return found
-    return {}
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted(files):
+        folder, below, name = file.partition(f"/{LAUNCHER_FOLDER}/")
+        if below:
+            found.setdefault(folder, {})[name] = file
+    return next((found[folder] for folder in path if folder in found), {})
 
 
 def bin_path(release: str, name: str) -> str:

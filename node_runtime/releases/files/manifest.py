@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import sysconfig
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -13,9 +13,10 @@ from msgspec import Meta
 
 from node_runtime.protocol.exit_codes import Refused
 
-from .launcher_files import check_launcher
+from .manifest_checks import check_manifest
 from .names import Name, VsnString
-from .tarball_limits import MAX_FILES, MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS, MAX_TOTAL_BYTES
+from .regular_file import read_regular
+from .tarball_limits import MAX_MANIFEST_BYTES
 
 MAX_BUILD_SECONDS = 253_402_300_799
 """The greatest time of a build, the end of the year 9999."""
@@ -28,8 +29,8 @@ class ManifestStruct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 class FileEntry(ManifestStruct, frozen=True):
     """A file: its size in bytes, hash and mode (executable or not)."""
 
-    size: int
-    sha256: str
+    size: Annotated[int, Meta(ge=0)]
+    sha256: Annotated[str, Meta(max_length=64)]
     mode: Literal[0o644, 0o755] = 0o644
 
 
@@ -88,48 +89,30 @@ def read_manifest(directory: Path, vsn: str, wanted_sha256: str | None = None) -
     """
     path = directory / manifest_path(vsn)
     try:
-        data = path.read_bytes()
+        data = read_regular(path, MAX_MANIFEST_BYTES)
         if wanted_sha256 not in (None, sha256(data)):
             raise ValueError("it is not the manifest that was staged")
-        return decode_manifest(data)
+        manifest = decode_manifest(data)
     except FileNotFoundError:
         raise Refused(f"There is no release {vsn} in the node directory {directory}.") from None
-    except ValueError as error:
-        raise Refused(f"{path} is damaged: {error}; stage its tarball again.") from None
-
-
-def decode_manifest(data: bytes) -> Manifest:
-    """Decode a manifest. Raises ValueError if it is invalid, or if one of its paths is not allowed for a release."""
-    manifest = msgspec.json.decode(data, type=Manifest)
-    if len(manifest.files) > MAX_FILES or sum(entry.size for entry in manifest.files.values()) > MAX_TOTAL_BYTES:
-        raise ValueError(f"it lists more than {MAX_FILES} files, or more than {MAX_TOTAL_BYTES >> 30} GiB in all")
-    own_folder = f"releases/{manifest.vsn}/"
-    for path in manifest.files:
-        allowed = is_safe_path(path) and path.startswith(("lib/", "bin/", own_folder))
-        if not allowed or path == manifest_path(manifest.vsn):
-            raise ValueError(f"it lists {path!r}, which is not an allowed path for a release's file")
-    check_launcher(manifest)
-    folders = {str(folder) for path in manifest.files for folder in PurePosixPath(path).parents}
-    for path in manifest.path:
-        if not path.startswith("lib/") or path not in folders:
-            raise ValueError(f"its entry {path!r} for sys.path is not a folder in the release's lib/")
-    for app in manifest.apps:
-        for name, module in app.modules.items():
-            if not is_safe_path(module.path) or not module.path.startswith(f"{app.directory}/"):
-                raise ValueError(f"it lists the module {name} at {module.path!r}, which is not in {app.directory}")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Refused(f"{path} is damaged: {reason}; stage its tarball again.") from None
+    if manifest.vsn != vsn:
+        raise Refused(f"{path} is damaged: it is that of release {manifest.vsn}; stage its tarball again.")
     return manifest
 
 
-def is_safe_path(path: str) -> bool:
-    """Return whether a path is relative, canonical, printable and within the limits of a tarball."""
-    parts = path.split("/")
-    return (
-        len(path.encode()) <= MAX_PATH_BYTES
-        and len(parts) <= MAX_PATH_PARTS
-        and path.isprintable()
-        and "\\" not in path
-        and all(part and part not in (".", "..") and len(part.encode()) <= MAX_PATH_PART_BYTES for part in parts)
-    )
+def decode_manifest(data: bytes) -> Manifest:
+    """Decode a manifest. Raises ValueError if it is too large or invalid, or if it breaks a rule for manifests."""
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise ValueError(f"it has {len(data):,} bytes (limit {MAX_MANIFEST_BYTES:,})")
+    try:
+        manifest = msgspec.json.decode(data, type=Manifest)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    check_manifest(manifest, manifest_path(manifest.vsn))
+    return manifest
 
 
 def sha256(data: bytes) -> str:

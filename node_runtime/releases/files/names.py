@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+import sys
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
@@ -13,12 +14,15 @@ _CALLBACK = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z"
 _NODE = r"^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,128}\Z"
 _ADDRESS = r"^[^:\s]+:([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\Z"
 
-VsnString: TypeAlias = Annotated[str, Meta(pattern=_VSN)]
-Name: TypeAlias = Annotated[str, Meta(pattern=_NAME)]
-Module: TypeAlias = Annotated[str, Meta(pattern=_MODULE)]
-Callback: TypeAlias = Annotated[str, Meta(pattern=_CALLBACK)]
-NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE)]
-ListenAddress: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS)]
+MAX_NAME_CHARACTERS: Final = 512
+"""Greatest length of a name of any kind. It is compared before the pattern, each of which takes linear time."""
+
+VsnString: TypeAlias = Annotated[str, Meta(pattern=_VSN, max_length=MAX_NAME_CHARACTERS)]
+Name: TypeAlias = Annotated[str, Meta(pattern=_NAME, max_length=MAX_NAME_CHARACTERS)]
+Module: TypeAlias = Annotated[str, Meta(pattern=_MODULE, max_length=MAX_NAME_CHARACTERS)]
+Callback: TypeAlias = Annotated[str, Meta(pattern=_CALLBACK, max_length=MAX_NAME_CHARACTERS)]
+NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE, max_length=MAX_NAME_CHARACTERS)]
+ListenAddress: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS, max_length=MAX_NAME_CHARACTERS)]
 
 PATTERN_DESCRIPTIONS = {
     _VSN: "a version: a letter or digit, then letters, digits, '.', '+' or '-', at most 64 characters",
@@ -29,3 +33,6 @@ PATTERN_DESCRIPTIONS = {
     _ADDRESS: "an address, written host:port, with a port up to 65535",
 }
 """The description of each pattern, for error messages."""
+
+RESERVED_PACKAGES: Final = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+"""Top-level modules that no application and no library may have: those of the node itself, and of Python."""

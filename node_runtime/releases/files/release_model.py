@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .appup_instructions import AppupInstruction, ReleaseStartType
+from .version_pattern import matches_version
 
 
 @dataclass(frozen=True, slots=True)
 class AppupEntry:
-    """An entry of an appup: how to upgrade from another version, or how to downgrade to it.
+    """An upgrade from other versions in an appup, or a downgrade to other versions, with its instructions.
 
-    `vsn` is the other version, or a pattern for several versions.
+    `versions` describes them: one version, a pattern, or a range.
     """
 
-    vsn: str | re.Pattern[str]
+    versions: str
     instructions: tuple[AppupInstruction, ...]
 
     def matches(self, vsn: str) -> bool:
-        """Return whether the entry is for `vsn`.
-
-        As in OTP, a pattern is searched for, and its first match must be the whole version.
-        """
-        if isinstance(self.vsn, str):
-            return self.vsn == vsn
-        found = self.vsn.search(vsn)
-        return found is not None and found.group() == vsn
+        """Return whether the entry is for the version `vsn` of the application."""
+        return matches_version(self.versions, vsn)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ in seconds.
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
+from node_runtime.protocol.clip import clip
 from node_runtime.protocol.exit_codes import Refused
 
 from .appup_instructions import ReleaseStartType, parse_instruction
@@ -28,6 +29,7 @@ from .probation_defaults import (
 from .release_model import AppupEntry
 from .toml import convert, read_table, read_toml, refusal_at
 from .toml_positions import TomlPath
+from .version_pattern import PATTERN_KINDS, glob_for_regex, is_version_pattern
 
 MAX_SECONDS = 100_000_000
 """The longest duration that a file may contain, about three years. An unlimited deadline is written as 0."""
@@ -153,17 +155,19 @@ def read_environment(path: Path) -> Environment:
     return convert(path, read_table(path), dict[Name, dict[str, Any]])
 
 
-class _VsnPattern(TomlStruct, frozen=True):
+class _Regex(TomlStruct, frozen=True):
+    """What older appups may have instead of a pattern. It is read only to say which pattern replaces it."""
+
     regex: str
 
 
 class _UpTable(TomlStruct, frozen=True):
-    vsn: VsnString | _VsnPattern = msgspec.field(name="from")
+    versions: str | _Regex = msgspec.field(name="from")
     instructions: list[dict[str, Any]]
 
 
 class _DownTable(TomlStruct, frozen=True):
-    vsn: VsnString | _VsnPattern = msgspec.field(name="to")
+    versions: str | _Regex = msgspec.field(name="to")
     instructions: list[dict[str, Any]]
 
 
@@ -184,17 +188,27 @@ def read_appup(path: Path) -> Appup:
 
 
 def _entry(path: Path, key_path: TomlPath, table: _UpTable | _DownTable) -> AppupEntry:
+    versions = _versions(path, (*key_path, "from" if isinstance(table, _UpTable) else "to"), table.versions)
     instructions = []
     for number, instruction in enumerate(table.instructions):
         try:
             instructions.append(parse_instruction(instruction))
         except Refused as refusal:
             raise refusal_at(path, (*key_path, "instructions", number), refusal.sentence) from None
-    if isinstance(table.vsn, str):
-        return AppupEntry(table.vsn, tuple(instructions))
-    try:
-        return AppupEntry(re.compile(table.vsn.regex), tuple(instructions))
-    except re.error as error:
-        key = "from" if isinstance(table, _UpTable) else "to"
-        sentence = f"{table.vsn.regex!r} is not a regular expression: {error}"
-        raise refusal_at(path, (*key_path, key, "regex"), sentence) from None
+    return AppupEntry(versions, tuple(instructions))
+
+
+def _versions(path: Path, key_path: TomlPath, versions: str | _Regex) -> str:
+    """Return the versions for which an entry of an appup is. A wrong pattern raises `Refused`."""
+    if isinstance(versions, str):
+        if is_version_pattern(versions):
+            return versions
+        sentence = f"{key_path[-1]} must be {PATTERN_KINDS}, not {json.dumps(clip(versions, 40), ensure_ascii=False)}"
+        raise refusal_at(path, key_path, sentence)
+    glob = glob_for_regex(versions.regex)
+    remedy = f"write {PATTERN_KINDS}, or one entry for each version"
+    if glob is not None:
+        remedy = f'write {key_path[-1]} = "{glob}"'
+    regex = f"'{versions.regex}'" if versions.regex.isprintable() else repr(versions.regex)
+    sentence = f"an appup can't have the regular expression {clip(regex, 40)}; {remedy}"
+    raise refusal_at(path, (*key_path, "regex"), sentence)

@@ -11,6 +11,8 @@ MAX_MANIFEST_BYTES: Final = 16 << 20
 """Largest size of manifest.json."""
 MAX_FILES: Final = 100_000
 """Largest number of files that a manifest may list."""
+MAX_PARTS: Final = 2_000
+"""Largest number of folders of lib/ and names in bin/ that a release may have."""
 MAX_TOTAL_BYTES: Final = 4 << 30
 """Largest total size of the listed files, unpacked."""
 
@@ -21,9 +23,19 @@ MAX_PATH_PARTS: Final = 16
 MAX_PATH_PART_BYTES: Final = 255
 """Greatest length of one part of a path in UTF-8; common file systems allow no more."""
 
-MAX_MEMBER_HEADER_BYTES: Final = 8 << 10
-"""Bytes that the tar format may add to each member: headers and padding."""
-EXTRA_MEMBER_HEADERS: Final = 8
-"""Headers that the archive may have for the manifest and for its end, in addition to those of the listed files."""
-READ_BLOCK_BYTES: Final = 64 << 10
-"""A read that asks for no particular size returns at most this many bytes."""
+MAX_PAX_RECORD_BYTES: Final = 2 * MAX_PATH_BYTES
+"""Largest content of a pax header, which has only a path."""
+
+MAX_UNPACKED_RATIO: Final = 200
+"""A tarball may unpack to at most this many times its own size, if it unpacks to more than `FREE_RATIO_BYTES`."""
+FREE_RATIO_BYTES: Final = 64 << 20
+"""Up to this unpacked size, the ratio may be any."""
+DISK_RESERVE_BYTES: Final = 64 << 20
+"""The space that must be left on the disk when a release has been unpacked, for the node's own files."""
+DISK_RESERVE_FILES: Final = 1000
+"""The number of files for which there must be room on the disk when a release has been unpacked."""
+
+INPUT_BLOCK_BYTES: Final = 64 << 10
+"""A tarball is read in blocks of this size."""
+OUTPUT_BLOCK_BYTES: Final = 256 << 10
+"""A block of a tarball is decompressed to pieces of at most this size, so that memory is bounded."""

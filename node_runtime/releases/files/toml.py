@@ -11,11 +11,16 @@ import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
 
+from .regular_file import read_regular
 from .toml_positions import TomlPath, line_of
 from .validation_errors import find_errors
 
 T = TypeVar("T")
+MAX_TOML_BYTES = 1 << 20
+"""Greatest size of a file."""
 MAX_DEPTH = 50
+MAX_INTEGER = (1 << 63) - 1
+"""Numbers up to this one, and the negative ones, have the 64 bits that TOML guarantees."""
 _TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
@@ -24,7 +29,7 @@ def read_table(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
         table = tomllib.loads(text)
-        _check_depth(path, text, table, ())
+        _check_values(path, text, table, ())
     except RecursionError:
         raise Refused(f"{path}: {_TOO_DEEP}.") from None
     except tomllib.TOMLDecodeError as error:
@@ -32,6 +37,8 @@ def read_table(path: Path) -> dict[str, Any]:
         if found := re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message):
             message, line = message[: found.start()], int(found[1] or line)
         raise Refused(f"{path}, line {line}: this is not valid TOML: {message}.") from None
+    except ValueError:  # Python converts no number with so many digits
+        raise Refused(f"{path}: a number has too many digits; an integer has at most 64 bits.") from None
     _refuse_cookie(path, text, table, ())
     return table
 
@@ -40,7 +47,7 @@ def read_text(path: Path) -> str:
     """Return the file's text. Raises `Refused`."""
     try:
         # Line ends are normalized in the same way as by tomllib.
-        return path.read_bytes().decode().replace("\r\n", "\n")
+        return read_regular(path, MAX_TOML_BYTES).decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise Refused(f"{path}, line {line}: this is not valid TOML: it is not UTF-8.") from None
@@ -68,13 +75,15 @@ def refusal_at(path: Path, key_path: TomlPath, sentence: str) -> Refused:
     return Refused(f"{path}, line {line_of(read_text(path), key_path)}: {sentence}{end}")
 
 
-def _check_depth(path: Path, text: str, value: object, key_path: TomlPath) -> None:
-    """Refuse data that is nested too deeply for the recursive functions that read it."""
+def _check_values(path: Path, text: str, value: object, key_path: TomlPath) -> None:
+    """Refuse data that is nested too deeply for the recursive functions that read it, and integers above 64 bits."""
     if len(key_path) > MAX_DEPTH:
         raise Refused(f"{path}, line {line_of(text, key_path[:1])}: {_TOO_DEEP}.")
+    if isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise Refused(f"{path}, line {line_of(text, key_path)}: an integer has at most 64 bits; write a smaller one.")
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
-        _check_depth(path, text, part, (*key_path, name))
+        _check_values(path, text, part, (*key_path, name))
 
 
 def _refuse_cookie(path: Path, text: str, value: object, key_path: TomlPath) -> None:

@@ -8,6 +8,9 @@ from typing import TypeAlias
 TomlPath: TypeAlias = tuple[str | int, ...]
 """The path to a value: keys of tables and indices of arrays, from the top of the file."""
 
+MAX_KEY_PARTS = 60
+"""The parts of a dotted key that are followed. A file with a longer key is refused for its depth."""
+
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _STRING = re.compile(r'"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL)
 _SCALAR = re.compile(r"\d{4}-\d\d-\d\d \d\d:[^\s,\]}#]+|[^\s,\]}#]+")
@@ -31,6 +34,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self._text = text
         self._offset = 0
+        self._counted = (0, 1)  # an offset, and the line there
         self._lines: dict[TomlPath, int] = {}
         self._last_index: dict[TomlPath, int] = {}
 
@@ -103,7 +107,7 @@ class _Scanner:
             parts.append(match["bare"] or match["basic"] or match["literal"] or "")
             if not self._accept("."):
                 break
-        return tuple(parts)
+        return tuple(parts[:MAX_KEY_PARTS])
 
     def _accept(self, word: str) -> bool:
         if self._text.startswith(word, self._offset):
@@ -116,4 +120,6 @@ class _Scanner:
         self._offset = match.end() if match else self._offset
 
     def _line(self) -> int:
-        return self._text.count("\n", 0, self._offset) + 1
+        offset, line = self._counted
+        self._counted = self._offset, line + self._text.count("\n", offset, self._offset)
+        return self._counted[1]

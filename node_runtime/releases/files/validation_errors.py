@@ -33,7 +33,8 @@ def find_errors(kind: inspect.Type, data: Any, key_path: TomlPath = ()) -> Itera
         case inspect.DictType() if isinstance(data, dict):
             for key, value in data.items():
                 if not _matches(kind.key_type, key):
-                    yield (*key_path, key), f"the key `{key}` must be {_expected(kind.key_type)}"
+                    shown = clip(str(key), MAX_SHOWN_CHARACTERS)
+                    yield (*key_path, key), f"the key `{shown}` must be {_expected(kind.key_type)}"
                 yield from find_errors(kind.value_type, value, (*key_path, key))
         case inspect.ListType() | inspect.VarTupleType() if isinstance(data, list):
             for number, item in enumerate(data):
@@ -49,9 +50,9 @@ def _struct(kind: inspect.StructType, data: dict[str, Any], key_path: TomlPath) 
     fields = {field.encode_name: field for field in kind.fields}
     for key in data:
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1)
+            close = difflib.get_close_matches(key[:MAX_SHOWN_CHARACTERS], fields, 1)
             remedy = f"did you mean `{close[0]}`?" if close else f"known keys: {', '.join(fields)}"
-            yield (*key_path, key), f"unknown key `{key}`; {remedy}"
+            yield (*key_path, key), f"unknown key `{clip(key, MAX_SHOWN_CHARACTERS)}`; {remedy}"
     for key, field in fields.items():
         if key in data:
             yield from find_errors(field.type, data[key], (*key_path, key))
@@ -70,7 +71,8 @@ def _matches(kind: inspect.Type, data: Any) -> bool:
         case inspect.LiteralType():
             matches = data in kind.values
         case inspect.StrType():
-            matches = isinstance(data, str) and (kind.pattern is None or re.search(kind.pattern, data) is not None)
+            matches = isinstance(data, str) and len(data) <= (kind.max_length or len(data))
+            matches = matches and (kind.pattern is None or re.search(kind.pattern, data) is not None)
         case inspect.FloatType():
             matches = isinstance(data, int | float) and not isinstance(data, bool) and _within(kind, data)
         case inspect.IntType():

@@ -11,7 +11,7 @@ from node_runtime.behaviours.application_controller import applications
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import runtime
 from node_runtime.releases.files.config import Configuration
-from node_runtime.releases.store.catalog import UnpackedRelease
+from node_runtime.releases.store.unpacked_release import UnpackedRelease
 
 
 def application_spec(release: UnpackedRelease, name: str) -> AppSpec:

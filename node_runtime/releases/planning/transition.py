@@ -32,7 +32,8 @@ from node_runtime.releases.files.relup_instructions import (
 )
 from node_runtime.releases.relup.relup_json import instruction_json
 from node_runtime.releases.relup.script_modules import ScriptModules, script_modules
-from node_runtime.releases.store.catalog import Catalog, UnpackedRelease
+from node_runtime.releases.store.catalog import Catalog
+from node_runtime.releases.store.unpacked_release import UnpackedRelease
 
 from . import config_difference
 

@@ -7,6 +7,7 @@ suspends is an error.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, assert_never
@@ -370,11 +371,12 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
     """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it."""
     merged: dict[str, LoadObjectCode] = {}
+    modules: defaultdict[str, list[str]] = defaultdict(list)
     for step in steps:
-        known = merged.setdefault(step.application, replace(step, modules=()))
+        known = merged.setdefault(step.application, step)
         if known.vsn != step.vsn:
             raise Refused(
                 f"the script loads two versions of {step.application}, {known.vsn} and {step.vsn}; correct the appup."
             )
-        merged[step.application] = replace(known, modules=known.modules + step.modules)
-    return list(merged.values())
+        modules[step.application] += step.modules
+    return [replace(step, modules=tuple(modules[application])) for application, step in merged.items()]

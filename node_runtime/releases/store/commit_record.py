@@ -17,6 +17,11 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.durable import write_atomically
 from node_runtime.releases.files.manifest import ManifestStruct
 from node_runtime.releases.files.names import VsnString
+from node_runtime.releases.files.regular_file import read_regular
+
+RECORD_NAME = "record.json"
+MAX_RECORD_BYTES = 64 << 20
+"""Greatest size of the record. A release adds a few hundred bytes, and some more for each of its parts."""
 
 RecordStatus = Literal["unpacked", "permanent", "old"]
 
@@ -41,7 +46,8 @@ class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
     `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
-    for a release that was staged before nodes kept it.
+    for a release that was staged before nodes kept it. `parts` are the parts of the node directory that the release
+    needs (lib/<x>-<v>, releases/<vsn>, names in bin/); without any, they are in its manifest only.
     """
 
     status: RecordStatus
@@ -49,6 +55,7 @@ class RecordedRelease(ManifestStruct, frozen=True):
     committed: float | None = None
     failed: str | None = None
     origin: ReleaseOrigin | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def was_committed(self) -> bool:
@@ -74,11 +81,11 @@ class CommitRecord(ManifestStruct, frozen=True):
                 f"`permanent` names {self.permanent}, but the releases with the status permanent are {permanent}"
             )
 
-    def with_unpacked(self, vsn: str, origin: ReleaseOrigin | None = None) -> CommitRecord:
+    def with_unpacked(self, vsn: str, origin: ReleaseOrigin | None = None, parts: tuple[str, ...] = ()) -> CommitRecord:
         """Return the record with `vsn` added as unpacked. Raises `Refused` if the record already has that release."""
         if vsn in self.releases:
             raise Refused(f"Release {vsn} is already {self.releases[vsn].status}.")
-        return self._with(vsn, RecordedRelease(status="unpacked", staged=time.time(), origin=origin))
+        return self._with(vsn, RecordedRelease(status="unpacked", staged=time.time(), origin=origin, parts=parts))
 
     def with_origin(self, vsn: str, origin: ReleaseOrigin) -> CommitRecord:
         """Return the record after the same content of `vsn` was staged again, perhaps with another signature.
@@ -129,28 +136,28 @@ class CommitRecord(ManifestStruct, frozen=True):
         return self.releases[vsn]
 
 
-def first_record(vsn: str, origin: ReleaseOrigin | None = None) -> CommitRecord:
+def first_record(vsn: str, origin: ReleaseOrigin | None = None, parts: tuple[str, ...] = ()) -> CommitRecord:
     """Return the record of a new node directory, in which the only release is permanent."""
     return CommitRecord(
         permanent=vsn,
-        releases={vsn: RecordedRelease(status="permanent", staged=time.time(), origin=origin)},
+        releases={vsn: RecordedRelease(status="permanent", staged=time.time(), origin=origin, parts=parts)},
         newest_build=None if origin is None else origin.build,
     )
 
 
 def record_path(directory: Path) -> Path:
     """Return the path of the record in a node directory."""
-    return directory / "releases" / "record.json"
+    return directory / "releases" / RECORD_NAME
 
 
 def load(directory: Path) -> CommitRecord | None:
     """Read the record. Return None if there is none yet. Raises `Refused` if it can't be read or is invalid."""
     path = record_path(directory)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=CommitRecord)
+        return msgspec.json.decode(read_regular(path, MAX_RECORD_BYTES), type=CommitRecord)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise Refused(f"The commit record {path} can't be read: {error}; restore it from a backup.") from None
 
 

@@ -13,12 +13,15 @@ from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction, ReleaseInfo, ReleaseSignature
 from node_runtime.releases.files.durable import clear_interrupted_writes
+from node_runtime.releases.files.manifest import AppEntry
 from node_runtime.releases.signing.trust_policy import TrustPolicy, read_trust_policy
 
-from . import commit_record, unpack
+from . import commit_record
 from .catalog import Catalog
 from .launcher_update import keep_launcher_current
 from .staging_request import PLAIN_REQUEST, StageRequest
+from .sweep import remove, sweep
+from .unpack import unpack
 
 logger = logging.getLogger("node_runtime")
 
@@ -31,13 +34,15 @@ class ReleaseStore:
         self.catalog = Catalog(root)
         self._disk = threading.Lock()
         self.record = self._read()
+        self.name = self._read_name()
+        """The name that all releases of the node have."""
 
     @classmethod
     def at_boot(cls, root: Path) -> ReleaseStore:
         """Return the store, after deleting what interrupted stagings and removals have left; errors are only logged."""
         try:
             clear_interrupted_writes(commit_record.record_path(root).parent)
-            unpack.sweep(root)
+            sweep(root)
         except OSError as error:
             logger.error("what an interruption has left in %s can't be deleted: %s", root, error)
         return cls(root)
@@ -57,7 +62,11 @@ class ReleaseStore:
         return self.record.releases[vsn]
 
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
-        """Return what operators see of all releases, in the order of staging. `current` is the running release."""
+        """Return what operators see of all releases, in the order of staging. `current` is the running release.
+
+        Doesn't wait for the verification of their files: the first call begins it in another thread, and later calls
+        return the damage that it has found.
+        """
         known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
         policy = self.trust_policy()
         return tuple(self._info(vsn, entry, current, policy) for vsn, entry in known)
@@ -89,10 +98,15 @@ class ReleaseStore:
 
     def _info(self, vsn: str, entry: commit_record.RecordedRelease, current: str, policy: TrustPolicy) -> ReleaseInfo:
         damaged = self.catalog.damage(vsn)
+        apps: tuple[AppEntry, ...] = ()
+        if damaged is None:
+            try:
+                apps = self.catalog.release(vsn).manifest.apps
+            except Refused as refused:
+                damaged = refused.sentence
         direction = None if damaged else self.catalog.direction(current, vsn)
-        apps = () if damaged else self.catalog.release(vsn).manifest.apps
         return ReleaseInfo(
-            name=self.catalog.release(current).manifest.name,
+            name=self.name,
             vsn=vsn,
             status="current" if vsn == current and entry.status != "permanent" else entry.status,
             apps=tuple((app.name, app.vsn) for app in apps),
@@ -172,15 +186,17 @@ class ReleaseStore:
     def stage(self, tarball: Path, request: StageRequest = PLAIN_REQUEST) -> str:
         """Verify and unpack a release; return its version. Raises `Refused`."""
         with self._disk:
-            vsn = unpack.unpack(tarball, self.root, request).vsn
+            vsn = unpack(tarball, self.root, request).vsn
             self.catalog.forget(vsn)
             self.record = self._read()
+        with suppress(Refused):
+            self.catalog.verify(vsn)  # here, and not in the thread that asks for the releases next
         return vsn
 
     def remove(self, vsn: str) -> None:
         """Remove a release and delete the parts that no other release needs. Raises `Refused` for the permanent one."""
         with self._disk:
-            unpack.remove(self.root, vsn)
+            remove(self.root, vsn)
             self.catalog.forget(vsn)
             self.record = self._read()
 
@@ -205,6 +221,13 @@ class ReleaseStore:
                 commit_record.save(self.root, change(self._read()))
             finally:
                 self.record = self._read()  # also after a failed write, which may have replaced the file
+
+    def _read_name(self) -> str:
+        """Return the name in the first manifest that can be read, the permanent release's if possible."""
+        for vsn in (self.permanent, *self.record.releases):
+            with suppress(Refused):
+                return self.catalog.release(vsn).manifest.name
+        return ""
 
     def _read(self) -> commit_record.CommitRecord:
         record = commit_record.load(self.root)

@@ -69,7 +69,7 @@ def release_origin(admission: Admission, manifest: bytes, request: StageRequest)
     )
 
 
-def check_not_older(tarball: Path, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
+def check_not_older(file_name: str, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
     """Refuse a release that is new to the node but was built before a release that the node has committed.
 
     Such a tarball may be an old one with a known fault, offered under the pretence that it is new. Going back to a
@@ -80,6 +80,6 @@ def check_not_older(tarball: Path, vsn: str, origin: ReleaseOrigin, record: Comm
     built, newest = build_time(origin.build), build_time(record.newest_build)
     if built < newest:
         raise Refused(
-            f"{tarball.name} is refused: it was built at {built:%Y-%m-%d %H:%M:%S} UTC, before the newest release that "
+            f"{file_name} is refused: it was built at {built:%Y-%m-%d %H:%M:%S} UTC, before the newest release that "
             f"this node has committed ({newest:%Y-%m-%d %H:%M:%S} UTC). Pass --allow-older if you want an older build."
         )

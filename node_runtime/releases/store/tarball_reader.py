@@ -1,122 +1,158 @@
-"""Reads a release's tarball strictly: it must contain exactly the files in its manifest, each with the same bytes.
+"""Reads a release's tarball strictly: exactly the files of its manifest, in exactly the form that the build writes.
 
-The tar format allows attacks, such as links and paths that lead out of the target folder. So
-tarfile never extracts to the disk. Members are read one by one from a stream whose length is
-bounded by the sizes in the manifest, and every file is hashed. A truncated or changed tarball is
-refused, even if tarfile itself would accept it.
+Members are neither interpreted nor extracted: for each file of the manifest, the header is known, and the header that
+comes must be equal. A file is hashed while it passes by and is never in memory as a whole. The time is proportional to
+the bytes of the tarball and of the files that its manifest promises.
 """
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import zlib
+import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import BinaryIO
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.manifest import Manifest, decode_manifest, manifest_path, sha256
+from node_runtime.releases.files.manifest import decode_manifest, manifest_path
+from node_runtime.releases.files.regular_file import open_regular
+from node_runtime.releases.files.tar_format import (
+    BLOCK_BYTES,
+    FILE_TYPE,
+    PAX_TYPE,
+    archive_end,
+    header_name,
+    header_size,
+    header_type,
+    member_header,
+    padding,
+    pax_path,
+)
 from node_runtime.releases.files.tarball_limits import (
-    EXTRA_MEMBER_HEADERS,
+    FREE_RATIO_BYTES,
     MAX_MANIFEST_BYTES,
-    MAX_MEMBER_HEADER_BYTES,
-    READ_BLOCK_BYTES,
+    MAX_PAX_RECORD_BYTES,
+    MAX_UNPACKED_RATIO,
 )
 
+from .decompressed import CorruptTarball, Decompressed
 
-class CorruptTarball(Exception):
-    """The tarball does not agree with its manifest. The message names the first difference."""
-
-
-class _BoundedStream:
-    """A stream that raises `CorruptTarball` if it contains more than `left` bytes."""
-
-    def __init__(self, stream: IO[bytes], left: int) -> None:
-        self._stream = stream
-        self.left = left
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(min(READ_BLOCK_BYTES, self.left + 1) if size < 0 else size)
-        self.left -= len(data)
-        if self.left < 0:
-            raise CorruptTarball("it has more bytes than the files in its manifest")
-        return data
+MANIFEST_MODE = 0o644
+_NOT_FIRST = "it doesn't begin with a manifest"
+_UNKNOWN_FORM = "a header in it is not in the form that the build writes"
 
 
 class TarballReader:
-    """An open tarball whose manifest has been read. `members` yields the files and can be called once."""
+    """An open tarball whose manifest has been read. `members` can be called once. Both raise `CorruptTarball`.
 
-    def __init__(self, stream: _BoundedStream) -> None:
-        self._stream = stream
-        self._tar = tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
-        first = self._tar.next()
-        if first is None or first.size > MAX_MANIFEST_BYTES:
-            raise CorruptTarball("it doesn't begin with a manifest")
-        self.manifest_bytes = self._content(first)
+    The file is at its begin, and may be any file that can be read and sought.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        packed_size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self._stream = Decompressed(file, MAX_MANIFEST_BYTES + 2 * BLOCK_BYTES)
+        block = self._stream.read(BLOCK_BYTES)
+        size = header_size(block)
+        if size is None or size > MAX_MANIFEST_BYTES or header_type(block) != FILE_TYPE:
+            raise CorruptTarball(_NOT_FIRST)
+        self.manifest_bytes = self._stream.read(size)
         try:
-            self.manifest: Manifest = decode_manifest(self.manifest_bytes)
+            self.manifest = decode_manifest(self.manifest_bytes)
         except ValueError as error:
             raise CorruptTarball(f"its manifest is invalid ({error})") from None
-        if first.name != manifest_path(self.manifest.vsn):
-            raise CorruptTarball("it doesn't begin with a manifest")
-        files = self.manifest.files.values()
-        stream.left = sum(entry.size for entry in files) + MAX_MEMBER_HEADER_BYTES * (len(files) + EXTRA_MEMBER_HEADERS)
+        if block != member_header(manifest_path(self.manifest.vsn), size, MANIFEST_MODE):
+            raise CorruptTarball(_NOT_FIRST)
+        self._skip_padding(size)
+        self._allow(packed_size, len(block) + size + len(padding(size)))
 
-    def members(self) -> Iterator[tuple[str, bytes]]:
-        """Yield the path and the verified bytes of each file. Raises `CorruptTarball`, possibly after the last file."""
-        missing = dict(self.manifest.files)
-        while (member := self._tar.next()) is not None:
-            if member.isdir():
-                continue
-            entry = missing.pop(member.name, None)
-            if entry is None:
-                raise CorruptTarball(
-                    f"it contains the file {member.name!r} twice, or its manifest does not list the file"
-                )
-            if member.size != entry.size:
-                raise CorruptTarball(
-                    f"its file {member.name} has {member.size} bytes, but the manifest says {entry.size}"
-                )
-            data = self._content(member)
-            if sha256(data) != entry.sha256:
-                raise CorruptTarball(f"its file {member.name} has another hash than in the manifest")
-            yield member.name, data
-        if missing:
+    def members(self) -> Iterator[tuple[str, Iterator[memoryview]]]:
+        """Yield the path of each file and the pieces of its content, which are compared with the hash at their end."""
+        missing = set(self.manifest.files)
+        while missing:
+            path = self._next_path(missing)
+            missing.remove(path)
+            pieces = self._content(path)
+            yield path, pieces
+            for _ in pieces:
+                pass  # the caller may not want the file, but it must be the right one
+        if self._stream.read(len(archive_end(self._size))).strip(b"\0"):
+            raise CorruptTarball("it contains a file twice, or one that its manifest does not list")
+        self._stream.check_end()
+
+    def _allow(self, packed_size: int, begin: int) -> None:
+        """Allow exactly the bytes that the archive must have, if they are not too many for a tarball of its size."""
+        files = self.manifest.files.items()
+        self._size = begin + sum(
+            len(member_header(path, entry.size, entry.mode)) + entry.size + len(padding(entry.size))
+            for path, entry in files
+        )
+        if self._size > max(FREE_RATIO_BYTES, MAX_UNPACKED_RATIO * packed_size):
+            raise CorruptTarball(
+                f"its manifest promises {self._size:,} bytes, more than {MAX_UNPACKED_RATIO} times the "
+                f"{packed_size:,} bytes of the tarball"
+            )
+        self._stream.allowed += self._size + len(archive_end(self._size)) - MAX_MANIFEST_BYTES - 2 * BLOCK_BYTES
+        if self._stream.allowed < 0:
+            raise CorruptTarball("it has more bytes than the files in its manifest")
+
+    def _next_path(self, missing: set[str]) -> str:
+        """Read a header and return the path of its file, which must be one of `missing`."""
+        block = header = self._stream.read(BLOCK_BYTES)
+        path = header_name(block)
+        if header_type(block) == PAX_TYPE:
+            size = header_size(block)
+            if size is None or size > MAX_PAX_RECORD_BYTES:
+                raise CorruptTarball(_UNKNOWN_FORM)
+            record = self._stream.read(size)
+            path = pax_path(record)
+            header += record + self._stream.read(len(padding(size)))
+            block = self._stream.read(BLOCK_BYTES)
+            header += block
+        if not header.strip(b"\0"):
             raise CorruptTarball(f"its file {min(missing)} is missing")
-        while self._stream.read():
-            pass  # reads up to the end, where gzip compares its checksum
+        if path is None or header_type(block) != FILE_TYPE:
+            raise CorruptTarball(_UNKNOWN_FORM if path is None else f"{path!r} in it is not a plain file")
+        if path not in missing:
+            raise CorruptTarball(f"it contains the file {path!r} twice, or its manifest does not list the file")
+        entry = self.manifest.files[path]
+        if (size := header_size(block)) != entry.size:
+            raise CorruptTarball(f"its file {path} has {size} bytes, but the manifest says {entry.size}")
+        if header != member_header(path, entry.size, entry.mode):
+            raise CorruptTarball(f"the header of its file {path} is not in the form that the build writes")
+        return path
 
-    def verify(self) -> None:
-        """Read and verify all files. Raises `CorruptTarball`."""
-        for _ in self.members():
-            pass
+    def _content(self, path: str) -> Iterator[memoryview]:
+        entry = self.manifest.files[path]
+        digest = hashlib.sha256()
+        for piece in self._stream.pieces(entry.size):
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != entry.sha256:
+            raise CorruptTarball(f"its file {path} has another hash than in the manifest")
+        self._skip_padding(entry.size)
 
-    def _content(self, member: tarfile.TarInfo) -> bytes:
-        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
-            raise CorruptTarball(f"its member {member.name!r} is not a plain file")
-        file = self._tar.extractfile(member)
-        data = file.read() if file is not None else b""
-        if len(data) != member.size:
-            raise CorruptTarball(f"it ends in the middle of its file {member.name}")
-        return data
+    def _skip_padding(self, size: int) -> None:
+        if self._stream.read(len(padding(size))).strip(b"\0"):
+            raise CorruptTarball("there are bytes between its files")
 
 
 @contextmanager
 def open_tarball(path: Path) -> Iterator[TarballReader]:
-    """Open a release's tarball. Raises `Refused` for any defect, also for one that is found inside the `with` block."""
+    """Open a tarball and read its manifest in this process, to sign it or to compare it with a signature.
+
+    A corrupt tarball is `Refused`. A node lets another process read it; see `run_stage_process`.
+    """
     try:
-        with path.open("rb") as raw, gzip.GzipFile(fileobj=raw) as stream:
-            yield TarballReader(_BoundedStream(cast("IO[bytes]", stream), MAX_MANIFEST_BYTES + MAX_MEMBER_HEADER_BYTES))
+        with open_regular(path) as file:
+            yield TarballReader(file)
     except CorruptTarball as corrupt:
-        raise _corrupt(path, str(corrupt)) from None
-    except (EOFError, tarfile.TarError, zlib.error, gzip.BadGzipFile) as error:
-        raise _corrupt(path, str(error) or type(error).__name__) from None
+        raise corrupt_refusal(path.name, corrupt) from None
     except OSError as error:
-        raise Refused(f"{path.name} can't be unpacked: {error.strerror or error}.") from None
+        raise Refused(f"{path.name} can't be read: {error.strerror or error}.") from None
 
 
-def _corrupt(path: Path, reason: str) -> Refused:
-    reason = reason[:1].lower() + reason[1:]
-    return Refused(f"{path.name} is corrupt: {reason.rstrip('.')}; build it again or copy it again.")
+def corrupt_refusal(name: str, corrupt: CorruptTarball) -> Refused:
+    """Return the refusal of a corrupt tarball with this name."""
+    return Refused(f"{name} is corrupt: {corrupt}; build it again or copy it again.")

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.manifest import FileEntry, Manifest, sha256
+from node_runtime.releases.files.manifest import FileEntry, Manifest
+from node_runtime.releases.files.regular_file import sha256_of
 
 RESTAGE_REMEDY = "stage its tarball again"
 """The remedy for a damaged release, because unpacking replaces the files that differ from the manifest."""
 
 
-def verify(directory: Path, manifest: Manifest) -> None:
-    """Compare every file of the release with the manifest. Raises `Refused` if a file is missing or differs.
+def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = None) -> None:
+    """Compare files of the release with the manifest: those of `paths`, or all. A missing or other one is `Refused`.
 
     Files in bin/ are not compared, because all releases use the script bin/<name> of the first one.
     """
-    for path, entry in manifest.files.items():
-        if not path.startswith("bin/") and (defect := _defect(directory / path, entry)):
+    for path in manifest.files if paths is None else paths:
+        if not path.startswith("bin/") and (defect := _defect(directory / path, manifest.files[path])):
             raise Refused(f"Release {manifest.vsn} is damaged: {path} {defect}; {RESTAGE_REMEDY}.")
 
 
@@ -28,9 +30,9 @@ def is_intact(path: Path, entry: FileEntry) -> bool:
 
 def _defect(path: Path, entry: FileEntry) -> str | None:
     try:
-        data = path.read_bytes()
+        found = sha256_of(path, entry.size)
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
         return f"can't be read ({error.strerror})"
-    return None if sha256(data) == entry.sha256 else "differs from the build"
+    return None if found == entry.sha256 else "differs from the build"

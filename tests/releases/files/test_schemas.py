@@ -50,7 +50,7 @@ def test_an_appup_has_its_ways_in_order_with_versions_and_patterns(tmp_path: Pat
             """
             vsn = "2.0"
             [[up]]
-            from = { regex = '1\\.0.*' }
+            from = "1.0*"
             instructions = [{ load_module = "a.b" }]
             [[down]]
             to = "1.0"

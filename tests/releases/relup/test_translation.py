@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -236,10 +235,10 @@ def test_the_first_matching_version_is_taken_and_a_pattern_has_to_match_all_of_i
     def names(*ways: tuple[Any, Any]) -> list[str]:
         return [step[0] for step in after(translated(older, ReleaseView("R2", (app("a", "3", "foo", ways),)), "up"))]
 
-    assert names((re.compile(r"2\.\d"), soft), ("2.1", load)) == ["suspend", "load", "resume"]
-    assert names((re.compile("2"), soft), ("2.1", load)) == ["load"]
-    assert names((re.compile(r"2|2\.1"), soft), ("2.1", load)) == ["load"]
-    assert names((re.compile(r"2\.1|2"), soft)) == ["suspend", "load", "resume"]
+    assert names(("2.?", soft), ("2.1", load)) == ["suspend", "load", "resume"]
+    assert names(("2", soft), ("2.1", load)) == ["load"]
+    assert names((">=2, <2.1", soft), ("2.1", load)) == ["load"]
+    assert names((">=2, <3", soft)) == ["suspend", "load", "resume"]
 
 
 def test_a_new_application_starts_before_the_one_it_replaces_stops_in_both_directions() -> None:

@@ -1,0 +1,91 @@
+"""The rules for a manifest: where a release's files, modules and import folders may be.
+
+Each check takes time in proportion to the size of the manifest, which may come from an untrusted tarball.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.machinery import all_suffixes
+from typing import TYPE_CHECKING, Final
+
+from .launcher_files import check_launcher
+from .names import RESERVED_PACKAGES
+from .path_checks import find_clash, folders_of, is_safe_path
+from .tarball_limits import MAX_FILES, MAX_PARTS, MAX_TOTAL_BYTES
+
+if TYPE_CHECKING:
+    from .manifest import AppEntry, Manifest
+
+NODE_PACKAGES: Final = ("node_runtime", "hotdash")
+"""The packages of the node itself. Each may be in only one of the folders for sys.path."""
+
+
+def check_manifest(manifest: Manifest, own_path: str) -> None:
+    """Raise ValueError with a clause that begins with "it" for the first rule that the manifest breaks.
+
+    `own_path` is the manifest's own path in the node directory.
+    """
+    files = manifest.files
+    if len(files) > MAX_FILES or sum(entry.size for entry in files.values()) > MAX_TOTAL_BYTES:
+        raise ValueError(f"it lists more than {MAX_FILES:,} files, or more than {MAX_TOTAL_BYTES >> 30} GiB in all")
+    if len({tuple(path.split("/", 2)[:2]) for path in files}) > MAX_PARTS:
+        raise ValueError(f"its files are in more than {MAX_PARTS:,} folders of lib/")
+    own_folder = f"releases/{manifest.vsn}/"
+    for path in files:
+        is_placed = path.startswith(("bin/", own_folder)) or (path.startswith("lib/") and path.count("/") > 1)
+        if not is_placed or path == own_path or not is_safe_path(path):
+            raise ValueError(f"it lists {path!r}, which is not an allowed path for a release's file")
+    check_launcher(manifest)
+    folders = folders_of((*files, own_path))
+    if clash := find_clash((*files, own_path), folders):
+        raise ValueError(f"it lists {clash[0]!r} and {clash[1]!r}, which can't be beside each other on every disk")
+    _check_import_folders(manifest.path, files, folders)
+    _check_apps(manifest.apps, manifest.path)
+
+
+def _check_import_folders(path: tuple[str, ...], files: Iterable[str], folders: set[str]) -> None:
+    """Check the entries for sys.path: each is a folder in lib/, and none has a module of Python or of the node."""
+    for entry in path:
+        if not entry.startswith("lib/") or entry not in folders:
+            raise ValueError(f"its entry {entry!r} for sys.path is not a folder in the release's lib/")
+    entries = set(path)
+    if len(entries) < len(path):
+        raise ValueError("it lists a folder for sys.path twice")
+    homes: dict[str, str] = {}
+    for file in files:
+        for folder, name in _top_level_names(file, entries):
+            if name not in RESERVED_PACKAGES:
+                continue
+            if name not in NODE_PACKAGES or homes.setdefault(name, folder) != folder:
+                raise ValueError(f"it lists {file!r}, which would be imported instead of the {name} of the node")
+
+
+def _top_level_names(file: str, entries: set[str]) -> Iterable[tuple[str, str]]:
+    """Yield each entry for sys.path that `file` is below, with the module that the file belongs to or is there."""
+    folder = file.rpartition("/")[0]
+    while folder:
+        if folder in entries:
+            name, *below = file[len(folder) + 1 :].split("/", 1)
+            if below:
+                yield folder, name
+            elif name.endswith(tuple(all_suffixes())):
+                yield folder, name.partition(".")[0]
+        folder = folder.rpartition("/")[0]
+
+
+def _check_apps(apps: tuple[AppEntry, ...], path: tuple[str, ...]) -> None:
+    if len({app.name for app in apps}) < len(apps):
+        raise ValueError("it lists an application twice")
+    owners: dict[str, str] = {}
+    for app in apps:
+        if app.directory in path:
+            raise ValueError(f"its application {app.name} has the folder {app.directory}, which is for libraries")
+        for name, module in app.modules.items():
+            root, source = name.partition(".")[0], f"{app.directory}/src/{name.replace('.', '/')}"
+            if "/" in name or module.path not in (f"{source}.py", f"{source}/__init__.py"):
+                raise ValueError(f"it lists the module {name} at {module.path!r}, which is not its place in {app.name}")
+            if root in RESERVED_PACKAGES:
+                raise ValueError(f"its application {app.name} has the module {name}; {root} is a module of the node")
+            if owners.setdefault(name, app.name) != app.name:
+                raise ValueError(f"its module {name} is in two applications, {owners[name]} and {app.name}")

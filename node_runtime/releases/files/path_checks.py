@@ -1,0 +1,52 @@
+"""Checks of the paths of a release's files: where they lead, and whether any file system can keep them apart."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from .tarball_limits import MAX_PATH_BYTES, MAX_PATH_PART_BYTES, MAX_PATH_PARTS
+
+
+def is_safe_path(path: str) -> bool:
+    """Return whether a path is relative, canonical, printable and within the limits of a tarball."""
+    parts = path.split("/")
+    return (
+        path.isprintable()
+        and "\\" not in path
+        and len(path.encode()) <= MAX_PATH_BYTES
+        and len(parts) <= MAX_PATH_PARTS
+        and all(part and part not in (".", "..") and len(part.encode()) <= MAX_PATH_PART_BYTES for part in parts)
+    )
+
+
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """Return the folders that contain the files `paths`, at any depth."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders
+
+
+def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] | None:
+    """Return two paths that can't be beside each other; None if there are none.
+
+    That are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form of
+    their characters: some file systems take them for the same.
+    """
+    seen: dict[str, str] = {}
+    for path in (*files, *folders):
+        other = seen.setdefault(_folded(path), path)
+        if other is not path:
+            return other, path
+    return None
+
+
+def _folded(path: str) -> str:
+    """Return a text that is the same for all spellings of a path that a file system may take for the same."""
+    if path.isascii():
+        return path.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

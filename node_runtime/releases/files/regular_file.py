@@ -1,0 +1,42 @@
+"""Reads regular files only, and at most as much of them as expected: whatever lies there, a read ends soon."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+READ_BLOCK_BYTES = 256 << 10
+"""A large file is hashed in blocks of this size, so that it is never in memory as a whole."""
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading. Raises OSError if there is none, or if it is a folder, a pipe or a device."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the content of a file. Raises OSError, also if the file has more than `limit` bytes."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes (limit {limit:,})", str(path))
+        return file.read(size)
+
+
+def sha256_of(path: Path, size: int) -> str | None:
+    """Return the SHA-256 of a file in hexadecimal; None if the file has not `size` bytes. Raises OSError."""
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size != size:
+            return None
+        digest = hashlib.sha256()
+        while block := file.read(READ_BLOCK_BYTES):
+            digest.update(block)
+        return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""Checks that take long, made in a thread of their own, so that whoever asks for the result need not wait."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+
+from node_runtime.protocol.exit_codes import Refused
+
+
+class BackgroundChecks:
+    """Calls `check(name)` once for each name that is requested, one after the other. A check may raise `Refused`."""
+
+    def __init__(self, check: Callable[[str], None]) -> None:
+        self._check = check
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._waiting: deque[str] = deque()
+        self._is_running = False
+
+    def request(self, name: str) -> None:
+        """Have `name` checked soon, unless it was requested before. Returns at once; may be called in any thread."""
+        with self._lock:
+            if name in self._known:
+                return
+            self._known.add(name)
+            self._waiting.append(name)
+            if self._is_running:
+                return
+            self._is_running = True
+        threading.Thread(target=self._run, name="node_runtime.releases.checks", daemon=True).start()
+
+    def forget(self, name: str) -> None:
+        """Let `name` be requested again."""
+        with self._lock:
+            self._known.discard(name)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._is_running = False
+                    return
+                name = self._waiting.popleft()
+            with suppress(Refused):
+                self._check(name)

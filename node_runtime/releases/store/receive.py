@@ -1,0 +1,232 @@
+"""Receives a tarball: compares it with the node directory, writes what is new to a stage folder, and reads all of it.
+
+Nothing in the node directory is changed here. A release that was received can be booted and planned, as far as its
+files tell: they are exactly those of its manifest, and each TOML file and each relup with another release can be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.durable import sync_tree
+from node_runtime.releases.files.manifest import (
+    Manifest,
+    manifest_path,
+    read_manifest,
+    sha256,
+    this_platform,
+    this_python,
+)
+from node_runtime.releases.files.tarball_limits import DISK_RESERVE_BYTES, DISK_RESERVE_FILES
+
+from . import commit_record
+from .catalog import Catalog
+from .decompressed import CorruptTarball
+from .parts import files_by_part, new_parts, part_of
+from .relup_path import find_relup_path
+from .tarball_reader import MANIFEST_MODE, TarballReader, corrupt_refusal
+from .unpacked_release import UnpackedRelease, check_whole, read_unpacked
+from .verify import is_intact
+
+STAGED_MANIFEST = "manifest.json"
+"""The name of the manifest in a stage folder."""
+STAGED_FILES = "files"
+"""The name of the folder in a stage folder with the new files of a release, at their paths in a node directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """A tarball that is received: its name for messages, the node directory, and the folder for its files."""
+
+    name: str
+    directory: Path
+    stage: Path
+
+    @property
+    def files(self) -> Path:
+        """The folder for the files that the node directory lacks."""
+        return self.stage / STAGED_FILES
+
+
+def receive(file: BinaryIO, reception: Reception) -> Manifest:
+    """Write the files of the tarball `file` that the node directory lacks to the stage. A wrong one is `Refused`."""
+    try:
+        reader = TarballReader(file)
+        others = _other_manifests(reception.directory, reader.manifest.vsn)
+        try:
+            wanted = _wanted(reception, reader.manifest, reader.manifest_bytes, others)
+        except Refused:
+            for _ in reader.members():
+                pass  # a corrupt tarball is reported as corrupt, and not with the error above
+            raise
+        _check_space(reception, reader.manifest, wanted)
+        files = str(reception.files)
+        for path, pieces in reader.members():
+            if path in wanted:
+                _write(f"{files}/{path}", pieces, reader.manifest.files[path].mode)
+    except CorruptTarball as corrupt:
+        raise corrupt_refusal(reception.name, corrupt) from None
+    places = [reception.stage / STAGED_MANIFEST]
+    if _manifest_or_none(reception.directory, reader.manifest.vsn) != reader.manifest:
+        places.append(reception.files / manifest_path(reader.manifest.vsn))
+    for place in places:
+        _write(str(place), (memoryview(reader.manifest_bytes),), MANIFEST_MODE)
+    sync_tree(reception.stage)
+    return reader.manifest
+
+
+def read_received(manifest: Manifest, reception: Reception) -> UnpackedRelease:
+    """Read all TOML files of a received release. One that can't be read, or contradicts the manifest, is `Refused`."""
+
+    def locate(path: str) -> Path:
+        staged = reception.files / path
+        return reception.directory / path if path in manifest.files and not staged.exists() else staged
+
+    try:
+        check_whole(manifest, locate)
+        return read_unpacked(reception.directory, manifest, locate)
+    except Refused as refused:
+        place = refused.sentence.replace(f"{reception.files}/", "").replace(f"{reception.directory}/", "")
+        raise Refused(f"{reception.name} can't be staged: {place}") from None
+
+
+def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
+    """Return the releases of the node directory other than `release`."""
+    return [vsn for vsn in _recorded(reception.directory) if vsn != release.vsn]
+
+
+def translate_relups(release: UnpackedRelease, other: str, reception: Reception) -> None:
+    """Translate the relups between a received release and another one of the node directory.
+
+    That there is none, or that an appup is wrong for the other release, is for a plan to say.
+    """
+    with suppress(Refused):
+        view = Catalog(reception.directory).release(other).view
+        for start, end in ((view, release.view), (release.view, view)):
+            with suppress(Refused):
+                find_relup_path(start, end)
+
+
+def _recorded(directory: Path) -> tuple[str, ...]:
+    record = commit_record.load(directory)
+    return tuple(record.releases) if record else ()
+
+
+def _other_manifests(directory: Path, vsn: str) -> dict[str, Manifest | None]:
+    """Return the manifests of the recorded releases other than `vsn`; None for one that can't be read."""
+    return {other: _manifest_or_none(directory, other) for other in _recorded(directory) if other != vsn}
+
+
+def _manifest_or_none(directory: Path, vsn: str) -> Manifest | None:
+    try:
+        return read_manifest(directory, vsn)
+    except Refused:
+        return None
+
+
+def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mapping[str, Manifest | None]) -> set[str]:
+    """Return the files to write: those of new parts, and those of existing parts that differ from the manifest.
+
+    `data` are the bytes of the manifest. Raises `Refused` if the release doesn't fit the node, or contradicts a release
+    that is already there.
+    """
+    _check_fit(reception, manifest, others)
+    if not _is_same(manifest, data, reception.directory):
+        raise Refused(
+            f"{reception.name} has other content than release {manifest.vsn}, which is already unpacked; build it "
+            f"under a new vsn."
+        )
+    _check_shared_parts(manifest, others)
+    new = new_parts(manifest, reception.directory, is_new=commit_record.load(reception.directory) is None)
+    wanted = {path for path in manifest.files if part_of(path) in new}
+    damaged = {
+        path
+        for path, entry in manifest.files.items()
+        if path not in wanted and not path.startswith("bin/") and not is_intact(reception.directory / path, entry)
+    }
+    for vsn, other in others.items() if damaged else ():
+        if other is None:
+            raise Refused(
+                f"{part_of(min(damaged))} differs from release {manifest.vsn} and may belong to release {vsn}, whose "
+                f"manifest is damaged; stage the tarball of {vsn} again first, or remove {vsn}."
+            )
+    return wanted | damaged
+
+
+def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
+    """Return whether the release is new, or is the recorded one.
+
+    The record decides, because the manifest on the disk may be damaged.
+    """
+    record = commit_record.load(directory)
+    if record is None or manifest.vsn not in record.releases:
+        return True
+    origin = record.releases[manifest.vsn].origin
+    if origin is not None:
+        return origin.manifest == sha256(data)
+    return _manifest_or_none(directory, manifest.vsn) in (None, manifest)
+
+
+def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Manifest | None]) -> None:
+    """Refuse a release that has another name than the node's, or was built for another Python or platform."""
+    name = next((other.name for other in others.values() if other is not None), manifest.name)
+    if name != manifest.name:
+        raise Refused(
+            f"{reception.name} is a release of {manifest.name}, but {reception.directory} is a node of {name}."
+        )
+    if manifest.python != this_python():
+        raise Refused(
+            f"{reception.name} was built for Python {manifest.python}, but the node runs Python {this_python()}; "
+            f"build the release with Python {this_python()}."
+        )
+    if manifest.platform != this_platform():
+        raise Refused(
+            f"{reception.name} was built for {manifest.platform}, but the node runs on {this_platform()}; build the "
+            f"release on {this_platform()}."
+        )
+
+
+def _check_shared_parts(manifest: Manifest, others: Mapping[str, Manifest | None]) -> None:
+    """Refuse a release that has a part of another release with different content."""
+    own = files_by_part(manifest)
+    for vsn, other in others.items():
+        for part, files in files_by_part(other).items() if other is not None else ():
+            if not part.startswith("bin/") and part in own and own[part] != files:
+                raise Refused(
+                    f"{part} differs between release {manifest.vsn} and release {vsn}, which is already "
+                    f"unpacked; build the changed part under a new vsn."
+                )
+
+
+def _check_space(reception: Reception, manifest: Manifest, wanted: set[str]) -> None:
+    """Refuse a release for which the disk has no room, before anything is written."""
+    disk = os.statvfs(reception.stage)
+    needed = sum(-(-manifest.files[path].size // disk.f_frsize) * disk.f_frsize for path in wanted)
+    free = disk.f_bavail * disk.f_frsize
+    if needed + DISK_RESERVE_BYTES > free:
+        raise Refused(
+            f"{reception.name} needs {needed:,} bytes, and {DISK_RESERVE_BYTES:,} must stay free, but the disk of "
+            f"{reception.directory} has only {free:,}; free some space."
+        )
+    if disk.f_files and len(wanted) + DISK_RESERVE_FILES > disk.f_favail:
+        raise Refused(
+            f"{reception.name} has {len(wanted):,} files, but the disk of {reception.directory} has room for only "
+            f"{disk.f_favail:,}; free some space."
+        )
+
+
+def _write(path: str, pieces: Iterable[memoryview], mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path))
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with open(descriptor, "wb") as file:
+        file.writelines(pieces)
+        os.fchmod(descriptor, mode)

@@ -1,0 +1,111 @@
+"""The OS process that reads a tarball. `run_stage_process` starts it; what it finds goes through a pipe.
+
+The tarball may be anything, so this process has limits of memory, time, files and their size. If it reaches one, it
+ends, and the node goes on. It writes only to its stage folder, and ends when the process that started it has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from node_runtime.protocol.clip import clip
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.tarball_limits import MAX_TOTAL_BYTES
+
+from .receive import Reception, others_of, read_received, receive, translate_relups
+
+MAX_MEMORY_BYTES = 1 << 30
+"""Address space of the process, of which it needs about a tenth for a large release."""
+MAX_CPU_SECONDS = 100
+"""Processor time for the whole tarball."""
+MAX_PARSING_CPU_SECONDS = 1.0
+"""Processor time for its TOML files. The node reads the same files again, so this must not be much."""
+MAX_RELUP_CPU_SECONDS = 2.0
+"""Processor time for the relups with one other release, whose files are read for this."""
+MAX_OPEN_FILES = 64
+MAX_SENTENCE_CHARACTERS = 2000
+ORPHAN_POLL_SECONDS = 0.2
+STACK_BYTES = 256 << 10
+"""The stack of a thread counts as memory as a whole."""
+
+
+class StageTask(msgspec.Struct, frozen=True):
+    """The parameters of the process: the name of the tarball for messages, two folders, and who started it."""
+
+    name: str
+    directory: str
+    stage: str
+    parent: int
+
+
+class StageReport(msgspec.Struct, frozen=True):
+    """What the process found: the sentence of a refusal, or None if the tarball is unpacked in the stage."""
+
+    refusal: str | None
+
+
+def main(arguments: list[str]) -> None:
+    """Unpack the tarball on the standard input and report on the standard output. The argument is a `StageTask`."""
+    request = msgspec.json.decode(arguments[0], type=StageTask)
+    report_pipe = os.dup(1)
+    os.dup2(2, 1)  # nothing that is printed gets into the report
+    _limit_resources()
+    threading.stack_size(STACK_BYTES)
+    threading.Thread(target=_end_with, args=(request.parent,), daemon=True).start()
+    refusal = _receive(Reception(request.name, Path(request.directory), Path(request.stage)))
+    os.write(report_pipe, msgspec.json.encode(StageReport(refusal)))
+    os._exit(0)
+
+
+def _receive(reception: Reception) -> str | None:
+    """Return the sentence of the refusal of the tarball; None if it is accepted."""
+    try:
+        with open(0, "rb", closefd=False) as tarball:
+            manifest = receive(tarball, reception)
+        _end_after(MAX_PARSING_CPU_SECONDS)
+        release = read_received(manifest, reception)
+        for other in others_of(release, reception):
+            _end_after(MAX_RELUP_CPU_SECONDS)
+            translate_relups(release, other, reception)
+        _end_after(0)
+    except Refused as refused:
+        return clip(refused.sentence, MAX_SENTENCE_CHARACTERS)
+    except MemoryError:
+        return f"{reception.name} can't be staged: it needs more than {MAX_MEMORY_BYTES >> 20:,} MiB of memory to read."
+    except OSError as error:
+        return f"{reception.name} can't be unpacked: {error.strerror or error}."
+    except Exception as error:
+        return f"{reception.name} can't be staged: reading its files fails with {type(error).__name__}."
+    return None
+
+
+def _limit_resources() -> None:
+    for kind, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, MAX_OPEN_FILES),
+        (resource.RLIMIT_FSIZE, MAX_TOTAL_BYTES),
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, MAX_CPU_SECONDS),
+    ):
+        _, hard = resource.getrlimit(kind)
+        least = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (least, least))
+
+
+def _end_after(seconds: float) -> None:
+    """Have the system end this process after so much more processor time; 0 means that only the other limit remains."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when `parent` has ended: nobody waits for the report any more."""
+    while os.getppid() == parent:
+        time.sleep(ORPHAN_POLL_SECONDS)
+    os._exit(1)

@@ -1,0 +1,115 @@
+"""A release whose files are on disk: its manifest and the content of its TOML files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node_runtime.code import Source
+from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.config import Configuration, application_environment
+from node_runtime.releases.files.manifest import AppEntry, Manifest
+from node_runtime.releases.files.release_model import AppView, ReleaseView
+from node_runtime.releases.files.schemas import (
+    App,
+    Appup,
+    NodeConfig,
+    read_app,
+    read_appup,
+    read_environment,
+    read_release,
+)
+from node_runtime.releases.files.toml import read_toml
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackedRelease:
+    """A release on disk. `apps` maps application names to app.toml's content, `sources` maps modules to their files."""
+
+    manifest: Manifest
+    view: ReleaseView
+    apps: dict[str, App]
+    sources: dict[str, Source]
+
+    @property
+    def vsn(self) -> str:
+        """The release's version."""
+        return self.manifest.vsn
+
+    def environment(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
+        """Return the parameters that each application of the release has with `configuration`."""
+        return {name: application_environment(app, configuration.environment) for name, app in self.apps.items()}
+
+
+def toml_paths(manifest: Manifest) -> list[str]:
+    """Return the paths of the TOML files that the manifest lists and the node reads."""
+    config = (f"releases/{manifest.vsn}/{name}" for name in ("release.toml", "node.toml", "sys.toml"))
+    apps = (f"{entry.directory}/{name}" for entry in manifest.apps for name in ("app.toml", "appup.toml"))
+    return [path for path in (*config, *apps) if path in manifest.files]
+
+
+def read_unpacked(root: Path, manifest: Manifest, locate: Callable[[str], Path] | None = None) -> UnpackedRelease:
+    """Read the release's TOML files. A mistake in one of them is `Refused`.
+
+    `root` is the node directory. `locate(path)` says where a file is that is not at its place there yet.
+    """
+    find = locate or root.joinpath
+    starts = read_release(find(f"releases/{manifest.vsn}/release.toml")).starts
+    apps = {entry.name: read_app(find(f"{entry.directory}/app.toml")) for entry in manifest.apps}
+    views = []
+    for entry in manifest.apps:
+        appup = _read_appup(entry, find)
+        modules = {name: module.sha256 for name, module in entry.modules.items()}
+        start = starts.get(entry.name, "permanent")
+        views.append(AppView(entry.name, entry.vsn, modules, appup.up, appup.down, start))
+    sources = {
+        name: Source(name, str(root / module.path), entry.name, entry.vsn, module.sha256)
+        for entry in manifest.apps
+        for name, module in entry.modules.items()
+    }
+    return UnpackedRelease(manifest, ReleaseView(manifest.vsn, tuple(views)), apps, sources)
+
+
+def _read_appup(entry: AppEntry, find: Callable[[str], Path]) -> Appup:
+    path = find(f"{entry.directory}/appup.toml")
+    return read_appup(path) if path.exists() else Appup(vsn=entry.vsn)
+
+
+def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
+    """Raise `Refused` if a TOML file is missing, can't be read, or contradicts the manifest, or if a module does.
+
+    A node checks this before it accepts a release. It includes node.toml and sys.toml, which only a boot reads.
+    """
+    config = f"releases/{manifest.vsn}"
+    for path in (
+        f"{config}/release.toml",
+        f"{config}/node.toml",
+        *(f"{app.directory}/app.toml" for app in manifest.apps),
+    ):
+        if path not in manifest.files:
+            raise Refused(f"Its file {path} is missing.")
+    release = read_release(locate(f"{config}/release.toml"))
+    if (release.name, release.vsn) != (manifest.name, manifest.vsn):
+        raise Refused(
+            f"{config}/release.toml is that of {release.name} {release.vsn}, but the manifest is that of "
+            f"{manifest.name} {manifest.vsn}."
+        )
+    if set(release.starts) != {app.name for app in manifest.apps}:
+        raise Refused(f"{config}/release.toml lists other applications than the manifest.")
+    for entry in manifest.apps:
+        for name, module in entry.modules.items():
+            if module.path not in manifest.files or manifest.files[module.path].sha256 != module.sha256:
+                raise Refused(f"Module {name} has another hash in the manifest than its file {module.path}.")
+        app = read_app(locate(f"{entry.directory}/app.toml"))
+        appup = _read_appup(entry, locate)
+        for file, found in (("app.toml", (app.name, app.vsn)), ("appup.toml", (entry.name, appup.vsn))):
+            if found != (entry.name, entry.vsn):
+                raise Refused(
+                    f"{entry.directory}/{file} is that of {' '.join(found)}, but the manifest has {entry.name} "
+                    f"{entry.vsn}."
+                )
+    read_toml(locate(f"{config}/node.toml"), NodeConfig)
+    if f"{config}/sys.toml" in manifest.files:
+        read_environment(locate(f"{config}/sys.toml"))
