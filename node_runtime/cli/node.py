@@ -165,13 +165,13 @@ class Node:
                 await handler.record_fallback(self._fallback_reason)
             self._publish(self._node_record(configuration, release, control.host, ports))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
-            self._heart.ready(run_directory())
             if handler.permanent == self.vsn:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
             logger.info("%s runs %s", configuration.node.name, self.vsn)
             for warning in (one.signature.warning for one in handler.releases() if one.vsn == self.vsn):
                 if warning is not None:
                     logger.warning("%s", warning)
+            self._heart.ready(run_directory())
             await asyncio.Event().wait()
 
     def _keep_record(self) -> None:
