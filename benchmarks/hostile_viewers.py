@@ -72,7 +72,7 @@ async def run_node(directory: str) -> None:
         await start_http("page", port=0, routes=[Route("/", "benchmarks.hostile_viewers:page")])
         identity = NodeIdentity(NAME, "bench", root)
         control = Control(handler, runtime, current(), identity, on_stop=lambda restart: None)
-        control_port, _ = control.start()
+        control_port = control.start()
         print(json.dumps({"control": control_port, "http": port("page"), "pid": os.getpid()}), flush=True)
         await asyncio.to_thread(sys.stdin.read)
         control.stop()

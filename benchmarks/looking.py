@@ -93,7 +93,7 @@ async def looked_at(size: int) -> None:
                 NodeIdentity("pool@127.0.0.1", "bench", root),
                 on_stop=lambda restart: None,
             )
-            port, _ = control.start()
+            port = control.start()
             gc.collect()
             gc.freeze()  # as a node does when it is up
             asker = Asker(first)

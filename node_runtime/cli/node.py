@@ -154,7 +154,7 @@ class Node:
             runtime.vsn_of = partial(_vsn_of, code)
             stack.callback(code.uninstall)
             control, handler = self._open_control(runtime, code, configuration)
-            ports = control.start()
+            port = control.start()
             stack.callback(control.stop)
             stack.push(lambda kind, error, trace: self._record_end(control, error))
             control.record_boot(f"release {self.vsn}, process {os.getpid()}", self._last.why, self._fallback_reason)
@@ -163,7 +163,7 @@ class Node:
             await self._start_applications(release, configuration)
             if self._fallback_reason is not None:
                 await handler.record_fallback(self._fallback_reason)
-            self._publish(self._node_record(configuration, release, control.host, ports))
+            self._publish(self._node_record(configuration, release, control.host, port))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             if handler.permanent == self.vsn:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
@@ -222,16 +222,14 @@ class Node:
             except Exit as failed:
                 raise _refused(name, failed.reason) from failed
 
-    def _node_record(
-        self, configuration: Configuration, release: UnpackedRelease, host: str, ports: tuple[int, int]
-    ) -> NodeRecord:
+    def _node_record(self, configuration: Configuration, release: UnpackedRelease, host: str, port: int) -> NodeRecord:
         return NodeRecord(
             name=configuration.node.name,
             os_pid=os.getpid(),
             boot_id=self.boot_id,
             host=host,
-            port=ports[0],
-            events_port=ports[1],
+            port=port,
+            events_port=port,
             directory=str(self.directory),
             release=release.manifest.name,
             vsn=self.vsn,

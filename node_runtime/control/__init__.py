@@ -1,6 +1,18 @@
 """The node's control plane: authenticated requests and events over ZeroMQ, served by a thread of its own."""
 
-from .control import Control
-from .method_handlers import NodeIdentity, ReleaseOperations
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .control import Control
+    from .method_handlers import NodeIdentity, ReleaseOperations
 
 __all__ = ["Control", "NodeIdentity", "ReleaseOperations"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is used, because the gateway's OS process is inside this package and needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import control, method_handlers
+
+    return control.Control if name == "Control" else getattr(method_handlers, name)

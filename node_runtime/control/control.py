@@ -14,17 +14,17 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import RESERVED_NAMES
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
 
-from .access_selftest import require_refusal
 from .audit import AuditLog, Refusals, open_audit_log
+from .control_thread import ControlCallbacks, ControlThread
 from .dispatch import Dispatcher
 from .event_log import EventLog
 from .event_source import EventSource
+from .gateway.limits import GatewayLimits
 from .live_key_ring import LiveKeyRing
 from .loop_bridge import LoopBridge
 from .method_handlers import ControlParts, MethodHandlers, NodeIdentity, ReleaseOperations
 from .security import Security
 from .snapshots import SnapshotReader
-from .sockets import ControlSockets
 from .uploads import Uploads
 from .vitals import VitalsMeter
 
@@ -56,27 +56,27 @@ class Control:
         self._identity = identity
         self._on_stop = on_stop
         self._host, self._port = _host_and_port(listen)
+        self.limits = GatewayLimits()
+        """The limits of the gateway, which `start` starts."""
         self._closers: list[Callable[[], object]] = []
 
-    def start(self) -> tuple[int, int]:
-        """Open the sockets; return the port for requests and the port for events.
+    def start(self) -> int:
+        """Start the gateway and the control thread; return the port.
 
         Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
         keys = make_keys(self._identity.directory)
         ring = LiveKeyRing(self._identity.directory)
-        self._sockets = ControlSockets(keys, ring.valid)
-        self._closers.append(self._sockets.stop)
+        self._thread = ControlThread(keys, ring.valid, self.limits)
+        self._closers.append(self._thread.stop)
         try:
-            ports = self._sockets.bind(self._host, self._port)
-            self._sockets.start(self._prepare(asyncio.get_running_loop(), ring, ports[1]).take)
-            for port in ports:
-                require_refusal(keys.public, self.host, port)
-            self._sockets.run(self._record_refused_logins)
+            port = self._thread.open(self._host, self._port)
+            dispatch = self._prepare(asyncio.get_running_loop(), ring)
+            self._thread.start(ControlCallbacks(dispatch.take, dispatch.forget, self._security.logins_refused))
         except BaseException:
             self.stop()
             raise
-        return ports
+        return port
 
     @property
     def host(self) -> str:
@@ -85,63 +85,59 @@ class Control:
 
     def record(self, entry: AuditEntry) -> None:
         """Write an entry about the node to its audit log."""
-        self._sockets.run(lambda: self._security.record(entry))
+        self._thread.run(lambda: self._security.record(entry))
 
     def record_boot(self, subject: str, previous_end: str, reason: str | None) -> None:
         """Write to the audit log what boots and why, and how the previous run ended, as far as the parent knows."""
-        self._sockets.run(lambda: self._security.record_boot(subject, previous_end, reason))
+        self._thread.run(lambda: self._security.record_boot(subject, previous_end, reason))
 
     def stop(self) -> None:
-        """Send the pending replies, then close the sockets."""
+        """Send the pending replies, then close the thread."""
         while self._closers:
             self._closers.pop()()
 
     # ------------------------------------------------------------------ inside
 
-    def _record_refused_logins(self) -> None:
-        """Begin after the self-test, whose logins are refused, too."""
-        self._sockets.on_login_refused = self._security.login_refused
-
-    def _prepare(self, loop: asyncio.AbstractEventLoop, ring: LiveKeyRing, events_port: int) -> Dispatcher:
-        sockets, identity = self._sockets, self._identity
+    def _prepare(self, loop: asyncio.AbstractEventLoop, ring: LiveKeyRing) -> Dispatcher:
+        thread, identity = self._thread, self._identity
         audit = open_audit_log(identity.directory)
         uploads = Uploads(identity.directory / "var" / "staging")
-        events = EventLog(identity.boot_id, sockets.publish)
+        events = EventLog(identity.boot_id, thread.publish)
         security = self._security = self._make_security(ring, audit, events)
         meter = VitalsMeter(self._runtime, loop, identity.started)
         parts = ControlParts(
             snapshots=SnapshotReader(self._runtime, self._code),
             meter=meter,
             events=events,
-            events_port=events_port,
-            emit_release_event=lambda text: sockets.run(lambda: events.emit("release", text)),
+            thread=thread,
+            emit_release_event=lambda text: thread.run(lambda: events.emit("release", text)),
             audit=audit,
             uploads=uploads,
         )
         handlers = MethodHandlers(identity, self._handler, self._runtime, parts, self._on_stop)
-        bridge = LoopBridge(loop, threading.get_ident(), sockets.run, sockets.later)
-        dispatch = Dispatcher(handlers.entries(), sockets, bridge, security, identity.name, handlers.client_gone)
+        bridge = LoopBridge(loop, threading.get_ident(), thread.run, thread.later)
+        dispatch = Dispatcher(handlers.entries(), thread, bridge, security, identity.name, handlers.client_gone)
 
         def publish_vitals() -> None:
-            sockets.later(VITALS_INTERVAL_SECONDS, publish_vitals)
+            thread.later(VITALS_INTERVAL_SECONDS, publish_vitals)
             events.emit("vitals", vitals=meter.measure())
 
-        sockets.run(publish_vitals)
-        sockets.run(security.watch_keys)
-        event_source = EventSource(self._runtime, events, sockets.run, sockets.later)
+        thread.run(publish_vitals)
+        thread.run(security.watch_keys)
+        event_source = EventSource(self._runtime, events, thread.run, thread.later)
         self._closers = [
-            sockets.stop,
-            lambda: sockets.run(security.refusals.flush),
+            security.refusals.flush,
+            thread.stop,
             uploads.close,
             dispatch.close,
             event_source.close,
         ]
         self._closers.append(
-            self._handler.subscribe(lambda operation: sockets.run(lambda: _publish(events, audit, operation)))
+            self._handler.subscribe(lambda operation: thread.run(lambda: _publish(events, audit, operation)))
         )
         self._closers.append(
             self._handler.rehearsals.subscribe(
-                lambda vsn, done, of: sockets.run(
+                lambda vsn, done, of: thread.run(
                     lambda: events.emit(
                         "rehearsal", f"rehearsal for release {vsn}: {done} of {of} process{'es' * (of != 1)}"
                     )
@@ -149,7 +145,7 @@ class Control:
             )
         )
         self._closers.append(
-            self._handler.subscribe_health(lambda vsn, health: sockets.run(lambda: _emit_health(events, vsn, health)))
+            self._handler.subscribe_health(lambda vsn, health: thread.run(lambda: _emit_health(events, vsn, health)))
         )
         return dispatch
 
@@ -157,9 +153,9 @@ class Control:
         def announce(text: str) -> None:
             events.emit("audit", text)
 
-        later = self._sockets.later
+        later = self._thread.later
         refusals = Refusals(audit.write, announce, later)
-        return Security(ring, audit, refusals, announce, later, self._sockets.set_keys)
+        return Security(ring, audit, refusals, announce, later, self._thread.set_keys)
 
 
 def _emit_health(events: EventLog, vsn: str, health: Health) -> None:
@@ -197,6 +193,6 @@ def _publish(events: EventLog, audit: AuditLog, operation: Operation) -> None:
 
 def _host_and_port(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
-    if not host or not (port.isascii() and port.isdigit() and int(port) < 65535):
+    if not host or not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise Refused(f"`listen` in node.toml is {listen!r}, not host:port; 127.0.0.1:0 chooses a free port.")
     return host, int(port)

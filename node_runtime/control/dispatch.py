@@ -26,11 +26,11 @@ from node_runtime.protocol.wire import MAX_REPLY_BYTES, MalformedMessage, pack, 
 
 from .audit.entries import MAX_FIELD_CHARACTERS
 from .budgets import BYTES_PER_TOKEN, LOOP_TOKEN_SECONDS, TOKEN_SECONDS, Budgets
+from .control_thread import ControlThread
 from .loop_bridge import LoopBridge, LoopCall
 from .peer import Peer
 from .security import Security
 from .shared_answers import Answer, AnswerCallback, SharedAnswers
-from .sockets import ControlSockets
 from .work_meter import WorkMeter
 
 P = TypeVar("P", bound=m.WireStruct)
@@ -91,14 +91,14 @@ class Dispatcher:
     def __init__(
         self,
         entries: Iterable[MethodEntry[Any, Any]],
-        sockets: ControlSockets,
+        thread: ControlThread,
         bridge: LoopBridge,
         security: Security,
         name: str,
         on_gone: Callable[[bytes], None],
     ) -> None:
         self._entries = {entry.method.name: entry for entry in entries}
-        self._sockets = sockets
+        self._thread = thread
         self._bridge = bridge
         self._audit = security.audit
         self._keys = security.keys
@@ -106,7 +106,7 @@ class Dispatcher:
         self._name = name
         self._on_gone = on_gone
         self._budgets = Budgets()
-        self._shared = SharedAnswers(sockets.later)
+        self._shared = SharedAnswers(thread.later)
         self._callers: dict[m.Role, OrderedDict[bytes, Caller]] = {role: OrderedDict() for role in _ROLE_RANK}
         self._workers = {
             role: ThreadPoolExecutor(number, thread_name_prefix=f"node_runtime.control.{role}")
@@ -134,7 +134,7 @@ class Dispatcher:
         if shortage is not None:
             delay = self._budgets.refusal_delay(peer)
             if delay is not None:
-                self._sockets.later(delay, partial(self._refuse, peer, number, Refused(shortage.sentence)))
+                self._thread.later(delay, partial(self._refuse, peer, number, Refused(shortage.sentence)))
         elif request is None:
             self._refuse(peer, number, Refused(_NO_REQUEST))
         elif holder is None:
@@ -186,7 +186,7 @@ class Dispatcher:
     def _caller(self, peer: Peer) -> Caller:
         callers = self._callers[peer.role]
         caller = callers.get(peer.routing_id)
-        if caller is None or caller.name != peer.name:  # a client can choose its id
+        if caller is None or caller.name != peer.name:
             caller = callers[peer.routing_id] = Caller(peer.name, peer.role, peer.address, peer.routing_id)
             if len(callers) > MAX_KNOWN_CALLERS:
                 callers.popitem(last=False)
@@ -197,7 +197,7 @@ class Dispatcher:
         self._reply(peer, m.Reply(id=number, failure=_error_reply(error)))
 
     def _reply(self, peer: Peer, reply: m.Reply) -> None:
-        if not self._sockets.reply(peer.routing_id, pack(reply)):
+        if not self._thread.reply(peer.routing_id, pack(reply)):
             self.forget(peer.routing_id)
 
 
@@ -292,7 +292,7 @@ class _PendingRequest:
 
     def _in_worker(self, call: LoopCall) -> None:
         result, error = _result_of(call.work)
-        self._dispatch._sockets.run(lambda: call.done(result, error))
+        self._dispatch._thread.run(lambda: call.done(result, error))
 
     def _answer(self, result: Any, error: BaseException | None, meter: WorkMeter) -> Answer:
         """Return the answer to the request, and charge the client for the time that it took."""

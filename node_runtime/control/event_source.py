@@ -33,7 +33,7 @@ class EventSource(logging.Handler):
     """Reports the process events of `runtime`, and all log records of level WARNING or higher, until `close`.
 
     Process events and log records may arrive in any thread. `run(task)` and `later(seconds, task)` are methods of
-    `ControlSockets`.
+    `ControlThread`.
     """
 
     def __init__(

@@ -63,7 +63,7 @@ class _Lane:
 
 
 class LoopBridge:
-    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are methods of `ControlSockets`.
+    """Runs work on `loop`, whose thread is `thread_id`. `run` and `later` are methods of `ControlThread`.
 
     Call `ask` and `ask_in_slices` in the control thread.
     """

@@ -31,6 +31,7 @@ from node_runtime.supervisor import restart_child, terminate_child
 
 from .audit import AuditLog, verify
 from .audit.entries import MAX_FIELD_CHARACTERS
+from .control_thread import ControlThread
 from .dispatch import Caller, MethodEntry, signature_text
 from .event_log import EventLog
 from .pending_plans import PendingPlans
@@ -101,7 +102,7 @@ class NodeIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ControlParts:
-    """The parts of the control plane that the handlers use. `events_port` is the port of the events' socket.
+    """The parts of the control plane that the handlers use.
 
     `emit_release_event(text)` publishes an event about releases; any thread may call it.
     """
@@ -109,7 +110,7 @@ class ControlParts:
     snapshots: SnapshotReader
     meter: VitalsMeter
     events: EventLog
-    events_port: int
+    thread: ControlThread
     emit_release_event: Callable[[str], None]
     audit: AuditLog
     uploads: Uploads
@@ -147,6 +148,8 @@ class MethodHandlers:
             MethodEntry(methods.RELEASES, self.releases, shared=True),
             MethodEntry(methods.OPERATION, self.operation, shared=True),
             MethodEntry(methods.OPERATIONS, self.operations, shared=True),
+            MethodEntry(methods.SUBSCRIBE, self.subscribe),
+            MethodEntry(methods.UNSUBSCRIBE, self.unsubscribe),
             MethodEntry(methods.EVENTS, self.newest_events, shared=True),
             MethodEntry(methods.AUDIT, self.newest_audit_entries, "worker", shared=True),
             MethodEntry(methods.AUDIT_VERIFY, self.audit_verify, "worker"),
@@ -192,10 +195,17 @@ class MethodHandlers:
             started=identity.started,
             generation=handler.generation,
             role=caller.role,
-            events_port=self._parts.events_port,
             max_message=MAX_REQUEST_BYTES,
             trust=read_trust_policy(identity.directory).info(),
         )
+
+    def subscribe(self, caller: Caller, request: m.Empty) -> m.Subscription:
+        self._parts.thread.subscribe(caller.connection)
+        return m.Subscription(seq=self._parts.events.seq)
+
+    def unsubscribe(self, caller: Caller, request: m.Empty) -> m.Empty:
+        self._parts.thread.unsubscribe(caller.connection)
+        return m.Empty()
 
     def releases(self, caller: Caller, request: m.Empty) -> m.ReleaseList:
         return m.ReleaseList(releases=self._handler.releases())

@@ -54,10 +54,10 @@ class Security:
                 return "the end of the previous run was not recorded: it crashed, or the machine did"
         return "no previous run is recorded"
 
-    def login_refused(self, address: str, public: bytes) -> None:
-        """Record a connection that was refused because of its key (Z85)."""
+    def logins_refused(self, address: str, public: bytes, count: int) -> None:
+        """Record `count` connections that were refused because of their key (Z85)."""
         holder = self.keys.known(public)
-        self.refusals.note_login(address, "" if holder is None else holder.name)
+        self.refusals.note_login(address, "" if holder is None else holder.name, count)
 
     def watch_keys(self) -> None:
         """Follow the changes of the key files from now on."""

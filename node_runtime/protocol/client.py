@@ -11,31 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import zmq
-import zmq.asyncio
-from zmq.utils.monitor import parse_monitor_message
 
 from . import messages as m
 from . import methods
+from .client_socket import ClientSocket
 from .exit_codes import ExitCode, Refused
 from .file_hash import size_and_sha256
 from .run_directory import NodeAddress, is_node_alive
 from .signature_file import read_signature
 from .wire import (
     HANDSHAKE_LIMIT_SECONDS,
-    MAX_REPLY_BYTES,
     MAX_REQUEST_BYTES,
     UPLOAD_CHUNK_BYTES,
-    WELCOME,
     MalformedMessage,
     pack,
-    prepare_socket,
     unpack,
 )
 
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
-T = TypeVar("T")
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 10.0
@@ -52,6 +48,8 @@ UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
 """Enough for another operator's plan and then this one, each with a rehearsal of up to 60 s."""
 POLL_INTERVAL_SECONDS = 1.0
+MAX_UNREAD_EVENTS = 1000
+"""The maximum number of events that wait for a reader of `Client.events`."""
 
 _HANDSHAKE_FAILED = {
     zmq.Event.HANDSHAKE_FAILED_NO_DETAIL,
@@ -72,24 +70,51 @@ class MissedEvents:
     count: int = 0
 
 
+class _EventStream:
+    """The events that have arrived for one reader. If it reads too slowly, the oldest ones are lost."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[bytes] = deque(maxlen=MAX_UNREAD_EVENTS)
+        self._reader: asyncio.Future[None] | None = None
+
+    def add(self, event: bytes) -> None:
+        """Append an event, packed."""
+        self._arrived.append(event)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def end(self, why: Refused) -> None:
+        """Have the reader raise `why` if it waits."""
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_exception(why)
+
+    async def next(self) -> bytes:
+        """Return the next event, packed. Raises Refused if the stream has ended."""
+        if not self._arrived:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        return self._arrived.popleft()
+
+
 class Client:
     """A connection to a node; made by `Client.connect`.
 
-    `info` is the node's reply to `hello`, the first request.
+    One connection carries the requests, their replies, and the events. `info` is the node's reply to `hello`, the first
+    request.
     """
 
     info: m.NodeInfo
 
     def __init__(self, address: NodeAddress) -> None:
         self._address = address
-        self._context = zmq.asyncio.Context()
-        self._dealer = self._socket(zmq.DEALER)
+        self._socket = ClientSocket(address, self._on_message, self._on_connection_event)
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[m.Reply]] = {}
+        self._streams: list[_EventStream] = []
         self._loop = asyncio.get_running_loop()
+        self._connected = 0.0
         self._handshake: asyncio.Future[None] = self._loop.create_future()
-        self._lost: asyncio.Future[None] = self._loop.create_future()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._lost: Refused | None = None
 
     @classmethod
     @asynccontextmanager
@@ -104,7 +129,7 @@ class Client:
             await client._open(m.Hello(protocol=methods.PROTOCOL, client=client_name, user=user))
             yield client
         finally:
-            await client._close()
+            client._close()
 
     @property
     def address(self) -> NodeAddress:
@@ -127,15 +152,16 @@ class Client:
                 f"{len(packed)} bytes (limit {MAX_REQUEST_BYTES - 1024})."
             )
         request_id = next(self._ids)
-        future: asyncio.Future[m.Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[m.Reply] = self._loop.create_future()
         self._waiting[request_id] = future
         try:
-            await self._unless_lost(
-                self._dealer.send(pack(m.Request(id=request_id, method=method.name, params=packed)))
-            )
-            reply = await asyncio.wait_for(self._unless_lost(future), timeout)
+            self._require_connection()
+            if not self._socket.send(pack(m.Request(id=request_id, method=method.name, params=packed))):
+                raise self._unreachable_error("takes no more requests: too many wait to be sent")
+            async with asyncio.timeout(timeout):
+                reply = await future
         except (TimeoutError, Refused) as error:
-            raise self._no_reply_error(method, timeout, lost=isinstance(error, Refused)) from None
+            raise self._no_reply_error(method, timeout, error) from None
         finally:
             del self._waiting[request_id]
         if reply.failure is not None:
@@ -152,28 +178,26 @@ class Client:
     async def events(self) -> AsyncGenerator[m.NodeEvent | MissedEvents, None]:
         """Yield the node's events from now on. The first item is a MissedEvents: take a snapshot when it arrives.
 
-        Each call has its own subscription. Raises Refused (UNREACHABLE) when the connection is lost.
+        The streams of several calls are independent. Raises Refused (UNREACHABLE) when the connection is lost.
         """
-        socket = self._socket(zmq.SUB)
-        expected: int | None = None
+        stream = _EventStream()
+        self._streams.append(stream)
         try:
-            socket.subscribe(b"")
-            socket.connect(f"tcp://{self._address.host}:{self.info.events_port}")
-            await self._await_welcome(socket)
+            expected = (await self.request(methods.SUBSCRIBE)).seq + 1
             yield MissedEvents()
             while True:
-                data = await self._unless_lost(socket.recv())
-                if data == WELCOME:  # the connection broke, and libzmq made it again
-                    yield MissedEvents()
-                    expected = None
-                    continue
-                event = self._decode_event(data)
-                if expected is not None and event.seq != expected:
+                self._require_connection()
+                event = self._decode_event(await stream.next())
+                if event.seq < expected:
+                    continue  # another stream of this client was subscribed already
+                if event.seq > expected:
                     yield MissedEvents(event.seq - expected)
                 expected = event.seq + 1
                 yield event
         finally:
-            socket.close()
+            self._streams.remove(stream)
+            if not self._streams and self._lost is None:
+                self._unsubscribe()
 
     async def stage(
         self, path: Path, progress: Callable[[int, int], None] | None = None, *, allow_older: bool = False
@@ -225,26 +249,13 @@ class Client:
 
     # -------------------------------------------------------------- the connection
 
-    def _socket(self, kind: int) -> zmq.asyncio.Socket:
-        socket = self._context.socket(kind)
-        prepare_socket(socket, MAX_REPLY_BYTES)
-        cookie = self._address.cookie
-        socket.curve_secretkey = cookie.secret
-        socket.curve_publickey = zmq.curve_public(cookie.secret)
-        socket.curve_serverkey = cookie.server
-        if kind == zmq.DEALER:
-            socket.setsockopt(zmq.RECONNECT_IVL, -1)  # libzmq would try a refused cookie again forever
-        return socket
-
     async def _open(self, hello: m.Hello) -> None:
-        self._tasks.append(asyncio.create_task(self._watch(self._dealer.get_monitor_socket())))
-        self._tasks.append(asyncio.create_task(self._read_replies()))
         try:
-            self._dealer.connect(f"tcp://{self._address.host}:{self._address.port}")
+            self._socket.connect()
         except zmq.ZMQError as error:
             raise self._unreachable_error(f"can't be reached ({error})") from None
         try:
-            await asyncio.wait_for(self._unless_lost(self._handshake), CONNECT_TIMEOUT_SECONDS)
+            await asyncio.wait_for(self._handshake, CONNECT_TIMEOUT_SECONDS)
         except TimeoutError:
             raise self._unreachable_error(f"does not answer at {self._address.host}:{self._address.port}") from None
         self.info = await self.request(methods.HELLO, hello)
@@ -254,65 +265,57 @@ class Client:
                 ExitCode.UNREACHABLE,
             )
 
-    async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for future in (self._handshake, self._lost):
-            if future.done() and not future.cancelled():
-                future.exception()  # asyncio logs exceptions that are never retrieved
-        self._context.destroy(linger=0)
+    def _close(self) -> None:
+        self._lose(Refused(f"The connection to {self._address.name} was closed.", ExitCode.UNREACHABLE))
+        self._socket.close()
 
-    async def _watch(self, monitor: zmq.asyncio.Socket) -> None:
-        """Set the futures `_handshake` and `_lost` when libzmq reports connection events."""
-        connected = self._loop.time()
-        while True:
-            event = parse_monitor_message(await monitor.recv_multipart())["event"]
-            if event == zmq.Event.CONNECTED:
-                connected = self._loop.time()
-            elif event == zmq.Event.HANDSHAKE_SUCCEEDED:
-                self._handshake.set_result(None)
-            elif event in _HANDSHAKE_FAILED:
-                self._lose(self._handshake_error(event, self._loop.time() - connected))
-            elif event in _GONE and not self._lost.done():
-                connected_before = self._handshake.done()
-                how = "has closed the connection" if connected_before else "refused the connection"
-                self._lose(self._unreachable_error(how))
+    def _on_connection_event(self, event: int) -> None:
+        if event == zmq.Event.CONNECTED:
+            self._connected = self._loop.time()
+        elif event == zmq.Event.HANDSHAKE_SUCCEEDED and not self._handshake.done():
+            self._handshake.set_result(None)
+        elif event in _HANDSHAKE_FAILED:
+            self._lose(self._handshake_error(event, self._loop.time() - self._connected))
+        elif event in _GONE and self._lost is None:
+            connected_before = self._handshake.done()
+            how = "has closed the connection" if connected_before else "refused the connection"
+            self._lose(self._unreachable_error(how))
+
+    def _on_message(self, data: bytes) -> None:
+        try:
+            reply = unpack(data, m.Reply)
+        except MalformedMessage:
+            self._lose(self._version_error())
+            return
+        if reply.event is not None:
+            for stream in self._streams:
+                stream.add(reply.event)
+            return
+        waiting = self._waiting.get(reply.id)  # None: the request has timed out
+        if waiting is not None and not waiting.done():
+            waiting.set_result(reply)
 
     def _lose(self, why: Refused) -> None:
-        if not self._lost.done():
-            self._lost.set_exception(why)
+        """Fail everything that waits for the node, now and from now on."""
+        if self._lost is not None:
+            return
+        self._lost = why
+        futures: list[asyncio.Future[Any]] = [self._handshake, *self._waiting.values()]
+        for future in futures:
+            if not future.done():
+                future.set_exception(why)
+                future.exception()  # asyncio logs exceptions that are never retrieved
+        for stream in self._streams:
+            stream.end(why)
 
-    async def _unless_lost(self, awaited: Awaitable[T]) -> T:
-        """Return the result of `awaited`. Raises Refused as soon as the connection is lost."""
-        wanted = asyncio.ensure_future(awaited)
-        try:
-            await asyncio.wait((wanted, self._lost), return_when=asyncio.FIRST_COMPLETED)
-            if not wanted.done():
-                self._lost.result()
-            return wanted.result()
-        finally:
-            wanted.cancel()
+    def _require_connection(self) -> None:
+        if self._lost is not None:
+            raise self._lost
 
-    async def _read_replies(self) -> None:
-        while True:
-            try:
-                reply = unpack(await self._dealer.recv(), m.Reply)
-            except MalformedMessage:
-                self._lose(self._version_error())
-                return
-            waiting = self._waiting.get(reply.id)  # None: the request has timed out
-            if waiting is not None and not waiting.done():
-                waiting.set_result(reply)
-
-    async def _await_welcome(self, socket: zmq.asyncio.Socket) -> None:
-        try:
-            while await asyncio.wait_for(self._unless_lost(socket.recv()), CONNECT_TIMEOUT_SECONDS) != WELCOME:
-                pass
-        except TimeoutError:
-            raise self._unreachable_error(
-                f"answers, but its port for events, {self.info.events_port}, can't be reached"
-            ) from None
+    def _unsubscribe(self) -> None:
+        """Ask for no more events, and don't wait for the reply."""
+        request = m.Request(id=next(self._ids), method=methods.UNSUBSCRIBE.name, params=pack(m.Empty()))
+        self._socket.send(pack(request))
 
     def _decode_event(self, data: bytes) -> m.NodeEvent:
         try:
@@ -349,11 +352,8 @@ class Client:
 
     # -------------------------------------------------------------- errors
 
-    def _no_reply_error(self, method: Method[Any, Any], timeout: float, *, lost: bool) -> Refused:
-        if lost:
-            error = self._lost.exception()
-            assert isinstance(error, Refused)
-        else:
+    def _no_reply_error(self, method: Method[Any, Any], timeout: float, error: TimeoutError | Refused) -> Refused:
+        if not isinstance(error, Refused):
             error = self._unreachable_error(f"has not answered {method.name!r} for {timeout:g} s")
         if method.role == "viewer":
             return error

@@ -15,7 +15,8 @@ from .wire import pack
 P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
-PROTOCOL = 1
+PROTOCOL = 2
+"""Grows with every change that an older client or node would misread. A node refuses a client with another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ OPERATION = Method("operation", m.GetOperation, m.Operation, "viewer", 4, "Retur
 OPERATIONS = Method(
     "operations", m.ListLimit, m.OperationList, "viewer", 8, "Lists the past operations and the running one."
 )
+SUBSCRIBE = Method(
+    "subscribe", m.Empty, m.Subscription, "viewer", 2,
+    "Sends all events from now on to the client, over the same connection as its replies.",
+)  # fmt: skip
+UNSUBSCRIBE = Method("unsubscribe", m.Empty, m.Empty, "viewer", 1, "Sends no more events to the client.")
 EVENTS = Method("events", m.ListLimit, m.EventList, "viewer", 8, "Lists the newest events.")
 AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer", 40, "Lists the newest entries of the audit log.")
 
@@ -95,7 +101,7 @@ KILL_PROCESS = Method("kill_process", m.ProcessTarget, m.Empty, "operator", 8, "
 STOP = Method("stop", m.StopNode, m.Empty, "operator", 8, "Shuts the node down, or restarts it.", True)
 
 METHODS = (
-    HELLO, PING, SNAPSHOT, STATE, RELEASES, OPERATION, OPERATIONS, EVENTS, AUDIT,
+    HELLO, PING, SNAPSHOT, STATE, RELEASES, OPERATION, OPERATIONS, SUBSCRIBE, UNSUBSCRIBE, EVENTS, AUDIT,
     AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
     RESTART_PROCESS, KILL_PROCESS, STOP,
 )  # fmt: skip

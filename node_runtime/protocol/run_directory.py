@@ -33,6 +33,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The entry of a running node in the run directory.
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
+    `events_port` is the same as `port`: clients of protocol 1 require it, and can so be told that they are too old.
     """
 
     name: str

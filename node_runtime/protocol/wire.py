@@ -23,9 +23,6 @@ MAX_REPLY_BYTES = 64 << 20
 UPLOAD_CHUNK_BYTES = 256 * 1024
 """The size, in bytes, of one chunk of an upload."""
 
-WELCOME = b"welcome"
-"""The first message that the event socket sends to a new subscriber; every event follows from then on."""
-
 HANDSHAKE_LIMIT_SECONDS = 4.0
 """The time limit for a peer's handshake; libzmq's own limit is 30 s."""
 

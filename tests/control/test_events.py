@@ -8,25 +8,24 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
-import zmq
-import zmq.asyncio
-from msgspec import structs
 
 from node_runtime import exit, receive, spawn, whereis
 from node_runtime.control.event_log import EventLog
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
-from node_runtime.protocol.client import MissedEvents
-from node_runtime.protocol.cookie import make_keys
+from node_runtime.protocol.client import Client, MissedEvents
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.wire import WELCOME, pack, unpack
+from node_runtime.protocol.wire import unpack
+from tests.support.dashboard.scripted_peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from tests.support.nodes.shop_node import Node
+    from tests.support.raw_client import ConnectRaw
 
-pytest_plugins = ["tests.support.nodes.shop_node"]
+pytest_plugins = ["tests.support.nodes.shop_node", "tests.support.raw_client"]
 
 
 async def first(
@@ -128,24 +127,43 @@ async def test_following_an_operation_of_a_lost_node_has_an_unknown_outcome(shop
     assert "abc123" in caught.value.sentence
 
 
-async def test_a_gap_in_the_sequence_numbers_is_reported_with_its_size(shop: Node) -> None:
-    """The publisher here omits events, as libzmq does for a subscriber that is too slow."""
-    context = zmq.asyncio.Context()
-    leaky = context.socket(zmq.XPUB)
-    leaky.curve_server, leaky.curve_secretkey = True, make_keys(shop.root).secret
-    leaky.setsockopt(zmq.XPUB_WELCOME_MSG, WELCOME)
-    port = leaky.bind_to_random_port("tcp://127.0.0.1")
-    async with shop.client() as client:
-        client.info = structs.replace(client.info, events_port=port)
-        async with aclosing(client.events()) as events:
-            begun = asyncio.ensure_future(anext(events))
-            await leaky.recv()
-            assert await begun == MissedEvents()
-            for seq in (1, 2, 7):
-                await leaky.send(pack(m.NodeEvent(boot_id="b", seq=seq, at=0.0, kind="log")))
-            items = [await anext(events) for _ in range(4)]
-    context.destroy(linger=0)
-    assert [item.count if isinstance(item, MissedEvents) else item.seq for item in items] == [1, 2, 4, 7]
+async def test_a_gap_in_the_sequence_numbers_is_reported_with_its_size(tmp_path: Path, own_run_directory: Path) -> None:
+    """The node here omits events, as the gateway does for a client that is too slow."""
+    node = Peer(tmp_path, tick=3600.0)
+    address = node.start()
+    async with Client.connect(address, user="ann", client_name="test") as client, aclosing(client.events()) as events:
+        assert await anext(events) == MissedEvents()
+        node.emit("log", "one")
+        node.emit("log", "two")
+        node.lose_events(4)
+        node.emit("log", "seven")
+        items = [await anext(events) for _ in range(4)]
+    node.stop()
+    assert [item.text if isinstance(item, m.NodeEvent) else item.count for item in items] == ["one", "two", 4, "seven"]
+
+
+async def test_two_streams_of_one_client_get_the_same_events(shop: Node) -> None:
+    async with shop.client() as client, aclosing(client.events()) as one:
+        assert await anext(one) == MissedEvents()
+        async with aclosing(client.events()) as other:
+            assert await anext(other) == MissedEvents()
+            logging.getLogger("shop").warning("for both")
+            both = [await first(stream, lambda event: "for both" in event.text) for stream in (one, other)]
+            assert both[0] == both[1]
+        logging.getLogger("shop").warning("for the rest")
+        await first(one, lambda event: "for the rest" in event.text)
+
+
+async def test_a_client_that_no_longer_reads_events_gets_none(shop: Node, connect_raw: ConnectRaw) -> None:
+    raw = connect_raw(shop.address("viewer"))
+    await raw.request(methods.SUBSCRIBE)
+    logging.getLogger("shop").warning("one")
+    assert (await raw.receive()).event is not None
+    await raw.request(methods.UNSUBSCRIBE)
+    logging.getLogger("shop").warning("two")
+    reply = await raw.request(methods.EVENTS, m.ListLimit())
+    assert reply.result is not None
+    assert unpack(reply.result, m.EventList).events[-1].text == "warning: two"
 
 
 def test_a_flood_of_one_kind_displaces_no_event_of_another_kind() -> None:

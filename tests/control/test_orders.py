@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -296,9 +295,8 @@ async def test_the_audit_log_continues_after_a_line_cut_by_a_crash(shop: Node) -
     shop.control.stop()
     with (shop.root / "var" / "audit.jsonl").open("a") as file:
         file.write('{"at": 1.0, "who": "a')
-    shop.control = shop.make_control()
-    shop.ports = shop.control.start()
-    async with Client.connect(replace(shop.address(), port=shop.ports[0]), user="bob", client_name="test") as client:
+    shop.open_control()
+    async with Client.connect(shop.address(), user="bob", client_name="test") as client:
         await refused(client, methods.INSTALL, m.Install(vsn="9.9"))
         entries = (await client.request(methods.AUDIT, m.ListLimit(limit=1))).entries
     assert [(one.claim, one.phase) for one in entries] == [("bob", "outcome")]

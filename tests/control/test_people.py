@@ -9,17 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import zmq
-import zmq.asyncio
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
-from node_runtime.protocol.cookie import ROLES, Cookie, cookie_path, read_cookie
+from node_runtime.protocol.cookie import Cookie, cookie_path, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.key_changes import KeyChanges
 from node_runtime.protocol.key_files import people_folder
-from node_runtime.protocol.wire import pack, unpack
 from tests.support.waiting import eventually
 
 if TYPE_CHECKING:
@@ -101,31 +98,6 @@ async def test_a_claim_can_not_be_mistaken_for_the_name_of_a_key(shop: Node, peo
             await client.request(methods.REMOVE, m.ReleaseVsn(vsn="9.9"))
     assert {(line["who"], line["claim"]) for line in audit_lines(shop) if line["method"] == "remove"} == {
         ("operator", "ana")
-    }
-
-
-async def test_a_client_that_takes_over_the_routing_id_of_another_gets_none_of_its_rights(shop: Node) -> None:
-    context = zmq.asyncio.Context()
-    try:
-        outcomes = []
-        for role in reversed(ROLES):
-            address = shop.address(role)
-            raw = context.socket(zmq.DEALER)
-            raw.setsockopt(zmq.ROUTING_ID, b"taken")
-            raw.curve_secretkey, raw.curve_serverkey = address.cookie.secret, address.cookie.server
-            raw.curve_publickey = zmq.curve_public(address.cookie.secret)
-            raw.connect(f"tcp://{address.host}:{address.port}")
-            async with asyncio.timeout(10):
-                await raw.send(pack(m.Request(id=1, method="remove", params=pack(m.ReleaseVsn(vsn="9.9")))))
-                reply = unpack(await raw.recv(), m.Reply)
-            assert reply.failure is not None
-            outcomes.append(reply.failure.code)
-            raw.close(linger=0)
-    finally:
-        context.destroy(linger=0)
-    assert outcomes == [ExitCode.REFUSED, ExitCode.NOT_ALLOWED]
-    assert {line["who"] for line in audit_lines(shop) if line["method"] == "remove" and line["phase"] == "intent"} == {
-        "operator"
     }
 
 

@@ -13,7 +13,8 @@ async def test_read_only_refuses_every_operators_key(opened: Open, peer: Peer) -
             await user.press(key)
             assert len(user.app.screen_stack) == 1
         await user.is_notified("The dashboard is read-only. Press ! to arm it")
-        assert {name for name, _ in peer.requests} <= {"hello", "snapshot", "state", "events", "operations"}
+        reading = {"hello", "subscribe", "snapshot", "state", "events", "operations"}
+        assert {name for name, _ in peer.requests} <= reading
 
 
 async def test_arming_asks_for_confirmation_is_shown_and_ends(opened: Open) -> None:

@@ -58,6 +58,7 @@ from .requests import (
     StageChunk,
     StageEnd,
     StopNode,
+    Subscription,
     Upload,
 )
 from .struct import Direction, HealthVerdict, ProcessKind, ReleaseStatus, Role, RunStatus, WireStruct
@@ -128,6 +129,7 @@ __all__ = [
     "StageEnd",
     "StateView",
     "StopNode",
+    "Subscription",
     "Term",
     "Upload",
     "Vitals",

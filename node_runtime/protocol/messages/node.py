@@ -29,7 +29,6 @@ class NodeInfo(WireStruct, frozen=True):
     started: float
     generation: int
     role: Role
-    events_port: int
     max_message: int
     trust: ReleaseTrust = ReleaseTrust()
     who: str = ""

@@ -169,6 +169,12 @@ class EventList(WireStruct, frozen=True):
     events: tuple[NodeEvent, ...]
 
 
+class Subscription(WireStruct, frozen=True):
+    """The answer to a subscription: from now on, the client gets all events whose numbers are greater than `seq`."""
+
+    seq: int
+
+
 class Request(WireStruct, frozen=True):
     """The envelope of a request: its id, the name of the method, and the method's parameters, packed."""
 
@@ -186,8 +192,12 @@ class ErrorReply(WireStruct, frozen=True):
 
 
 class Reply(WireStruct, frozen=True):
-    """The envelope of a reply: either `result`, packed, or `failure`."""
+    """The envelope of a reply: either `result`, packed, or `failure`; and of an event, packed, whose `id` is 0.
+
+    A client gets events, over the same connection as its replies, from `subscribe` to `unsubscribe`.
+    """
 
     id: int
     result: bytes | None = None
     failure: ErrorReply | None = None
+    event: bytes | None = None

@@ -21,7 +21,7 @@ def view() -> NodeView:
 def test_another_boot_is_a_restart_and_begins_a_new_history() -> None:
     world = fil_world()
     world.boot_id, world.vsn = "boot-2", "1986.b"
-    after = view().with_snapshot(world.snapshot(1, 7000), 110.0)
+    after = view().with_snapshot(world.snapshot(1), 110.0)
     assert after.restart is not None
     assert after.restart.before.vsn == "1986.a"
     assert len(after.history.samples) == 1

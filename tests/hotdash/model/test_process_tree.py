@@ -30,7 +30,7 @@ def test_a_child_without_a_process_has_a_place_in_the_tree() -> None:
 def test_processes_outside_applications_are_in_the_tree() -> None:
     world = fil_world()
     world.processes.append(a_process(90, None, "process", 12345, module="loose", application=None))
-    nodes = build_tree(world.snapshot(1, 7000))
+    nodes = build_tree(world.snapshot(1))
     assert nodes[-1].title == "not supervised"
     assert [child.key for child in nodes[-1].children] == [ProcessKey("boot-1", 90)]
 
@@ -38,15 +38,15 @@ def test_processes_outside_applications_are_in_the_tree() -> None:
 def test_every_process_is_in_the_tree_once_even_in_a_cycle_of_parents() -> None:
     world = fil_world()
     world.processes += [a_process(50, "a", "process", 51), a_process(51, "b", "process", 50)]
-    keys = [node.key for node in walk(build_tree(world.snapshot(1, 7000))) if node.process is not None]
+    keys = [node.key for node in walk(build_tree(world.snapshot(1))) if node.process is not None]
     assert len(keys) == len(set(keys)) == len(world.processes)
 
 
 def test_a_restarted_process_has_a_new_identity_and_keeps_its_place() -> None:
     world = fil_world()
-    before = {node.title: node for node in walk(build_tree(world.snapshot(1, 7000)))}["fil_color_fsm"]
+    before = {node.title: node for node in walk(build_tree(world.snapshot(1)))}["fil_color_fsm"]
     world.change(FSM, pid=31)
-    after = {node.title: node for node in walk(build_tree(world.snapshot(2, 7000)))}["fil_color_fsm"]
+    after = {node.title: node for node in walk(build_tree(world.snapshot(2)))}["fil_color_fsm"]
     assert before.key != after.key
     assert before.path == after.path
 
@@ -60,7 +60,7 @@ def test_a_filter_keeps_ancestors_and_marks_hits() -> None:
 def test_long_rows_of_siblings_are_folded_and_can_be_unfolded() -> None:
     world = fil_world()
     world.processes += [a_process(100 + number, f"room_{number}", "gen_server", 10) for number in range(979)]
-    nodes = build_tree(world.snapshot(1, 7000))
+    nodes = build_tree(world.snapshot(1))
     folded = flatten(nodes)
     assert folded[-1].node.title == "+930 more"
     assert folded[-1].node.key == FoldKey("fil/fil_sup")

@@ -49,11 +49,11 @@ class World:
     operations: list[m.Operation] = field(default_factory=list)
     plans: dict[str, m.Plan] = field(default_factory=dict)
 
-    def info(self, events_port: int) -> m.NodeInfo:
+    def info(self) -> m.NodeInfo:
         return m.NodeInfo(
             name=NODE, boot_id=self.boot_id, os_pid=4242, directory="/srv/fil", release="fil", vsn=self.vsn,
             permanent=self.permanent, python="3.11.9", runtime="0.1.0", started=self.started,
-            generation=self.generation, role=self.role, events_port=events_port, max_message=1 << 20,
+            generation=self.generation, role=self.role, max_message=1 << 20,
         )  # fmt: skip
 
     def vitals(self) -> m.Vitals:
@@ -65,10 +65,10 @@ class World:
             messages_per_second=2.0 + beat % 7, queued=beat % 3, restarts=0, uptime=now - self.started,
         )  # fmt: skip
 
-    def snapshot(self, seq: int, events_port: int) -> m.Snapshot:
+    def snapshot(self, seq: int) -> m.Snapshot:
         running = [one for one in self.operations if one.ended is None]
         return m.Snapshot(
-            seq=seq, info=self.info(events_port), vitals=self.vitals(), processes=tuple(self.processes),
+            seq=seq, info=self.info(), vitals=self.vitals(), processes=tuple(self.processes),
             children=tuple(self.children),
             applications=(
                 m.ApplicationInfo(name="web", vsn="0.1.0", top=3),
@@ -178,4 +178,4 @@ def fil_world() -> World:
 
 
 def a_snapshot(**changes: object) -> m.Snapshot:
-    return msgspec.structs.replace(fil_world().snapshot(1, 7000), **changes)
+    return msgspec.structs.replace(fil_world().snapshot(1), **changes)

@@ -21,7 +21,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.cookie import make_keys
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.run_directory import NodeAddress, NodeRecord, locate, remove_record, write_record
-from node_runtime.protocol.wire import MAX_REQUEST_BYTES, WELCOME, pack, prepare_socket, unpack
+from node_runtime.protocol.wire import MAX_REQUEST_BYTES, pack, prepare_socket, unpack
 from tests.support.dashboard.fil_world import NODE, PHASES, World, a_release, a_result, fil_world
 
 
@@ -40,13 +40,16 @@ class Peer:
         self._keys = make_keys(directory)
         self._context: zmq.asyncio.Context | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._ports = (0, 0)
+        self._port = 0
+        self._subscribers: set[bytes] = set()
         self._seq = 0
         self._kept: list[m.NodeEvent] = []
         self._methods = {method.name: method for method in methods.METHODS}
         self._answers: dict[str, Callable[[Any], m.WireStruct]] = {
-            "hello": lambda _: self.world.info(self._ports[1]),
-            "snapshot": lambda _: self.world.snapshot(self._seq, self._ports[1]),
+            "hello": lambda _: self.world.info(),
+            "subscribe": lambda _: m.Subscription(seq=self._seq),
+            "unsubscribe": lambda _: m.Empty(),
+            "snapshot": lambda _: self.world.snapshot(self._seq),
             "state": self._state,
             "plan": lambda params: self._plan(params.vsn),
             "operation": lambda params: self._operation(params.operation),
@@ -67,16 +70,18 @@ class Peer:
     def start(self) -> NodeAddress:
         """Serve, and write a record into the run directory."""
         self._context = zmq.asyncio.Context()
-        self._router, port = self._socket(zmq.ROUTER)
-        self._publisher, events_port = self._socket(zmq.XPUB)
-        self._publisher.setsockopt(zmq.XPUB_WELCOME_MSG, WELCOME)
-        self._ports = (port, events_port)
+        self._router = self._context.socket(zmq.ROUTER)
+        prepare_socket(self._router, MAX_REQUEST_BYTES)
+        self._router.curve_server = True
+        self._router.curve_secretkey = self._keys.secret
+        self._port = self._router.bind_to_random_port("tcp://127.0.0.1")
+        self._subscribers = set()
         self._seq, self._kept = 0, []
-        self._tasks = [asyncio.create_task(work()) for work in (self._answer, self._subscriptions, self._beat)]
+        self._tasks = [asyncio.create_task(work()) for work in (self._answer, self._beat)]
         write_record(
             NodeRecord(
-                name=NODE, os_pid=os.getpid(), boot_id=self.world.boot_id, host="127.0.0.1", port=self._ports[0],
-                events_port=self._ports[1], directory=str(self._directory), release="fil", vsn=self.world.vsn,
+                name=NODE, os_pid=os.getpid(), boot_id=self.world.boot_id, host="127.0.0.1", port=self._port,
+                events_port=self._port, directory=str(self._directory), release="fil", vsn=self.world.vsn,
                 started=time.time(),
             )
         )  # fmt: skip
@@ -90,14 +95,6 @@ class Peer:
             remove_record(NODE, self.world.boot_id)
             self._context.destroy(linger=0)
             self._context = None
-
-    def _socket(self, kind: int) -> tuple[zmq.asyncio.Socket, int]:
-        assert self._context is not None
-        socket = self._context.socket(kind)
-        prepare_socket(socket, MAX_REQUEST_BYTES)
-        socket.curve_server = True
-        socket.curve_secretkey = self._keys.secret
-        return socket, socket.bind_to_random_port("tcp://127.0.0.1")
 
     def restart(self, world: World) -> None:
         """Come back as another boot, on other ports."""
@@ -122,7 +119,8 @@ class Peer:
         )  # fmt: skip
         if kind != "vitals":
             self._kept.append(event)
-        self._publisher.send(pack(event))
+        for subscriber in self._subscribers:
+            self._router.send_multipart([subscriber, pack(m.Reply(id=0, event=pack(event)))])
 
     def asked(self, method: str) -> list[Any]:
         """The parameters of each request of this method."""
@@ -183,10 +181,6 @@ class Peer:
             if not self.silent:
                 self.emit("vitals", vitals=self.world.vitals())
 
-    async def _subscriptions(self) -> None:
-        while True:
-            await self._publisher.recv()  # libzmq sends the welcome only when it is received
-
     async def _answer(self) -> None:
         while True:
             routing_id, body = await self._router.recv_multipart()
@@ -195,6 +189,10 @@ class Peer:
             self.requests.append((request.method, params))
             if self.silent:
                 continue
+            if request.method == "subscribe":
+                self._subscribers.add(routing_id)
+            elif request.method == "unsubscribe":
+                self._subscribers.discard(routing_id)
             try:
                 if request.method in self.refuse:
                     raise Refused(self.refuse[request.method])

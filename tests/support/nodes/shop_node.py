@@ -18,6 +18,7 @@ import pytest
 from node_runtime import Runtime, application
 from node_runtime.code import CodeServer
 from node_runtime.control import Control, NodeIdentity
+from node_runtime.control.gateway.limits import GatewayLimits
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.cookie import cookie_path, read_cookie
 from node_runtime.protocol.messages import Role
@@ -121,13 +122,13 @@ class Node:
         application.load(application_spec(release, "shop"))
         self.handler = ReleaseHandler(self.root, "1.0", self.code)
         self.control = self.make_control()
-        self.ports = self.control.start()
+        self.port = self.control.start()
         await application.start("shop")
         write_record(self.record())
 
-    def make_control(self, listen: str = "127.0.0.1:0") -> Control:
+    def make_control(self, listen: str = "127.0.0.1:0", limits: GatewayLimits | None = None) -> Control:
         """A control endpoint for this node."""
-        return Control(
+        control = Control(
             self.handler,
             self.runtime,
             self.code,
@@ -135,6 +136,15 @@ class Node:
             on_stop=self.stops.append,
             listen=listen,
         )
+        control.limits = limits or control.limits
+        return control
+
+    def open_control(self, limits: GatewayLimits | None = None) -> None:
+        """Start another control endpoint instead of the present one."""
+        self.control.stop()
+        self.control = self.make_control(limits=limits)
+        self.port = self.control.start()
+        write_record(self.record())
 
     def record(self) -> NodeRecord:
         """The node's record."""
@@ -143,8 +153,8 @@ class Node:
             os_pid=os.getpid(),
             boot_id=BOOT,
             host="127.0.0.1",
-            port=self.ports[0],
-            events_port=self.ports[1],
+            port=self.port,
+            events_port=self.port,
             directory=str(self.root),
             release="shop",
             vsn="1.0",

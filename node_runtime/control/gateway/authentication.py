@@ -2,7 +2,7 @@
 
 A connection is accepted only with a known CURVE key in the right domain. Any other connection is refused with status
 400, and with 500 if the handler itself fails. The handler returns the key as the User-Id, which libzmq attaches to
-every message of the connection; a name or a role that the client claims is ignored.
+every message of the connection; so nothing that a client claims says who it is.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from zmq.utils import z85
 
 from node_runtime.protocol.key_ring import KeyRing
 
+from .sockets import has_message
+
 ZAP_ENDPOINT: Final = "inproc://zeromq.zap.01"
 ZAP_DOMAIN: Final = b"hotdash"
 
-logger: Final = logging.getLogger("node_runtime.control")
+logger: Final = logging.getLogger("node_runtime.control.gateway")
 
 
 class ZapHandler:
-    """Answers libzmq's requests on `socket`: `ring` has the keys that are accepted, and may be replaced.
+    """Answers libzmq's requests on `socket`. `ring` has the keys that are accepted, and may be replaced.
 
     A context has one handler, and only one thread may use it. `on_refused(address, key)` is called for each connection
-    that is refused because of its key (Z85).
+    whose key is not valid.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class ZapHandler:
         self.socket.linger = 0
         self.socket.bind(ZAP_ENDPOINT)
 
-    def answer(self) -> None:
-        """Receive one request and answer it."""
-        request = self.socket.recv_multipart()
+    def answer_all(self) -> None:
+        """Answer the requests that have arrived."""
+        while has_message(self.socket):
+            self._answer(self.socket.recv_multipart())
+
+    def _answer(self, request: list[bytes]) -> None:
         try:
-            key = self._valid_key(request)
+            key = self._known_key(request)
             status = (b"200", b"OK", key) if key else (b"400", b"unknown key", b"")
         except Exception:
             logger.exception("the check of a client's key failed, so the connection was refused")
@@ -54,7 +59,7 @@ class ZapHandler:
         request_id = request[1] if len(request) > 1 else b""
         self.socket.send_multipart([b"1.0", request_id, *status, b""])
 
-    def _valid_key(self, request: list[bytes]) -> bytes | None:
+    def _known_key(self, request: list[bytes]) -> bytes | None:
         version, _, domain, address, _, mechanism, *credentials = request
         if version != b"1.0" or domain != ZAP_DOMAIN or mechanism != b"CURVE" or len(credentials) != 1:
             return None

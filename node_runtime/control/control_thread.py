@@ -1,0 +1,189 @@
+"""The control thread, which looks into the node and answers requests, also while the event loop is blocked.
+
+It polls the seam to the gateway, the OS process that owns the ZeroMQ socket. Other threads pass tasks to it with `run`,
+which wakes it through a socket pair. It must never wait for the event loop.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+import select
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from node_runtime.protocol.cookie import NodeKeys
+from node_runtime.protocol.key_ring import KeyRing
+from node_runtime.protocol.messages import Reply
+from node_runtime.protocol.wire import pack
+
+from .gateway.limits import GatewayLimits
+from .gateway.seam import Deliver, Drop, Received, Subscribe, Unsubscribe
+from .gateway_link import GatewayCallbacks, GatewayLink
+from .peer import Peer
+
+ControlTask: TypeAlias = Callable[[], None]
+
+logger: Final = logging.getLogger("node_runtime.control")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlCallbacks:
+    """The functions that the control thread calls.
+
+    `on_request(peer, body)` for each request, `on_gone(routing_id)` for each client that has ended, and
+    `on_logins_refused(address, key, count)` for connections that were refused because of their key.
+    """
+
+    on_request: Callable[[Peer, bytes], None]
+    on_gone: Callable[[bytes], None]
+    on_logins_refused: Callable[[str, bytes, int], None]
+
+
+class ControlThread:
+    """The thread and its gateway, which accepts the keys of `ring`. Call `open`, then `start`, then `stop`."""
+
+    def __init__(self, keys: NodeKeys, ring: KeyRing, limits: GatewayLimits) -> None:
+        self._ring = ring
+        self._tasks: deque[ControlTask] = deque()
+        self._timers: list[tuple[float, int, ControlTask]] = []
+        self._numbers = itertools.count()
+        self._stopping = False
+        self._wake, self._woken = socket.socketpair()
+        for end in (self._wake, self._woken):
+            end.setblocking(False)
+        callbacks = GatewayCallbacks(self._receive, self._forget, self._note_refused_logins)
+        self._link = GatewayLink(keys.secret, ring, callbacks, self.later, limits)
+        self._thread = threading.Thread(target=self._serve, name="node_runtime.control", daemon=True)
+
+    # ------------------------------------------------------------------ callable from every thread
+
+    def open(self, host: str, port: int) -> int:
+        """Start the gateway, which listens on `host` and `port`; return the port. If `port` is 0, it is a free one.
+
+        `start` begins to serve requests. Raises Refused if the address can't be used, or if the gateway has not refused
+        a client with an unknown key.
+        """
+        return self._link.open(host, port)
+
+    def start(self, callbacks: ControlCallbacks) -> None:
+        """Start the thread."""
+        self._callbacks = callbacks
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread after its queued tasks, and the gateway after the queued replies."""
+        self._stopping = True
+        self._wake_up()
+        if self._thread.ident is None:
+            self._close()
+        else:
+            self._thread.join()
+
+    def run(self, task: ControlTask) -> None:
+        """Call `task()` in the control thread as soon as possible."""
+        self._tasks.append(task)
+        self._wake_up()
+
+    # ------------------------------------------------------------------ callable from the control thread only
+
+    def later(self, seconds: float, task: ControlTask) -> None:
+        """Call `task()` after `seconds` seconds, unless the thread ends before."""
+        heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), task))
+
+    def set_keys(self, ring: KeyRing) -> None:
+        """Accept only the keys of this ring from now on; holders of others get no events any more."""
+        self._ring = ring
+        self._link.set_keys(ring)
+
+    def reply(self, routing_id: bytes, body: bytes) -> bool:
+        """Send `body` to one client; return False if that is impossible now. The client may have disconnected."""
+        return self._link.send(Deliver(routing_id, body))
+
+    def publish(self, event: bytes) -> None:
+        """Send the packed event to every subscriber; one that does not read misses it."""
+        self._link.announce(pack(Reply(id=0, event=event)))
+
+    def subscribe(self, routing_id: bytes) -> None:
+        """Send events to this client until it disconnects. The reply that is sent next arrives before them."""
+        self._link.send(Subscribe(routing_id))
+
+    def unsubscribe(self, routing_id: bytes) -> None:
+        """Send no more events to this client."""
+        self._link.send(Unsubscribe(routing_id))
+
+    def drop(self, routing_id: bytes) -> None:
+        """Disconnect this client."""
+        self._link.send(Drop(routing_id))
+
+    # ------------------------------------------------------------------ inside
+
+    def _wake_up(self) -> None:
+        with suppress(OSError):  # full: the thread is already awake; closed: the thread has stopped
+            self._wake.send(b"\0")
+
+    def _serve(self) -> None:
+        poller = select.poll()
+        poller.register(self._woken, select.POLLIN)
+        polled: tuple[int, int] | None = None
+        self._run_logged(self._link.exchange)  # requests that arrived before the thread was started
+        while not (self._stopping and not self._tasks):
+            polled = self._poll_link(poller, polled)
+            ready = poller.poll(self._milliseconds_left())
+            with suppress(BlockingIOError):
+                self._woken.recv(4096)
+            for _ in range(len(self._tasks)):
+                self._run_logged(self._tasks.popleft())
+            if polled is not None and any(descriptor == polled[0] for descriptor, _ in ready):
+                self._run_logged(self._link.exchange)
+            while self._timers and self._timers[0][0] <= time.monotonic():
+                self._run_logged(heapq.heappop(self._timers)[2])
+        self._close()
+
+    def _poll_link(self, poller: select.poll, polled: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Have `poller` poll what the link wants; `polled` is what it polls already."""
+        wanted = self._link.interest()
+        if wanted != polled:
+            if polled is not None:
+                with suppress(KeyError):
+                    poller.unregister(polled[0])
+            if wanted is not None:
+                poller.register(*wanted)
+        return wanted
+
+    def _milliseconds_left(self) -> int | None:
+        if not self._timers:
+            return None
+        return max(0, math.ceil((self._timers[0][0] - time.monotonic()) * 1000))
+
+    @staticmethod
+    def _run_logged(task: ControlTask) -> None:
+        try:
+            task()
+        except Exception:
+            logger.exception("a task of the control thread failed")
+
+    def _receive(self, received: Received) -> None:
+        holder = self._ring.known(received.key)
+        name, role = (holder.name, holder.role) if holder is not None else ("", "viewer")
+        peer = Peer(received.routing_id, received.key, name, role, received.address)
+        self._run_logged(lambda: self._callbacks.on_request(peer, received.body))
+
+    def _forget(self, routing_id: bytes) -> None:
+        self._run_logged(lambda: self._callbacks.on_gone(routing_id))
+
+    def _note_refused_logins(self, address: str, key: bytes, count: int) -> None:
+        self._run_logged(lambda: self._callbacks.on_logins_refused(address or "other addresses", key, count))
+
+    def _close(self) -> None:
+        self._link.close()
+        self._wake.close()
+        self._woken.close()

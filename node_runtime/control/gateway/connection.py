@@ -1,0 +1,103 @@
+"""One connection of a gateway, and the bytes that it has received and not yet delivered."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from node_runtime.protocol.messages.struct import Role
+
+from .allowance import Allowance
+from .limits import RoleLimits
+from .seam import RoutingId
+
+_CAN_METER: Final = sys.platform == "linux"
+_ACKED_AND_RECEIVED: Final = struct.Struct("=120xQQ")
+"""The fields tcpi_bytes_acked and tcpi_bytes_received of Linux's struct tcp_info."""
+
+
+class OpenConnection:
+    """An open connection with the descriptor `descriptor`, accepted at the time `opened` of `time.monotonic()`.
+
+    It is *silent*, and has the given limits, until its first request brings what `introduce` sets. `unread` is the
+    number of bytes that were sent to the client and that the client's kernel has not acknowledged.
+
+    The kernel counts for the gateway, because libzmq doesn't tell how much it keeps: it collects all frames of a
+    message before it passes the message on, and limits only the number of the messages that a client does not read. On
+    other systems than Linux, that number and the memory of the gateway are the only limits.
+    """
+
+    __slots__ = (
+        "_acked", "_bytes", "_messages", "_received", "_second", "address", "closing", "descriptor", "key",
+        "messages_in_second", "opened", "role", "routing_id", "unread",
+    )  # fmt: skip
+
+    def __init__(self, descriptor: int, opened: float, limits: RoleLimits) -> None:
+        self.descriptor = descriptor
+        self.opened = opened
+        self.closing = False
+        self.routing_id: RoutingId = b""
+        self.key = b""
+        self.role: Role = "viewer"
+        self.address = ""
+        self.unread = 0
+        self.messages_in_second = 0
+        self._acked = self._received = self._second = 0
+        self._limit(limits)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the connection has sent no request yet."""
+        return not self.routing_id
+
+    def introduce(self, routing_id: RoutingId, key: bytes, role: Role, address: str, limits: RoleLimits) -> None:
+        """Set who the client is; its allowances are full."""
+        self.routing_id, self.key, self.role, self.address = routing_id, key, role, address
+        self._limit(limits)
+
+    def _limit(self, limits: RoleLimits) -> None:
+        self._bytes = Allowance(limits.max_bytes_per_second, limits.burst_seconds)
+        self._messages = Allowance(limits.max_messages_per_second, limits.burst_seconds)
+
+    def spend_message(self, now: float) -> bool:
+        """Count one message of the client; return False if they are too many."""
+        second = int(now)
+        if second != self._second:
+            self._second, self.messages_in_second = second, 0
+        self.messages_in_second += 1
+        return self._messages.spend(1, now)
+
+    def spend_received_bytes(self, now: float) -> bool:
+        """Count what was received and acknowledged since the last call; return False if too much was received."""
+        if not _CAN_METER:
+            self.unread = 0
+            return True
+        try:
+            with self._borrowed() as borrowed:
+                info = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED_AND_RECEIVED.size)
+            acked, received = _ACKED_AND_RECEIVED.unpack(info)
+        except (OSError, struct.error):
+            return True  # it has just ended, or the kernel is too old
+        newly_acked, newly_received = acked - self._acked, received - self._received
+        self._acked, self._received = acked, received
+        self.unread = max(0, self.unread - newly_acked)
+        return self._bytes.spend(newly_received, now)
+
+    def shut_down(self) -> None:
+        """Have the kernel end the connection. libzmq notices it, and closes the descriptor."""
+        self.closing = True
+        with suppress(OSError), self._borrowed() as borrowed:
+            borrowed.shutdown(socket.SHUT_RDWR)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[socket.socket]:
+        """Lend libzmq's descriptor as a socket, which must not close it."""
+        borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=self.descriptor)
+        try:
+            yield borrowed
+        finally:
+            borrowed.detach()

@@ -1,0 +1,57 @@
+"""The limits of a gateway: of its OS process, of all connections together, and of one connection in each role.
+
+The node sends them to the gateway when it starts it. Nothing here limits a program that uses a node as intended: the
+limits are for clients that were stolen, broke, or attack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from node_runtime.protocol.messages.struct import Role
+
+_MIB = 1 << 20
+
+
+class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The limits of one role: of its connections, and of what one connection may send.
+
+    A connection may send `burst_seconds` times its rates at once. One that sends more is closed.
+    """
+
+    max_connections: int
+    max_bytes_per_second: int
+    max_messages_per_second: int
+    burst_seconds: float = 2.0
+
+
+VIEWER_LIMITS = RoleLimits(max_connections=128, max_bytes_per_second=_MIB, max_messages_per_second=1000)
+"""A viewer sends small requests. The burst, 2 MiB, has room for the largest request that the protocol allows."""
+
+OPERATOR_LIMITS = RoleLimits(max_connections=128, max_bytes_per_second=512 * _MIB, max_messages_per_second=20_000)
+"""An operator uploads releases as fast as the network can; an operator's key can stop the node anyway."""
+
+
+class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The limits of one gateway; its memory is in bytes of address space.
+
+    A connection is *silent* until its first request arrives, complete and from a known key: `max_silent_seconds` has to
+    exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. The *unread*
+    bytes and messages of a client are the answers and events that wait in the gateway because the client does not read;
+    one answer more than `max_unread_bytes` is allowed, because a snapshot may be larger.
+    """
+
+    max_memory: int = 1024 * _MIB
+    max_descriptors: int = 4096
+    max_silent_connections: int = 256
+    max_silent_seconds: float = 5.0
+    viewer: RoleLimits = VIEWER_LIMITS
+    operator: RoleLimits = OPERATOR_LIMITS
+    max_viewer_messages_per_second: int = 2000
+    max_unread_bytes: int = 4 * _MIB
+    max_unread_messages: int = 1000
+    max_unread_bytes_of_all: int = 256 * _MIB
+
+    def of(self, role: Role) -> RoleLimits:
+        """Return the limits of `role`."""
+        return self.operator if role == "operator" else self.viewer

@@ -1,0 +1,75 @@
+"""The client's ZeroMQ socket on the running event loop.
+
+It does without zmq.asyncio, whose futures take longer than the way to the node and back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import zmq
+
+from .run_directory import NodeAddress
+from .wire import MAX_REPLY_BYTES, prepare_socket
+
+
+class ClientSocket:
+    """A socket for the node at `address`, with the keys of its cookie; it never reconnects.
+
+    Call `on_message(data)` for each message that arrives, and `on_event(event)` for each of libzmq's events about the
+    connection, a `zmq.Event`.
+    """
+
+    def __init__(
+        self, address: NodeAddress, on_message: Callable[[bytes], None], on_event: Callable[[int], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_message = on_message
+        self._on_event = on_event
+        self._endpoint = f"tcp://{address.host}:{address.port}"
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._dealer = self._context.socket(zmq.DEALER)
+        prepare_socket(self._dealer, MAX_REPLY_BYTES)
+        self._dealer.curve_secretkey = address.cookie.secret
+        self._dealer.curve_publickey = zmq.curve_public(address.cookie.secret)
+        self._dealer.curve_serverkey = address.cookie.server
+        self._dealer.setsockopt(zmq.RECONNECT_IVL, -1)  # libzmq would try a refused cookie again forever
+        self._monitor: zmq.Socket[bytes] = self._dealer.get_monitor_socket()
+        self._descriptors = [(self._monitor.FD, self._read_events), (self._dealer.FD, self._read)]
+
+    def connect(self) -> None:
+        """Begin to connect, and to read. Raises ZMQError if the address is malformed."""
+        for descriptor, read in self._descriptors:
+            self._loop.add_reader(descriptor, read)
+        self._dealer.connect(self._endpoint)
+        self._read_events()
+
+    def send(self, data: bytes) -> bool:
+        """Send one message; return False if too many wait to be sent."""
+        try:
+            self._dealer.send(data, zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        self._read()  # the descriptor signals a message only once, and sending may have swallowed the signal
+        return True
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        for descriptor, _ in self._descriptors:
+            self._loop.remove_reader(descriptor)
+        self._context.destroy(linger=0)
+
+    def _read(self) -> None:
+        while not self._dealer.closed and _has_message(self._dealer):
+            self._on_message(self._dealer.recv(zmq.NOBLOCK))
+
+    def _read_events(self) -> None:
+        self._read()  # what has arrived before the connection was lost
+        while not self._monitor.closed and _has_message(self._monitor):
+            self._on_event(int.from_bytes(self._monitor.recv_multipart()[0][:2], "little"))
+
+
+def _has_message(zmq_socket: zmq.Socket[bytes]) -> bool:
+    return bool(cast(int, zmq_socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)

@@ -1,0 +1,27 @@
+"""Gateways that run, as the operating system sees them."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+
+from node_runtime.control.gateway_process import GATEWAY
+
+
+def gateway_of(pid: int | None = None) -> psutil.Process | None:
+    """The gateway of a node's OS process, by default of this one; None while none runs."""
+    for child in psutil.Process(os.getpid() if pid is None else pid).children():
+        try:
+            if GATEWAY in child.cmdline():
+                return child
+        except (psutil.NoSuchProcess, psutil.ZombieProcess):
+            continue
+    return None
+
+
+def running_gateway(pid: int | None = None) -> psutil.Process:
+    """The gateway, which has to run."""
+    gateway = gateway_of(pid)
+    assert gateway is not None
+    return gateway
