@@ -142,3 +142,7 @@ def with_older_launcher(node: TinyNode) -> None:
     listed["sha256"] = hashlib.sha256(first.read_bytes()).hexdigest()
     manifest["files"] = {name: entry for name, entry in manifest["files"].items() if not name.startswith("bin/")}
     path.write_text(json.dumps(manifest))
+    record = node.directory / "releases/record.json"
+    found = json.loads(record.read_text())
+    found["releases"]["1.0"].pop("origin", None)  # such a record has no hash of the manifest
+    record.write_text(json.dumps(found))
