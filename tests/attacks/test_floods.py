@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
+import pytest
 import zmq
 
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
+from node_runtime.protocol.cookie import cookie_path
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.wire import pack
 from tests.support.attacks.attacked_node import AttackedNode, grown_by
 from tests.support.attacks.thief import Thief, encoded_request, stolen
+from tests.support.sources import ROOT
 
 MIB = 1 << 20
 GROWTH = 150 * MIB
 """The memory that a node, its parent and the process of its sockets may gain by one attack, together."""
+SUBSCRIPTIONS = 10
+"""Each of them costs a socket that keeps it many times its size, byte by byte in a tree."""
 FLOOD = 3000
 """Requests of one flood."""
 
@@ -35,36 +42,23 @@ def owner_is_served(node: AttackedNode) -> None:
     """The owner's requests are answered, also the one that every operator needs in an emergency."""
     node.ask(methods.PING)
     assert len(node.ask(methods.RELEASES).releases) == 2
-    with contextlib.suppress(methods_refused()):
+    with pytest.raises(Refused, match="permanent"):
         node.ask(methods.ROLLBACK, m.Rollback())
 
 
-def methods_refused() -> type[Exception]:
-    """The error of a request that is answered with a refusal: there is nothing to roll back."""
-    from node_runtime.protocol.exit_codes import Refused
-
-    return Refused
-
-
 def test_subscriptions_of_900_kilobytes(attacked: AttackedNode) -> None:
-    port = getattr(attacked.record, "events_port", attacked.record.port)
-    with stolen(attacked.address("viewer")) as thief:
-
-        def attack() -> None:
-            subscriber = thief.context.socket(zmq.XSUB)
-            subscriber.linger = 0
-            subscriber.setsockopt(zmq.SNDHWM, 0)
-            cookie = thief.address.cookie
-            subscriber.curve_secretkey, subscriber.curve_serverkey = cookie.secret, cookie.server
-            subscriber.curve_publickey = zmq.curve_public(cookie.secret)
-            subscriber.connect(f"tcp://127.0.0.1:{port}")
-            subscriber.poll(500)  # the welcome message, if this port has one
-            for _ in range(250):
-                subscriber.send(b"\x01" + os.urandom(900_000))
-            subscriber.poll(2000)
-            attacked.ask(methods.PING)
-
-        assert grown_by(attacked, attack) < GROWTH
+    port, cookie = attacked.record.events_port, cookie_path(attacked.directory, "viewer")
+    line = [sys.executable, "-m", "tests.support.attacks.subscriber", str(port), str(cookie), str(SUBSCRIPTIONS)]
+    before = attacked.memory()
+    thief = subprocess.Popen(line, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert thief.stdout is not None
+        thief.stdout.readline()
+        owner_is_served(attacked)
+        assert attacked.memory() - before < GROWTH
+    finally:
+        thief.kill()
+        thief.communicate()
 
 
 def test_a_thousand_subscriptions_to_events(attacked: AttackedNode) -> None:
