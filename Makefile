@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Optional, because it has wheels for few Pythons.
+ATHERIS := atheris==3.0.0
 
 .PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak crash clean
 
@@ -12,7 +14,7 @@ help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
 	@echo "make test         set up and run the tests"
 	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
-	@echo "make fuzz         the tests of random schedules, trees and loads, for minutes instead of seconds"
+	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes instead of seconds"
 	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
@@ -47,7 +49,11 @@ test-all: $(READY)
 	done
 
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest tests/properties tests/code/test_random_histories.py
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --numprocesses 2 tests/properties tests/code/test_random_histories.py \
+		tests/releases/store/test_hostile_tarballs.py
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: '$(ATHERIS)' 2>/dev/null \
+		|| echo "atheris is not here: nothing is fuzzed by coverage"
+	$(BIN)/python -m tests.fuzz
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -17,7 +17,19 @@ MAX_MODULES: Final = 20
 MAX_LINES: Final = 400
 """Lines of one file."""
 KINDS: Final = frozenset(
-    {"browser", "conformance", "conventions", "docs", "e2e", "examples", "properties", "support", "typing"}
+    {
+        "attacks",
+        "browser",
+        "conformance",
+        "conventions",
+        "docs",
+        "e2e",
+        "examples",
+        "fuzz",
+        "properties",
+        "support",
+        "typing",
+    }
 )
 """Folders of tests that mirror no folder of a package."""
 STARTED: Final = frozenset(

@@ -74,6 +74,12 @@ class TinyNode:
         """Run bin/tiny; its exit code must be `code`, unless that is None."""
         return command(self.script, *words, env=self.environment, code=code)
 
+    def tiny_in(self, folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run bin/tiny in a working directory, with more environment variables."""
+        line = [str(self.script), *words]
+        env = self.environment | variables
+        return subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=LIMIT, check=False)
+
     def hotdash(self, *words: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Run hotdash; its exit code must be `code`, unless that is None."""
         return command("hotdash", *words, env=self.environment, code=code)
