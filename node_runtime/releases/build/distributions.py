@@ -19,7 +19,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.toml import refusal_at
+from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
 OWN_DISTRIBUTION = "hotdash"
 """The distribution that contains node_runtime."""

@@ -26,7 +26,7 @@ from node_runtime.releases.files.relup_instructions import (
     SyncNodes,
 )
 from node_runtime.releases.files.schemas import App, Appup
-from node_runtime.releases.files.toml import refusal_at
+from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
 
 def check_syntax(path: Path, source: bytes) -> None:

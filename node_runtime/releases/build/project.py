@@ -20,7 +20,7 @@ from node_runtime.releases.files.schemas import (
     read_environment,
     read_release,
 )
-from node_runtime.releases.files.toml import read_table, read_toml, refusal_at
+from node_runtime.releases.files.toml_reading.toml_file import read_table, read_toml, refusal_at
 from node_runtime.releases.files.trust_settings import refuse_trust_settings
 
 from . import lint

@@ -12,7 +12,7 @@ from jinja2 import meta
 
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.schemas import Templates
-from node_runtime.releases.files.toml import refusal_at
+from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
 # Jinja2's generated code reads a global `environment`, which must autoescape, like the environment
 # that compiled the template.

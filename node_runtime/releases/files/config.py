@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .schemas import App, Environment, NodeConfig, read_environment
-from .toml import convert, read_table
+from .toml_reading.toml_file import convert, read_table
 from .trust_settings import read_trust_settings, refuse_trust_settings, without_trust_settings
 
 

@@ -27,8 +27,8 @@ from .probation_defaults import (
     DEFAULT_MAX_RESTARTS,
 )
 from .release_model import AppupEntry
-from .toml import convert, read_table, read_toml, refusal_at
-from .toml_positions import TomlPath
+from .toml_reading.toml_file import convert, read_table, read_toml, refusal_at
+from .toml_reading.toml_positions import TomlPath
 from .version_pattern import PATTERN_KINDS, glob_for_regex, is_version_pattern
 
 MAX_SECONDS = 100_000_000

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from .schemas import TomlStruct
-from .toml import convert, read_table, refusal_at
+from .toml_reading.toml_file import convert, read_table, refusal_at
 
 MAX_APPROVALS = 9
 

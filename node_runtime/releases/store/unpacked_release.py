@@ -21,7 +21,7 @@ from node_runtime.releases.files.schemas import (
     read_environment,
     read_release,
 )
-from node_runtime.releases.files.toml import read_toml
+from node_runtime.releases.files.toml_reading.toml_file import read_toml
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.config import read_configuration
 from node_runtime.releases.files.schemas import NodeConfig, read_app, read_appup, read_environment, read_release
-from node_runtime.releases.files.toml import read_toml
-from node_runtime.releases.files.toml_positions import line_of
+from node_runtime.releases.files.toml_reading.toml_file import read_toml
+from node_runtime.releases.files.toml_reading.toml_positions import line_of
 
 
 def written(tmp_path: Path, text: str, name: str = "file.toml") -> Path:

@@ -1,4 +1,4 @@
-"""What the victim of another user does: it uses its own run directory, as the other user has left it."""
+"""A victim of another user: it uses its own run directory, as the other user has left it."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.releases.files.regular_file import read_regular
 
-from .regular_file import read_regular
 from .toml_positions import TomlPath, line_of
 from .validation_errors import find_errors
 

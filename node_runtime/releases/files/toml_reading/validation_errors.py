@@ -17,8 +17,8 @@ from node_runtime.processes.redaction.named_secrets import REDACTED
 from node_runtime.processes.redaction.secret_names import is_secret_name
 from node_runtime.processes.redaction.text_redaction import redact
 from node_runtime.protocol.clip import clip
+from node_runtime.releases.files.names import PATTERN_DESCRIPTIONS
 
-from .names import PATTERN_DESCRIPTIONS
 from .toml_positions import TomlPath
 
 MAX_SHOWN_CHARACTERS = 60
