@@ -30,6 +30,7 @@ from node_runtime.releases.files.manifest import (
 from node_runtime.releases.files.tar_format import archive_end, member_header, padding
 
 from .distributions import OWN_DISTRIBUTION, own_requirements, parse_requirements, resolve_distributions
+from .installed_files import check_recorded
 from .project import AppSource, Project, read_project
 
 # A node's script needs only the command line of hotdash, not the dashboard.
@@ -44,14 +45,16 @@ def build(folder: Path, output: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
         third_party = resolve_distributions([*requirements, *own_requirements()], Path(downloads))
         files = {
-            f"{distribution.directory}/{path}": file.read_bytes()
+            f"{distribution.directory}/{path}": data
             for distribution in third_party
-            for path, file in distribution.files.items()
+            for path, data in distribution.files.items()
         }
     version = metadata.version(OWN_DISTRIBUTION)
     own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
+    own_distribution = metadata.distribution(OWN_DISTRIBUTION)
+    check_recorded(own_distribution, {path: data for package in own.values() for path, data in package.items()})
     # importlib.metadata.version in the node reads this file.
-    metadata_text = metadata.distribution(OWN_DISTRIBUTION).read_text("METADATA") or ""
+    metadata_text = own_distribution.read_text("METADATA") or ""
     files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = metadata_text.encode()
     files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
