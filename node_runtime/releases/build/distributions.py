@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
@@ -23,32 +23,23 @@ from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
 from .installed_files import is_wheel, read_recorded
 
-OWN_DISTRIBUTION = "hotdash"
-"""The distribution that contains node_runtime."""
-
-_NODE_REQUIREMENTS = ("cryptography", "jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
-_COMMAND_LINE_REQUIREMENTS = ("click", "rich")
-
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution. `files` maps each path below `directory` to its content."""
+    """A distribution. `files` maps each path below `directory` to its content.
+
+    `needs` are the names of the distributions that it needs in this environment.
+    """
 
     name: str
     version: str
     files: dict[str, bytes]
+    needs: frozenset[str] = frozenset()
 
     @property
     def directory(self) -> str:
         """The path of the distribution in the node directory."""
         return f"lib/{self.name}-{self.version}"
-
-
-def own_requirements() -> list[Requirement]:
-    """Return the requirements of node_runtime, and of those hotdash commands that the script bin/<name> runs."""
-    needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
-    declared = (Requirement(line) for line in metadata.requires(OWN_DISTRIBUTION) or ())
-    return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
 
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
@@ -72,6 +63,7 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
     files are not those of its wheel.
     """
     found: dict[str, metadata.Distribution] = {}
+    needs: dict[str, set[str]] = defaultdict(set)
     seen: set[tuple[str, str]] = set()
     queue = deque((requirement, "the release") for requirement in requirements)
     while queue:
@@ -89,9 +81,11 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                queue.extend((needed, f"{name} {found[name].version}") for needed in _needs(found[name], extra))
+                needed = _needs(found[name], extra)
+                needs[name] |= {canonicalize_name(each.name) for each in needed}
+                queue.extend((each, f"{name} {found[name].version}") for each in needed)
     return [
-        Distribution(name, distribution.version, read_recorded(distribution))
+        Distribution(name, distribution.version, read_recorded(distribution), frozenset(needs[name]))
         for name, distribution in sorted(found.items())
     ]
 
