@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # Optional, because it has wheels for few Pythons.
 ATHERIS := atheris==3.0.0
 
-.PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak crash clean
+.PHONY: help setup demo test test-all fuzz lint format protocol-page screenshots bench bench-upgrade soak crash clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -21,6 +21,7 @@ help:
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load; nothing may be left of it"
+	@echo "make protocol-page  write docs/protocol.md anew from the code"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make clean        remove .venv and what was built"
 
@@ -65,6 +66,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+protocol-page: $(READY)
+	$(BIN)/python -m docs.protocol_page
 
 screenshots: $(READY)
 	$(BIN)/python screenshots/take.py
