@@ -52,11 +52,14 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
     signature has the time of the signing as the build's time.
     """
     from node_runtime.releases.build.tarball import build as build_release
+    from node_runtime.releases.files.python_floor import python_warning
 
     tarball = build_release(folder, output or folder / "_build")
     signature_path(tarball).unlink(missing_ok=True)  # that of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
+    if warning := python_warning():
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(tarball)
 
 
