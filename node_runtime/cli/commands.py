@@ -64,6 +64,18 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
 
 
 @node_runtime.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+def lock(folder: Path) -> None:
+    """Write FOLDER/release.lock: the third-party code that a build of the release may contain, with its hashes.
+
+    It has lines for this Python and platform; lines of others stay. If the file exists, `build` checks it.
+    """
+    from node_runtime.releases.build.tarball import lock as lock_release
+
+    click.echo(lock_release(folder))
+
+
+@node_runtime.command()
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option(

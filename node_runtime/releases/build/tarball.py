@@ -26,10 +26,12 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
+from node_runtime.releases.files.schemas import Release, read_release
 from node_runtime.releases.files.tar_format import archive_end, member_header, padding
 
-from .distributions import parse_requirements, resolve_distributions
+from .distributions import Distribution, parse_requirements, resolve_distributions
 from .project import AppSource, Project, read_project
+from .release_lock import check_lock, write_lock
 from .runtime_files import own_requirements, placed, runtime_distribution
 from .sbom import SBOM_FILE, bill_of_materials
 
@@ -38,9 +40,8 @@ def build(folder: Path, output: Path) -> Path:
     """Build the project in `folder` and write the tarball to the folder `output`. Return the tarball's path."""
     project = read_project(folder)
     release = project.release
-    requirements = parse_requirements(release.requirements, folder / "release.toml")
-    with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
-        third_party = resolve_distributions([*requirements, *own_requirements()], Path(downloads))
+    third_party = _third_party(folder, release)
+    check_lock(folder, third_party)
     runtime = runtime_distribution()
     built = _source_date()
     files = placed(runtime)
@@ -56,6 +57,18 @@ def build(folder: Path, output: Path) -> Path:
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)
     return target
+
+
+def lock(folder: Path) -> Path:
+    """Write the lock of the project in `folder` for this Python and platform. Return the lock's path."""
+    return write_lock(folder, _third_party(folder, read_release(folder / "release.toml")))
+
+
+def _third_party(folder: Path, release: Release) -> list[Distribution]:
+    """Return the third-party distributions of the release and of the runtime, sorted by name."""
+    requirements = parse_requirements(release.requirements, folder / "release.toml")
+    with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
+        return resolve_distributions([*requirements, *own_requirements()], Path(downloads))
 
 
 def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...], built: int | None) -> Manifest:
