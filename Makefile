@@ -5,10 +5,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Optional, because it has wheels for few Pythons.
-ATHERIS := atheris==3.0.0
+PIP := -m pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) --require-hashes --only-binary :all: --requirement
+THIS := $(PIP) --no-deps --no-build-isolation --editable .
+COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
+	--no-annotate --no-header
 
-.PHONY: help setup demo test test-all fuzz lint format screenshots bench bench-upgrade soak crash clean
+.PHONY: help setup demo test test-all fuzz lint format lock audit protocol-page screenshots bench bench-upgrade soak crash clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
@@ -21,16 +24,20 @@ help:
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
 	@echo "make soak         a minute of crashes under load; nothing may be left of it"
+	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
+	@echo "make audit        look the locked versions up among the known faults; needs a package index"
+	@echo "make protocol-page  write docs/protocol.md anew from the code"
 	@echo "make screenshots  take screenshots/ anew from a real node"
 	@echo "make clean        remove .venv and what was built"
 
 setup: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml locks/dev.txt
 	@test -n "$(PYTHON)" || { echo "hotdash needs Python 3.11 or newer: install it (Debian: apt install python3), or say make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) lacks venv or pip: install them (Debian: apt install python3-venv python3-pip)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python $(LOCKED) locks/dev.txt
+	$(BIN)/python $(THIS)
 	@touch $@
 
 demo: $(READY)
@@ -44,14 +51,15 @@ test-all: $(READY)
 	@for v in 3.12 3.13 3.14; do \
 		command -v python$$v >/dev/null 2>&1 && python$$v -c 'import venv, ensurepip' 2>/dev/null || { echo "python$$v: not here, skipped"; continue; }; \
 		python$$v -m venv $(VENV)-$$v && \
-		PIP_CONSTRAINT=constraints.txt $(VENV)-$$v/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && \
+		$(VENV)-$$v/bin/python $(LOCKED) locks/dev.txt && \
+		$(VENV)-$$v/bin/python $(THIS) && \
 		$(VENV)-$$v/bin/python -m pytest --numprocesses 2 || exit 1; \
 	done
 
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --numprocesses 2 tests/properties tests/code/test_random_histories.py \
 		tests/releases/store/test_hostile_tarballs.py
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: '$(ATHERIS)' 2>/dev/null \
+	@$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null \
 		|| echo "atheris is not here: nothing is fuzzed by coverage"
 	$(BIN)/python -m tests.fuzz
 
@@ -66,11 +74,28 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# The tools that write and audit the locks have an environment of their own, since they are not needed to build or test.
+lock:
+	$(PYTHON) -m venv --clear $(VENV)-tools
+	$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml locks/build.in --extra dev --output-file locks/dev.txt
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra bench --constraint locks/dev.txt --output-file locks/bench.txt
+	$(COMPILE) $(UPGRADE) locks/fuzz.in --output-file locks/fuzz.txt
+	$(COMPILE) $(UPGRADE) locks/tools.in --output-file locks/tools.txt
+
+audit:
+	@$(PYTHON) -m venv --clear $(VENV)-tools
+	@$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt || { echo "audit: skipped, because no package index can be reached"; exit 0; }; \
+	$(VENV)-tools/bin/pip-audit $(STRICT) --disable-pip --require-hashes --requirement locks/dev.txt --requirement locks/bench.txt
+
+protocol-page: $(READY)
+	$(BIN)/python -m docs.protocol_page
+
 screenshots: $(READY)
 	$(BIN)/python screenshots/take.py
 
 bench: $(READY)
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python $(LOCKED) locks/bench.txt
 	$(BIN)/python -m benchmarks.processes
 	$(BIN)/python -m benchmarks.code_server
 	$(BIN)/python -m benchmarks.looking
@@ -89,5 +114,5 @@ crash: $(READY)
 		tests/e2e/test_crash_points_of_a_node.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-3.* _build .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools _build .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

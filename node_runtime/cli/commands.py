@@ -52,12 +52,27 @@ def build(folder: Path, output: Path | None, key: Path | None, days: int, passwo
     signature has the time of the signing as the build's time.
     """
     from node_runtime.releases.build.tarball import build as build_release
+    from node_runtime.releases.files.python_floor import python_warning
 
     tarball = build_release(folder, output or folder / "_build")
     signature_path(tarball).unlink(missing_ok=True)  # that of an earlier build
     if key is not None:
         signing_commands.sign_with(tarball, key, days, password_file)
+    if warning := python_warning():
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(tarball)
+
+
+@node_runtime.command()
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False))
+def lock(folder: Path) -> None:
+    """Write FOLDER/release.lock: the third-party code that a build of the release may contain, with its hashes.
+
+    It has lines for this Python and platform; lines of others stay. If the file exists, `build` checks it.
+    """
+    from node_runtime.releases.build.tarball import lock as lock_release
+
+    click.echo(lock_release(folder))
 
 
 @node_runtime.command()

@@ -33,6 +33,7 @@ from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import NodeRecord, hold_node_name, remove_record, run_directory, write_record
 from node_runtime.releases.build.project import BUILT_IN_APPLICATIONS
 from node_runtime.releases.files.config import Configuration, read_configuration
+from node_runtime.releases.files.python_floor import python_warning
 from node_runtime.releases.files.schemas import NodeConfig, read_release
 from node_runtime.releases.operation_history import CLEAN_EXIT, PreviousExit
 from node_runtime.releases.planning.app_env import application_spec, register_sources
@@ -168,7 +169,8 @@ class Node:
             if handler.permanent == self.vsn:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
             logger.info("%s runs %s", configuration.node.name, self.vsn)
-            for warning in (one.signature.warning for one in handler.releases() if one.vsn == self.vsn):
+            signature_warnings = (one.signature.warning for one in handler.releases() if one.vsn == self.vsn)
+            for warning in (python_warning(), *signature_warnings):
                 if warning is not None:
                     logger.warning("%s", warning)
             self._heart.ready(run_directory())

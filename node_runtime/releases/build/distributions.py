@@ -1,19 +1,19 @@
 """The third-party distributions of a release and their files.
 
-If a distribution is installed in the build environment in an acceptable version, the build copies the files that the
-distribution's RECORD lists. pip fetches all other distributions from the package index.
+If a distribution is installed in the build environment from a wheel and in an acceptable version, the build copies the
+files that the distribution's RECORD lists, after a comparison with their hashes. pip fetches wheels of all other
+distributions from the package index; nothing is built from source.
 """
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -21,33 +21,25 @@ from packaging.utils import canonicalize_name
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.toml_reading.toml_file import refusal_at
 
-OWN_DISTRIBUTION = "hotdash"
-"""The distribution that contains node_runtime."""
-
-_NODE_REQUIREMENTS = ("cryptography", "jinja2", "msgspec", "psutil", "pyzmq", "starlette", "uvicorn")
-_COMMAND_LINE_REQUIREMENTS = ("click", "rich")
-_INSTALLER_FILES = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+from .installed_files import is_wheel, read_recorded
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A distribution. `files` maps each path below `directory` to the file that the build copies there."""
+    """A distribution. `files` maps each path below `directory` to its content.
+
+    `needs` are the names of the distributions that it needs in this environment.
+    """
 
     name: str
     version: str
-    files: dict[str, Path]
+    files: dict[str, bytes]
+    needs: frozenset[str] = frozenset()
 
     @property
     def directory(self) -> str:
         """The path of the distribution in the node directory."""
         return f"lib/{self.name}-{self.version}"
-
-
-def own_requirements() -> list[Requirement]:
-    """Return the requirements of node_runtime, and of those hotdash commands that the script bin/<name> runs."""
-    needed = {*_NODE_REQUIREMENTS, *_COMMAND_LINE_REQUIREMENTS}
-    declared = (Requirement(line) for line in metadata.requires(OWN_DISTRIBUTION) or ())
-    return [requirement for requirement in declared if canonicalize_name(requirement.name) in needed]
 
 
 def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
@@ -67,9 +59,11 @@ def parse_requirements(lines: Iterable[str], where: Path) -> list[Requirement]:
 def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) -> list[Distribution]:
     """Return the distributions that satisfy `requirements`, and those that these need in turn, sorted by name.
 
-    pip downloads missing distributions to `downloads`.
+    pip downloads missing distributions to `downloads`. Raises Refused for one that can't be had, or whose installed
+    files are not those of its wheel.
     """
     found: dict[str, metadata.Distribution] = {}
+    needs: dict[str, set[str]] = defaultdict(set)
     seen: set[tuple[str, str]] = set()
     queue = deque((requirement, "the release") for requirement in requirements)
     while queue:
@@ -87,9 +81,12 @@ def resolve_distributions(requirements: Iterable[Requirement], downloads: Path) 
         for extra in {"", *requirement.extras}:
             if (name, extra) not in seen:
                 seen.add((name, extra))
-                queue.extend((needed, f"{name} {found[name].version}") for needed in _needs(found[name], extra))
+                needed = _needs(found[name], extra)
+                needs[name] |= {canonicalize_name(each.name) for each in needed}
+                queue.extend((each, f"{name} {found[name].version}") for each in needed)
     return [
-        Distribution(name, distribution.version, _files(distribution)) for name, distribution in sorted(found.items())
+        Distribution(name, distribution.version, read_recorded(distribution), frozenset(needs[name]))
+        for name, distribution in sorted(found.items())
     ]
 
 
@@ -105,38 +102,23 @@ def _needs(distribution: metadata.Distribution, extra: str) -> list[Requirement]
 
 
 def _installed(requirement: Requirement) -> metadata.Distribution | None:
-    """Return the installed distribution; None if its version is not acceptable or its files can't be copied."""
+    """Return the installed distribution; None if its version is not acceptable or its files can't be checked."""
     try:
         distribution = metadata.distribution(requirement.name)
     except metadata.PackageNotFoundError:
         return None
-    if distribution.files is None or not requirement.specifier.contains(distribution.version, prereleases=True):
-        return None
-    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
-    return None if origin.get("dir_info", {}).get("editable") else distribution
+    acceptable = requirement.specifier.contains(distribution.version, prereleases=True)
+    return distribution if acceptable and is_wheel(distribution) else None
 
 
 def _fetched(requirement: Requirement, target: Path) -> metadata.Distribution:
     pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile")
-    completed = subprocess.run(
-        (*pip, "--no-deps", "--target", str(target), str(requirement)), capture_output=True, text=True, check=False
-    )
+    options = ("--no-deps", "--only-binary", ":all:", "--target", str(target))
+    completed = subprocess.run((*pip, *options, str(requirement)), capture_output=True, text=True, check=False)
     if completed.returncode != 0:
         output = completed.stderr.strip().splitlines() or ["no error output"]
         raise Refused(
-            f"{requirement} is not installed in the build environment, and pip could not fetch it: {output[-1]}"
+            f"{requirement} is not installed from a wheel in the build environment, and pip could not fetch a wheel: "
+            f"{output[-1]}"
         )
     return next(iter(metadata.distributions(path=[str(target)])))
-
-
-def _files(distribution: metadata.Distribution) -> dict[str, Path]:
-    """Return the files to copy: all but scripts, bytecode, and files that describe this installation."""
-    return {
-        path.as_posix(): Path(str(distribution.locate_file(path)))
-        for path in distribution.files or ()
-        if path.parts[0] != ".." and "__pycache__" not in path.parts and not _is_installer_file(path)
-    }
-
-
-def _is_installer_file(path: PurePosixPath) -> bool:
-    return path.parts[0].endswith(".dist-info") and path.name in _INSTALLER_FILES

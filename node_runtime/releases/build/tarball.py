@@ -10,7 +10,6 @@ import gzip
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from importlib import metadata, util
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
@@ -27,61 +26,52 @@ from node_runtime.releases.files.manifest import (
     this_platform,
     this_python,
 )
+from node_runtime.releases.files.schemas import Release, read_release
 from node_runtime.releases.files.tar_format import archive_end, member_header, padding
 
-from .distributions import OWN_DISTRIBUTION, own_requirements, parse_requirements, resolve_distributions
+from .distributions import Distribution, parse_requirements, resolve_distributions
 from .project import AppSource, Project, read_project
-
-# A node's script needs only the command line of hotdash, not the dashboard.
-_DASHBOARD_PARTS = ("app.py", "app", "screens", "views", "widgets", "demo", "examples")
+from .release_lock import check_lock, write_lock
+from .runtime_files import own_requirements, placed, runtime_distribution
+from .sbom import SBOM_FILE, bill_of_materials
 
 
 def build(folder: Path, output: Path) -> Path:
     """Build the project in `folder` and write the tarball to the folder `output`. Return the tarball's path."""
     project = read_project(folder)
     release = project.release
-    requirements = parse_requirements(release.requirements, folder / "release.toml")
-    with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
-        third_party = resolve_distributions([*requirements, *own_requirements()], Path(downloads))
-        files = {
-            f"{distribution.directory}/{path}": file.read_bytes()
-            for distribution in third_party
-            for path, file in distribution.files.items()
-        }
-    version = metadata.version(OWN_DISTRIBUTION)
-    own = {f"lib/{package}-{version}": _package(package) for package in ("node_runtime", "hotdash")}
-    # importlib.metadata.version in the node reads this file.
-    metadata_text = metadata.distribution(OWN_DISTRIBUTION).read_text("METADATA") or ""
-    files[f"lib/hotdash-{version}/hotdash-{version}.dist-info/METADATA"] = metadata_text.encode()
-    files |= {f"{directory}/{path}": data for directory, package in own.items() for path, data in package.items()}
+    third_party = _third_party(folder, release)
+    check_lock(folder, third_party)
+    runtime = runtime_distribution()
+    built = _source_date()
+    files = placed(runtime)
+    own = sorted({"/".join(path.split("/")[:2]) for path in files})
+    files |= {f"{each.directory}/{path}": data for each in third_party for path, data in each.files.items()}
     files |= {f"{app.directory}/{path}": data for app in project.apps for path, data in app.files.items()}
     files |= {f"releases/{release.vsn}/{name}": data for name, data in project.config.items()}
-    path = (*sorted(own), *(distribution.directory for distribution in third_party))
+    files[f"releases/{release.vsn}/{SBOM_FILE}"] = bill_of_materials(project, runtime, third_party, built)
+    path = (*own, *(distribution.directory for distribution in third_party))
     files |= {bin_path(release.name, name): files[file] for name, file in launcher_files(path, files).items()}
-    manifest = _manifest(project, files, path)
+    manifest = _manifest(project, files, path, built)
     _check(project, manifest)
     target = output / f"{release.name}-{release.vsn}.tar.gz"
     _write(target, manifest, files)
     return target
 
 
-def _package(name: str) -> dict[str, bytes]:
-    """Return the files of an importable package, without the files of hotdash's dashboard."""
-    spec = util.find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise Refused(
-            f"The package {name} is not installed in the build environment; install hotdash, which contains it."
-        )
-    root = Path(spec.submodule_search_locations[0])
-    return {
-        f"{name}/{path.relative_to(root).as_posix()}": path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.suffix in {".py", ".typed"}
-        and not (name == "hotdash" and path.relative_to(root).parts[0] in _DASHBOARD_PARTS)
-    }
+def lock(folder: Path) -> Path:
+    """Write the lock of the project in `folder` for this Python and platform. Return the lock's path."""
+    return write_lock(folder, _third_party(folder, read_release(folder / "release.toml")))
 
 
-def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...]) -> Manifest:
+def _third_party(folder: Path, release: Release) -> list[Distribution]:
+    """Return the third-party distributions of the release and of the runtime, sorted by name."""
+    requirements = parse_requirements(release.requirements, folder / "release.toml")
+    with tempfile.TemporaryDirectory(prefix="node-runtime-build-") as downloads:
+        return resolve_distributions([*requirements, *own_requirements()], Path(downloads))
+
+
+def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...], built: int | None) -> Manifest:
     return Manifest(
         name=project.release.name,
         vsn=project.release.vsn,
@@ -95,7 +85,7 @@ def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...
             )
             for name, data in sorted(files.items())
         },
-        built=_source_date(),
+        built=built,
     )
 
 

@@ -1,0 +1,57 @@
+"""The patch levels of Python below which faults are known that concern a node, its build or its applications."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PythonFault:
+    """A published fault in a module of Python, and the first patch level of a minor version without it."""
+
+    mended_in: int
+    cve: str
+    module: str
+
+
+_TAR_ESCAPE = "CVE-2025-4517"
+_TAR_LOOP = "CVE-2025-8194"
+_ASYNCIO_WRITES = "CVE-2024-12254"
+
+FAULTS: dict[tuple[int, int], tuple[PythonFault, ...]] = {
+    (3, 11): (
+        PythonFault(5, "CVE-2023-40217", "ssl"),
+        PythonFault(8, "CVE-2023-6597", "tempfile"),
+        PythonFault(13, _TAR_ESCAPE, "tarfile"),
+        PythonFault(14, _TAR_LOOP, "tarfile"),
+    ),
+    (3, 12): (
+        PythonFault(9, _ASYNCIO_WRITES, "asyncio"),
+        PythonFault(11, _TAR_ESCAPE, "tarfile"),
+        PythonFault(12, _TAR_LOOP, "tarfile"),
+    ),
+    (3, 13): (
+        PythonFault(2, _ASYNCIO_WRITES, "asyncio"),
+        PythonFault(4, _TAR_ESCAPE, "tarfile"),
+        PythonFault(6, _TAR_LOOP, "tarfile"),
+    ),
+}
+"""The faults by minor version of Python, oldest first. The last one sets the floor; a new one is added by hand."""
+
+
+def python_warning(version: tuple[int, int, int] = sys.version_info[:3]) -> str | None:
+    """Return a sentence about the known faults of a Python; None if there are none.
+
+    Only a warning: a distribution may have mended them without a new number.
+    """
+    found = [fault for fault in FAULTS.get(version[:2], ()) if version[2] < fault.mended_in]
+    if not found:
+        return None
+    major, minor, patch = version
+    named = ", ".join(f"{fault.cve} in {fault.module}" for fault in found)
+    return (
+        f"Python {major}.{minor}.{patch} has known faults ({named}); "
+        f"update it to {major}.{minor}.{found[-1].mended_in} or newer, "
+        f"unless your distribution has backported the fixes."
+    )
