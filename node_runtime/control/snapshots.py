@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from time import monotonic
 from typing import Final
 
@@ -33,6 +34,8 @@ from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ApplicationInfo, ChildInfo, ModuleInfo, ProcessSummary, StateView, Term
 
+_shown_name: Final = lru_cache(maxsize=1 << 15)(shown)
+"""A name or id as it is shown. Every snapshot has the same ones again."""
 SLICE_SECONDS: Final = 0.002
 """Seconds for which a snapshot may occupy the event loop before it yields."""
 
@@ -127,7 +130,7 @@ class SnapshotReader:
         table = _table(process)
         return ProcessSummary(
             pid=int(process.pid),
-            name=None if process.name is None else shown(process.name),
+            name=None if process.name is None else _shown_name(process.name),
             kind=process.kind,
             module=escape(process.module),
             vsn=self._vsn(process, old),
@@ -136,7 +139,7 @@ class SnapshotReader:
             started=process.started,
             mailbox=len(process.mail or ()),
             messages=process.handled,
-            child_id=None if child is None else shown(child.spec.id),
+            child_id=None if child is None else _shown_name(child.spec.id),
             application=self._application(process, masters),
             state_name=_state_name(process) if isinstance(process, StatemProcess) else None,
             callback=escape(process.qualname),
@@ -191,7 +194,7 @@ def _idle_children(process: Process) -> list[ChildInfo]:
     return [
         ChildInfo(
             supervisor=int(process.pid),
-            child_id=shown(child.spec.id),
+            child_id=_shown_name(child.spec.id),
             kind="supervisor" if child.spec.type == "supervisor" else "process",
             status="restarting" if child.restarting else "undefined",
         )

@@ -28,7 +28,7 @@ CYCLE: Final = "‹cycle›"
 _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "frozenset": "frozenset()"}
 _ALWAYS_SHOWN: Final = (type(None), bool)
 _NUMBERS: Final = (int, float)
-_NAMES_OF_VALUES: Final = ("name", "key", "header", "field")
+_NAMES_OF_VALUES: Final = frozenset({"name", "key", "header", "field"})
 """In a part with one of these labels and one with the label "value", the former names the latter."""
 _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
@@ -74,7 +74,7 @@ class _Describer:
     terms: int = 0
     size: int = 0
     walked: set[int] = field(default_factory=set)
-    labels: list[str] = field(default_factory=list)
+    path: list[str] = field(default_factory=list)
     """The path to the value, if secrets are compared."""
     budget: TimeBudget = field(init=False)
 
@@ -118,26 +118,29 @@ class _Describer:
         rest, hides_keys = None, False
         if declared is not None:
             fields, rest, hides_keys = declared.fields or fields, declared.items, declared.keys
+        readers, labels = self.readers, self.readers.labels
+        may_be_pair = readers.redacts and length == 2
         names_next = False  # whether the previous part is the name of a secret, and this one its value
         try:
             for name, part in islice(parts, self.limits.parts):
                 if self._limit_reached():
                     break
-                shown, secrecy = self.readers.label(name)
+                known = labels.get(name) if type(name) is str else None
+                shown, secrecy = readers.label(name) if known is None else known
                 if hides_keys:
                     shown = REDACTED
                 self.size += len(shown) + 8
                 if self.secrets is not None:
-                    self.labels.append(shown)
-                named = names_next and (type(name) is int or shown == "value")
-                if named or (secrecy and _hides(secrecy, part)):
+                    self.path.append(shown)
+                if (secrecy and _hides(secrecy, part)) or (names_next and (type(name) is int or shown == "value")):
                     items.append((shown, self._hidden(part, self.readers.of(type(part)))))
                 else:
                     declaration = fields.get(name, rest) if fields and type(name) is str else rest
                     items.append((shown, self.term(part, depth + 1, declaration)))
                 if self.secrets is not None:
-                    self.labels.pop()
-                names_next = self.readers.redacts and _names_secret(name, part, length)
+                    self.path.pop()
+                if may_be_pair or names_next or shown in _NAMES_OF_VALUES:
+                    names_next = readers.redacts and _names_secret(name, part, length)
         except RuntimeError:
             pass  # the container changed while another thread read it
         return tuple(items)
@@ -149,7 +152,7 @@ class _Describer:
     def _has_changed(self, value: object) -> bool:
         assert self.secrets is not None
         limits = DescribeLimits(text=100_000, seconds=self.limits.seconds)
-        return self.secrets.has_changed(tuple(self.labels), describe(value, limits, ValueReaders(redacts=False)))
+        return self.secrets.has_changed(tuple(self.path), describe(value, limits, ValueReaders(redacts=False)))
 
     def _limit_reached(self) -> bool:
         self.terms += 1

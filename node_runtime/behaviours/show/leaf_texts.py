@@ -86,8 +86,9 @@ def _cut_note(shown: str, length: int, max_length: int) -> str:
 
 
 def _redacted_str_text(value: str, max_length: int) -> str:
+    length = str.__len__(value)
     text = redact(str.__getitem__(value, slice(max_length + MAX_SECRET_LENGTH)))
-    return _cut_note(repr(text[:max_length]), str.__len__(value), max_length)
+    return repr(text) if length <= max_length else _cut_note(repr(text[:max_length]), length, max_length)
 
 
 def _redacted_bytes_text(value: bytes, max_length: int) -> str:

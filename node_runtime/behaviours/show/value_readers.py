@@ -43,14 +43,15 @@ _ARGUMENTS: Final = vars(BaseException)["args"]
 class ValueReaders:
     """A cache of readers by class, for a few values in a row. It keeps the classes alive, so drop it afterwards.
 
-    `redacts` is False for comparisons: then texts and labels are read with the secrets in them.
+    `labels` caches the labels of names. `redacts` is False for comparisons: then texts and labels are read with the
+    secrets in them.
     """
 
-    __slots__ = ("_known", "_labels", "redacts")
+    __slots__ = ("_known", "labels", "redacts")
 
     def __init__(self, *, redacts: bool = True) -> None:
         self.redacts = redacts
-        self._labels: dict[str, Label] = {}
+        self.labels: dict[str, Label] = {}
         self._known: dict[int, ValueReader] = {}
 
     def of(self, cls: type) -> ValueReader:
@@ -66,9 +67,9 @@ class ValueReaders:
             return int_text(name, MAX_SHORT_TEXT), Secrecy.OPEN
         if type(name) is not str:
             return self._labelled(self._key_text(name))
-        known = self._labels.get(name)
+        known = self.labels.get(name)
         if known is None:
-            known = self._labels[name] = self._labelled(name[: 2 * MAX_SHORT_TEXT])
+            known = self.labels[name] = self._labelled(name[: 2 * MAX_SHORT_TEXT])
         return known
 
     def _labelled(self, text: str) -> Label:

@@ -6,6 +6,7 @@ redacted on the event loop.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -18,19 +19,26 @@ MAX_TEXT_LENGTH: Final = 1 << 16
 """Characters of a text that are examined and kept; the rest is left out."""
 _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
-"""A single word with less characters, letters and digits only, is no token, and it names nothing."""
+"""A single word with less characters is no token."""
+_WORD: Final = re.compile(r"[\w.\-]{1,200}+\Z", re.ASCII)
+"""A text that names nothing, such as the name of a process. Most texts of a snapshot are such words."""
 
+# Most texts have no secret, so they are searched first for what each text with a secret contains.
 _HINTS: Final = (
-    "pass", "pwd", "pswd", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "dsn", "salt", "otp", "sid",
-    "cvv", "cvc", "psk", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic", "seed", "connection", "userinfo", "://",
-    "eyj", "bearer", "basic", "negotiate",
+    "://", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
+    "negotiate",
 )  # fmt: skip
-"""In small letters; each text with a secret contains one of these, or one of `_PREFIXES`."""
-_PREFIXES: Final = (
-    "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
-    "hvs.", "shpat_", "dop_v1_", "ya29.", "aiza", "pypi-", "npm_", "hf_", "sg.", "akia", "asia", "$2", "$argon2",
-    "hotdash1:", "hooks.slack", "/webhooks/", ":aa",
+"""In small letters; a text with a secret contains one of these, or `_HINTS_IN_NAMES` and a separator, or a token."""
+_HINTS_IN_NAMES: Final = (
+    "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
+    "seed", "connection", "userinfo",
 )  # fmt: skip
+_TOKEN_BEGINS: Final = (
+    "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
+    "hvs.", "shpat_", "dop_v1_", "ya29", "AIza", "pypi-", "npm_", "hf_", "SG.", "AKIA", "ASIA", "AGE-SECRET", "$2",
+    "$argon2", "hooks.slack", "/webhooks/", ":AA",
+)  # fmt: skip
+"""As they are written; a text with a token contains one of these."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
     known_tokens, json_web_tokens, private_keys, authorizations, url_credentials,
 )  # fmt: skip
@@ -40,11 +48,12 @@ def redact(text: str) -> str:
     """Return `text` with `REDACTED` in place of each secret that is found; of a very long text, the beginning."""
     if len(text) < _MIN_LENGTH or (len(text) < _MIN_LENGTH_OF_WORD and text.isalnum()):
         return text
+    if _WORD.match(text) is not None and (len(text) < _MIN_LENGTH_OF_WORD or not _contains(text, _TOKEN_BEGINS)):
+        return text
     if len(text) > MAX_TEXT_LENGTH:
         rest = len(text) - MAX_TEXT_LENGTH
         return f"{redact(text[:MAX_TEXT_LENGTH])}… ({rest:,} more characters)"
-    small = text.lower()
-    if not _may_contain_secret(small):
+    if not _may_contain_secret(text):
         return text
     spans = [span for finder in (*_KNOWN, *FINDERS) for span in finder(text)]
     return _without(text, sorted(spans)) if spans else text
@@ -55,11 +64,21 @@ def shown(text: str) -> str:
     return escape(redact(text))
 
 
-def _may_contain_secret(small: str) -> bool:
-    for hint in _HINTS:  # a loop, because a generator would double the time, and most texts contain no hint
-        if hint in small:
+def _may_contain_secret(text: str) -> bool:
+    small = text.lower()
+    if _contains(small, _HINTS):
+        return True
+    separated = "=" in small or ":" in small or "'" in small or '"' in small or "<" in small or "-" in small
+    if separated and _contains(small, _HINTS_IN_NAMES):
+        return True
+    return _contains(text, _TOKEN_BEGINS)
+
+
+def _contains(text: str, hints: tuple[str, ...]) -> bool:
+    for hint in hints:  # noqa: SIM110  # any() and a generator would double the time
+        if hint in text:
             return True
-    return any(prefix in small for prefix in _PREFIXES)
+    return False
 
 
 def _without(text: str, spans: list[Span]) -> str:
