@@ -159,7 +159,7 @@ def test_no_keys_at_all(attacked: AttackedNode) -> None:
     try:
         for mechanism in ("NULL", "PLAIN"):
             socket = context.socket(zmq.DEALER)
-            socket.setsockopt(zmq.RECONNECT_IVL, -1)
+            socket.linger = 0
             socket.setsockopt(zmq.SNDTIMEO, 1000)
             if mechanism == "PLAIN":
                 socket.plain_username, socket.plain_password = b"operator", b"operator"
