@@ -72,21 +72,33 @@ def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
     if path in _copies:  # the system's loader finds it by the name under which it was loaded
         yield _copies[path]
         return
-    try:
-        descriptor = os.memfd_create(os.path.basename(path), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    except (AttributeError, OSError):
+    descriptor = _memory_file(os.path.basename(path), data)
+    if descriptor is None:
         yield path
         return
     try:
-        with open(descriptor, "wb", closefd=False) as file:
-            file.write(data)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         # The system's loader doesn't load two files of the same name, so each name has another number of slashes.
         copy = f"/proc/self/fd{'/' * (next(_loads) + 1)}{descriptor}"
         yield copy
         _copies[path] = copy
     finally:
         os.close(descriptor)
+
+
+def _memory_file(name: str, data: bytes) -> int | None:
+    """Return the descriptor of an anonymous file that nobody can change; None if the system allows no such file."""
+    try:
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except (AttributeError, OSError):
+        return None
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(data)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    except OSError:  # a limit on the size of files applies to it, too
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _load_libraries(files: ListedFiles, path: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from node_runtime.cli import enter
 from node_runtime.cli.heartbeat import Ending, Heartbeat
 from tests.support.nodes.fil_node import command
-from tests.support.nodes.tiny_node import NAME, TinyNode, node, running, tarballs
+from tests.support.nodes.tiny_node import NAME, TinyNode, node, rewrite_manifest, running, tarballs
 from tests.support.sources import ROOT, tree
 from tests.support.waiting import until
 
@@ -141,8 +141,4 @@ def with_older_launcher(node: TinyNode) -> None:
     listed = manifest["files"][str(first.relative_to(node.directory))]
     listed["sha256"] = hashlib.sha256(first.read_bytes()).hexdigest()
     manifest["files"] = {name: entry for name, entry in manifest["files"].items() if not name.startswith("bin/")}
-    path.write_text(json.dumps(manifest))
-    record = node.directory / "releases/record.json"
-    found = json.loads(record.read_text())
-    found["releases"]["1.0"].pop("origin", None)  # such a record has no hash of the manifest
-    record.write_text(json.dumps(found))
+    rewrite_manifest(node, manifest)

@@ -194,10 +194,18 @@ for code in "import starlette.routing", "import msgspec; print(msgspec.__name__)
     assert printed(node, code) == [" True", "msgspec False"]
 
 
-def test_without_files_in_memory_an_extension_module_is_loaded_from_its_verified_path(release: TinyNode) -> None:
-    code = """
-import os
-os.memfd_create = lambda *ignored: (_ for _ in ()).throw(OSError())
+@pytest.mark.parametrize(
+    "denied",
+    [
+        "import os; os.memfd_create = lambda *ignored: (_ for _ in ()).throw(OSError())",
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1, 1))",
+    ],
+)
+def test_without_files_in_memory_an_extension_module_is_loaded_from_its_verified_path(
+    release: TinyNode, denied: str
+) -> None:
+    code = f"""
+{denied}
 import msgspec, zmq
 print(msgspec.msgpack.decode(msgspec.msgpack.encode(7)), zmq.zmq_version_info() > (4,))
 """

@@ -229,4 +229,4 @@ def _write(path: str, pieces: Iterable[memoryview], mode: int) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:
         file.writelines(pieces)
-        os.fchmod(descriptor, mode)
+        os.fchmod(descriptor, mode & 0o700)  # no file of a node is for other users

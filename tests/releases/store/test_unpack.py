@@ -72,7 +72,7 @@ def test_a_built_release_unpacks_to_what_its_tarball_has(tarball: Path, tmp_path
     found = tree(tmp_path / "node")
     assert found.pop("releases/record.json")
     assert found == files
-    assert (tmp_path / "node/bin/tiny").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "node/bin/tiny").stat().st_mode & 0o777 == 0o700
     known = commit_record.load(tmp_path / "node")
     assert known is not None
     assert known.permanent == "1.0"
