@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 
+import msgspec
 import pytest
 
 from node_runtime.protocol import messages as m
@@ -57,10 +57,9 @@ def test_a_reason_that_blinds_the_reader_of_the_audit_log(attacked: AttackedNode
     with stolen(attacked.address("operator")) as operator:
         for number in range(3):
             operator.request("install", m.Install(vsn=f"8.{number}", reason="r" * 900_000))
+        operator.request("install", m.Install(vsn="8.9", reason="short"))
     shown = attacked.ask(methods.AUDIT, m.ListLimit(limit=1000)).entries
-    assert {f"8.{number}" for number in range(3)} <= {entry.subject.split()[-1].strip("'") for entry in shown} or all(
-        any(f"8.{number}" in entry.subject for entry in shown) for number in range(3)
-    )
+    assert {(entry.subject, entry.reason) for entry in shown[-2:]} == {("8.9", "short")}
     assert all(len(entry.reason or "") < 10_000 for entry in shown)
 
 
@@ -124,7 +123,7 @@ def test_an_upload_under_a_hostile_file_name(attacked: AttackedNode) -> None:
             assert reply is not None
             if reply.result is None:
                 continue
-            upload = json.loads(json.dumps(decoded(reply.result)))["upload"]
+            upload = decoded(reply.result)["upload"]
             operator.request("stage_chunk", m.StageChunk(upload=upload, offset=0, data=b"evil"))
             end = operator.request("stage_end", m.StageEnd(upload=upload))
             assert end is not None
@@ -152,7 +151,5 @@ def test_guessing_the_id_of_an_operators_upload(attacked: AttackedNode) -> None:
 
 def decoded(data: bytes) -> dict[str, str]:
     """The fields of an upload's answer."""
-    import msgspec
-
     found: dict[str, str] = msgspec.msgpack.decode(data)
     return found
