@@ -1,4 +1,4 @@
-"""What is fuzzed by coverage: one function that takes bytes, and the inputs with which it begins."""
+"""The target that is fuzzed by coverage: one function that takes bytes, and the inputs with which it begins."""
 
 from __future__ import annotations
 
