@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 import sys
@@ -29,15 +31,19 @@ class OpenConnection:
     The kernel counts for the gateway, because libzmq doesn't tell how much it keeps: it collects all frames of a
     message before it passes the message on, and limits only the number of the messages that a client does not read. On
     other systems than Linux, that number and the memory of the gateway are the only limits.
+
+    libzmq may close the descriptor at any time, and get the same number for its next connection. So the descriptor is
+    used only while it has the inode that it had when the connection was accepted.
     """
 
     __slots__ = (
-        "_acked", "_bytes", "_messages", "_received", "_second", "address", "closing", "descriptor", "key",
+        "_acked", "_bytes", "_inode", "_messages", "_received", "_second", "address", "closing", "descriptor", "key",
         "messages_in_second", "opened", "role", "routing_id", "unread",
     )  # fmt: skip
 
     def __init__(self, descriptor: int, opened: float, limits: RoleLimits) -> None:
         self.descriptor = descriptor
+        self._inode = _inode_of(descriptor)
         self.opened = opened
         self.closing = False
         self.routing_id: RoutingId = b""
@@ -95,9 +101,19 @@ class OpenConnection:
 
     @contextmanager
     def _borrowed(self) -> Iterator[socket.socket]:
-        """Lend libzmq's descriptor as a socket, which must not close it."""
+        """Lend libzmq's descriptor as a socket, which must not close it. Raises OSError if the connection has ended."""
+        if _inode_of(self.descriptor) != self._inode:
+            raise ConnectionResetError(errno.ECONNRESET, "the descriptor is that of another connection")
         borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=self.descriptor)
         try:
             yield borrowed
         finally:
             borrowed.detach()
+
+
+def _inode_of(descriptor: int) -> int:
+    """Return the inode of a socket, which no two open sockets share; 0 if the descriptor is closed."""
+    try:
+        return os.fstat(descriptor).st_ino
+    except OSError:
+        return 0

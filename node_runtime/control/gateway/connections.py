@@ -73,6 +73,9 @@ class Connections:
                 self._forget(descriptor)
             else:
                 self._reports.limit_reached("the machine had no descriptors left")
+        # Only now, because the events that were waiting say which descriptors belong to other connections by now.
+        while len(self._silent) > self._limits.max_silent_connections:
+            self.close(next(iter(self._silent.values())), "too many had sent no request yet")
 
     def _accept(self, descriptor: int) -> None:
         self._forget(descriptor)
@@ -80,8 +83,6 @@ class Connections:
         self._open[descriptor] = self._silent[descriptor] = OpenConnection(
             descriptor, time.monotonic(), self._limits.viewer
         )
-        if len(self._silent) > self._limits.max_silent_connections:
-            self.close(next(iter(self._silent.values())), "too many had sent no request yet")
 
     def _forget(self, descriptor: int) -> None:
         connection = self._open.pop(descriptor, None)
