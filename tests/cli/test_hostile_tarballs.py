@@ -64,6 +64,9 @@ def test_a_release_that_can_not_be_read_any_more_locks_nobody_out(node: TinyNode
         recorded = json.loads(manifest.read_bytes())
         recorded["files"][path] |= {"size": len(text), "sha256": sha256(text.encode())}
         manifest.write_text(json.dumps(recorded))
+        record = json.loads((node.directory / "releases/record.json").read_bytes())
+        record["releases"]["1.0"]["origin"]["manifest"] = sha256(manifest.read_bytes())
+        (node.directory / "releases/record.json").write_text(json.dumps(record))
         node.tiny("restart")
         node.tiny("ping")
         listed = {one["vsn"]: one for one in releases(node)}
