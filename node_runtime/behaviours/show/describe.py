@@ -29,7 +29,7 @@ _EMPTY: Final = {"dict": "{}", "list": "[]", "tuple": "()", "set": "set()", "fro
 _ALWAYS_SHOWN: Final = (type(None), bool)
 _NUMBERS: Final = (int, float)
 _NAMES_OF_VALUES: Final = ("name", "key", "header", "field")
-"""In a part with one of these labels and one with the label "value", the former names the latter."""
+"""If a value has a part with one of these labels, and a part "value", the first part is the name of the second."""
 _NO_FIELDS: Final[Mapping[str, Declaration]] = {}
 
 
@@ -59,9 +59,10 @@ def describe(
 ) -> Term:
     """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Secrets are redacted: by the names of parts, by the declarations of classes, by known forms. `declared` is what is
-    declared of the value itself. `secrets` compares them with those of another value. A caller that describes many
-    values of the same classes in a row passes the same `readers` for all of them.
+    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by their forms.
+    `declared` is what an annotation declares about the value itself. `secrets` compares the secrets with those of
+    another value. A caller that describes many values of the same classes in a row passes the same `readers` for all of
+    them.
     """
     return _Describer(limits or DescribeLimits(), readers or ValueReaders(), secrets).term(value, 0, declared)
 
@@ -75,7 +76,7 @@ class _Describer:
     size: int = 0
     walked: set[int] = field(default_factory=set)
     labels: list[str] = field(default_factory=list)
-    """The path to the value, if secrets are compared."""
+    """The path to the present value. It is kept only if secrets are compared."""
     budget: TimeBudget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,12 +159,12 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether a value is hidden under this name."""
+    """Return whether the name of a value requires that the value is hidden."""
     return _hides(secrecy_of(name), value)
 
 
 def _hides(secrecy: Secrecy, part: object) -> bool:
-    """Return whether a name of this secrecy hides this part."""
+    """Return whether a part is hidden if its name has this secrecy."""
     cls = type(part)
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False
@@ -171,7 +172,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether a part is the name of a secret that the next part is: in a pair, or beside "value"."""
+    """Return whether `part` is the name of a secret in the next part: in a pair, or before a part "value"."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

@@ -1,7 +1,7 @@
-"""Texts without secrets: by the names beside them, and by their own form.
+"""Redacts secrets in texts: secrets with a telling name beside them, and secrets with a known form.
 
-The time is in proportion to the length of the text, which is limited: a text may come from a stranger, and it is
-redacted on the event loop.
+The time is proportional to the length of the text, and the length is limited: a text may come from a stranger, and it
+is redacted on the event loop.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MAX_TEXT_LENGTH: Final = 1 << 16
 """Characters of a text that are examined and kept; the rest is left out."""
 _MIN_LENGTH: Final = 5
 _MIN_LENGTH_OF_WORD: Final = 16
-"""A single word with less characters, letters and digits only, is no token, and it names nothing."""
+"""A single word of letters and digits that is shorter is not a token, and it names no secret."""
 
 _HINTS: Final = (
     "pass", "pwd", "pswd", "secret", "token", "key", "auth", "cred", "cookie", "jwt", "dsn", "salt", "otp", "sid",
     "cvv", "cvc", "psk", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic", "seed", "connection", "userinfo", "://",
     "eyj", "bearer", "basic", "negotiate",
 )  # fmt: skip
-"""In small letters; each text with a secret contains one of these, or one of `_PREFIXES`."""
+"""Each text with a secret contains, in lower case, one of these or one of `_PREFIXES`."""
 _PREFIXES: Final = (
     "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
     "hvs.", "shpat_", "dop_v1_", "ya29.", "aiza", "pypi-", "npm_", "hf_", "sg.", "akia", "asia", "$2", "$argon2",
@@ -37,7 +37,7 @@ _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def redact(text: str) -> str:
-    """Return `text` with `REDACTED` in place of each secret that is found; of a very long text, the beginning."""
+    """Return `text` with `REDACTED` in place of each secret that is found. A very long text is cut."""
     if len(text) < _MIN_LENGTH or (len(text) < _MIN_LENGTH_OF_WORD and text.isalnum()):
         return text
     if len(text) > MAX_TEXT_LENGTH:
@@ -51,7 +51,7 @@ def redact(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return `text` redacted, and with every character that is not printable escaped: one line for people."""
+    """Return `text` redacted, and with every unprintable character escaped: one line for people."""
     return escape(redact(text))
 
 
