@@ -21,7 +21,7 @@ from .shared_options import node_options, output_option, reason_option
 @reason_option
 @output_option
 def approve(node: str, cookie_file: Path | None, target: str, reason: str | None, output: str) -> None:
-    """Approve the install of a release, or of one plan, where the node's `approvals` needs several people."""
+    """Approve the install of a release, or of one plan, on a node whose `approvals` setting requires several people."""
     request = m.Approve(target=target, reason=reason)
     done = with_client(node, cookie_file, lambda client: client.request(methods.APPROVE, request))
     subject = f"plan {done.plan_id} to release {done.vsn}" if done.plan_id else f"release {done.vsn}"

@@ -18,7 +18,7 @@ from .session import find_process, with_client
 from .shared_options import node_options, output_option
 
 VERIFY_SECONDS = 60.0
-"""Seconds within which a node has to verify its audit log."""
+"""The time limit for a node's verification of its audit log."""
 
 
 async def _snapshot(client: Client) -> m.Snapshot:

@@ -19,13 +19,13 @@ from .shared_options import node_options, output_option
 @node_options
 @click.argument("tarball", type=click.Path(path_type=Path))
 @click.option(
-    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest one that was committed."
+    "--allow-older", is_flag=True, help="Accept a signed build that is older than the newest one that NODE committed."
 )
 @output_option
 def stage(node: str, cookie_file: Path | None, tarball: Path, allow_older: bool, output: str) -> None:
     """Upload a release to NODE, which verifies and unpacks it. The running code is not changed.
 
-    The signature TARBALL.minisig, if it is beside TARBALL, is sent with it.
+    If the signature TARBALL.minisig is beside TARBALL, the command sends it, too.
     """
     if not tarball.is_file():
         shown = clip(str(tarball), MAX_SHOWN_NAME)

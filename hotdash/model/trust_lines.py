@@ -1,4 +1,4 @@
-"""Words for the trust in releases: who has signed a release, and which releases a node accepts."""
+"""Texts about trust in releases: who has signed a release, and which releases a node accepts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def signature_words(signature: m.ReleaseSignature) -> str:
     """Return a clause that says who has signed a release: "signed by ana (0025B368129AD39C)"."""
     if signature.standing == "unsigned":
         return "unsigned"
-    state = {"revoked": ", a revoked key", "unknown key": ", no key of the node now"}.get(signature.standing, "")
+    state = {"revoked": ", a revoked key", "unknown key": ", no longer a key of the node"}.get(signature.standing, "")
     return f"signed by {signature.signed_by} ({signature.key}{state})"
 
 
 def trust_words(trust: m.ReleaseTrust) -> Span:
-    """Return which releases a node accepts, in the tone of the risk."""
+    """Return a clause that says which releases a node accepts. Its tone shows how risky that is."""
     if trust.error is not None:
         return span(f"no releases, because of an error: {trust.error}", "bad")
     if not trust.keys:

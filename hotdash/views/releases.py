@@ -128,7 +128,7 @@ def _release_lines(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
 
 def _accepted(view_state: ViewState) -> tuple[Span, ...]:
-    """Return which releases the node accepts."""
+    """Return a clause that says which releases the node accepts."""
     snapshot = view_state.node.snapshot
     return () if snapshot is None else (span("   the node accepts ", "muted"), trust_words(snapshot.info.trust))
 

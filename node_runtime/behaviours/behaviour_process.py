@@ -130,7 +130,7 @@ class BehaviourProcess(VersionedProcess):
         return self.call_back(item)
 
     def finish(self, item: MailItem, result: Any) -> Continuation | None:
-        """Handle the `result` of the callback for `item`, which has ended."""
+        """Handle the `result` of a callback that has ended. `item` is the message that the callback has handled."""
         if self.run_state is DEAD:
             self.runtime.fail(item, Exit(self.reason))
         elif item[0] is INIT:

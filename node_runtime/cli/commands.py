@@ -41,15 +41,15 @@ for verb in (signing_commands.keys, signing_commands.sign, signing_commands.veri
     "--output", type=click.Path(path_type=Path, file_okay=False), help="The output folder; FOLDER/_build by default."
 )
 @click.option(
-    "--sign", "key", type=click.Path(path_type=Path, dir_okay=False), help="Sign the tarball by this secret key."
+    "--sign", "key", type=click.Path(path_type=Path, dir_okay=False), help="Sign the tarball with this secret key."
 )
 @expires_option
 @password_option
 def build(folder: Path, output: Path | None, key: Path | None, days: int, password_file: Path | None) -> None:
     """Build the tarball of the release in FOLDER: everything that a node needs except Python.
 
-    Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is the time of the build; without it, a
-    signature has the time of the signing as the build's time.
+    Equal projects give equal tarballs. If SOURCE_DATE_EPOCH is set, it is the time of the build. Without it, a
+    signature states the time of the signing as the time of the build.
     """
     from node_runtime.releases.build.tarball import build as build_release
     from node_runtime.releases.files.python_floor import python_warning

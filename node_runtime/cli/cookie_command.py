@@ -37,15 +37,15 @@ def cookie(directory: Path, arguments: list[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="cookie", description="Print, make and end the cookies of this node.")
+    parser = argparse.ArgumentParser(prog="cookie", description="Print, make and revoke the cookies of this node.")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="list all keys")
     what.add_argument("--rotate", action="store_true", help="make a new cookie; the old one ends after the grace time")
-    what.add_argument("--revoke", metavar="NAME", help="end all cookies of NAME at once")
+    what.add_argument("--revoke", metavar="NAME", help="revoke all cookies of NAME at once")
     parser.add_argument("--for", dest="name", metavar="NAME", help="the person or program that gets its own cookie")
     parser.add_argument("--role", choices=ROLES, help="the role; operator by default")
     parser.add_argument("--grace", type=_seconds, metavar="SECONDS", help="for --rotate; 3600 by default")
-    parser.add_argument("--days", type=_days, help="for --for: the cookie ends after so many days")
+    parser.add_argument("--days", type=_days, help="for --for: the cookie expires after so many days")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the cookie to this new file (mode 0600)")
     parser.add_argument("--force", action="store_true", help="for --revoke: also the last operator's cookie")
     return parser

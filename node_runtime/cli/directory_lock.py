@@ -14,7 +14,7 @@ from node_runtime.protocol.lock_file import hold_lock
 def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
     """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases.
 
-    The lock is a file, and not the directory itself, because whoever may read a directory may lock it.
+    The lock is a file, and not the directory itself, because a user who can read a directory can also lock it.
     """
     folder = directory / "var"
     folder.mkdir(mode=0o700, exist_ok=True)

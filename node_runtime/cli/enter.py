@@ -1,8 +1,8 @@
 """Runs a module of a release with only that release's libraries: enter.py DIRECTORY VSN MODULE ARGUMENT….
 
-bin/<name> reads this file, compares it with the manifest, and executes the bytes that it has read, in a Python that can
-import only its standard library. `MANIFEST_SHA256` is then the hash of the manifest that bin/<name> has verified. The
-launcher in an older node directory starts this file by its path, without this hash.
+bin/<name> starts a Python that can import only the standard library. This Python reads the file, compares its bytes
+with the manifest, and executes them. The global `MANIFEST_SHA256` is then the hash of the manifest that bin/<name> has
+verified. The launcher in an older node directory starts this file by its path, without this hash.
 """
 
 import hashlib

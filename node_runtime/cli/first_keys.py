@@ -1,4 +1,4 @@
-"""The release keys of a new node directory: copied before its first release is unpacked, which they decide about."""
+"""Copies release keys to a new node directory before the first release is unpacked, because they apply to it, too."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from node_runtime.releases.signing.release_keys import read_release_keys, releas
 
 @contextmanager
 def with_release_keys(directory: Path, keys: Path | None) -> Iterator[None]:
-    """Copy the public keys in the folder `keys` to the new node directory; take them away again on failure.
+    """Copy the public keys in the folder `keys` to the new node directory; remove them if the block fails.
 
-    The node has either all of them or none. Raises Refused if the folder has no valid keys, or if the directory has
-    other keys already; it has the same ones after an interrupted install.
+    The node gets all of the keys or none. Raises Refused if the folder has no valid keys, or if the directory already
+    has other keys. After an interrupted install, it may already have the same keys.
     """
     folder, etc_existed = release_keys_folder(directory), (directory / "etc").exists()
     copy = folder.with_name(f".{folder.name}.new")

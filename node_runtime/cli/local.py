@@ -1,4 +1,4 @@
-"""The verbs `ping`, `cookie` and `audit` of bin/<name>, for which the release's own node_runtime suffices.
+"""The verbs `ping`, `cookie` and `audit` of bin/<name>, which need only the release's node_runtime, not its hotdash.
 
 The launcher of an older release starts this module by its name.
 """

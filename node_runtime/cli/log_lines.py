@@ -1,7 +1,7 @@
 """The format of the node's log lines: text for people, or JSON for log collectors.
 
-Both leave out secrets and escape what is not printable. A record begins at the beginning of a line, and nothing else
-does: the further lines of a text are indented, so that no message can contain what looks like another record.
+Both redact secrets and escape unprintable characters. In the text format, only the first line of a record is not
+indented, so no message can contain a line that looks like another record.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TextFormatter(logging.Formatter):
 
 
 def _message(record: logging.LogRecord) -> str:
-    """Return the redacted message. A record whose message and arguments don't fit is shown nevertheless."""
+    """Return the redacted message. If the arguments don't fit the message, it is returned without them."""
     try:
         return redact(record.getMessage())
     except Exception as error:
@@ -105,8 +105,8 @@ FORMATTERS: Final[dict[str, Callable[[], logging.Formatter]]] = {"text": TextFor
 def log_to_stderr(lines: Literal["text", "json"], release: Callable[[], str]) -> None:
     """Write every log record of level INFO or higher to stderr, with the process that logged it.
 
-    The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers. So do
-    warnings, and exceptions that no code has caught, which Python would print as they are.
+    The records of libraries such as uvicorn go to stderr too, because nothing else in the node sets up handlers.
+    Warnings and uncaught exceptions are logged, too: Python would print them unredacted.
     """
     add_process_to_log_records(release)
     handler = logging.StreamHandler(sys.stderr)

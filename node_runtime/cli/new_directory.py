@@ -1,4 +1,4 @@
-"""The directory of a new node: after the first install it is a whole node's, or nothing of that install remains."""
+"""The directory of a new node. A first install either completes it, or leaves nothing in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITTEN_IN_VAR: Final = frozenset({"staging", _LOCK})
 
 
 def is_new(directory: Path) -> bool:
-    """Return whether nothing is in the directory but etc/ and what an interrupted first install has left there.
+    """Return whether the directory has nothing but etc/ and the leftovers of an interrupted first install.
 
     A node that has run has more in var/, and a release that was copied by hand has no var/.
     """
@@ -40,9 +40,9 @@ def is_new(directory: Path) -> bool:
 
 @contextmanager
 def hold_new_directory(directory: Path) -> Iterator[None]:
-    """Make the directory, lock it, and delete what an interrupted install left there.
+    """Make the directory, lock it, and delete the leftovers of an interrupted install.
 
-    If the block fails, only etc/ remains, and without it the directory is removed if it did not exist. Raises Refused
+    If the block fails, everything but etc/ is deleted; a directory that did not exist before is removed. Raises Refused
     if the directory is locked.
     """
     existed = directory.exists()
@@ -61,7 +61,7 @@ def hold_new_directory(directory: Path) -> Iterator[None]:
 
 
 def _remove_if_unused(directory: Path, *, failed: bool) -> None:
-    """Remove the new directory if there is nothing in it; `failed` is whether the lock's file may be left over."""
+    """Remove the new directory if it is empty; `failed` means that only the lock's file may be in it."""
     with suppress(OSError):  # it is not empty: another install holds it
         if failed:
             (directory / "var" / _LOCK).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ MAX_PASSWORD_BYTES: Final = 1024
 
 
 def password_option(verb: Verb) -> Verb:
-    """`--password-file FILE`; without it, the terminal is asked. A password is never an argument: `ps` shows those."""
+    """`--password-file FILE`; without it, the terminal asks for the password. `ps` would show it in an argument."""
     return click.option(
         "--password-file",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -38,7 +38,7 @@ def expires_option(verb: Verb) -> Verb:
         metavar="DAYS",
         default=DEFAULT_EXPIRY_DAYS,
         show_default=True,
-        help="Days for which nodes stage the release with this signature.",
+        help="The signature can be used to stage the release for so many days.",
     )(verb)
 
 
@@ -49,7 +49,12 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name", type=click.Path(path_type=Path))
-@click.option("--role", default="release", show_default=True, help="The key's role; only release signs releases.")
+@click.option(
+    "--role",
+    default="release",
+    show_default=True,
+    help="The key's role; only a key with the role release can sign releases.",
+)
 @click.option("--no-password", is_flag=True, help="Do not encrypt the secret key.")
 @password_option
 def new(name: Path, role: str, no_password: bool, password_file: Path | None) -> None:
@@ -84,10 +89,10 @@ def sign(tarball: Path, key: Path, days: int, password_file: Path | None) -> Non
 @click.argument("tarball", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The public key, NAME.pub.")
 @click.option(
-    "--keys", "folder", type=click.Path(path_type=Path, file_okay=False), help="A folder of public keys, as on a node."
+    "--keys", "folder", type=click.Path(path_type=Path, file_okay=False), help="A folder with public keys (*.pub)."
 )
 def verify(tarball: Path, key: Path | None, folder: Path | None) -> None:
-    """Check the signature TARBALL.minisig as a node would that has this key, or these keys."""
+    """Check the signature TARBALL.minisig as a node with this key, or with the keys in this folder, would check it."""
     from node_runtime.releases.signing.admission import check_signature
     from node_runtime.releases.signing.release_keys import read_release_key, read_release_keys
     from node_runtime.releases.store.tarball_reader import open_tarball
@@ -108,7 +113,7 @@ def verify(tarball: Path, key: Path | None, folder: Path | None) -> None:
 
 
 def sign_with(tarball: Path, key: Path, days: int, password_file: Path | None) -> None:
-    """Sign a tarball by the secret key in the file `key`. Raises Refused."""
+    """Sign a tarball with the secret key in the file `key`. Raises Refused."""
     from node_runtime.releases.signing.key_files import read_secret_key
     from node_runtime.releases.signing.sign import sign_tarball
     from node_runtime.releases.store.tarball_reader import open_tarball

@@ -1,4 +1,4 @@
-"""Data files of a release, compared with the manifest when they are read: resources of packages and metadata."""
+"""Reads data files of a release and compares them with the manifest: resources of packages, and metadata."""
 
 from __future__ import annotations
 

@@ -4,9 +4,10 @@ The system's loader takes a path, not bytes. So the bytes are written to an anon
 and closed. The libraries that a wheel bundles in `<distribution>.libs/` are loaded the same way before the extension
 module: the loader finds them by their names among the loaded libraries, so it doesn't search the folder.
 
-Where such files don't exist (outside of Linux) or can't be loaded, the module is loaded from its path after all
-libraries of its distribution have been compared with the manifest. Then a short time is left in which the file could be
-replaced. The same happens to a module that needs a library of its package outside of `*.libs/`.
+Outside of Linux, there are no such files; and a system may refuse to load them. Then the module is loaded from its
+path, after all libraries of its distribution have been compared with the manifest. Between the comparison and the load,
+the file could be replaced. A module that needs a library of its package outside of `*.libs/` is loaded in this way,
+too.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class VerifiedExtensionLoader(ExtensionFileLoader):
 def _private_copy(files: ListedFiles, path: str) -> Iterator[str]:
     """Write the verified bytes of a file to an anonymous file, and yield the path that loads it."""
     data = files.read(path)
-    if path in _copies:  # the system's loader finds it by the name under which it was loaded
+    if path in _copies:  # the system's loader knows the copy by the path from which it was loaded
         yield _copies[path]
         return
     descriptor = _memory_file(os.path.basename(path), data)

@@ -1,15 +1,15 @@
-"""Imports of a release's files: only files that its manifest lists, from the very bytes that were compared with it.
+"""Imports a release's files: only files that its manifest lists, and from the same bytes that were compared with it.
 
-`node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so it uses only the
-standard library. A hook in `sys.path_hooks` serves all folders below the node's directory. So `sys.path` keeps the
-release's folders, and the standard library comes before them, but the import system's own finder never reads these
-folders: a file that no manifest lists can't be imported, and bytecode files are neither read nor written.
+`node_runtime/cli/enter.py` executes this file before anything else of the release can be imported, so this file uses
+only the standard library. A hook in `sys.path_hooks` handles all folders below the node's directory. `sys.path` still
+has the release's folders, after those of the standard library, but the import system's own finder never reads them. So
+a file that no manifest lists can't be imported, and bytecode files are neither read nor written.
 
-Rejected: a hash check before the import, because the file may change between the check and the import.
+Rejected: to check the hash and then import the file as usual, because the file may change in between.
 
-Limits: a file that a library opens by its path is not compared with the manifest; `importlib.resources`,
-`pkgutil.get_data` and `importlib.metadata` compare it. A process that an application starts by other means than
-`release_command` imports from the folders in `sys.path` without any check.
+Limits: data files are compared if they are read through `importlib.resources`, `pkgutil.get_data` or
+`importlib.metadata`, but not if a library opens them by their paths. If an application starts a process without
+`release_command`, that process imports files without any check.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _command: list[str] = []
 
 
 class DamagedFile(Exception):
-    """A listed file is missing or differs from the manifest. It is no ImportError, which libraries often ignore."""
+    """A listed file is missing or differs from the manifest. Not an ImportError: libraries often ignore those."""
 
 
 class ListedFiles:
@@ -74,7 +74,7 @@ class ListedFiles:
         return path[len(self.directory) + 1 :] if path.startswith(f"{self.directory}/") else None
 
     def names(self, folder: str) -> set[str] | None:
-        """Return the names of the files and folders in a folder below the node's directory; None if it lists none."""
+        """Return the names of the listed files and folders in a folder; None if it contains none."""
         return self._folders.get(folder)
 
     def below(self, folder: str) -> list[str]:
@@ -104,11 +104,11 @@ class VerifiedSourceLoader(SourceFileLoader):
         self._files = files
 
     def get_data(self, path: str) -> bytes:
-        """Return the bytes of a listed file, which may also be a data file."""
+        """Return the bytes of a listed file, of this module or of data."""
         return self._files.read(path)
 
     def path_stats(self, path: str) -> Mapping[str, Any]:
-        """Refuse. Without the times of the source, the base class neither reads nor writes bytecode files."""
+        """Raise OSError: without the source's times, the base class neither reads nor writes bytecode files."""
         raise OSError(f"{path} has no bytecode file")
 
     def get_resource_reader(self, name: str | None = None) -> ResourceReader:  # type: ignore[override]
@@ -126,7 +126,7 @@ class ListedFolder:
         self._folder = folder
 
     def find_spec(self, name: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        """Find a module as the import system's finder for folders does, but among the listed files only."""
+        """Find a module as `importlib.machinery.FileFinder` does, but only among the listed files."""
         names = self._files.names(self._folder) if self._folder.startswith("lib/") else None
         if names is None:
             return None
@@ -155,7 +155,7 @@ class ListedFolder:
 
 
 class VerifiedPathFinder(PathFinder):
-    """The import system's finder, but with the distributions that listed files describe."""
+    """`PathFinder`, but below the node's directory it finds only distributions that listed files describe."""
 
     @classmethod
     def find_distributions(  # type: ignore[override]
@@ -169,9 +169,10 @@ class VerifiedPathFinder(PathFinder):
 
 
 def install(directory: str, files: Mapping[str, str], path: Sequence[str], command: Sequence[str]) -> None:
-    """Make the folders `path` of a release importable, and no other file below the node's directory.
+    """Make the listed files in a release's folders `path` importable, and no other file below the node's directory.
 
-    `files` are the release's files with their hashes. `command` is the command of this process, up to the module.
+    `files` maps the release's files to their hashes. `command` is the command of this process without the module and
+    its arguments.
     """
     global _listed  # noqa: PLW0603  # the import system is global, too
     listed = _listed = ListedFiles(directory)
@@ -205,14 +206,14 @@ def add_listed_files(files: Mapping[str, str]) -> None:
 
 
 def resource_reader(path: str) -> ResourceReader | None:
-    """Return a verifying reader of the data files beside the module at `path`; None for a module of no release."""
+    """Return a verifying reader of the data files beside the module at `path`; None if the module is in no release."""
     if _listed is None or _listed.relative(path) is None:
         return None
     return VerifiedSourceLoader("", path, _listed).get_resource_reader()
 
 
 def release_command(module: str, *arguments: str) -> list[str]:
-    """Return the command that runs `module.main(arguments)` with the verified imports that this process has.
+    """Return the command that runs `module.main(arguments)` in a process with the same verified imports as this one.
 
     In a process that was not started from a release, such as a test, the command uses the folders in `sys.path`.
     """

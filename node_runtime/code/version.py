@@ -30,7 +30,7 @@ A star import is (module, "*", "*"); a name that it copied is (module, "*", name
 class Source:
     """The source file of a version of a module. If `path` is a directory, the module is a package without a body.
 
-    `sha256` is the hash that the release's manifest has for the file, in hexadecimal digits; None for a file of no
+    `sha256` is the hash of the file in the release's manifest, in hexadecimal digits; None for a file that is in no
     release.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 MAX_SHOWN_NAME: Final = 80
-"""The number of characters of a name that a message shows; somebody may have typed a whole file instead of a name."""
+"""A message shows so many characters of a name. A user may have pasted a whole file instead of a name."""
 
 
 def clip(text: str, limit: int) -> str:

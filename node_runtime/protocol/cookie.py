@@ -1,9 +1,9 @@
 """Keys and cookies, which authenticate a node to its operators and an operator to the node.
 
-CURVE is the encryption of ZeroMQ. A node makes three CURVE key pairs once: its own and one for each
-role. A *cookie* is one line with a role's secret key and the node's public key, so the holder of a
-cookie can authenticate the node, too. The keys and the cookies are in the node's directory, and
-only the owner of these files can read them:
+CURVE is the encryption of ZeroMQ. A node makes three CURVE key pairs once: its own and one for each role. A *cookie* is
+one line with a secret key, of a role or of a person, and the node's public key, so the holder of a cookie can
+authenticate the node, too. The node's directory has the node's keys and the default cookies of the roles, and only the
+owner of these files can read them:
 
     etc/keys/server       the node's secret key
     etc/keys/<role>       the public key of a role's default cookie
@@ -35,7 +35,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A role's secret key and the public key of its node; both in the Z85 encoding of zmq."""
+    """A secret key, its role, and the public key of the node. Both keys are in the Z85 encoding of zmq."""
 
     role: Role
     secret: bytes = field(repr=False)
@@ -80,7 +80,7 @@ def make_keys(directory: Path) -> NodeKeys:
 
 @contextmanager
 def locked_keys(directory: Path) -> Iterator[None]:
-    """Let no other process change the keys of the node in `directory` inside the block."""
+    """Keep other processes from changing the keys of the node in `directory` while the block runs."""
     lock = os.open(directory / "etc" / "keys", os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -138,7 +138,7 @@ def read_key(path: Path) -> bytes:
 
 
 def key_text(key: bytes) -> str:
-    """Return a key (Z85) as the text that files and cookies have."""
+    """Return a key (Z85) as text in the form of key files and cookies."""
     return base64.urlsafe_b64encode(z85.decode(key)).decode().rstrip("=")
 
 

@@ -1,4 +1,4 @@
-r"""Text without characters that act on a terminal or hide something, on both sides of the control plane.
+r"""Escapes characters that act on a terminal or hide something. The node and its clients both use it.
 
 Such characters are the control characters (C0, DEL, C1), those that change the direction of writing, those without a
 width, the separators of lines and paragraphs, single surrogates, and all that Unicode has not assigned.
@@ -22,7 +22,8 @@ def escape(text: str) -> str:
 def escape_json(text: str) -> str:
     r"""Return a JSON text with every character that is not printable written as `\uXXXX`, except line feeds.
 
-    The text stays equal JSON: outside of its strings there are no other characters that could be replaced.
+    The result decodes to the same value, because JSON has no unprintable characters except line feeds outside of
+    strings.
     """
     return _SUSPECT.sub(lambda found: _as_json(found[0]), text)
 

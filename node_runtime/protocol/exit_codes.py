@@ -26,7 +26,7 @@ class ExitCode(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> ExitCode:
-        """Take a code that this version doesn't know, such as one that a node has sent, for a refusal."""
+        """Return REFUSED for a code that this version doesn't know. A newer node may have sent it."""
         return cls.REFUSED
 
 
@@ -34,7 +34,7 @@ class Refused(Exception):
     """A failed request or command, with the exit code of the command.
 
     `sentence` names the affected thing and the remedy; `operation` is the id of the failed operation, if there was one.
-    A failure never has the code of success, not even if a node says so.
+    If a node sends OK as the code of a failure, REFUSED replaces it.
     """
 
     def __init__(self, sentence: str, code: ExitCode = ExitCode.REFUSED, operation: str | None = None) -> None:

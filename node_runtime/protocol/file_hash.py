@@ -1,4 +1,4 @@
-"""The size and the hash of a file that is uploaded."""
+"""Computes the size and the hash of a file for its upload."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Changes of the clients' keys: made for a person, rotated, revoked. A running node notices them within a second.
+"""Makes, rotates and revokes the keys of clients. A running node notices each change within a second.
 
 Each change is one atomic write of the person's file, which alone decides who may connect. A change of a default key
-also replaces etc/keys/<role> and the cookie. If it is interrupted, repeating it completes it.
+also replaces etc/keys/<role> and the cookie. If a change was interrupted, a repetition completes it.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ DEFAULT_GRACE_SECONDS: Final = 3600.0
 class KeyChanges:
     """Changes the keys of the node in `directory`.
 
-    `hand_over(cookie)` is called with each new cookie before the node accepts it, so that no key is made whose cookie
-    is lost; it may raise. All methods raise Refused.
+    `hand_over(cookie)` is called with each new cookie, before the node accepts the cookie's key. If it raises, the key
+    is not stored: nobody would have its cookie. All methods raise Refused.
     """
 
     directory: Path
@@ -57,7 +57,7 @@ class KeyChanges:
             person = read_person(self.directory, name)
             if _accepted(person):
                 raise Refused(
-                    f"{name} has a key already; replace it with `cookie --rotate --for {name}`, or end it with "
+                    f"{name} has a key already; replace it with `cookie --rotate --for {name}`, or revoke it with "
                     f"`cookie --revoke {name}`."
                 )
             if name not in (known := names_of_keys(self.directory)) and len(known) >= MAX_PEOPLE:
@@ -65,7 +65,7 @@ class KeyChanges:
             return self._add(person, role, not_after)
 
     def rotate(self, name: str, grace: float) -> str:
-        """Make a new key for the holder of a key, whose old keys end after `grace` seconds; return its fingerprint."""
+        """Make a new key for a holder, and let the old ones expire in `grace` seconds. Return the new fingerprint."""
         with self._changing():
             person = read_person(self.directory, name)
             accepted = _accepted(person)
@@ -76,9 +76,9 @@ class KeyChanges:
             return self._add(PersonKeys(name, ended), role, None)
 
     def revoke(self, name: str, *, even_the_last: bool = False) -> str:
-        """End all keys of a holder at once; return the fingerprints of those that were valid, separated by commas.
+        """Revoke all keys of a holder at once; return the fingerprints of those that were valid, separated by commas.
 
-        Unless `even_the_last`, refuses to revoke the only operator's key.
+        Refuses to revoke the last operator's key, unless `even_the_last` is true.
         """
         with self._changing():
             person = read_person(self.directory, name)
@@ -108,7 +108,7 @@ class KeyChanges:
             raise Refused(f"The keys in {self.directory / 'etc'} can't be changed: {error}.") from None
 
     def _need_owner(self) -> None:
-        """Files of another user could not be read by the node."""
+        """Raise Refused for another user's node: the node could not read files that this user writes."""
         owner = self.directory.stat().st_uid
         if owner != os.geteuid():
             raise Refused(

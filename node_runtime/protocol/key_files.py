@@ -27,13 +27,13 @@ from .messages import Role
 from .private_files import make_private_folder, read_private, write_private
 
 MAX_PEOPLE: Final = 500
-"""The number of people that have keys; a request searches the whole ring."""
+"""At most so many people have keys: each request searches the whole ring."""
 MAX_KEYS_OF_A_PERSON: Final = 8
-"""The number of keys that a file keeps. Older ones, which are no longer valid, are forgotten."""
+"""A file keeps so many of a person's newest keys. Older ones are deleted; they are no longer valid."""
 NODE_NAME: Final = "node"
-"""The name under which the node itself stands in the audit log."""
+"""The name of the node itself in the audit log."""
 RESERVED_NAMES: Final = frozenset({*ROLES, NODE_NAME, "probation", "parent"})
-"""The default keys, and the parts of a node that begin operations by themselves."""
+"""Names that nobody may use for a key: those of the default keys, and of parts of a node that begin operations."""
 _KEY_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 
 logger: Final = logging.getLogger("node_runtime.protocol")
@@ -54,7 +54,7 @@ class PersonKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
     @property
     def until(self) -> float | None:
-        """The time at which the key ends, or None."""
+        """The time at which the key ends or ended; None if it has no end."""
         return min((end for end in (self.not_after, self.revoked) if end is not None), default=None)
 
 
@@ -115,7 +115,7 @@ def read_person(directory: Path, name: str) -> PersonKeys:
 
 
 def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> PersonKeys:
-    """Add the key in etc/keys/<role>. It is in use, so no rotation that was interrupted can have ended it."""
+    """Add the key in etc/keys/<role>. It is valid, even if an interrupted rotation has recorded an end for it."""
     path = directory / "etc" / "keys" / role
     current = key_text(read_key(path))
     kept = tuple(key for key in person.keys if key.public != current)
@@ -123,7 +123,7 @@ def _with_default_key(directory: Path, person: PersonKeys, role: Role) -> Person
     if listed is not None:
         return PersonKeys(person.name, (*kept, msgspec.structs.replace(listed, not_after=None)))
     if kept and all(key.revoked is not None for key in kept):
-        return person  # the revocation has put a key there of which nobody has the secret
+        return person  # the revocation has replaced the key in the file by one whose secret key nobody has
     return PersonKeys(person.name, (*kept, PersonKey(current, role, path.stat().st_mtime, "")))
 
 
@@ -142,7 +142,7 @@ def names_of_keys(directory: Path) -> list[str]:
 
 
 def read_key_ring(directory: Path) -> KeyRing:
-    """Return the key ring of a node. The keys in a file that can't be read are refused, and the log says so."""
+    """Return the key ring of a node. It lacks the keys in a file that can't be read; the log names such a file."""
     return KeyRing(tuple(_ring_keys(directory)))
 
 

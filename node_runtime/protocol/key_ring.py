@@ -1,4 +1,4 @@
-"""The key ring of a node: which client keys it knows, who holds each, in which role, and until when."""
+"""The key ring of a node: the client keys that it knows, each with its holder, its role and the end of its validity."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from .messages import Role
 class RingKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A client's public key (Z85) and its holder.
 
-    The key is valid before the Unix time `until`, or for ever. For a revoked key, that is the time of the revocation.
+    The key is valid before the Unix time `until`; None means for ever. For a revoked key, `until` is the revocation's
+    time.
     """
 
     public: bytes
@@ -24,9 +25,9 @@ class RingKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyRing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All keys that a node knows, expired and revoked ones, too, so that a refusal can name their holder.
+    """All keys that a node knows. Expired and revoked ones are included, so that a refusal can name the holder.
 
-    The ring is a value that can be sent to another OS process.
+    The ring is a plain value, so it can be sent to another OS process.
     """
 
     keys: tuple[RingKey, ...] = ()

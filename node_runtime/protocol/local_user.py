@@ -17,7 +17,7 @@ def local_user() -> str:
 
 
 def os_user(uid: int | None = None) -> str:
-    """Return the name of an OS user, by default of this process's; no environment variable changes it."""
+    """Return the name of an OS user, by default of the user of this process. Environment variables are ignored."""
     uid = os.geteuid() if uid is None else uid
     try:
         return pwd.getpwuid(uid).pw_name

@@ -1,4 +1,4 @@
-"""Lock files, which only their owner can open, and so only their owner can hold."""
+"""Lock files that only their owner can open, and therefore lock."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 def hold_lock(path: Path) -> Iterator[None]:
     """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
 
-    The file is created if necessary, with mode 0600. It stays afterwards, because a process that waits for it may have
-    it open. The lock ends with the process, however it ends.
+    The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that wants
+    the lock may have opened it. The system releases the lock when the process ends, in whatever way.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

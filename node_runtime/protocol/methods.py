@@ -23,9 +23,9 @@ PROTOCOL = 2
 class Method(Generic[P, R]):
     """A method: its name, the types of its parameters and its result, and the minimum role that may call it.
 
-    `cost` is the price of a request in tokens, of which a client may spend only so many per second: a token is about a
-    tenth of a millisecond of the node's time. `doc` describes the method in one line. An `urgent` method may also spend
-    the tokens, and take the places in queues, that are reserved for an operator who has to stop a failure.
+    `cost` is the price of a request in tokens. A client can spend a limited number of tokens per second; a token is
+    worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. Some tokens and
+    places in queues are reserved for an operator who has to stop a failure: only an `urgent` method can use them.
     """
 
     name: str
@@ -86,14 +86,14 @@ STAGE_END = Method(
 )
 APPROVE = Method(
     "approve", m.Approve, m.Approval, "operator", 40,
-    "Approves the install of a release or of a plan, where two persons have to agree.",
+    "Approves the install of a release, or one plan, on a node that requires approvals.",
 )  # fmt: skip
 INSTALL = Method("install", m.Install, m.OperationStarted, "operator", 40, "Begins an upgrade or a downgrade.")
 COMMIT = Method("commit", m.Commit, m.Operation, "operator", 40, "Makes the current release permanent.")
 ROLLBACK = Method(
-    "rollback", m.Rollback, m.OperationStarted, "operator", 40, "Begins the way back to the permanent release.", True
+    "rollback", m.Rollback, m.OperationStarted, "operator", 40, "Begins the return to the permanent release.", True
 )
-REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and the files of its own.")
+REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and its unshared files.")
 RESTART_PROCESS = Method(
     "restart_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process; its supervisor starts it again."
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 from .exit_codes import ExitCode, Refused
 
 MAX_PRIVATE_BYTES = 64 * 1024
-"""The number of bytes that are read of a private file; no valid one is larger."""
+"""At most so many bytes of a private file are read. No valid one is larger."""
 
 
 def make_private_folder(path: Path) -> Path:

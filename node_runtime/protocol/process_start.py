@@ -1,4 +1,4 @@
-"""The moment in which an OS process began, by which a process id that the system has used again is recognized."""
+"""Tells when an OS process began. By this time, a process id that the system has used again can be recognized."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when a process began, in clock ticks since the machine's boot; None where the system doesn't tell it."""
+    """Return when a process began, in clock ticks since the machine's boot; None if the system doesn't report it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:

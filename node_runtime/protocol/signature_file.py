@@ -1,4 +1,4 @@
-"""The signature file of a tarball: it lies beside the tarball and is sent with it."""
+"""The signature file of a tarball: it is beside the tarball and is sent with it."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def read_signature(tarball: Path) -> bytes | None:
     except OSError as error:
         raise Refused(f"The signature {path} can't be read: {error.strerror}.") from None
     if len(data) > MAX_SIGNATURE_BYTES:
-        raise Refused(f"{path} is no signature: it has more than {MAX_SIGNATURE_BYTES:,} bytes.")
+        raise Refused(f"{path} is not a signature: it has more than {MAX_SIGNATURE_BYTES:,} bytes.")
     return data

@@ -1,9 +1,9 @@
-"""Approvals of installs by other people: the two-person rule that `approvals` in etc/node.toml switches on.
+"""Approvals of installs by other people: the two-person rule, which `approvals` in etc/node.toml turns on.
 
-One person stages a release, and another approves it: either its content, by its version, or one plan, by its id. If it
-is not known who staged the release, because it was unpacked offline, the person that requests the install is the first
-one. Approvals are kept in memory; after a restart, they have to be given again. A return to the permanent release needs
-none.
+One person stages a release. Another person names either its version, and so approves its content, or the id of one
+plan. The person who staged a release can't approve it. If the release was unpacked while the node was down, it is
+unknown who staged it; then the person who requests the install can't approve it. Approvals are kept in memory; after a
+restart, they have to be given again. A return to the permanent release needs no approval.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .files.manifest import sha256
 from .store.release_store import ReleaseStore
 
 MAX_APPROVED: Final = 100
-"""Releases and plans whose approvals are kept; beyond it, the oldest are forgotten."""
+"""The approvals of at most so many releases and plans are kept; the oldest are forgotten."""
 
 
 class Approvals:
-    """The approvals given since the boot. `plan_id(vsn)` returns the id of the plan for `vsn` now, or raises Refused.
+    """The approvals since the boot. `plan_id(vsn)` returns the id of a plan for `vsn` now, or raises Refused.
 
     A person is the name of a key, never a name that a client claims. Used on the event loop only.
     """
@@ -32,7 +32,7 @@ class Approvals:
         self._store = store
         self._plan_id = plan_id
         self._given: dict[str, frozenset[str]] = {}
-        """The people that approved, by the hash of a release's manifest or the id of a plan."""
+        """The people who approved. A key is the hash of a release's manifest, or the id of a plan."""
 
     def approve(self, request: Approve, person: str) -> Approval:
         """Record the approval by `person`. Raises Refused."""
@@ -78,7 +78,7 @@ class Approvals:
         return policy.settings.approvals
 
     def _find(self, target: str) -> tuple[str, str | None]:
-        """Return the release of a target, and the plan's id if it is one."""
+        """Return the release that a target names, and the plan's id if the target is a plan."""
         releases = self._store.record.releases
         if target in releases:
             return target, None

@@ -35,7 +35,7 @@ def check_free(running: Operation | None, removed: str | None) -> None:
 
 
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:
-    """Refuse to install the current, an untrusted or a failed release, in the wrong direction, or by a stale plan."""
+    """Raise Refused if the release is current, untrusted or failed, the direction is wrong, or the plan is stale."""
     if request.vsn == current:
         raise Refused(f"Release {current} is already current.")
     store.check_trusted(request.vsn)

@@ -50,7 +50,7 @@ from .store.verify import RESTAGE_REMEDY
 
 logger = logging.getLogger("node_runtime")
 
-HALT_DELAY_SECONDS = 0.5  # before the restart after a failed install; clients receive the outcome meanwhile
+HALT_DELAY_SECONDS = 0.5  # the restart after a failed install waits so long, so that clients receive the outcome
 
 
 class ReleaseHandler:

@@ -71,7 +71,7 @@ def test_only_signed_releases_are_staged_and_keys_are_rotated_without_a_restart(
 ) -> None:
     signed.tiny("start")
     said = signed.hotdash("stage", NAME, copies["2.0"], code=1).stderr
-    assert said.startswith("tiny-2.0.tar.gz is refused: it is not signed; accepted is the key ana (")
+    assert said.startswith("tiny-2.0.tar.gz is refused: it is not signed; the accepted key is ana (")
     sign(copies["2.0"], keys, "bob")
     assert "the unknown key" in signed.tiny("unpack", copies["2.0"], code=1).stderr
     assert [one["vsn"] for one in shown(signed, "releases")] == ["1.0"]
@@ -94,7 +94,7 @@ def test_only_signed_releases_are_staged_and_keys_are_rotated_without_a_restart(
     assert "Release 2.0 is not trusted any more: the key ana (" in signed.log
     outcomes = [entry["outcome"] for entry in shown(signed, "audit") if entry["method"] == "stage_end"]
     assert [str(outcome).split(" (")[0] for outcome in outcomes if outcome] == [
-        "refused: tiny-2.0.tar.gz is refused: it is not signed; accepted is the key ana",
+        "refused: tiny-2.0.tar.gz is refused: it is not signed; the accepted key is ana",
         next(str(one).split(" (")[0] for one in outcomes if one and "unknown key" in one),
         "staged 2.0, signed by bob",
         "staged 2.0, signed by ana",
@@ -149,5 +149,5 @@ def test_a_release_whose_manifest_was_replaced_does_not_boot(signed: TinyNode) -
 def test_a_signature_is_sent_with_its_tarball_only(signed: TinyNode, keys: Path, copies: dict[str, Path]) -> None:
     signed.tiny("start")
     signature_path(copies["2.0"]).write_bytes(signature_path(copies["1.0"]).read_bytes())
-    assert "is not for this file" in signed.hotdash("stage", NAME, copies["2.0"], code=1).stderr
+    assert "does not match this file" in signed.hotdash("stage", NAME, copies["2.0"], code=1).stderr
     assert list((signed.directory / "var/staging").iterdir()) == []

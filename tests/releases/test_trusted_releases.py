@@ -101,7 +101,7 @@ async def test_without_its_key_or_its_signature_a_release_is_not_installed(small
     (small.root / "etc/release-keys/ana.pub").rename(small.root / "etc/release-keys/zoe.pub")
     assert signature(small, "2").standing == "signed"
     trusted_key(small.root, "zoe")
-    with pytest.raises(Refused, match="is no release key of this node any more"):
+    with pytest.raises(Refused, match="is no longer a release key of this node"):
         await small.install("2")
 
 

@@ -115,7 +115,7 @@ def events(listed: Sequence[m.NodeEvent]) -> RenderableType:
 
 
 def audit(entries: Sequence[m.AuditEntry]) -> RenderableType:
-    """Return the table of the audit log. `who` is certain; the claim is what the client says."""
+    """Return the table of the audit log. The node has verified `who`; `claim` is what the client says about itself."""
     if not entries:
         return text("The audit log is empty.")
     table = columns("when", "who", "claim", "role", "from", "request", "subject", "outcome", "reason")

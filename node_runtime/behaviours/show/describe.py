@@ -59,9 +59,10 @@ def describe(
 ) -> Term:
     """Return `value` as a Term. Never raises, and never calls a function of the value's classes.
 
-    Secrets are redacted: by the names of parts, by the declarations of classes, by known forms. `declared` is what is
-    declared of the value itself. `secrets` compares them with those of another value. A caller that describes many
-    values of the same classes in a row passes the same `readers` for all of them.
+    Secrets are redacted. They are recognized by the names of parts, by the declarations of classes, and by their forms.
+    `declared` is what an annotation declares about the value itself. `secrets` compares the secrets with those of
+    another value. A caller that describes many values of the same classes in a row passes the same `readers` for all of
+    them.
     """
     return _Describer(limits or DescribeLimits(), readers or ValueReaders(), secrets).term(value, 0, declared)
 
@@ -161,12 +162,12 @@ class _Describer:
 
 
 def is_hidden(name: str, value: object) -> bool:
-    """Return whether a value is hidden under this name."""
+    """Return whether the name of a value requires that the value is hidden."""
     return _hides(secrecy_of(name), value)
 
 
 def _hides(secrecy: Secrecy, part: object) -> bool:
-    """Return whether a name of this secrecy hides this part."""
+    """Return whether a part is hidden if its name has this secrecy."""
     cls = type(part)
     if secrecy is Secrecy.OPEN or any(cls is shown for shown in _ALWAYS_SHOWN):
         return False
@@ -174,7 +175,7 @@ def _hides(secrecy: Secrecy, part: object) -> bool:
 
 
 def _names_secret(label: object, part: object, length: int) -> bool:
-    """Return whether a part is the name of a secret that the next part is: in a pair, or beside "value"."""
+    """Return whether `part` is the name of a secret in the next part: in a pair, or before a part "value"."""
     if type(part) is not str and type(part) is not bytes:
         return False
     if not ((length == 2 and label == 0) if type(label) is int else type(label) is str and label in _NAMES_OF_VALUES):

@@ -104,7 +104,7 @@ def _compared(left: object, right: object, readers: ValueReaders) -> list[tuple[
 
 
 def _short(value: object) -> Term:
-    """Return the short text of a value with the secrets in it, which may be all that differs."""
+    """Return the short text of a value, unredacted: two values may differ only in a secret."""
     return describe(value, _SHALLOW, ValueReaders(redacts=False))
 
 

@@ -20,10 +20,10 @@ from .raw_reads import OPAQUE, raw_dict, short_text, type_name
 
 ELLIPSIS: Final = "…"
 MAX_SECRET_LENGTH: Final = 1000
-"""Characters behind the shown part of a text that are examined, because a secret may begin in the shown part."""
+"""After the shown part of a text, so many characters are examined, too: a secret may begin in the shown part."""
 
 MAX_DECIMAL_BYTES: Final = 4096
-"""The text of a larger decimal is not made, because that takes time and memory in proportion to its digits."""
+"""A larger decimal is not converted to text: the conversion takes time and memory in proportion to its digits."""
 
 LeafWriter: TypeAlias = Callable[[Any, int], str]
 """A function that returns the text of a value, cut to a number of characters."""
@@ -32,7 +32,7 @@ LeafWriter: TypeAlias = Callable[[Any, int], str]
 def leaf_writer(cls: type, *, redacts: bool) -> LeafWriter | None:
     """Return the function that writes the values of a class; None for a class whose values have parts.
 
-    With `redacts`, secrets in the texts of strings, bytes and paths are left out.
+    With `redacts`, the function redacts secrets in strings, bytes and paths.
     """
     # A class with a metaclass of its own may run code when it is hashed or compared.
     if type(cls) is type and (write := _EXACT.get(cls)) is not None:

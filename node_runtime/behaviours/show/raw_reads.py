@@ -1,4 +1,4 @@
-"""Reads of classes and objects through the interpreter's own descriptors, so that no code of theirs runs."""
+"""Reads classes and objects through the interpreter's own descriptors, so that no code of the classes runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MRO: Final = vars(type)["__mro__"]
 _NAME: Final = vars(type)["__qualname__"]
 _MODULE: Final = vars(type)["__module__"]
 _NAMESPACE: Final = vars(type)["__dict__"]
-"""Descriptors that read a class's own attributes without its metaclass."""
+"""Descriptors that read a class's own attributes without running code of its metaclass."""
 
 
 def mro_of(cls: type) -> tuple[type, ...]:

@@ -1,4 +1,4 @@
-"""Comparison of redacted values: whether a secret has changed, without showing anything of it."""
+"""Finds out whether a redacted secret has changed, without revealing anything about it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import msgspec
 from node_runtime.protocol.messages import Term
 
 _KEY: Final = secrets.token_bytes(32)
-"""Without this key, nobody can find out by guessing from which secret a digest was made."""
+"""The key of the digests. A reader of a digest who lacks this key can't check a guess of the secret."""
 
 
 class SecretComparison:
-    """The digests of the secrets in a value, by their paths; `compare` ends the recording of the first value."""
+    """A comparison of the secrets in two values. Until `compare` is called, it records those of the first value."""
 
     __slots__ = ("_comparing", "_digests")
 
@@ -24,12 +24,12 @@ class SecretComparison:
         self._comparing = False
 
     def compare(self) -> SecretComparison:
-        """Compare what follows with what has been recorded."""
+        """End the recording: from now on, compare secrets with the recorded ones. Return the comparison itself."""
         self._comparing = True
         return self
 
     def has_changed(self, path: tuple[str, ...], secret: Term) -> bool:
-        """Return whether the secret at this path, as an unredacted Term, differs from the recorded one."""
+        """Record the secret at this path, an unredacted Term, or return whether it differs from the recorded one."""
         digest = keyed_digest(msgspec.msgpack.encode(secret))
         if not self._comparing:
             self._digests[path] = digest

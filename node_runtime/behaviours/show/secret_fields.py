@@ -1,8 +1,8 @@
-"""Fields that a class declares as secret with `Annotated[str, Secret]`; pydantic's SecretStr, without its import.
+"""Finds fields that are secret: those that a class declares with `Annotated[str, Secret]`, and pydantic's SecretStr.
 
-Annotations are only looked at. A text, which an annotation is after `from __future__ import annotations`, is parsed and
-its names are looked up in their module, but nothing is evaluated. Whatever can't be resolved and is called `Secret`
-marks a secret.
+pydantic is not imported for this. Annotations are read and never evaluated. An annotation that is a string, as after
+`from __future__ import annotations`, is parsed, and its names are looked up in the module of the class. A name that
+can't be resolved marks a secret if its last part is `Secret`.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What an annotation says of the secrets in a value.
+    """What an annotation declares about the secrets in a value.
 
-    `secret`: the value itself is one. `fields`: the values under these keys. `items` and `keys`: all parts of a
-    container, and all keys of a dict.
+    `secret` means that the value itself is a secret. `fields` has declarations for single keys, `items` is the
+    declaration for all parts of a container. `keys` means that all keys of a dict are secrets.
     """
 
     secret: bool = False
@@ -50,7 +50,7 @@ SECRET: Final = Declaration(secret=True)
 SECRET_CLASSES: Final = frozenset({
     ("pydantic", "SecretStr"), ("pydantic", "SecretBytes"), ("pydantic", "Secret"), ("starlette", "Secret"),
 })  # fmt: skip
-"""The package and the name of classes, and of the bases of classes, whose values are secrets."""
+"""The package and the name of each class whose values are secrets; values of its subclasses are secrets, too."""
 MAX_ANNOTATION_LENGTH: Final = 1000
 MAX_NESTING: Final = 8
 
@@ -59,7 +59,7 @@ _ANNOTATED: Final = type(typing.Annotated[int, 0])
 _MAPPINGS: Final = ("dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict")
 
 _known: dict[int, tuple[weakref.ref[type], Mapping[str, Declaration]]] = {}
-"""By the identity of the class, because hashing a class may run code of its metaclass."""
+"""The fields of the classes that were read. The keys are ids, because hashing a class may run code of its metaclass."""
 
 
 class _Reading(threading.local):
@@ -73,7 +73,7 @@ _reading: Final = _Reading()
 
 
 def is_secret_class(cls: type) -> bool:
-    """Return whether the values of a class are secrets of a library."""
+    """Return whether the class is one of SECRET_CLASSES, or a subclass of one."""
     return any(((module_of(base) or "").partition(".")[0], name_of(base)) in SECRET_CLASSES for base in mro_of(cls))
 
 
@@ -106,7 +106,7 @@ def _read_fields(cls: type, found: dict[str, Declaration]) -> None:
 
 def declared_parameters(function: types.FunctionType) -> Mapping[str, Declaration]:
     """Return the parameters of a function that are secret or contain secrets, by their annotations."""
-    # Before Python 3.14, the annotations exist already; from then on, reading them evaluates them.
+    # Before Python 3.14, a definition evaluates its annotations. Since then, reading `__annotations__` does.
     annotate = getattr(function, "__annotate__", None)
     annotations = function.__annotations__ if annotate is None else _as_texts(annotate)
     found = {name: declaration_of(part, function.__globals__) for name, part in annotations.items()}
@@ -114,7 +114,7 @@ def declared_parameters(function: types.FunctionType) -> Mapping[str, Declaratio
 
 
 def declared_state(cls: type) -> Declaration | None:
-    """Return what a callback class declares of its state: the `S` of `GenServer[S]`."""
+    """Return what the `S` in a callback class's base `GenServer[S]` declares about the state."""
     for base in mro_of(cls):
         generics = namespace_of(base).get("__orig_bases__")
         for generic in generics if type(generics) is tuple else ():
@@ -198,7 +198,7 @@ def _last_name(node: ast.expr) -> str:
 
 
 def _resolved(node: ast.expr, namespace: Mapping[str, object]) -> object:
-    """Return the object that a dotted name names; None if there is no such object, or if it is no name."""
+    """Return the object to which a dotted name refers; None if there is none, or if the node is not a dotted name."""
     if isinstance(node, ast.Name):
         return namespace.get(node.id, vars(builtins).get(node.id))
     if isinstance(node, ast.Attribute):
@@ -216,7 +216,7 @@ def _annotations(cls: type) -> Mapping[object, object]:
 
 
 def _as_texts(annotate: types.FunctionType) -> Mapping[object, object]:
-    """Return the annotations of a class of Python 3.14 as texts: then the names in them are not looked up."""
+    """Return annotations of Python 3.14 as strings, so that the names in them are not looked up."""
     import annotationlib  # type: ignore[import-not-found,unused-ignore]  # since Python 3.14
 
     try:

@@ -20,7 +20,7 @@ from .secret_fields import declared_state
 from .value_readers import ValueReaders
 
 _Show: TypeAlias = Callable[..., Term]
-"""`describe` with all of its arguments but the value and its declaration."""
+"""A call of `describe` that lacks only the value and its declaration."""
 
 
 def describe_state(
@@ -56,7 +56,7 @@ def describe_state(
 
 
 def _outline_term(outline: dict[str, object]) -> Term:
-    """Return the Term of an outline. Its keys are ids of children, which say nothing about secrets: `token_store`."""
+    """Return the Term of an outline. Its keys are ids of children, such as `token_store`, and make no value secret."""
     parts = ((id, _outline_term(part) if isinstance(part, dict) else describe(part)) for id, part in outline.items())
     return Term(type="dict", items=tuple((shown(id), part) for id, part in parts))
 

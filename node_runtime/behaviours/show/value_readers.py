@@ -32,10 +32,10 @@ from .secret_fields import Declaration, declared_fields, is_secret_class
 LabelledParts: TypeAlias = "tuple[int, Iterable[tuple[object, object]] | None]"
 """The number of a value's parts and the labelled parts; None for a value that can't be inspected."""
 Label: TypeAlias = "tuple[str, Secrecy]"
-"""The name of a part as it is shown, and which part of the value it hides."""
+"""The name of a part as it is shown, and how much of the part's value the name hides."""
 
 MAX_COPIED_ATTRIBUTES: Final = 1000
-"""An object with more attributes than this is read without a copy of them, which would take too long."""
+"""If an object has more attributes, they are read without copying them: the copy would take too long."""
 _WITH_ITEMS: Final = (tuple, list, dict, set, frozenset, deque)
 _ARGUMENTS: Final = vars(BaseException)["args"]
 
@@ -139,7 +139,7 @@ def _reader(cls: type) -> Callable[[Any], LabelledParts]:
 
 
 def _attributes(cls: type) -> Callable[[Any], LabelledParts]:
-    """Return a function that reads slots and instance attributes by name; for a class without either, it gives None."""
+    """Return a function that reads slots and instance attributes by name. It returns None if there are neither."""
     slots, own = slots_of(cls), dict_descriptor(cls)
     has_none = not slots and own is None
     is_exception = issubclass(cls, BaseException)

@@ -5,7 +5,7 @@ that it works even if a release is damaged. A commit replaces an older launcher:
 """
 
 VERSION = 2
-"""The version of the launcher. A change of any file in this folder increments it, or nodes would never get the change.
+"""The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 
 2: bin/<name> runs isolated; the node reads from a pipe why its previous run ended.
 """

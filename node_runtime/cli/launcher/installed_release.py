@@ -51,7 +51,7 @@ class InstalledRelease:
     def verify(self) -> None:
         """Raise LauncherError if a file differs from the build, or if the release needs another Python.
 
-        Files in bin/ are left out: bin/ is that of the newest launcher, which may have come with another release.
+        Files in bin/ are not checked, because bin/ may have the newer launcher of another release.
         """
         if (wanted := self.value("python", str)) != PYTHON:
             raise LauncherError(f"Release {self.vsn} needs Python {wanted}, but this is Python {PYTHON}.")
@@ -62,7 +62,7 @@ class InstalledRelease:
     def command(self, module: str, *arguments: str) -> list[str]:
         """Return the command that runs `module.main(arguments)` with only the release's own libraries.
 
-        The process that runs it compares each file with the manifest that was read here.
+        The process that the command starts compares each file with the manifest that was read here.
         """
         enter = self._runtime_file("cli/enter.py")
         start = (sys.executable, "-I", "-S", "-B", "-X", "utf8", "-c", _RUN_VERIFIED)
@@ -70,7 +70,7 @@ class InstalledRelease:
         return [*start, str(DIRECTORY / enter), *hashes, str(DIRECTORY), self.vsn, module, *arguments]
 
     def launcher_version(self) -> int:
-        """Return the version of the launcher that the release contains; 1 for releases older than this number."""
+        """Return the version of the launcher that the release contains; 1 if that launcher has no version."""
         found = _LAUNCHER_VERSION.search(self._read(self._runtime_file("cli/launcher/__init__.py")))
         return int(found[1]) if found else 1
 

@@ -28,7 +28,7 @@ STABLE_SECONDS = 5.0  # if the node ends sooner after it was ready, the pause be
 MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
-PIPE_VERSION = 2  # releases with an older launcher get the reasons of a boot as arguments
+PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
 
 
 def end_clause(code: int) -> str:
@@ -140,7 +140,7 @@ class Parent:
     def reasons(self, release: InstalledRelease) -> tuple[list[str], list[int]]:
         """Return the options that tell the node why it boots this release and how its previous run ended.
 
-        The second value is the descriptor that an option names, if any.
+        The second list has the descriptor that the options name, if any.
         """
         because = "" if release.vsn == permanent() else self.given_up[permanent()]
         during, blame = (self.end_phase, self.own_fault) if self.end_reason else ("", False)
@@ -149,7 +149,7 @@ class Parent:
             options = [word for key, reason in reasons.items() if reason for word in (f"--{key}", reason)]
             return [*options, *(["--blame"] if blame else [])], []
         reader, writer = os.pipe()
-        with open(writer, "w") as pipe:  # a pipe takes so many bytes without a reader
+        with open(writer, "w") as pipe:  # so few bytes fit into the pipe without a reader
             json.dump({key: reason[:MAX_SENTENCE] for key, reason in reasons.items()} | {"blame": blame}, pipe)
         return ["--reasons", str(reader)], [reader]
 

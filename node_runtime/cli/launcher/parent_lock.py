@@ -1,7 +1,7 @@
 """The lock that the node's parent process holds, the status that it writes, and signals to it.
 
 A process id alone doesn't identify a process, because the system uses ids again. So the parent counts as running only
-while it holds the lock, and is sent a signal only if its process began when the status says so.
+while the lock is held. A signal is sent only if the process with the parent's id has the start time in the status.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def need_owner() -> None:
 
 
 def make_private() -> str | None:
-    """Close the node's directory to other users. Return a sentence if it was open, None if not."""
+    """Close the node's directory to other users. Return a sentence that reports this; None if it was closed already."""
     if not DIRECTORY.stat().st_mode & 0o077:
         return None
     DIRECTORY.chmod(0o700)
@@ -78,7 +78,7 @@ def running() -> dict[str, Any] | None:
 def _is_held_by_others() -> bool:
     """Return whether the lock file is open to other users, and the parent that var/parent.json names has ended.
 
-    An older release has made such a file. Whoever opened it could keep the node down.
+    Older releases made such files. A user who opens one can hold the lock, so that the node can't start.
     """
     try:
         found = read_json(STATE)
@@ -88,11 +88,11 @@ def _is_held_by_others() -> bool:
 
 
 def send_signal(found: dict[str, Any], number: int) -> None:
-    """Send a signal to the parent that wrote `found`. Raises LauncherError if its process id is another process's."""
+    """Send a signal to the parent that wrote `found`. Raises LauncherError if its id is now another process's."""
     pid = found["pid"]
     with contextlib.ExitStack() as stack:
         handle = None
-        if hasattr(os, "pidfd_open"):  # from here on, the id can't become another process's
+        if hasattr(os, "pidfd_open"):  # the descriptor refers to this process even after its end
             try:
                 handle = os.pidfd_open(pid)
             except ProcessLookupError:
@@ -107,7 +107,7 @@ def send_signal(found: dict[str, Any], number: int) -> None:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when a process began, in clock ticks since the machine's boot; None where the system doesn't tell it."""
+    """Return when a process began, in clock ticks since the machine's boot; None if the system doesn't report it."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
@@ -119,7 +119,7 @@ def _is_parent(found: dict[str, Any]) -> bool:
     """Return whether the process is the parent. A parent before version 2 is identified by its command."""
     began = start_ticks(found["pid"])
     if began is None:
-        return start_ticks(os.getpid()) is None  # where the system tells no process's begin, the lock has to suffice
+        return start_ticks(os.getpid()) is None  # without start times, the lock has to suffice
     if found.get("began") is not None:
         return bool(began == found["began"])
     *program, verb, _ = Path(f"/proc/{found['pid']}/cmdline").read_bytes().split(b"\0")

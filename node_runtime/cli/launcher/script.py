@@ -1,7 +1,7 @@
 #!/bin/sh -
 """:" # The command line of the node in this directory, and its parent process.
-# sh starts Python, so that neither PYTHONPATH and its like nor site-packages decide which code runs. The code is in
-# _launcher/, or in the newest _launcher-<version>/, which a commit has put beside it.
+# sh starts Python, so that PYTHONPATH, similar variables and site-packages can't change which code runs. The code is in
+# the newest _launcher-<version>/, which a commit has installed, or else in _launcher/.
 command -v python3 >/dev/null || { echo "$0 needs python3; install it on PATH." >&2; exit 1; }
 exec python3 -I -S -B -X utf8 -- "$0" "$@"
 """
@@ -15,10 +15,10 @@ from pathlib import Path
 
 
 class LauncherLoader(SourceFileLoader):
-    """The loader of the launcher's files. Without the times of a source, it ignores bytecode files."""
+    """The loader of the launcher's files. It ignores bytecode files, because `path_stats` raises."""
 
     def path_stats(self, path):  # type: ignore[no-untyped-def]  # older Pythons must get as far as `need_python`
-        """Refuse."""
+        """Raise OSError, so that the base class neither reads nor writes bytecode files."""
         raise OSError(path)
 
 
@@ -29,7 +29,7 @@ def newest_launcher(folder: Path) -> Path:
 
 
 def load_launcher(folder: Path) -> None:
-    """Make the launcher in `folder` importable as `_launcher`, and nothing else beside it."""
+    """Make only the launcher in `folder` importable, as `_launcher`, and no other file of bin/."""
     sys.path_importer_cache[str(folder)] = FileFinder(str(folder), (LauncherLoader, [".py"]))
     first = str(folder / "__init__.py")
     loader = LauncherLoader("_launcher", first)

@@ -152,9 +152,9 @@ class DefinitionComparison:
         return DIFFERENT if parts is None else self.compare_all(*parts)
 
     def _is_same_member(self, old: Any, new: Any) -> bool:
-        """Return whether both are the same member of the compared enumeration.
+        """Return whether `old` and `new` are members with one name, of the old and the new class of the comparison.
 
-        `class_reuse` compares the members' values.
+        This method does not compare the members' values: `class_reuse` does.
         """
         return (type(old), type(new)) == self._classes and isinstance(old, enum.Enum) and old.name == new.name
 

@@ -1,4 +1,4 @@
-"""Secrets in names and texts: where they are, and texts without them. Every text that leaves a node goes through here.
+"""Finds secrets in texts by names and forms, and redacts them. Every text that leaves a node passes through here.
 
-Nothing here knows values: `node_runtime/behaviours/show/` redacts those, with the same words and patterns.
+This package handles only texts: `node_runtime/behaviours/show/` redacts values, with the same words and patterns.
 """

@@ -1,7 +1,7 @@
-"""Secrets that a text shows by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
+"""Finds secrets by their own form: URL credentials, tokens, JWTs, keys in PEM, authorization headers.
 
-Each function yields the begin and the end of what must be hidden. Each needs time in proportion to the length of the
-text: a pattern never scans a part of the text again that it has scanned before, but for a limited length.
+Each function yields the start and the end of each part that must be hidden, in time proportional to the length of the
+text: except for a part of limited length, a pattern never scans a part of the text twice.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 Span: TypeAlias = "tuple[int, int]"
-"""The begin and the end of a part of a text."""
+"""The start and the end of a part of a text."""
 
 MAX_URL_LENGTH: Final = 2000
-"""Characters after `://` in which the end of a URL's credentials is searched."""
+"""The end of a URL's credentials is searched within so many characters after `://`."""
 
 _TOKEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -31,7 +31,7 @@ _TOKEN: Final = re.compile(
     r"|(?:bot)?[0-9]{8,12}:AA[A-Za-z0-9_\-]{30,}+"
     r"|hotdash1:[a-z]{1,20}:[^\s'\"]{8,}+)"
 )
-"""Tokens that begin as their issuers document, password hashes, and the cookies of this control plane."""
+"""Tokens with a beginning that their issuer documents, password hashes, and the cookies of nodes."""
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_\-]*+(?:(?:\.[A-Za-z0-9_\-]*+)++)?+")
 MIN_JWT_LENGTH: Final = 20
 _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}-----")
@@ -40,11 +40,11 @@ _SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate|token)[ \t]{1,4}+([A-Za-
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
-"""In a URL of these schemes, a user without a password is a name; in all others, it may be a token."""
+"""If a URL with one of these schemes has no password, the user is a name. With any other scheme, it may be a token."""
 
 
 def known_tokens(text: str) -> Iterator[Span]:
-    """Yield tokens with a known beginning; the beginning of a node's cookie remains."""
+    """Yield tokens with a known beginning. Of a node's cookie, the beginning stays visible."""
     for found in _TOKEN.finditer(text):
         yield found.span()
 
@@ -87,8 +87,8 @@ def _is_user_and_password(encoded: str) -> bool:
 def url_credentials(text: str) -> Iterator[Span]:
     """Yield the passwords in URLs, and users without a password that may be tokens.
 
-    A password may contain `/` and `@`, although a URL should encode them. If the text ends before the host, all that
-    could be a password is yielded.
+    A password may contain `/` and `@`, although a URL should encode them. If the text ends before the host, everything
+    that could be a password is yielded.
     """
     at = end = 0
     while (at := text.find("://", at)) >= 0:

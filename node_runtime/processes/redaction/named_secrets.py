@@ -1,7 +1,7 @@
-"""Secrets that a text shows beside their names: `password=…`, `"token": …`, `Cookie: …`, `('authorization', …)`.
+"""Finds secrets by the names beside them: `password=…`, `"token": …`, `Cookie: …`, `('authorization', …)`.
 
-Every pattern is possessive: it never gives back what it has matched, so that the time is in proportion to the length
-of the text, whatever the text.
+Every pattern is possessive: it never gives back what it has matched. So the time is proportional to the length of the
+text, even for a text that was made to take long.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .secret_names import Secrecy, is_secret_header, is_secret_name, secrecy_of
 REDACTED: Final = "‹redacted›"
 """The text that replaces a secret."""
 CHANGED: Final = "‹redacted, changed›"
-"""The text that replaces a secret that differs from the one before."""
+"""The text that replaces a secret that differs from the secret with which it is compared."""
 _REDACTED: Final = re.compile(f"{REDACTED}|{CHANGED}")
 
 _NAMED: Final = re.compile(r"(?<![\w.\-])([\w.\-]++)(['\"]?\]?+)([ \t]{0,4}+)(=>|:=|==?|:(?!//))([ \t]*+)", re.ASCII)
-"""A name, the quote and the bracket behind it, and a separator."""
+"""A name, a quote and a bracket after it, and a separator."""
 _PAIR: Final = re.compile(r"[(\[]\s{0,4}+[bru]?(['\"])([\w.\-]{1,100}+)\1\s{0,4}+,\s{0,4}+(?=[bru]?['\"])", re.ASCII)
 """The beginning of a pair of quoted texts, such as a header in a list."""
 _PAIR_END: Final = re.compile(r"['\"]\s{0,4}+,?\s{0,4}+[)\]]")
@@ -59,27 +59,27 @@ _SIGNATURES: Final = frozenset({"sig", "signature", "x-amz-signature", "x-goog-s
 
 
 def named_values(text: str) -> Iterator[Span]:
-    """Yield the values behind names with `=`, `:` or `=>`, where the name is that of a secret."""
+    """Yield the values after a secret's name and `=`, `:` or `=>`."""
     return _spans(_NAMED, text, _named_value)
 
 
 def paired_values(text: str) -> Iterator[Span]:
-    """Yield the second text of each pair of quoted texts whose first one is the name of a secret."""
+    """Yield the second text of each pair of quoted texts if the first one is a secret's name."""
     return _spans(_PAIR, text, _paired_value)
 
 
 def option_values(text: str) -> Iterator[Span]:
-    """Yield the arguments of a command line that follow an option with the name of a secret."""
+    """Yield the arguments of a command line that follow an option with a secret's name."""
     return _spans(_OPTION, text, _option_value)
 
 
 def element_texts(text: str) -> Iterator[Span]:
-    """Yield the texts of XML elements with the name of a secret."""
+    """Yield the texts of XML elements with a secret's name."""
     return _spans(_ELEMENT, text, lambda text, found: found.span(2) if is_secret_name(found[1]) else None)
 
 
 def spoken_values(text: str) -> Iterator[Span]:
-    """Yield what follows a word such as `password` in a sentence, if it is quoted or looks like no word."""
+    """Yield what follows a word such as `password` in a sentence, if it is quoted or doesn't look like a word."""
     return _spans(_SPOKEN, text, _spoken_value)
 
 
@@ -89,7 +89,7 @@ FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def _spans(pattern: re.Pattern[str], text: str, value: Callable[[str, re.Match[str]], Span | None]) -> Iterator[Span]:
-    """Yield the value of each match that has one. Values are skipped: to examine them again could take square time."""
+    """Yield the value of each match that has one. The search goes on after the value, so it takes linear time."""
     at = 0
     while (found := pattern.search(text, at)) is not None:
         at = found.end()

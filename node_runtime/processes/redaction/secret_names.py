@@ -1,4 +1,4 @@
-"""Names of secrets, recognized by their whole words: `db_password`, `apiKey`, `X-Auth-Token`, but not `keyboard`.
+"""Recognizes the names of secrets by whole words: `db_password`, `apiKey`, `X-Auth-Token`, but not `keyboard`.
 
 A name is split into words at everything that is not a letter, and where lower case changes to upper case. Two adjacent
 words count as one, too, so `pass_word` and `session_id` are `password` and `sessionid`. A word may have a plural `s`.
@@ -14,7 +14,7 @@ from typing import Final
 
 
 class Secrecy(IntEnum):
-    """The part of a value that its name hides. None and booleans are always shown."""
+    """How much of a value its name hides. None and booleans are always shown."""
 
     OPEN = 0
     """Nothing."""
@@ -42,14 +42,14 @@ VALUE_WORDS: Final = frozenset({
     "value", "data", "bytes", "text", "string", "str", "raw", "material", "header", "pem", "der", "hex", "base", "b",
     "code", "old", "new", "current", "previous", "default", "env",
 })  # fmt: skip
-"""Words that say in which form a name has its value."""
+"""Words that say in which form a value is given: `key_hex`, `secret_base64`."""
 OPEN_KEYS: Final = frozenset({
     "public", "pub", "primary", "foreign", "unique", "natural", "composite", "partition", "shard", "sort", "order",
     "group", "index", "lookup", "search", "cache", "routing", "row", "column", "dict", "map", "hash", "object",
     "bucket", "translation", "message", "registry", "idempotency", "dedup", "first", "last", "next", "prev", "previous",
     "min", "max", "arrow", "hot", "function", "enter", "escape", "shift", "up", "down", "left", "right", "on",
 })  # fmt: skip
-"""Words before `key` that make it no secret: `primary_key`, `on_key`."""
+"""Words before `key` that make a name open: `primary_key`, `on_key`."""
 ABOUT_WORDS: Final = frozenset({
     "age", "algorithm", "attempt", "bucket", "count", "domain", "enabled", "endpoint", "error", "exception", "expiry",
     "expire", "failure", "field", "file", "filename", "format", "kind", "label", "len", "length", "lifetime", "limit",
@@ -59,20 +59,20 @@ ABOUT_WORDS: Final = frozenset({
 """Last words of names that say something about a secret: `password_length`, `TokenError`."""
 
 MAX_NAME_LENGTH: Final = 200
-"""The number of characters at the end of a name that are examined."""
+"""So many characters at the end of a name are examined."""
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether a value under this name is secret, at least if it is a text."""
+    """Return whether a text with this name is a secret. A number with the same name may be none."""
     return secrecy_of(name) is not Secrecy.OPEN
 
 
 def is_secret_header(name: str) -> bool:
-    """Return whether the name is that of a secret, where names and values are texts beside each other.
+    """Return whether `name` is the name of a secret in a pair of texts, a name and a value.
 
-    There `key` and `keys` alone are no secrets, because they may be values as well.
+    In a pair, `key` and `keys` alone don't count, because they may be values as well.
     """
     return name.lower() not in ("key", "keys") and is_secret_name(name)
 

@@ -1,4 +1,4 @@
-"""Wire structs without secrets and without unprintable characters, for structs that many functions have filled."""
+"""Redacts and escapes all texts of a wire struct, for structs whose texts come from many functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ S = TypeVar("S", bound=WireStruct)
 
 
 def redact_struct(struct: S) -> S:
-    """Return the struct with all of its texts as `shown` returns them; Terms are redacted where they are made."""
+    """Return the struct with `shown` applied to all of its texts, except in Terms, which are already redacted."""
     changes = {}
     for name in struct.__struct_fields__:
         before = getattr(struct, name)

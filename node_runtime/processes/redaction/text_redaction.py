@@ -1,7 +1,7 @@
-"""Texts without secrets: by the names beside them, and by their own form.
+"""Redacts secrets in texts: secrets with a telling name beside them, and secrets with a known form.
 
-The time is in proportion to the length of the text, which is limited: a text may come from a stranger, and it is
-redacted on the event loop.
+The time is proportional to the length of the text, and the length is limited: a text may come from a stranger, and it
+is redacted on the event loop.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
 
 
 def redact(text: str) -> str:
-    """Return `text` with `REDACTED` in place of each secret that is found; of a very long text, the beginning."""
+    """Return `text` with `REDACTED` in place of each secret that is found. A very long text is cut."""
     if len(text) < _MIN_LENGTH or (len(text) < _MIN_LENGTH_OF_WORD and text.isalnum()):
         return text
     if _WORD.match(text) is not None and (len(text) < _MIN_LENGTH_OF_WORD or not _contains(text, _TOKEN_BEGINS)):
@@ -60,7 +60,7 @@ def redact(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return `text` redacted, and with every character that is not printable escaped: one line for people."""
+    """Return `text` redacted, and with every unprintable character escaped: one line for people."""
     return escape(redact(text))
 
 

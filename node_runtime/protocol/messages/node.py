@@ -13,8 +13,8 @@ from .trust import ReleaseSignature, ReleaseTrust
 class NodeInfo(WireStruct, frozen=True):
     """The identity, the release and the protocol parameters of the node.
 
-    `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the key that
-    the caller has. Only the reply to `hello` has it, because several callers may get the same snapshot.
+    `trust` says which releases the node accepts. `role` is the role of the caller. `who` is the name of the caller's
+    key; only the reply to `hello` has it, because several callers may get the same snapshot.
     """
 
     name: str

@@ -86,7 +86,7 @@ class Operation(WireStruct, frozen=True):
 
     @property
     def by(self) -> str:
-        """The requester for people: the name of the key, and in parentheses the user that the client claims to be."""
+        """The requester as text: the name of the key, and in parentheses the user that the client claims to be."""
         user = self.claim.partition("@")[0]
         return self.who if user in ("", self.who) else f"{self.who} ({self.claim})"
 
@@ -97,11 +97,11 @@ AuditPhase = Literal["intent", "outcome", "event"]
 class AuditEntry(WireStruct, frozen=True):
     """One line of the node's audit log.
 
-    A change that a client requests has two: the node writes "intent" before it carries out the request, and "outcome"
-    afterwards. An "event" stands alone. `who` is the name of the key that the client has, which is certain; `claim` is
-    the user that the client says it is. With the `role` "local", `who` is an OS user who has changed the node's
-    directory; with "node", it is the node itself; with "none", a client without a valid key. `seq` is the number of the
-    line, and `prev` the hash of the line before; see docs/formats.md.
+    A change that a client requests has two lines: the node writes "intent" before it carries out the request, and
+    "outcome" afterwards. An "event" has one line. `who` is the name of the client's key, which the node has verified;
+    `claim` is the user that the client claims to be. With the `role` "local", `who` is an OS user who has changed the
+    node's directory; with "node", it is the node itself; with "none", a client without a valid key. `seq` is the number
+    of the line, and `prev` the hash of the line before; see docs/formats.md.
     """
 
     at: float

@@ -1,4 +1,4 @@
-"""Structs for the trust in releases: a node's release keys, signatures of releases, and approvals of installs."""
+"""Structs about trust in releases: a node's release keys, signatures of releases, and approvals of installs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 from .struct import WireStruct
 
 SignatureStanding = Literal["signed", "unsigned", "revoked", "unknown key"]
-"""The standing of a release's signature now; "unknown key": its key is no release key of the node."""
+"""What a release's signature is worth now. "unknown key": the key is not a release key of the node."""
 
 
 class ReleaseKeyInfo(WireStruct, frozen=True):
@@ -23,7 +23,7 @@ class ReleaseKeyInfo(WireStruct, frozen=True):
 class ReleaseTrust(WireStruct, frozen=True):
     """The releases that a node accepts: without `keys`, all; with keys, signed ones and, if allowed, unsigned ones.
 
-    `approvals` is the number of people that an upgrade needs. `error` is a sentence if the keys or settings can't be
+    `approvals` is the number of people that an install needs. `error` is a sentence if the keys or settings can't be
     read; then the node accepts no release.
     """
 
@@ -34,9 +34,9 @@ class ReleaseTrust(WireStruct, frozen=True):
 
 
 class ReleaseSignature(WireStruct, frozen=True):
-    """The signature of a release: the key that made it, and the build id that it binds.
+    """The signature of a release: the key that made it, and the signed build id.
 
-    `warning` is a sentence about a key that is no longer good. A release that the node has committed can still be
+    `warning` is a sentence if the node no longer accepts the key. A release that the node has committed can still be
     booted and returned to; any other can't be installed.
     """
 
@@ -55,7 +55,7 @@ class Approve(WireStruct, frozen=True):
 
 
 class Approval(WireStruct, frozen=True):
-    """The people that have approved the install of `vsn` so far, and how many more approvals it needs.
+    """The people who have approved the install of `vsn` so far, and how many more approvals it needs.
 
     `plan_id` is set if the approval is for this plan only.
     """

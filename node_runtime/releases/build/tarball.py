@@ -1,7 +1,7 @@
 """Builds a release's tarball from a project: everything that a node needs except Python, in one deterministic file.
 
 Equal projects in equal environments give equal bytes: names are sorted, times are zero, and no owners are recorded. The
-variable SOURCE_DATE_EPOCH is part of the environment: the manifest has the time that it gives.
+variable SOURCE_DATE_EPOCH is part of the environment: if it is set, the manifest has its time as the time of the build.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _manifest(project: Project, files: Mapping[str, bytes], path: tuple[str, ...
 
 
 def _source_date() -> int | None:
-    """Return the time that SOURCE_DATE_EPOCH gives, as all reproducible builds do; None if it is not set."""
+    """Return the time in SOURCE_DATE_EPOCH, the variable for reproducible builds; None if it is not set."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return None
@@ -111,7 +111,7 @@ def _app_entry(app: AppSource) -> AppEntry:
 
 
 def _check(project: Project, manifest: Manifest) -> None:
-    """Raise `Refused` if a node would refuse the release for its manifest."""
+    """Raise `Refused` if every node would refuse the release because of its manifest."""
     try:
         decode_manifest(manifest.encoded())
     except ValueError as error:
@@ -139,7 +139,7 @@ def _write(target: Path, manifest: Manifest, files: Mapping[str, bytes]) -> None
 
 
 def _blocks(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[bytes]:
-    """Yield the parts of the archive, but for its end."""
+    """Yield the parts of the archive without its end."""
     first = manifest.encoded()
     yield from _member(manifest_path(manifest.vsn), first, 0o644)
     for path, entry in manifest.files.items():

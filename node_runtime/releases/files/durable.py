@@ -11,7 +11,7 @@ from pathlib import Path
 
 _TEMPORARY = ".{}.new"
 SYNC_THREADS = 16
-"""The file system writes its journal once for all that wait for it, so many files are made durable side by side."""
+"""So many files are made durable at the same time: the file system then writes its journal once for several of them."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -31,7 +31,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def clear_interrupted_writes(folder: Path) -> None:
-    """Delete the new contents that interrupted calls of `write_atomically` have left in a folder; none may run."""
+    """Delete the temporary files of interrupted `write_atomically` calls in a folder. No such call may be running."""
     for temporary in folder.glob(_TEMPORARY.format("*")):
         temporary.unlink()
 

@@ -1,7 +1,7 @@
 """The launcher's files in a release. bin/ has the same files as node_runtime's folder `cli/launcher`, and no others.
 
-So the launcher that a release brings is in its lib/, where it is verified like all other files, and bin/ in the tarball
-is a copy of it, with which a node begins.
+A release has its launcher in lib/, where it is verified like all other files. bin/ in the tarball is a copy of it,
+which becomes the launcher of a new node.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
 
 
 def bin_path(release: str, name: str) -> str:
-    """Return the path in a tarball of the copy of the launcher's file `name`."""
+    """Return where the tarball of `release` has its copy of the file `name` in the launcher's folder."""
     return f"bin/{release}" if name == SCRIPT else f"bin/_launcher/{name}"
 
 

@@ -58,8 +58,8 @@ class Manifest(ManifestStruct, frozen=True):
     """The manifest of a release. `apps` are in start order.
 
     `path` lists the folders that the node adds to sys.path: the runtime's and those of third-party code. `built` is the
-    time of the build in Unix seconds, if SOURCE_DATE_EPOCH gave one; the build's own clock would make equal projects
-    differ.
+    time of the build in Unix seconds, if SOURCE_DATE_EPOCH was set. The clock is not used, because builds of equal
+    projects must give equal bytes.
     """
 
     name: Name

@@ -22,7 +22,7 @@ NODE_PACKAGES: Final = ("node_runtime", "hotdash")
 
 
 def check_manifest(manifest: Manifest, own_path: str) -> None:
-    """Raise ValueError with a clause that begins with "it" for the first rule that the manifest breaks.
+    """Raise ValueError for the first rule that the manifest breaks, with a clause such as "it lists …".
 
     `own_path` is the manifest's own path in the node directory.
     """
@@ -39,7 +39,7 @@ def check_manifest(manifest: Manifest, own_path: str) -> None:
     check_launcher(manifest)
     folders = folders_of((*files, own_path))
     if clash := find_clash((*files, own_path), folders):
-        raise ValueError(f"it lists {clash[0]!r} and {clash[1]!r}, which can't be beside each other on every disk")
+        raise ValueError(f"it lists {clash[0]!r} and {clash[1]!r}, which some file systems can't keep apart")
     _check_import_folders(manifest.path, files, folders)
     _check_apps(manifest.apps, manifest.path)
 
@@ -62,7 +62,7 @@ def _check_import_folders(path: tuple[str, ...], files: Iterable[str], folders: 
 
 
 def _top_level_names(file: str, entries: set[str]) -> Iterable[tuple[str, str]]:
-    """Yield each entry for sys.path that `file` is below, with the module that the file belongs to or is there."""
+    """Yield each entry for sys.path that contains `file`, with the name of the file's top-level module."""
     folder = file.rpartition("/")[0]
     while folder:
         if folder in entries:

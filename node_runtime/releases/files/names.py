@@ -15,7 +15,7 @@ _NODE = r"^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,128}\Z"
 _ADDRESS = r"^[^:\s]+:([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\Z"
 
 MAX_NAME_CHARACTERS: Final = 512
-"""Greatest length of a name of any kind. It is compared before the pattern, each of which takes linear time."""
+"""The greatest length of a name of any kind. It is checked before the pattern, so that a match takes a bounded time."""
 
 VsnString: TypeAlias = Annotated[str, Meta(pattern=_VSN, max_length=MAX_NAME_CHARACTERS)]
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME, max_length=MAX_NAME_CHARACTERS)]

@@ -1,4 +1,4 @@
-"""Checks of the paths of a release's files: where they lead, and whether any file system can keep them apart."""
+"""Checks the paths of a release's files: whether they are safe, and whether every file system can keep them apart."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def folders_of(paths: Iterable[str]) -> set[str]:
 
 
 def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] | None:
-    """Return two paths that can't be beside each other; None if there are none.
+    """Return two paths that can't both exist on every file system; None if there are none.
 
-    That are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form of
-    their characters: some file systems take them for the same.
+    Such paths are a file and a folder with the same path, and two paths that differ only in case or in the Unicode form
+    of their characters: some file systems treat these as one path.
     """
     seen: dict[str, str] = {}
     for path in (*files, *folders):
@@ -46,7 +46,7 @@ def find_clash(files: Iterable[str], folders: Iterable[str]) -> tuple[str, str] 
 
 
 def _folded(path: str) -> str:
-    """Return a text that is the same for all spellings of a path that a file system may take for the same."""
+    """Return the same text for all spellings of a path that some file system treats as one path."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())

@@ -1,4 +1,4 @@
-"""Reads regular files only, and at most as much of them as expected: whatever lies there, a read ends soon."""
+"""Reads only regular files, and only up to a limit, so that a pipe, a device or a huge file can't block the caller."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from .version_pattern import matches_version
 
 @dataclass(frozen=True, slots=True)
 class AppupEntry:
-    """An upgrade from other versions in an appup, or a downgrade to other versions, with its instructions.
+    """An entry of an appup: the instructions of an upgrade from other versions, or of a downgrade to them.
 
-    `versions` describes them: one version, a pattern, or a range.
+    `versions` describes the other versions: it is one version, a pattern, or a range.
     """
 
     versions: str

@@ -156,7 +156,7 @@ def read_environment(path: Path) -> Environment:
 
 
 class _Regex(TomlStruct, frozen=True):
-    """What older appups may have instead of a pattern. It is read only to say which pattern replaces it."""
+    """A regular expression, as older appups have it. It is read only to report which pattern replaces it."""
 
     regex: str
 
@@ -199,7 +199,7 @@ def _entry(path: Path, key_path: TomlPath, table: _UpTable | _DownTable) -> Appu
 
 
 def _versions(path: Path, key_path: TomlPath, versions: str | _Regex) -> str:
-    """Return the versions for which an entry of an appup is. A wrong pattern raises `Refused`."""
+    """Return the versions that an entry of an appup covers. A wrong pattern raises `Refused`."""
     if isinstance(versions, str):
         if is_version_pattern(versions):
             return versions

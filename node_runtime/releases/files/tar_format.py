@@ -1,9 +1,9 @@
 """The one form of tar archive that a release's tarball has: what the build writes and the only thing a node reads.
 
-A member is a plain file. Its header follows from its path, size and mode: owner, group and time are zero, and a path
-that is not ASCII or is longer than 100 characters stands in a pax header before it. The archive ends with zeros up to a
-multiple of 10,240 bytes, at least 1,024 of them. The same files therefore give the same bytes, and a reader compares a
-header with the one that it should be instead of interpreting it.
+A member is a plain file. Its header follows from its path, size and mode: owner, group and time are zero. A path that
+is not ASCII or is longer than 100 characters is in a pax header before the member's header. The archive ends with at
+least 1,024 zero bytes, up to a multiple of 10,240 bytes. So the same files give the same bytes. A reader computes the
+expected header and compares it with the one that it reads, instead of interpreting it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def header_type(block: bytes) -> bytes:
 
 
 def header_name(block: bytes) -> str | None:
-    """Return the name in a header block; None if it is not ASCII. `member_header` tells whether the block is right."""
+    """Return the name in a header block; None if it is not ASCII. The rest of the block is not checked here."""
     name = block[:_NAME_BYTES].rstrip(b"\0")
     return name.decode() if name.isascii() else None
 
@@ -76,7 +76,7 @@ def _header_block(name: bytes, size: int, mode: int, kind: bytes) -> bytes:
         b"0000000\0" * 2,  # owner and group
         b"%011o\0" % size,
         b"%011o\0" % 0,  # time of the last change
-        b" " * 8,  # the checksum counts as blanks while it is computed
+        b" " * 8,  # the checksum field has blanks while the checksum is computed
         kind + bytes(_NAME_BYTES) + _MAGIC,
     )
     block = b"".join(fields).ljust(BLOCK_BYTES, b"\0")

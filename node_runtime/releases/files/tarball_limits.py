@@ -29,13 +29,13 @@ MAX_PAX_RECORD_BYTES: Final = 2 * MAX_PATH_BYTES
 MAX_UNPACKED_RATIO: Final = 200
 """A tarball may unpack to at most this many times its own size, if it unpacks to more than `FREE_RATIO_BYTES`."""
 FREE_RATIO_BYTES: Final = 64 << 20
-"""Up to this unpacked size, the ratio may be any."""
+"""Up to this unpacked size, the ratio is not limited."""
 DISK_RESERVE_BYTES: Final = 64 << 20
 """The space that must be left on the disk when a release has been unpacked, for the node's own files."""
 DISK_RESERVE_FILES: Final = 1000
-"""The number of files for which there must be room on the disk when a release has been unpacked."""
+"""When a release has been unpacked, the file system must still have room for so many files."""
 
 INPUT_BLOCK_BYTES: Final = 64 << 10
 """A tarball is read in blocks of this size."""
 OUTPUT_BLOCK_BYTES: Final = 256 << 10
-"""A block of a tarball is decompressed to pieces of at most this size, so that memory is bounded."""
+"""A tarball is decompressed in pieces of at most this size, so that the memory is bounded."""

@@ -1,6 +1,7 @@
-"""The settings that only the operator's etc/node.toml may have: which releases a node accepts, and its audit's anchor.
+"""The settings that only etc/node.toml may have: which releases the node accepts, and the anchor of its audit log.
 
-A release can neither loosen what the node accepts nor redirect the anchor: these keys are refused in its node.toml.
+These keys are refused in a release's node.toml, so that a release can neither make the node accept more nor redirect
+the anchor.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ MAX_APPROVALS = 9
 class TrustSettings(TomlStruct, frozen=True):
     """`allow_unsigned` accepts unsigned releases although there are release keys.
 
-    `approvals` is the number of people that an upgrade needs: the one that stages the release, and others that approve.
-    `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or "none".
-    Without it, the node chooses.
+    `approvals` is the number of people that an install needs: the one who stages the release, and others who approve
+    it. `audit_anchor` is the absolute path of a file or of a syslog socket that gets the heads of the audit log, or
+    "none". Without it, the node chooses.
     """
 
     allow_unsigned: bool = False

@@ -1,7 +1,8 @@
-"""The versions for which an entry of an appup is: one version, a pattern with `*` and `?`, or a range.
+"""The versions that an entry of an appup covers: one version, a pattern with `*` and `?`, or a range.
 
-An appup comes with a tarball, so that nothing here may take long: matching takes at most the product of two short
-lengths, and there are no regular expressions. Versions have an order only in ranges.
+An appup comes with a tarball, which may be malicious, so nothing here may take long. There are no regular expressions,
+and the time of a match is at most proportional to the product of two short lengths. Versions have an order only in
+ranges.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def is_version_pattern(text: str) -> bool:
 
 
 def matches_version(pattern: str, vsn: str) -> bool:
-    """Return whether the version `vsn` as a whole is one of those that `pattern` describes."""
+    """Return whether `pattern` describes the version `vsn`. It has to match the whole version."""
     if pattern[:1] in ("<", ">"):
         return all(
             _OPERATORS[sign](version_key(vsn, bound), version_key(bound, vsn)) for sign, bound in _bounds(pattern)
@@ -45,7 +46,7 @@ def matches_version(pattern: str, vsn: str) -> bool:
 
 
 def version_key(vsn: str, other: str) -> list[tuple[int, int | str]]:
-    """Return a value that orders `vsn` in relation to `other`.
+    """Return a key by which `vsn` can be compared with `other`.
 
     A version consists of numbers and words; other characters only separate them, and what follows a "+" doesn't count.
     Numbers are compared as numbers, words alphabetically; a word is less than a number, and a missing part is 0. So
@@ -66,7 +67,7 @@ def _character_kind(character: str) -> str:
 
 
 def _bounds(text: str) -> list[tuple[str, str]]:
-    """Return the operator and the version of each condition in a range; an unknown operator is an empty version."""
+    """Return the operator and the version of each condition in a range. An unknown operator has the version ""."""
     bounds = []
     for condition in text.split(","):
         stripped = condition.strip(" ")
@@ -78,7 +79,7 @@ def _bounds(text: str) -> list[tuple[str, str]]:
 def _matches_glob(pattern: str, text: str) -> bool:
     """Return whether `text` matches `pattern`: `*` is any number of characters, `?` is one.
 
-    Where the match fails, only the newest `*` takes one more character: an earlier one would never do better.
+    After a mismatch, only the last `*` is extended by a character: extending an earlier `*` could not succeed either.
     """
     at = place = 0
     star, resumed = -1, 0
@@ -97,7 +98,7 @@ def _matches_glob(pattern: str, text: str) -> bool:
 
 
 def glob_for_regex(regex: str) -> str | None:
-    """Return the pattern that replaces a regular expression of an older appup; None if it is not a simple one."""
+    """Return the pattern that replaces a regular expression of an older appup; None for one that is not simple."""
     rest = regex.removeprefix("^").removesuffix("\\Z").removesuffix("$")
     pattern = ""
     while rest:

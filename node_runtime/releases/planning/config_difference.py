@@ -68,7 +68,7 @@ def _flat(environment: Mapping[str, Any], prefix: str = "", depth: int = 0) -> d
 
 
 def _shown_change(key: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> tuple[str, str]:
-    """Return both values for display. If only secrets differ, the second one says so."""
+    """Return both values for display. If they differ only in secrets, the second text says that."""
     before, after = _shown(key, left), _shown(key, right)
     return before, after.replace(REDACTED, CHANGED) if before == after else after
 

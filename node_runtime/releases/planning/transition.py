@@ -159,8 +159,8 @@ class Transition:
     def plan_id(self, generation: int) -> str:
         """Return the id of a plan: a digest of both releases, the script, the configuration and the generation.
 
-        The id is public and the configuration has secrets, so the digest is keyed: nobody can check a guess against it.
-        `generation` counts the changes of the node that make earlier plans stale.
+        The id is public, and the configuration may contain secrets. So the digest is keyed: nobody can use it to check
+        a guess of a secret. `generation` counts the changes of the node that make earlier plans stale.
         """
         facts = [
             sha256(self.left.manifest.encoded()).hexdigest(),

@@ -223,7 +223,9 @@ class RehearsalRunner:
         elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
             # The thread that holds the lock does not exist in the copy, so the copy never releases the lock.
             attempt.record(
-                "unrehearsed", f"{attempt.message}, but a thread held a lock in its state when the node was copied"
+                "unrehearsed",
+                f"{attempt.message}, but the process's state contains a lock that a thread held when the node was "
+                f"copied; nothing in the copy releases this lock",
             )
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
             changed = "its code_change mutates the old state"

@@ -2,7 +2,7 @@
 
 Follows OTP's release handling: modules that `deps` connect, directly or not, form one component. In a component, a
 module comes before those that it depends on. Where the dependencies leave the order open, or form a cycle, the modules
-keep the order of the appup. The time is proportional to the number of modules and dependencies, but for a sort.
+keep the order of the appup. Apart from a sort, the time is proportional to the number of modules and dependencies.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _dependents_first(nodes: Sequence[str], deps: Mapping[str, Sequence[str]]) -
 
 
 def _cycles(nodes: Sequence[str], deps: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Return a node that represents the cycle of each node: the strongly connected components, by Kosaraju's method."""
+    """Map each node to one node of its strongly connected component, found by Kosaraju's algorithm."""
     finished: list[str] = []
     seen: set[str] = set()
     for start in nodes:

@@ -1,1 +1,1 @@
-"""Signatures of releases in minisign's format: keys, the statement that is signed, and its check before unpacking."""
+"""Signatures of releases in minisign's format: keys, the signed statement, and the check before the unpacking."""

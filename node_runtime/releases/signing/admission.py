@@ -1,8 +1,8 @@
 """The admission of a tarball: its signature is checked before anything in it is decompressed or parsed.
 
-If a node has release keys, only a release that one of them has signed is admitted. The signature binds the tarball's
-hash, which is checked here, and the hash of the manifest, which `Admission.check_manifest` compares when the manifest
-has been read; so the files that are unpacked are the signed ones even if the tarball is replaced in between.
+If a node has release keys, only a release that one of them has signed is admitted. The signature binds two hashes: that
+of the tarball, which is checked here, and that of the manifest, which `Admission.check_manifest` checks when the
+manifest has been read. So the unpacked files are the signed ones, even if the tarball is replaced in between.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .release_keys import ReleaseKey, accepted_keys_clause, read_release_keys, r
 from .statement import ReleaseStatement, build_id, parse_statement
 
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
-"""A build id may be this far in the future. A release of a later time would make all following ones "older"."""
+"""A build id may be this far in the future. Otherwise all later builds would count as older."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """An admitted tarball with the hash `sha256`. Without a signature, `key` and `statement` are None.
 
-    `repairs` is the hash of the manifest of the committed release whose files the tarball may repair, and nothing else.
+    If `repairs` is set, the tarball may be used only to repair the committed release whose manifest has this hash.
     """
 
     file_name: str
@@ -50,7 +50,7 @@ class Admission:
         differences = {
             "name": (statement.name, manifest.name),
             "vsn": (statement.vsn, manifest.vsn),
-            "manifest": (statement.manifest, found_hash),
+            "sha256 of manifest.json": (statement.manifest, found_hash),
         }
         if manifest.built is not None:
             stamped = datetime.fromtimestamp(manifest.built, UTC)
@@ -58,8 +58,8 @@ class Admission:
         for what, (signed, found) in differences.items():
             if signed != found:
                 raise Refused(
-                    f"{self.file_name} is refused: its signature is for the {what} {signed}, but it has {found}; "
-                    f"sign this tarball."
+                    f"{self.file_name} is refused: its signature names the {what} {signed}, but the tarball has the "
+                    f"{what} {found}; sign this tarball."
                 )
 
 
@@ -108,7 +108,10 @@ def _checked(name: str, data: bytes, keys: Sequence[ReleaseKey], sha256: str, di
         key = _signer(signature, keys, digest, now)
         statement = parse_statement(signature.trusted_comment)
         if statement.sha256 != sha256:
-            raise ValueError(f"its signature is for a tarball with the sha256 {statement.sha256}, but it has {sha256}")
+            raise ValueError(
+                f"its signature names a tarball with the sha256 {statement.sha256}, but the sha256 of this tarball is "
+                f"{sha256}"
+            )
         if now > statement.expires:
             raise ValueError(f"its signature by {key} expired at {statement.expires:%Y-%m-%d %H:%M} UTC; sign it again")
         if statement.built > now + MAX_CLOCK_DIFFERENCE:
@@ -121,15 +124,15 @@ def _checked(name: str, data: bytes, keys: Sequence[ReleaseKey], sha256: str, di
 
 
 def _signer(signature: Signature, keys: Sequence[ReleaseKey], digest: bytes, now: datetime) -> ReleaseKey:
-    """Return the key that has made the signature. Raises ValueError if none has, or if its signatures don't count."""
+    """Return the key that made the signature. Raises ValueError if the key is unknown or not accepted."""
     key = next((key for key in keys if key.public.id == signature.key_id), None)
     if key is None:
         signer = key_id_text(signature.key_id)
         raise ValueError(f"the unknown key {signer} has signed it; {accepted_keys_clause(keys, now.date())}")
     if not is_valid(signature, key.public, digest):
         raise ValueError(
-            f"its signature names the key {key}, but is not for this file; {accepted_keys_clause(keys, now.date())}. "
-            f"Copy the tarball and its signature again"
+            f"its signature names the key {key}, but does not match this file; "
+            f"{accepted_keys_clause(keys, now.date())}. Copy the tarball and its signature again"
         )
     if (refusal := key.refusal(now.date())) is not None:
         raise ValueError(f"{refusal}; {accepted_keys_clause(keys, now.date())}")

@@ -23,7 +23,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 def create_key_pair(path: Path, password: bytes | None, role: str = RELEASE_ROLE) -> PublicKey:
     """Create `path`.key and `path`.pub; return the public key. Raises Refused if one of the files exists.
 
-    The secret key is encrypted by `password`, unless that is None.
+    The secret key is encrypted with `password`, unless `password` is None.
     """
     if not _NAME.fullmatch(path.name):
         raise Refused(f"{path.name!r} is not a name for a key; use letters, digits, '.', '_', '-' and '@'.")

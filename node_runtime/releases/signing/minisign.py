@@ -29,7 +29,7 @@ class MalformedFile(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key: `id` are the 8 bytes by which a signature names it, `raw` the 32 bytes of the Ed25519 key."""
+    """A public key: `id` has the 8 bytes by which a signature names it, `raw` the 32 bytes of the Ed25519 key."""
 
     id: bytes
     raw: bytes
@@ -102,7 +102,7 @@ def is_valid(signature: Signature, key: PublicKey, digest: bytes) -> bool:
         public = Ed25519PublicKey.from_public_bytes(key.raw)
         public.verify(signature.of_file, digest)
         public.verify(signature.of_comment, signature.of_file + signature.trusted_comment.encode())
-    except (InvalidSignature, ValueError):  # ValueError: the key's bytes are no point of the curve
+    except (InvalidSignature, ValueError):  # ValueError: the key's bytes are not a point on the curve
         return False
     return True
 

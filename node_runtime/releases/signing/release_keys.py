@@ -1,14 +1,14 @@
 """The keys that may sign the releases of a node: the files etc/release-keys/*.pub of its directory.
 
-A file is a public key of minisign: a comment and a line of base64. minisign reads no further; the lines below may have
-settings in TOML, which an operator who can write to the node's directory adds:
+A file is a public key of minisign: a comment and a line of base64. minisign reads only these two lines. Below them, an
+operator who can write to the node's directory may add settings in TOML:
 
     role = "release"                       # a key with another role can't sign releases
     not_after = 2027-12-31                 # the last day on which a release with its signature can be staged
-    revoked = "2026-11-28: laptop lost"    # no more releases with its signature are staged or installed
+    revoked = "2026-11-28: laptop lost"    # releases with its signature are not staged or installed any more
 
-The files are read at each use, so a change needs no restart. An unreadable or wrong file refuses every release, because
-it may be the one with a revocation.
+The files are read at each use, so a change needs no restart. If a file is unreadable or invalid, every release is
+refused, because this file may contain a revocation.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ReleaseKeySettings(TomlStruct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseKey:
-    """A key of a node. `name` is that of its file, without .pub."""
+    """A release key of a node. `name` is the name of the key's file without .pub."""
 
     name: str
     public: PublicKey
@@ -107,8 +107,8 @@ def accepted_keys_clause(keys: Iterable[ReleaseKey], today: date) -> str:
     """Return a clause with the keys whose signatures are accepted today."""
     accepted = [str(key) for key in keys if key.refusal(today) is None]
     if not accepted:
-        return "none of its release keys is valid any more"
-    return f"accepted {'keys are' if len(accepted) > 1 else 'is the key'} {' and '.join(accepted)}"
+        return "none of the node's release keys is valid any more"
+    return f"the accepted {'keys are' if len(accepted) > 1 else 'key is'} {' and '.join(accepted)}"
 
 
 def _decode(name: str, data: bytes) -> ReleaseKey:

@@ -1,4 +1,4 @@
-"""Secret keys in minisign's format, encrypted by a password or not.
+"""Secret keys in minisign's format. A key may be encrypted with a password.
 
 2 bytes   "Ed", the algorithm of the signature
 2 bytes   "Sc", scrypt, or two zero bytes for a key that is not encrypted
@@ -29,7 +29,7 @@ _BODY_BYTES: Final = 104
 _KEY_BYTES: Final = 54 + _BODY_BYTES
 
 DEFAULT_SCRYPT_MEMORY_BYTES: Final = 128 << 20
-"""Memory that a guess of the password of a new key needs. minisign's own keys need 1 GiB, which small machines lack."""
+"""The memory that a guess of a new key's password needs. minisign's own keys need 1 GiB, which small machines lack."""
 MAX_SCRYPT_MEMORY_BYTES: Final = 1 << 30
 """The most memory that a key may ask for: that of minisign's own keys."""
 MAX_SCRYPT_OPERATIONS: Final = 1 << 26
@@ -39,12 +39,12 @@ _BLOCK: Final = 8
 
 
 class WrongPassword(Exception):
-    """The password doesn't open the key."""
+    """The password can't decrypt the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """A secret key: `id` are the 8 bytes by which a signature names it, `seed` the 32 bytes of the Ed25519 seed."""
+    """A secret key: `id` has the 8 bytes by which a signature names it, `seed` the 32 bytes of the Ed25519 seed."""
 
     id: bytes
     seed: bytes = field(repr=False)
@@ -70,7 +70,7 @@ def new_secret_key() -> SecretKey:
 
 
 def encode_secret_key(key: SecretKey, password: bytes | None) -> str:
-    """Return the text of the key's file; encrypted by `password`, unless that is None."""
+    """Return the text of the key's file; encrypted with `password`, unless `password` is None."""
     pair = key.id + key.seed + key.public.raw
     if password is None:
         kdf, salt, limits, body = _NOT_ENCRYPTED, bytes(32), bytes(16), pair + bytes(32)  # minisign writes no checksum
@@ -99,7 +99,7 @@ def decode_secret_key(text: str, password: bytes | None) -> SecretKey:
             raise WrongPassword
     key = SecretKey(body[:8], body[8:40])
     if key.public.raw != body[40:72]:
-        raise MalformedFile("its secret and its public part don't belong together")
+        raise MalformedFile("its secret part and its public part don't belong together")
     return key
 
 
@@ -143,7 +143,7 @@ def scrypt_parameters(operations: int, memory: int) -> tuple[int, int]:
 
 
 def _cost(most: int) -> int:
-    """Return the power of two, 2 or more, that is the first above half of `most`."""
+    """Return the smallest power of two that is greater than half of `most` and at least 2."""
     cost = 2
     while cost <= most // 2:
         cost *= 2

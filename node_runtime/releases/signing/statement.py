@@ -1,4 +1,4 @@
-"""The statement about a release that a signature binds: its one line is the trusted comment of the signature.
+"""The signed statement about a release: one line, which is the trusted comment of the signature.
 
     hotdash1 name=fil vsn=1986.b sha256=<tarball> manifest=<manifest.json> build=20261128T222654Z-3f0f85c2ab10
       expires=2027-02-26T22:26:54Z                                                  (all in one line)
@@ -34,7 +34,7 @@ _LINE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ReleaseStatement:
-    """What a signature says of a release.
+    """The signed statement about a release.
 
     `sha256` is the hash of the tarball, `manifest` that of its manifest.json. `build` is the build id. After `expires`,
     the signature can't be used to stage the release.

@@ -1,4 +1,4 @@
-"""The trust policy of a node: its release keys and settings, and what they say of a release that is already staged."""
+"""The trust policy of a node: its release keys and settings, and whether it still trusts a staged release."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .release_keys import RELEASE_ROLE, ReleaseKey, read_release_keys, release_k
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """The release keys and the settings of a node. `error` is a sentence if they can't be read; then no key counts."""
+    """The release keys and settings of a node. `error` is a sentence if they can't be read; then no key is accepted."""
 
     keys: tuple[ReleaseKey, ...]
     settings: TrustSettings
     error: str | None = None
 
     def standing(self, key_id: str | None) -> SignatureStanding:
-        """Return the standing of a release that was signed by the key with this id; None if it is unsigned."""
+        """Return the standing of a release that the key with this id has signed; for an unsigned one, pass None."""
         if key_id is None:
             return "unsigned"
         key = next((key for key in self.keys if str(key.public) == key_id), None)
@@ -46,7 +46,7 @@ class TrustPolicy:
             return None if self.settings.allow_unsigned else unsigned
         if standing == "revoked":
             return f"the key {signer} ({key_id}), which signed it, was revoked: {_revocation(self.keys, key_id)}"
-        return f"the key {signer} ({key_id}), which signed it, is no release key of this node any more"
+        return f"the key {signer} ({key_id}), which signed it, is no longer a release key of this node"
 
     def info(self) -> ReleaseTrust:
         """Return what operators see of the policy."""

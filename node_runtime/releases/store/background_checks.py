@@ -1,4 +1,4 @@
-"""Checks that take long, made in a thread of their own, so that whoever asks for the result need not wait."""
+"""Makes checks that take long in a separate thread, so that a caller who needs the result doesn't have to wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from node_runtime.protocol.exit_codes import Refused
 
 
 class BackgroundChecks:
-    """Calls `check(name)` once for each name that is requested, one after the other. A check may raise `Refused`."""
+    """Calls `check(name)` once for each requested name, one name after the other. A check may raise `Refused`."""
 
     def __init__(self, check: Callable[[str], None]) -> None:
         self._check = check
@@ -21,7 +21,7 @@ class BackgroundChecks:
         self._is_running = False
 
     def request(self, name: str) -> None:
-        """Have `name` checked soon, unless it was requested before. Returns at once; may be called in any thread."""
+        """Request a check of `name`, unless it was requested before. Returns at once; may be called in any thread."""
         with self._lock:
             if name in self._known:
                 return

@@ -1,6 +1,7 @@
 """Reads the releases that are unpacked in a node's directory, and makes the relups between them.
 
-Whatever lies there, a release that can't be read is damaged, with a sentence that says why, and does not affect others.
+A release that can't be read, for whatever reason, counts as damaged. A sentence says why, and other releases are not
+affected.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Catalog:
     def damage(self, vsn: str) -> str | None:
         """Return the damage and its remedy in a sentence; None if none was found yet.
 
-        Doesn't wait: a release that was never verified is verified in another thread, and read meanwhile.
+        Doesn't wait for a verification: if the release was never verified, another thread begins to verify it.
         """
         self._checks.request(vsn)
         if vsn not in self._releases and vsn not in self._damage:
@@ -101,7 +102,7 @@ class Catalog:
         return self._directions[pair]
 
     def _read(self, vsn: str) -> UnpackedRelease:
-        """Read the release's manifest and TOML files; these are compared with the manifest before they are parsed."""
+        """Read the release's manifest, compare its TOML files with the manifest, and then parse them."""
         try:
             manifest = self._manifest(vsn)
             verify(self.root, manifest, toml_paths(manifest))

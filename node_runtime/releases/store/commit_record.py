@@ -27,11 +27,12 @@ RecordStatus = Literal["unpacked", "permanent", "old"]
 
 
 class ReleaseOrigin(ManifestStruct, frozen=True):
-    """What was staged, and who vouched for it.
+    """What was staged, who signed it, and who staged it.
 
     `tarball` and `manifest` are the SHA-256 of the tarball and of its manifest.json. `key` is the id of the release key
     that signed it, `signed_by` the name of that key at the staging, and `build` the signed build id; all are None for
-    an unsigned release. `staged_by` is the name of the person whose key staged it; None if it was unpacked offline.
+    an unsigned release. `staged_by` is the name of the person whose key staged it; None if it was unpacked while the
+    node was down.
     """
 
     tarball: str
@@ -46,8 +47,9 @@ class RecordedRelease(ManifestStruct, frozen=True):
     """A release in the record. `staged` and `committed` are the times of its staging and last commit, in Unix seconds.
 
     `failed` is the reason of the release's last failure on this node. A commit or a repair clears it. `origin` is None
-    for a release that was staged before nodes kept it. `parts` are the parts of the node directory that the release
-    needs (lib/<x>-<v>, releases/<vsn>, names in bin/); without any, they are in its manifest only.
+    for a release that was staged by a node of a version before origins were recorded. `parts` are the parts of the node
+    directory that the release needs (lib/<x>-<v>, releases/<vsn>, names in bin/). If `parts` is empty, the release's
+    manifest has to be read to find them.
     """
 
     status: RecordStatus
@@ -59,14 +61,14 @@ class RecordedRelease(ManifestStruct, frozen=True):
 
     @property
     def was_committed(self) -> bool:
-        """Whether the release is or was permanent; then the node may always boot it and return to it."""
+        """Whether the release is or was permanent. If so, the node may always boot it and return to it."""
         return self.status in ("permanent", "old")
 
 
 class CommitRecord(ManifestStruct, frozen=True):
     """The commit record. Exactly one release is permanent. Each change makes a new record.
 
-    `newest_build` is the newest build id that was ever permanent, also of a release that was removed since.
+    `newest_build` is the newest build id of all releases that were ever permanent, even if they were removed since.
     """
 
     permanent: VsnString
@@ -88,9 +90,9 @@ class CommitRecord(ManifestStruct, frozen=True):
         return self._with(vsn, RecordedRelease(status="unpacked", staged=time.time(), origin=origin, parts=parts))
 
     def with_origin(self, vsn: str, origin: ReleaseOrigin) -> CommitRecord:
-        """Return the record after the same content of `vsn` was staged again, perhaps with another signature.
+        """Return the record after a repeated staging of `vsn` with the same content and perhaps another signature.
 
-        The person that staged the release first stays recorded, and so does a signature if there is none now.
+        The person who staged the release first stays recorded. If there is no signature now, the recorded one stays.
         """
         before = self.entry(vsn).origin
         if before is not None:
@@ -162,7 +164,7 @@ def load(directory: Path) -> CommitRecord | None:
 
 
 def manifest_sha256(directory: Path, vsn: str) -> str | None:
-    """Return the hash that the record has of the manifest of a release; None if it has none. Raises `Refused`."""
+    """Return the recorded hash of a release's manifest; None if none is recorded. Raises `Refused`."""
     record = load(directory)
     entry = None if record is None else record.releases.get(vsn)
     return None if entry is None or entry.origin is None else entry.origin.manifest

@@ -1,4 +1,4 @@
-"""The decompressed bytes of a gzip file, in small pieces and no more of them than expected."""
+"""Decompresses a gzip file in small pieces, and never more bytes than expected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import BinaryIO
 from node_runtime.releases.files.tarball_limits import INPUT_BLOCK_BYTES, OUTPUT_BLOCK_BYTES
 
 _GZIP_FORMAT = 31
-"""What zlib calls a gzip stream with a window of any size. zlib compares the CRC and the size at its end."""
+"""zlib's `wbits` for a gzip stream with a window of any size. zlib checks the CRC and the size at the stream's end."""
 
 
 class CorruptTarball(Exception):
@@ -29,11 +29,11 @@ class Decompressed:
         self.allowed = allowed
 
     def read(self, size: int) -> bytes:
-        """Return exactly `size` bytes. Raises `CorruptTarball` if the file ends before."""
+        """Return exactly `size` bytes. Raises `CorruptTarball` if the file has fewer."""
         return b"".join(self.pieces(size))
 
     def pieces(self, size: int) -> Iterator[memoryview]:
-        """Yield exactly `size` bytes in pieces. Raises `CorruptTarball` if the file ends before."""
+        """Yield exactly `size` bytes in pieces. Raises `CorruptTarball` if the file has fewer."""
         while size > 0:
             if not self._buffer:
                 self._buffer = memoryview(self._more())
@@ -51,7 +51,7 @@ class Decompressed:
             raise CorruptTarball("something follows the end of its archive")
 
     def _more(self) -> bytes:
-        """Return the next bytes; none at the end of the gzip member. Raises `CorruptTarball` if that is missing."""
+        """Return the next bytes, or b"" at the end of the gzip member. Raises `CorruptTarball` if it lacks one."""
         try:
             while not self._inflate.eof:
                 packed = self._inflate.unconsumed_tail or self._file.read(INPUT_BLOCK_BYTES)

@@ -1,9 +1,10 @@
-"""Replaces a node's launcher in bin/ by the newer one of the permanent release, so that nodes get its mends.
+"""Replaces a node's launcher in bin/ by the newer launcher of the permanent release, so that nodes get its corrections.
 
-bin/ has two parts. bin/<name> is a file that runs the newest launcher beside it: `_launcher`, with which the node
-began, or the `_launcher-<version>` with the greatest version. Each part is replaced by one rename, after its bytes are
-on the disk. Each bin/<name> runs older and newer launchers, so a crash between the two renames leaves a launcher that
-works. A running parent process keeps the code that it has loaded.
+bin/ has two parts: the file bin/<name>, and the launcher's folder. The file runs the newest launcher beside it: the
+`_launcher-<version>` with the greatest version or, if there is none, `_launcher`, which the node got first. Each part
+is replaced by one rename, after its bytes are on the disk. Every version of bin/<name> can run every version of the
+launcher. So after a crash between the two renames, the node still has a working launcher. A running parent process
+keeps the code that it has loaded.
 
 A launcher is never replaced by an older one: it starts the nodes of older releases, too.
 """
@@ -26,7 +27,7 @@ from node_runtime.releases.files.manifest import Manifest, sha256
 from .verify import RESTAGE_REMEDY
 
 FIRST: Final = "_launcher"
-"""The folder of the launcher with which a node begins."""
+"""The folder of the launcher that a new node gets."""
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -35,9 +36,9 @@ _VERSION: Final = re.compile(rb"^VERSION = (\d{1,9})$", re.MULTILINE)
 
 
 def keep_launcher_current(directory: Path, manifest: Manifest) -> None:
-    """Install the launcher of the permanent release if it is newer than the node's, and log that.
+    """Install the launcher of the permanent release if it is newer than the node's, and log the result.
 
-    A failure is logged, too, and not raised: the launcher that is there works, and the next boot tries again.
+    A failure is only logged, not raised: the present launcher still works, and the next boot tries again.
     """
     try:
         version = update_launcher(directory, manifest)
@@ -50,9 +51,9 @@ def keep_launcher_current(directory: Path, manifest: Manifest) -> None:
 
 
 def update_launcher(directory: Path, manifest: Manifest) -> int | None:
-    """Install the launcher of a release if it is newer than the node's. Return its version if it was installed.
+    """Install the launcher of a release if it is newer than the node's. Return its version, or None if it is not newer.
 
-    Raises `Refused` if a file of it differs from the manifest, and OSError if bin/ can't be written.
+    Raises `Refused` if one of the launcher's files differs from the manifest, and OSError if bin/ can't be written.
     """
     files = _read(directory, manifest)
     folder = directory / "bin"
@@ -78,7 +79,7 @@ def update_launcher(directory: Path, manifest: Manifest) -> int | None:
 
 
 def _clear_interrupted(folder: Path, new_script: Path) -> None:
-    """Delete what an interrupted update has left."""
+    """Delete the leftovers of an interrupted update."""
     new_script.unlink(missing_ok=True)
     for left in folder.glob(f"{_STAGE_PREFIX}*"):
         shutil.rmtree(left)
@@ -96,7 +97,7 @@ def installed_version(folder: Path) -> int:
 
 
 def _read(directory: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Return the verified files of the release's launcher by their names."""
+    """Return the content of each file of the release's launcher, verified."""
     files = {}
     for name, path in launcher_files(manifest.path, manifest.files).items():
         files[name] = (directory / path).read_bytes()
@@ -111,16 +112,16 @@ def _version(first: bytes) -> int:
 
 
 def _replacements(folder: Path) -> list[int]:
-    """Return the versions of the launchers that have replaced another one, the oldest first."""
+    """Return the versions of the folders `_launcher-<version>`, the oldest first."""
     names = [path.name.removeprefix(f"{FIRST}-") for path in folder.glob(f"{FIRST}-*")]
     return sorted(int(name) for name in names if name.isdecimal())
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove all launchers but the newest and the one before it, which a command may just be loading."""
+    """Remove all replacements but the newest two: a command may be loading the older one at this moment."""
     for version in _replacements(folder)[:-2]:
         removed = folder / f"{_STAGE_PREFIX}{version}"
-        (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no half launcher
+        (folder / f"{FIRST}-{version}").replace(removed)  # so that an interruption leaves no incomplete launcher
         shutil.rmtree(removed)
 
 

@@ -1,6 +1,6 @@
-"""The parts of a node directory. A part is what several releases can share, and what is renamed into its place at once.
+"""The parts of a node directory: lib/<x>-<v>, releases/<vsn>, and each name in bin/.
 
-A part is lib/<x>-<v>, releases/<vsn>, or a name in bin/.
+Several releases can share a part. A new part is put into its place by one rename.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Receives a tarball: compares it with the node directory, writes what is new to a stage folder, and reads all of it.
 
-Nothing in the node directory is changed here. A release that was received can be booted and planned, as far as its
-files tell: they are exactly those of its manifest, and each TOML file and each relup with another release can be read.
+Nothing in the node directory is changed here. After a release was received, its files are exactly those of its
+manifest, each of its TOML files can be read, and each of its relups with another release can be made or is refused by a
+sentence.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ STAGED_FILES = "files"
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """A tarball that is received: its name for messages, the node directory, and the folder for its files."""
+    """The receipt of a tarball: its name for messages, the node directory, and the folder for its files."""
 
     name: str
     directory: Path
@@ -55,7 +56,7 @@ class Reception:
 
 
 def receive(file: BinaryIO, reception: Reception) -> Manifest:
-    """Write the files of the tarball `file` that the node directory lacks to the stage. A wrong one is `Refused`."""
+    """Write to the stage those files of the tarball `file` that the node directory lacks. Raises `Refused`."""
     try:
         reader = TarballReader(file)
         others = _other_manifests(reception.directory, reader.manifest.vsn)
@@ -63,7 +64,7 @@ def receive(file: BinaryIO, reception: Reception) -> Manifest:
             wanted = _wanted(reception, reader.manifest, reader.manifest_bytes, others)
         except Refused:
             for _ in reader.members():
-                pass  # a corrupt tarball is reported as corrupt, and not with the error above
+                pass  # if the tarball is also corrupt, this raises `CorruptTarball` instead of the error above
             raise
         _check_space(reception, reader.manifest, wanted)
         files = str(reception.files)
@@ -82,7 +83,7 @@ def receive(file: BinaryIO, reception: Reception) -> Manifest:
 
 
 def read_received(manifest: Manifest, reception: Reception) -> UnpackedRelease:
-    """Read all TOML files of a received release. One that can't be read, or contradicts the manifest, is `Refused`."""
+    """Read all TOML files of a received release. Raises `Refused` if one can't be read or contradicts the manifest."""
 
     def locate(path: str) -> Path:
         staged = reception.files / path
@@ -104,7 +105,8 @@ def others_of(release: UnpackedRelease, reception: Reception) -> list[str]:
 def translate_relups(release: UnpackedRelease, other: str, reception: Reception) -> None:
     """Translate the relups between a received release and another one of the node directory.
 
-    That there is none, or that an appup is wrong for the other release, is for a plan to say.
+    Only the time and memory that this takes matter. If there is no relup, or if an appup is wrong for the other
+    release, a plan reports that later.
     """
     with suppress(Refused):
         view = Catalog(reception.directory).release(other).view
@@ -160,9 +162,9 @@ def _wanted(reception: Reception, manifest: Manifest, data: bytes, others: Mappi
 
 
 def _is_same(manifest: Manifest, data: bytes, directory: Path) -> bool:
-    """Return whether the release is new, or is the recorded one.
+    """Return whether the release is new, or has the same manifest as the recorded release with its version.
 
-    The record decides, because the manifest on the disk may be damaged.
+    It is compared with the hash in the record, because the manifest on the disk may be damaged.
     """
     record = commit_record.load(directory)
     if record is None or manifest.vsn not in record.releases:
@@ -193,7 +195,7 @@ def _check_fit(reception: Reception, manifest: Manifest, others: Mapping[str, Ma
 
 
 def _check_shared_parts(manifest: Manifest, others: Mapping[str, Manifest | None]) -> None:
-    """Refuse a release that has a part of another release with different content."""
+    """Refuse a release if a part of it is also in another release, with different content."""
     own = files_by_part(manifest)
     for vsn, other in others.items():
         for part, files in files_by_part(other).items() if other is not None else ():

@@ -39,12 +39,12 @@ class ReleaseStore:
 
     @classmethod
     def at_boot(cls, root: Path) -> ReleaseStore:
-        """Return the store, after deleting what interrupted stagings and removals have left; errors are only logged."""
+        """Delete leftovers of interrupted stagings and removals, logging errors, and return the store."""
         try:
             clear_interrupted_writes(commit_record.record_path(root).parent)
             sweep(root)
         except OSError as error:
-            logger.error("what an interruption has left in %s can't be deleted: %s", root, error)
+            logger.error("leftovers of an interrupted operation in %s can't be deleted: %s", root, error)
         return cls(root)
 
     # ------------------------------------------------------------------ queries
@@ -64,8 +64,8 @@ class ReleaseStore:
     def infos(self, current: str) -> tuple[ReleaseInfo, ...]:
         """Return what operators see of all releases, in the order of staging. `current` is the running release.
 
-        Doesn't wait for the verification of their files: the first call begins it in another thread, and later calls
-        return the damage that it has found.
+        Doesn't wait for the verification of the releases' files. The first call begins it in another thread, and later
+        calls return the damage that was found.
         """
         known = sorted(self.record.releases.items(), key=lambda item: item[1].staged)
         policy = self.trust_policy()
@@ -80,7 +80,7 @@ class ReleaseStore:
         return read_trust_policy(self.root)
 
     def check(self, vsn: str) -> None:
-        """Raise `Refused` if the release is damaged or not trusted any more. Blocks, to read all its files."""
+        """Raise `Refused` if the release is damaged or not trusted any more. Blocks while all its files are read."""
         self.check_trusted(vsn)
         self.catalog.verify(vsn)
 
@@ -190,7 +190,7 @@ class ReleaseStore:
             self.catalog.forget(vsn)
             self.record = self._read()
         with suppress(Refused):
-            self.catalog.verify(vsn)  # here, and not in the thread that asks for the releases next
+            self.catalog.verify(vsn)  # verified here, so that the next request for the releases does not begin it
         return vsn
 
     def remove(self, vsn: str) -> None:
@@ -223,7 +223,7 @@ class ReleaseStore:
                 self.record = self._read()  # also after a failed write, which may have replaced the file
 
     def _read_name(self) -> str:
-        """Return the name in the first manifest that can be read, the permanent release's if possible."""
+        """Return the name in the permanent release's manifest or, if that can't be read, in another manifest."""
         for vsn in (self.permanent, *self.record.releases):
             with suppress(Refused):
                 return self.catalog.release(vsn).manifest.name

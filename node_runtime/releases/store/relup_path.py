@@ -1,4 +1,4 @@
-"""The way from one release to another: the direction, and the script that the appups give for it."""
+"""Finds the relup from one release to another: its direction, and the script that the appups define for it."""
 
 from __future__ import annotations
 

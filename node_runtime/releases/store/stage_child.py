@@ -1,7 +1,8 @@
-"""The OS process that reads a tarball. `run_stage_process` starts it; what it finds goes through a pipe.
+"""The OS process that reads a tarball. `run_stage_process` starts it and gets its report through a pipe.
 
-The tarball may be anything, so this process has limits of memory, time, files and their size. If it reaches one, it
-ends, and the node goes on. It writes only to its stage folder, and ends when the process that started it has ended.
+The tarball may be malicious, so the memory, the time, the open files and the file size of this process are limited. If
+it reaches a limit, it ends, and the node is not affected. It writes only to its stage folder. It also ends when the
+process that started it has ended.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from node_runtime.releases.files.tarball_limits import MAX_TOTAL_BYTES
 from .receive import Reception, others_of, read_received, receive, translate_relups
 
 MAX_MEMORY_BYTES = 1 << 30
-"""Address space of the process, of which it needs about a tenth for a large release."""
+"""The limit of the process's address space. A large release needs about a tenth of it."""
 MAX_CPU_SECONDS = 100
 """Processor time for the whole tarball."""
 MAX_PARSING_CPU_SECONDS = 1.0
-"""Processor time for its TOML files. The node reads the same files again, so this must not be much."""
+"""Processor time for its TOML files. The node parses the same files later, so this must be short."""
 MAX_RELUP_CPU_SECONDS = 2.0
 """Processor time for the relups with one other release, whose files are read for this."""
 MAX_OPEN_FILES = 64
 MAX_SENTENCE_CHARACTERS = 2000
 ORPHAN_POLL_SECONDS = 0.2
 STACK_BYTES = 256 << 10
-"""The stack of a thread counts as memory as a whole."""
+"""The stack size of threads: the whole stack counts as address space."""
 
 
 class StageTask(msgspec.Struct, frozen=True):
-    """The parameters of the process: the name of the tarball for messages, two folders, and who started it."""
+    """The parameters of the process: the tarball's name for messages, two folders, and the id of the parent process."""
 
     name: str
     directory: str
@@ -46,7 +47,7 @@ class StageTask(msgspec.Struct, frozen=True):
 
 
 class StageReport(msgspec.Struct, frozen=True):
-    """What the process found: the sentence of a refusal, or None if the tarball is unpacked in the stage."""
+    """The report: the sentence of a refusal, or None if the new files are in the stage."""
 
     refusal: str | None
 
@@ -55,7 +56,7 @@ def main(arguments: list[str]) -> None:
     """Unpack the tarball on the standard input and report on the standard output. The argument is a `StageTask`."""
     request = msgspec.json.decode(arguments[0], type=StageTask)
     report_pipe = os.dup(1)
-    os.dup2(2, 1)  # nothing that is printed gets into the report
+    os.dup2(2, 1)  # output of `print` must not get into the report
     _limit_resources()
     threading.stack_size(STACK_BYTES)
     threading.Thread(target=_end_with, args=(request.parent,), daemon=True).start()
@@ -100,12 +101,12 @@ def _limit_resources() -> None:
 
 
 def _end_after(seconds: float) -> None:
-    """Have the system end this process after so much more processor time; 0 means that only the other limit remains."""
+    """Let the system end this process after so much more processor time. 0 removes this limit; RLIMIT_CPU remains."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _end_with(parent: int) -> None:
-    """End this process when `parent` has ended: nobody waits for the report any more."""
+    """Wait until `parent` has ended, then end this process: nobody waits for its report any more."""
     while os.getppid() == parent:
         time.sleep(ORPHAN_POLL_SECONDS)
     os._exit(1)

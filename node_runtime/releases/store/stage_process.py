@@ -1,7 +1,7 @@
 """Starts the OS process that reads a tarball, and waits for its report.
 
-It is a fresh Python with the libraries of this one, whose files are verified as they are here, and nothing else of it:
-no open file but the tarball, and no environment. Everything that goes wrong in it is a refusal of the tarball.
+The process is a new Python with the same libraries as this one, which are verified in the same way. It inherits no open
+file except the tarball, and almost no environment. If anything goes wrong in it, the tarball is refused.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from node_runtime.protocol.exit_codes import Refused
 from .stage_child import MAX_CPU_SECONDS, MAX_PARSING_CPU_SECONDS, MAX_RELUP_CPU_SECONDS, StageReport, StageTask
 
 DEADLINE_SECONDS = 110.0
-"""The longest time for a tarball. A client waits a little longer for the end of its upload."""
+"""The time limit for one tarball. A client waits slightly longer for the end of its upload."""
 END_SECONDS = 5.0
-"""The longest time for the end of the process when it has closed the pipe."""
+"""The time limit for the end of the process after it has closed the pipe."""
 MAX_REPORT_BYTES = 64 << 10
 _MODULE = "node_runtime.releases.store.stage_child"
 _KEPT_ENVIRONMENT = ("LD_LIBRARY_PATH",)
-"""What a Python may need to start. The rest of the environment may hold secrets."""
+"""The variables that Python may need to start. Others may contain secrets."""
 
 
 def run_stage_process(tarball: BinaryIO, name: str, directory: Path, stage: Path) -> None:
-    """Unpack the new files of `tarball` to the folder `stage`. A refusal of the tarball raises `Refused`.
+    """Unpack the new files of `tarball` to the folder `stage`. Raises `Refused` if the tarball is refused.
 
     `name` is the tarball's name for messages, `directory` is the node directory, which the process only reads. Blocks.
     """

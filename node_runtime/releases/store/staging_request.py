@@ -19,8 +19,8 @@ from .commit_record import CommitRecord, ReleaseOrigin, load
 class StageRequest:
     """The request to stage a tarball.
 
-    `staged_by` is the name of the person whose key sends it; None if it is unpacked offline. With `allow_older`, the
-    build may be older than the newest one that was committed.
+    `staged_by` is the name of the key whose holder sends it; None if it is unpacked while the node is down. With
+    `allow_older`, the build may be older than the newest one that was committed.
     """
 
     staged_by: str | None = None
@@ -33,8 +33,8 @@ PLAIN_REQUEST: Final = StageRequest()
 def admit_to(directory: Path, tarball: Path) -> Admission:
     """Admit a tarball, with the signature beside it, to the node in `directory`. Raises Refused.
 
-    The very tarball of a release that the node has committed is always admitted, to repair that release: its signature
-    may have expired since, but the node may boot the release and return to it.
+    The tarball of a release that the node has committed is always admitted, if it is the same file, to repair that
+    release: the node may boot this release and return to it, even if the signature has expired since.
     """
     try:
         return admit(tarball, read_signature(tarball), directory)
@@ -72,8 +72,8 @@ def release_origin(admission: Admission, manifest: bytes, request: StageRequest)
 def check_not_older(file_name: str, vsn: str, origin: ReleaseOrigin, record: CommitRecord | None) -> None:
     """Refuse a release that is new to the node but was built before a release that the node has committed.
 
-    Such a tarball may be an old one with a known fault, offered under the pretence that it is new. Going back to a
-    release that is already in the directory is an ordinary downgrade.
+    Such a tarball may be an old one with a known fault, which someone presents as a new one. Going back to a release
+    that is already in the directory is an ordinary downgrade.
     """
     if record is None or vsn in record.releases or origin.build is None or record.newest_build is None:
         return

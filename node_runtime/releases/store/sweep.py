@@ -1,4 +1,4 @@
-"""Removes releases from a node directory, and what interrupted operations left behind there."""
+"""Removes releases from a node directory, and the leftovers of interrupted operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import commit_record
 from .parts import parts_of
 
 STAGE_PREFIX = "unpack-"
-"""The begin of the names of the folders in var/staging to which a release is unpacked."""
+"""The prefix of the folders in var/staging to which releases are unpacked."""
 _KEPT_IN_RELEASES = frozenset({commit_record.RECORD_NAME})
 
 
@@ -27,10 +27,10 @@ def remove(directory: Path, vsn: str) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Delete what interrupted unpackings left behind, and the parts that no release in the commit record needs.
+    """Delete the leftovers of interrupted stagings, and the parts that no release in the commit record needs.
 
-    The parts of a release are in the commit record. Where an older node has not written them there, they are in the
-    manifest; if it can't be read, they are unknown, and no part is deleted.
+    The commit record lists the parts of each release. If an older node has not recorded them, they are read from the
+    manifest. If the manifest can't be read, the parts are unknown, and no part is deleted.
     """
     for stage in (directory / "var" / "staging").glob(f"{STAGE_PREFIX}*"):
         _delete(stage)

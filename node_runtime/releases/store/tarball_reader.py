@@ -1,8 +1,8 @@
 """Reads a release's tarball strictly: exactly the files of its manifest, in exactly the form that the build writes.
 
-Members are neither interpreted nor extracted: for each file of the manifest, the header is known, and the header that
-comes must be equal. A file is hashed while it passes by and is never in memory as a whole. The time is proportional to
-the bytes of the tarball and of the files that its manifest promises.
+Members are neither interpreted nor extracted. For each file of the manifest, the reader computes the header, and the
+header in the tarball must be equal. A file is hashed while it is read, and is never in memory as a whole. The time is
+proportional to the bytes of the tarball and of the files that its manifest promises.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _UNKNOWN_FORM = "a header in it is not in the form that the build writes"
 
 
 class TarballReader:
-    """An open tarball whose manifest has been read. `members` can be called once. Both raise `CorruptTarball`.
+    """An open tarball whose manifest has been read. `members` can be called once.
 
-    The file is at its begin, and may be any file that can be read and sought.
+    The constructor and `members` raise `CorruptTarball`. `file` may be any file that can be read and sought.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -68,7 +68,7 @@ class TarballReader:
         self._allow(packed_size, len(block) + size + len(padding(size)))
 
     def members(self) -> Iterator[tuple[str, Iterator[memoryview]]]:
-        """Yield the path of each file and the pieces of its content, which are compared with the hash at their end."""
+        """Yield the path of each file and the pieces of its content. The hash is checked after the last piece."""
         missing = set(self.manifest.files)
         while missing:
             path = self._next_path(missing)
@@ -76,13 +76,13 @@ class TarballReader:
             pieces = self._content(path)
             yield path, pieces
             for _ in pieces:
-                pass  # the caller may not want the file, but it must be the right one
+                pass  # even if the caller skips the file, its hash is checked
         if self._stream.read(len(archive_end(self._size))).strip(b"\0"):
             raise CorruptTarball("it contains a file twice, or one that its manifest does not list")
         self._stream.check_end()
 
     def _allow(self, packed_size: int, begin: int) -> None:
-        """Allow exactly the bytes that the archive must have, if they are not too many for a tarball of its size."""
+        """Set the size that the archive must have. Raises `CorruptTarball` if it is too large for the packed size."""
         files = self.manifest.files.items()
         self._size = begin + sum(
             len(member_header(path, entry.size, entry.mode)) + entry.size + len(padding(entry.size))
@@ -142,7 +142,7 @@ class TarballReader:
 def open_tarball(path: Path) -> Iterator[TarballReader]:
     """Open a tarball and read its manifest in this process, to sign it or to compare it with a signature.
 
-    A corrupt tarball is `Refused`. A node lets another process read it; see `run_stage_process`.
+    Raises `Refused` for a corrupt tarball. A node reads a tarball in another process; see `run_stage_process`.
     """
     try:
         with open_regular(path) as file:

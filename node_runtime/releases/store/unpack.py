@@ -1,8 +1,9 @@
 """Unpacks a release's tarball into a node directory.
 
-An OS process of its own reads the tarball and writes its files to a folder in var/staging. This module renames them to
-their places. An interruption leaves behind at most that folder, and parts that no release in the commit record needs;
-`sweep` deletes them. After a failure, a new node directory is removed, and one that was empty is emptied again.
+A separate OS process reads the tarball and writes its files to a folder in var/staging. This module renames the files
+to their places. An interruption leaves behind at most that folder, and parts that no release in the commit record
+needs; `sweep` deletes them. After a failure, a node directory that was new is removed, and one that was empty is
+emptied.
 
 A part (lib/<x>-<v>, releases/<vsn> or bin/<name>) that several releases share is stored once; a tarball with different
 content for a shared part is refused. etc/ is never changed. bin/ is written only in a new node directory, because the
@@ -37,10 +38,10 @@ from .sweep import STAGE_PREFIX, sweep
 def unpack(tarball: Path, directory: Path, request: StageRequest = PLAIN_REQUEST) -> Manifest:
     """Unpack `tarball` into the node directory and record the release as "unpacked". Raises `Refused`.
 
-    The tarball's signature, if there is one, is in the file beside it; the node's release keys decide about it first.
-    In a directory without a commit record, the release becomes permanent. If the release is already unpacked, damaged
-    files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be called
-    in two threads at once.
+    The tarball's signature, if there is one, is in the file beside it. It is checked first, with the node's release
+    keys. In a directory without a commit record, the release becomes permanent. If the release is already unpacked,
+    damaged files are repaired; in this case, the release is no longer marked as failed. Blocks on the disk; must not be
+    called in two threads at once.
     """
     try:
         with open_regular(tarball) as file:
@@ -71,9 +72,10 @@ def _unpack(file: BinaryIO, directory: Path, admission: Admission, request: Stag
 
 
 def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
-    """Return the paths to rename: parts that the node directory lacks, and single files of the others.
+    """Return the paths to move from the stage: each part that the node directory lacks, and single files of the others.
 
-    The process that wrote the files may have been misled by the tarball, so nothing may be there but what is wanted.
+    Raises Refused if the stage has a file that the manifest doesn't list, or lacks a file of a new part. A malicious
+    tarball may have controlled the process that wrote the stage.
     """
     listed = {manifest_path(manifest.vsn), *manifest.files}
     staged = set(_files_below(files))
@@ -87,7 +89,7 @@ def _moves(files: Path, directory: Path, manifest: Manifest) -> list[str]:
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Yield the paths of all entries below a folder that are not folders themselves."""
+    """Yield the paths of everything below a folder that is not a folder."""
     for where, _, names in os.walk(folder):
         relative = os.path.relpath(where, folder)
         yield from (os.path.normpath(os.path.join(relative, name)) for name in names)

@@ -51,9 +51,10 @@ def toml_paths(manifest: Manifest) -> list[str]:
 
 
 def read_unpacked(root: Path, manifest: Manifest, locate: Callable[[str], Path] | None = None) -> UnpackedRelease:
-    """Read the release's TOML files. A mistake in one of them is `Refused`.
+    """Read the release's TOML files. Raises `Refused` for a mistake in one of them.
 
-    `root` is the node directory. `locate(path)` says where a file is that is not at its place there yet.
+    `root` is the node directory. If some files are not at their places there yet, `locate(path)` returns where a file
+    is.
     """
     find = locate or root.joinpath
     starts = read_release(find(f"releases/{manifest.vsn}/release.toml")).starts
@@ -78,9 +79,9 @@ def _read_appup(entry: AppEntry, find: Callable[[str], Path]) -> Appup:
 
 
 def check_whole(manifest: Manifest, locate: Callable[[str], Path]) -> None:
-    """Raise `Refused` if a TOML file is missing, can't be read, or contradicts the manifest, or if a module does.
+    """Raise `Refused` if a TOML file is missing or unreadable, or if a TOML file or a module contradicts the manifest.
 
-    A node checks this before it accepts a release. It includes node.toml and sys.toml, which only a boot reads.
+    A node checks this before it accepts a release. It checks node.toml and sys.toml, too, which only a boot uses.
     """
     config = f"releases/{manifest.vsn}"
     for path in (

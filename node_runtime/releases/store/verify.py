@@ -14,9 +14,9 @@ RESTAGE_REMEDY = "stage its tarball again"
 
 
 def verify(directory: Path, manifest: Manifest, paths: Iterable[str] | None = None) -> None:
-    """Compare files of the release with the manifest: those of `paths`, or all. A missing or other one is `Refused`.
+    """Compare the files in `paths`, by default all, with the manifest. Raises `Refused` if one is missing or differs.
 
-    Files in bin/ are not compared, because all releases use the script bin/<name> of the first one.
+    Files in bin/ are not compared, because bin/ may have the newer launcher of another release.
     """
     for path in manifest.files if paths is None else paths:
         if not path.startswith("bin/") and (defect := _defect(directory / path, manifest.files[path])):

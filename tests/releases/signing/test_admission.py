@@ -54,7 +54,7 @@ def test_a_signed_tarball_is_admitted_with_the_name_of_its_key(node: Path, tmp_p
 def test_an_unsigned_tarball_is_refused_with_the_accepted_keys(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     trusted_key(node, "old", "not_after = 2020-01-01\n")
     sentence = refusal(release(tmp_path)[0], node)
-    assert sentence.startswith("r-1.tar.gz is refused: it is not signed; accepted is the key ana (")
+    assert sentence.startswith("r-1.tar.gz is refused: it is not signed; the accepted key is ana (")
     assert "old" not in sentence
     assert "keep r-1.tar.gz.minisig beside it" in sentence
 
@@ -76,18 +76,18 @@ def test_a_changed_tarball_is_refused_before_it_is_decompressed(node: Path, tmp_
 def test_a_signature_of_an_unknown_key_is_refused_with_both_keys(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     other = new_secret_key()
     sentence = refusal(signed_release(tmp_path, other), node)
-    assert f"the unknown key {other.public} has signed it; accepted is the key ana ({ana.public})" in sentence
+    assert f"the unknown key {other.public} has signed it; the accepted key is ana ({ana.public})" in sentence
 
 
 def test_a_key_that_claims_the_id_of_a_trusted_one_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     imposter = replace(new_secret_key(), id=ana.id)
-    assert "is not for this file" in refusal(signed_release(tmp_path, imposter), node)
+    assert "does not match this file" in refusal(signed_release(tmp_path, imposter), node)
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ('revoked = "laptop lost"\n', "was revoked (laptop lost); none of its release keys is valid any more"),
+        ('revoked = "laptop lost"\n', "was revoked (laptop lost); none of the node's release keys is valid any more"),
         ("not_after = 2020-01-01\n", "expired on 2020-01-01"),
         ('role = "test"\n', "has the role test, not release"),
     ],
@@ -103,7 +103,7 @@ def test_two_keys_are_accepted_while_one_replaces_the_other(node: Path, tmp_path
     for number, secret in enumerate((ana, new)):
         assert admitted(signed_release(tmp_path / str(number), secret), node).key is not None
     trust(node, "ana", ana, 'revoked = "replaced"\n')
-    assert "was revoked (replaced); accepted is the key ana-2027" in refusal(tmp_path / "0" / "r-1.tar.gz", node)
+    assert "was revoked (replaced); the accepted key is ana-2027" in refusal(tmp_path / "0" / "r-1.tar.gz", node)
     assert admitted(tmp_path / "1" / "r-1.tar.gz", node).key is not None
 
 
@@ -121,7 +121,7 @@ def test_a_build_of_the_future_is_refused(node: Path, tmp_path: Path, ana: Secre
 def test_a_statement_about_another_tarball_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     tarball, manifest = release(tmp_path)
     sign(tarball, statement_of(tarball, manifest, sha256="0" * 64), ana)
-    assert "for a tarball with the sha256 0000" in refusal(tarball, node)
+    assert "names a tarball with the sha256 0000" in refusal(tarball, node)
     sign(tarball, "just a comment", ana)
     assert "not a statement about a release" in refusal(tarball, node)
 

@@ -70,13 +70,14 @@ def test_a_signature_for_another_release_is_refused_and_leaves_nothing(
     true = statement_of(tarball, manifest)
     lie = {"name": "other", "vsn": "3", "manifest": true.manifest[:12] + "0" * 52}[field]
     sign(tarball, replace(true, **{field: lie}), ana)  # type: ignore[arg-type]  # only fields that are text
-    assert f"its signature is for the {field} {lie}" in refusal(tarball, node)
+    what = "sha256 of manifest.json" if field == "manifest" else field
+    assert f"its signature names the {what} {lie}, but the tarball has the {what} " in refusal(tarball, node)
 
 
 def test_the_time_of_the_build_in_the_manifest_is_bound(node: Path, tmp_path: Path, ana: SecretKey) -> None:
     tarball, manifest = release(tmp_path, "2", built=int(BUILT.timestamp()))
     sign(tarball, statement_of(tarball, manifest, built=BUILT + timedelta(seconds=1)), ana)
-    assert "its signature is for the build id 20260131T120001Z" in refusal(tarball, node)
+    assert "its signature names the build id 20260131T120001Z" in refusal(tarball, node)
     sign(tarball, statement_of(tarball, manifest, built=BUILT), ana)
     unpack(tarball, node)
 

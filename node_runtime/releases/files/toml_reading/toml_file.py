@@ -20,7 +20,7 @@ MAX_TOML_BYTES = 1 << 20
 """Greatest size of a file."""
 MAX_DEPTH = 50
 MAX_INTEGER = (1 << 63) - 1
-"""Numbers up to this one, and the negative ones, have the 64 bits that TOML guarantees."""
+"""The greatest integer with 64 bits, which is the range that TOML guarantees."""
 _TOO_DEEP = f"tables and arrays must not be nested more than {MAX_DEPTH} deep"
 
 
