@@ -96,10 +96,11 @@ def install(tarball: Path, directory: Path, keys: Path | None, allow_older: bool
     from node_runtime.releases.store.staging_request import StageRequest
     from node_runtime.releases.store.unpack import unpack
 
-    from .directory_lock import hold_directory, make_private
+    from .directory_lock import check_path, hold_directory, make_private
     from .first_keys import with_release_keys
     from .new_directory import hold_new_directory, is_new
 
+    check_path(directory)
     os.umask(0o077)
     request = StageRequest(allow_older=allow_older)
     if not is_new(directory):

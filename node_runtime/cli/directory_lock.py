@@ -26,6 +26,14 @@ def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
         yield
 
 
+def check_path(directory: Path) -> None:
+    """Raise `Refused` if the path of a node's directory can't be written in UTF-8, as the node's files need."""
+    try:
+        str(directory).encode()
+    except UnicodeEncodeError:
+        raise Refused(f"The path {str(directory)!a} is not UTF-8; choose another folder.") from None
+
+
 def make_private(directory: Path) -> None:
     """Close a node's directory to other users. Raises `Refused` if that fails."""
     try:

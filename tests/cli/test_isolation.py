@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, install, node, running, stopped_afterwards, tarballs
 
 __all__ = ["node", "running", "tarballs"]
@@ -92,10 +93,13 @@ def test_a_folder_with_an_odd_name_has_a_working_node(tarballs: dict[str, Path],
 
 
 def test_a_folder_whose_name_is_not_utf_8_is_refused_in_a_sentence(tarballs: dict[str, Path], tmp_path: Path) -> None:
-    node = install(tarballs["1.0"], Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xc3")))
+    made = install(tarballs["1.0"], tmp_path / "tiny")
+    node = TinyNode(made.folder.rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xc3")))
     done = run(node, node.environment, "start")
     said = f"The path '{tmp_path}/\\udcff\\udcc3/node' of the node is not UTF-8; rename its folder.\n"
     assert (done.returncode, done.stderr) == (1, said)
+    installed = command("node-runtime", "install", tarballs["1.0"], f"{node.folder}-2", env=node.environment, code=1)
+    assert "is not UTF-8; choose another folder." in installed.stderr
 
 
 def test_a_run_directory_with_a_line_break_is_refused(node: TinyNode, tmp_path: Path) -> None:

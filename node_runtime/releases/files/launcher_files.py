@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 LAUNCHER_FOLDER = "node_runtime/cli/launcher"
 SCRIPT = "script.py"
 """The file in the launcher's folder that becomes bin/<name>. The others are in bin/_launcher/."""
+FILES = ("__init__.py", "installed_release.py", "node_directory.py", "parent.py", "parent_lock.py", SCRIPT, "verbs.py")
+"""The files of this version's launcher. A newer one may have others."""
 
 
 def launcher_files(path: Iterable[str], files: Iterable[str]) -> dict[str, str]:
@@ -38,11 +40,12 @@ def bin_path(release: str, name: str) -> str:
 def check_launcher(manifest: Manifest) -> None:
     """Raise ValueError if a file in bin/ is not a copy of a file of the release's own launcher.
 
-    A release without node_runtime, which can't run, may have only bin/<name>.
+    A release without node_runtime, which can't run, may have the files that this version's launcher has.
     """
     launcher = launcher_files(manifest.path, manifest.files)
     copies = {bin_path(manifest.name, name): manifest.files[path].sha256 for name, path in launcher.items()}
+    usual = {bin_path(manifest.name, name) for name in FILES}
     for path, entry in manifest.files.items():
-        known = copies.get(path) == entry.sha256 if copies else path == bin_path(manifest.name, SCRIPT)
+        known = copies.get(path) == entry.sha256 if copies else path in usual
         if path.startswith("bin/") and not known:
             raise ValueError(f"it lists {path!r}, which is not a file of the launcher in the release's node_runtime")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.launcher_files import LAUNCHER_FOLDER, bin_path
+from node_runtime.releases.files.launcher_files import FILES, LAUNCHER_FOLDER, bin_path
 from node_runtime.releases.files.manifest import (
     FileEntry,
     Manifest,
@@ -46,7 +46,7 @@ def release(directory: Path, vsn: str, files: dict[str, bytes], **more: bytes) -
         vsn=vsn,
         python=this_python(),
         platform=this_platform(),
-        path=(f"lib/runtime-{vsn}",),
+        path=(f"lib/runtime-{vsn}",) if files else (),
         apps=(),
         files=entries,
     )
@@ -75,6 +75,14 @@ def refusal(manifest: Manifest) -> str:
 
 
 # ------------------------------------------------------------------ what a tarball may have in bin/
+
+
+def test_a_release_without_a_runtime_may_have_only_the_usual_files_in_bin(tmp_path: Path) -> None:
+    assert set(FILES) == {path.name for path in LAUNCHER.glob("*.py")}
+    usual = {bin_path("r", name): b"" for name in FILES}
+    manifest = release(tmp_path, "1", {}, **usual)
+    assert decode_manifest(manifest.encoded()) == manifest
+    assert "json" in refusal(release(tmp_path, "1", {}, **usual, **{"bin/_launcher/json.py": b""}))
 
 
 def test_the_launcher_of_the_release_itself_is_accepted(tmp_path: Path) -> None:
