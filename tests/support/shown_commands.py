@@ -25,6 +25,8 @@ from tests.support.nodes.fil_node import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(?:<!-- walk: (?P<notes>[^>]*) -->\n)?```\n(?P<session>\$ .*?)```$", re.MULTILINE | re.DOTALL)
+PYTHON_WARNING = "Warning: Python "
+"""The begin of a line that a command prints if this machine's Python has known faults."""
 PATIENCE = 60.0
 
 STEADY = (
@@ -149,7 +151,7 @@ class Walker:
         printed = done.stdout
         for shown, own in self.names.items():
             printed = printed.replace(own, shown)
-        return done.returncode, printed.split("\n")
+        return done.returncode, [line for line in printed.split("\n") if not line.startswith(PYTHON_WARNING)]
 
     def fetched(self, url: str) -> str:
         """The output of `curl -s URL`, which is not installed on every machine."""
