@@ -64,8 +64,8 @@ class Manifest(ManifestStruct, frozen=True):
 
     name: Name
     vsn: VsnString
-    python: str
-    platform: str
+    python: Annotated[str, Meta(pattern=r"^[0-9.]{1,16}\Z", max_length=16)]
+    platform: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z", max_length=64)]
     path: tuple[str, ...]
     apps: tuple[AppEntry, ...]
     files: dict[str, FileEntry]

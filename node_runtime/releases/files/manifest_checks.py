@@ -84,7 +84,7 @@ def _check_apps(apps: tuple[AppEntry, ...], path: tuple[str, ...]) -> None:
         for name, module in app.modules.items():
             root, source = name.partition(".")[0], f"{app.directory}/src/{name.replace('.', '/')}"
             if "/" in name or module.path not in (f"{source}.py", f"{source}/__init__.py"):
-                raise ValueError(f"it lists the module {name} at {module.path!r}, which is not its place in {app.name}")
+                raise ValueError(f"it lists the module {name!r} at {module.path!r}, not at its place in {app.name}")
             if root in RESERVED_PACKAGES:
                 raise ValueError(f"its application {app.name} has the module {name}; {root} is a module of the node")
             if owners.setdefault(name, app.name) != app.name:

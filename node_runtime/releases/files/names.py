@@ -34,5 +34,5 @@ PATTERN_DESCRIPTIONS = {
 }
 """The description of each pattern, for error messages."""
 
-RESERVED_PACKAGES: Final = frozenset({"node_runtime", "hotdash", *sys.stdlib_module_names})
+RESERVED_PACKAGES: Final = frozenset({"node_runtime", "hotdash", "_launcher", *sys.stdlib_module_names})
 """Top-level modules that no application and no library may have: those of the node itself, and of Python."""

@@ -131,7 +131,8 @@ def read_good_release(tarball: Path) -> GoodRelease:
     manifest = json.loads(members[0].data)
     app = f"lib/{manifest['name']}-{manifest['vsn']}/"
     contents = {_path(member): member for member in members[1:]}
-    kept = {path: one for path, one in contents.items() if not path.startswith("lib/") or path.startswith(app)}
+    left_out = ("lib/", "bin/_launcher/")  # without the runtime, bin/ has only the script
+    kept = {path: one for path, one in contents.items() if path.startswith(app) or not path.startswith(left_out)}
     listed = {path: manifest["files"][path] for path in kept}
     release = GoodRelease(
         {**manifest, "files": listed, "path": [LIBRARY]},
