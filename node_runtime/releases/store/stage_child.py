@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from node_runtime.protocol.clip import clip
+from node_runtime.protocol.escape import escape
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.tarball_limits import MAX_TOTAL_BYTES
 
@@ -31,7 +32,8 @@ MAX_PARSING_CPU_SECONDS = 1.0
 MAX_RELUP_CPU_SECONDS = 2.0
 """Processor time for the relups with one other release, whose files are read for this."""
 MAX_OPEN_FILES = 64
-MAX_SENTENCE_CHARACTERS = 2000
+MAX_SENTENCE_CHARACTERS = 900
+"""A sentence about a tarball may quote it, so it is also escaped: it must be one line for people."""
 ORPHAN_POLL_SECONDS = 0.2
 STACK_BYTES = 256 << 10
 """The stack size of threads: the whole stack counts as address space."""
@@ -77,7 +79,7 @@ def _receive(reception: Reception) -> str | None:
             translate_relups(release, other, reception)
         _end_after(0)
     except Refused as refused:
-        return clip(refused.sentence, MAX_SENTENCE_CHARACTERS)
+        return clip(escape(refused.sentence[: 2 * MAX_SENTENCE_CHARACTERS]), MAX_SENTENCE_CHARACTERS)
     except MemoryError:
         return f"{reception.name} can't be staged: it needs more than {MAX_MEMORY_BYTES >> 20:,} MiB of memory to read."
     except OSError as error:
