@@ -34,5 +34,9 @@ PATTERN_DESCRIPTIONS = {
 }
 """The description of each pattern, for error messages."""
 
-RESERVED_PACKAGES: Final = frozenset({"node_runtime", "hotdash", "_launcher", *sys.stdlib_module_names})
+_IMPORTED_AT_START: Final = ("__main__", "sitecustomize", "usercustomize")
+"""What a Python imports by itself, if it is there."""
+RESERVED_PACKAGES: Final = frozenset(
+    {"node_runtime", "hotdash", "_launcher", *_IMPORTED_AT_START, *sys.stdlib_module_names}
+)
 """Top-level modules that no application and no library may have: those of the node itself, and of Python."""

@@ -32,7 +32,8 @@ MAX_PARSING_CPU_SECONDS = 1.0
 MAX_RELUP_CPU_SECONDS = 2.0
 """Processor time for the relups with one other release, whose files are read for this."""
 MAX_OPEN_FILES = 64
-MAX_SENTENCE_CHARACTERS = 1000
+MAX_SENTENCE_CHARACTERS = 900
+"""A sentence about a tarball may quote it, so it is also escaped: it must be one line for people."""
 ORPHAN_POLL_SECONDS = 0.2
 STACK_BYTES = 256 << 10
 """The stack size of threads: the whole stack counts as address space."""

@@ -131,16 +131,21 @@ def read_good_release(tarball: Path) -> GoodRelease:
     manifest = json.loads(members[0].data)
     app = f"lib/{manifest['name']}-{manifest['vsn']}/"
     contents = {_path(member): member for member in members[1:]}
-    left_out = ("lib/", "bin/_launcher/")  # without the runtime, bin/ has only the script
-    kept = {path: one for path, one in contents.items() if path.startswith(app) or not path.startswith(left_out)}
+    kept = {path: one for path, one in contents.items() if path.startswith(app) or is_needed(path)}
     listed = {path: manifest["files"][path] for path in kept}
+    runtime = [folder for folder in manifest["path"] if folder.startswith("lib/node_runtime-")]
     release = GoodRelease(
-        {**manifest, "files": listed, "path": [LIBRARY]},
+        {**manifest, "files": listed, "path": [*runtime, LIBRARY]},
         {path: member.data for path, member in kept.items()},
         kept[f"{app}app.toml"],
         frozenset(path for path, entry in listed.items() if entry["mode"] == 0o755),
     )
     return release.with_file(f"{LIBRARY}/small_library/__init__.py", b"VALUE = 1\n")
+
+
+def is_needed(path: str) -> bool:
+    """Returns whether each release needs the file: outside of lib/, or of the launcher, of which bin/ has a copy."""
+    return not path.startswith("lib/") or "/node_runtime/cli/launcher/" in path
 
 
 def _members(data: bytes) -> list[Member]:

@@ -150,7 +150,7 @@ def sentence_faults(sentence: str, verdict: Verdict) -> Iterator[str]:
     """What is wrong with the sentence of a refusal."""
     if len(sentence) >= MAX_SENTENCE:
         yield f"its refusal has {len(sentence)} characters: {sentence[:100]!r}"
-    if not sentence.isprintable() or not sentence.endswith((".", "?")):
+    if not sentence.isprintable() or not sentence.endswith((".", "?", "…")):
         yield f"its refusal is no printable sentence: {sentence[:200]!r}"
     if verdict == "corrupt" and "corrupt" not in sentence and "can't be unpacked" not in sentence:
         yield f"its refusal does not say that it is corrupt: {sentence[:200]!r}"

@@ -159,7 +159,7 @@ INSTRUCTIONS = [
     instruction("unknown instruction", b'{ evil = "tiny" }'),
     instruction("two instructions in one", b'{ load_module = "tiny.hello_page", add_module = "x" }'),
     instruction("instruction as text", b'"load_module"'),
-    instruction("module that is no name", b'{ load_module = "../../evil" }'),
+    instruction("module that is no name", b'{ load_module = "../../evil" }', "harmless"),
     instruction("code in the place of a function", b"{ apply = \"__import__('os').system('x')\" }"),
     instruction("timeout not a number", b'{ update = "tiny.server", change = "advanced", timeout = nan }'),
     instruction("timeout infinite", b'{ update = "tiny.server", change = "advanced", timeout = inf }', "harmless"),
