@@ -132,18 +132,21 @@ class ControlThread:
 
     def _serve(self) -> None:
         poller = select.poll()
-        poller.register(self._woken, select.POLLIN)
+        woken = self._woken.fileno()
+        poller.register(woken, select.POLLIN)
         polled: tuple[int, int] | None = None
         self._run_logged(self._link.exchange)  # requests that arrived before the thread was started
         while not (self._stopping and not self._tasks):
             polled = self._poll_link(poller, polled)
             ready = poller.poll(self._milliseconds_left())
-            with suppress(BlockingIOError):
-                self._woken.recv(4096)
+            for descriptor, _ in ready:
+                if descriptor == woken:
+                    self._woken.recv(4096)
             for _ in range(len(self._tasks)):
                 self._run_logged(self._tasks.popleft())
-            if polled is not None and any(descriptor == polled[0] for descriptor, _ in ready):
-                self._run_logged(self._link.exchange)
+            for descriptor, _ in ready:
+                if descriptor != woken:
+                    self._run_logged(self._link.exchange)
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._run_logged(heapq.heappop(self._timers)[2])
         self._close()

@@ -110,13 +110,14 @@ class Gateway:
 
     def serve(self) -> None:
         """Serve clients until the node stops the gateway. Raises SeamError if the node has ended."""
-        zap, monitor = self._zap.socket.FD, self._connections.monitor.FD
+        zap, monitor, seam = self._zap.socket.FD, self._connections.monitor.FD, self._seam.fileno()
         more = False
         while not self._stopping:
             busy = more or time.monotonic() < self._awake_until
             ready = [descriptor for descriptor, _ in self._poller.poll(0 if busy else self._milliseconds_left())]
-            for message in self._seam.take():
-                self._obey(message)
+            if seam in ready:
+                for message in self._seam.take():
+                    self._obey(message)
             if zap in ready:
                 self._zap.answer_all()
             if monitor in ready:
