@@ -24,6 +24,8 @@ def main(port: int, cookie_file: Path, number: int) -> None:
     subscriber = context.socket(zmq.XSUB)
     subscriber.setsockopt(zmq.SNDHWM, 0)
     subscriber.setsockopt(zmq.SNDTIMEO, 1000)
+    # Otherwise libzmq connects again and again, and each time walks through all subscriptions, for minutes.
+    subscriber.setsockopt(zmq.RECONNECT_IVL, -1)
     subscriber.curve_secretkey, subscriber.curve_serverkey = cookie.secret, cookie.server
     subscriber.curve_publickey = zmq.curve_public(cookie.secret)
     subscriber.connect(f"tcp://127.0.0.1:{port}")
