@@ -25,11 +25,11 @@ from .tarballs import fuzz_staging, fuzz_tarballs
 FUZZERS: Final[dict[str, tuple[Callable[[int, int], Campaign], int]]] = {
     "tarballs": (fuzz_tarballs, 100_000),
     "decoders": (fuzz_decoders, 1_000_000),
-    "guided": (fuzz_guided, 50_000),
+    "guided": (fuzz_guided, 240),
     "node": (fuzz_node, 10_000),
     "staging": (fuzz_staging, 300),
 }
-"""Each fuzzer by its name, with its number of inputs; the longest ones begin."""
+"""Each fuzzer by its name, with its number of inputs, or of seconds if it is guided; the longest ones begin."""
 AT_A_TIME: Final = 2
 
 

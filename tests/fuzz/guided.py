@@ -1,4 +1,4 @@
-"""Fuzzing by coverage, with atheris where it can be had: `python -m tests.fuzz.guided RUNS SEED FOLDER`.
+"""Fuzzing by coverage, with atheris where it can be had: `python -m tests.fuzz.guided SECONDS SEED FOLDER`.
 
 The first byte of an input chooses what the rest is: the bytes of an archive, of a manifest, of a TOML file, or of a
 message. libFuzzer ends the process with an error at the first crash, hang, or use of too much memory.
@@ -31,14 +31,14 @@ def is_available() -> bool:
     return importlib.util.find_spec("atheris") is not None
 
 
-def fuzz_guided(number: int, seed: int) -> Campaign:
-    """The result for `number` inputs; none are fed without atheris."""
+def fuzz_guided(seconds: int, seed: int) -> Campaign:
+    """The result of so many seconds; nothing is fed without atheris."""
     campaign = Campaign("archives, files, messages, guided")
     if not is_available():
         print("atheris is not installed, so nothing is fuzzed by coverage", flush=True)
         return campaign
     with TemporaryDirectory() as folder:
-        line = [sys.executable, "-m", __name__, str(number), str(seed), folder]
+        line = [sys.executable, "-m", __name__, str(seconds), str(seed), folder]
         begun = time.monotonic()
         done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False)
         campaign.seconds = time.monotonic() - begun
@@ -49,7 +49,7 @@ def fuzz_guided(number: int, seed: int) -> Campaign:
     return campaign
 
 
-def main(number: int, seed: int, folder: Path) -> None:
+def main(seconds: int, seed: int, folder: Path) -> None:
     """Fuzz in this process, which libFuzzer ends."""
     import atheris
 
@@ -59,7 +59,7 @@ def main(number: int, seed: int, folder: Path) -> None:
     target = GuidedTarget(folder)
     arguments = [
         sys.argv[0],
-        f"-runs={number}",
+        f"-max_total_time={seconds}",
         f"-seed={seed % 2**31}",
         f"-max_len={MAX_INPUT}",
         f"-timeout={HANG_SECONDS:.0f}",

@@ -37,7 +37,7 @@ class GuidedTarget:
         """Feed one input."""
         kind, rest = data[0] if data else 0, data[1:]
         if kind == ARCHIVE:
-            self.target.receive(compressed(rest))
+            self.target.receive(compressed(rest, 0))
         elif kind == MANIFEST:
             self.target.receive(self.good.tarball(rest))
         elif kind == MESSAGE:
