@@ -18,7 +18,7 @@ from tests.support.faults.injector import FAULTS
 from tests.support.faults.node_state import State, boot, leftovers, state_of
 from tests.support.faults.release_operations import CASES, Case, tarballs_in
 
-EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "7"))
+EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "29"))
 """One of so many crash points is tried."""
 
 

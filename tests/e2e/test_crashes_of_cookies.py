@@ -24,7 +24,7 @@ from tests.support.faults.durability import lost_by_power_cuts
 from tests.support.faults.injector import FAULTS
 
 NAME: Final = "r@127.0.0.1"
-EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "3"))
+EVERY: Final = int(os.environ.get("CRASH_POINTS_EVERY", "11"))
 """One of so many crash points is tried."""
 DEFAULT_FILES: Final = {
     f"etc/{name}" for name in ("keys/server", *(f"{of}/{role}" for of in ("keys", "cookies") for role in ROLES))
