@@ -38,7 +38,7 @@ def check_syntax(path: Path, source: bytes) -> None:
     except RecursionError:
         raise Refused(f"{path}: the code is nested too deeply for Python.") from None
     except ValueError as error:
-        raise Refused(f"{path}: {error}.") from None
+        raise Refused(f"{path}, line 1: {error}.") from None  # null bytes, before Python 3.11.4
 
 
 def check_owners(modules: Mapping[str, Collection[str]]) -> None:
