@@ -19,6 +19,8 @@ from node_runtime.protocol.wire import MalformedMessage, pack, unpack
 
 ANSWER_SECONDS: Final = 5.0
 """The longest wait for an answer. A node need not answer an attacker."""
+SEND_MS: Final = 2000
+"""The longest wait for a connection that takes no more."""
 FIRST_NUMBER: Final = 1 << 20
 """The first id of the requests whose replies are awaited, so that they differ from those of a flood."""
 PATIENCE_SECONDS: Final = 30.0
@@ -46,7 +48,7 @@ class Thief:
         socket = self.context.socket(self.kind if kind is None else kind)
         socket.linger = 0
         socket.setsockopt(zmq.RECONNECT_IVL, -1)
-        socket.setsockopt(zmq.SNDTIMEO, int(ANSWER_SECONDS * 1000))
+        socket.setsockopt(zmq.SNDTIMEO, SEND_MS)
         for option, value in self.options.items():
             socket.setsockopt(option, value)
         claimed = self.routing_id if routing_id is None else routing_id
