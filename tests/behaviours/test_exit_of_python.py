@@ -26,6 +26,7 @@ from node_runtime import (
 )
 from node_runtime.processes.errors import Exit
 from node_runtime.supervisor import ChildRefused
+from tests.support.waiting import begun
 
 
 class PanicException(BaseException):
@@ -106,7 +107,7 @@ async def test_an_init_that_raises_a_base_exception_fails_the_start(bystander: P
 async def test_a_terminate_that_raises_base_exception_crashes(bystander: Pid, cls: Any, error: BaseException) -> None:
     pid = await gen_server.start(cls, error)
     ended = asyncio.ensure_future(until_ended(pid))
-    await asyncio.sleep(0)
+    await begun(ended)
     await gen_server.stop(pid)
     assert await ended is error
     assert is_alive(bystander)
@@ -160,9 +161,9 @@ async def test_a_base_exception_of_a_replace_function_is_raised_at_the_caller(
 
     busy = await gen_server.start(Sleeper)
     answer = asyncio.ensure_future(call(busy, Sleeper.until, gate := asyncio.Event()))
-    await asyncio.sleep(0)
+    await begun(answer)
     asked = asyncio.ensure_future(ask())
-    await asyncio.sleep(0)
+    await begun(asked)
     gate.set()
     assert await answer == "awake"
     raised = await asked

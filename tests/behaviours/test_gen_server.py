@@ -42,7 +42,7 @@ from node_runtime import (
     whereis,
 )
 from tests.support.subclasses import subclass
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 
 @dataclass(slots=True)
@@ -296,7 +296,7 @@ async def test_a_call_gives_up_after_its_timeout(runtime: Runtime) -> None:
 async def test_a_request_whose_caller_gave_up_is_still_served(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     first = asyncio.ensure_future(call(pid, Counter.slowly_add, 1))
-    await asyncio.sleep(0)
+    await begun(first)
     with pytest.raises(CallTimeout):
         await call_within(0.0, pid, Counter.add, 10)
     await first

@@ -31,7 +31,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import raw_state
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 Notes = list[object]
 
@@ -112,7 +112,7 @@ async def test_postponed_events_are_handled_in_the_next_state_before_newer_mail(
     pid = await gen_statem.start_link(Door)
     gen_statem.cast(pid, "push")
     opened = asyncio.ensure_future(gen_statem.call(pid, "code"))
-    await asyncio.sleep(0)
+    await begun(opened)
     gen_statem.cast(pid, "newer")
     await opened
     await gen_statem.call(pid, "look")
@@ -151,7 +151,7 @@ async def test_a_timeout_that_is_postponed_is_handled_in_the_next_state(runtime:
 async def test_a_postponed_call_is_answered_in_a_later_state(runtime: Runtime) -> None:
     pid = await gen_statem.start_link(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "enter"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     await gen_statem.call(pid, "code")
     assert await waiting == "welcome"
 
@@ -159,7 +159,7 @@ async def test_a_postponed_call_is_answered_in_a_later_state(runtime: Runtime) -
 async def test_going_to_the_same_state_is_no_change(runtime: Runtime) -> None:
     pid = await gen_statem.start_link(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "enter"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     gen_statem.cast(pid, "same")
     assert await gen_statem.call(pid, "look") == "locked"
     assert not waiting.done()
@@ -197,7 +197,7 @@ async def test_a_state_may_stop_the_machine(runtime: Runtime) -> None:
 async def test_a_crash_is_an_exit_at_every_caller(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "never answered"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     await gen_statem.call(pid, "code")
     with pytest.raises(Exit, match="broken"):
         await gen_statem.call(pid, "crash")
@@ -208,7 +208,7 @@ async def test_a_crash_is_an_exit_at_every_caller(runtime: Runtime) -> None:
 async def test_a_postponed_call_fails_when_the_machine_ends(runtime: Runtime) -> None:
     pid = await gen_statem.start(Door)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "enter"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     await gen_statem.call(pid, "look")
     exit(pid, "kill")
     with pytest.raises(Exit) as error:
@@ -239,7 +239,7 @@ async def test_a_call_may_be_replied_to_later_with_its_from(runtime: Runtime) ->
 
     pid = await gen_statem.start(Desk)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "wait"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     gen_statem.cast(pid, "next")
     assert await waiting == "your turn"
 
@@ -351,7 +351,7 @@ async def test_a_timeout_of_zero_comes_before_mail_that_is_waiting(runtime: Runt
     pid = await gen_statem.start(Clock)
     await sys.suspend(pid)
     asked = asyncio.ensure_future(do(pid, None, Timeout("now", 0)))
-    await asyncio.sleep(0)
+    await begun(asked)
     gen_statem.cast(pid, "mail")
     sys.resume(pid)
     await asked

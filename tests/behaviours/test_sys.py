@@ -31,7 +31,7 @@ from node_runtime import (
     spawn,
     sys,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 
 class Safe(GenServer[dict[str, Any]]):
@@ -95,7 +95,7 @@ async def test_the_state_of_a_running_process_is_read_when_its_callback_ends(run
     running = asyncio.ensure_future(call(pid, Safe.count_when, gate))
     await eventually(lambda: process_info(pid).status == "running")
     looking = asyncio.ensure_future(sys.get_state(pid))
-    await asyncio.sleep(0)
+    await begun(looking)
     assert not looking.done()
     gate.set()
     assert (await looking)["count"] == 1
@@ -129,7 +129,7 @@ async def test_a_process_that_exits_while_its_state_is_read_is_noproc(runtime: R
     running = asyncio.ensure_future(call(pid, Safe.count_when, asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
     looking = asyncio.ensure_future(sys.get_state(pid))
-    await asyncio.sleep(0)
+    await begun(looking)
     exit(pid, "kill")
     with pytest.raises(NoProcess):
         await looking
@@ -176,7 +176,7 @@ async def test_a_suspended_server_answers_after_resume(runtime: Runtime) -> None
     await sys.suspend(pid)
     await sys.suspend(pid)
     waiting = asyncio.ensure_future(call(pid, Safe.count))
-    await asyncio.sleep(0)
+    await begun(waiting)
     assert not waiting.done()
     assert (await sys.get_state(pid))["count"] == 0
     sys.resume(pid)

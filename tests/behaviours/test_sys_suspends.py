@@ -29,7 +29,7 @@ from node_runtime import (
     until_ended,
 )
 from node_runtime.behaviours.upgrade import live_processes
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 
 class Counter(GenServer[int]):
@@ -70,7 +70,7 @@ async def test_a_suspend_ends_when_its_owner_dies(runtime: Runtime) -> None:
     owner = spawn(suspender, pid, None)
     await eventually(lambda: suspended(pid))
     waiting = asyncio.ensure_future(call(pid, Counter.add))
-    await asyncio.sleep(0)
+    await begun(waiting)
     assert not waiting.done()
     exit(owner, "kill")
     assert await waiting == 1
@@ -98,9 +98,9 @@ async def test_suspending_again_renews_the_lease(runtime: Runtime) -> None:
 async def test_a_second_try_that_gives_up_leaves_the_first_one(runtime: Runtime) -> None:
     pid = await gen_server.start(Counter)
     answer = asyncio.ensure_future(call(pid, Counter.wait, gate := asyncio.Event()))
-    await asyncio.sleep(0)
+    await begun(answer)
     first = asyncio.ensure_future(sys.suspend(pid, owner="test"))
-    await asyncio.sleep(0)
+    await begun(first)
     with pytest.raises(live_processes.NotHeld):
         await sys.suspend(pid, owner="test", timeout=0.01)
     gate.set()

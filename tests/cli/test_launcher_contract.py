@@ -21,7 +21,7 @@ from node_runtime.cli.heartbeat import Ending, Heartbeat
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import NAME, TinyNode, node, rewrite_manifest, running, tarballs
 from tests.support.sources import ROOT, tree
-from tests.support.waiting import until
+from tests.support.waiting import begun, until
 
 __all__ = ["node", "running", "tarballs"]
 
@@ -76,7 +76,7 @@ def test_the_words_of_the_pipe(tmp_path: Path) -> None:
     async def beats_and_ends(descriptor: int) -> None:
         heart = Heartbeat(descriptor, lambda: None)
         beating = asyncio.create_task(heart.beat(5))
-        await asyncio.sleep(0)
+        await begun(beating)
         heart.ready(tmp_path)
         heart.phase("switch")
         beating.cancel()

@@ -37,7 +37,7 @@ from node_runtime.behaviours.show.state_view import describe_state
 from node_runtime.behaviours.upgrade.live_processes import raw_state
 from node_runtime.gen_server import continue_with, idle_timeout
 from tests.support.two_versions import TwoVersions
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 
 class Notes(GenServer[list[object]]):
@@ -95,7 +95,7 @@ async def test_continue_from_callbacks(runtime: Runtime) -> None:
     pid = await gen_server.start(Notes)
     await sys.suspend(pid)
     waiting = asyncio.ensure_future(call(pid, Notes.note_and_continue, "call", 2))
-    await asyncio.sleep(0)
+    await begun(waiting)
     cast(pid, Notes.note, "cast")
     send(pid, "message")
     sys.resume(pid)
@@ -265,7 +265,7 @@ async def test_terminate_may_give_another_reason(runtime: Runtime, cls: str) -> 
     """As in OTP, where an exit in terminate/2 is the reason that other processes get."""
     pid = await gen_server.start(globals()[cls])
     ended = asyncio.ensure_future(until_ended(pid))
-    await asyncio.sleep(0)
+    await begun(ended)
     await gen_server.stop(pid)
     assert await ended == ("shutdown", "mine")
 

@@ -32,7 +32,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.show.state_view import describe_state
 from tests.support.two_versions import TwoVersions
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 
 class Machine(GenStatem[dict[str, str]]):
@@ -262,6 +262,6 @@ async def test_timers_run_on_while_suspended(runtime: Runtime, module: TwoVersio
     await sys.suspend(pid)
     await eventually(lambda: process_info(pid).mailbox == 1)
     waiting = asyncio.ensure_future(gen_statem.call(pid, "who"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     sys.resume(pid)
     assert await waiting == ("locked", [])

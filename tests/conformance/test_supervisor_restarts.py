@@ -34,7 +34,7 @@ from tests.support.supervised import (
     state,
     statuses,
 )
-from tests.support.waiting import eventually, passed
+from tests.support.waiting import begun, eventually, passed
 
 __all__ = ["clean"]
 
@@ -128,7 +128,7 @@ async def test_requests_during_a_hanging_start_are_answered_after_it(runtime: Ru
     end("a")
     await until_ended("a")
     asked = asyncio.ensure_future(supervisor.terminate_child("sup", "a"))
-    await asyncio.sleep(0)
+    await begun(asked)
     assert not asked.done()
     gates["a"].set()
     await asked

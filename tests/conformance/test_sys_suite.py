@@ -9,6 +9,7 @@ import pytest
 
 from node_runtime import CallTimeout, Exit, GenServer, Runtime, call, call_within, gen_server, receive, spawn, sys
 from node_runtime.behaviours.sys_debug import SystemEvent
+from tests.support.waiting import begun
 
 
 class Public(GenServer[list[str]]):
@@ -28,7 +29,7 @@ async def test_suspend(runtime: Runtime) -> None:
     with pytest.raises(CallTimeout):
         await call_within(0.01, pid, Public.hello, "too late")
     waiting = asyncio.ensure_future(call(pid, Public.hello, "patient"))
-    await asyncio.sleep(0)
+    await begun(waiting)
     sys.resume(pid)
     sys.resume(pid)
     assert await waiting == "patient"

@@ -17,6 +17,7 @@ from node_runtime.control.shared_answers import (
 )
 from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
+from tests.support.waiting import begun
 
 if TYPE_CHECKING:
     from tests.support.nodes.shop_node import Node
@@ -123,7 +124,7 @@ async def test_a_snapshot_shows_what_has_changed_before_it_was_requested(shop: N
     async with shop.client("viewer") as viewer, shop.client("viewer") as other:
         for number in range(5):
             busy = asyncio.create_task(others(other))
-            await asyncio.sleep(0)
+            await begun(busy)
             pid = await gen_server.start(Counter, name=f"counter{number}")
             snapshot = await viewer.request(methods.SNAPSHOT)
             assert f"counter{number}" in {one.name for one in snapshot.processes}

@@ -188,7 +188,7 @@ async def test_no_part_of_the_reason_has_its_frames(runtime: Runtime) -> None:
 async def test_an_exit_signal_normal_to_itself_ends_the_process(runtime: Runtime) -> None:
     async def body() -> None:
         exit(self_pid(), "normal")
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     assert await until_ended(spawn(body)) == "normal"
 

@@ -181,7 +181,7 @@ async def test_a_task_is_cancelled_by_an_exit_signal_and_ends_when_it_has_cleane
     async def poll() -> None:
         steps.append("begun")
         try:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         finally:
             steps.append("cancelled")
             await clean.wait()
@@ -255,7 +255,7 @@ async def test_handled_and_waiting_messages_are_counted(runtime: Runtime) -> Non
     async def takes_two() -> None:
         await receive()
         await receive()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     pid = spawn(takes_two)
     for _ in range(5):

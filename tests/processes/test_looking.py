@@ -108,7 +108,7 @@ class Nosy:
 
 async def test_inspecting_a_process_runs_none_of_its_code(runtime: Runtime) -> None:
     pid = spawn(Nosy())
-    await asyncio.sleep(0)
+    await eventually(lambda: process_info(pid).spent > 0)
     Nosy.asked.clear()
     assert process_info(pid).module == __name__
     assert process_info(pid).qualname == "Nosy"

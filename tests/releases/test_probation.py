@@ -32,7 +32,7 @@ from tests.support.projects.small_shop import (
     LOAD_LAMP,
     UPDATE_COUNTER,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -307,7 +307,7 @@ async def test_the_release_to_roll_back_to_cannot_be_removed(small: SmallNode) -
 async def test_no_operation_starts_while_a_release_is_being_removed(small: SmallNode) -> None:
     handler = await two(small)
     removing = asyncio.ensure_future(handler.remove("2"))
-    await asyncio.sleep(0)
+    await begun(removing)
     with pytest.raises(Refused, match=r"Release 2 is being removed; wait until the removal has ended\."):
         handler.install(m.Install(vsn="2"), "ann")
     await removing

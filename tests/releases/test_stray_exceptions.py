@@ -87,7 +87,7 @@ async def test_any_exception_of_an_undo_is_reported(small: SmallNode, raised: st
 
 
 async def test_an_applied_function_that_takes_too_long_is_named(small: SmallNode) -> None:
-    functions = "import asyncio\nasync def wait(): await asyncio.sleep(60)\n"
+    functions = "import asyncio\nasync def wait(): await asyncio.Event().wait()\n"
     script = steps(
         '{ suspend = [["shop.steps", 0.05]] }', '{ apply = "shop.steps:wait" }', '{ resume = ["shop.steps"] }'
     )

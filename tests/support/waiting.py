@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from node_runtime import Runtime
 
 
-async def eventually(condition: Callable[[], object], *, within: float = 10.0, what: str = "the condition") -> None:
-    """Return as soon as `condition()` is true; fail with `what` after `within` seconds."""
+async def eventually(
+    condition: Callable[[], object], *, within: float = 10.0, what: str = "the condition", pause: float = 0.005
+) -> None:
+    """Return as soon as `condition()` is true, asked every `pause` seconds; fail with `what` after `within` seconds."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not come true within {within} s")
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(pause)
+
+
+async def begun(task: asyncio.Task[Any]) -> None:
+    """Return as soon as `task` has run up to its first wait."""
+    coroutine = task.get_coro()
+    assert inspect.iscoroutine(coroutine)
+    await eventually(lambda: inspect.getcoroutinestate(coroutine) != inspect.CORO_CREATED, what="a begin", pause=0)
 
 
 def passed(runtime: Runtime, moment: float) -> bool:

@@ -89,7 +89,7 @@ async def poll() -> None:
 async def stubborn() -> None:
     while True:
         try:
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             if not log:
                 raise

@@ -30,7 +30,7 @@ from node_runtime import (
 )
 from node_runtime.behaviours.upgrade import live_processes
 from tests.support.two_versions import TwoVersions
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 SERVER = """
 import asyncio
@@ -166,10 +166,9 @@ async def test_a_held_process_queues_its_mail_and_release_drains_it(runtime: Run
     await live_processes.hold(pid, owner="upgrade", timeout=0)
     assert process_info(pid).status == "suspended"
     waiting = asyncio.ensure_future(call(pid, cls(box).get))
-    await asyncio.sleep(0)
+    await begun(waiting)
     cast(pid, cls(box).put, 1)
-    await asyncio.sleep(0)
-    assert process_info(pid).mailbox == 2
+    await eventually(lambda: process_info(pid).mailbox == 2)
     assert live_processes.raw_state(pid) == []
     live_processes.release(pid, owner="upgrade")
     assert await waiting == (1, [])
@@ -183,7 +182,7 @@ async def test_hold_waits_for_an_async_callback(runtime: Runtime, box: TwoVersio
     await eventually(lambda: process_info(pid).status == "running")
     held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
     cast(pid, cls(box).put, "later")
-    await asyncio.sleep(0)
+    await begun(held)
     assert not held.done()
     gate.set()
     await held
@@ -217,7 +216,7 @@ async def test_a_process_that_exits_while_it_is_being_held_is_noproc(runtime: Ru
     slow = asyncio.ensure_future(call(pid, cls(box).put_slowly, "thing", asyncio.Event()))
     await eventually(lambda: process_info(pid).status == "running")
     held = asyncio.ensure_future(live_processes.hold(pid, owner="upgrade", timeout=10))
-    await asyncio.sleep(0)
+    await begun(held)
     exit(pid, "kill")
     with pytest.raises(NoProcess):
         await held
@@ -259,7 +258,7 @@ async def test_a_held_process_replies_to_one_whose_callback_must_end_to_be_held(
     await eventually(lambda: process_info(asking).status == "running")
     await live_processes.hold(asked, owner="upgrade", timeout=1)
     held = asyncio.ensure_future(live_processes.hold(asking, owner="upgrade", timeout=10))
-    await asyncio.sleep(0)
+    await begun(held)
     gate.set()
     await held
     assert await answer == (1, [])
@@ -294,7 +293,7 @@ async def test_reading_the_state_of_a_caller_does_not_make_a_held_process_reply(
     await eventually(lambda: process_info(asking).status == "running")
     await live_processes.hold(asked, owner="upgrade", timeout=1)
     look = asyncio.ensure_future(sys.get_state(asking))
-    await asyncio.sleep(0)
+    await begun(look)
     gate.set()
     await eventually(lambda: process_info(asked).mailbox == 1)
     assert not answer.done()
@@ -407,7 +406,7 @@ async def test_inside_a_transaction_a_held_supervisor_acts_at_once(runtime: Runt
     waiting = asyncio.ensure_future(
         supervisor.start_child("pair", supervisor.ChildSpec("c", "hot_box:start_box", ("c",)))
     )
-    await asyncio.sleep(0)
+    await begun(waiting)
     with live_processes.holding_started_processes(owner="upgrade") as born:
         started = await supervisor.restart_child("pair", "b")
     assert born == [started]

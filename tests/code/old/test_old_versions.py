@@ -19,7 +19,7 @@ from node_runtime import GenServer, Pid, gen_server
 from node_runtime.behaviours.sync_call import call_now
 from node_runtime.code import OldVersionHeld, current
 from node_runtime.processes import Runtime, exit, is_alive, spawn
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 from tests.support.written_modules import imported
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ async def test_a_suspended_coroutine_finishes_in_its_own_version(app: App) -> No
     a = imported("a")
     gate = asyncio.Event()
     task = asyncio.create_task(a.wait(gate))
-    await asyncio.sleep(0)
+    await begun(task)
     app.load(a=waiting(2, removed=True))
     later = asyncio.create_task(a.wait(gate))
-    await asyncio.sleep(0)
+    await begun(later)
     gate.set()
     assert await task == [(1, "removed")]
     assert await later == [(2, None)]
@@ -212,7 +212,7 @@ FOREIGN = """
         if kind == "task":
             await asyncio.create_task(a.wait(gate))
         if kind == "gather":
-            await asyncio.gather(asyncio.sleep(60), a.wait(gate))
+            await asyncio.gather(asyncio.Event().wait(), a.wait(gate))
         if kind == "decorated":
             await a.decorated(gate)
         if kind == "time limit":

@@ -11,7 +11,7 @@ import pytest
 from node_runtime import call, exit, gen_server, is_alive, process_info
 from node_runtime.behaviours.upgrade import live_processes
 from tests.support.projects.small_shop import COUNTER, MIGRATING
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 if TYPE_CHECKING:
     from tests.support.nodes.small_node import SmallNode
@@ -72,7 +72,7 @@ async def test_a_process_started_meanwhile_runs_the_code_that_stays(
     counter = importlib.import_module("shop.counter").Counter
     born = asyncio.create_task(gen_server.start(counter, name="born"))
     asked = asyncio.create_task(call("one", counter.add))
-    await asyncio.sleep(0)
+    await begun(asked)
     assert not born.done()
     assert process_info("one").status == "suspended"
     gates.opened.set()

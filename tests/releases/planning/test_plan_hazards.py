@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node_runtime import Pid, is_alive, spawn
+from node_runtime import Pid, is_alive, process_info, spawn
 from node_runtime.protocol import messages as m
 from tests.support.waiting import eventually
 
@@ -84,7 +84,7 @@ async def plan_without_walker(small: SmallNode, options: str) -> tuple[m.Plan, P
     small.write("2", {"shop.base": "N = 2\n"}, LOAD_BASE.replace("[ {", f"[ {delete}, {{", 1))
     small.boot()
     pid = spawn(importlib.import_module("shop.walker").walk, asyncio.Event())
-    await asyncio.sleep(0)
+    await eventually(lambda: process_info(pid).status == "running")
     return await small.handler.plan("2"), pid
 
 
