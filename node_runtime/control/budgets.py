@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from node_runtime.protocol.messages import Role
 
+from .gateway.token_bucket import Refill, TokenBucket
 from .peer import Peer
 
 TOKEN_SECONDS: Final = 100e-6
@@ -26,13 +27,6 @@ BYTES_PER_TOKEN: Final = 64 * 1024
 """Bytes of a request or a reply that one token pays."""
 MAX_KNOWN_CLIENTS: Final = 1000
 """The number of connections, and of keys, of one role that have a bucket. The least recently used one is dropped."""
-
-
-class Refill(NamedTuple):
-    """The tokens that a bucket gets per second, and the tokens that it holds at most."""
-
-    per_second: float
-    size: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,30 +60,6 @@ BUDGETS: Final[dict[Role, RoleBudget]] = {
 
 An operator's budget only stops a script that has gone wrong.
 """
-
-
-class TokenBucket:
-    """A bucket that is full at first. It may owe tokens: then nothing can be taken until it is refilled."""
-
-    __slots__ = ("_level", "_refill", "_updated")
-
-    def __init__(self, refill: Refill, now: float) -> None:
-        self._refill = refill
-        self._level = refill.size
-        self._updated = now
-
-    def wait(self, cost: float, now: float) -> float:
-        """Return the seconds until `cost` tokens can be taken; 0 if they can be taken now.
-
-        A cost above the size of the bucket can be taken when the bucket is full.
-        """
-        self._level = min(self._refill.size, self._level + (now - self._updated) * self._refill.per_second)
-        self._updated = now
-        return max(0.0, (min(cost, self._refill.size) - self._level) / self._refill.per_second)
-
-    def take(self, cost: float) -> None:
-        """Take `cost` tokens, even if the bucket then owes some."""
-        self._level -= cost
 
 
 class Shortage(NamedTuple):

@@ -12,7 +12,8 @@ import pytest
 import zmq
 import zmq.asyncio
 
-from node_runtime.control.budgets import BUDGETS, Budgets, Refill, RoleBudget
+from node_runtime.control.budgets import BUDGETS, Budgets, RoleBudget
+from node_runtime.control.gateway.token_bucket import Refill
 from node_runtime.control.peer import Peer
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods

@@ -13,9 +13,9 @@ from typing import Final
 
 from node_runtime.protocol.messages.struct import Role
 
-from .allowance import Allowance
 from .limits import RoleLimits
 from .seam import RoutingId
+from .token_bucket import TokenBucket
 
 _CAN_METER: Final = sys.platform == "linux"
 _ACKED_AND_RECEIVED: Final = struct.Struct("=120xQQ")
@@ -61,13 +61,13 @@ class OpenConnection:
         return not self.routing_id
 
     def introduce(self, routing_id: RoutingId, key: bytes, role: Role, address: str, limits: RoleLimits) -> None:
-        """Set who the client is; its allowances are full."""
+        """Set who the client is; its buckets are full."""
         self.routing_id, self.key, self.role, self.address = routing_id, key, role, address
         self._limit(limits)
 
     def _limit(self, limits: RoleLimits) -> None:
-        self._bytes = Allowance(limits.max_bytes_per_second, limits.burst_seconds)
-        self._messages = Allowance(limits.max_messages_per_second, limits.burst_seconds)
+        self._bytes = TokenBucket(limits.bytes_refill)
+        self._messages = TokenBucket(limits.messages_refill)
 
     def spend_message(self, now: float) -> bool:
         """Count one message of the client; return False if they are too many."""

@@ -17,12 +17,12 @@ import zmq
 
 from node_runtime.protocol.messages.struct import Role
 
-from .allowance import Allowance
 from .connection import OpenConnection
 from .limits import GatewayLimits
 from .reports import Reports
 from .seam import RoutingId
 from .sockets import has_message
+from .token_bucket import TokenBucket
 
 MONITOR_ENDPOINT: Final = "inproc://gateway.monitor"
 _EVENT: Final = struct.Struct("=HI")
@@ -44,7 +44,7 @@ class Connections:
         self._open: dict[int, OpenConnection] = {}
         self._silent: dict[int, OpenConnection] = {}
         self._clients: dict[RoutingId, OpenConnection] = {}
-        self._of_viewers = Allowance(limits.max_viewer_messages_per_second, limits.viewer.burst_seconds)
+        self._of_viewers = TokenBucket(limits.viewers_refill)
         self._last_id_before = 0
         self._accepted = 0
         router.monitor(MONITOR_ENDPOINT, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED | zmq.Event.ACCEPT_FAILED)

@@ -10,6 +10,8 @@ import msgspec
 
 from node_runtime.protocol.messages.struct import Role
 
+from .token_bucket import Refill
+
 _MIB = 1 << 20
 
 
@@ -23,6 +25,16 @@ class RoleLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     max_bytes_per_second: int
     max_messages_per_second: int
     burst_seconds: float = 2.0
+
+    @property
+    def bytes_refill(self) -> Refill:
+        """The refill of the bucket from which a connection pays the bytes that it sends."""
+        return Refill(self.max_bytes_per_second, self.max_bytes_per_second * self.burst_seconds)
+
+    @property
+    def messages_refill(self) -> Refill:
+        """The refill of the bucket from which a connection pays its messages."""
+        return Refill(self.max_messages_per_second, self.max_messages_per_second * self.burst_seconds)
 
 
 VIEWER_LIMITS = RoleLimits(max_connections=128, max_bytes_per_second=_MIB, max_messages_per_second=1000)
@@ -51,6 +63,13 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     max_unread_bytes: int = 4 * _MIB
     max_unread_messages: int = 1000
     max_unread_bytes_of_all: int = 256 * _MIB
+
+    @property
+    def viewers_refill(self) -> Refill:
+        """The refill of the bucket from which all viewers together pay their messages."""
+        return Refill(
+            self.max_viewer_messages_per_second, self.max_viewer_messages_per_second * self.viewer.burst_seconds
+        )
 
     def of(self, role: Role) -> RoleLimits:
         """Return the limits of `role`."""
