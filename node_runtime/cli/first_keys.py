@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.durable import sync_directory, write_atomically
+from node_runtime.protocol.private_files import sync_directory
+from node_runtime.releases.files.durable import write_atomically
 from node_runtime.releases.signing.release_keys import read_release_keys, release_keys_folder
 
 

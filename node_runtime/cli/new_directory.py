@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from node_runtime.releases.files.durable import sync_directory
+from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.store import commit_record
 
 from .directory_lock import hold_directory, make_private

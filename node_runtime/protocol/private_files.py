@@ -1,4 +1,4 @@
-"""Private files: only their owner can read or write them (mode 0600, in folders of mode 0700)."""
+"""Private files, which only their owner can read or write (mode 0600, in folders of mode 0700), and durable names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def make_private_folder(path: Path) -> Path:
     if not path.is_dir():
         make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(path.parent)
+        sync_directory(path.parent)
     return path
 
 
@@ -46,7 +46,7 @@ def write_private(path: Path, text: str) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(path.parent)
+    sync_directory(path.parent)
 
 
 def write_new_private(path: Path, text: str) -> None:
@@ -58,10 +58,10 @@ def write_new_private(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
-    """Make the names in a folder durable."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync_directory(path: Path) -> None:
+    """Make new, renamed and deleted names in a directory durable (fsync). Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

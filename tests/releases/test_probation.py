@@ -18,8 +18,8 @@ from node_runtime import application, gen_server, gen_statem, runtime, whereis
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases import probation
-from node_runtime.releases.files import durable
 from node_runtime.releases.release_handler import ReleaseHandler
 from node_runtime.releases.store import commit_record
 from tests.support.projects.small_shop import (
@@ -336,14 +336,13 @@ async def test_a_commit_whose_last_step_failed_counts_if_it_is_on_disk(
 ) -> None:
     handler = await two(small)
     await small.install("2")
-    sync = durable.sync_directory
 
     def broken(path: Path) -> None:
         if path.name == "releases":
             raise OSError(errno.EIO, "Input/output error")
-        sync(path)
+        sync_directory(path)
 
-    monkeypatch.setattr(durable, "sync_directory", broken)
+    monkeypatch.setattr("node_runtime.releases.files.durable.sync_directory", broken)
     operation = await handler.commit(m.Commit(), "ann")
     assert (operation.outcome, handler.permanent, record_on_disk(small)) == ("committed", "2", "2")
     assert "may not survive a power cut" in str(operation.error)

@@ -23,7 +23,7 @@ from msgspec import structs
 from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import AuditEntry
-from node_runtime.releases.files.durable import sync_directory
+from node_runtime.protocol.private_files import sync_directory
 
 from .anchor import Anchor, find_anchor
 from .audit_files import MAX_EARLIER_FILES, MAX_FILE_BYTES, AuditFiles, Head, chain_link, line_hash, lines_backwards

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from node_runtime.protocol.private_files import sync_directory
+
 _TEMPORARY = ".{}.new"
 SYNC_THREADS = 16
 """So many files are made durable at the same time: the file system then writes its journal once for several of them."""
@@ -53,15 +55,6 @@ def append_atomically(path: Path, data: bytes) -> int:
                 file.truncate(size)
             raise
     return size + len(data)
-
-
-def sync_directory(path: Path) -> None:
-    """Make new, renamed and deleted names in a directory durable (fsync)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sync_tree(folder: Path) -> None:

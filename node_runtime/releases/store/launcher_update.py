@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.durable import sync_directory
+from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.files.launcher_files import SCRIPT, launcher_files
 from node_runtime.releases.files.manifest import Manifest, sha256
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from node_runtime.protocol.exit_codes import Refused
-from node_runtime.releases.files.durable import sync_directory
+from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.files.manifest import Manifest, decode_manifest, manifest_path
 from node_runtime.releases.files.regular_file import open_regular, read_regular
 from node_runtime.releases.files.tarball_limits import MAX_MANIFEST_BYTES

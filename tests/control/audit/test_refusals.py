@@ -53,6 +53,7 @@ async def try_unknown_keys(shop: Node, times: int) -> None:
                     zmq.Event.HANDSHAKE_FAILED_AUTH,
                 ):
                     pass
+            monitor.close(linger=0)
             stranger.close(linger=0)
     finally:
         context.destroy(linger=0)
