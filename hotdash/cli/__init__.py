@@ -14,7 +14,7 @@ from contextlib import suppress
 import click
 
 from hotdash.model.styled_text import sanitize
-from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
+from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
 from . import approve, commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _discard_stdout()
         if isinstance(error, BrokenPipeError):  # the reader has closed the pipe
             sys.exit(ExitCode.OK)
-        about = f"{clip(str(error.filename), MAX_SHOWN_NAME)}: " if error.filename else ""
+        about = f"{clip_path(str(error.filename))}: " if error.filename else ""
         click.echo(sanitize(f"hotdash failed: {about}{error.strerror or error}."), err=True)
         sys.exit(ExitCode.REFUSED)
 

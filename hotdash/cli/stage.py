@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hotdash.model.trust_lines import signature_words
-from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
+from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import Refused
 
 from .output import show
@@ -28,8 +28,7 @@ def stage(node: str, cookie_file: Path | None, tarball: Path, allow_older: bool,
     If the signature TARBALL.minisig is beside TARBALL, the command sends it, too.
     """
     if not tarball.is_file():
-        shown = clip(str(tarball), MAX_SHOWN_NAME)
-        raise Refused(f"There is no file {shown}; 'node-runtime build' makes a release's tarball.")
+        raise Refused(f"There is no file {clip_path(tarball)}; 'node-runtime build' makes a release's tarball.")
     release = with_client(node, cookie_file, lambda client: client.stage(tarball, allow_older=allow_older))
     signer = signature_words(release.signature)
     show(release, output, lambda: f"{release.name} {release.vsn} is {release.status} on {node}, {signer}.")

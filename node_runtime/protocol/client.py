@@ -142,8 +142,8 @@ class Client:
         """Send a request to the node and wait at most `timeout` seconds for the reply.
 
         Raises Refused. If the node refuses the request, the error has the node's sentence and code. If no reply comes,
-        the code is UNREACHABLE for a viewer's method, and UNKNOWN_OUTCOME for an operator's method, which the node may
-        have carried out.
+        the code is UNREACHABLE for a method that changes nothing, and UNKNOWN_OUTCOME for another one, which the node
+        may have carried out.
         """
         packed = method.packed(params)
         if len(packed) > MAX_REQUEST_BYTES - 1024:
@@ -355,7 +355,7 @@ class Client:
     def _no_reply_error(self, method: Method[Any, Any], timeout: float, error: TimeoutError | Refused) -> Refused:
         if not isinstance(error, Refused):
             error = self._unreachable_error(f"has not answered {method.name!r} for {timeout:g} s")
-        if method.role == "viewer":
+        if method.changes_nothing:
             return error
         return Refused(
             f"The outcome of {method.name!r} is unknown; check the node before you repeat it. {error.sentence}",

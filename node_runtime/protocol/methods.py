@@ -26,6 +26,7 @@ class Method(Generic[P, R]):
     `cost` is the price of a request in tokens. A client can spend a limited number of tokens per second; a token is
     worth about a tenth of a millisecond of the node's time. `doc` describes the method in one line. Some tokens and
     places in queues are reserved for an operator who has to stop a failure: only an `urgent` method can use them.
+    An operator's method that `reads` leaves the node as it was.
     """
 
     name: str
@@ -35,6 +36,12 @@ class Method(Generic[P, R]):
     cost: int = 0
     doc: str = ""
     urgent: bool = False
+    reads: bool = False
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the request leaves the node as it was; without a reply, its outcome is known to be none."""
+        return self.reads or self.role == "viewer"
 
     def packed(self, params: P | None) -> bytes:
         """Return the parameters, by default none, in the form for the wire.
@@ -75,9 +82,16 @@ AUDIT = Method("audit", m.ListLimit, m.AuditList, "viewer", 40, "Lists the newes
 PLAN = Method(
     "plan", m.MakePlan, m.Plan, "operator", 40,
     "Makes the plan of an install, and rehearses it; a newer request of the same connection replaces this one.",
+    reads=True,
 )  # fmt: skip
 AUDIT_VERIFY = Method(
-    "audit_verify", m.Empty, m.AuditCheck, "operator", 40, "Checks the chain of the audit log, and its anchor."
+    "audit_verify",
+    m.Empty,
+    m.AuditCheck,
+    "operator",
+    40,
+    "Checks the chain of the audit log, and its anchor.",
+    reads=True,
 )
 STAGE_BEGIN = Method("stage_begin", m.StageBegin, m.Upload, "operator", 8, "Begins the upload of a tarball.")
 STAGE_CHUNK = Method("stage_chunk", m.StageChunk, m.Empty, "operator", 4, "Adds the next bytes to an upload.")

@@ -166,7 +166,7 @@ def test_a_silent_node_is_exit_code_3_and_not_a_wrong_cookie(node: FilNode) -> N
         done = node.hotdash("status", node.name, code=3)
     finally:
         os.kill(pid, signal.SIGCONT)
-    refused(done, f"process {pid} is alive but has not answered")
+    refused(done, f"has not answered 'hello' for 10 s; its process {pid} is alive.")
     node.fil("ping")
 
 
