@@ -6,7 +6,7 @@ Meanwhile HTTP clients use the node's small web application, and operators conne
 
 The output shows the response times with and without the attack, how long operators waited, the processor time of the
 node, and the memory of the node and of its child processes. Node, clients and attackers are OS processes of their own.
-The attackers have the lowest priority, because real ones would not use the node's processors. On a machine with other
+The attackers run when a processor is idle, because real ones would not use the node's processors. On a machine with other
 work, the processor time says more than the response times.
 """
 
@@ -114,7 +114,7 @@ def hostile_messages() -> list[bytes]:
 
 def attack(directory: str, control_port: str, connections: str) -> None:
     """Send hostile messages over `connections` connections until the process is killed."""
-    os.nice(19)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     cookie = address(directory, int(control_port), "viewer").cookie
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 4096)
@@ -154,12 +154,24 @@ async def http_client(http_port: int, until: float, times: list[float]) -> None:
     writer.close()
 
 
-async def p99(ports: dict[str, int], seconds: float) -> tuple[float, float]:
-    """Return the 99th percentile of the page's response times and the node's processor time for each, in seconds."""
+async def ask_for_pages(http_port: int, seconds: float) -> None:
+    """Run the HTTP clients for `seconds` seconds; print the number of responses and the 99th percentile."""
     times: list[float] = []
-    until, used = monotonic() + seconds, processor_time(ports["pid"])
-    await asyncio.gather(*(http_client(ports["http"], until, times) for _ in range(HTTP_CLIENTS)))
-    return sorted(times)[len(times) * 99 // 100], (processor_time(ports["pid"]) - used) / len(times)
+    until = monotonic() + seconds
+    await asyncio.gather(*(http_client(http_port, until, times) for _ in range(HTTP_CLIENTS)))
+    print(json.dumps([len(times), sorted(times)[len(times) * 99 // 100]]), flush=True)
+
+
+async def p99(ports: dict[str, int], seconds: float) -> tuple[float, float]:
+    """Return the 99th percentile of the page's response times and the node's processor time for each, in seconds.
+
+    The clients have a process of their own, because the operators and the measurement of memory would delay them.
+    """
+    used = processor_time(ports["pid"])
+    clients, line = await start("pages", str(ports["http"]), str(seconds))
+    await clients.wait()
+    responses, slow = json.loads(line)
+    return slow, (processor_time(ports["pid"]) - used) / responses
 
 
 def processor_time(pid: int) -> float:
@@ -275,5 +287,7 @@ if __name__ == "__main__":
         asyncio.run(run_node(sys.argv[2]))
     elif sys.argv[1:2] == ["attack"]:
         attack(*sys.argv[2:])
+    elif sys.argv[1:2] == ["pages"]:
+        asyncio.run(ask_for_pages(int(sys.argv[2]), float(sys.argv[3])))
     else:
         asyncio.run(measure(int((sys.argv[1:] or ["1000"])[0]), float((sys.argv[2:] or ["10"])[0])))

@@ -27,10 +27,18 @@ from node_runtime.protocol.wire import pack
 
 from .gateway.limits import GatewayLimits
 from .gateway.seam import Deliver, Drop, Received, Subscribe, Unsubscribe
+from .gateway.token_bucket import Refill, TokenBucket
 from .gateway_link import GatewayCallbacks, GatewayLink
 from .peer import Peer
 
 ControlTask: TypeAlias = Callable[[], None]
+
+CROWD: Final = Refill(200, 100)
+"""Viewers that send more messages than this make the thread pause after each round, so that it handles many at once.
+
+Each message that is handled alone would take the interpreter's lock from the event loop several times.
+"""
+CROWD_PAUSE_SECONDS: Final = 0.005
 
 logger: Final = logging.getLogger("node_runtime.control")
 
@@ -57,6 +65,7 @@ class ControlThread:
         self._timers: list[tuple[float, int, ControlTask]] = []
         self._numbers = itertools.count()
         self._stopping = False
+        self._pace = TokenBucket(CROWD, time.monotonic())
         self._wake, self._woken = socket.socketpair()
         for end in (self._wake, self._woken):
             end.setblocking(False)
@@ -136,6 +145,7 @@ class ControlThread:
         poller.register(woken, select.POLLIN)
         polled: tuple[int, int] | None = None
         self._run_logged(self._link.exchange)  # requests that arrived before the thread was started
+        self._link.flush()
         while not (self._stopping and not self._tasks):
             polled = self._poll_link(poller, polled)
             ready = poller.poll(self._milliseconds_left())
@@ -149,6 +159,9 @@ class ControlThread:
                     self._run_logged(self._link.exchange)
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._run_logged(heapq.heappop(self._timers)[2])
+            self._link.flush()
+            if not self._pace.spend(0, time.monotonic()):
+                time.sleep(CROWD_PAUSE_SECONDS)
         self._close()
 
     def _poll_link(self, poller: select.poll, polled: tuple[int, int] | None) -> tuple[int, int] | None:
@@ -177,6 +190,8 @@ class ControlThread:
     def _receive(self, received: Received) -> None:
         holder = self._ring.known(received.key)
         name, role = (holder.name, holder.role) if holder is not None else ("", "viewer")
+        if role == "viewer":
+            self._pace.take(1)
         peer = Peer(received.routing_id, received.key, name, role, received.address)
         self._run_logged(lambda: self._callbacks.on_request(peer, received.body))
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, Generic, Literal, TypeVar, assert_never
 
 import msgspec
@@ -84,8 +84,8 @@ class MethodEntry(Generic[P, R]):
 class Dispatcher:
     """Receives requests in the control thread, and replies to each once.
 
-    Only a client that exceeds its budget and does not wait for replies misses some. When a client has disconnected,
-    `on_gone(routing_id)` is called.
+    Only a client that exceeds its budget and does not wait for replies misses some. When an operator's client has
+    disconnected, `on_gone(routing_id)` is called.
     """
 
     def __init__(
@@ -146,10 +146,11 @@ class Dispatcher:
 
     def forget(self, routing_id: bytes) -> None:
         """Forget the client of a connection that has ended."""
-        for callers in self._callers.values():
+        for role, callers in self._callers.items():
             if callers.pop(routing_id, None) is not None:
                 self._budgets.forget(routing_id)
-                self._on_gone(routing_id)
+                if role == "operator":
+                    self._on_gone(routing_id)
 
     def _permitted(self, peer: Peer, method: str) -> MethodEntry[Any, Any] | None:
         """Return the entry of a method; None if it doesn't exist or the client's role may not call it."""
@@ -367,5 +368,11 @@ def _result_of(work: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         return None, error
 
 
+@lru_cache(maxsize=256)
+def _shown_sentence(sentence: str) -> str:
+    """Return the text for a client. A client that repeats a refused request would otherwise have it redacted anew."""
+    return shown(sentence)
+
+
 def _error_reply(error: Refused) -> m.ErrorReply:
-    return m.ErrorReply(code=int(error.code), sentence=shown(error.sentence), operation=error.operation)
+    return m.ErrorReply(code=int(error.code), sentence=_shown_sentence(error.sentence), operation=error.operation)

@@ -158,11 +158,10 @@ class GatewayLink:
         return self._seam.fileno(), select.POLLIN | (select.POLLOUT if self._seam.unsent else 0)
 
     def exchange(self) -> None:
-        """Send what waits, and handle what has arrived."""
+        """Handle what has arrived."""
         if self._seam is None:
             return
         try:
-            self._seam.flush()
             arrived, self._arrived = self._arrived, []
             for message in (*arrived, *self._seam.take()):
                 self._handle(message)
@@ -172,11 +171,12 @@ class GatewayLink:
     # ------------------------------------------------------------------ messages to the gateway
 
     def send(self, message: SeamMessage) -> bool:
-        """Send a message; return False if no gateway listens."""
+        """Send a message at the next `flush`; return False if no gateway listens."""
         if self._seam is None or not self._listens:
             return False
         self._seam.put(message)
-        self._flush()
+        if self._seam.unsent > MAX_UNSENT_BYTES:
+            self._end(SeamError(f"it has not read {self._seam.unsent:,} bytes"))
         return self._seam is not None
 
     def announce(self, body: bytes) -> None:
@@ -189,15 +189,14 @@ class GatewayLink:
         self._ring = ring
         self.send(KnownKeys(ring))
 
-    def _flush(self) -> None:
-        assert self._seam is not None
+    def flush(self) -> None:
+        """Pass what waits to the gateway, in one system call if it reads. Each one gives up the interpreter's lock."""
+        if self._seam is None:
+            return
         try:
             self._seam.flush()
         except SeamError as error:
             self._end(error)
-        else:
-            if self._seam.unsent > MAX_UNSENT_BYTES:
-                self._end(SeamError(f"it has not read {self._seam.unsent:,} bytes"))
 
     # ------------------------------------------------------------------ messages from the gateway
 

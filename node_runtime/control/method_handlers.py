@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
@@ -342,6 +343,7 @@ class MethodHandlers:
         return m.Empty()
 
 
+@cache
 def _runtime_version() -> str:
     try:
         return version("hotdash")

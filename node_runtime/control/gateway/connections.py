@@ -119,6 +119,8 @@ class Connections:
             self.close(connection, "they had chosen their ids themselves")
         elif self._number_of(role) >= self._limits.of(role).max_connections:
             self.close(connection, f"there were too many other {role}s")
+        elif role == "viewer" and self._of_viewers.wait(1, time.monotonic()) > 0:
+            self.close(connection, "they were viewers, and all viewers together sent too many messages")
         else:
             if not connection.silent:  # late messages of an earlier connection with the same descriptor
                 del self._clients[connection.routing_id]

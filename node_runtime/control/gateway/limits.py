@@ -59,7 +59,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     max_silent_seconds: float = 5.0
     viewer: RoleLimits = VIEWER_LIMITS
     operator: RoleLimits = OPERATOR_LIMITS
-    max_viewer_messages_per_second: int = 2000
+    max_viewer_messages_per_second: int = 1000
     max_unread_bytes: int = 4 * _MIB
     max_unread_messages: int = 1000
     max_unread_bytes_of_all: int = 256 * _MIB
