@@ -6,8 +6,8 @@ Meanwhile HTTP clients use the node's small web application, and operators conne
 
 The output shows the response times with and without the attack, how long operators waited, the processor time of the
 node, and the memory of the node and of its child processes. Node, clients and attackers are OS processes of their own.
-The attackers run when a processor is idle, because real ones would not use the node's processors. On a machine with other
-work, the processor time says more than the response times.
+The attackers run only while a processor is idle, because real ones would not use the node's processors. On a machine
+with other work, the processor time says more than the response times.
 """
 
 from __future__ import annotations
