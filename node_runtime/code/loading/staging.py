@@ -306,7 +306,10 @@ class Stage:
         return staged.managed.module
 
     def _drop(self, staged: StagedVersion) -> None:
-        """Remove a module that was not requested and failed: the body that imported it may handle the exception."""
+        """Remove a module that failed to load and that only an import asked for.
+
+        The importing module may catch the exception and go on without it.
+        """
         del self.staged[staged.managed.name]
         del self._namespaces[staged.managed.module]
         self._executed.pop(staged.managed.name, None)

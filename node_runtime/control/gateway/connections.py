@@ -145,7 +145,7 @@ class Connections:
         elif connection.role == "viewer" and not self._of_viewers.spend(1, now):
             fair = self._limits.max_viewer_messages_per_second // self._number_of("viewer")
             if connection.messages_in_second > fair:
-                self.close(connection, "they sent more messages than other viewers, and all together sent too many")
+                self.close(connection, "all viewers together sent too many messages, and these sent the most")
         return not connection.closing
 
     # ------------------------------------------------------------------ closing

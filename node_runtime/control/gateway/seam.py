@@ -249,7 +249,7 @@ class Seam(Generic[In]):
         try:
             message = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise SeamError(f"what arrived is no message of the seam ({error})") from None
+            raise SeamError(f"the node and its gateway can't decode a message from each other ({error})") from None
         if isinstance(message, SeamHello) is self._greeted:
             raise SeamError("the first message, and only the first, has to be a hello")
         if not isinstance(message, SeamHello):
