@@ -55,7 +55,7 @@ def exported_names(namespace: Namespace) -> set[str]:
 
 
 def _copied_names(entry: Import, namespace: Namespace) -> Iterator[tuple[str, str]]:
-    """Yield a pair for each name that an import copies: the name in the imported module, and the name in the importer."""
+    """Yield a pair for each name that an import copies: its name in the imported module and in the importer."""
     if entry.name == "*":
         yield from ((name, name) for name in star_import_names(namespace))
     elif entry.name is not None:

@@ -90,7 +90,7 @@ class Budgets:
         self._roles = {role: _RoleBuckets(budget, clock()) for role, budget in budgets.items()}
 
     def take(self, peer: Peer, cost: float, *, urgent: bool = False) -> Shortage | None:
-        """Take `cost` tokens from each of the client's buckets. If one has too few, take none and return the shortage."""
+        """Take `cost` tokens from each bucket of the client. If one has too few, take none and return the shortage."""
         return self._roles[peer.role].take(peer, cost, self._clock(), urgent=urgent)
 
     def charge(self, peer: Peer, cost: float) -> None:

@@ -55,7 +55,7 @@ class ProgressMarker:
         self._numbers[1] = time.monotonic_ns()
 
     def read(self) -> tuple[int, float]:
-        """Return the number of the instruction, and the seconds since the last call of the application's code began."""
+        """Return the number that `enter` recorded, and the seconds since the start of the last call."""
         return self._numbers[0], (time.monotonic_ns() - self._numbers[1]) / 1e9
 
     def close(self) -> None:
