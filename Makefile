@@ -113,6 +113,9 @@ crash: $(READY)
 		tests/e2e/test_crashes_of_small_files.py tests/e2e/test_crashes_of_cookies.py \
 		tests/e2e/test_crash_points_of_a_node.py
 
+faults: $(READY)
+	FAULTS=all $(BIN)/python -m pytest --numprocesses 2 tests/faults
+
 clean:
 	rm -rf $(VENV) $(VENV)-3.* $(VENV)-tools _build .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
