@@ -11,7 +11,7 @@ THIS := $(PIP) --no-deps --no-build-isolation --editable .
 COMPILE := $(VENV)-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-build --no-config \
 	--no-annotate --no-header
 
-.PHONY: help setup demo test test-all fuzz lint format lock audit protocol-page screenshots bench bench-upgrade soak crash clean
+.PHONY: help setup demo test test-all fuzz lint format lock audit protocol-page screenshots bench bench-upgrade soak crash faults clean
 
 help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
