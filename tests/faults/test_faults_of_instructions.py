@@ -54,20 +54,22 @@ def test_after_a_fault_one_release_runs_with_exact_states_or_the_node_restarted_
         faulty.tiny("unpack", build_row(row, faulty.folder))
     source, target = ("1.0", vsn) if direction == "up" else (vsn, "1.0")
     faulty.reset(source)
-    with faulty.striking(place, fault):
-        faulty.count()
-        before = faulty.facts()
-        assert before.vsn == source
-        outcome = carry_out(faulty, target, place, fault)
-    check(faulty, before, outcome, target, loses_states=ROWS[row].loses_states)
+    try:
+        with faulty.striking(place, fault):
+            faulty.count()
+            before = faulty.facts()
+            assert before.vsn == source
+            outcome = carry_out(faulty, target, place, fault)
+        check(faulty, before, outcome, target, loses_states=ROWS[row].loses_states)
+    finally:
+        if fault in ("full", "fail"):
+            faulty.tiny("restart")
+            faulty.runs_again()
     if place != "rehearsal" and fault in ENDS_THE_NODE:
         assert outcome == "restarted"
     if place == "before" and fault in ("raise", "hang"):
         assert outcome == "aborted"
     faulty.check_leftovers()
-    if fault in ("full", "fail"):
-        faulty.tiny("restart")
-        faulty.runs_again()
 
 
 def carry_out(node: FaultyNode, target: str, place: str, fault: str) -> str:
