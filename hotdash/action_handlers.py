@@ -22,7 +22,7 @@ from .model.operation_lines import outcome_words
 from .model.plan_lines import hard_blockers, plan_id, plan_title, summary, transient_blockers
 from .model.process_details import process_lines
 from .model.process_tree import title_of
-from .model.rehearsal_lines import unrehearsed_count
+from .model.rehearsal_lines import unrehearsed
 from .model.styled_text import Line, line, span
 from .model.units import age
 from .model.view_state import ARMED_SECONDS
@@ -56,6 +56,7 @@ class ActionHandlers:
             "downgrade": lambda: self._install("down"),
             "commit": self._commit,
             "rollback": self._rollback,
+            "abort": self._abort,
             "arm": self._arm,
             "copy": self._copy,
             "filter": self._filter,
@@ -193,7 +194,7 @@ class ActionHandlers:
         """
         release = self._app.node.release(plan.to_vsn)
         failed = release is not None and release.failed is not None
-        return m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0, again=failed)
+        return m.InstallOptions(unrehearsed=unrehearsed(plan) is not None, again=failed)
 
     def _key(self, action_id: str) -> str:
         return key_of(action_id, self._app.dashboard.keymap)
@@ -271,13 +272,13 @@ class ActionHandlers:
             return
         answer = await app.push_screen_wait(ConfirmDialog(self._rollback_question(plan)))
         if answer is not None:
-            request = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unrehearsed_count(plan) > 0)
+            request = m.Rollback(wait=answer.wait, reason=answer.reason, unrehearsed=unrehearsed(plan) is not None)
             started = await app.link.request(methods.ROLLBACK, request)
             await self._follow(started.operation)
 
     def _rollback_question(self, plan: m.Plan) -> Question:
         subject = self._app.subject(self._app.selected())
-        consent = m.InstallOptions(unrehearsed=unrehearsed_count(plan) > 0)
+        consent = m.InstallOptions(unrehearsed=unrehearsed(plan) is not None)
         return replace(
             self._install_question(plan, "downgrade", consent),
             title=f"Roll back from {plan.from_vsn} to {plan.to_vsn}",
@@ -287,6 +288,11 @@ class ActionHandlers:
             ),
             reason=f"roll back to {plan.to_vsn}",
         )
+
+    async def _abort(self) -> None:
+        ended = await self._app.link.request(methods.ABORT, m.Abort())
+        self._app.show_toast(f"{self._app.node.name} ends operation {ended.operation}.")
+        await self._refresh_operation(ended.operation)
 
     # -------------------------------------------------------------- the dashboard itself
 

@@ -174,6 +174,13 @@ ACTIONS: tuple[Action, ...] = (
         role="operator", views=("releases", "upgrades", "operation"), command_line=_rollback,
     ),
     Action(
+        "abort", "A", "abort", "Abort the running operation",
+        "Ends an operation that prepares or waits, before it changes anything. Later, {rollback} goes back.",
+        "Releases",
+        role="operator", views=("upgrades", "operation"),
+        command_line=lambda subject: build_command_line("abort", subject, *_reason_words(subject.options)),
+    ),
+    Action(
         "arm", "exclamation_mark", "arm", "Arm, or return to read-only",
         "Allows the operator's actions for 15 minutes; the header is red meanwhile. "
         "The node checks the role, too.",

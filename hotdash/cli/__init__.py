@@ -17,9 +17,9 @@ from hotdash.model.styled_text import sanitize
 from node_runtime.protocol.clip import clip_path
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
-from . import approve, commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
+from . import abort, approve, commit, connect, inspect, plan, process, remove, rollback, stage, upgrade
 
-VERB_MODULES = (connect, inspect, stage, plan, approve, upgrade, commit, rollback, remove, process)
+VERB_MODULES = (connect, inspect, stage, plan, approve, upgrade, commit, rollback, abort, remove, process)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

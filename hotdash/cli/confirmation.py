@@ -6,8 +6,7 @@ import sys
 
 import click
 
-from hotdash.model.rehearsal_lines import unrehearsed_count
-from hotdash.model.units import plural
+from hotdash.model.rehearsal_lines import unrehearsed as find_unrehearsed
 from node_runtime.protocol import messages as m
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 
@@ -30,22 +29,21 @@ def confirm_plan(plan: m.Plan, node: str, direction: m.Direction, *, yes: bool, 
     Return whether the operator consents to processes that can't be rehearsed. If something can't be
     rehearsed or undone, the operator has to type the release's version.
     """
-    unsure = unrehearsed_count(plan) > 0 and not unrehearsed
-    if yes and unsure:
-        number = plural(unrehearsed_count(plan), "process", "processes")
-        raise Refused(f"The code_change of {number} can't be rehearsed; pass --unrehearsed to proceed anyway.")
+    unknown = None if unrehearsed else find_unrehearsed(plan)
+    if yes and unknown is not None:
+        raise Refused(f"{unknown[0].upper()}{unknown[1:]} can't be rehearsed; pass --unrehearsed to proceed anyway.")
     if yes:
         return unrehearsed
     print_table(tables.plan(plan))
     question = f"{direction}grade {node} from {plan.from_vsn} to {plan.to_vsn}"
-    if not unsure and not plan.irreversible:
+    if unknown is None and not plan.irreversible:
         confirm(f"{question}?", yes)
     else:
         _check_terminal()
         typed = click.prompt(f"{question}: type {plan.to_vsn} to proceed", default="", show_default=False)
         if typed.strip() != plan.to_vsn:
             raise Refused("Nothing was done.", ExitCode.USAGE)
-    return unrehearsed or unsure
+    return unrehearsed or unknown is not None
 
 
 def _check_terminal() -> None:

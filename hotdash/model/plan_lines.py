@@ -6,7 +6,7 @@ from collections import Counter
 
 from node_runtime.protocol import messages as m
 
-from .rehearsal_lines import rehearsal_lines, unrehearsed_count
+from .rehearsal_lines import rehearsal_lines, unrehearsed
 from .styled_text import Line, Span, Tone, line, sanitize, span
 from .units import duration, plural
 
@@ -54,7 +54,7 @@ def verdict(plan: m.Plan) -> Span:
         return span(f"Nothing to do: the node already runs {plan.to_vsn}.", "ok")
     if hard_blockers(plan):
         return span(f"Not possible now: {plural(len(hard_blockers(plan)), 'blocker')}.", "bad")
-    if unrehearsed_count(plan):
+    if unrehearsed(plan):
         return span("Possible, but not everything could be rehearsed: the install needs explicit consent.", "warn")
     if plan.blockers:
         return span("Possible once the blockers below have disappeared.", "warn")
@@ -82,9 +82,9 @@ def summary(plan: m.Plan) -> list[Line]:
                 "Rehearsed on a copy of the node. Processes are suspended for about ", span(_pause(plan), "strong"), "."
             )
         )
-    if unrehearsed_count(plan):
-        number = plural(unrehearsed_count(plan), "process", "processes")
-        lines.append(line(span(f"{number} can't be rehearsed: the result is only known after the install.", "bad")))
+    if unknown := unrehearsed(plan):
+        sentence = f"{unknown[0].upper()}{unknown[1:]} can't be rehearsed: the result is only known after the install."
+        lines.append(line(span(sentence, "bad")))
     lines += [line(span(text, "bad")) for text in plan.irreversible]
     back = "A rollback is possible without a restart." if plan.way_back else "A rollback needs a restart."
     lines.append(line(span(back, "muted" if plan.way_back else "bad")))

@@ -14,12 +14,15 @@ _MAX_TRACE_LINES = 3
 _MAX_DIFF_LINES = 8
 
 
-def unrehearsed_count(plan: m.Plan) -> int:
-    """Return the number of processes whose code_change could not be rehearsed."""
+def unrehearsed(plan: m.Plan) -> str | None:
+    """Return what could not be rehearsed, for the operator's consent: "the code_change of 3 processes"; else None."""
     rehearsal = plan.rehearsal
     if rehearsal is None or rehearsal.failed:
-        return 0
-    return rehearsal.unrehearsed + rehearsal.processes - rehearsal.reached
+        return None
+    if rehearsal.bodies is None and rehearsal.error is not None:
+        return "the new code"
+    number = rehearsal.unrehearsed + rehearsal.processes - rehearsal.reached
+    return f"the code_change of {plural(number, 'process', 'processes')}" if number else None
 
 
 def rehearsal_lines(rehearsal: m.Rehearsal) -> list[Line]:

@@ -5,16 +5,22 @@ A module has one module object, whose attributes are those of the current versio
 
 from .batch import Batch
 from .classes.dependents import Dependent
+from .compiler import compile_apart
 from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
+from .loading.body_effects import BodyEffects
+from .loading.staging import AroundBody
 from .module import HotModule
 from .server import CodeServer, current
-from .version import ManagedModule, Source, Version
+from .version import CompilationUnit, ManagedModule, Source, SourceText, Version
 
 __all__ = [
+    "AroundBody",
     "Batch",
+    "BodyEffects",
     "CodeError",
     "CodeServer",
+    "CompilationUnit",
     "Dependent",
     "Drift",
     "HotModule",
@@ -22,6 +28,8 @@ __all__ = [
     "ManagedModule",
     "OldVersionHeld",
     "Source",
+    "SourceText",
     "Version",
+    "compile_apart",
     "current",
 ]  # fmt: skip

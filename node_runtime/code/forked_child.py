@@ -1,7 +1,8 @@
 """Forked children that work on a copy of the node's memory and can't affect their parent.
 
 The kernel copies a page of memory when either process writes to it. A child has none of the
-parent's threads, so its work must not take a lock that a thread could have held at the fork. The
+parent's threads, so its work must not take a lock that a thread could have held at the fork. No
+handlers of C libraries run at the fork (`bare_fork`), so C code in the child may wait forever. The
 child closes all descriptors except its ends of two pipes. It writes its answer to the first pipe.
 The parent keeps the other end of the second pipe open. When the parent exits, the kernel closes
 that end, and then sends the child a signal that ends it. The child runs none of the parent's
@@ -20,10 +21,11 @@ import select
 import signal
 import sys
 import time
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+
+from .bare_fork import fork, native_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +47,15 @@ class ForkedChild:
     """A running child, as its parent sees it.
 
     `reader` is the read end of the pipe that the child writes to. The child ends when `lifeline`, the parent's end of
-    the second pipe, is closed. `fork_seconds` is the time that the fork took.
+    the second pipe, is closed. `fork_seconds` is the time that the fork took. `lost_threads` is the number of the
+    parent's threads that belonged to C libraries; the child doesn't have them.
     """
 
     pid: int
     reader: int
     lifeline: int
     fork_seconds: float
+    lost_threads: int
 
     def kill(self) -> None:
         """Close the pipes, and kill the child and the processes that it started. Call `wait` afterwards."""
@@ -63,30 +67,40 @@ class ForkedChild:
                 continue  # the child does not lead a group yet, or has exited
         os.close(self.lifeline)
 
-    def wait(self) -> None:
-        """Wait until the child has exited."""
-        os.waitpid(self.pid, 0)
+    def wait(self) -> int:
+        """Wait until the child has exited; return its wait status."""
+        return os.waitpid(self.pid, 0)[1]
 
 
 def fork_child(work: Callable[[int], None], limits: ChildLimits | None = None) -> ForkedChild:
     """Fork, and run `work(writer)` in the child, which exits afterwards.
 
-    `writer` is the write end of the pipe for the child's answer.
+    `writer` is the write end of the pipe for the child's answer. Raises OSError if the system refuses a pipe or the
+    fork: the machine has no memory or no process left, or this process no descriptor.
     """
     reader, writer = os.pipe()
-    alive, lifeline = os.pipe()
+    try:
+        alive, lifeline = os.pipe()
+    except OSError:
+        _close(reader, writer)
+        raise
+    lost_threads = native_threads()
     began = time.perf_counter()
-    with warnings.catch_warnings():
-        # From Python 3.12 on, a fork in a threaded program warns that another thread may hold a
-        # lock.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
+    try:
+        pid = fork()
+    except OSError:
+        _close(reader, writer, alive, lifeline)
+        raise
     if pid == 0:
         _run_child(work, writer, alive, limits)
     fork_seconds = time.perf_counter() - began
-    os.close(writer)
-    os.close(alive)
-    return ForkedChild(pid, reader, lifeline, fork_seconds)
+    _close(writer, alive)
+    return ForkedChild(pid, reader, lifeline, fork_seconds, lost_threads)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def write_all(writer: int, data: bytes) -> None:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 from node_runtime.protocol.messages import ModuleInfo
 
 from .batch import Batch
+from .compiler import Compiler, compile_here
 from .drift import Drift, ModuleStatus, find_drift, module_status
 from .errors import CodeError, LoadFailed
 from .loading import load_hazards
 from .loading.execution_order import in_execution_order
 from .loading.finder import Finder
-from .loading.staging import Stage
+from .loading.staging import AroundBody, Stage, without_context
 from .module_table import ModuleTable, with_parents
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
-from .version import CompilationUnit, ManagedModule, Source, Version, compile_unit
+from .version import CompilationUnit, ManagedModule, Source, SourceText, Version, compile_text, read_text
 from .young_garbage import collect_young
 
 if TYPE_CHECKING:
@@ -90,30 +91,57 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        If a source equals the old version that is still loaded, that old version becomes current
-        again at the commit and is not executed again. Raises OldVersionHeld, with the processes
-        that run the old version, if a requested or deleted module has another old version and
-        something holds it. Raises LoadFailed, with module, file and line, if a source can't be read
-        or compiled or its body raises. Raises CodeError if a source can't be loaded into a running
-        node. Raises CodeError, too, if another load is committed or reverted while the bodies run,
-        because the bodies may have seen the modules both before and after that change.
+        Raises what `read`, `compile_all` and `execute` raise.
+        """
+        return self.execute(self.compile_all(self.read(sources)), deleted)
+
+    def read(self, sources: Iterable[Source]) -> list[SourceText]:
+        """Read and hash sources, and those of parent packages that no version is loaded of.
+
+        May be called in a thread. Raises LoadFailed if a source can't be read, and CodeError if it can't be loaded into
+        a running node.
         """
         asked = with_parents(sources, self._table.sources)
         for source in asked:
             reason = load_hazards.load_refusal(source)
             if reason is not None:
                 raise CodeError(reason)
+        return [_read(source) for source in asked]
+
+    def compile_all(self, texts: Iterable[SourceText], compiler: Compiler = compile_here) -> list[CompilationUnit]:
+        """Compile sources. Raises LoadFailed, with module, file and line. May be called in a thread.
+
+        The compiler stops all threads meanwhile. With `compile_apart`, it does so only for short times.
+        """
+        return [self._compile(text, compiler) for text in texts]
+
+    def check_free(self, texts: Iterable[SourceText | CompilationUnit], deleted: Iterable[str] = ()) -> None:
+        """Raise OldVersionHeld if a module to load or delete has another old version, and something holds it.
+
+        The error has the processes that run the old version. May be called in a thread.
+        """
+        gone = [self._table.managed(name).name for name in deleted]
+        loaded = [text.source.module for text in texts if self._equal_old(text.source.module, text.sha256) is None]
+        self._old.check_free([*gone, *loaded])
+
+    def execute(
+        self, units: Sequence[CompilationUnit], deleted: Iterable[str] = (), around_body: AroundBody = without_context
+    ) -> Batch:
+        """Execute compiled sources without making them visible.
+
+        If a source equals the old version that is still loaded, that old version becomes current again at the commit
+        and is not executed again. Each body runs in the context `around_body(its module)`. Raises OldVersionHeld as
+        `check_free` does, and LoadFailed, with module, file and line, if a body raises. Raises CodeError if another
+        load is committed or reverted while the bodies run, because the bodies may have seen the modules both before and
+        after that change.
+        """
         gone = [self._table.managed(name) for name in deleted]
-        units = [self._compile(source) for source in asked]
-        kept = {unit.source.module: self._equal_old(unit) for unit in units}
-        self._old.check_free(
-            [*(managed.name for managed in gone), *(name for name, old in kept.items() if old is None)]
-        )
-        with Stage(self._table, [managed.name for managed in gone]) as stage:
+        self.check_free(units, [managed.name for managed in gone])
+        with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
             as_of = self._table.change_count
             for unit in units:
                 managed = self._table.managed(unit.source.module)
-                old = kept[managed.name]
+                old = self._equal_old(unit.source.module, unit.sha256)
                 if old is None:
                     stage.add(unit)
                 else:
@@ -130,22 +158,22 @@ class CodeServer:
             )
         versions = [(each.managed, each.version) for each in staged if each.version is not None]
         carried = {each.managed.name: each.carried_values for each in staged if each.carried_values}
-        batch = Batch(self._table, versions, gone, carried, load_hazards.find_hazards(self._table, staged, gone))
+        findings = load_hazards.find_hazards(self._table, staged, gone)
+        batch = Batch(self._table, versions, gone, carried, findings)
         collect_young()  # so that no collection is due during the commit
         return batch
 
-    def _equal_old(self, unit: CompilationUnit) -> Version | None:
-        old = self._table.managed(unit.source.module).old
-        return old if old is not None and old.sha256 == unit.sha256 else None
+    def _equal_old(self, module: str, sha256: str) -> Version | None:
+        old = self._table.managed(module).old
+        return old if old is not None and old.sha256 == sha256 else None
 
-    def _compile(self, source: Source) -> CompilationUnit:
-        managed = self._table.managed(source.module)
+    def _compile(self, text: SourceText, compiler: Compiler) -> CompilationUnit:
+        managed = self._table.managed(text.source.module)
         loaded = tuple(version for version in (managed.current, managed.old) if version is not None)
         try:
-            return compile_unit(source, source.read(), loaded)
-        except (OSError, SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None) or 0
-            raise LoadFailed(source.module, source.path, line, error) from error
+            return compile_text(text, loaded, compiler)
+        except (SyntaxError, ValueError) as error:
+            raise _load_failed(text.source, error) from error
 
     # ------------------------------------------------------------ old versions
 
@@ -244,3 +272,14 @@ class CodeServer:
             )
             listed.append(info)
         return tuple(sorted(listed, key=lambda info: info.name))
+
+
+def _read(source: Source) -> SourceText:
+    try:
+        return read_text(source)
+    except (OSError, ValueError) as error:
+        raise _load_failed(source, error) from error
+
+
+def _load_failed(source: Source, error: Exception) -> LoadFailed:
+    return LoadFailed(source.module, source.path, getattr(error, "lineno", None) or 0, error)

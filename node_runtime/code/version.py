@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .imports import Imports, read_imports
+from .compiler import Compiler, compile_here
 from .module import HotModule, Namespace
 
 if TYPE_CHECKING:
     from types import CodeType
 
     from .classes.class_reuse import VersionAttributes
+    from .imports import Imports
     from .loading.typing_overloads import Overloads
 
 
@@ -69,6 +70,15 @@ class Source:
             return b""
         with open(self.path, "rb") as file:
             return file.read()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """A source file that was read, and the hash of its bytes. What is compiled are these bytes."""
+
+    source: Source
+    data: bytes
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +150,24 @@ class ManagedModule:
     old: Version | None = None
 
 
-def compile_unit(source: Source, data: bytes, others: tuple[Version, ...] = ()) -> CompilationUnit:
-    """Compile `data`. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
+def read_text(source: Source) -> SourceText:
+    """Read a source file. Raises OSError, and ValueError if it differs from the release's manifest."""
+    data = source.read()
+    return SourceText(source, data, hashlib.sha256(data).hexdigest())
+
+
+def compile_text(
+    text: SourceText, others: tuple[Version, ...] = (), compiler: Compiler = compile_here
+) -> CompilationUnit:
+    """Compile a source file. `others` are the loaded versions of the module. Raises SyntaxError or ValueError.
 
     The code's file name is the source's path, as debuggers and coverage expect. Each release has a directory of its
     own, so versions of different releases have different file names. If the file was edited in place while a version of
     it was loaded, both versions would have the same file name. Then the new version's hash is appended to its file
     name, so that neither version shows the other's lines.
     """
-    sha256 = hashlib.sha256(data).hexdigest()
-    file = source.path
-    if any(other.unit.file == file and other.sha256 != sha256 for other in others):
-        file = f"{file}@{sha256[:12]}"
-    code = compile(data, file, "exec", dont_inherit=True)
-    return CompilationUnit(source, data, sha256, file, code, read_imports(code, source.package))
+    source, file = text.source, text.source.path
+    if any(other.unit.file == file and other.sha256 != text.sha256 for other in others):
+        file = f"{file}@{text.sha256[:12]}"
+    code, imports = compiler(text.data, file, source.package)
+    return CompilationUnit(source, text.data, text.sha256, file, code, imports)

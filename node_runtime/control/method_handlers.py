@@ -84,6 +84,7 @@ class ReleaseOperations(Protocol):
     def plan(self, vsn: str) -> Coroutine[Any, Any, m.Plan]: ...
     def install(self, request: m.Install, who: str, claim: str) -> str: ...
     def rollback(self, request: m.Rollback, who: str, claim: str) -> str: ...
+    def abort(self, request: m.Abort, who: str) -> str: ...
     async def commit(self, request: m.Commit, who: str, claim: str) -> m.Operation: ...
     async def remove(self, vsn: str) -> None: ...
     def subscribe(self, listener: Callable[[m.Operation], None]) -> Callable[[], None]: ...
@@ -163,6 +164,13 @@ class MethodHandlers:
             MethodEntry(methods.COMMIT, self.commit, "loop", lambda request: handler.vsn),
             MethodEntry(
                 methods.ROLLBACK, self.rollback, "loop", lambda request: handler.permanent, audit_required=False
+            ),
+            MethodEntry(
+                methods.ABORT,
+                self.abort,
+                "loop",
+                lambda request: request.operation or "the running operation",
+                audit_required=False,
             ),
             MethodEntry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn),
             MethodEntry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
@@ -297,6 +305,9 @@ class MethodHandlers:
 
     def rollback(self, caller: Caller, request: m.Rollback) -> m.OperationStarted:
         return m.OperationStarted(operation=self._handler.rollback(request, caller.name, caller.claim))
+
+    def abort(self, caller: Caller, request: m.Abort) -> m.OperationStarted:
+        return m.OperationStarted(operation=self._handler.abort(request, caller.name))
 
     async def commit(self, caller: Caller, request: m.Commit) -> m.Operation:
         return await self._handler.commit(request, caller.name, caller.claim)

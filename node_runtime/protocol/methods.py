@@ -107,6 +107,10 @@ COMMIT = Method("commit", m.Commit, m.Operation, "operator", 40, "Makes the curr
 ROLLBACK = Method(
     "rollback", m.Rollback, m.OperationStarted, "operator", 40, "Begins the return to the permanent release.", True
 )
+ABORT = Method(
+    "abort", m.Abort, m.OperationStarted, "operator", 8,
+    "Ends the running operation while it prepares or waits, before it changes the node; returns its id.", True,
+)  # fmt: skip
 REMOVE = Method("remove", m.ReleaseVsn, m.ReleaseList, "operator", 40, "Deletes a release and its unshared files.")
 RESTART_PROCESS = Method(
     "restart_process", m.ProcessTarget, m.Empty, "operator", 8, "Ends a process; its supervisor starts it again."
@@ -116,6 +120,6 @@ STOP = Method("stop", m.StopNode, m.Empty, "operator", 8, "Shuts the node down, 
 
 METHODS = (
     HELLO, PING, SNAPSHOT, STATE, RELEASES, OPERATION, OPERATIONS, SUBSCRIBE, UNSUBSCRIBE, EVENTS, AUDIT,
-    AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, REMOVE,
+    AUDIT_VERIFY, PLAN, STAGE_BEGIN, STAGE_CHUNK, STAGE_END, APPROVE, INSTALL, COMMIT, ROLLBACK, ABORT, REMOVE,
     RESTART_PROCESS, KILL_PROCESS, STOP,
 )  # fmt: skip

@@ -6,9 +6,11 @@ the operation begins, and is aborted if the blocker does not pass in time.
 
 from __future__ import annotations
 
+from node_runtime.protocol.clip import MAX_SHOWN_NAME, clip
 from node_runtime.protocol.exit_codes import ExitCode, Refused
-from node_runtime.protocol.messages import Install, Operation
+from node_runtime.protocol.messages import Abort, Install, Operation
 
+from .operation_progress import OperationProgress
 from .planning.app_env import live_environment
 from .planning.transition import Transition, make_transition
 from .relup.translation import NoPath
@@ -28,10 +30,25 @@ def check_free(running: Operation | None, removed: str | None) -> None:
         verb = {"install": "is installing", "revert": "is reverting to", "commit": "is committing"}
         action = f"{running.by} {verb.get(running.kind, 'is booting')} release {running.to_vsn}"
         raise Refused(
-            f"{action} (operation {running.id}, {running.phase}); wait until the operation has ended.",
+            f"{action} (operation {running.id}, {running.phase}); wait until the operation has ended, or abort it.",
             ExitCode.REFUSED,
             running.id,
         )
+
+
+def check_abort(request: Abort, running: OperationProgress | None) -> OperationProgress:
+    """Return the operation to abort. Raise Refused if it doesn't run, or has begun to change the node."""
+    if running is None:
+        raise Refused("No operation is running, so there is nothing to abort.")
+    if request.operation not in (None, running.id):
+        raise Refused(f"The operation {clip(request.operation or '', MAX_SHOWN_NAME)} is not running.")
+    if not running.abortable:
+        raise Refused(
+            f"The operation {running.id} is changing the node and can't be aborted; wait until it has ended, then roll "
+            f"back.",
+            operation=running.id,
+        )
+    return running
 
 
 def check_install(request: Install, store: ReleaseStore, current: str, generation: int) -> None:

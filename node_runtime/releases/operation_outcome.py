@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import msgspec
@@ -29,6 +30,8 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
             results=error.results,
             touched=error.touched,
         )
+    if isinstance(error, asyncio.CancelledError) and progress.aborted is not None:
+        return progress.finish("aborted", error=f"{progress.aborted}.")
     if isinstance(error, Aborted):
         return progress.finish("aborted", error=str(error))
     if isinstance(error, Refused):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from node_runtime.code import Batch, CodeServer, Drift, OldVersionHeld
+from node_runtime.code import AroundBody, Batch, CodeServer, Drift, OldVersionHeld, SourceText
 from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
@@ -20,7 +21,7 @@ from .store.unpacked_release import UnpackedRelease
 
 MAX_HOLDERS_NAMED = 3
 """A blocker names at most this many of the objects that hold an old version."""
-REMEDY_CODE = "correct the module and build the release again"
+REMEDY_CODE = rehearsal.REMEDIES_LOAD["raised"]
 REMEDY_RESTART = "build the release for the node's Python and third-party code, or install it in a new node directory"
 
 
@@ -35,13 +36,11 @@ class PlanLock:
 class _Findings:
     """The findings about the live node.
 
-    `batch` is the prepared new code; `batch` and `rehearsed` are None if the code can't be loaded.
-    `obstacles` are the blockers found before the rehearsal. `drift` lists the modules whose running
-    code differs from the code in their release. `affected` lists the processes that the script
-    affects.
+    `rehearsed` is None if the new code can't be loaded. `obstacles` are the blockers found outside of the rehearsal.
+    `drift` lists the modules whose running code differs from the code in their release. `affected` lists the processes
+    that the script affects.
     """
 
-    batch: Batch | None
     rehearsed: rehearsal.RehearsalEnd | None
     obstacles: Sequence[Blocker]
     drift: Sequence[Drift]
@@ -58,36 +57,37 @@ async def make_plan(
 ) -> Plan:
     """Make the plan for a transition.
 
-    The new code is compiled and executed where no other code sees it, and discarded afterwards.
+    The new code is compiled and executed in a copy of the node only.
     """
     obstacles = []
     if reason := transition.restart_reason():
         obstacles.append(Blocker(reason=f"{reason}: this needs a restart of the node", remedy=REMEDY_RESTART))
     drift = await asyncio.to_thread(code.modified, _sums(transition.left))
-    batch, obstacle = await prepare(transition, code)
+    texts, obstacle = await _read(transition, code)
+    rehearsed = None
+    if texts is not None:
+        prepare = partial(_prepare, transition, code, texts)
+        async with runtime().singleton(PlanLock).lock:
+            rehearsed = await rehearsal.rehearse(transition, prepare, code, on_progress)
+        obstacle = rehearsed.refusal
     if obstacle is not None:
         obstacles.append(obstacle)
-    try:
-        async with runtime().singleton(PlanLock).lock:
-            rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, on_progress)
-        processes = await affected.affected_processes(transition)
-        findings = _Findings(batch, rehearsed, obstacles, drift, processes)
-        return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
-    finally:
-        if batch is not None:
-            batch.discard()
+        rehearsed = None
+    processes = await affected.affected_processes(transition)
+    findings = _Findings(rehearsed, obstacles, drift, processes)
+    return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
 
 
 def _plan(
     transition: Transition, code: CodeServer, generation: int, findings: _Findings, *, can_roll_back: bool
 ) -> Plan:
-    batch, rehearsed = findings.batch, findings.rehearsed
+    rehearsed = findings.rehearsed
+    new_code = None if rehearsed is None else rehearsed.code
     blockers, warnings = list(findings.obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
-    if batch is not None:
-        blockers += conditions.lasting_blockers(transition, batch)
-        blockers += conditions.unready_state_machines(transition, batch)
-        warnings += batch.warnings()
+    if new_code is not None:
+        blockers += new_code.blockers
+        warnings += new_code.warnings
     if rehearsed is not None:
         children = affected.with_steps(rehearsed.children, transition.script)
         without_step, unless_applied = affected.children_without_step(children, transition.script)
@@ -101,7 +101,7 @@ def _plan(
         from_vsn=transition.left.vsn,
         to_vsn=transition.target.vsn,
         generation=generation,
-        modules=tuple(_modules(transition, code, batch)),
+        modules=tuple(_modules(transition, code, new_code)),
         processes=tuple(findings.affected),
         instructions=tuple(sentence(step) for _, step in affected.numbered_instructions(transition.script)),
         point_of_no_return=transition.point_of_no_return,
@@ -120,9 +120,9 @@ def _plan(
 
 
 def _pause(rehearsed: Rehearsal, processes: Sequence[PlannedProcess]) -> float:
-    """Estimate the time for which processes are suspended, from the end of their last callback to the resume."""
+    """Estimate the time for which the install stops the loop, or suspends processes after their last callbacks."""
     held = any(one.action in ("migrate", "suspend") for one in processes)
-    return rehearsed.pause + rehearsed.around if held else 0.0
+    return (rehearsed.bodies or 0.0) + (rehearsed.pause + rehearsed.around if held else 0.0)
 
 
 def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = None) -> Plan:
@@ -145,14 +145,25 @@ def no_plan(left: str, target: str, generation: int, obstacle: Blocker | None = 
     )
 
 
-async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | None, Blocker | None]:
-    """Compile and execute the new code in a thread. Return the prepared code, or a blocker if that fails."""
+async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceText] | None, Blocker | None]:
+    """Read the new code in a thread. Return the sources, or a blocker if they can't be loaded."""
+
+    def read() -> list[SourceText]:
+        texts = code.read(transition.sources)
+        code.check_free(texts, transition.removed)
+        return texts
+
     try:
-        return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
+        return await asyncio.to_thread(read), None
     except OldVersionHeld as held:
         return None, await _held_blocker(held, code)
     except Refused as refused:
         return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
+
+
+def _prepare(transition: Transition, code: CodeServer, texts: list[SourceText], around_body: AroundBody) -> Batch:
+    """Compile and execute the new code. Called in a copy of the node."""
+    return code.execute(code.compile_all(texts), transition.removed, around_body)
 
 
 async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
@@ -171,22 +182,21 @@ def _clause(refused: Refused) -> str:
     return refused.sentence.rstrip(".")
 
 
-def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> list[PlannedModule]:
+def _modules(transition: Transition, code: CodeServer, new_code: rehearsal.NewCode | None) -> list[PlannedModule]:
     planned = []
     known = transition.left.sources
+    owners = transition.target.view.owners()
     for module in transition.loaded:
         current, _ = code.versions(module)
-        new = (
-            batch.version(module).vsn if batch is not None else transition.target.view.owners()[module].modules[module]
-        )
+        new = owners[module].modules[module][:12] if new_code is None else new_code.versions[module]
         planned.append(
             PlannedModule(
                 name=module,
                 application=transition.target.sources[module].app,
                 action="load" if module in known else "add",
                 old_vsn=None if current is None else current.vsn,
-                new_vsn=new[:12] if batch is None else new,
-                needs=() if batch is None else _needs(batch, module),
+                new_vsn=new,
+                needs=() if new_code is None else new_code.needs[module],
             )
         )
     for module in transition.removed:
@@ -196,16 +206,6 @@ def _modules(transition: Transition, code: CodeServer, batch: Batch | None) -> l
             PlannedModule(name=module, application=known[module].app, action="delete", old_vsn=old, new_vsn=None)
         )
     return planned
-
-
-def _needs(batch: Batch, module: str) -> tuple[str, ...]:
-    """Return the other new modules that the new `module` imports.
-
-    An import of the form `from package import submodule` counts, too.
-    """
-    entries = batch.version(module).imports.entries
-    imported = {entry.module for entry in entries} | {f"{entry.module}.{entry.name}" for entry in entries}
-    return tuple(other for other in batch.modules if other != module and other in imported)
 
 
 def _sums(release: UnpackedRelease) -> dict[str, str]:

@@ -21,6 +21,7 @@ from node_runtime.processes.redaction.struct_redaction import redact_struct
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import (
+    Abort,
     Blocker,
     Commit,
     Health,
@@ -35,7 +36,7 @@ from node_runtime.protocol.messages import (
 from . import operation_outcome, probation
 from .approvals import Approvals
 from .install.installation import Installation, InstallListeners
-from .operation_checks import check_free, check_install, check_remove, rollback_path, transition_to
+from .operation_checks import check_abort, check_free, check_install, check_remove, rollback_path, transition_to
 from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit
 from .operation_listeners import OperationListeners
 from .operation_progress import OperationProgress, new_operation
@@ -198,6 +199,14 @@ class ReleaseHandler:
         operation = new_operation("revert", self.vsn, path[-1], who, claim=claim, reason=request.reason)
         return self._begin(operation, path, request)
 
+    def abort(self, request: Abort, who: str) -> str:
+        """End the running operation before it changes the node; return its id. Raises `Refused` if that is too late."""
+        running = check_abort(request, self._running)
+        running.aborted = f"{who} aborted it" + (f": {request.reason}" if request.reason else "")
+        if self._task is not None:
+            self._task.cancel()
+        return running.id
+
     async def commit(self, request: Commit, who: str, claim: str = "") -> Operation:
         """Make the current release permanent, and purge old code that no process runs. Raises `Refused`."""
         self._check_free()
@@ -266,6 +275,7 @@ class ReleaseHandler:
 
     def _begin(self, operation: Operation, path: list[str], request: Install | Rollback) -> str:
         self._running = progress = self._progress(operation)
+        progress.abortable = True
         self._task = runtime().loop.create_task(self._carry_out(progress, path, request))
         return progress.id
 
@@ -280,6 +290,9 @@ class ReleaseHandler:
             if self._stopping:
                 raise
             operation = operation_outcome.end_with_error(error, progress)
+            if self._task is not None:
+                self._task.uncancel()  # the rest of the operation must not be taken for a cancelled one
+        progress.abortable = False
         await asyncio.gather(durable, return_exceptions=True)
         operation = operation_outcome.partly_reverted(operation, self.vsn, self._probation.until)
         await self._mark_failure(operation)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from node_runtime.code.module import HotModule, Namespace, switch_namespace, update_module_type
 from node_runtime.code.module_table import loaded_children
 from node_runtime.code.verified_imports import resource_reader
-from node_runtime.code.version import CompilationUnit, Source, Version, compile_unit
+from node_runtime.code.version import CompilationUnit, Source, Version, compile_text, read_text
 from node_runtime.code.young_garbage import collect_young
 
 from . import linecache_entries
@@ -57,7 +57,7 @@ class Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         assert isinstance(module, HotModule)
         execution_index = next(self._table.execution_counter)
-        self._unit = unit = compile_unit(self._source, self._source.read())
+        self._unit = unit = compile_text(read_text(self._source))
         linecache_entries.show_source(unit.file, len(unit.data), self)
         namespace: Namespace = module.__dict__
         execute_body(unit, namespace, None)
@@ -68,7 +68,7 @@ class Loader(SourceFileLoader):
         update_module_type(module)
 
     def get_code(self, fullname: str) -> CodeType:
-        return self._unit.code if self._unit is not None else compile_unit(self._source, self._source.read()).code
+        return self._unit.code if self._unit is not None else compile_text(read_text(self._source)).code
 
     def get_source(self, fullname: str) -> str:
         return decode_source(self._unit.data if self._unit is not None else self._source.read())

@@ -26,13 +26,15 @@ import atexit
 import builtins
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.util import resolve_name
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from node_runtime.code.errors import CodeError, LoadFailed
 from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
-from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_unit
+from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_text, read_text
 from node_runtime.code.young_garbage import collect_young
 
 from . import typing_overloads
@@ -43,13 +45,21 @@ from .module_exec import call_carry_function, call_on_load, execute_body
 from .sys_modules_view import ModulesView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import ModuleType, TracebackType
 
     from node_runtime.code.module_table import ModuleTable
 
+AroundBody = Callable[[str], AbstractContextManager[None]]
+"""Makes the context in which the body of a module runs. The argument is the module."""
+
 _one_at_a_time = threading.Lock()
 _active: Stage | None = None
+
+
+def without_context(module: str) -> AbstractContextManager[None]:
+    """Return a context without any effect, for each module."""
+    return nullcontext()
 
 
 class StagedModule(HotModule):
@@ -106,11 +116,12 @@ class Stage:
     Only one thread at a time can be in a stage; others wait.
     """
 
-    def __init__(self, table: ModuleTable, deleted: Iterable[str]) -> None:
+    def __init__(self, table: ModuleTable, deleted: Iterable[str], around_body: AroundBody = without_context) -> None:
         self.thread = threading.get_ident()
         self.staged: dict[str, StagedVersion] = {}
         self._table = table
         self._deleted = frozenset(deleted)
+        self._around_body = around_body
         self._namespaces: dict[HotModule, StagedVersion] = {}
         self._new_children: dict[HotModule, Namespace] = {}
         self._original_import: Callable[..., ModuleType] = builtins.__import__
@@ -142,7 +153,7 @@ class Stage:
         for module in (*self._namespaces, *self._new_children):
             update_module_type(module)
         # Break reference cycles, which would keep the bodies' namespaces until the next garbage collection.
-        del self._wrapper
+        del self._wrapper, self._around_body
         for staged in self.staged.values():
             staged.error = None
         _one_at_a_time.release()
@@ -202,7 +213,8 @@ class Stage:
             self._bind(staged)
             self._executed[staged.managed.name] = staged.managed.module
             execution_index = next(self._table.execution_counter) if before is None else before.execution_index
-            with typing_overloads.collect_overloads(staged.managed.name) as own:
+            name = staged.managed.name
+            with typing_overloads.collect_overloads(name) as own, self._around_body(name):
                 reused = execute_body(staged.unit, staged.namespace, before)
             staged.version = Version(
                 staged.unit, staged.namespace, execution_index, reused_classes=reused, overloads=own
@@ -295,7 +307,7 @@ class Stage:
             source = self._table.sources.get(name)
             if source is None:
                 return None
-            self.add(compile_unit(source, source.read()), implicit=True)
+            self.add(compile_text(read_text(source)), implicit=True)
         staged = self.staged[name]
         try:
             self.run(staged)

@@ -34,6 +34,7 @@ from .plans import (
     RehearsedCall,
 )
 from .requests import (
+    Abort,
     AuditList,
     Commit,
     Empty,
@@ -66,6 +67,7 @@ from .term import Term
 from .trust import Approval, Approve, ReleaseKeyInfo, ReleaseSignature, ReleaseTrust, SignatureStanding
 
 __all__ = [
+    "Abort",
     "ApplicationInfo",
     "Approval",
     "Approve",

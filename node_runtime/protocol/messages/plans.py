@@ -113,7 +113,9 @@ class Rehearsal(WireStruct, frozen=True):
     suspending, switching, applied functions and resuming took in the copy. `processes` is the
     number of processes with a code_change: `reached` were tried, `failed` would make the upgrade
     fail, and `unrehearsed` can't be tried. `results`: failures first, at most 100. `calls`: the
-    applied functions whose outcome is not "ok". `error` is the reason for an early end, if any.
+    applied functions whose outcome is not "ok". `error` is the reason for an early end, if any. `bodies` is the time
+    that the bodies of the new modules took, for which an install stops the event loop; None if they were not executed
+    in the copy, because there was none or they need the real node.
     """
 
     at: float
@@ -129,6 +131,7 @@ class Rehearsal(WireStruct, frozen=True):
     error: str | None = None
     calls: tuple[RehearsedCall, ...] = ()
     around: float = 0.0
+    bodies: float | None = 0.0
 
 
 class Plan(WireStruct, frozen=True):

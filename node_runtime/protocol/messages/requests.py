@@ -124,6 +124,13 @@ class Rollback(WireStruct, frozen=True):
     unrehearsed: bool = False
 
 
+class Abort(WireStruct, frozen=True):
+    """The request to end the running operation before it changes the node; with an id, only that operation."""
+
+    operation: str | None = None
+    reason: str | None = None
+
+
 class ProcessTarget(WireStruct, frozen=True):
     """A process, by its identity. The node refuses if the pid and the boot id do not name a live process."""
 

@@ -117,7 +117,9 @@ class NodeConfig(TomlStruct, frozen=True):
     """A node's configuration. `probation` configures the time between an install and its commit.
 
     Durations are in seconds. `heart` is the longest time for which the event loop may be stuck before the node is
-    restarted. `rehearsal` is the time limit of a rehearsal, and `code_change` that of one process in a rehearsal.
+    restarted. `rehearsal` is the time limit of a rehearsal; with "off", the node never makes a copy of itself, and each
+    install needs consent. `code_change` is the time limit of one process in a rehearsal, and `prepare` that of the
+    bodies of all new modules.
     `loop` selects the event loop; uvloop has to be among the release's requirements. `log` is the format of a log line.
     """
 
@@ -125,8 +127,9 @@ class NodeConfig(TomlStruct, frozen=True):
     listen: ListenAddress = "127.0.0.1:0"
     probation: ProbationSettings = ProbationSettings()
     heart: Annotated[float, Meta(ge=1, le=MAX_SECONDS)] = 60.0
-    rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 60.0
+    rehearsal: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] | Literal["off"] = 60.0
     code_change: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 5.0
+    prepare: Annotated[float, Meta(gt=0, le=MAX_SECONDS)] = 10.0
     loop: Literal["asyncio", "uvloop"] = "asyncio"
     log: Literal["text", "json"] = "text"
 

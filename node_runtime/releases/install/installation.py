@@ -1,8 +1,9 @@
 """The install of a release on the live node.
 
-The new code is prepared, the processes are suspended, the script switches the code, and the processes are resumed. A
-failure before the resume undoes the install. Processes get their new states only at the resume. Until then, each one
-has its old state object, so to undo an install means to switch the modules back and to call the undo functions.
+The new code is compiled, executed in a copy of the node, and then in the node. The processes are suspended, the script
+switches the code, and the processes are resumed. A failure before the resume undoes the install. Processes get their
+new states only at the resume. Until then, each one has its old state object, so to undo an install means to switch the
+modules back and to call the undo functions.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from node_runtime.behaviours.upgrade.live_processes import Hold
-from node_runtime.code import Batch, CodeServer, OldVersionHeld
+from node_runtime.code import Batch, CodeServer, CompilationUnit, OldVersionHeld, SourceText, compile_apart
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.protocol.exit_codes import Refused
@@ -28,6 +30,7 @@ from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.transition import Transition
 
+from .body_time_limit import body_time_limit
 from .results import Pause, count_affected, make_results
 from .switch import ConditionNotMet, Switch
 
@@ -43,8 +46,9 @@ REHEARSAL_VALID_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A successful install. `pause` is the time in seconds for which processes were suspended.
+    """A successful install.
 
+    `pause` is the time in seconds for which processes were suspended or bodies of new modules stopped the event loop.
     `touched` is the number of affected processes; `results` describes some of them.
     """
 
@@ -105,32 +109,70 @@ class Installation:
         self._durable = durable
         self._listeners = listeners
         self._rehearsed_at = -math.inf
+        self._stopped = 0.0
 
     async def run(self) -> Installed:
         """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
         if reason := self.transition.restart_reason():
             raise Aborted(f"{reason}: this needs a restart of the node.")
-        batch = await self._prepare()
+        self.progress.abortable = True
+        units = await self._compile()
+        await asyncio.shield(self._durable)
+        await self._check_bodies(units)
+        batch = await self._execute(units)
         try:
-            await self._durable
             return await self._install(batch)
         finally:
             if batch.status == "prepared":
                 batch.discard()
 
-    async def _prepare(self) -> Batch:
+    async def _compile(self) -> list[CompilationUnit]:
+        """Read and compile the new code, away from the event loop."""
         self.progress.enter("preparing")
         self.progress.report()
+        try:
+            with short_thread_switches():
+                texts = await asyncio.to_thread(self.code.read, self.transition.sources)
+                await self._until_free(texts)
+                return await asyncio.to_thread(self.code.compile_all, texts, compile_apart)
+        except Refused as refused:
+            raise Aborted(refused.sentence) from refused
+
+    async def _until_free(self, code: Sequence[SourceText | CompilationUnit]) -> None:
+        """Wait until nothing holds the old versions that the install would replace."""
         while True:
             try:
-                with short_thread_switches():
-                    return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
+                return await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
             except OldVersionHeld as held:
                 await self._wait(held.sentence)
                 while self.code.is_old_code_held(held.module):
                     await self._wait(held.sentence)
+
+    async def _check_bodies(self, units: list[CompilationUnit]) -> None:
+        """Execute the new code in a copy of the node, since a body may hang or end its OS process."""
+        if not (units or self.transition.removed):
+            return
+        execute = partial(self.code.execute, units, self.transition.removed)
+        listener = self._listeners.on_rehearsal
+        end = await rehearsal.rehearse(self.transition, execute, self.code, listener, bodies_only=True)
+        if end.refusal is not None:
+            raise Aborted(f"{end.refusal.reason}.")
+        if refusal := rehearsal.refusal(end.rehearsal, self._options.unrehearsed):
+            raise Aborted(refusal)
+
+    async def _execute(self, units: list[CompilationUnit]) -> Batch:
+        """Execute the new code on the event loop's thread, which is stopped meanwhile."""
+        while True:
+            began = time.perf_counter()
+            try:
+                with body_time_limit(self.transition.configuration.node.prepare):
+                    return self.code.execute(units, self.transition.removed)
+            except OldVersionHeld:
+                await self._until_free(units)
             except Refused as refused:
                 raise Aborted(refused.sentence) from refused
+            finally:
+                self._stopped = time.perf_counter() - began
 
     async def _install(self, batch: Batch) -> Installed:
         lasting = conditions.lasting_blockers(self.transition, batch)
@@ -189,6 +231,7 @@ class Installation:
                 hold.release()
                 raise
             failure: BaseException | None = None
+            self.progress.abortable = False
             try:
                 await switch.run()
             except BaseException as error:
@@ -203,11 +246,12 @@ class Installation:
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(pause.seconds, results, count_affected(switch, pause))
+            return Installed(self._stopped + pause.seconds, results, count_affected(switch, pause))
         exact = switch.put_back_failed is None
         if is_being_cancelled():
             raise failure
         if isinstance(failure, ConditionNotMet) and exact:
+            self.progress.abortable = True
             return failure.blockers
         raise self._failed(switch, failure, pause, results) from failure
 

@@ -1,7 +1,10 @@
 """The rehearsal: runs an upgrade's code_changes and applied functions in a copy of the node."""
 
+from .bodies import PrepareCode
+from .new_code import NewCode
 from .progress import RehearsalProgress
 from .rehearse import (
+    REMEDIES_LOAD,
     ProgressCallback,
     RehearsalEnd,
     blockers,
@@ -15,6 +18,9 @@ from .rehearse import (
 )
 
 __all__ = [
+    "REMEDIES_LOAD",
+    "NewCode",
+    "PrepareCode",
     "ProgressCallback",
     "RehearsalEnd",
     "RehearsalProgress",

@@ -1,9 +1,10 @@
-"""Runs a rehearsal in a forked child of the node, and receives the child's messages.
+"""Runs a rehearsal in a forked child of the node, the copy, and receives its messages.
 
 The child, a copy of the whole node, sends messages through a pipe, each preceded by its size. A `ProgressMarker` in
 shared memory shows which process the child is rehearsing. When the child has sent everything or has exceeded a time
 limit, the node kills the child and every OS process that the child has started. The module
-`forked_child` isolates the child from the node.
+`forked_child` isolates the child from the node. A thread may hold a lock of the C library at the fork. Then the child
+can't even start, so the node makes another one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from node_runtime.code.forked_child import ChildLimits, fork_child, write_all
 
 CHECK_INTERVAL_SECONDS: Final = 0.1
 """Seconds between two checks of the time limits."""
+START_SECONDS: Final = 5.0
+"""Seconds that the child has to send its first message."""
+MAX_STARTS: Final = 3
+"""How often the node forks before it gives up, if the child does not start."""
 INTERRUPT_GRACE_SECONDS: Final = 1.0
 """Seconds that the child has to interrupt a late call itself, before the node kills the child."""
 MAX_REPORT_BYTES: Final = 64 << 20
@@ -28,6 +33,8 @@ MAX_REPORT_BYTES: Final = 64 << 20
 
 NO_PROCESS: Final = 0
 """The number in a `ProgressMarker` while nothing is being rehearsed."""
+BODIES: Final = -(1 << 40)
+"""The number in a `ProgressMarker` while the bodies of the new modules run."""
 
 SendMessage = Callable[[bytes], None]
 _SIZE: Final = struct.Struct("<I")
@@ -66,11 +73,39 @@ class ProgressMarker:
 
 @dataclass(frozen=True, slots=True)
 class RehearsalLimits:
-    """Limits of a rehearsal: seconds in all, seconds for each user function, and bytes on top of the node's memory."""
+    """Limits of a rehearsal.
+
+    The limits are the seconds in all, the seconds for each user function, the seconds for the bodies of all new
+    modules, and the bytes on top of the node's memory.
+    """
 
     total_seconds: float
     call_seconds: float
+    body_seconds: float
     memory_bytes: int
+
+    def seconds_for(self, number: int) -> float:
+        """Return the time limit of what the `ProgressMarker` with this number shows."""
+        return self.body_seconds if number == BODIES else self.call_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class CopyEnd:
+    """The end of a copy of the node.
+
+    `stopped` is the number of seconds for which the fork blocked the node. `killed` is whether the copy exceeded a time
+    limit, and `crashed` whether a signal ended it. `lost_threads` is the number of the node's threads that belong to C
+    libraries, which the copy did not have.
+    """
+
+    stopped: float
+    killed: bool
+    crashed: bool
+    lost_threads: int
+
+
+class CopyNotStarted(Exception):
+    """The copy of the node could not be made, or did not start. The message is a clause that says why."""
 
 
 async def run_in_forked_copy(
@@ -78,61 +113,81 @@ async def run_in_forked_copy(
     receive: Callable[[bytes], None],
     marker: ProgressMarker,
     limits: RehearsalLimits,
-) -> tuple[float, bool]:
+) -> CopyEnd:
     """Fork at once, run `work(send)` in the child, and call `receive` with each message that the child sends.
 
-    Return the seconds for which the fork blocked the node, and whether the child exceeded a time limit and was killed.
-    Call this function on the event loop: then the copy is made between two callbacks.
+    Call this function on the event loop: then the copy is made between two callbacks. Raises CopyNotStarted.
     """
 
     def run(writer: int) -> None:
+        write_all(writer, _SIZE.pack(0))
         work(lambda message: write_all(writer, _SIZE.pack(len(message)) + message))
 
-    child = fork_child(run, ChildLimits(limits.total_seconds, limits.memory_bytes))
-    try:
-        return child.fork_seconds, not await _receive_all(child.reader, receive, marker, limits)
-    finally:
-        child.kill()
-        await asyncio.shield(asyncio.to_thread(child.wait))
+    stopped = 0.0
+    for _ in range(MAX_STARTS):
+        try:
+            child = fork_child(run, ChildLimits(limits.total_seconds, limits.memory_bytes))
+        except OSError as refused:
+            raise CopyNotStarted(f"the node can't be copied ({refused.strerror})") from refused
+        stopped += child.fork_seconds
+        reception = _Reception(receive)
+        try:
+            in_time = await reception.receive_all(child.reader, marker, limits)
+        finally:
+            child.kill()
+            status = await asyncio.shield(asyncio.to_thread(child.wait))
+        if reception.started:
+            return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), child.lost_threads)
+    raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")
 
 
-async def _receive_all(
-    reader: int, receive: Callable[[bytes], None], marker: ProgressMarker, limits: RehearsalLimits
-) -> bool:
-    """Receive messages until the child closes its pipe; return False if it exceeds a time limit."""
-    loop = asyncio.get_running_loop()
-    os.set_blocking(reader, False)
-    ended: asyncio.Future[None] = loop.create_future()
-    buffer = bytearray()
-    received = 0
+class _Reception:
+    """The messages that a child sends. `started` is whether the first one has arrived."""
 
-    def read() -> None:
-        nonlocal received
+    def __init__(self, receive: Callable[[bytes], None]) -> None:
+        self.started = False
+        self._receive = receive
+        self._buffer = bytearray()
+        self._received = 0
+
+    async def receive_all(self, reader: int, marker: ProgressMarker, limits: RehearsalLimits) -> bool:
+        """Receive messages until the child closes its pipe; return False if it exceeds a time limit."""
+        loop = asyncio.get_running_loop()
+        os.set_blocking(reader, False)
+        ended: asyncio.Future[None] = loop.create_future()
+        began = time.monotonic()
+        loop.add_reader(reader, self._read, reader, ended)
+        try:
+            while not ended.done():
+                if self._is_late(time.monotonic() - began, marker, limits):
+                    return False
+                await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
+        finally:
+            loop.remove_reader(reader)
+        return True
+
+    def _is_late(self, seconds: float, marker: ProgressMarker, limits: RehearsalLimits) -> bool:
+        if not self.started:
+            return seconds > START_SECONDS
+        number, at_it = marker.read()
+        busy = number != NO_PROCESS and at_it > limits.seconds_for(number) + INTERRUPT_GRACE_SECONDS
+        return busy or seconds > limits.total_seconds
+
+    def _read(self, reader: int, ended: asyncio.Future[None]) -> None:
         try:
             part = os.read(reader, 1 << 18)
         except BlockingIOError:
             return
-        received += len(part)
+        buffer = self._buffer
+        self._received += len(part)
         buffer.extend(part)
-        if (not part or received > MAX_REPORT_BYTES) and not ended.done():
+        if (not part or self._received > MAX_REPORT_BYTES) and not ended.done():
             ended.set_result(None)
         while len(buffer) >= _SIZE.size:
             end = _SIZE.size + _SIZE.unpack_from(buffer)[0]
             if len(buffer) < end:
                 break
-            receive(bytes(buffer[_SIZE.size : end]))
+            if end > _SIZE.size:
+                self._receive(bytes(buffer[_SIZE.size : end]))
+            self.started = True
             del buffer[:end]
-
-    deadline = time.monotonic() + limits.total_seconds
-    loop.add_reader(reader, read)
-    try:
-        while not ended.done():
-            number, seconds = marker.read()
-            if time.monotonic() > deadline or (
-                number != NO_PROCESS and seconds > limits.call_seconds + INTERRUPT_GRACE_SECONDS
-            ):
-                return False
-            await asyncio.wait([ended], timeout=CHECK_INTERVAL_SECONDS)
-    finally:
-        loop.remove_reader(reader)
-    return True

@@ -17,10 +17,14 @@ from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import RehearsalOutcome
 
 from .forked import ProgressMarker, RehearsalLimits
+from .held_locks import HELD_LOCK, waits_for_held_lock
 from .sandbox import NotRehearsable, Sandbox
 
 TIMER_INTERVAL_SECONDS: Final = 0.05
-"""Seconds between two checks of the time limit. Code that swallows the interruption is interrupted at each check."""
+"""Seconds between two interruptions of code that has exceeded its time limit, and swallows them.
+
+Before the limit there is no timer: its signal would end a call of the C library's `sleep`, for example, early.
+"""
 MAX_FRAMES: Final = 4
 """A verdict's trace contains at most this many frames of an error, the innermost ones."""
 _OWN_FOLDER: Final = str(Path(__file__).parent)
@@ -64,24 +68,29 @@ class GuardedCaller:
         self._marker = marker
         self._running = False
         self._started = 0.0
-        signal.signal(signal.SIGALRM, self._check_time)
-        signal.setitimer(signal.ITIMER_REAL, TIMER_INTERVAL_SECONDS, TIMER_INTERVAL_SECONDS)
+        self._seconds = limits.call_seconds
+        signal.signal(signal.SIGALRM, self._interrupt)
+        self._set_timer = signal.setitimer  # the sandbox replaces it
         self.sandbox = Sandbox()
 
-    def call(self, verdict: CallVerdict, what: str, work: Callable[[], object]) -> bool:
-        """Call `work` and record its outcome in `verdict`. Return whether `work` exceeded its time limit.
+    def call(self, verdict: CallVerdict, what: str, work: Callable[[], object], seconds: float | None = None) -> None:
+        """Call `work` and record its outcome in `verdict`.
 
-        `what` is the subject of the messages: "its code_change".
+        `what` is the subject of the messages: "its code_change". `seconds` is the time limit, by default that of one
+        user function.
         """
-        late = False
+        limit, began = self._limits.call_seconds if seconds is None else seconds, time.process_time()
         try:
-            with self._time_limited():
+            with self._time_limited(limit):
                 work()
+            if time.monotonic() - self._started >= limit:
+                raise TimeLimitExceeded  # the code swallowed the interruption
         except WrongResult as wrong:
             verdict.record(wrong.outcome, wrong.message)
-        except TimeLimitExceeded:
-            late = True
-            verdict.record("hung", f"{what} has not ended within {self._limits.call_seconds:g} s")
+        except TimeLimitExceeded as late:
+            verdict.record("hung", f"{what} has not ended within {limit:g} s")
+            if time.process_time() - began < limit / 2 and waits_for_held_lock(late, _OWN_FOLDER):
+                verdict.record("unrehearsed", f"{verdict.message}, because it waits {HELD_LOCK}")
         except MemoryError:
             limit = self._limits.memory_bytes >> 20
             verdict.record("raised", f"{what} needs more than {limit} MiB on top of the node's memory")
@@ -89,32 +98,33 @@ class GuardedCaller:
             verdict.record("raised", f"{what} raised {self._describe(error)}", _trace(error))
         if (violation := self.sandbox.take_violation()) is not None:
             verdict.record("unrehearsed", f"{what} {violation}, which can't be rehearsed", verdict.trace)
-        return late
 
     @contextmanager
     def ignoring_violations(self) -> Iterator[None]:
         """Run the code inside with a time limit in the sandbox, but don't record the accesses that are blocked."""
         before = self.sandbox.violation
         try:
-            with self._time_limited():
+            with self._time_limited(self._limits.call_seconds):
                 yield
         finally:
             self.sandbox.violation = before
 
     @contextmanager
-    def _time_limited(self) -> Iterator[None]:
+    def _time_limited(self, seconds: float) -> Iterator[None]:
         """Run the code inside in the sandbox. Interrupt it with TimeLimitExceeded when it exceeds its time limit."""
         with self.sandbox:
             self._marker.begin()
-            self._started = time.monotonic()
+            self._seconds, self._started = seconds, time.monotonic()
             self._running = True
+            self._set_timer(signal.ITIMER_REAL, seconds, TIMER_INTERVAL_SECONDS)
             try:
                 yield
             finally:
                 self._running = False
+                self._set_timer(signal.ITIMER_REAL, 0)
 
-    def _check_time(self, number: int, frame: FrameType | None) -> None:
-        if self._running and time.monotonic() - self._started > self._limits.call_seconds:
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._running and time.monotonic() - self._started >= self._seconds:
             raise TimeLimitExceeded
 
     def _describe(self, error: BaseException) -> str:

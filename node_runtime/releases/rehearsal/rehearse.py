@@ -24,8 +24,18 @@ from node_runtime.releases.planning import affected
 from node_runtime.releases.planning.transition import Transition
 
 from . import script_steps
-from .code_change_plan import ClassPlans
-from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage, run_in_forked_copy
+from .bodies import LoadRefusal, PrepareCode
+from .forked import (
+    BODIES,
+    NO_PROCESS,
+    CopyEnd,
+    CopyNotStarted,
+    ProgressMarker,
+    RehearsalLimits,
+    SendMessage,
+    run_in_forked_copy,
+)
+from .new_code import NewCode
 from .runner import NOT_SHOWN, RehearsalRunner, Report
 
 MEMORY_LIMIT: Final = 1 << 30
@@ -44,6 +54,11 @@ REMEDIES: Final[dict[RehearsalOutcome, str]] = {
     "or raise its time limit in node.toml",
     "died": "correct the code_change, which would end the node",
 }
+REMEDIES_LOAD: Final[dict[str, str]] = {
+    "raised": "correct the module and build the release again",
+    "hung": "correct the module, or raise `prepare` in node.toml",
+    "died": "correct the module, which would end the node",
+}
 REMEDY_CHILDREN: Final = "correct children() and build the release again"
 REMEDY_CALL: Final = "correct the function, or its args in the appup, and build the release again"
 
@@ -56,12 +71,15 @@ class RehearsalEnd:
     """The result of a rehearsal.
 
     `children` are the changes of supervisors' children. `not_compared` is the number of states that were too large to
-    check for mutation.
+    check for mutation. `code` describes the new code; it is None if a copy of the node has not executed the code.
+    `refusal` says why the new code can't be loaded.
     """
 
     rehearsal: Rehearsal
     children: tuple[PlannedChild, ...] = ()
     not_compared: int = 0
+    code: NewCode | None = None
+    refusal: Blocker | None = None
 
 
 def is_due(transition: Transition) -> bool:
@@ -70,49 +88,83 @@ def is_due(transition: Transition) -> bool:
 
 
 async def rehearse(
-    transition: Transition, batch: Batch, code: CodeServer, on_progress: ProgressCallback
+    transition: Transition,
+    new_code: Batch | PrepareCode,
+    code: CodeServer,
+    on_progress: ProgressCallback,
+    *,
+    bodies_only: bool = False,
 ) -> RehearsalEnd:
-    """Rehearse the transition in a forked copy of the node. The node itself is not changed."""
-    if not (
-        any(process.module in transition.suspended for process in runtime().processes.values())
-        or script_steps.applies_functions(transition)
-        or script_steps.stale_supervisors(transition)
-    ):
+    """Rehearse the transition in a forked copy of the node. The node itself is not changed.
+
+    `new_code` is the code that the node has executed already, or the function that executes it in the copy. With
+    `bodies_only`, nothing else is rehearsed.
+    """
+    if isinstance(new_code, Batch) and not _affects_processes(transition):
         return RehearsalEnd(Rehearsal(at=time.time(), seconds=0.0, stopped=0.0, pause=0.0, processes=0, reached=0))
     at, began = time.time(), time.perf_counter()
+    node = transition.configuration.node
+    if node.rehearsal == "off":
+        return _unrehearsed(transition, at, "`rehearsal` in node.toml is off", executed=isinstance(new_code, Batch))
     modules = (*transition.migrated, *transition.loaded, *transition.removed)
     running = {module: version for module in modules if (version := code.versions(module)[0]) is not None}
-    plans = ClassPlans(batch, running)
-    node = transition.configuration.node
-    limits = RehearsalLimits(node.rehearsal, node.code_change, MEMORY_LIMIT)
+    limits = RehearsalLimits(node.rehearsal, node.code_change, node.prepare, MEMORY_LIMIT)
     marker, receiver = ProgressMarker(), Receiver(on_progress)
 
     def work(send: SendMessage) -> None:
-        RehearsalRunner(transition, batch, plans, limits, marker, send).run()
+        RehearsalRunner(transition, running, new_code, limits, marker, send, bodies_only).run()
 
     try:
-        stopped, killed = await run_in_forked_copy(work, receiver.receive, marker, limits)
-        ended = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, killed=killed)
+        copy = await run_in_forked_copy(work, receiver.receive, marker, limits)
+        early = None if receiver.report.complete else _ended_early(transition, marker, limits, receiver, copy)
+    except CopyNotStarted as failure:
+        return _unrehearsed(transition, at, str(failure), executed=isinstance(new_code, Batch))
     finally:
         marker.close()
-    results = sorted((*receiver.results, *((ended,) if isinstance(ended, RehearsalResult) else ())), key=_rank)
     report = receiver.report
+    refusal = early if isinstance(early, LoadRefusal) else report.refusal
+    results = sorted((*receiver.results, *((early,) if isinstance(early, RehearsalResult) else ())), key=_rank)
+    unrehearsed = isinstance(early, RehearsalResult) and early.outcome == "unrehearsed"
     rehearsal = Rehearsal(
         at=at,
         seconds=time.perf_counter() - began,
-        stopped=stopped,
+        stopped=copy.stopped,
         pause=report.pause,
         around=report.around,
         processes=report.processes if report.complete else max(report.processes, 1),
-        reached=report.reached + isinstance(ended, RehearsalResult),
-        failed=report.failed + isinstance(ended, RehearsalResult),
-        unrehearsed=report.unrehearsed,
+        reached=report.reached + isinstance(early, RehearsalResult),
+        failed=report.failed + (isinstance(early, RehearsalResult) and not unrehearsed),
+        unrehearsed=report.unrehearsed + unrehearsed,
         not_given_back=report.not_given_back,
         results=tuple(results[:MAX_RESULTS]),
-        error=ended if isinstance(ended, str) else None,
-        calls=(*receiver.calls, *((ended,) if isinstance(ended, RehearsedCall) else ())),
+        error=early if isinstance(early, str) else report.error,
+        calls=(*receiver.calls, *((early,) if isinstance(early, RehearsedCall) else ())),
+        bodies=report.bodies,
     )
-    return RehearsalEnd(rehearsal, tuple(receiver.children), report.not_compared)
+    blocker = None if refusal is None else Blocker(reason=refusal.reason, remedy=REMEDIES_LOAD[refusal.kind])
+    return RehearsalEnd(rehearsal, tuple(receiver.children), report.not_compared, receiver.code, blocker)
+
+
+def _affects_processes(transition: Transition) -> bool:
+    return (
+        any(process.module in transition.suspended for process in runtime().processes.values())
+        or script_steps.applies_functions(transition)
+        or bool(script_steps.stale_supervisors(transition))
+    )
+
+
+def _unrehearsed(transition: Transition, at: float, why: str, *, executed: bool) -> RehearsalEnd:
+    """Return the result of a rehearsal for which the node could not be copied.
+
+    `executed` is whether the node itself has executed the new code.
+    """
+    steps = script_steps.rehearsal_steps(transition)
+    processes = sum(isinstance(step, script_steps.ProcessCodeChange) for step in steps)
+    rehearsal = Rehearsal(
+        at=at, seconds=0.0, stopped=0.0, pause=0.0, processes=processes, reached=0, error=why,
+        bodies=0.0 if executed else None,
+    )  # fmt: skip
+    return RehearsalEnd(rehearsal)
 
 
 class Receiver:
@@ -123,6 +175,7 @@ class Receiver:
         self.results: list[RehearsalResult] = []
         self.children: list[PlannedChild] = []
         self.calls: list[RehearsedCall] = []
+        self.code: NewCode | None = None
         self._on_progress = on_progress
         self._decoder = msgspec.msgpack.Decoder(Report)
 
@@ -132,35 +185,46 @@ class Receiver:
         self.results += self.report.results
         self.children += self.report.children
         self.calls += self.report.calls
+        self.code = self.report.code or self.code
         self._on_progress(self.report.reached, self.report.processes)
 
 
 def _ended_early(
-    transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, *, killed: bool
-) -> RehearsalResult | RehearsedCall | str:
-    """Return a result for the process or function during which the copy of the node ended or hung.
+    transition: Transition, marker: ProgressMarker, limits: RehearsalLimits, receiver: Receiver, copy: CopyEnd
+) -> RehearsalResult | RehearsedCall | LoadRefusal | str:
+    """Return a result for the process, function or body during which the copy of the node ended or hung.
 
     If the copy ended for another reason, return that reason as a clause.
     """
     number, at_it = marker.read()
-    process = runtime().processes.get(number)
+    limit = limits.seconds_for(number)
     if receiver.report.error is not None:
         return f"the copy of the node failed with {receiver.report.error}"
-    if number == NO_PROCESS or (killed and at_it <= limits.call_seconds):
+    if number == NO_PROCESS or (copy.killed and at_it <= limit):
         return (
             f"the rehearsal did not end within {limits.total_seconds:g} s"
-            if killed
+            if copy.killed
             else "the copy of the node ended early"
         )
-    outcome: RehearsalOutcome = "hung" if killed else "died"
+    outcome: RehearsalOutcome = "hung" if copy.killed else "died"
     message = "ended the copy of the node that it ran in"
-    if killed:
-        message = f"has not ended within {limits.call_seconds:g} s, and can't be interrupted"
+    if copy.killed:
+        message = f"has not ended within {limit:g} s, and can't be interrupted"
+    if copy.lost_threads and (copy.killed or copy.crashed):
+        # C code that waits for a thread of its library, which only the node has, proves nothing.
+        outcome, message = (
+            "unrehearsed",
+            f"{message}, but {copy.lost_threads} of the node's threads, those of C libraries, don't exist in the copy",
+        )
+    if number == BODIES:
+        reason = f"{receiver.report.body or 'the new code'}: its body {message}"
+        return reason if outcome == "unrehearsed" else LoadRefusal(reason, "hung" if copy.killed else "died")
     if number < 0:
         applied = {
             at: step for at, step in affected.numbered_instructions(transition.script) if isinstance(step, Apply)
         }
         return RehearsedCall(step=-number, function=applied[-number].function, outcome=outcome, message=f"it {message}")
+    process = runtime().processes.get(number)
     return RehearsalResult(
         pid=number,
         name=None if process is None else process.name,
@@ -242,7 +306,9 @@ def needs_consent(rehearsal: Rehearsal) -> str | None:
             else ""
         )
         sentences.append(f"{sentence(first)}{more}")
-    if missing and not rehearsal.failed:
+    if rehearsal.bodies is None and rehearsal.error is not None:
+        sentences.append(f"the new code was not executed in a copy of the node: {rehearsal.error}")
+    elif missing and not rehearsal.failed:
         sentences.append(f"{missing} of {rehearsal.processes} processes were not rehearsed: {rehearsal.error}")
     return "; ".join(sentences) or None
 

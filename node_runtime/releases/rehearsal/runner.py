@@ -1,7 +1,7 @@
-"""The rehearsal itself, in the copy of the node: runs one code_change after the other, each in the sandbox.
+"""The rehearsal itself, in the copy of the node: executes the new code, then runs one code_change after the other.
 
-Each code_change runs as it would in the install: in the same class, with the same arguments, with the state object of
-the process, and at the same place in the script.
+All of it runs in the sandbox. Each code_change runs as it would in the install: in the same class, with the same
+arguments, with the state object of the process, and at the same place in the script.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, assert_never
@@ -31,7 +31,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     SupervisorProcess,
     adopt_current_class,
 )
-from node_runtime.code import Batch
+from node_runtime.code import Batch, Version
 from node_runtime.gen_statem import has_state
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
@@ -40,10 +40,12 @@ from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
 from .apply_calls import ApplyRehearsal
+from .bodies import BodyRehearsal, LoadRefusal, PrepareCode
 from .code_change_plan import ClassPlans
 from .declared_state import fits, type_name
 from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
+from .new_code import NewCode, describe_code
 from .script_steps import (
     ApplyCall,
     ProcessCodeChange,
@@ -69,7 +71,9 @@ NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
 class Report(msgspec.Struct, forbid_unknown_fields=True):
     """A message about a rehearsal's progress. Numbers are totals so far.
 
-    `results`, `children` and `calls` contain only what was found since the last report.
+    `bodies` is the time that the bodies took, or None if they did not all run; `body` is the module whose body runs.
+    `code` describes the new code, and `refusal` says why it can't be loaded. `results`, `children`, `calls` and `code`
+    contain only what was found since the last report.
     """
 
     processes: int = 0
@@ -83,6 +87,10 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     results: list[RehearsalResult] = []
     children: list[PlannedChild] = []
     calls: list[RehearsedCall] = []
+    bodies: float | None = 0.0
+    body: str | None = None
+    code: NewCode | None = None
+    refusal: LoadRefusal | None = None
     complete: bool = False
     error: str | None = None
 
@@ -112,12 +120,15 @@ class RehearsalRunner:
     """A rehearsal of a transition. Runs only in a copy of the node, which is then unusable."""
 
     transition: Transition
-    batch: Batch
-    plans: ClassPlans
+    running: Mapping[str, Version]
+    new_code: Batch | PrepareCode
     limits: RehearsalLimits
     marker: ProgressMarker
     send: SendMessage
+    bodies_only: bool
     report: Report = field(default_factory=Report)
+    batch: Batch = field(init=False)
+    plans: ClassPlans = field(init=False)
     _caller: GuardedCaller = field(init=False)
     _applies: ApplyRehearsal = field(init=False)
     _last_sent: float = 0.0
@@ -132,22 +143,46 @@ class RehearsalRunner:
     def run(self) -> None:
         """Rehearse the whole script and send reports. If the rehearsal itself fails, the last report has the error."""
         try:
-            with self._counted_as_pause():
-                ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
-                self._hold_and_release()
             self._caller = GuardedCaller(self.limits, self.marker)
-            self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
-            script = list(rehearsal_steps(self.transition))
-            counted = Counter(change.module for change in code_changes(self.transition.script))
-            self._repeated = frozenset(module for module, times in counted.items() if times > 1)
+            script = [] if self.bodies_only else list(rehearsal_steps(self.transition))
             self.report.processes = sum(isinstance(step, ProcessCodeChange) for step in script)
             self._send(at_once=True)
-            for step in script:
-                self._carry_out(step)
-            self._applies.undo()
+            batch = self.new_code if isinstance(self.new_code, Batch) else self._execute_bodies(self.new_code)
+            if batch is not None and not self.bodies_only:
+                self.batch, self.plans = batch, ClassPlans(batch, self.running)
+                self._rehearse_script(script)
             self.report.complete = True
         except BaseException as error:
             self.report.error = shown(describe_reason(error))
+        self._send(at_once=True)
+
+    def _execute_bodies(self, prepare: PrepareCode) -> Batch | None:
+        """Execute the new code; return None if it can't be loaded, or not in a copy."""
+        self.report.bodies = None
+        bodies = BodyRehearsal(self._caller, self.marker, self.limits.body_seconds, self._send_body)
+        batch = bodies.run(prepare)
+        self.report.refusal, self.report.error = bodies.refusal, bodies.unrehearsed
+        if batch is not None:
+            self.report.bodies = bodies.seconds
+            self.report.code = describe_code(self.transition, batch, bodies.effects)
+        return batch
+
+    def _rehearse_script(self, script: Iterable[RehearsalStep]) -> None:
+        with self._counted_as_pause():
+            ApplicationSnapshot().adopt(self.transition.target, self.transition.configuration)
+            self._hold_and_release()
+        self._applies = ApplyRehearsal(self._caller, self.marker, self._add_call)
+        counted = Counter(change.module for change in code_changes(self.transition.script))
+        self._repeated = frozenset(module for module, times in counted.items() if times > 1)
+        for step in script:
+            self._carry_out(step)
+        self._applies.undo()
+
+    def _add_call(self, call: RehearsedCall) -> None:
+        self.report.calls.append(call)  # not always the same list
+
+    def _send_body(self, module: str | None) -> None:
+        self.report.body = module
         self._send(at_once=True)
 
     def _carry_out(self, step: RehearsalStep) -> None:
@@ -172,9 +207,6 @@ class RehearsalRunner:
             case _:
                 assert_never(step)
 
-    def _add_call(self, call: RehearsedCall) -> None:
-        self.report.calls.append(call)
-
     @contextmanager
     def _counted_as_pause(self) -> Iterator[None]:
         """Add the block's duration to `around`, the pause without the code_changes."""
@@ -196,6 +228,7 @@ class RehearsalRunner:
             self._last_sent = now
             self.send(msgspec.msgpack.encode(self.report))
             self.report.results, self.report.children, self.report.calls = [], [], []
+            self.report.code = None
 
     # ------------------------------------------------------------------ one process
 
@@ -220,13 +253,8 @@ class RehearsalRunner:
         process, before = attempt.part.process, attempt.before
         if isinstance(process, SupervisorProcess):
             self._caller.call(attempt, "its children()", lambda: self._reload_child_specs(attempt, process))
-        elif self._caller.call(attempt, "its code_change", lambda: self._change(attempt)) and before and before.held:
-            # The thread that holds the lock does not exist in the copy, so the copy never releases the lock.
-            attempt.record(
-                "unrehearsed",
-                f"{attempt.message}, but the process's state contains a lock that a thread held when the node was "
-                f"copied; nothing in the copy releases this lock",
-            )
+        else:
+            self._caller.call(attempt, "its code_change", lambda: self._change(attempt))
         if attempt.outcome != "unrehearsed" and before is not None and not before.still_fits():
             changed = "its code_change mutates the old state"
             attempt.record("mutated", changed if attempt.message is None else f"{attempt.message}; {changed}")

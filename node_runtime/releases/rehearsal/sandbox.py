@@ -6,6 +6,9 @@ by Python's audit events. It also records the access, in case the code swallows 
 two code_changes, because the finalizers of dropped objects may run then. Reading the applications' environment is
 allowed. C code that raises no audit event can use only descriptors that are closed in the copy. It gets an error, and
 the sandbox recognises that error, even as the cause of another one.
+
+The bodies of new modules may do more than a code_change: what affects only the OS process that they run in affects only
+the copy.
 """
 
 from __future__ import annotations
@@ -34,13 +37,15 @@ _BLOCKED_EVENTS: Final = frozenset({
     "os.utime", "os.setxattr", "os.removexattr", "os.chdir", "os.fchdir", "os.chroot", "os.putenv", "os.unsetenv",
     "resource.setrlimit", "resource.prlimit", "syslog.openlog", "syslog.syslog",
 })  # fmt: skip
+_ALLOWED_IN_BODIES: Final = frozenset({"os.chdir", "os.fchdir", "os.putenv", "os.unsetenv"})
+"""Events of accesses that affect only the OS process in which they happen."""
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _UNAUDITED: Final = (
     (_thread, "start_new_thread", "starts a thread"),
     (_thread, "start_joinable_thread", "starts a thread"),
     (threading, "_start_new_thread", "starts a thread"),
     (threading, "_start_joinable_thread", "starts a thread"),
-    *((signal, name, "changes how the node handles signals") for name in ("signal", "setitimer", "alarm")),
+    *((signal, name, "changes how the node handles signals") for name in ("setitimer", "alarm")),
 )
 """Blocked functions that raise no audit event: module, name, and a clause that says what the function does."""
 _CLOSED_ERRNOS: Final = (errno.EBADF, errno.EFBIG, errno.ENOTSOCK)
@@ -57,12 +62,14 @@ class NotRehearsable(BaseException):
 class Sandbox:
     """A context manager that prevents the code inside from using the node.
 
-    `violation` describes the first access that was blocked; it is None if there was none.
+    `violation` describes the first access that was blocked; it is None if there was none. `runs_bodies` is whether the
+    code inside consists of bodies of modules, which may do more.
     Create a sandbox only once, in the forked child, because an audit hook can't be removed.
     """
 
     def __init__(self) -> None:
         self.violation: str | None = None
+        self.runs_bodies = False
         self._active = False
         self._node = current_runtime.node
         loop = None if self._node is None else self._node.loop
@@ -76,6 +83,8 @@ class Sandbox:
         for module, name, what in _UNAUDITED:
             if hasattr(module, name):
                 setattr(module, name, partial(self._refuse, what))
+        self._set_handler = signal.signal
+        vars(signal)["signal"] = self._signal
 
     def __enter__(self) -> Self:
         self._scheduled = self._count_scheduled()
@@ -110,11 +119,19 @@ class Sandbox:
     def _refuse(self, what: str, *args: Any, **kwargs: Any) -> NoReturn:
         self.block(what)
 
+    def _signal(self, number: int, handler: Any) -> Any:
+        """Set a signal handler in the copy for a body; SIGALRM ends late code."""
+        if self.runs_bodies and number != signal.SIGALRM:
+            return self._set_handler(number, handler)
+        return self.block("changes how the node handles signals")
+
     def _count_scheduled(self) -> int:
         """Return the number of callbacks that asyncio's event loop has scheduled; 0 for another event loop."""
         return sum(map(len, self._queues))
 
     def _block_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.runs_bodies and event in _ALLOWED_IN_BODIES:
+            return
         if event != "open":
             self.block(f"acts on something outside of the node ({event})")
         if len(arguments) > 2 and isinstance(arguments[2], int) and arguments[2] & _WRITES:

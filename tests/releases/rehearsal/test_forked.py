@@ -22,7 +22,7 @@ def work(tell):
 def hear(message):
     print(message.decode(), flush=True)
 
-limits = RehearsalLimits(total_seconds=600.0, call_seconds=600.0, memory_bytes=1 << 30)
+limits = RehearsalLimits(total_seconds=600.0, call_seconds=600.0, body_seconds=600.0, memory_bytes=1 << 30)
 asyncio.run(run_in_forked_copy(work, hear, ProgressMarker(), limits))
 """
 

@@ -1,0 +1,82 @@
+"""A fork that calls none of the handlers that C libraries have registered with `pthread_atfork`.
+
+Such a handler runs in the parent, before the fork, and may wait: OpenBLAS (numpy) waits until its threads have ended
+their work. The waiting thread keeps the interpreter's lock, so the whole node would stand still. The C library's
+`_Fork` calls no handlers. Python's own part of a fork is done here, as `os.fork` does it: its locks, its threads, and
+the functions registered with `os.register_at_fork`.
+
+The price: in the child, the locks of `malloc` and of other C libraries are as they were at the fork, and a library
+that lost its threads doesn't know. So the child may wait forever in C code. Its parent must kill it at a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def fork() -> int:
+    """Fork as `os.fork` does, but without the handlers of C libraries where the C library allows that.
+
+    Returns the pid of the child; in the child, 0. Raises OSError if the system refuses the fork.
+    """
+    calls = _calls()
+    return _plain_fork() if calls is None else _bare_fork(*calls)
+
+
+def native_threads() -> int:
+    """Return how many threads of this OS process Python doesn't know: those of C libraries. 0 if that is unknown."""
+    try:
+        return max(0, len(os.listdir("/proc/self/task")) - len(sys._current_frames()))
+    except OSError:
+        return 0
+
+
+def _plain_fork() -> int:
+    with warnings.catch_warnings():
+        # From Python 3.12 on, a fork in a threaded program warns that another thread may hold a lock.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _bare_fork(
+    before: Callable[[], None],
+    bare_fork: Callable[[], int],
+    in_parent: Callable[[], None],
+    in_child: Callable[[], None],
+    errno: Callable[[], int],
+) -> int:
+    before()
+    pid = bare_fork()
+    if pid == 0:
+        in_child()
+        return 0
+    refused = errno() if pid < 0 else 0
+    in_parent()
+    if pid < 0:
+        raise OSError(refused, os.strerror(refused))
+    return pid
+
+
+@cache
+def _calls() -> tuple[Any, ...] | None:
+    """Return the functions of Python and of the C library; None where there is no `_Fork` (before glibc 2.34)."""
+    try:
+        import ctypes
+
+        c = ctypes.PyDLL(None, use_errno=True)  # its calls keep the interpreter's lock, as a fork has to
+        bare_fork = c._Fork
+        python = ctypes.pythonapi
+        hooks = python.PyOS_BeforeFork, python.PyOS_AfterFork_Parent, python.PyOS_AfterFork_Child
+    except (ImportError, OSError, AttributeError):
+        return None
+    for hook in hooks:
+        hook.restype = None
+    before, in_parent, in_child = hooks
+    return before, bare_fork, in_parent, in_child, ctypes.get_errno

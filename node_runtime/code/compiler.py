@@ -1,0 +1,85 @@
+"""Compiles the source of a module, a large one in an OS process of its own.
+
+The built-in `compile` is one call that keeps the interpreter's lock: it takes about 0.4 s for each MB of source, in
+which no other thread of the OS process runs, the event loop included. Code in the form of `marshal` is read in about a
+fiftieth of that time. The process gets the bytes that were hashed, and its answer comes through a pipe that no other
+process has.
+"""
+
+from __future__ import annotations
+
+import marshal
+import subprocess
+import sys
+from collections.abc import Callable
+from types import CodeType
+from typing import Final
+
+from .imports import Import, Imports, read_imports
+from .verified_imports import release_command
+
+MAX_BYTES_COMPILED_HERE: Final = 32 << 10
+"""A larger source is compiled in another OS process. Starting that takes as long as compiling about 300 KB."""
+COMPILE_SECONDS: Final = 120.0
+"""The time limit of that process."""
+ERRORS: Final[dict[str, type[Exception]]] = {
+    kind.__name__: kind
+    for kind in (SyntaxError, IndentationError, TabError, ValueError, OverflowError, MemoryError, RecursionError)
+}
+"""The errors that the compiler raises."""
+_CHILD: Final = "node_runtime.code.compile_child"
+
+Compiler = Callable[[bytes, str, str], tuple[CodeType, Imports]]
+"""Compiles source bytes; the other arguments are the file name of the code and the package of the module."""
+
+
+def compile_here(data: bytes, file: str, package: str) -> tuple[CodeType, Imports]:
+    """Compile source bytes in this thread. Raises SyntaxError or ValueError."""
+    code = compile(data, file, "exec", dont_inherit=True)
+    return code, read_imports(code, package)
+
+
+def compile_apart(data: bytes, file: str, package: str) -> tuple[CodeType, Imports]:
+    """Compile source bytes, a large source in another OS process. Blocks. Raises SyntaxError or ValueError.
+
+    If the system can't start the process, the source is compiled here.
+    """
+    if len(data) <= MAX_BYTES_COMPILED_HERE:
+        return compile_here(data, file, package)
+    try:
+        ended = subprocess.run(
+            release_command(_CHILD, file, package, str(sys.flags.optimize)),
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            timeout=COMPILE_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"compiling it takes more than {COMPILE_SECONDS:g} s") from None
+    except OSError:
+        return compile_here(data, file, package)
+    if ended.returncode != 0:
+        raise ValueError(f"the process that compiles it ended with code {ended.returncode}")
+    return _decoded(ended.stdout)
+
+
+def encoded(code: CodeType, imports: Imports) -> bytes:
+    """Return the answer of the other process."""
+    entries = tuple((one.module, one.name, one.alias, one.bound) for one in imports.entries)
+    return marshal.dumps((code, entries, imports.modules, imports.names, imports.own))
+
+
+def encoded_error(error: Exception) -> bytes:
+    """Return the answer of the other process if the compiler has raised `error`."""
+    return marshal.dumps((type(error).__name__, error.args))
+
+
+def _decoded(answer: bytes) -> tuple[CodeType, Imports]:
+    parts = marshal.loads(answer)
+    if isinstance(parts[0], str):
+        name, args = parts
+        raise ERRORS[name](*args)
+    code, entries, modules, names, own = parts
+    return code, Imports(tuple(Import(*entry) for entry in entries), modules, names, own)

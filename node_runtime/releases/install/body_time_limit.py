@@ -1,0 +1,48 @@
+"""Limits the time for which the bodies of new modules may stop the event loop.
+
+They have been executed in a copy of the node before. So a body hangs here only if it does so only in the node, or if an
+operator has consented to an install that could not be rehearsed.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+INTERVAL_SECONDS: Final = 0.05
+"""Seconds between two interruptions of a body that swallows them."""
+
+
+class BodyTooSlow(BaseException):
+    """Interrupts a body that has not ended in time. `except Exception` does not catch this error."""
+
+
+@contextmanager
+def body_time_limit(seconds: float) -> Iterator[None]:
+    """Raise BodyTooSlow in the block after this time.
+
+    Without an effect in another thread than the main one, and if the program uses the signal SIGALRM or its timer. C
+    code that does not return is not interrupted; then the parent process restarts the node, as for any callback.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
+        or signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0)
+    ):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise BodyTooSlow(f"the bodies of the new modules have not ended within {seconds:g} s")
+
+    signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds, INTERVAL_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

@@ -1,0 +1,95 @@
+"""Executes the bodies of the new modules in the copy of the node, with a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import msgspec
+
+from node_runtime.code import AroundBody, Batch, BodyEffects
+from node_runtime.protocol.exit_codes import Refused
+
+from .forked import BODIES, NO_PROCESS, ProgressMarker
+from .guarded_call import CallVerdict, GuardedCaller, TimeLimitExceeded
+from .sandbox import NotRehearsable
+
+PrepareCode = Callable[[AroundBody], Batch]
+"""Compiles and executes the new code in the copy; each body runs in the context that the argument makes for it."""
+
+
+class LoadRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the new code can't be loaded: a clause, and what kind of failure it was."""
+
+    reason: str
+    kind: Literal["raised", "hung", "died"]
+
+
+class BodyRehearsal:
+    """The execution of all bodies of a load.
+
+    Afterwards, `refusal` says why the code can't be loaded, and `unrehearsed` why a copy can't execute it; both are
+    None for code that was executed, in `seconds`. `on_body(module)` is called before the body of a module runs or
+    continues, and with None after the last one.
+    """
+
+    def __init__(
+        self, caller: GuardedCaller, marker: ProgressMarker, limit: float, on_body: Callable[[str | None], None]
+    ) -> None:
+        self.effects = BodyEffects()
+        self.refusal: LoadRefusal | None = None
+        self.unrehearsed: str | None = None
+        self.seconds = 0.0
+        self._caller = caller
+        self._marker = marker
+        self._limit = limit
+        self._on_body = on_body
+        self._module: str | None = None
+        self._failed: str | None = None
+
+    def run(self, prepare: PrepareCode) -> Batch | None:
+        """Execute the bodies; return None if that fails."""
+        verdict, sandbox = CallVerdict(), self._caller.sandbox
+        made: list[Batch] = []
+        self._marker.enter(BODIES)
+        sandbox.runs_bodies = True
+        began = time.perf_counter()
+        self._caller.call(verdict, "its body", lambda: made.extend(self._prepare(prepare)), self._limit)
+        self.seconds = time.perf_counter() - began
+        sandbox.runs_bodies = False
+        self._marker.enter(NO_PROCESS)
+        if verdict.outcome == "ok":
+            return made[0] if made else None
+        reason = f"{self._failed or 'the new code'}: {verdict.message}"
+        if verdict.outcome == "unrehearsed":
+            self.unrehearsed = reason
+        else:
+            self.refusal = LoadRefusal(reason, "hung" if verdict.outcome == "hung" else "raised")
+        return None
+
+    def _prepare(self, prepare: PrepareCode) -> Iterator[Batch]:
+        try:
+            yield prepare(self._around)
+        except Refused as refused:
+            # The code server wraps every exception of a body, also those that are not the body's own.
+            if isinstance(refused.__cause__, (TimeLimitExceeded, NotRehearsable, MemoryError)):
+                raise refused.__cause__ from None
+            self.refusal = LoadRefusal(refused.sentence.rstrip("."), "raised")
+
+    @contextmanager
+    def _around(self, module: str) -> Iterator[None]:
+        outer, self._module = self._module, module
+        self._on_body(module)
+        try:
+            with self.effects.around(module):
+                yield
+        except BaseException:
+            self._failed = self._failed or module
+            raise
+        finally:
+            if self._caller.sandbox.violation is not None:
+                self._failed = self._failed or module
+            self._module = outer
+            self._on_body(outer)

@@ -1,0 +1,52 @@
+"""Finds whether late code in the copy of the node waits for a lock that a thread of the node held at the fork.
+
+Such a thread does not exist in the copy, so nothing releases the lock there. In the node, the thread would. A lock that
+the code itself took by `with` is released when the interruption has left the code, and isn't found.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+from node_runtime.behaviours.show.fingerprint import fingerprint
+
+HELD_LOCK: Final = "for a lock that a thread of the node held at the fork, and that nothing releases in the copy"
+SEARCH_SECONDS: Final = 0.5
+SEARCH_MAX_PARTS: Final = 50_000
+
+
+def waits_for_held_lock(late: BaseException, ignored_folder: str) -> bool:
+    """Return whether the code that `late` interrupted mentions a lock that is still held.
+
+    The code is that of the innermost frame outside `ignored_folder`.
+    """
+    frame = _innermost(late.__traceback__, ignored_folder)
+    if frame is None:
+        return False
+    found = fingerprint(tuple(_mentioned(frame)), seconds=SEARCH_SECONDS, max_parts=SEARCH_MAX_PARTS, alone=True)
+    return found is not None and found.held
+
+
+def _innermost(step: TracebackType | None, ignored_folder: str) -> FrameType | None:
+    frame = None
+    while step is not None:
+        if not step.tb_frame.f_code.co_filename.startswith(ignored_folder):
+            frame = step.tb_frame
+        step = step.tb_next
+    return frame
+
+
+def _mentioned(frame: FrameType) -> Iterator[Any]:
+    """Yield the values that a frame's code can name: its variables, and their attributes whose names the code has."""
+    names = frame.f_code.co_names
+    values = [*frame.f_locals.values(), *(frame.f_globals[name] for name in names if name in frame.f_globals)]
+    for value in values:
+        yield value
+        for name in names:
+            try:
+                yield inspect.getattr_static(value, name)
+            except AttributeError:
+                continue
