@@ -15,19 +15,21 @@ import os
 import sys
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_OS_FORK: Final = os.fork
 
 
 def fork() -> int:
     """Fork as `os.fork` does, but without the handlers of C libraries where the C library allows that.
 
-    Returns the pid of the child; in the child, 0. Raises OSError if the system refuses the fork.
+    A program that has replaced `os.fork`, as gevent does, gets its own fork. Returns the pid of the child; in the child, 0. Raises OSError if the system refuses the fork.
     """
     calls = _calls()
-    return _plain_fork() if calls is None else _bare_fork(*calls)
+    return _plain_fork() if calls is None or os.fork is not _OS_FORK else _bare_fork(*calls)
 
 
 def native_threads() -> int:

@@ -91,9 +91,11 @@ class CodeServer:
     def prepare(self, sources: Iterable[Source], deleted: Iterable[str] = ()) -> Batch:
         """Compile and execute new versions without making them visible.
 
-        Raises what `read`, `compile_all` and `execute` raise.
+        Raises what `read`, `compile_all`, `check_free` and `execute` raise.
         """
-        return self.execute(self.compile_all(self.read(sources)), deleted)
+        units, deleted = self.compile_all(self.read(sources)), list(deleted)
+        self.check_free(units, deleted)
+        return self.execute(units, deleted)
 
     def read(self, sources: Iterable[Source]) -> list[SourceText]:
         """Read and hash sources, and those of parent packages that no version is loaded of.
@@ -127,16 +129,14 @@ class CodeServer:
     def execute(
         self, units: Sequence[CompilationUnit], deleted: Iterable[str] = (), around_body: AroundBody = without_context
     ) -> Batch:
-        """Execute compiled sources without making them visible.
+        """Execute compiled sources without making them visible, right after `check_free`.
 
         If a source equals the old version that is still loaded, that old version becomes current again at the commit
-        and is not executed again. Each body runs in the context `around_body(its module)`. Raises OldVersionHeld as
-        `check_free` does, and LoadFailed, with module, file and line, if a body raises. Raises CodeError if another
-        load is committed or reverted while the bodies run, because the bodies may have seen the modules both before and
-        after that change.
+        and is not executed again. Each body runs in the context `around_body(its module)`. Raises LoadFailed, with
+        module, file and line, if a body raises. Raises CodeError if another load is committed or reverted while the
+        bodies run, because the bodies may have seen the modules both before and after that change.
         """
         gone = [self._table.managed(name) for name in deleted]
-        self.check_free(units, [managed.name for managed in gone])
         with Stage(self._table, [managed.name for managed in gone], around_body) as stage:
             as_of = self._table.change_count
             for unit in units:

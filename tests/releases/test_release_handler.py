@@ -346,5 +346,7 @@ async def test_an_install_waits_for_a_process_that_runs_an_old_version(small: Sm
     operation = handler.install(m.Install(vsn="1", wait=30.0), "ann")
     await eventually(lambda: handler.operation(operation).phase == "waiting")
     gate.set_result(None)
-    assert (await small.ended(operation)).outcome == "installed"
+    ended = await small.ended(operation)
+    assert ended.error is None
+    assert ended.outcome == "installed"
     assert await asking == "c2"

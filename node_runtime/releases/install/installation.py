@@ -162,17 +162,15 @@ class Installation:
 
     async def _execute(self, units: list[CompilationUnit]) -> Batch:
         """Execute the new code on the event loop's thread, which is stopped meanwhile."""
-        while True:
-            began = time.perf_counter()
-            try:
-                with body_time_limit(self.transition.configuration.node.prepare):
-                    return self.code.execute(units, self.transition.removed)
-            except OldVersionHeld:
-                await self._until_free(units)
-            except Refused as refused:
-                raise Aborted(refused.sentence) from refused
-            finally:
-                self._stopped = time.perf_counter() - began
+        await self._until_free(units)
+        began = time.perf_counter()
+        try:
+            with body_time_limit(self.transition.configuration.node.prepare):
+                return self.code.execute(units, self.transition.removed)
+        except Refused as refused:
+            raise Aborted(refused.sentence) from refused
+        finally:
+            self._stopped = time.perf_counter() - began
 
     async def _install(self, batch: Batch) -> Installed:
         lasting = conditions.lasting_blockers(self.transition, batch)

@@ -46,6 +46,7 @@ class BodyRehearsal:
         self._marker = marker
         self._limit = limit
         self._on_body = on_body
+        self._began = 0.0
         self._module: str | None = None
         self._failed: str | None = None
 
@@ -55,9 +56,9 @@ class BodyRehearsal:
         made: list[Batch] = []
         self._marker.enter(BODIES)
         sandbox.runs_bodies = True
-        began = time.perf_counter()
+        self._began = time.perf_counter()
         self._caller.call(verdict, "its body", lambda: made.extend(self._prepare(prepare)), self._limit)
-        self.seconds = time.perf_counter() - began
+        self.seconds = time.perf_counter() - self._began
         sandbox.runs_bodies = False
         self._marker.enter(NO_PROCESS)
         if verdict.outcome == "ok":
@@ -89,7 +90,8 @@ class BodyRehearsal:
             self._failed = self._failed or module
             raise
         finally:
-            if self._caller.sandbox.violation is not None:
+            late = time.perf_counter() - self._began > self._limit
+            if late or self._caller.sandbox.violation is not None:
                 self._failed = self._failed or module
             self._module = outer
             self._on_body(outer)

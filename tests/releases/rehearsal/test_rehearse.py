@@ -84,7 +84,8 @@ async def test_a_successful_rehearsal_shows_each_new_state(small: SmallNode) -> 
     assert (item(one.before, "count"), item(one.after, "count")) == ("4", "40")
     assert plan.rehearsal is not None
     assert plan.rehearsal.around > 0
-    assert plan.pause == plan.rehearsal.pause + plan.rehearsal.around
+    assert plan.rehearsal.bodies
+    assert plan.pause == plan.rehearsal.bodies + (plan.rehearsal.pause + plan.rehearsal.around)
 
 
 async def test_the_pause_of_processes_that_are_only_held_is_estimated_too(small: SmallNode) -> None:
