@@ -47,14 +47,16 @@ class OperationProgress:
     """The one running operation of the node.
 
     `enter` records the time and calls `on_phase`, which must not block. `report` calls `listener`, which may take long,
-    so `report` must not be called while the install has suspended processes. `abortable` is whether the operation has
-    changed nothing yet; `aborted` is the clause that says who has aborted it.
+    so `report` must not be called while the install has suspended processes. `begun` is whether the operation has taken
+    its first step. `abortable` is whether it has changed nothing yet; `aborted` is the clause that says who has aborted
+    it.
     """
 
     def __init__(
         self, operation: Operation, listener: Callable[[Operation], None], on_phase: Callable[[str], None]
     ) -> None:
         self.operation = operation
+        self.begun = False
         self.abortable = False
         self.aborted: str | None = None
         self._listener = listener

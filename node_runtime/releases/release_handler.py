@@ -203,8 +203,8 @@ class ReleaseHandler:
         """End the running operation before it changes the node; return its id. Raises `Refused` if that is too late."""
         running = check_abort(request, self._running)
         running.aborted = f"{who} aborted it" + (f": {request.reason}" if request.reason else "")
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is not None and running.begun:
+            self._task.cancel()  # a task that is cancelled before its first step would never end the operation
         return running.id
 
     async def commit(self, request: Commit, who: str, claim: str = "") -> Operation:
@@ -284,13 +284,16 @@ class ReleaseHandler:
 
     async def _carry_out(self, progress: OperationProgress, path: list[str], request: Install | Rollback) -> None:
         durable = asyncio.create_task(self._write_intent(progress.operation))
+        progress.begun = True
         try:
+            if progress.aborted is not None:
+                raise asyncio.CancelledError
             operation = await self._install_along(progress, path, request, durable)
         except BaseException as error:
             if self._stopping:
                 raise
             operation = operation_outcome.end_with_error(error, progress)
-            if self._task is not None:
+            if self._task is not None and self._task.cancelling():
                 self._task.uncancel()  # the rest of the operation must not be taken for a cancelled one
         progress.abortable = False
         await asyncio.gather(durable, return_exceptions=True)

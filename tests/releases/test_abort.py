@@ -1,0 +1,83 @@
+"""An operation that prepares or waits can be aborted; one that changes the node can't."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node_runtime import call, gen_server, gen_statem
+from node_runtime.protocol import messages as m
+from node_runtime.protocol.exit_codes import Refused
+from tests.support.projects.small_shop import COUNTER, LAMP, LAMP_2, LOAD_COUNTER, LOAD_LAMP
+from tests.support.waiting import eventually
+
+if TYPE_CHECKING:
+    from tests.support.nodes.small_node import SmallNode
+
+pytest_plugins = ["tests.support.nodes.small_node"]
+
+
+async def test_an_install_that_waits_is_aborted_and_the_next_one_can_begin(small: SmallNode) -> None:
+    small.write("1", {"shop.lamp": LAMP})
+    small.write("2", {"shop.lamp": LAMP_2}, LOAD_LAMP)
+    handler = small.boot()
+    await gen_statem.start(importlib.import_module("shop.lamp").Lamp, "lime", name="lamp")
+    operation = handler.install(m.Install(vsn="2", wait=600.0), "ann")
+    await eventually(lambda: handler.operation(operation).phase == "waiting", what="the wait")
+    with pytest.raises(Refused, match="wait until the operation has ended, or abort it"):
+        handler.rollback(m.Rollback(), "bob")
+    with pytest.raises(Refused, match="The operation 123 is not running"):
+        handler.abort(m.Abort(operation="123"), "bob")
+    assert handler.abort(m.Abort(operation=operation, reason="too slow"), "bob") == operation
+    ended = await small.ended(operation)
+    assert (ended.outcome, ended.error) == ("aborted", "bob aborted it: too slow.")
+    assert handler.vsn == "1"
+    again = handler.install(m.Install(vsn="2", wait=600.0), "ann")
+    handler.abort(m.Abort(), "ann")
+    assert (await small.ended(again)).error == "ann aborted it."
+
+
+async def test_a_hold_that_takes_long_is_aborted_and_its_processes_continue(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    update = LOAD_COUNTER.replace('{ load_module = "shop.counter" }', '{ update = "shop.counter", timeout = 600 }')
+    small.write("2", {"shop.counter": COUNTER + "X = 1\n"}, update)
+    handler = small.boot()
+    counter = importlib.import_module("shop.counter").Counter
+    for name in ("idle", "busy"):
+        await gen_server.start(counter, name=name)
+    gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asking = asyncio.create_task(call("busy", counter.wait, gate))
+    await eventually(lambda: gate._asyncio_future_blocking is not None, what="the call")
+    operation = handler.install(m.Install(vsn="2"), "ann")
+    await eventually(lambda: handler.operation(operation).phase == "holding", what="the hold")
+    handler.abort(m.Abort(), "bob")
+    assert (await small.ended(operation)).error == "bob aborted it."
+    assert await call("idle", counter.add) == 1
+    gate.set_result(None)
+    assert await asking == "c1"
+
+
+async def test_an_operation_that_changes_the_node_is_not_aborted(small: SmallNode) -> None:
+    gates = "import asyncio\nREACHED = asyncio.Event()\nOPEN = asyncio.Event()\n"
+    gates += "async def wait():\n    REACHED.set()\n    await OPEN.wait()\n"
+    apply = LOAD_COUNTER.replace('"shop.counter" }', '"shop.counter" }, { apply = "shop.gates:wait" }')
+    small.write("1", {"shop.counter": COUNTER, "shop.gates": gates})
+    small.write("2", {"shop.counter": COUNTER + "X = 1\n", "shop.gates": gates}, apply)
+    handler = small.boot()
+    importlib.import_module("shop.counter")
+    operation = handler.install(m.Install(vsn="2"), "ann")
+    opened = importlib.import_module("shop.gates")
+    await opened.REACHED.wait()
+    with pytest.raises(Refused, match=f"The operation {operation} is changing the node and can't be aborted"):
+        handler.abort(m.Abort(), "bob")
+    opened.OPEN.set()
+    assert (await small.ended(operation)).outcome == "installed"
+
+
+async def test_without_an_operation_there_is_nothing_to_abort(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    with pytest.raises(Refused, match="No operation is running, so there is nothing to abort"):
+        small.boot().abort(m.Abort(), "ann")
