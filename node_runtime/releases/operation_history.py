@@ -9,6 +9,7 @@ commit counts as done if its release is permanent. Any other interrupted operati
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Operation
 
 from .files.durable import append_atomically, clear_interrupted_writes, write_atomically
@@ -174,3 +176,18 @@ def _decoded(line: bytes) -> Operation | None:
         return msgspec.json.decode(line, type=Operation)
     except msgspec.DecodeError:
         return None
+
+
+async def write_intent(history: OperationHistory, operation: Operation) -> None:
+    """Write an operation's intent to disk. If that fails, only a revert continues. Raises `Refused`."""
+    try:
+        await asyncio.to_thread(history.begin, operation)
+    except OSError as error:
+        if operation.kind != "revert":
+            raise Refused(
+                f"The operation could not be recorded and was not begun: {error}; free disk space first."
+            ) from None
+        logger.exception(
+            "operation %s could not be recorded on the disk; it continues, because a revert needs no record",
+            operation.id,
+        )

@@ -37,7 +37,7 @@ from . import operation_outcome, probation
 from .approvals import Approvals
 from .install.installation import Installation, InstallListeners
 from .operation_checks import check_abort, check_free, check_install, check_remove, rollback_path, transition_to
-from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit
+from .operation_history import CLEAN_EXIT, OperationHistory, PreviousExit, write_intent
 from .operation_listeners import OperationListeners
 from .operation_progress import OperationProgress, new_operation
 from .plan import make_plan, no_plan
@@ -202,9 +202,9 @@ class ReleaseHandler:
     def abort(self, request: Abort, who: str) -> str:
         """End the running operation before it changes the node; return its id. Raises `Refused` if that is too late."""
         running = check_abort(request, self._running)
-        running.aborted = f"{who} aborted it" + (f": {request.reason}" if request.reason else "")
-        if self._task is not None and running.begun:
-            self._task.cancel()  # a task that is cancelled before its first step would never end the operation
+        running.aborted = f"{who} aborted it{f': {request.reason}' if request.reason else ''}"
+        if self._task is not None and running.begun:  # else its first step ends it
+            self._task.cancel()
         return running.id
 
     async def commit(self, request: Commit, who: str, claim: str = "") -> Operation:
@@ -283,7 +283,7 @@ class ReleaseHandler:
         return OperationProgress(operation, self._listeners.report, self.on_phase)
 
     async def _carry_out(self, progress: OperationProgress, path: list[str], request: Install | Rollback) -> None:
-        durable = asyncio.create_task(self._write_intent(progress.operation))
+        durable = asyncio.create_task(write_intent(self._history, progress.operation))
         progress.begun = True
         try:
             if progress.aborted is not None:
@@ -293,7 +293,7 @@ class ReleaseHandler:
             if self._stopping:
                 raise
             operation = operation_outcome.end_with_error(error, progress)
-            if self._task is not None and self._task.cancelling():
+            if self._task is not None:
                 self._task.uncancel()  # the rest of the operation must not be taken for a cancelled one
         progress.abortable = False
         await asyncio.gather(durable, return_exceptions=True)
@@ -342,20 +342,6 @@ class ReleaseHandler:
         if self.vsn != self.permanent:
             self._probation.begin(transition.configuration.node.probation)
 
-    async def _write_intent(self, operation: Operation) -> None:
-        """Write the operation's intent to disk. If that fails, only a revert continues."""
-        try:
-            await asyncio.to_thread(self._history.begin, operation)
-        except OSError as error:
-            if operation.kind != "revert":
-                raise Refused(
-                    f"The operation could not be recorded and was not begun: {error}; free disk space first."
-                ) from None
-            logger.exception(
-                "operation %s could not be recorded on the disk; it continues, because a revert needs no record",
-                operation.id,
-            )
-
     async def _mark_failure(self, operation: Operation) -> None:
         """Mark the release that failed in this operation, so that installing it again needs consent (--again)."""
         failed = operation_outcome.failed_release(operation, self.vsn, self.permanent)
@@ -402,8 +388,6 @@ class ReleaseHandler:
         runtime().on_halt(
             f"release {self.vsn}, which is on probation, can only be reverted by a restart of the node; reason: {why}"
         )
-
-    # ------------------------------------------------------------------ helpers
 
     def _transition(self, vsn: str) -> Transition:
         return transition_to(vsn, self._store, self.vsn)

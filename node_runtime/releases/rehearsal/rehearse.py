@@ -36,7 +36,8 @@ from .forked import (
     run_in_forked_copy,
 )
 from .new_code import NewCode
-from .runner import NOT_SHOWN, RehearsalRunner, Report
+from .report import Report
+from .runner import NOT_SHOWN, RehearsalRunner
 
 MEMORY_LIMIT: Final = 1 << 30
 """Bytes that a rehearsal may use on top of the node's memory."""

@@ -40,12 +40,13 @@ from node_runtime.releases.planning.app_env import ApplicationSnapshot
 from node_runtime.releases.planning.transition import Transition
 
 from .apply_calls import ApplyRehearsal
-from .bodies import BodyRehearsal, LoadRefusal, PrepareCode
+from .bodies import BodyRehearsal, PrepareCode
 from .code_change_plan import ClassPlans
 from .declared_state import fits, type_name
 from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
-from .new_code import NewCode, describe_code
+from .new_code import describe_code
+from .report import Report
 from .script_steps import (
     ApplyCall,
     ProcessCodeChange,
@@ -66,33 +67,6 @@ REPORT_INTERVAL_SECONDS: Final = 0.05
 STATE_LIMITS: Final = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=1.0)
 """The time limit is generous: no process waits for the copy, and a busy machine may not run the copy for a while."""
 NOT_SHOWN: Final = Term(type="state", text="‹not shown›")
-
-
-class Report(msgspec.Struct, forbid_unknown_fields=True):
-    """A message about a rehearsal's progress. Numbers are totals so far.
-
-    `bodies` is the time that the bodies took, or None if they did not all run; `body` is the module whose body runs.
-    `code` describes the new code, and `refusal` says why it can't be loaded. `results`, `children`, `calls` and `code`
-    contain only what was found since the last report.
-    """
-
-    processes: int = 0
-    reached: int = 0
-    failed: int = 0
-    unrehearsed: int = 0
-    not_given_back: int = 0
-    not_compared: int = 0
-    pause: float = 0.0
-    around: float = 0.0
-    results: list[RehearsalResult] = []
-    children: list[PlannedChild] = []
-    calls: list[RehearsedCall] = []
-    bodies: float | None = 0.0
-    body: str | None = None
-    code: NewCode | None = None
-    refusal: LoadRefusal | None = None
-    complete: bool = False
-    error: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -37,8 +37,7 @@ HARMFUL = {
         "shop.counter: its body has not ended within 0.5 s",
     ),
     "C code that waits": (
-        "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\n"
-        "ctypes.PyDLL(None).pause()",
+        "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nctypes.PyDLL(None).pause()",
         "shop.counter: its body has not ended within 0.5 s, and can't be interrupted",
     ),
     "the end of its process": (
