@@ -26,7 +26,8 @@ _OS_FORK: Final = os.fork
 def fork() -> int:
     """Fork as `os.fork` does, but without the handlers of C libraries where the C library allows that.
 
-    A program that has replaced `os.fork`, as gevent does, gets its own fork. Returns the pid of the child; in the child, 0. Raises OSError if the system refuses the fork.
+    A program that has replaced `os.fork`, as gevent does, gets its own fork. Returns the pid of the child; in the
+    child, 0. Raises OSError if the system refuses the fork.
     """
     calls = _calls()
     return _plain_fork() if calls is None or os.fork is not _OS_FORK else _bare_fork(*calls)

@@ -1,8 +1,8 @@
 """Compiles the source of a module, a large one in an OS process of its own.
 
-The built-in `compile` is one call that keeps the interpreter's lock: it takes about 0.4 s for each MB of source, in
-which no other thread of the OS process runs, the event loop included. Code in the form of `marshal` is read in about a
-fiftieth of that time. The process gets the bytes that were hashed, and its answer comes through a pipe that no other
+The built-in `compile` is one call that keeps the interpreter's lock: it takes about 0.4 to 1.4 s for each MB of source,
+in which no other thread of the OS process runs, the event loop included. Code in the form of `marshal` is read in about
+a thirtieth of that time. The process gets the bytes that were hashed, and its answer comes through a pipe that no other
 process has.
 """
 
@@ -12,8 +12,9 @@ import marshal
 import subprocess
 import sys
 from collections.abc import Callable
+from time import perf_counter
 from types import CodeType
-from typing import Final
+from typing import Final, NamedTuple
 
 from .imports import Import, Imports, read_imports
 from .verified_imports import release_command
@@ -29,17 +30,28 @@ ERRORS: Final[dict[str, type[Exception]]] = {
 """The errors that the compiler raises."""
 _CHILD: Final = "node_runtime.code.compile_child"
 
-Compiler = Callable[[bytes, str, str], tuple[CodeType, Imports]]
+
+class Compiled(NamedTuple):
+    """A compiled source; `stopped` is for how many seconds all threads of this OS process were stopped."""
+
+    code: CodeType
+    imports: Imports
+    stopped: float
+
+
+Compiler = Callable[[bytes, str, str], Compiled]
 """Compiles source bytes; the other arguments are the file name of the code and the package of the module."""
 
 
-def compile_here(data: bytes, file: str, package: str) -> tuple[CodeType, Imports]:
+def compile_here(data: bytes, file: str, package: str) -> Compiled:
     """Compile source bytes in this thread. Raises SyntaxError or ValueError."""
+    began = perf_counter()
     code = compile(data, file, "exec", dont_inherit=True)
-    return code, read_imports(code, package)
+    stopped = perf_counter() - began
+    return Compiled(code, read_imports(code, package), stopped)
 
 
-def compile_apart(data: bytes, file: str, package: str) -> tuple[CodeType, Imports]:
+def compile_apart(data: bytes, file: str, package: str) -> Compiled:
     """Compile source bytes, a large source in another OS process. Blocks. Raises SyntaxError or ValueError.
 
     If the system can't start the process, the source is compiled here.
@@ -76,10 +88,12 @@ def encoded_error(error: Exception) -> bytes:
     return marshal.dumps((type(error).__name__, error.args))
 
 
-def _decoded(answer: bytes) -> tuple[CodeType, Imports]:
+def _decoded(answer: bytes) -> Compiled:
+    began = perf_counter()
     parts = marshal.loads(answer)
+    stopped = perf_counter() - began
     if isinstance(parts[0], str):
         name, args = parts
         raise ERRORS[name](*args)
     code, entries, modules, names, own = parts
-    return code, Imports(tuple(Import(*entry) for entry in entries), modules, names, own)
+    return Compiled(code, Imports(tuple(Import(*entry) for entry in entries), modules, names, own), stopped)

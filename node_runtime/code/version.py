@@ -83,7 +83,10 @@ class SourceText:
 
 @dataclass(frozen=True, slots=True)
 class CompilationUnit:
-    """A compiled source file. The file was read once; its hash and its code were made from the same bytes."""
+    """A compiled source file. The file was read once; its hash and its code were made from the same bytes.
+
+    `stopped` is for how many seconds compiling it stopped all threads.
+    """
 
     source: Source
     data: bytes
@@ -91,6 +94,7 @@ class CompilationUnit:
     file: str
     code: CodeType
     imports: Imports
+    stopped: float
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
@@ -169,5 +173,4 @@ def compile_text(
     source, file = text.source, text.source.path
     if any(other.unit.file == file and other.sha256 != text.sha256 for other in others):
         file = f"{file}@{text.sha256[:12]}"
-    code, imports = compiler(text.data, file, source.package)
-    return CompilationUnit(source, text.data, text.sha256, file, code, imports)
+    return CompilationUnit(source, text.data, text.sha256, file, *compiler(text.data, file, source.package))

@@ -25,9 +25,9 @@ sys.addaudithook(_note)
 
 def test_a_large_source_is_compiled_elsewhere_with_the_same_result() -> None:
     assert len(LARGE) > MAX_BYTES_COMPILED_HERE
-    code, imports = compile_apart(LARGE, "/lib/large.py", "pkg")
+    code, imports, _ = compile_apart(LARGE, "/lib/large.py", "pkg")
     assert "/lib/large.py" not in compiled
-    here, imports_here = compile_here(LARGE, "/lib/large.py", "pkg")
+    here, imports_here, _ = compile_here(LARGE, "/lib/large.py", "pkg")
     assert (code, imports) == (here, imports_here)
     assert code.co_filename == "/lib/large.py"
 

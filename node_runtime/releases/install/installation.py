@@ -48,7 +48,7 @@ REHEARSAL_VALID_SECONDS = 5.0
 class Installed:
     """A successful install.
 
-    `pause` is the time in seconds for which processes were suspended or bodies of new modules stopped the event loop.
+    `pause` is the time in seconds for which processes were suspended or the new modules stopped the event loop.
     `touched` is the number of affected processes; `results` describes some of them.
     """
 
@@ -170,7 +170,7 @@ class Installation:
         except Refused as refused:
             raise Aborted(refused.sentence) from refused
         finally:
-            self._stopped = time.perf_counter() - began
+            self._stopped = sum(unit.stopped for unit in units) + time.perf_counter() - began
 
     async def _install(self, batch: Batch) -> Installed:
         lasting = conditions.lasting_blockers(self.transition, batch)

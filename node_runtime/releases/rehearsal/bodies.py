@@ -58,7 +58,6 @@ class BodyRehearsal:
         sandbox.runs_bodies = True
         self._began = time.perf_counter()
         self._caller.call(verdict, "its body", lambda: made.extend(self._prepare(prepare)), self._limit)
-        self.seconds = time.perf_counter() - self._began
         sandbox.runs_bodies = False
         self._marker.enter(NO_PROCESS)
         if verdict.outcome == "ok":
@@ -82,6 +81,7 @@ class BodyRehearsal:
     @contextmanager
     def _around(self, module: str) -> Iterator[None]:
         outer, self._module = self._module, module
+        began = time.perf_counter()
         self._on_body(module)
         try:
             with self.effects.around(module):
@@ -94,4 +94,6 @@ class BodyRehearsal:
             if late or self._caller.sandbox.violation is not None:
                 self._failed = self._failed or module
             self._module = outer
+            if outer is None:
+                self.seconds += time.perf_counter() - began
             self._on_body(outer)

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -124,14 +124,15 @@ json.JSONDecoder.decode = decode
 
 
 async def test_a_body_runs_in_the_node_once_on_the_loops_thread(small: SmallNode) -> None:
-    sys.modules["body_runs"] = runs = type(sys)("body_runs")
-    runs.threads = []  # type: ignore[attr-defined]
+    runs: Any = type(sys)("body_runs")
+    sys.modules["body_runs"] = runs
+    runs.threads = []
     write(small, "import body_runs, threading\nbody_runs.threads.append(threading.get_ident())")
     await small.handler.plan("2")
-    assert runs.threads == []  # type: ignore[attr-defined]
+    assert runs.threads == []
     installed = await small.install("2")
     assert installed.outcome == "installed"
-    assert runs.threads == [threading.get_ident()]  # type: ignore[attr-defined]
+    assert runs.threads == [threading.get_ident()]
     assert installed.pause
     del sys.modules["body_runs"]
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from node_runtime import gen_server
 from tests.support.projects.rehearsed_shop import changing, settings, start_counters
 from tests.support.projects.small_shop import COUNTER, UPDATE_COUNTER
 from tests.support.waiting import eventually
@@ -54,6 +56,7 @@ async def test_a_revert_at_the_deadline_needs_no_copy(small: SmallNode, monkeypa
     small.write("1", {"shop.counter": COUNTER})
     small.write("2", {"shop.counter": CHANGING}, UPDATE_COUNTER, probation="deadline = 0.2")
     small.boot()
+    await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
     refuse_forks(monkeypatch, errno.EAGAIN)
     assert (await small.install("2", unrehearsed=True)).outcome == "installed"
     await eventually(lambda: small.handler.vsn == "1", what="the revert")
