@@ -9,7 +9,7 @@ from .compiler import compile_apart
 from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
 from .loading.body_effects import BodyEffects
-from .loading.staging import AroundBody
+from .loading.staging import AroundBody, without_context
 from .module import HotModule
 from .server import CodeServer, current
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version
@@ -32,4 +32,5 @@ __all__ = [
     "Version",
     "compile_apart",
     "current",
+    "without_context",
 ]  # fmt: skip

@@ -125,7 +125,7 @@ def test_a_closed_connection_leaves_no_bucket_and_its_number_starts_anew() -> No
 
 def test_an_operators_budget_has_a_reserve_for_several_rollbacks() -> None:
     assert BUDGETS["operator"].reserve >= 3 * methods.ROLLBACK.cost
-    assert [method.name for method in methods.METHODS if method.urgent] == ["rollback", "stop"]
+    assert [method.name for method in methods.METHODS if method.urgent] == ["rollback", "abort", "stop"]
 
 
 # ------------------------------------------------------------------ over the socket

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from node_runtime.code import AroundBody, Batch, BodyEffects
+from node_runtime.code import AroundBody, Batch, BodyEffects, without_context
 from node_runtime.protocol.exit_codes import Refused
 
 from .forked import BODIES, NO_PROCESS, ProgressMarker
@@ -32,13 +32,18 @@ class BodyRehearsal:
 
     Afterwards, `refusal` says why the code can't be loaded, and `unrehearsed` why a copy can't execute it; both are
     None for code that was executed, in `seconds`. `on_body(module)` is called before the body of a module runs or
-    continues, and with None after the last one.
+    continues, and with None after the last one. `effects` observes the bodies.
     """
 
     def __init__(
-        self, caller: GuardedCaller, marker: ProgressMarker, limit: float, on_body: Callable[[str | None], None]
+        self,
+        caller: GuardedCaller,
+        marker: ProgressMarker,
+        limit: float,
+        on_body: Callable[[str | None], None],
+        effects: BodyEffects | None,
     ) -> None:
-        self.effects = BodyEffects()
+        self._around_body: AroundBody = without_context if effects is None else effects.around
         self.refusal: LoadRefusal | None = None
         self.unrehearsed: str | None = None
         self.seconds = 0.0
@@ -84,7 +89,7 @@ class BodyRehearsal:
         began = time.perf_counter()
         self._on_body(module)
         try:
-            with self.effects.around(module):
+            with self._around_body(module):
                 yield
         except BaseException:
             self._failed = self._failed or module

@@ -130,18 +130,18 @@ async def run_in_forked_copy(
         except OSError as refused:
             raise CopyNotStarted(f"the node can't be copied ({refused.strerror})") from refused
         stopped += child.fork_seconds
-        reception = _Reception(receive)
+        messages = _MessageReader(receive)
         try:
-            in_time = await reception.receive_all(child.reader, marker, limits)
+            in_time = await messages.receive_all(child.reader, marker, limits)
         finally:
             child.kill()
             status = await asyncio.shield(asyncio.to_thread(child.wait))
-        if reception.started:
+        if messages.started:
             return CopyEnd(stopped, not in_time, in_time and os.WIFSIGNALED(status), child.lost_threads)
     raise CopyNotStarted(f"the copy of the node did not start in {MAX_STARTS} attempts of {START_SECONDS:g} s")
 
 
-class _Reception:
+class _MessageReader:
     """The messages that a child sends. `started` is whether the first one has arrived."""
 
     def __init__(self, receive: Callable[[bytes], None]) -> None:

@@ -1,4 +1,4 @@
-"""What the copy of the node tells about the new code after it has executed it."""
+"""The facts about the new code that the copy of the node sends after it has executed the code."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     SupervisorProcess,
     adopt_current_class,
 )
-from node_runtime.code import Batch, Version
+from node_runtime.code import Batch, BodyEffects, Version
 from node_runtime.gen_statem import has_state
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
@@ -133,12 +133,14 @@ class RehearsalRunner:
     def _execute_bodies(self, prepare: PrepareCode) -> Batch | None:
         """Execute the new code; return None if it can't be loaded, or not in a copy."""
         self.report.bodies = None
-        bodies = BodyRehearsal(self._caller, self.marker, self.limits.body_seconds, self._send_body)
+        effects = None if self.bodies_only else BodyEffects()
+        bodies = BodyRehearsal(self._caller, self.marker, self.limits.body_seconds, self._send_body, effects)
         batch = bodies.run(prepare)
         self.report.refusal, self.report.error = bodies.refusal, bodies.unrehearsed
         if batch is not None:
             self.report.bodies = bodies.seconds
-            self.report.code = describe_code(self.transition, batch, bodies.effects)
+            if effects is not None:
+                self.report.code = describe_code(self.transition, batch, effects)
         return batch
 
     def _rehearse_script(self, script: Iterable[RehearsalStep]) -> None:

@@ -75,7 +75,7 @@ def test_a_missing_key_an_unknown_key_and_a_wrong_type_are_named(tmp_path: Path)
     wrong = sentence_about(written(tmp_path, 'name = "a@b"\n[probation]\ndeadline = "long"'), NodeConfig)
     assert 'line 3: probation.deadline must be a number of at least 0, not "long".' in wrong
     wrong = sentence_about(written(tmp_path, 'name = "a@b"\nrehearsal = 0'), NodeConfig)
-    assert "line 2: rehearsal must be a number above 0, not 0." in wrong
+    assert 'line 2: rehearsal must be a number above 0 or "off", not 0.' in wrong
     assert "written name@host" in sentence_about(written(tmp_path, 'name = "a"'), NodeConfig)
 
 

@@ -33,8 +33,8 @@ MISTAKES = {
     (RELEASE, TINY + 'apps = [\n  "tiny",\n  "other",\n]'): (
         "line 5: there is no application other: apps/other/app.toml is missing."
     ),
-    (NODE, NAMED + "rehearsal = inf"): (
-        "line 2: rehearsal must be a number above 0 and at most 100,000,000, not Infinity."
+    (NODE, NAMED + "code_change = inf"): (
+        "line 2: code_change must be a number above 0 and at most 100,000,000, not Infinity."
     ),
     (NODE, NAMED + "[probation]\nerrors = 1.5"): (
         "line 3: probation.errors must be a whole number of at least 0, not 1.5."
