@@ -24,6 +24,8 @@ _CHILD_ACTIONS: dict[str, tuple[str, Tone]] = {
     "left out": ("temporary, has already ended", "muted"),
 }
 _MODULE_ACTIONS: dict[str, Tone] = {"load": "warn", "add": "ok", "delete": "bad"}
+_MIN_BODIES_SECONDS = 0.05
+"""A shorter stop of the node for the bodies of new modules is not shown."""
 _MAX_LISTED = 12
 
 
@@ -158,7 +160,7 @@ def _processes(plan: m.Plan) -> list[Line]:
         lines += [_process(one) for one in touched[:_MAX_LISTED]]
         if len(touched) > _MAX_LISTED:
             lines.append(line(span(f"    and {len(touched) - _MAX_LISTED} more", "muted")))
-    if plan.pause:
+    if _suspended_seconds(plan):
         lines.append(
             line(
                 span("  Processes are suspended for about "),
@@ -166,6 +168,10 @@ def _processes(plan: m.Plan) -> list[Line]:
                 span(", once their callbacks have ended."),
             )
         )
+    bodies = _bodies_seconds(plan)
+    if bodies >= _MIN_BODIES_SECONDS:
+        stopped = span(duration(bodies), "warn")
+        lines.append(line(span("  The node stops for about "), stopped, span(", while it executes the new modules.")))
     return lines
 
 
@@ -199,7 +205,15 @@ def _effect(child: m.PlannedChild) -> str:
 
 
 def _pause(plan: m.Plan) -> str:
-    return duration(plan.pause or 0.0)
+    return duration(_suspended_seconds(plan))
+
+
+def _suspended_seconds(plan: m.Plan) -> float:
+    return max(0.0, (plan.pause or 0.0) - _bodies_seconds(plan))
+
+
+def _bodies_seconds(plan: m.Plan) -> float:
+    return 0.0 if plan.rehearsal is None else plan.rehearsal.bodies or 0.0
 
 
 def _instructions(plan: m.Plan) -> list[Line]:
