@@ -66,10 +66,16 @@ def killed_while_holding(node: FrailNode, *whom: str) -> int:
     return code
 
 
+def is_copied(node: FrailNode) -> bool:
+    """Return whether the node has a forked child."""
+    process = psutil.Process(int(str(node.parent()["node_pid"])))
+    return any(child.cmdline() == process.cmdline() for child in process.children())
+
+
 def test_a_node_killed_during_a_plan_has_changed_nothing(frail: FrailNode) -> None:
-    with frail.booted_again(), frail.stopped_at("plan"):
+    with frail.booted_again(), frail.stopped_at("rehearsal"):
         client = frail.begin("plan", NAME, "2.0")
-        frail.reaches("plan")
+        until(lambda: is_copied(frail), "the copy of the node in which the body waits")
         frail.kill("node_pid")
         assert ended(client) == 3
     check(frail)

@@ -83,7 +83,7 @@ NEWER: dict[str, str | None] = {
         stop_at("rollback" if isinstance(old_vsn, Down) else "run")
         return dict(state)
 
-stop_at("plan")
+stop_at("body")
 """,
     "apps/tiny/appup.toml": f"""
 vsn = "2.0"
