@@ -169,7 +169,7 @@ class ReleaseHandler:
         check_remove(vsn, self._store, self.vsn)
         self._removed = vsn
         try:
-            await asyncio.to_thread(self._store.remove, vsn)
+            await asyncio.to_thread(self._store.remove, vsn, self.vsn)
         finally:
             self._removed = None
             self._probation.operation_ended(tried=False)

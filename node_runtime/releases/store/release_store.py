@@ -193,11 +193,16 @@ class ReleaseStore:
             self.catalog.verify(vsn)  # verified here, so that the next request for the releases does not begin it
         return vsn
 
-    def remove(self, vsn: str) -> None:
-        """Remove a release and delete the parts that no other release needs. Raises `Refused` for the permanent one."""
+    def remove(self, vsn: str, current: str | None = None) -> None:
+        """Remove a release and delete the parts that no other release needs. Raises `Refused` for the permanent one.
+
+        `current` is the running release, if a node runs: `vsn` may be the one that booted it.
+        """
         with self._disk:
+            if current is not None:
+                self.catalog.start_processes_as(current)
             remove(self.root, vsn)
-            self.catalog.forget(vsn)
+            self.catalog.removed(vsn)
             self.record = self._read()
 
     def commit(self, vsn: str) -> None:
