@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import (
@@ -411,10 +412,23 @@ def test_a_release_for_another_python_names_that_python(node: TinyNode) -> None:
 
 
 def test_a_damaged_record_is_reported_in_one_sentence(node: TinyNode) -> None:
-    for damaged in ("{", "[]", "{}", '{"permanent": 7}', '{"permanent": "1.0", "releases": {"1.0": {}}}'):
+    deep = "[" * 100_000
+    entries = ("{}", "7", '{"status": "old", "committed": "x"}', '{"status": "permanent", "origin": 7}', deep)
+    records = [f'{{"permanent": "1.0", "releases": {{"1.0": {entry}}}}}' for entry in entries]
+    for damaged in ("{", "[]", "{}", '{"permanent": 7}', *records):
         (node.directory / "releases/record.json").write_text(damaged)
-        said = node.tiny("versions", code=1).stderr
+        said = node.tiny("start", code=1).stderr
         assert "record.json is damaged" in said
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 3000, "x = " + "9" * 5000, "[", "x = '\udcff'"])
+def test_settings_that_can_not_be_read_are_one_sentence_of_each_verb(node: TinyNode, text: str) -> None:
+    (node.directory / "etc").mkdir(exist_ok=True)
+    (node.directory / "etc/node.toml").write_bytes(text.encode(errors="surrogateescape"))
+    for verb in ("status", "cookie"):
+        said = node.tiny(verb, code=1).stderr
+        assert "etc/node.toml is not valid TOML" in said
         assert len(said.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""What a node can still do after a release was removed: the one that booted it, or one whose version comes again."""
+"""The abilities of a node after a release was removed: the one that booted it, or one whose version comes again."""
 
 from __future__ import annotations
 
