@@ -83,10 +83,15 @@ lock:
 	$(COMPILE) $(UPGRADE) locks/fuzz.in --output-file locks/fuzz.txt
 	$(COMPILE) $(UPGRADE) locks/tools.in --output-file locks/tools.txt
 
+audit: AUDIT = $(VENV)-tools/bin/pip-audit $(STRICT) --progress-spinner off --disable-pip --require-hashes
 audit:
 	@$(PYTHON) -m venv --clear $(VENV)-tools
-	@$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt || { echo "audit: skipped, because no package index can be reached"; exit 0; }; \
-	$(VENV)-tools/bin/pip-audit $(STRICT) --disable-pip --require-hashes --requirement locks/dev.txt --requirement locks/bench.txt
+	@log=$(VENV)-tools/audit.log; found=$(VENV)-tools/audit.txt; : >$$found; \
+	$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt --retries 1 >$$log 2>&1 \
+		&& $(AUDIT) --requirement locks/dev.txt --requirement locks/bench.txt >$$found 2>$$log && { cat $$log $$found; exit 0; }; \
+	if [ -s $$found ] || tail -n 1 $$log | grep -q '^ERROR:pip_audit'; then cat $$log $$found; else \
+		echo "make audit looked nothing up, because a package index or its list of faults can't be reached; see $$log."; fi >&2; \
+	exit 1
 
 protocol-page: $(READY)
 	$(BIN)/python -m docs.protocol_page
