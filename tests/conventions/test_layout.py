@@ -25,6 +25,7 @@ KINDS: Final = frozenset(
         "docs",
         "e2e",
         "examples",
+        "faults",
         "fuzz",
         "properties",
         "support",
