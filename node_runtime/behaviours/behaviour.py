@@ -9,6 +9,7 @@ from types import FunctionType
 from typing import Any, ClassVar, TypeAlias
 
 from .deferred_reply import is_deferred
+from .reserved_names import STATE_HOOKS, defined_reserved_name, reserved_name_sentence
 
 Vsn: TypeAlias = str
 """A module's version: its `__vsn__`, or else the hash of its content."""
@@ -31,6 +32,7 @@ class BehaviourType(type):
 
     __public__: dict[str, FunctionType]
     __deferred__: dict[str, FunctionType]
+    __state_attribute__: str
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> BehaviourType:
         slots = namespace.setdefault("__slots__", ())
@@ -40,11 +42,15 @@ class BehaviourType(type):
         if cls.__dictoffset__:
             sentence = f"{name} has a base without __slots__, so its instances could hold more than the state"
             raise TypeError(f"{sentence}; give the base `__slots__ = ()`")
+        if (reserved := defined_reserved_name(cls, cls.__state_attribute__)) is not None:
+            raise TypeError(reserved)
         cls._publish()
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
         """Set the attribute and compute `__public__` again, so that a method that a test replaces takes effect."""
+        if "__behaviour__" not in vars(cls) and name in (cls.__state_attribute__, *STATE_HOOKS):
+            raise TypeError(reserved_name_sentence(cls, cls.__state_attribute__, name))
         super().__setattr__(name, value)
         if not name.startswith("_"):
             cls._publish()

@@ -346,13 +346,13 @@ class ReleaseHandler:
         if failed is not None:
             try:
                 await asyncio.to_thread(self._store.mark_failed, failed, str(operation.error or operation.reason))
-            except OSError:
+            except Exception:  # whatever failed, the operation has to end
                 logger.exception("the failure of release %s could not be recorded in the commit record", failed)
 
     async def _end(self, operation: Operation) -> None:
         try:
             await asyncio.to_thread(self._history.end, operation)
-        except OSError:
+        except Exception:  # whatever failed, the operation has to end
             logger.exception(
                 "operation %s could not be written to the history; it is kept in memory only", operation.id
             )

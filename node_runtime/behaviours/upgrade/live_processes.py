@@ -23,7 +23,7 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.processes.transaction import Transaction, current_transaction, inside_transaction
 
 from .deferred_exits import end_started_processes, put_back_processes, record_supervisor_state, run_deferred_exits
-from .holding import Hold, NotHeld, hold, raw_states, release
+from .holding import Hold, NewInstances, NotHeld, hold, raw_states, release
 from .supervisor_code_change import ChildSpecChanges, adopt_current_class
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "ChildSpecChanges",
     "ChildTable",
     "Hold",
+    "NewInstances",
     "NotHeld",
     "StatemProcess",
     "SupervisorProcess",

@@ -114,6 +114,14 @@ class Installation:
         try:
             await self._durable
             return await self._install(batch)
+        except (Aborted, PutBack):
+            raise
+        except BaseException as error:
+            if batch.status != "committed":
+                raise
+            # No path is known that leads here. If there is one, the node must not pass for unchanged.
+            sentence = describe_reason(error)
+            raise PutBack(sentence, 0.0, (), 0, "the code, because the error was not expected") from error
         finally:
             if batch.status == "prepared":
                 batch.discard()
@@ -193,23 +201,32 @@ class Installation:
                 await switch.run()
             except BaseException as error:
                 await switch.put_back()
-                pause = Pause(began, time.perf_counter())
                 failure = error
             else:
-                self.progress.enter("resuming")
-                switch.resume()
-                pause = Pause(began, time.perf_counter())
-                self._listeners.on_resumed()
+                self._resume(switch, began)
+            pause = Pause(began, time.perf_counter())
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(pause.seconds, results, count_affected(switch, pause))
+            return Installed(pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
         if is_being_cancelled():
             raise failure
         if isinstance(failure, ConditionNotMet) and exact:
             return failure.blockers
         raise self._failed(switch, failure, pause, results) from failure
+
+    def _resume(self, switch: Switch, began: float) -> None:
+        """Resume the processes. Every step that is known to fail has been taken before; raises `PutBack` for any other.
+
+        Some processes may run the new code then, so nothing is undone: the node has to restart.
+        """
+        try:
+            switch.resume()
+            self._listeners.on_resumed()
+        except BaseException as error:
+            switch.put_back_failed = "the processes, because some of them may run the new code already"
+            raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
         """End stopped processes and collect the results. A failure here is only logged."""
@@ -245,7 +262,7 @@ class Installation:
             return Aborted(sentence)
         if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
-        return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
+        return PutBack(sentence, pause.seconds, results, _count_affected(switch, pause), switch.put_back_failed)
 
 
 async def let_others_run() -> None:
@@ -282,6 +299,15 @@ def gc_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def _count_affected(switch: Switch, pause: Pause) -> int:
+    """Return the number of affected processes; 0 if they can't be counted, which changes no outcome."""
+    try:
+        return count_affected(switch, pause)
+    except Exception:
+        logger.exception("the processes that operation %s has affected could not be counted", switch.progress.id)
+        return 0
 
 
 def _reasons(blockers: list[Blocker]) -> str:
