@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, ClassVar, TypeAlias
 
@@ -17,9 +17,14 @@ Vsn: TypeAlias = str
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`."""
+    """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`.
+
+    `target` is the module in that version, so that a code_change of the newer version can make a state of the older
+    one: `old_vsn.target.State(...)`. It is None for a code_change that `sys.change_code` calls.
+    """
 
     vsn: Vsn
+    target: Any = field(default=None, compare=False, repr=False)
 
 
 class BehaviourType(type):

@@ -26,6 +26,7 @@ from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Roll
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.transition import Transition
 
 from .results import Pause, count_affected, make_results
@@ -141,7 +142,7 @@ class Installation:
                 raise Aborted(refused.sentence) from refused
 
     async def _install(self, batch: Batch) -> Installed:
-        lasting = conditions.lasting_blockers(self.transition, batch)
+        lasting = lasting_blockers(self.transition, batch)
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:

@@ -26,7 +26,7 @@ from node_runtime.behaviours.upgrade.live_processes import (
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer
+from node_runtime.code import Batch, CodeServer, module_view
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
@@ -206,8 +206,8 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.run_state is not DEAD]
-                if exiting := self._transaction.exiting:
-                    alive = [process for process in alive if process.pid not in exiting]
+                if self._transaction.exiting:
+                    alive = [process for process in alive if not self._transaction.is_exiting(process)]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
                 elif alive:
@@ -234,7 +234,7 @@ class Switch:
             states = [made[process.pid] for process in processes]
         self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
-        vsn = old_vsn if direction == "up" else Down(new_vsn)
+        vsn = old_vsn if direction == "up" else Down(new_vsn, module_view(new))
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
         try:
             migration.run(code_change, vsn, extra, self.transition.target.vsn)
