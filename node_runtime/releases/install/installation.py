@@ -25,7 +25,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.transition import Transition
 
@@ -156,18 +156,23 @@ class Installation:
             await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> None:
-        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid."""
+        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
+
+        Raises `Aborted` for what would be a blocker in a plan.
+        """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return
         self.progress.enter("rehearsing")
         self.progress.report()
-        rehearsed = (
-            await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
-        ).rehearsal
+        ended = await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
         self._rehearsed_at = time.monotonic()
-        self.progress.set_rehearsal(rehearsal.problems_only(rehearsed))
-        if refusal := rehearsal.refusal(rehearsed, self._options.unrehearsed):
+        self.progress.set_rehearsal(rehearsal.problems_only(ended.rehearsal))
+        if refusal := rehearsal.refusal(ended.rehearsal, self._options.unrehearsed):
             raise Aborted(refusal)
+        children = affected.with_steps(ended.children, self.transition.script)
+        without_step, _ = affected.children_without_step(children, self.transition.script)
+        if without_step:
+            raise Aborted(_reasons(without_step))
 
     async def _wait(self, sentence: str) -> None:
         """Wait a moment before the next check of the blockers. After the deadline, raises `Aborted` with `sentence`."""

@@ -65,8 +65,10 @@ class RehearsalEnd:
 
 
 def is_due(transition: Transition) -> bool:
-    """Return whether an install has something to rehearse: a code_change, or a function of the release."""
-    return bool(transition.migrated) or script_steps.applies_functions(transition)
+    """Return whether an install has something to rehearse: a code_change, children(), or a function of the release."""
+    return bool(
+        transition.migrated or script_steps.applies_functions(transition) or script_steps.stale_supervisors(transition)
+    )
 
 
 async def rehearse(

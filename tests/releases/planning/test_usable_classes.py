@@ -107,11 +107,14 @@ async def test_a_script_that_does_not_stop_it_is_blocked(small: SmallNode) -> No
 
 MACHINE = COUNTER.replace("GenServer", "GenStatem")
 NO_BEHAVIOUR = COUNTER.replace("(GenServer[dict])", "")
-ABSTRACT = COUNTER.replace("class Counter(GenServer[dict])", "class Counter(GenServer[dict], metaclass=Meta)").replace(
-    "__vsn__",
-    "from abc import ABCMeta, abstractmethod\nclass Meta(type(GenServer), ABCMeta): pass\n__vsn__",
-    1,
-) + "\n    @abstractmethod\n    def price(self): ...\n"
+ABSTRACT = (
+    COUNTER.replace("class Counter(GenServer[dict])", "class Counter(GenServer[dict], metaclass=Meta)").replace(
+        "__vsn__",
+        "from abc import ABCMeta, abstractmethod\nclass Meta(type(GenServer), ABCMeta): pass\n__vsn__",
+        1,
+    )
+    + "\n    @abstractmethod\n    def price(self): ...\n"
+)
 
 
 @pytest.mark.parametrize("appup", [LOAD_COUNTER, UPDATE_COUNTER], ids=["load_module", "update"])
