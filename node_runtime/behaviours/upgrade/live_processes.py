@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from node_runtime.behaviours.behaviour import Behaviour, behaviour_of
+from node_runtime.behaviours.behaviour import Behaviour, behaviour_of, defined_reserved_name
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.callback_class import CallbackVersion
 from node_runtime.behaviours.gen_statem import StatemProcess
-from node_runtime.behaviours.reserved_names import defined_reserved_name
 from node_runtime.behaviours.supervision.child_table import Child, ChildSpecChangeCounter, ChildTable
 from node_runtime.behaviours.supervision.supervisor import SupervisorProcess
 from node_runtime.processes.coroutine_process import CoroutineProcess
