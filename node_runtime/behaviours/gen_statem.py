@@ -22,6 +22,7 @@ from node_runtime.protocol.messages import ProcessKind
 
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import BehaviourProcess
+from .callback_class import CallbackVersion
 from .deferred_reply import From, reply
 from .request import send_request, wait_for_reply
 from .show.log_format import message_line, one_line
@@ -139,6 +140,7 @@ class StatemProcess(BehaviourProcess):
     kind: ClassVar[ProcessKind] = "gen_statem"
     behaviour = GenStatem
     state_attribute = GenStatem.__state_attribute__
+    read_state = vars(GenStatem)[state_attribute].__get__
     needs_call_back = True
 
     def __init__(self, node: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
@@ -160,6 +162,15 @@ class StatemProcess(BehaviourProcess):
             self._begin_with(*begin)
         super().take_state(data)
         self.state_name = name
+
+    def make_instance(self, cls: Any, state: Any) -> Any:
+        if type(state) is not tuple or len(state) != 2:
+            raise TypeError(f"{self.qualname} was given {one_line(state)} as its state; pass (state, data)")
+        return super().make_instance(cls, state[1])
+
+    def take_instance(self, instance: Any, code: CallbackVersion, state: Any) -> None:
+        super().take_instance(instance, code, state)
+        self.state_name = state[0]
 
     def _begin_with(self, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:

@@ -7,7 +7,7 @@ from .batch import Batch
 from .classes.dependents import Dependent
 from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
-from .module import HotModule
+from .module import HotModule, module_view
 from .server import CodeServer, current
 from .version import ManagedModule, Source, Version
 
@@ -24,4 +24,5 @@ __all__ = [
     "Source",
     "Version",
     "current",
+    "module_view",
 ]  # fmt: skip

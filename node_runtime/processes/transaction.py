@@ -60,15 +60,19 @@ class Transaction:
         self.ended = False
         """The script has ended, although tasks that it started may still run."""
 
+    def is_exiting(self, process: Process) -> bool:
+        """Return whether the exit of the process or of an ancestor is deferred."""
+        above: Process | None = process
+        while above is not None and above.pid not in self.exiting:
+            above = process.runtime.processes.get(above.parent)
+        return above is not None
+
     def take_name(self, name: str, holder: Process) -> bool:
         """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred.
 
         Returns whether the name was taken.
         """
-        above: Process | None = holder
-        while above is not None and above.pid not in self.exiting:
-            above = holder.runtime.processes.get(above.parent)
-        if above is None:
+        if not self.is_exiting(holder):
             return False
         del holder.runtime.names[name]
         holder.name = None

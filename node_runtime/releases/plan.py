@@ -14,6 +14,7 @@ from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedM
 
 from . import rehearsal
 from .planning import affected, conditions
+from .planning.lasting_blockers import lasting_blockers
 from .planning.transition import Transition
 from .relup.instruction_text import sentence
 from .store.unpacked_release import UnpackedRelease
@@ -53,10 +54,10 @@ async def make_plan(
     code: CodeServer,
     generation: int,
     *,
-    can_roll_back: bool,
+    rollback_path: Sequence[str] | None,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition.
+    """Make the plan for a transition. `rollback_path` are the releases from its target to the permanent release.
 
     The new code is compiled and executed where no other code sees it, and discarded afterwards.
     """
@@ -72,20 +73,25 @@ async def make_plan(
             rehearsed = None if batch is None else await rehearsal.rehearse(transition, batch, code, on_progress)
         processes = await affected.affected_processes(transition)
         findings = _Findings(batch, rehearsed, obstacles, drift, processes)
-        return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
+        return _plan(transition, code, generation, findings, rollback_path=rollback_path)
     finally:
         if batch is not None:
             batch.discard()
 
 
 def _plan(
-    transition: Transition, code: CodeServer, generation: int, findings: _Findings, *, can_roll_back: bool
+    transition: Transition,
+    code: CodeServer,
+    generation: int,
+    findings: _Findings,
+    *,
+    rollback_path: Sequence[str] | None,
 ) -> Plan:
     batch, rehearsed = findings.batch, findings.rehearsed
     blockers, warnings = list(findings.obstacles), _warnings(transition)
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
-        blockers += conditions.lasting_blockers(transition, batch)
+        blockers += lasting_blockers(transition, batch)
         blockers += conditions.unready_state_machines(transition, batch)
         warnings += batch.warnings()
     if rehearsed is not None:
@@ -108,7 +114,10 @@ def _plan(
         configuration=transition.difference,
         blockers=tuple(blockers),
         warnings=(*warnings, *map(str, findings.drift)),
-        way_back=can_roll_back,
+        way_back=rollback_path is not None
+        and (
+            rehearsed is None or not rehearsal.blocks_way_back(rehearsed.rehearsal, transition.left.vsn, rollback_path)
+        ),
         children=children,
         irreversible=tuple(
             f"{function} is applied without an undo, so a failed install can't undo what it did."

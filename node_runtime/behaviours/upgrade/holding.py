@@ -116,6 +116,47 @@ def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
 _STATE: Final = attrgetter("instance.state")
 
 
+class NewInstances:
+    """The instances of a new class for the processes of one group, all made before the first process resumes.
+
+    Making them is the part of a resume that may fail: the class may be unable to hold a state.
+    """
+
+    def __init__(self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess]) -> None:
+        self.processes = processes
+        self.states: list[Any] = []
+        self.instances: list[Any] = []
+        self.codes: list[CallbackVersion] = []
+        self._code = code
+        self._version = version
+
+    @property
+    def next(self) -> BehaviourProcess:
+        """The process whose instance is being made."""
+        return self.processes[min(len(self.instances), len(self.processes) - 1)]
+
+    def make(self, states: list[Any]) -> None:
+        """Make an instance for each process, with its new state. Raises whatever the class raises."""
+        version, code, append = self._version, self._code, self.instances.append
+        if self.next.kind == "gen_server":
+            new = object.__new__
+            for state in states:  # `make_instance`, inlined
+                made: Any = new(version)
+                made.state = state
+                append(made)
+        else:
+            for process, state in zip(self.processes, states, strict=True):
+                append(process.make_instance(version, state))
+        needs_call_back = self.processes[0].needs_call_back
+        shared = CallbackVersion.of(version, code.module, code.qualname, None, needs_call_back=needs_call_back)
+        # Only a process with a debug recorder has a CallbackVersion of its own.
+        self.codes = [
+            shared if process.code is code and code.debug is None else process.version_of(version)
+            for process in self.processes
+        ]
+        self.states = states
+
+
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
@@ -187,31 +228,20 @@ class Hold:
                 for process in group:
                     self._release(process)
 
-    def resume_as(
-        self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess], states: list[Any]
-    ) -> None:
-        """Give each process of the group `code` an instance of `version` and its new state, and resume it.
-
-        Can't fail.
-        """
-        group: CallbackVersion | None = None
-        new, only_held = object.__new__, self._only_held
-        for process, state in zip(processes, states, strict=True):
+    def resume_as(self, made: NewInstances) -> None:
+        """Give each process its new instance and resume it. Can't fail: everything that can was done before."""
+        only_held, plain = self._only_held, made.processes[0].kind == "gen_server"
+        for process, instance, code, state in zip(made.processes, made.instances, made.codes, made.states, strict=True):
             run_state = process.run_state
             if run_state is DEAD:
                 continue
-            if process.code is not code or group is None:  # the first one, or it has got a recorder
-                process.take_class(version)
-                process.take_state(state)
-                group = process.code if process.code.debug is None and process.kind == "gen_server" else None
-            else:
-                made: Any = new(version)
-                made.state = state
-                process.instance = made
-                process.code = group
+            if plain:  # `take_instance`, inlined
+                process.instance, process.code = instance, code
                 if process.sparse is only_held and run_state is HELD and process.mail is None:
                     process.sparse = process.run_state = None
                     continue
+            else:
+                process.take_instance(instance, code, state)
             self._release(process)
 
     def _release(self, process: BehaviourProcess) -> None:

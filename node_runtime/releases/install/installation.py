@@ -25,7 +25,8 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.transition import Transition
 
 from .results import Pause, count_affected, make_results
@@ -114,6 +115,14 @@ class Installation:
         try:
             await self._durable
             return await self._install(batch)
+        except (Aborted, PutBack):
+            raise
+        except BaseException as error:
+            if batch.status != "committed":
+                raise
+            # No path is known that leads here. If there is one, the node must not pass for unchanged.
+            sentence = describe_reason(error)
+            raise PutBack(sentence, 0.0, (), 0, "the code, because the error was not expected") from error
         finally:
             if batch.status == "prepared":
                 batch.discard()
@@ -133,7 +142,7 @@ class Installation:
                 raise Aborted(refused.sentence) from refused
 
     async def _install(self, batch: Batch) -> Installed:
-        lasting = conditions.lasting_blockers(self.transition, batch)
+        lasting = lasting_blockers(self.transition, batch)
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:
@@ -147,18 +156,23 @@ class Installation:
             await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> None:
-        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid."""
+        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
+
+        Raises `Aborted` for what would be a blocker in a plan.
+        """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return
         self.progress.enter("rehearsing")
         self.progress.report()
-        rehearsed = (
-            await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
-        ).rehearsal
+        ended = await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
         self._rehearsed_at = time.monotonic()
-        self.progress.set_rehearsal(rehearsal.problems_only(rehearsed))
-        if refusal := rehearsal.refusal(rehearsed, self._options.unrehearsed):
+        self.progress.set_rehearsal(rehearsal.problems_only(ended.rehearsal))
+        if refusal := rehearsal.refusal(ended.rehearsal, self._options.unrehearsed):
             raise Aborted(refusal)
+        children = affected.with_steps(ended.children, self.transition.script)
+        without_step, _ = affected.children_without_step(children, self.transition.script)
+        if without_step:
+            raise Aborted(_reasons(without_step))
 
     async def _wait(self, sentence: str) -> None:
         """Wait a moment before the next check of the blockers. After the deadline, raises `Aborted` with `sentence`."""
@@ -193,23 +207,32 @@ class Installation:
                 await switch.run()
             except BaseException as error:
                 await switch.put_back()
-                pause = Pause(began, time.perf_counter())
                 failure = error
             else:
-                self.progress.enter("resuming")
-                switch.resume()
-                pause = Pause(began, time.perf_counter())
-                self._listeners.on_resumed()
+                self._resume(switch, began)
+            pause = Pause(began, time.perf_counter())
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(pause.seconds, results, count_affected(switch, pause))
+            return Installed(pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
         if is_being_cancelled():
             raise failure
         if isinstance(failure, ConditionNotMet) and exact:
             return failure.blockers
         raise self._failed(switch, failure, pause, results) from failure
+
+    def _resume(self, switch: Switch, began: float) -> None:
+        """Resume the processes. Every step that is known to fail has been taken before; raises `PutBack` for any other.
+
+        Some processes may run the new code then, so nothing is undone: the node has to restart.
+        """
+        try:
+            switch.resume()
+            self._listeners.on_resumed()
+        except BaseException as error:
+            switch.put_back_failed = "the processes, because some of them may run the new code already"
+            raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
         """End stopped processes and collect the results. A failure here is only logged."""
@@ -245,7 +268,7 @@ class Installation:
             return Aborted(sentence)
         if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
-        return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
+        return PutBack(sentence, pause.seconds, results, _count_affected(switch, pause), switch.put_back_failed)
 
 
 async def let_others_run() -> None:
@@ -282,6 +305,15 @@ def gc_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def _count_affected(switch: Switch, pause: Pause) -> int:
+    """Return the number of affected processes; 0 if they can't be counted, which changes no outcome."""
+    try:
+        return count_affected(switch, pause)
+    except Exception:
+        logger.exception("the processes that operation %s has affected could not be counted", switch.progress.id)
+        return 0
 
 
 def _reasons(blockers: list[Blocker]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, assert_never
 
@@ -21,12 +21,12 @@ from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     CallbackVersion,
     Child,
-    ChildTable,
     Hold,
+    NewInstances,
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer
+from node_runtime.code import Batch, CodeServer, module_view
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
@@ -60,6 +60,7 @@ from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .migration import Migration
 from .mutation_check import MutationCheck
+from .running_children import running_children
 
 logger = logging.getLogger("node_runtime")
 
@@ -107,6 +108,7 @@ class Switch:
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
         self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
+        self._new_instances: list[NewInstances] = []
         self._old_namespaces: dict[str, dict[str, Any]] = {}
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
@@ -132,6 +134,18 @@ class Switch:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
         register_sources(self.code, self.transition.left, self.transition.target)
+        self.progress.enter("resuming")
+        self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
+
+    def _make_instances(self, code: CallbackVersion, migration: Migration) -> NewInstances:
+        made = NewInstances(code, migration.target, migration.processes)
+        try:
+            made.make(migration.after)
+        except BaseException as error:
+            self.failed = made.next, error
+            error.add_note(f"the resume of {conditions.process_label(made.next)} ({migration.module})")
+            raise
+        return made
 
     async def _do(self, step: RelupInstruction) -> None:
         match step:
@@ -192,8 +206,8 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.run_state is not DEAD]
-                if exiting := self._transaction.exiting:
-                    alive = [process for process in alive if process.pid not in exiting]
+                if self._transaction.exiting:
+                    alive = [process for process in alive if not self._transaction.is_exiting(process)]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
                 elif alive:
@@ -220,7 +234,7 @@ class Switch:
             states = [made[process.pid] for process in processes]
         self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
-        vsn = old_vsn if direction == "up" else Down(new_vsn)
+        vsn = old_vsn if direction == "up" else Down(new_vsn, module_view(new))
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
         try:
             migration.run(code_change, vsn, extra, self.transition.target.vsn)
@@ -274,7 +288,7 @@ class Switch:
 
     async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
-        for supervisor, child, ran in reversed(list(children_of(modules))):
+        for supervisor, child, ran in reversed(list(running_children(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
@@ -297,8 +311,9 @@ class Switch:
 
     def resume(self) -> None:
         """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
-        for code, migration in self.migrations.items():
-            self.hold.resume_as(code, migration.target, migration.processes, migration.after)
+        for made in self._new_instances:
+            self.hold.resume_as(made)
+        self._new_instances = []
         self._resume_all(self.migrations)
 
     def _resume_all(self, resumed: Iterable[CallbackVersion] = ()) -> None:
@@ -335,14 +350,18 @@ class Switch:
             try:
                 if back is not None:
                     back()
-            except Exception as error:
+            except BaseException as error:
                 logger.exception("a failed install could not undo its changes to %s", what)
                 failed.append(f"{what}: {describe_reason(error)}")
         if self.mutated:
             failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")
-        self.put_back_failed = "; ".join(failed) or None
         self._transaction.started, started = [], self._transaction.started
-        self._resume_all()
+        try:
+            self._resume_all()
+        except BaseException as error:
+            logger.exception("a failed install could not resume all processes")
+            failed.append(f"the suspended processes: {describe_reason(error)}")
+        self.put_back_failed = "; ".join(failed) or None
         self._transaction.started = started
 
     def _find_mutated_states(self) -> None:
@@ -360,23 +379,6 @@ class Switch:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""
         not_compared = self.mutation_check.not_compared()
         return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
-
-
-def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
-
-    The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`
-    of its specification.
-    """
-    known = runtime().processes
-    for process in list(known.values()):
-        table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
-        if isinstance(table, ChildTable):
-            for child in list((table.children if table.template is None else table.by_pid).values()):
-                if child.pid is not None and (running := known.get(child.pid)) is not None:
-                    of = frozenset((*child.spec.modules, running.module))
-                    if not of.isdisjoint(modules):
-                        yield process.pid, child, of
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CallbackVersion
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.code import Batch
 from node_runtime.gen_statem import has_state, states_of
 from node_runtime.processes.process import Process
@@ -75,16 +75,6 @@ def process_label(process: Process) -> str:
     return process.name or str(process.pid)
 
 
-def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
-    """Return the blockers that don't pass by themselves."""
-    return [
-        *vanished_names(transition, batch),
-        *left_behind(transition, batch),
-        *missing_classes(transition, batch),
-        *missing_functions(transition, batch),
-    ]
-
-
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Yield a blocker for each name that a new version lacks, but that a module outside the script imports."""
     for lost in batch.vanished():
@@ -101,22 +91,6 @@ def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
             reason=f"{dependent}, which release {transition.target.vsn} replaces without loading {dependent.module}",
             remedy=f"let the appup load {dependent.module} too",
         )
-
-
-def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each live process whose class is not in the new version of its module."""
-    known: dict[CallbackVersion, bool] = {}
-    for process in callback_processes(*transition.loaded):
-        code = process.code
-        if code not in known:
-            known[code] = class_in(batch.namespace(code.module), code.qualname) is not None
-        if not known[code]:
-            yield Blocker(
-                reason=f"{process_label(process)} runs {code.module}:{code.qualname}, "
-                f"which release {transition.target.vsn} does not define",
-                remedy="keep the class, or stop its processes before the upgrade",
-                pid=int(process.pid),
-            )
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:

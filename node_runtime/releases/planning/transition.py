@@ -66,8 +66,8 @@ REVERTIBLE_FUNCTIONS = frozenset(
 class Transition:
     """The transition from release `left` to release `target`. `environment` is the applications' present environment.
 
-    `script` is the relup's script for this direction. In an upgrade, `script_back` is the script of the downgrade, or
-    None if there is no downgrade. In a downgrade, it is None.
+    `script` is the relup's script for this direction. `script_back` is the script from `target` to `left`, or None if
+    there is none.
     """
 
     left: UnpackedRelease
@@ -186,7 +186,7 @@ def make_transition(
         path.script,
         environment,
         catalog.configuration(target),
-        _script_back(catalog, left, target) if path.direction == "up" else None,
+        _script_back(catalog, left, target),
     )
 
 
