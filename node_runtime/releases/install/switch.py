@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, assert_never
 
@@ -21,7 +21,6 @@ from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     CallbackVersion,
     Child,
-    ChildTable,
     Hold,
     raw_states,
     release,
@@ -60,6 +59,8 @@ from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .migration import Migration
 from .mutation_check import MutationCheck
+from .running_children import children_of
+from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
 
@@ -103,6 +104,7 @@ class Switch:
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
         self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
+        self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
@@ -263,6 +265,7 @@ class Switch:
     async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
+            self._before_waiting()
             seconds = self.transition.hold_seconds
             try:
                 async with asyncio.timeout(seconds) as limit:
@@ -272,8 +275,14 @@ class Switch:
                     raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
+    def _before_waiting(self) -> None:
+        """Hold all processes of switched modules before other code runs."""
+        if self._committed:
+            self.unsuspended.hold()
+
     async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
+        self._before_waiting()
         for supervisor, child, ran in reversed(list(children_of(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
@@ -283,6 +292,7 @@ class Switch:
 
         Children of a simple_one_for_one supervisor are started with their old arguments.
         """
+        self._before_waiting()
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -297,12 +307,14 @@ class Switch:
 
     def resume(self) -> None:
         """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
+        self.unsuspended.hold_removed()
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
-        self._resume_all(self.migrations)
+        removed = [code for code in self.hold.groups if code.module in self.transition.removed]
+        self._resume_all([*self.migrations, *removed])
 
-    def _resume_all(self, resumed: Iterable[CallbackVersion] = ()) -> None:
-        self.hold.release(but=frozenset(resumed))
+    def _resume_all(self, but: Iterable[CallbackVersion] = ()) -> None:
+        self.hold.release(but=frozenset(but))
         for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
         self._transaction.ended = True
@@ -350,33 +362,19 @@ class Switch:
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script stopped. If the script failed, end those that it started instead."""
-        await (
-            live_processes.run_deferred_exits(self._transaction)
-            if succeeded
-            else live_processes.end_started_processes(self._transaction)
-        )
+        try:
+            await (
+                live_processes.run_deferred_exits(self._transaction)
+                if succeeded
+                else live_processes.end_started_processes(self._transaction)
+            )
+        finally:
+            self.unsuspended.release_removed()
 
     def describe_unchecked(self) -> str | None:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""
         not_compared = self.mutation_check.not_compared()
         return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
-
-
-def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
-
-    The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`
-    of its specification.
-    """
-    known = runtime().processes
-    for process in list(known.values()):
-        table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
-        if isinstance(table, ChildTable):
-            for child in list((table.children if table.template is None else table.by_pid).values()):
-                if child.pid is not None and (running := known.get(child.pid)) is not None:
-                    of = frozenset((*child.spec.modules, running.module))
-                    if not of.isdisjoint(modules):
-                        yield process.pid, child, of
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:
