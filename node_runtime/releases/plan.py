@@ -86,7 +86,7 @@ def _plan(
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
         blockers += conditions.lasting_blockers(transition, batch)
-        blockers += conditions.unready_state_machines(transition, batch)
+        blockers += conditions.unready_state_machines(transition, batch, affected.pids_of_stopped(transition.script))
         warnings += batch.warnings()
     if rehearsed is not None:
         children = affected.with_steps(rehearsed.children, transition.script)

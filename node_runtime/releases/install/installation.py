@@ -25,7 +25,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.transition import Transition
 
 from .results import Pause, count_affected, make_results
@@ -105,6 +105,7 @@ class Installation:
         self._durable = durable
         self._listeners = listeners
         self._rehearsed_at = -math.inf
+        self._to_be_stopped: frozenset[int] = frozenset()
 
     async def run(self) -> Installed:
         """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
@@ -137,7 +138,8 @@ class Installation:
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:
-            unready = list(conditions.unready_state_machines(self.transition, batch))
+            self._to_be_stopped = affected.pids_of_stopped(self.transition.script)
+            unready = list(conditions.unready_state_machines(self.transition, batch, self._to_be_stopped))
             if not unready:
                 await self._rehearse(batch)
                 result = await self._switch(batch)
@@ -185,6 +187,7 @@ class Installation:
             try:
                 await self._hold(hold)
                 switch = Switch(self.transition, batch, self.code, hold, self.progress)
+                switch.to_be_stopped = self._to_be_stopped
             except BaseException:
                 hold.release()
                 raise

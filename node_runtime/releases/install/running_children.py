@@ -1,4 +1,4 @@
-"""The running children of supervisors, found by the modules that they run."""
+"""The running children of all supervisors that run one of some modules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from node_runtime.processes.pid import Pid
 from node_runtime.processes.runtime import runtime
 
 
-def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
+def running_children(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
     """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
 
     The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`

@@ -59,7 +59,7 @@ from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .migration import Migration
 from .mutation_check import MutationCheck
-from .running_children import children_of
+from .running_children import running_children
 from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
@@ -92,6 +92,8 @@ class Switch:
         self.code = code
         self.hold = hold
         self.progress = progress
+        self.to_be_stopped: frozenset[int] = frozenset()
+        """The pids of the processes that the script stops."""
         self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
@@ -134,6 +136,7 @@ class Switch:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
         register_sources(self.code, self.transition.left, self.transition.target)
+        self.unsuspended.hold_removed()
 
     async def _do(self, step: RelupInstruction) -> None:
         match step:
@@ -172,7 +175,7 @@ class Switch:
     def _commit(self) -> None:
         if self._committed:
             return
-        unready = list(conditions.unready_state_machines(self.transition, self.batch))
+        unready = list(conditions.unready_state_machines(self.transition, self.batch, self.to_be_stopped))
         if unready:
             raise ConditionNotMet(unready)
         self.progress.enter("loading")
@@ -283,7 +286,7 @@ class Switch:
     async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
         self._before_waiting()
-        for supervisor, child, ran in reversed(list(children_of(modules))):
+        for supervisor, child, ran in reversed(list(running_children(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
@@ -307,7 +310,6 @@ class Switch:
 
     def resume(self) -> None:
         """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
-        self.unsuspended.hold_removed()
         for code, migration in self.migrations.items():
             self.hold.resume_as(code, migration.target, migration.processes, migration.after)
         removed = [code for code in self.hold.groups if code.module in self.transition.removed]

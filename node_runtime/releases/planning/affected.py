@@ -111,6 +111,11 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
             assert_never(step)
 
 
+def pids_of_stopped(script: Sequence[RelupInstruction]) -> frozenset[int]:
+    """Return the pids of all processes that the script stops. Until they exit, they are suspended."""
+    return frozenset(int(process.pid) for step in script for process in stopped_processes(step))
+
+
 def _stopped_by_call(step: Apply) -> Iterator[Process]:
     if step.function in _STOP_FUNCTIONS and len(step.args) == 2:
         supervisor, id = step.args

@@ -52,6 +52,8 @@ class Machine(GenStatem[str]):
         return ("one" if isinstance(old_vsn, Down) else "two"), state[1]
 """
 
+MACHINE_2: Final = MACHINE.replace("def one", "def two").replace('reply=["one"', 'reply=["two"')
+
 SUP: Final = """
 from node_runtime import ChildSpec, Supervisor
 
@@ -273,7 +275,7 @@ INSTRUCTIONS: Final[dict[str, Case]] = {
     "update of a state machine": Case(
         up='{ update = "APP.machine", change = "advanced" }',
         down='{ update = "APP.machine", change = "advanced" }',
-        changed={"machine.py": MACHINE.replace("def one", "def two").replace('reply=["one"', 'reply=["two"')},
+        changed={"machine.py": MACHINE_2},
         upgraded={"machine": ["two", "data"]},
     ),
     "update of a supervisor": Case(
@@ -309,6 +311,12 @@ INSTRUCTIONS: Final[dict[str, Case]] = {
         down='{ restart_application = "APP" }',
         changed={**SERVER_2, "words.py": 'WORD = "two"\n'},
         upgraded={"server": ["2", "two", "born in 2"]},
+    ),
+    "restart_application into other states": Case(
+        up='{ restart_application = "APP" }',
+        down='{ restart_application = "APP" }',
+        changed={"machine.py": MACHINE_2.replace('return "one"', 'return "two"')},
+        upgraded={"machine": ["two", "data"]},
     ),
     "restart_application of another": Case(
         up=LOAD_SERVER + ', { restart_application = "APPmore" }',
