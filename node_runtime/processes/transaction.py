@@ -25,6 +25,7 @@ class Transaction:
     """
 
     __slots__ = (
+        "answering_modules",
         "deferred_actions",
         "ended",
         "exiting",
@@ -47,6 +48,8 @@ class Transaction:
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
         """The previous namespaces of switched modules whose load instruction the script has not reached yet."""
+        self.answering_modules: frozenset[str] = frozenset()
+        """The modules whose processes are held, but answer requests of the script."""
         self.exiting: dict[int, Process] = {}
         """The processes whose exit is deferred, by pid."""
         self.deferred_actions: list[Callable[[], Awaitable[object]]] = []

@@ -13,7 +13,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
 
 from . import rehearsal
-from .planning import affected, conditions
+from .planning import affected, conditions, coroutines
 from .planning.lasting_blockers import lasting_blockers
 from .planning.transition import Transition
 from .relup.instruction_text import sentence
@@ -92,7 +92,7 @@ def _plan(
     children: tuple[PlannedChild, ...] = ()
     if batch is not None:
         blockers += lasting_blockers(transition, batch)
-        blockers += conditions.unready_state_machines(transition, batch)
+        blockers += conditions.unready_state_machines(transition, batch, affected.pids_of_stopped(transition.script))
         warnings += batch.warnings()
     if rehearsed is not None:
         children = affected.with_steps(rehearsed.children, transition.script)
@@ -222,13 +222,7 @@ def _sums(release: UnpackedRelease) -> dict[str, str]:
 
 
 def _warnings(transition: Transition) -> list[str]:
-    warnings: list[str] = []
-    for module in transition.suspended:
-        warnings += [
-            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}, which is not "
-            f"suspended and continues in the old version."
-            for process in conditions.coroutine_processes(module)
-        ]
+    warnings = coroutines.warnings(transition)
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])

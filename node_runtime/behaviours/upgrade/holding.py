@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Container
 from contextlib import suppress
+from functools import partial
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, Final
@@ -170,6 +171,8 @@ class Hold:
         self.groups: dict[CallbackVersion, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.held_later: dict[Pid, float] = {}
+        self._joining: frozenset[str] = frozenset()
+        """The modules whose busy processes are suspended as soon as their callbacks end."""
         self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
         """The sparse attributes of a process that this owner holds and that has no other sparse attribute."""
 
@@ -211,6 +214,22 @@ class Hold:
         self.held_later[process.pid] = perf_counter()
         self.groups.setdefault(process.code, []).append(process)
 
+    def hold_without_waiting(self, modules: frozenset[str]) -> None:
+        """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
+
+        A busy process is not suspending until then, so held processes answer no calls of its callback.
+        """
+        self._joining |= modules
+        for process in self.hold_idle(modules):
+            self.groups.setdefault(process.code, []).append(process)
+            process.call_after_callback(partial(self._join, process))
+
+    def _join(self, process: BehaviourProcess) -> None:
+        if process.run_state is not DEAD and process.module in self._joining:
+            process.suspend_owners = {*(process.suspend_owners or ()), self.owner}
+            process.run_state = HELD
+            self.held_later[process.pid] = perf_counter()
+
     def users(self, module: str) -> list[BehaviourProcess]:
         """Return the live held processes whose callback class is in the module."""
         return [
@@ -223,6 +242,7 @@ class Hold:
 
     def release(self, *, but: Container[CallbackVersion] = ()) -> None:
         """End the suspend of all groups except `but`, in one turn. Can't fail."""
+        self._joining = frozenset(code.module for code in self.groups if code in but and code.module in self._joining)
         for code, group in self.groups.items():
             if code not in but:
                 for process in group:

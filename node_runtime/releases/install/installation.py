@@ -106,6 +106,7 @@ class Installation:
         self._durable = durable
         self._listeners = listeners
         self._rehearsed_at = -math.inf
+        self._to_be_stopped: frozenset[int] = frozenset()
 
     async def run(self) -> Installed:
         """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
@@ -146,7 +147,8 @@ class Installation:
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:
-            unready = list(conditions.unready_state_machines(self.transition, batch))
+            self._to_be_stopped = affected.pids_of_stopped(self.transition.script)
+            unready = list(conditions.unready_state_machines(self.transition, batch, self._to_be_stopped))
             if not unready:
                 await self._rehearse(batch)
                 result = await self._switch(batch)
@@ -199,6 +201,7 @@ class Installation:
             try:
                 await self._hold(hold)
                 switch = Switch(self.transition, batch, self.code, hold, self.progress)
+                switch.to_be_stopped = self._to_be_stopped
             except BaseException:
                 hold.release()
                 raise

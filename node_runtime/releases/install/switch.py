@@ -61,6 +61,7 @@ from node_runtime.supervisor import restart_child, start_child, terminate_child
 from .migration import Migration
 from .mutation_check import MutationCheck
 from .running_children import running_children
+from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
 
@@ -92,6 +93,8 @@ class Switch:
         self.code = code
         self.hold = hold
         self.progress = progress
+        self.to_be_stopped: frozenset[int] = frozenset()
+        """The pids of the processes that the script stops."""
         self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
@@ -104,6 +107,7 @@ class Switch:
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
         self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
+        self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
@@ -134,6 +138,7 @@ class Switch:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
         register_sources(self.code, self.transition.left, self.transition.target)
+        self.unsuspended.hold_removed()
         self.progress.enter("resuming")
         self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
 
@@ -184,7 +189,7 @@ class Switch:
     def _commit(self) -> None:
         if self._committed:
             return
-        unready = list(conditions.unready_state_machines(self.transition, self.batch))
+        unready = list(conditions.unready_state_machines(self.transition, self.batch, self.to_be_stopped))
         if unready:
             raise ConditionNotMet(unready)
         self.progress.enter("loading")
@@ -277,6 +282,7 @@ class Switch:
     async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
+            self._before_waiting()
             seconds = self.transition.hold_seconds
             try:
                 async with asyncio.timeout(seconds) as limit:
@@ -286,8 +292,14 @@ class Switch:
                     raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
+    def _before_waiting(self) -> None:
+        """Hold all processes of switched modules before other code runs."""
+        if self._committed:
+            self.unsuspended.hold()
+
     async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
+        self._before_waiting()
         for supervisor, child, ran in reversed(list(running_children(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
@@ -297,6 +309,7 @@ class Switch:
 
         Children of a simple_one_for_one supervisor are started with their old arguments.
         """
+        self._before_waiting()
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -314,10 +327,11 @@ class Switch:
         for made in self._new_instances:
             self.hold.resume_as(made)
         self._new_instances = []
-        self._resume_all(self.migrations)
+        removed = [code for code in self.hold.groups if code.module in self.transition.removed]
+        self._resume_all([*self.migrations, *removed])
 
-    def _resume_all(self, resumed: Iterable[CallbackVersion] = ()) -> None:
-        self.hold.release(but=frozenset(resumed))
+    def _resume_all(self, but: Iterable[CallbackVersion] = ()) -> None:
+        self.hold.release(but=frozenset(but))
         for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
         self._transaction.ended = True
@@ -369,11 +383,14 @@ class Switch:
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script stopped. If the script failed, end those that it started instead."""
-        await (
-            live_processes.run_deferred_exits(self._transaction)
-            if succeeded
-            else live_processes.end_started_processes(self._transaction)
-        )
+        try:
+            await (
+                live_processes.run_deferred_exits(self._transaction)
+                if succeeded
+                else live_processes.end_started_processes(self._transaction)
+            )
+        finally:
+            self.unsuspended.release_removed()
 
     def describe_unchecked(self) -> str | None:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""

@@ -7,7 +7,7 @@ blocker may pass by itself; it is checked again in the turn of the event loop th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, assert_never
 
 from node_runtime.behaviours.code_references import resolve_in_versions
@@ -167,15 +167,17 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
     return True
 
 
-def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+def unready_state_machines(transition: Transition, batch: Batch, stopped: Container[int]) -> Iterator[Blocker]:
     """Yield a blocker for each state machine whose state the new code does not define.
+
+    `stopped` has the pids of those that the script stops, and that therefore handle no event in the new code.
 
     The next event would crash such a state machine. If a state machine is in a callback, all states
     of its running version are checked, because the callback could end in any of them.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():
-        if process.kind != "gen_statem":
+        if process.kind != "gen_statem" or process.pid in stopped:
             continue
         cls = class_in(batch.namespace(process.module), process.qualname)
         if cls is None:

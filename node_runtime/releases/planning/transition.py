@@ -88,15 +88,15 @@ class Transition:
         """The modules that the script names, grouped by what the script does to them."""
         return script_modules(self.script)
 
-    @property
+    @cached_property
     def loaded(self) -> list[str]:
-        """The modules that get a new version, in the script's order."""
-        return self.modules.loaded
+        """The modules that have a new version when the script has ended, in the script's order."""
+        return [module for module, change in self.modules.last_changes.items() if change == "load"]
 
-    @property
+    @cached_property
     def removed(self) -> list[str]:
-        """The modules that are removed."""
-        return self.modules.removed
+        """The modules that are gone when the script has ended, without those that it removes and loads again."""
+        return [module for module, change in self.modules.last_changes.items() if change == "remove"]
 
     @cached_property
     def sources(self) -> list[Source]:
