@@ -4,8 +4,9 @@ A build copies this package to bin/_launcher, and `script` to bin/<name>. The pa
 that it works even if a release is damaged. A commit replaces an older launcher: see `launcher_update`.
 """
 
-VERSION = 2
+VERSION = 3
 """The version of the launcher. Increment it with each change of a file in this folder, or nodes never get the change.
 
 2: bin/<name> runs isolated; the node reads from a pipe why its previous run ended.
+3: the node leads a session; what it leaves behind is ended; time in which the parent was stopped is not counted.
 """
