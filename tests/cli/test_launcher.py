@@ -9,6 +9,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -195,6 +196,21 @@ def test_a_node_without_heartbeat_is_killed_and_booted_again(node: TinyNode) -> 
     os.kill(pid, signal.SIGSTOP)
     until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
     assert "The node sent no heartbeat for 1 s" in node.log
+
+
+def test_a_node_that_was_frozen_together_with_its_parent_continues(node: TinyNode) -> None:
+    heart = 2.0
+    node.set("node.toml", f"heart = {heart}\n")
+    node.tiny("start")
+    frozen = [psutil.Process(node.parent[name]) for name in ("node_pid", "pid")]
+    for process in frozen:
+        process.suspend()
+    thaw_at = time.monotonic() + 1.2 * heart
+    until(lambda: time.monotonic() > thaw_at, "the moment to thaw")
+    for process in reversed(frozen):  # the parent runs first, and finds that no heartbeat came
+        process.resume()
+    assert node.tiny("ping").stdout == "pong\n"
+    assert (node.parent["boots"], node.pid()) == (1, frozen[0].pid), node.log
 
 
 def test_a_node_without_its_parent_stops_in_order(running: TinyNode) -> None:

@@ -9,7 +9,10 @@ from node_runtime.cli.launcher import VERSION
 from node_runtime.releases.files.launcher_files import LAUNCHER_FOLDER
 
 LAUNCHER = Path(__file__).parents[2] / LAUNCHER_FOLDER
-SHA256_OF_VERSION = {3: "0a00a702dbc5b6ea54b7a0144ae5d1711c6d20340a7e90f5743aecefe522800f"}
+SHA256_OF_VERSION = {
+    3: "0a00a702dbc5b6ea54b7a0144ae5d1711c6d20340a7e90f5743aecefe522800f",
+    4: "c80864e476a6277752fc53f3431836d13a3c134c4e293b196f87265f439bc39c",
+}
 """The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
 
 

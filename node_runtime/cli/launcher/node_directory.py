@@ -12,6 +12,7 @@ SCRIPT = Path(sys.argv[0]).resolve()  # bin/<name>
 DIRECTORY = SCRIPT.parent.parent
 NAME = SCRIPT.name
 RECORD = DIRECTORY / "releases" / "record.json"
+NODE_LOCK = DIRECTORY / "var" / "node.lock"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
 REFUSED, USAGE, DOWN = 1, 2, 3

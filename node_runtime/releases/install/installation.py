@@ -242,7 +242,7 @@ class Installation:
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                await switch.application_snapshot.notify()
+                self.progress.warn(await switch.application_snapshot.notify())
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_being_cancelled():

@@ -142,6 +142,8 @@ def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
             case _:
                 assert_never(step)
     return stopped
+
+
 def pids_of_stopped(script: Sequence[RelupInstruction]) -> frozenset[int]:
     """Return the pids of all processes that the script stops. Until they exit, they are suspended."""
     return frozenset(int(process.pid) for step in script for process in stopped_processes(step))
