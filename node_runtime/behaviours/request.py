@@ -63,10 +63,10 @@ def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: flo
 async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, caller: Process | None) -> Any:
     future = item[3]
     assert future is not None
-    timer = None
+    timer = deadline = None
     if not future.done():
         if seconds == DEFAULT_CALL_SECONDS:
-            node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
+            deadline = node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
         elif seconds is not None:
             timer = node.call_later(seconds, _expire, process, item, seconds)
     task = None
@@ -85,7 +85,9 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
     finally:
         if caller is not None:
             end_waiting(caller, task)
-        if timer is not None:
+        if deadline is not None:
+            deadline.clear()
+        elif timer is not None:
             timer.cancel()
     if node.zombies:
         await ensure_caller_alive(node)

@@ -15,6 +15,7 @@ from asyncio import Handle, Task, TimerHandle
 from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
 from node_runtime.code.batch import Batch
 from node_runtime.code.forked_child import fork_child, read_all, write_all
 from node_runtime.code.version import ManagedModule, Version
@@ -138,6 +139,8 @@ def _described(thing: Any) -> str:
         return f"the bound method {_described(thing.__func__)}"
     if isinstance(thing, _WITH_FRAME):
         return f"the suspended {thing.__qualname__}"
+    if isinstance(thing, CallbackVersion):
+        return f"the class {thing.module}.{thing.qualname}"
     if isinstance(thing, dict) and "__spec__" in thing:
         return f"the namespace of {thing.get('__name__')}"
     return f"an instance of {type(thing).__module__}.{type(thing).__qualname__}"

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from node_runtime.code.errors import OldVersionHeld
+from node_runtime.code.garbage import collect_all
 from node_runtime.code.version import Version
 
 from .holders import find_holders
@@ -61,11 +62,19 @@ class OldVersions:
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
     def check_free(self, modules: Iterable[str]) -> None:
-        """Raise OldVersionHeld for the first of the modules whose old version is held."""
+        """Raise OldVersionHeld for the first of the modules whose old version is held.
+
+        Before a version that nothing runs counts as held, all garbage is collected: its cycles may be what holds it.
+        """
         held = self.held(modules)
+        running = self.running(held)
+        if held and not any(running.values()):
+            collect_all()
+            held = self.held(held)
         if held:
-            found = self.running(held[:1]).get(held[0], Runners())
-            raise OldVersionHeld(held[0], found.pids, found.threads)
+            first = next((module for module in held if running.get(module)), held[0])
+            found = running.get(first, Runners())
+            raise OldVersionHeld(first, found.pids, found.threads)
 
     def drop_free(self, modules: Iterable[str]) -> list[str]:
         """Drop the old versions that nothing holds; return the modules whose old version is held."""

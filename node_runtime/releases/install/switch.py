@@ -350,11 +350,20 @@ class Switch:
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script stopped. If the script failed, end those that it started instead."""
-        await (
-            live_processes.run_deferred_exits(self._transaction)
-            if succeeded
-            else live_processes.end_started_processes(self._transaction)
-        )
+        try:
+            await (
+                live_processes.run_deferred_exits(self._transaction)
+                if succeeded
+                else live_processes.end_started_processes(self._transaction)
+            )
+        finally:
+            self._transaction.forget()
+
+    def forget_errors(self) -> None:
+        """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
+        self.failed = None
+        for migration in self.migrations.values():
+            migration.failed = None
 
     def describe_unchecked(self) -> str | None:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""
