@@ -20,8 +20,8 @@ import pytest
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.releases.files.appup_instructions import parse_instruction
 from node_runtime.releases.files.release_model import AppupEntry, AppView, ReleaseView
-from node_runtime.releases.relup.relup_json import relup_json
-from node_runtime.releases.relup.translation import make_relup
+from node_runtime.releases.relup.relup_json import instruction_json
+from node_runtime.releases.relup.translation import translate
 
 ORACLE = Path(__file__).with_name("relup_oracle.escript")
 CASES = 200
@@ -125,15 +125,18 @@ def ours(apps: list[App]) -> Any:
         number = vsn if app.stays else "1"
         return AppView(app.name, number, contents, start=app.start, **entries)  # type: ignore[arg-type]
 
+    def release(vsn: str, *, is_left: bool) -> ReleaseView:
+        """A release. Those that go are stopped in their order by OTP, and in the opposite order by us."""
+        listed = [app for app in apps if app.stays] + [app for app in apps if not app.stays][:: -1 if is_left else 1]
+        lists = ((app, app.old if vsn == "1" else app.new) for app in listed)
+        return ReleaseView(f"R{vsn}", tuple(view(app, vsn, modules) for app, modules in lists if modules is not None))
+
     try:
-        both = make_relup(
-            ReleaseView("R1", tuple(view(app, "1", app.old) for app in apps if app.old is not None)),
-            ReleaseView("R2", tuple(view(app, "2", app.new) for app in apps if app.new is not None)),
-        )
+        up = translate(release("1", is_left=True), release("2", is_left=False), "up")
+        down = translate(release("1", is_left=False), release("2", is_left=True), "down")
     except Refused as refused:
         return refused.sentence
-    printed = relup_json(both)
-    return [[_plain(step) for step in printed[way]] for way in ("up", "down")]
+    return [[_plain(instruction_json(step)) for step in way] for way in (up, down)]
 
 
 def _plain(step: list[Any]) -> list[Any]:

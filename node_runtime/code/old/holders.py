@@ -129,18 +129,22 @@ class HolderSearch:
         return what
 
 
+def _class_name(cls: type | CallbackVersion) -> str:
+    """Return the full name of a class, or of a class that processes refer to."""
+    module, name = (cls.__module__, cls.__qualname__) if isinstance(cls, type) else (cls.module, cls.qualname)
+    return f"{module}.{name}"
+
+
 def _described(thing: Any) -> str:
     """Describe an object in a few words, without running code of its class."""
     if isinstance(thing, FunctionType):
         return f"{thing.__module__}.{thing.__qualname__}"
-    if isinstance(thing, type):
-        return f"class {thing.__module__}.{thing.__qualname__}"
+    if isinstance(thing, (type, CallbackVersion)):
+        return f"class {_class_name(thing)}"
     if isinstance(thing, MethodType):
         return f"the bound method {_described(thing.__func__)}"
     if isinstance(thing, _WITH_FRAME):
         return f"the suspended {thing.__qualname__}"
-    if isinstance(thing, CallbackVersion):
-        return f"the class {thing.module}.{thing.qualname}"
     if isinstance(thing, dict) and "__spec__" in thing:
         return f"the namespace of {thing.get('__name__')}"
     return f"an instance of {type(thing).__module__}.{type(thing).__qualname__}"
