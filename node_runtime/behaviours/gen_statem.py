@@ -38,7 +38,7 @@ REQUEST: Final = MailTag("request")
 TIMEOUT: Final = MailTag("timeout")
 """The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
-"""The tag of the event that the machine has entered its first state."""
+"""The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
 INSERTED: Final = MailTag("inserted")
 """The tag of an event that a transition has inserted."""
 
@@ -158,22 +158,24 @@ class StatemProcess(BehaviourProcess):
             raise TypeError(f"{self.qualname} was given {one_line(state)} as its state; pass (state, data)")
         name, data, *begin = state
         if begin:
-            self._begin_with(*begin)
+            self._begin_with(name, *begin)
         super().take_state(data)
         self.state_name = name
 
-    def _begin_with(self, transition: Any) -> None:
+    def _begin_with(self, name: Any, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:
             raise TypeError(
                 f"init of {self.qualname} returned {transition!r}; its Next may only set timeouts and insert events"
             )
         self._queue([_inserted(event) for event in transition.events])
-        self._set_last(transition.timeouts)
+        if type(self.instance).state_enter:
+            self._queue([(ENTER, name, transition.timeouts, None)])
+        else:
+            self._set_last(transition.timeouts)
 
     def on_initialised(self) -> None:
-        if type(self.instance).state_enter:
-            self.prepend_mail([(ENTER, self.state_name, None, None)])
-            self.own_mail_count += 1
+        if type(self.instance).state_enter and not (self.mail and self.mail[0][0] is ENTER):
+            self._queue([(ENTER, self.state_name, (), None)])
 
     def on_ended(self) -> None:
         for _, handle, _ in self.timers.values():
@@ -226,7 +228,7 @@ class StatemProcess(BehaviourProcess):
     def _transition(self, event: Event, item: MailItem) -> Any:
         """Handle `event` and the Enter events that follow. Returns a coroutine for the rest if a callback is async."""
         next_event: Event | None = event
-        timeouts: list[Timeout] = []
+        timeouts: list[Timeout] = list(item[2] or ()) if item[0] is ENTER else []
         while next_event is not None:
             result = self._handle(next_event)
             if type(result) is CoroutineType:

@@ -170,3 +170,17 @@ async def test_an_event_and_the_enter_it_leads_to_are_one_transition(runtime: Ru
 
     assert await log_after(Updating, Next("b", reply=0, timeouts=(late,))) == [Enter("a"), update]
     assert await log_after(Cancelling, Next("b", reply=0, timeouts=(Timeout("t", 0),))) == [Enter("a")]
+
+
+async def test_init_and_the_first_enter_are_one_transition_too(runtime: Runtime) -> None:
+    late, update = Timeout("t", 60, content=1), Timeout("t", "same", content=2)
+
+    class Beginning(Machine):
+        def init(self) -> Any:
+            return "a", [], Next(timeouts=(late,))
+
+        def a(self, event: Event) -> Next:
+            follows = self.b(event)
+            return Next(timeouts=(update,)) if isinstance(event, Enter) else follows
+
+    assert await log_after(Beginning) == [update]
