@@ -17,7 +17,7 @@ help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
 	@echo "make test         set up and run the tests"
 	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
-	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes instead of seconds"
+	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes; the same cases here and in OTP"
 	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
@@ -57,8 +57,9 @@ test-all: $(READY)
 	done
 
 fuzz: $(READY)
+	@command -v escript >/dev/null || echo "Erlang is not here: nothing is compared with a real OTP"
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --numprocesses 2 tests/properties tests/code/test_random_histories.py \
-		tests/releases/store/test_hostile_tarballs.py
+		tests/releases/store/test_hostile_tarballs.py tests/differential
 	@$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null \
 		|| echo "atheris is not here: nothing is fuzzed by coverage"
 	$(BIN)/python -m tests.fuzz
