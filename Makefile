@@ -23,7 +23,7 @@ help:
 	@echo "make bench        measure processes and code server beside their peers"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
-	@echo "make soak         a minute of crashes under load; nothing may be left of it"
+	@echo "make soak         a minute of crashes under load, then 500 rounds of upgrades; nothing may be left of them"
 	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
@@ -108,6 +108,7 @@ bench-upgrade: $(READY)
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak --uvloop
+	$(BIN)/python -m benchmarks.upgrade_soak
 
 crash: $(READY)
 	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest --numprocesses 2 tests/e2e/test_crash_matrix.py \
