@@ -88,7 +88,7 @@ async def soak(node: str, rounds: int) -> list[str]:
     """Run the rounds; return the problems."""
     samples: list[Sample] = []
     problems: list[str] = []
-    pid = json.loads(Path(os.environ["NODE_RUNTIME_RUN_DIR"], f"{node}.json").read_text())["os_pid"]
+    pid = _os_pid(node)
     async with Client.connect(locate(node), user="soak", client_name="soak") as client:
         for number in range(rounds):
             for vsn, way in WAYS:
@@ -100,6 +100,11 @@ async def soak(node: str, rounds: int) -> list[str]:
             if len(problems) > 5:
                 break
     return problems + _growth(node, samples)
+
+
+def _os_pid(node: str) -> int:
+    pid: int = json.loads(Path(os.environ["NODE_RUNTIME_RUN_DIR"], f"{node}.json").read_text())["os_pid"]
+    return pid
 
 
 async def _install(client: Client, vsn: str) -> str | None:

@@ -98,6 +98,7 @@ class CodeServer:
         node. Raises CodeError, too, if another load is committed or reverted while the bodies run,
         because the bodies may have seen the modules both before and after that change.
         """
+        self._old.collect_dropped()
         asked = with_parents(sources, self._table.sources)
         for source in asked:
             reason = load_hazards.load_refusal(source)

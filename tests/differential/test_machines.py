@@ -99,7 +99,7 @@ def _next(spec: Spec) -> Next:
     following = spec.get("next", "keep")
     if following == "stop":
         return Next(stop="stopped")
-    kinds = {"internal": Internal, "cast": Cast, "info": Info}
+    kinds: dict[str, Any] = {"internal": Internal, "cast": Cast, "info": Info}
     return Next(
         None if following in ("keep", "repeat") else following,
         repeat=following == "repeat",

@@ -150,16 +150,16 @@ class Server(GenServer[dict[str, Any]]):
                 reply(self.state["waiting"].pop(0), number)
             case ("stop", _, reason) | ("exit", _, reason):
                 raise Stop(reason)
-            case ("stop_reply", number, reason):
-                raise Stop(reason, reply=number) if asked else Stop(reason)
+            case ("stop_reply", reply_to, reason):
+                raise Stop(reason, reply=reply_to) if asked else Stop(reason)
             case ("crash", _):
                 raise ValueError("oops")
             case ("continue", _, following):
                 gen_server.continue_with(following)
             case ("trap", _, traps):
                 trap_exit(traps)
-        number: int = op[1]
-        return number
+        answer: int = op[1]
+        return answer
 
 
 def _reason(reason: object) -> object:

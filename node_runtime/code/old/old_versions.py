@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from node_runtime.code.errors import OldVersionHeld
 from node_runtime.code.garbage import collect_all
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from node_runtime.code.version import ManagedModule
 
     from .running import ProcessAdapter
+
+
+MIN_DROPPED: Final = 20
+"""So many namespaces of dropped versions may wait for a collection; in a node with more modules, one for each."""
 
 
 class OldVersions:
@@ -83,6 +87,15 @@ class OldVersions:
         for module in versions.keys() - set(held):
             self._drop(module, versions[module])
         return held
+
+    def collect_dropped(self) -> None:
+        """Collect all garbage if it has the namespaces of many dropped versions.
+
+        A dropped version is a cycle of references. It has survived long enough to be in the oldest generation, which
+        Python collects only when many other objects have been made: an idle node would never free it.
+        """
+        if len(self._table.dropped_namespaces()) > max(MIN_DROPPED, len(self._table.modules)):
+            collect_all()
 
     def purge(self, module: str) -> list[int]:
         """Kill the processes that run the old version, and drop it; return the killed pids.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
+import weakref
 from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from node_runtime import application, call, gen_server
+from node_runtime.code.old.old_versions import MIN_DROPPED
 from tests.support.projects.small_shop import COUNTER, COUNTER_2, FAILING, LOAD_COUNTER, UPDATE_COUNTER
 
 if TYPE_CHECKING:
@@ -171,3 +173,16 @@ def _of_the_installer(garbage: Any) -> str | None:
     if isinstance(frame, FrameType):
         return frame.f_code.co_qualname if "node_runtime/releases/install" in frame.f_code.co_filename else None
     return type(garbage).__qualname__ if type(garbage).__module__.startswith("node_runtime.releases.install") else None
+
+
+async def test_dropped_versions_do_not_pile_up_in_a_node_that_does_nothing_else(small: SmallNode) -> None:
+    small.write("1", {"shop.counter": COUNTER})
+    small.write("2", {"shop.counter": COUNTER_2}, LOAD_COUNTER)
+    small.write("3", {"shop.counter": COUNTER_2 + "FIXED = True"}, LOAD_COUNTER)
+    small.boot()
+    importlib.import_module("shop.counter")
+    kept: list[weakref.ref[type]] = []
+    for vsn in ("2", "1", "3", "1") * 12:
+        assert (await small.install(vsn)).outcome == "installed"
+        kept.append(weakref.ref(sys.modules["shop.counter"].Counter))
+    assert len({id(ref()) for ref in kept if ref() is not None}) <= MIN_DROPPED + 2
