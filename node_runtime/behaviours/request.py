@@ -78,12 +78,12 @@ def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: flo
 async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, caller: Process | None) -> Any:
     future = item[3]
     assert future is not None
-    timer = None
+    forget_deadline: Callable[[], None] | None = None
     if not future.done():
         if seconds == DEFAULT_CALL_SECONDS:
-            node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
+            forget_deadline = node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS).clear
         elif seconds is not None:
-            timer = node.call_later(seconds, _expire, process, item, seconds)
+            forget_deadline = node.call_later(seconds, _expire, process, item, seconds).cancel
     task = None
     if caller is not None:  # begin_waiting, inlined
         task = asyncio.current_task(node.loop)
@@ -100,8 +100,8 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
     finally:
         if caller is not None:
             end_waiting(caller, task)
-        if timer is not None:
-            timer.cancel()
+        if forget_deadline is not None:
+            forget_deadline()
     if node.zombies:
         await ensure_caller_alive(node)
     if failure is not None:

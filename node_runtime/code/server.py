@@ -11,6 +11,7 @@ from node_runtime.protocol.messages import ModuleInfo
 from .batch import Batch
 from .drift import Drift, ModuleStatus, find_drift, module_status
 from .errors import CodeError, LoadFailed
+from .garbage import collect_young
 from .loading import load_hazards
 from .loading.execution_order import in_execution_order
 from .loading.finder import Finder
@@ -19,7 +20,6 @@ from .module_table import ModuleTable, with_parents
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
 from .version import CompilationUnit, ManagedModule, Source, Version, compile_unit
-from .young_garbage import collect_young
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -98,6 +98,7 @@ class CodeServer:
         node. Raises CodeError, too, if another load is committed or reverted while the bodies run,
         because the bodies may have seen the modules both before and after that change.
         """
+        self._old.collect_dropped()
         asked = with_parents(sources, self._table.sources)
         for source in asked:
             reason = load_hazards.load_refusal(source)

@@ -15,12 +15,11 @@ from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedM
 from . import rehearsal
 from .planning import affected, conditions, coroutines
 from .planning.lasting_blockers import lasting_blockers
+from .planning.old_versions import held_blocker
 from .planning.transition import Transition
 from .relup.instruction_text import sentence
 from .store.unpacked_release import UnpackedRelease
 
-MAX_HOLDERS_NAMED = 3
-"""A blocker names at most this many of the objects that hold an old version."""
 REMEDY_CODE = "correct the module and build the release again"
 REMEDY_RESTART = "build the release for the node's Python and third-party code, or install it in a new node directory"
 
@@ -159,21 +158,9 @@ async def prepare(transition: Transition, code: CodeServer) -> tuple[Batch | Non
     try:
         return await asyncio.to_thread(code.prepare, transition.sources, transition.removed), None
     except OldVersionHeld as held:
-        return None, await _held_blocker(held, code)
+        return None, await held_blocker(held, code)
     except Refused as refused:
         return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
-
-
-async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
-    """Return a blocker that names the processes that run the old version; if none does, the objects that hold it."""
-    if held.pids:
-        remedy = f"{conditions.WAIT_REMEDY}, or end the processes that run the old version"
-        return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
-    found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
-    reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(
-        reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to the old version", transient=True
-    )
 
 
 def _clause(refused: Refused) -> str:

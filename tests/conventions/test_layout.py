@@ -21,6 +21,7 @@ KINDS: Final = frozenset(
         "attacks",
         "browser",
         "conformance",
+        "differential",
         "conventions",
         "docs",
         "e2e",

@@ -73,7 +73,7 @@ class ModuleChange:
 class ApplicationChange:
     """One of the instructions `add_application`, `remove_application` and `restart_application`.
 
-    Only `add_application` uses `start`.
+    Only `add_application` uses `start`. For the others, None means the type that the release gives the application.
     """
 
     action: Literal["add", "remove", "restart"]
@@ -204,10 +204,9 @@ def _module(action: Literal["load", "add", "delete"]) -> Callable[[_InstructionR
 def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_InstructionReader], ApplicationChange]:
     def read(reader: _InstructionReader) -> ApplicationChange:
         start = None
-        if "start" in reader.table:
-            start = cast(
-                "ReleaseStartType", reader.one_of("start", "permanent", "transient", "temporary", "load", "none")
-            )
+        if action == "add":
+            types = ("permanent", "transient", "temporary", "load", "none")
+            start = cast("ReleaseStartType", reader.one_of("start", *types))
         return ApplicationChange(action, reader.text(reader.name, Name), start)
 
     return read

@@ -27,6 +27,7 @@ from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
 from node_runtime.releases.planning import affected, conditions
 from node_runtime.releases.planning.lasting_blockers import lasting_blockers
+from node_runtime.releases.planning.old_versions import held_blocker
 from node_runtime.releases.planning.transition import Transition
 
 from .results import Pause, count_affected, make_results
@@ -38,6 +39,8 @@ POLL_SECONDS = 0.01
 THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
+COLLECT_SECONDS = 5.0
+"""While an install waits for an old version, it collects all garbage at this interval."""
 REHEARSAL_VALID_SECONDS = 5.0
 """While an install waits for blockers to pass, its last rehearsal stays valid for this time."""
 
@@ -136,11 +139,22 @@ class Installation:
                 with short_thread_switches():
                     return await asyncio.to_thread(self.code.prepare, self.transition.sources, self.transition.removed)
             except OldVersionHeld as held:
-                await self._wait(held.sentence)
-                while self.code.is_old_code_held(held.module):
-                    await self._wait(held.sentence)
+                await self._wait_until_free(held)
             except Refused as refused:
                 raise Aborted(refused.sentence) from refused
+
+    async def _wait_until_free(self, held: OldVersionHeld) -> None:
+        """Wait until nothing seems to hold the old version. After the deadline, raises `Aborted` with its holders.
+
+        Garbage may seem to hold it. So the wait ends after `COLLECT_SECONDS`, and at the deadline: to prepare the new
+        code again collects all garbage.
+        """
+        if time.monotonic() >= self.deadline:
+            blocker = await held_blocker(held, self.code)
+            raise Aborted(f"{blocker.reason}; {blocker.remedy}.")
+        until = min(self.deadline, time.monotonic() + COLLECT_SECONDS)
+        while self.code.is_old_code_held(held.module) and time.monotonic() < until:
+            await self._wait(held.sentence)
 
     async def _install(self, batch: Batch) -> Installed:
         lasting = lasting_blockers(self.transition, batch)
@@ -219,11 +233,15 @@ class Installation:
         if failure is None:
             return Installed(pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
-        if is_being_cancelled():
-            raise failure
-        if isinstance(failure, ConditionNotMet) and exact:
-            return failure.blockers
-        raise self._failed(switch, failure, pause, results) from failure
+        try:
+            if is_being_cancelled():
+                raise failure
+            if isinstance(failure, ConditionNotMet) and exact:
+                return failure.blockers
+            raise self._failed(switch, failure, pause, results) from failure
+        finally:
+            switch.forget_errors()
+            failure = None  # the traceback refers to this frame
 
     def _resume(self, switch: Switch, began: float) -> None:
         """Resume the processes. Every step that is known to fail has been taken before; raises `PutBack` for any other.

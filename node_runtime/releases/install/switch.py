@@ -391,6 +391,14 @@ class Switch:
             )
         finally:
             self.unsuspended.release_removed()
+            self._transaction.forget()
+
+    def forget_errors(self) -> None:
+        """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
+        self.failed = None
+        self._new_instances = []
+        for migration in self.migrations.values():
+            migration.failed = None
 
     def describe_unchecked(self) -> str | None:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""
