@@ -209,17 +209,20 @@ def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
     machine.write_text(machine.read_text().replace("olive", "teal"))
     with running(install(fil_tarballs["1986.a"], tmp_path, cycle_time=600)) as slow:
         slow.hotdash("stage", slow.name, build(without_olive, tmp_path))
-        watched = subprocess.Popen(
+        with subprocess.Popen(
             ["hotdash", "upgrade", slow.name, "1986.b", "--yes", "--wait", "300"],
             env=slow.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        assert watched.stdout is not None
-        assert watched.stdout.readline()  # the first phase: the operation has started
-        watched.send_signal(signal.SIGINT)
-        _, said = watched.communicate(timeout=30)
+        ) as watched:
+            try:
+                assert watched.stdout is not None
+                assert watched.stdout.readline()  # the first phase: the operation has started
+                watched.send_signal(signal.SIGINT)
+                _, said = watched.communicate(timeout=30)
+            finally:
+                watched.kill()
         assert watched.returncode == 5
         (operation,) = json.loads(slow.hotdash("results", slow.name, "--all", "-o", "json").stdout)
         assert f"'hotdash results {slow.name} {operation['id']}'" in said
