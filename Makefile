@@ -17,13 +17,13 @@ help:
 	@echo "make demo         build fil, boot it, and go from 1986.a to 1986.b while it runs"
 	@echo "make test         set up and run the tests"
 	@echo "make test-all     the tests under every Python from 3.11 on that this machine has"
-	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes instead of seconds"
+	@echo "make fuzz         random schedules, trees, loads, messages and tarballs, for minutes; the same cases here and in OTP"
 	@echo "make lint         ruff, mypy --strict, the import contracts, the conventions of names, layout and prose"
 	@echo "make format       let ruff format the code"
 	@echo "make bench        measure processes and code server beside their peers"
 	@echo "make bench-upgrade  measure upgrades of many processes beside OTP's"
 	@echo "make crash        kill nodes and commands at each step on the disk, and let the disk fail there"
-	@echo "make soak         a minute of crashes under load; nothing may be left of it"
+	@echo "make soak         a minute of crashes under load, then 500 rounds of upgrades; nothing may be left of them"
 	@echo "make lock         write the locks anew after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions"
 	@echo "make audit        look the locked versions up among the known faults; needs a package index"
 	@echo "make protocol-page  write docs/protocol.md anew from the code"
@@ -57,8 +57,10 @@ test-all: $(READY)
 	done
 
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest --numprocesses 2 tests/properties tests/code/test_random_histories.py \
-		tests/releases/store/test_hostile_tarballs.py
+	@command -v escript >/dev/null || echo "Erlang is not here: nothing is compared with a real OTP"
+	HYPOTHESIS_PROFILE=fuzz INSTRUCTION_PAIRS=every $(BIN)/python -m pytest --numprocesses 2 tests/properties \
+		tests/code/test_random_histories.py tests/releases/store/test_hostile_tarballs.py \
+		tests/releases/install/test_pairs_of_instructions.py tests/differential
 	@$(BIN)/python $(LOCKED) locks/fuzz.txt 2>/dev/null \
 		|| echo "atheris is not here: nothing is fuzzed by coverage"
 	$(BIN)/python -m tests.fuzz
@@ -83,10 +85,15 @@ lock:
 	$(COMPILE) $(UPGRADE) locks/fuzz.in --output-file locks/fuzz.txt
 	$(COMPILE) $(UPGRADE) locks/tools.in --output-file locks/tools.txt
 
+audit: AUDIT = $(VENV)-tools/bin/pip-audit $(STRICT) --progress-spinner off --disable-pip --require-hashes
 audit:
 	@$(PYTHON) -m venv --clear $(VENV)-tools
-	@$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt || { echo "audit: skipped, because no package index can be reached"; exit 0; }; \
-	$(VENV)-tools/bin/pip-audit $(STRICT) --disable-pip --require-hashes --requirement locks/dev.txt --requirement locks/bench.txt
+	@log=$(VENV)-tools/audit.log; found=$(VENV)-tools/audit.txt; : >$$found; \
+	$(VENV)-tools/bin/python $(LOCKED) locks/tools.txt --retries 1 >$$log 2>&1 \
+		&& $(AUDIT) --requirement locks/dev.txt --requirement locks/bench.txt >$$found 2>$$log && { cat $$log $$found; exit 0; }; \
+	if [ -s $$found ] || tail -n 1 $$log | grep -q '^ERROR:pip_audit'; then cat $$log $$found; else \
+		echo "make audit looked nothing up, because a package index or its list of faults can't be reached; see $$log."; fi >&2; \
+	exit 1
 
 protocol-page: $(READY)
 	$(BIN)/python -m docs.protocol_page
@@ -107,6 +114,7 @@ bench-upgrade: $(READY)
 soak: $(READY)
 	$(BIN)/python -m benchmarks.soak
 	$(BIN)/python -m benchmarks.soak --uvloop
+	$(BIN)/python -m benchmarks.upgrade_soak
 
 crash: $(READY)
 	CRASH_POINTS_EVERY=1 $(BIN)/python -m pytest --numprocesses 2 tests/e2e/test_crash_matrix.py \

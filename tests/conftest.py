@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import signal
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -11,7 +12,11 @@ import pytest
 
 from node_runtime import Runtime
 
-pytest_plugins = ("tests.support.nodes.fil_node",)
+pytest_plugins = ("tests.support.nodes.built_once", "tests.support.nodes.fil_node")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background has them ignore SIGINT, and the commands that they start, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ON_EACH_LOOP: Final = frozenset({"processes", "behaviours", "conformance"})
 """The folders whose tests run on each installed event loop, as those with the marker `each_loop` do; all others run on

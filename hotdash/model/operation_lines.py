@@ -68,6 +68,7 @@ def outcome_lines(operation: m.Operation, fresh: bool, node_now: float) -> list[
     lines: list[Line] = [tuple(first)]
     if operation.error:
         lines.append((Span("  "), span(operation.error, "bad")))
+    lines += [line(span("  ! ", "warn"), span(warning)) for warning in operation.warnings]
     if operation.outcome == "installed" and operation.probation_until is not None:
         left = operation.probation_until - node_now
         if left > 0:

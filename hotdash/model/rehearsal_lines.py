@@ -56,7 +56,8 @@ def _verdict(rehearsal: m.Rehearsal) -> Line:
     counts: list[tuple[int, str, Tone]] = [
         (rehearsal.failed, "would fail", "bad"),
         (rehearsal.unrehearsed, "can't be rehearsed", "warn"),
-        (rehearsal.not_given_back, "not restored by a downgrade", "warn"),
+        (rehearsal.not_given_back - rehearsal.no_way_back, "not restored by a downgrade", "warn"),
+        (rehearsal.no_way_back, "have no way back", "bad"),
     ]
     said = [span(f"{number} {words}", tone) for number, words, tone in counts if number]
     return line(*spans, *(said or [span("no problems found", "ok")]))

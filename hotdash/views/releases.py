@@ -151,12 +151,10 @@ def _advice(release: m.ReleaseInfo, view_state: ViewState) -> list[Line]:
 
     if release.probation_until is not None:
         left = release.probation_until - view_state.node_now
+        end = "restarts" if release.no_way_back else "reverts by itself"
         return [
-            line(
-                span(
-                    f"On probation: the node reverts by itself in {age(left)} unless the release is committed.", "warn"
-                )
-            ),
+            line(span(f"On probation: the node {end} in {age(left)} unless the release is committed.", "warn")),
+            *([line(span(release.no_way_back, "bad"))] if release.no_way_back else []),
             *_health_lines(release.health),
             line(key("commit"), " makes it permanent, ", key("rollback"), " rolls back now."),
         ]

@@ -123,7 +123,7 @@ def _result(result: m.ProcessResult) -> tuple[Line, ...]:
 
 def _difference(result: m.ProcessResult) -> list[Line]:
     head = line(span(result.name or result.module, "name"), span(f" <{result.pid}>  state before → after", "muted"))
-    reason = [line(span(result.reason, "bad"))] if result.reason else []
+    reason = [line(span(result.reason, "bad" if result.outcome == "failed" else "muted"))] if result.reason else []
     return [head, *reason, *diff_lines(result.before, result.after)]
 
 

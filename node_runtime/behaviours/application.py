@@ -7,6 +7,7 @@ supervisor, and shuts down this supervisor when the application is stopped.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from node_runtime.processes.errors import CallTimeout, Exit, Stop, is_being_canc
 from node_runtime.processes.exit_reasons import describe_reason, reason_is
 from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import ROOT, Pid
-from node_runtime.processes.primitives import exit, link, self_pid, trap_exit
+from node_runtime.processes.primitives import exit, link, self_pid, spawn, trap_exit, until_ended
 from node_runtime.processes.process import Process
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
@@ -69,8 +70,8 @@ class Application:
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         """Apply the changes that an upgrade has made to the environment: changed values, new values, removed keys.
 
-        Called after the upgrade, on the new version of the class. An error is logged and has no other effect. Follows
-        Module:config_change/3.
+        Called after the upgrade, on the new version of the class, in a process of its own, which is killed after 5 s.
+        An error is a warning of the operation, and has no other effect. Follows Module:config_change/3.
         """
 
 
@@ -98,33 +99,20 @@ class ApplicationMaster(GenServer[MasterState]):
 
     async def shut_down(self, callbacks: Application | None = None) -> None:
         """Stop the application cleanly, with the given callbacks, or else with its current ones."""
-        await self._run_hook("prep_stop", (callbacks or _callbacks(self.state.spec)).prep_stop())
+        await _run_hook(self.state.spec, "prep_stop", callbacks)
         await _end(self.state.top)
-        await self._run_hook("stop", (callbacks or _callbacks(self.state.spec)).stop())
+        await _run_hook(self.state.spec, "stop", callbacks)
         raise Stop("normal", reply=None)
-
-    async def change_config(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
-        """Call the application's `config_change`."""
-        await self._run_hook("config_change", _callbacks(self.state.spec).config_change(changed, new, removed))
 
     async def handle_info(self, message: Any) -> None:
         """End the application when its top supervisor has ended."""
         if isinstance(message, EXIT) and message.pid == self.state.top:
-            await self._run_hook("stop", _callbacks(self.state.spec).stop())
+            await _run_hook(self.state.spec, "stop")
             raise Stop(message.reason)
 
     async def terminate(self, reason: object) -> None:
         """Stop the top supervisor, whatever the reason for the end of the master."""
         await _end(self.state.top)
-
-    async def _run_hook(self, callback: str, awaitable: Awaitable[None]) -> None:
-        """Await a callback. If it fails, log the error, so that the remaining steps are still done."""
-        try:
-            await awaitable
-        except BaseException:
-            if is_being_cancelled():
-                raise
-            logger.exception("%s of application %s failed", callback, self.state.spec.name)
 
 
 class ApplicationMasterProcess(ServerProcess):
@@ -143,6 +131,22 @@ def _callbacks(spec: AppSpec, earlier: Mapping[str, dict[str, Any]] | None = Non
     return made
 
 
+async def _run_hook(
+    spec: AppSpec, callback: str, callbacks: Application | None = None, arguments: tuple[Any, ...] = ()
+) -> str | None:
+    """Call a callback, plain or async. If it fails, log the error and return it as text, so that the caller goes on."""
+    try:
+        result = getattr(callbacks or _callbacks(spec), callback)(*arguments)
+        if inspect.isawaitable(result):
+            await result
+    except BaseException as error:
+        if is_being_cancelled():
+            raise
+        logger.exception("%s of application %s failed", callback, spec.name)
+        return describe_reason(error)
+    return None
+
+
 async def _end(top: Pid) -> None:
     process = runtime().processes.get(top)
     if process is not None:
@@ -153,12 +157,13 @@ async def _end(top: Pid) -> None:
 # ------------------------------------------------------------------ changes by an upgrade
 
 
-async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> None:
+async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Call `config_change` of each running application whose environment differs from that in `before`.
 
     Calls the applications one after the other, in the order of their starts, and waits at most 5 s for each call.
+    Returns a sentence for each call that has failed.
     """
-    known = applications()
+    known, failures = applications(), []
     for name, running in list(known.running.items()):
         if running.master is None or name not in before:
             continue
@@ -168,12 +173,31 @@ async def notify_config_changes(before: Mapping[str, Mapping[str, Any]]) -> None
         removed = tuple(key for key in was if key not in now)
         if not (changed or new or removed):
             continue
-        try:
-            await call_within(
-                CONFIG_CHANGE_SECONDS, running.master, ApplicationMaster.change_config, changed, new, removed
-            )
-        except Exit as error:
-            logger.warning("config_change of application %s failed: %s", name, error)
+        failure = await _change_config(running.spec, (changed, new, removed))
+        if failure is not None:
+            failures.append(f"config_change of application {name} {failure}; the application may use its old values.")
+            logger.warning("%s", failures[-1])
+    return failures
+
+
+async def _change_config(spec: AppSpec, difference: tuple[Any, ...]) -> str | None:
+    """Call `config_change` in a process of its own, so that neither a failure nor a delay affects the application.
+
+    Returns a clause that says how it failed.
+    """
+    failures: list[str | None] = []
+
+    async def config_change() -> None:
+        failures.append(await _run_hook(spec, "config_change", arguments=difference))
+
+    pid = spawn(config_change)
+    try:
+        async with asyncio.timeout(CONFIG_CHANGE_SECONDS):
+            await until_ended(pid)
+    except TimeoutError:
+        exit(pid, "kill")
+        return f"did not end within {CONFIG_CHANGE_SECONDS:g} s and was killed"
+    return f"failed: {failures[0]}" if failures and failures[0] is not None else None
 
 
 # ------------------------------------------------------------------ starting and stopping

@@ -4,21 +4,51 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from .deferred_reply import is_deferred
 
 Vsn: TypeAlias = str
 """A module's version: its `__vsn__`, or else the hash of its content."""
 
+STATE_HOOKS: Final = ("__setattr__", "__getattribute__")
+"""Hooks of Python that would run between a process and its state. A callback class can't define them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`."""
+    """The `old_vsn` of a downgrade: the version of the module to which the downgrade returns. OTP: `{down, Vsn}`.
+
+    `target` is the module in that version, so that a code_change of the newer version can make a state of the older
+    one: `old_vsn.target.State(...)`. It is None for a code_change that `sys.change_code` calls.
+    """
 
     vsn: Vsn
+    target: Any = field(default=None, compare=False, repr=False)
+
+
+def defined_reserved_name(cls: type, attribute: str) -> str | None:
+    """Return a sentence about a reserved name that a callback class or a base of it defines; None if there is none.
+
+    `attribute` is the name of the slot for the state. An instance of such a class may be impossible to give a state,
+    and an upgrade would find that out when it resumes the processes.
+    """
+    for name in (attribute, *STATE_HOOKS):
+        owner = next((base for base in cls.__mro__ if name in vars(base)), object)
+        if owner is not object and "__behaviour__" not in vars(owner):
+            return reserved_name_sentence(cls, attribute, name, owner)
+    return None
+
+
+def reserved_name_sentence(cls: type, attribute: str, name: str, owner: type | None = None) -> str:
+    """Return the sentence for one reserved name, which `owner`, by default `cls` itself, defines."""
+    inherits = owner is not None and owner is not cls
+    whose = f"{owner.__qualname__}, a base of {cls.__qualname__}," if owner and inherits else cls.__qualname__
+    if name == attribute:
+        return f"{whose} defines {name}, the attribute that holds the state of its processes; choose another name"
+    return f"{whose} defines {name}, which would run between a process and its state; remove it"
 
 
 class BehaviourType(type):
@@ -31,6 +61,7 @@ class BehaviourType(type):
 
     __public__: dict[str, FunctionType]
     __deferred__: dict[str, FunctionType]
+    __state_attribute__: str
 
     def __new__(mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kwargs: Any) -> BehaviourType:
         slots = namespace.setdefault("__slots__", ())
@@ -40,11 +71,15 @@ class BehaviourType(type):
         if cls.__dictoffset__:
             sentence = f"{name} has a base without __slots__, so its instances could hold more than the state"
             raise TypeError(f"{sentence}; give the base `__slots__ = ()`")
+        if (reserved := defined_reserved_name(cls, cls.__state_attribute__)) is not None:
+            raise TypeError(reserved)
         cls._publish()
         return cls
 
     def __setattr__(cls, name: str, value: object) -> None:
         """Set the attribute and compute `__public__` again, so that a method that a test replaces takes effect."""
+        if "__behaviour__" not in vars(cls) and name in (cls.__state_attribute__, *STATE_HOOKS):
+            raise TypeError(reserved_name_sentence(cls, cls.__state_attribute__, name))
         super().__setattr__(name, value)
         if not name.startswith("_"):
             cls._publish()

@@ -305,7 +305,7 @@ class BehaviourProcess(VersionedProcess):
         try:
             result = self.instance.terminate(reason)
         except CALLBACK_ERRORS as error:
-            self._end(self._terminate_failed(error), NO_REPLY)
+            self._end(self._terminate_failed(error), reply)
             return None
         if type(result) is CoroutineType:
             return self._terminate_later(result, reason, reply)
@@ -320,7 +320,7 @@ class BehaviourProcess(VersionedProcess):
         except CALLBACK_ERRORS as error:
             if self.run_state is DEAD:
                 raise
-            reason, reply = self._terminate_failed(error), NO_REPLY
+            reason = self._terminate_failed(error)
         self._end(reason, reply)
 
     def _terminate_failed(self, error: BaseException) -> object:

@@ -41,7 +41,7 @@ class CallbackVersion:
         """
         if debug is not None:
             return cls(module, qualname, _NO_METHODS, debug)
-        known: CallbackVersion | None = version.__dict__.get("_shared_version")
+        known: CallbackVersion | None = version.__dict__.get("__callback_version__")
         if (
             known is not None
             and known.module == module
@@ -50,5 +50,5 @@ class CallbackVersion:
         ):
             return known
         made = cls(module, qualname, _NO_METHODS if needs_call_back else version.__public__, None)
-        type.__setattr__(version, "_shared_version", made)
+        type.__setattr__(version, "__callback_version__", made)
         return made

@@ -87,6 +87,7 @@ class ServerProcess(BehaviourProcess):
     kind: ClassVar[ProcessKind] = "gen_server"
     behaviour = GenServer
     state_attribute = GenServer.__state_attribute__
+    read_state = vars(GenServer)[state_attribute].__get__
     idle_timer = SparseAttribute[asyncio.TimerHandle]()
     """The timer of `idle_timeout`."""
 

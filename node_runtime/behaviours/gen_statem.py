@@ -7,6 +7,7 @@ it replies, changes the state, retries postponed events and sets timeouts.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from types import CoroutineType
 from typing import Any, ClassVar, Final, Generic, Literal, TypeAlias, TypeVar, assert_never, get_args
@@ -22,11 +23,12 @@ from node_runtime.protocol.messages import ProcessKind
 
 from .behaviour import Behaviour, Down, Vsn
 from .behaviour_process import BehaviourProcess
+from .callback_class import CallbackVersion
 from .deferred_reply import From, reply
 from .request import send_request, wait_for_reply
 from .show.log_format import message_line, one_line
 from .starting import start_process
-from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout
+from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, last_of_each_name
 from .system_messages import MailTag
 
 D = TypeVar("D")
@@ -37,7 +39,7 @@ REQUEST: Final = MailTag("request")
 TIMEOUT: Final = MailTag("timeout")
 """The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
-"""The tag of the event that the machine has entered its first state."""
+"""The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
 INSERTED: Final = MailTag("inserted")
 """The tag of an event that a transition has inserted."""
 
@@ -139,6 +141,7 @@ class StatemProcess(BehaviourProcess):
     kind: ClassVar[ProcessKind] = "gen_statem"
     behaviour = GenStatem
     state_attribute = GenStatem.__state_attribute__
+    read_state = vars(GenStatem)[state_attribute].__get__
     needs_call_back = True
 
     def __init__(self, node: Runtime, parent: Pid, cls: type[Behaviour]) -> None:
@@ -157,21 +160,33 @@ class StatemProcess(BehaviourProcess):
             raise TypeError(f"{self.qualname} was given {one_line(state)} as its state; pass (state, data)")
         name, data, *begin = state
         if begin:
-            self._begin_with(*begin)
+            self._begin_with(name, *begin)
         super().take_state(data)
         self.state_name = name
 
-    def _begin_with(self, transition: Any) -> None:
+    def make_instance(self, cls: Any, state: Any) -> Any:
+        if type(state) is not tuple or len(state) != 2:
+            raise TypeError(f"{self.qualname} was given {one_line(state)} as its state; pass (state, data)")
+        return super().make_instance(cls, state[1])
+
+    def take_instance(self, instance: Any, code: CallbackVersion, state: Any) -> None:
+        super().take_instance(instance, code, state)
+        self.state_name = state[0]
+
+    def _begin_with(self, name: Any, transition: Any) -> None:
         if type(transition) is not Next or transition.postpone or transition.state is not None:
             raise TypeError(
                 f"init of {self.qualname} returned {transition!r}; its Next may only set timeouts and insert events"
             )
-        self._follow(transition, [])
+        self._queue([_inserted(event) for event in transition.events])
+        if type(self.instance).state_enter:
+            self._queue([(ENTER, name, transition.timeouts, None)])
+        else:
+            self._set_last(transition.timeouts)
 
     def on_initialised(self) -> None:
-        if type(self.instance).state_enter:
-            self.prepend_mail([(ENTER, self.state_name, None, None)])
-            self.own_mail_count += 1
+        if type(self.instance).state_enter and not (self.mail and self.mail[0][0] is ENTER):
+            self._queue([(ENTER, self.state_name, (), None)])
 
     def on_ended(self) -> None:
         for _, handle, _ in self.timers.values():
@@ -224,20 +239,23 @@ class StatemProcess(BehaviourProcess):
     def _transition(self, event: Event, item: MailItem) -> Any:
         """Handle `event` and the Enter events that follow. Returns a coroutine for the rest if a callback is async."""
         next_event: Event | None = event
+        timeouts: list[Timeout] = list(item[2] or ()) if item[0] is ENTER else []
         while next_event is not None:
             result = self._handle(next_event)
             if type(result) is CoroutineType:
-                return self._transition_later(result, next_event, item)
-            next_event = self._apply(result, next_event, item)
+                return self._transition_later(result, next_event, item, timeouts)
+            next_event = self._apply(result, next_event, item, timeouts)
+        self._set_last(timeouts)
         return None
 
-    async def _transition_later(self, coroutine: Any, event: Event, item: MailItem) -> None:
-        next_event = self._apply(await coroutine, event, item)
+    async def _transition_later(self, coroutine: Any, event: Event, item: MailItem, timeouts: list[Timeout]) -> None:
+        next_event = self._apply(await coroutine, event, item, timeouts)
         while next_event is not None:
             result = self._handle(next_event)
             if type(result) is CoroutineType:
                 result = await result
-            next_event = self._apply(result, next_event, item)
+            next_event = self._apply(result, next_event, item, timeouts)
+        self._set_last(timeouts)
 
     def _handle(self, event: Event) -> Any:
         machine: Any = self.instance
@@ -256,8 +274,11 @@ class StatemProcess(BehaviourProcess):
 
     # ------------------------------------------------------------------ transitions
 
-    def _apply(self, transition: Any, event: Event, item: MailItem) -> Enter | None:
-        """Carry out the transition. Returns an Enter event if a state is entered and the class has `state_enter`."""
+    def _apply(self, transition: Any, event: Event, item: MailItem, timeouts: list[Timeout]) -> Enter | None:
+        """Carry out the transition, and add its timeouts to `timeouts`.
+
+        Returns an Enter event if a state is entered and the class has `state_enter`.
+        """
         if self.run_state is DEAD:
             return None
         previous = self.state_name
@@ -282,8 +303,11 @@ class StatemProcess(BehaviourProcess):
             retried, self.postponed = self.postponed, []
             for name in [name for name, (_, _, timeout) in self.timers.items() if not timeout.generic]:
                 self._cancel(name)
-        self._follow(transition, retried)
-        return Enter(previous) if (changed or transition.repeat) and type(self.instance).state_enter else None
+        self._queue([_inserted(inserted) for inserted in transition.events] + retried)
+        timeouts += transition.timeouts
+        if not ((changed or transition.repeat) and type(self.instance).state_enter):
+            return None
+        return event if type(event) is Enter else Enter(previous)
 
     def _check(self, transition: Any, event: Event) -> None:
         if type(transition) is not Next:
@@ -302,14 +326,17 @@ class StatemProcess(BehaviourProcess):
         elif item[3] is not None and not item[3].done() and call.from_.pid == self.pid:
             self.add_pending_reply(item[3])
 
-    def _follow(self, transition: Next, retried: list[MailItem]) -> None:
-        """Queue what is handled next: inserted events, then postponed events, then timeouts that are due."""
-        items = [_inserted(event) for event in transition.events] + retried
+    def _queue(self, items: list[MailItem]) -> None:
+        """Queue what is handled next: inserted events, then postponed events. Timeouts that are due follow."""
         if items:
             self.prepend_mail(items)
             self.own_mail_count += len(items)
-        for timeout in transition.timeouts:
-            self._set(timeout)
+
+    def _set_last(self, timeouts: Iterable[Timeout]) -> None:
+        """Set the timeouts of an event and of the Enter events that follow it; of each name, only the last one."""
+        if self.run_state is not DEAD:
+            for timeout in last_of_each_name(timeouts):
+                self._set(timeout)
 
     def _set(self, timeout: Timeout) -> None:
         name, after = timeout.name, timeout.after

@@ -7,12 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
-from node_runtime.processes.process import YIELDING, MailItem, Process
+from node_runtime.processes.process import HELD, YIELDING, MailItem, Process
 from node_runtime.processes.runtime import Runtime
 from node_runtime.processes.scheduler import DEFAULT_CALL_SECONDS
+from node_runtime.processes.transaction import Transaction
 from node_runtime.processes.wait_graph import end_waiting, refuse_deadlock
 
 from .behaviour_process import BehaviourProcess
+from .upgrade.holding import hold
+from .upgrade.script_requests import script_of, serve_script
 
 
 def method_name(method: Callable[..., Any]) -> str:
@@ -45,11 +48,23 @@ def send_request(node: Runtime, process: Process, item: MailItem, seconds: float
     if not isinstance(process, BehaviourProcess):
         # A coroutine never takes requests from its mailbox: a caller without a time limit would wait forever.
         raise Exit("badcall", f"{process.title()} runs a coroutine, so it can't be called; send it a message")
+    if node.blocked_modules is not None and (script := script_of(process)) is not None:
+        return _request_of_script(node, process, item, seconds, script)
     if caller is not None and caller.run_state is YIELDING and process.is_held_together_with(caller):
         process.serve(item, YIELDING)
     else:
         node.post(process, item)
     return _wait(node, process, item, seconds, caller)
+
+
+async def _request_of_script(
+    node: Runtime, process: BehaviourProcess, item: MailItem, seconds: float | None, script: Transaction
+) -> Any:
+    if process.run_state is not HELD:
+        await hold(process.pid, owner=script.owner, timeout=script.seconds)
+        script.held.append(process.pid)
+    serve_script(process, item, script)
+    return await wait_for_reply(node, process, item, seconds)
 
 
 def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: float | None) -> Coroutine[Any, Any, Any]:
@@ -63,12 +78,12 @@ def wait_for_reply(node: Runtime, process: Process, item: MailItem, seconds: flo
 async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float | None, caller: Process | None) -> Any:
     future = item[3]
     assert future is not None
-    timer = None
+    forget_deadline: Callable[[], None] | None = None
     if not future.done():
         if seconds == DEFAULT_CALL_SECONDS:
-            node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS)
+            forget_deadline = node.deadlines.add(future, _timeout, process, item, DEFAULT_CALL_SECONDS).clear
         elif seconds is not None:
-            timer = node.call_later(seconds, _expire, process, item, seconds)
+            forget_deadline = node.call_later(seconds, _expire, process, item, seconds).cancel
     task = None
     if caller is not None:  # begin_waiting, inlined
         task = asyncio.current_task(node.loop)
@@ -85,8 +100,8 @@ async def _wait(node: Runtime, process: Process, item: MailItem, seconds: float 
     finally:
         if caller is not None:
             end_waiting(caller, task)
-        if timer is not None:
-            timer.cancel()
+        if forget_deadline is not None:
+            forget_deadline()
     if node.zombies:
         await ensure_caller_alive(node)
     if failure is not None:

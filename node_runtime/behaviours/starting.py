@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from node_runtime.processes.errors import CallTimeout, Exit
+from node_runtime.processes.exit_reasons import reason_is
+from node_runtime.processes.messages import EXIT
 from node_runtime.processes.pid import ROOT, Pid, Target
-from node_runtime.processes.process import HELD, YIELDING, MailItem
+from node_runtime.processes.process import HELD, YIELDING, MailItem, Process
 from node_runtime.processes.reply_future import ReplyFuture
 from node_runtime.processes.runtime import runtime
 from node_runtime.processes.timers import check_seconds
@@ -67,7 +69,11 @@ async def start_process(
     try:
         await future
     except BaseException:  # the caller no longer waits, or `init` has failed and the process has ended already
+        if parent is not None:  # it goes on, whatever has ended the start
+            node.unlink(parent, process)
         node.end(process, "killed")
+        if parent is not None:
+            _drop_exit(parent, process.pid)
         raise
     finally:
         if caller is not None:
@@ -75,14 +81,23 @@ async def start_process(
     return process.pid
 
 
+def _drop_exit(process: Process, sender: Pid) -> None:
+    """Remove the EXIT of `sender` from a mailbox, as proc_lib:start_link/5 does when it fails."""
+    mail = process.mail
+    if mail and any(type(item[1]) is EXIT and item[1].pid == sender for item in mail):
+        kept = [item for item in mail if not (type(item[1]) is EXIT and item[1].pid == sender)]
+        mail.clear()  # the same queue object: its reader holds a reference to it
+        mail.extend(kept)
+
+
 async def stop(target: Target, reason: object = "normal", timeout: float | None = None) -> None:
     """Make a process handle the messages in its mailbox and then terminate with `reason`.
 
-    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, and
-    CallTimeout if the process has not ended after `timeout` seconds; the process still stops later.
-    None waits forever. Raises Deadlock for the calling process itself or a process that waits for
-    it, Exit for a process without callbacks, and ValueError for an invalid time. Follows
-    gen_server:stop/3.
+    Returns when the process has ended. A suspended process stops at once. Raises NoProcess, Exit with
+    the reason if the process ends with another one, and CallTimeout if the process has not ended after
+    `timeout` seconds; the process still stops later. None waits forever. Raises Deadlock for the
+    calling process itself or a process that waits for it, Exit for a process without callbacks, and
+    ValueError for an invalid time. Follows gen_server:stop/3.
     """
     if timeout is not None:
         check_seconds(timeout)
@@ -104,6 +119,8 @@ async def stop(target: Target, reason: object = "normal", timeout: float | None 
         node.post(process, item)
     try:
         async with asyncio.timeout(timeout):
-            await wait_for_end(process, item)
+            actual = await wait_for_end(process, item)
     except TimeoutError:
         raise CallTimeout(target, "stop", timeout or 0.0) from None
+    if actual is not reason and not (isinstance(reason, str) and reason_is(actual, reason)):
+        raise Exit(actual)

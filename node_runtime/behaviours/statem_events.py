@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -100,3 +101,12 @@ class Next:
 
 keep: Final = Next()
 """A transition that keeps the state and has no other effect."""
+
+
+def last_of_each_name(timeouts: Iterable[Timeout]) -> list[Timeout]:
+    """Return the last timeout of each name, in their order. Follows the timeout actions of gen_statem."""
+    chosen: dict[str, Timeout] = {}
+    for timeout in timeouts:
+        chosen.pop(timeout.name, None)
+        chosen[timeout.name] = timeout
+    return list(chosen.values())

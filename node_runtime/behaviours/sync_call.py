@@ -14,6 +14,7 @@ from node_runtime.processes.runtime import Runtime, runtime
 
 from .gen_server import ServerProcess
 from .request import method_name
+from .upgrade.script_requests import script_of, serve_script
 
 R = TypeVar("R")
 P = ParamSpec("P")
@@ -54,7 +55,10 @@ def call_now(target: Target, method: Callable[..., Any], /, *args: Any, **kwargs
     if caller is not None:
         node.nested_callers.append(caller)
     try:
-        server.serve(item)
+        if server.run_state is None:
+            server.serve(item)
+        elif (script := script_of(server)) is not None:
+            serve_script(server, item, script)
     finally:
         elapsed = monotonic() - began
         server.spent += elapsed
@@ -82,7 +86,7 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
     if len(callers) > MAX_NESTED_CALLS:
         depth = f"{MAX_NESTED_CALLS + 1} deep (limit {MAX_NESTED_CALLS})"
         raise WouldWait(f"the call of {name} to {process.title()} would be nested {depth}; use a cast")
-    if process.run_state is not None or process.mail is not None:
+    if (process.run_state is not None or process.mail is not None) and not _answers_script(node, process):
         raise WouldWait(f"{process.title()} can't answer {name} at once: {_obstacle(process)}; {_REMEDY}")
     if process.code.home.__dict__ is not process.code.namespace:
         process.refresh()
@@ -92,6 +96,10 @@ def _ready(node: Runtime, process: Process, caller: Process | None, name: str) -
     if method is None or method.__code__.co_flags & CO_COROUTINE:
         raise WouldWait(f"{process.title()} may answer {name} later, as the method is async or deferred; {_REMEDY}")
     return process
+
+
+def _answers_script(node: Runtime, process: ServerProcess) -> bool:
+    return node.blocked_modules is not None and process.run_state is HELD and script_of(process) is not None
 
 
 def _obstacle(process: ServerProcess) -> str:

@@ -29,6 +29,8 @@ class VersionedProcess(ReplyingProcess):
     """The behaviour that the callback class has to follow."""
     state_attribute: ClassVar[str]
     """The only attribute of the instance."""
+    read_state: ClassVar[Any]
+    """The function that reads this attribute of an instance without running code of its class."""
     needs_call_back: ClassVar[bool] = False
     """Whether every request has to go through `call_back`, so that calling its method alone is not enough."""
 
@@ -36,7 +38,9 @@ class VersionedProcess(ReplyingProcess):
         super().__init__(runtime, parent)
         module, qualname = cls.__module__, cls.__qualname__
         current = current_class(module, qualname)
-        self._instantiate(current if isinstance(current, type) else cls, module, qualname, None)
+        version: Any = current if isinstance(current, type) else cls
+        self.instance: Any = object.__new__(version)
+        self.code = CallbackVersion.of(version, module, qualname, None, needs_call_back=self.needs_call_back)
         self.coroutine: Coroutine[Any, Any, Any] | None = None
         """The async callback that the process awaits.
 
@@ -72,22 +76,45 @@ class VersionedProcess(ReplyingProcess):
 
     def raw_state(self) -> Any:
         """Return the state object itself, None before there is one."""
-        return getattr(self.instance, self.state_attribute, None)
+        try:
+            return self.read_state(self.instance)
+        except AttributeError:
+            return None
 
-    def take_class(self, cls: Any) -> None:
-        """Make a fresh instance of this version of the class, without a state."""
-        self._instantiate(cls, self.code.module, self.code.qualname, self.code.debug)
+    def has_state(self) -> bool:
+        """Return whether there is a state: `init` has returned."""
+        try:
+            self.read_state(self.instance)
+        except AttributeError:
+            return False
+        return True
 
-    def _instantiate(self, cls: Any, module: str, qualname: str, debug: DebugRecorder | None) -> None:
-        self.instance: Any = object.__new__(cls)
-        self.code = CallbackVersion.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
+    def make_instance(self, cls: Any, state: Any) -> Any:
+        """Return an instance of this version of the class with the state, for `take_instance`. Changes nothing.
+
+        An upgrade makes all instances before it gives the first process a new one. Raises TypeError or AttributeError
+        for a class that can't hold the state.
+        """
+        made: Any = object.__new__(cls)
+        setattr(made, self.state_attribute, state)
+        return made
+
+    def version_of(self, cls: Any) -> CallbackVersion:
+        """Return the CallbackVersion of this process for a version of its class."""
+        module, qualname, debug = self.code.module, self.code.qualname, self.code.debug
+        return CallbackVersion.of(cls, module, qualname, debug, needs_call_back=self.needs_call_back)
+
+    def take_instance(self, instance: Any, code: CallbackVersion, state: Any) -> None:
+        """Continue with an instance that `make_instance` has made with `state`. Can't fail."""
+        self.instance, self.code = instance, code
 
     def refresh(self) -> None:
         """Move to the current version of the class, with the state. Raises LookupError if the class is gone."""
         cls = current_class(self.module, self.qualname)
         if not isinstance(cls, type):
             raise LookupError(f"the current version of {self.module} has no class {self.qualname}")
-        before = self.instance
-        self.take_class(cls)
-        if hasattr(before, self.state_attribute):
-            setattr(self.instance, self.state_attribute, getattr(before, self.state_attribute))
+        made: Any = object.__new__(cls)
+        code = self.version_of(cls)
+        if self.has_state():
+            setattr(made, self.state_attribute, self.read_state(self.instance))
+        self.instance, self.code = made, code

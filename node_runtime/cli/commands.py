@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from node_runtime.releases.files.manifest import Manifest
     from node_runtime.releases.files.release_model import ReleaseView
     from node_runtime.releases.store.staging_request import StageRequest
+
+_NOT_WRITABLE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -189,5 +192,6 @@ def run(arguments: Sequence[str] | None) -> None:
     except click.Abort:
         sys.exit(ExitCode.USAGE)
     except OSError as error:  # the disk is full or fails
-        click.echo(f"{error.filename or 'The disk'} can't be used: {error.strerror or error}.", err=True)
+        remedy = "; choose a folder that you may write to" if error.errno in _NOT_WRITABLE else ""
+        click.echo(f"{error.filename or 'The disk'} can't be used: {error.strerror or error}{remedy}.", err=True)
         sys.exit(ExitCode.REFUSED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -10,17 +10,23 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.lock_file import hold_lock
 
 
+def lock_path(directory: Path) -> Path:
+    """Return the lock file of a node's directory."""
+    return directory / "var" / "node.lock"
+
+
 @contextmanager
-def hold_directory(directory: Path, remedy: str) -> Iterator[None]:
+def hold_directory(directory: Path, remedy: str, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Lock the directory. Raises `Refused` if it is locked: two nodes in it would overwrite each other's releases.
 
     The lock is a file, and not the directory itself, because a user who can read a directory can also lock it.
+    `end_forks()` is called if forks of a node that has ended still have the lock.
     """
-    folder = directory / "var"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = lock_path(directory)
+    lock.parent.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:
         try:
-            stack.enter_context(hold_lock(folder / "node.lock"))
+            stack.enter_context(hold_lock(lock, end_forks))
         except BlockingIOError:
             raise Refused(f"Another process runs the node in {directory}; {remedy}.") from None
         yield

@@ -48,7 +48,7 @@ def enter(directory: str, vsn: str, module: str, *arguments: str) -> None:
     executed = [execute(directory, name, path, files) for name in BOOTSTRAP]
     imports = executed[-1]
     command = [sys.executable, *sys.orig_argv[1 : len(sys.orig_argv) - len(arguments) - 1]]
-    imports.install(directory, files, path, command)
+    imports.install(directory, vsn, files, path, command)
     for each in executed:
         imports.adopt(each, each.__file__)
     sys.argv[:] = [module, *arguments]

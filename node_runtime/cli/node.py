@@ -43,9 +43,10 @@ from node_runtime.releases.store.catalog import Catalog
 from node_runtime.releases.store.launcher_update import keep_launcher_current
 from node_runtime.releases.store.unpacked_release import UnpackedRelease
 
-from .directory_lock import hold_directory
+from .directory_lock import hold_directory, lock_path
 from .event_loops import check_loop, loop_factory, run
 from .heartbeat import Ending, Heartbeat
+from .launcher.left_processes import end_left_processes
 from .log_lines import log_to_stderr
 
 SIGNALS: Final[dict[int, Ending]] = {
@@ -143,7 +144,7 @@ class Node:
             check_loop(configuration.node, self.vsn)
             beating = asyncio.create_task(self._heart.beat(configuration.node.heart))
             stack.callback(beating.cancel)
-            stack.enter_context(hold_directory(self.directory, "stop it first"))
+            stack.enter_context(hold_directory(self.directory, "stop it first", self._end_forks))
             stack.enter_context(hold_node_name(configuration.node.name))
             self._keep_record()
             release = Catalog(self.directory).release(self.vsn)
@@ -175,6 +176,10 @@ class Node:
                     logger.warning("%s", warning)
             self._heart.ready(run_directory())
             await asyncio.Event().wait()
+
+    def _end_forks(self) -> None:
+        """End the forks of an earlier node in this directory, which was killed together with its parent."""
+        logger.warning("%s", end_left_processes(lock_path(self.directory)))
 
     def _keep_record(self) -> None:
         """Write the commit record of a newly unpacked directory: the release that boots first is permanent."""
@@ -292,6 +297,13 @@ def _node_config(directory: Path, vsn: str) -> NodeConfig:
         return NodeConfig(name="node@127.0.0.1")
 
 
+def _reset_signals() -> None:
+    """Let the signals that stop the node end a fork of it, which otherwise would pass them on to the node's loop."""
+    signal.set_wakeup_fd(-1)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _read_all(descriptor: int) -> bytes:
     """Return the bytes of the parent's pipe, and close it."""
     with open(descriptor, "rb") as pipe:
@@ -314,6 +326,7 @@ def main(arguments: list[str]) -> None:
     reasons = vars(options) if options.reasons is None else json.loads(_read_all(options.reasons))
     last = PreviousExit(reasons["after"], reasons["during"], reasons["blame"])
     os.umask(0o077)
+    os.register_at_fork(after_in_child=_reset_signals)
     faulthandler.enable()
     node = Node(options.directory, options.vsn, options.heart, reasons["because"] or None, last)
     config = _node_config(options.directory, options.vsn)

@@ -10,7 +10,7 @@ from .drift import Drift
 from .errors import CodeError, LoadFailed, OldVersionHeld
 from .loading.body_effects import BodyEffects
 from .loading.staging import AroundBody, without_context
-from .module import HotModule
+from .module import HotModule, module_view
 from .server import CodeServer, current
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version
 
@@ -32,5 +32,6 @@ __all__ = [
     "Version",
     "compile_apart",
     "current",
+    "module_view",
     "without_context",
 ]  # fmt: skip

@@ -78,3 +78,10 @@ def switch_namespace(module: HotModule, namespace: Namespace) -> None:
     """Replace the namespace of `module`: from now on `module.name` is looked up in `namespace`."""
     module.__dict__ = namespace
     update_module_type(module)
+
+
+def module_view(namespace: Namespace) -> ModuleType:
+    """Return a module object for a version's namespace, whether or not the version is current."""
+    module = HotModule(namespace["__name__"])
+    switch_namespace(module, namespace)
+    return module

@@ -12,6 +12,7 @@ from .batch import Batch
 from .compiler import Compiler, compile_here
 from .drift import Drift, ModuleStatus, find_drift, module_status
 from .errors import CodeError, LoadFailed
+from .garbage import collect_young
 from .loading import load_hazards
 from .loading.execution_order import in_execution_order
 from .loading.finder import Finder
@@ -20,7 +21,6 @@ from .module_table import ModuleTable, with_parents
 from .old.old_versions import OldVersions
 from .old.process_adapter import RuntimeProcessAdapter
 from .version import CompilationUnit, ManagedModule, Source, SourceText, Version, compile_text, read_text
-from .young_garbage import collect_young
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -103,6 +103,7 @@ class CodeServer:
         May be called in a thread. Raises LoadFailed if a source can't be read, and CodeError if it can't be loaded into
         a running node.
         """
+        self._old.collect_dropped()
         asked = with_parents(sources, self._table.sources)
         for source in asked:
             reason = load_hazards.load_refusal(source)

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import spec_from_file_location
 from typing import TYPE_CHECKING, Any
@@ -45,26 +46,48 @@ class DamagedFile(Exception):
 
 
 class ListedFiles:
-    """The files below the node's directory that the manifests of its releases list, with their hashes."""
+    """The files below the node's directory that the manifests of its releases list, with their hashes.
+
+    All threads may use it. A change replaces the tables, because another thread may be reading them.
+    """
 
     def __init__(self, directory: str) -> None:
         self.directory = os.path.abspath(directory)
+        self._lock = threading.Lock()
+        self._releases: dict[str, Mapping[str, str]] = {}
         self._sha256: dict[str, str] = {}
         self._folders: dict[str, set[str]] = {}
 
-    def add(self, files: Mapping[str, str]) -> None:
-        """Add files: their paths, relative to the node's directory, with their sha256 in hexadecimal digits.
+    def add(self, vsn: str, files: Mapping[str, str]) -> None:
+        """Add the files of a release: their paths, relative to the node's directory, with their hexadecimal sha256.
 
-        A file that is listed already keeps its hash.
+        A file that is listed already, also by another release, keeps its hash until that release is removed.
         """
-        self._sha256 = {**files, **self._sha256}
-        for path in files:
+        with self._lock:
+            if vsn not in self._releases:
+                self._releases[vsn] = files
+                folders = {folder: {*names} for folder, names in self._folders.items()}
+                self._list(files.keys() - self._sha256.keys(), folders)
+
+    def remove(self, vsn: str) -> None:
+        """Remove the files that only this release lists."""
+        with self._lock:
+            if self._releases.pop(vsn, None) is not None:
+                self._list({path for files in self._releases.values() for path in files}, {})
+
+    def _list(self, paths: Iterable[str], folders: dict[str, set[str]]) -> None:
+        for path in paths:
             folder, _, name = path.rpartition("/")
-            names = self._folders.setdefault(folder, set())
+            names = folders.setdefault(folder, set())
             while name not in names:
                 names.add(name)
                 folder, _, name = folder.rpartition("/")
-                names = self._folders.setdefault(folder, set())
+                names = folders.setdefault(folder, set())
+        self._folders = folders
+        sha256: dict[str, str] = {}
+        for files in self._releases.values():
+            sha256 = {**files, **sha256}
+        self._sha256 = sha256
 
     def relative(self, path: str) -> str | None:
         """Return a path relative to the node's directory; None for a path outside of it."""
@@ -168,7 +191,7 @@ class VerifiedPathFinder(PathFinder):
         return find_distributions(_listed, context)
 
 
-def install(directory: str, files: Mapping[str, str], path: Sequence[str], command: Sequence[str]) -> None:
+def install(directory: str, vsn: str, files: Mapping[str, str], path: Sequence[str], command: Sequence[str]) -> None:
     """Make the listed files in a release's folders `path` importable, and no other file below the node's directory.
 
     `files` maps the release's files to their hashes. `command` is the command of this process without the module and
@@ -176,7 +199,7 @@ def install(directory: str, files: Mapping[str, str], path: Sequence[str], comma
     """
     global _listed  # noqa: PLW0603  # the import system is global, too
     listed = _listed = ListedFiles(directory)
-    listed.add(files)
+    listed.add(vsn, files)
     _command[:] = command
 
     def hook(entry: str) -> ListedFolder:
@@ -199,10 +222,27 @@ def adopt(module: ModuleType, path: str) -> None:
     module.__package__ = module.__spec__.parent
 
 
-def add_listed_files(files: Mapping[str, str]) -> None:
+def add_listed_files(vsn: str, files: Mapping[str, str]) -> None:
     """Add the files of another release of this node, with their hashes, so that its modules can be imported."""
     if _listed is not None:
-        _listed.add(files)
+        _listed.add(vsn, files)
+
+
+def remove_listed_files(vsn: str) -> None:
+    """Remove the files that only this release lists: a release of the same version may come again with other files."""
+    if _listed is not None:
+        _listed.remove(vsn)
+
+
+def start_processes_as(vsn: str, manifest_sha256: str) -> None:
+    """Have `release_command` start processes of another release of this node, which has the same libraries.
+
+    The release that booted this node may be removed while the node runs another one.
+    """
+    if _command:
+        *start, before, directory, _ = _command
+        has_hash = not before.endswith(".py")  # the launcher in an older node directory passes none
+        _command[:] = [*start, manifest_sha256 if has_hash else before, directory, vsn]
 
 
 def resource_reader(path: str) -> ResourceReader | None:

@@ -296,23 +296,23 @@ class _PendingRequest:
         self._dispatch._thread.run(lambda: call.done(result, error))
 
     def _answer(self, result: Any, error: BaseException | None, meter: WorkMeter) -> Answer:
-        """Return the answer to the request, and charge the client for the time that it took."""
+        """Return the answer to the request."""
         packed: bytes | None = None
         if error is None:
             try:
                 packed = meter.run(pack, result)
             except (TypeError, ValueError, OverflowError) as unsendable:
                 error = unsendable
-        self._charge(meter.seconds)
+        charge = partial(self._charge, meter.seconds)
         if packed is not None and len(packed) > MAX_REPLY_BYTES:
             error = Refused(f"The reply has {len(packed):,} bytes (limit {MAX_REPLY_BYTES:,}), so it was not sent.")
         if error is None:
-            return Answer(packed, None, result, meter.seconds)
+            return Answer(packed, None, result, meter.seconds, charge)
         if not isinstance(error, Refused):
             logger.error("a request failed", exc_info=error)
             name = self._entry.method.name
             error = Refused(f"{name} failed on {self._dispatch._name} ({type(error).__name__}); see the node's log.")
-        return Answer(None, _error_reply(error), None, meter.seconds)
+        return Answer(None, _error_reply(error), None, meter.seconds, charge)
 
     def _charge(self, seconds: float) -> None:
         """Charge the client for processor time beyond the method's cost. Slices are not charged: pauses limit them."""
@@ -326,6 +326,7 @@ class _PendingRequest:
         size = len(answer.packed or b"") / BYTES_PER_TOKEN
         if not self._entry.shared:
             self._dispatch._budgets.charge(self._peer, size)
+            answer.charge()
         elif (shortage := self._dispatch._budgets.take(self._peer, size)) is not None:
             failure = _error_reply(Refused(shortage.sentence))
         self._write_outcome(answer)

@@ -30,6 +30,8 @@ from .gateway.seam import (
     KnownKeys,
     Listening,
     LoginsRefused,
+    Ping,
+    Pong,
     Received,
     Seam,
     SeamClosed,
@@ -46,6 +48,8 @@ STABLE_SECONDS: Final = 30.0
 """A gateway that has listened for so long is started again at once when it ends; otherwise the pauses grow."""
 FIRST_PAUSE_SECONDS: Final = 0.5
 MAX_PAUSE_SECONDS: Final = 15.0
+PINGS: Final = 4
+"""The pings that the gateway has to leave unanswered before it is ended, during `GatewayLimits.max_answer_seconds`."""
 MAX_UNSENT_BYTES: Final = 2 * MAX_SEAM_MESSAGE_BYTES
 """Bytes that may wait for the gateway. Beyond them it is stuck, and is ended."""
 MAX_UNSENT_EVENT_BYTES: Final = 4 << 20
@@ -91,6 +95,7 @@ class GatewayLink:
         self._listens_since = 0.0
         self._arrived: list[FromGateway] = []
         self._restarts = 0
+        self._unanswered = 0
         self._ended = ""
         """A clause that says how the last gateway ended; empty before the first end."""
 
@@ -212,16 +217,38 @@ class GatewayLink:
                 logger.warning("%s", message.sentence)
             case Listening():
                 self._port, self._listens, self._listens_since = message.port, True, time.monotonic()
+                self._unanswered = 0
+                self._ping_later()
                 if self._ended:
                     logger.warning("%s; it was started again, and clients can connect again", self._ended)
             case CannotListen():
                 if not self._ended:
                     raise Refused(message.sentence)
                 logger.warning("%s; it can't listen: %s", self._ended, message.sentence)
+            case Pong():
+                self._unanswered = 0
             case SeamHello():
                 raise SeamError("a second hello")
             case _:
                 assert_never(message)
+
+    # ------------------------------------------------------------------ a gateway that does not answer
+
+    def _ping_later(self) -> None:
+        self._later(self._limits.max_answer_seconds / PINGS, partial(self._ping, self._process))
+
+    def _ping(self, process: GatewayProcess | None) -> None:
+        """Send another ping, or end the gateway if it has answered none of the last ones.
+
+        Pings are counted, because time also passes while the machine or the node is suspended.
+        """
+        if process is None or process is not self._process:
+            return
+        if self._unanswered >= PINGS:
+            self._end(SeamError(f"it has not answered for {self._limits.max_answer_seconds:g} s"))
+        elif self.send(Ping()):
+            self._unanswered += 1
+            self._ping_later()
 
     # ------------------------------------------------------------------ restart
 

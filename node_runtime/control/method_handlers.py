@@ -172,7 +172,8 @@ class MethodHandlers:
                 lambda request: request.operation or "the running operation",
                 audit_required=False,
             ),
-            MethodEntry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn),
+            # Also on a full disk, because it makes room.
+            MethodEntry(methods.REMOVE, self.remove, "loop", lambda request: request.vsn, audit_required=False),
             MethodEntry(methods.RESTART_PROCESS, self.restart_process, "loop", lambda request: f"<{request.pid}>"),
             MethodEntry(methods.KILL_PROCESS, self.kill_process, "loop", lambda request: f"<{request.pid}>"),
             MethodEntry(methods.STOP, self.stop, "loop", lambda request: "restart" if request.restart else "stop"),

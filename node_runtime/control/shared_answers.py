@@ -22,12 +22,17 @@ PAUSE_FACTOR: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of a request, also packed, or its failure. `seconds` is the processor time that it took to make."""
+    """The result of a request, also packed, or its failure. `seconds` is the processor time that it took to make.
+
+    `charge()` lets the client that asked first pay for that time. It is called after everybody was answered, because an
+    answer that is there may be sent even to a client that then owes for it.
+    """
 
     packed: bytes | None
     failure: ErrorReply | None
     result: Any
     seconds: float
+    charge: Callable[[], None] = lambda: None
 
 
 AnswerCallback: TypeAlias = Callable[[Answer], None]
@@ -77,6 +82,7 @@ class SharedAnswers:
                 self._later(pause, lambda: self._begin(question, asked, paused))
             for _, done in waiting:
                 done(answer)
+            answer.charge()
             if not pause:
                 self._begin(question, asked, paused)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -9,6 +10,7 @@ import secrets
 import shutil
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -71,12 +73,16 @@ class Uploads:
                 )
             upload = secrets.token_hex(8)
             folder = self._directory / f"upload-{upload}"
-            folder.mkdir(mode=0o700)
             # Stored under the sender's file name, so that error messages mention a file that the sender knows.
             path = folder / (request.file_name if _FILE_NAME.fullmatch(request.file_name) else "release.tar.gz")
-            if request.signature is not None:
-                signature_path(path).write_bytes(request.signature)
-            file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            try:
+                folder.mkdir(mode=0o700)
+                if request.signature is not None:
+                    signature_path(path).write_bytes(request.signature)
+                file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+            except OSError as error:
+                self.discard(path)
+                raise _not_stored(error) from None
             self._open[upload] = _OpenUpload(path, file, request.size, request.sha256, request.file_name)
             return upload
 
@@ -94,10 +100,7 @@ class Uploads:
                 upload.file.write(chunk.data)
             except OSError as error:
                 self._drop(chunk.upload)
-                raise Refused(
-                    f"The node can't store the tarball ({error.strerror}); "
-                    f"free space on the node's disk and stage the tarball again."
-                ) from None
+                raise _not_stored(error) from None
             upload.hash.update(chunk.data)
             upload.received = end
             upload.last_chunk_at = time.monotonic()
@@ -117,6 +120,11 @@ class Uploads:
             if upload.received != upload.size or upload.hash.hexdigest() != upload.sha256:
                 self._drop(name)
                 raise Refused("The tarball arrived damaged: its size or sha256 is wrong; stage it again.")
+            try:
+                upload.file.flush()
+            except OSError as error:
+                self._drop(name)
+                raise _not_stored(error) from None
             upload.file.close()
             del self._open[name]
             return upload.path
@@ -139,10 +147,18 @@ class Uploads:
 
     def _drop(self, name: str) -> None:
         upload = self._open.pop(name)
-        upload.file.close()
+        with suppress(OSError):  # what the file still has to write can't be written
+            upload.file.close()
         self.discard(upload.path)
 
     def _drop_idle(self) -> None:
         now = time.monotonic()
         for name in [name for name, upload in self._open.items() if now - upload.last_chunk_at > UPLOAD_IDLE_SECONDS]:
             self._drop(name)
+
+
+def _not_stored(error: OSError) -> Refused:
+    remedy = "free space on the node's disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "check the node's disk"
+    return Refused(
+        f"The node can't store the tarball ({error.strerror or error}); {remedy} and stage the tarball again."
+    )

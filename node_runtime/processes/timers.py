@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .reply_future import AnyReplyFuture
 
@@ -68,28 +68,34 @@ class TimerRef:
         return handle
 
 
+Deadline: TypeAlias = "list[tuple[float, AnyReplyFuture, Callable[..., Exception], tuple[Any, ...]]]"
+"""One entry of `Deadlines`. Its waiter empties it when the wait ends, so that the queue keeps no reply alive."""
+
+
 class Deadlines:
     """Deadlines of equal duration. The first to be added is the first to expire, so one timer serves all of them.
 
-    A timer of the event loop for each call would cost more than the call. A call that has its reply leaves the queue
-    when the next call is added, or when the timer fires.
+    A timer of the event loop for each call would cost more than the call. The empty entry of a call that has its reply
+    leaves the queue when the next call is added, or when the timer fires.
     """
 
     def __init__(self, seconds: float, loop: asyncio.AbstractEventLoop, context: Context) -> None:
         self.seconds = seconds
         self._loop = loop
         self._context = context
-        self._queue: deque[tuple[float, AnyReplyFuture, Callable[..., Exception], tuple[Any, ...]]] = deque()
+        self._queue: deque[Deadline] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> None:
-        """Fail `future` with `error(*args)` unless it is done in time."""
+    def add(self, future: AnyReplyFuture, error: Callable[..., Exception], *args: Any) -> Deadline:
+        """Fail `future` with `error(*args)` unless it is done in time. The caller empties the returned entry."""
         queue = self._queue
-        while queue and queue[0][1].done():
+        while queue and not queue[0]:
             queue.popleft()
-        queue.append((monotonic() + self.seconds, future, error, args))
+        entry: Deadline = [(monotonic() + self.seconds, future, error, args)]
+        queue.append(entry)
         if self._timer is None:
             self._timer = self._loop.call_later(self.seconds, self._sweep, context=self._context)
+        return entry
 
     def close(self) -> None:
         """Forget all deadlines."""
@@ -100,8 +106,13 @@ class Deadlines:
 
     def _sweep(self) -> None:
         now, queue = monotonic(), self._queue
-        while queue and (queue[0][1].done() or queue[0][0] <= now):
-            _, future, error, args = queue.popleft()
-            if not future.done():
-                future.set_exception(error(*args))
-        self._timer = self._loop.call_later(queue[0][0] - now, self._sweep, context=self._context) if queue else None
+        self._timer = None
+        while queue:
+            if queue[0]:
+                due, future, error, args = queue[0][0]
+                if due > now:
+                    self._timer = self._loop.call_later(due - now, self._sweep, context=self._context)
+                    break
+                if not future.done():
+                    future.set_exception(error(*args))
+            queue.popleft()

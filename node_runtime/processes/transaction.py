@@ -25,6 +25,7 @@ class Transaction:
     """
 
     __slots__ = (
+        "answering_modules",
         "deferred_actions",
         "ended",
         "exiting",
@@ -47,6 +48,8 @@ class Transaction:
         """Processes that are held only because the script acted on them."""
         self.previous_namespaces: dict[str, dict[str, Any]] = {}
         """The previous namespaces of switched modules whose load instruction the script has not reached yet."""
+        self.answering_modules: frozenset[str] = frozenset()
+        """The modules whose processes are held, but answer requests of the script."""
         self.exiting: dict[int, Process] = {}
         """The processes whose exit is deferred, by pid."""
         self.deferred_actions: list[Callable[[], Awaitable[object]]] = []
@@ -60,15 +63,29 @@ class Transaction:
         self.ended = False
         """The script has ended, although tasks that it started may still run."""
 
+    def is_exiting(self, process: Process) -> bool:
+        """Return whether the exit of the process or of an ancestor is deferred."""
+        above: Process | None = process
+        while above is not None and above.pid not in self.exiting:
+            above = process.runtime.processes.get(above.parent)
+        return above is not None
+
+    def forget(self) -> None:
+        """Forget all changes, when the transaction has ended and nothing will be undone.
+
+        The context of every timer and task that the script has created refers to the transaction for as long as the
+        timer or task exists. So the transaction must not keep old code alive.
+        """
+        for changes in (self.previous_namespaces, self.exiting, self.deferred_actions, self.undo_actions):
+            changes.clear()
+        self.moved_names.clear()
+
     def take_name(self, name: str, holder: Process) -> bool:
         """Take the name from `holder` if the exit of `holder` or of an ancestor is deferred.
 
         Returns whether the name was taken.
         """
-        above: Process | None = holder
-        while above is not None and above.pid not in self.exiting:
-            above = holder.runtime.processes.get(above.parent)
-        if above is None:
+        if not self.is_exiting(holder):
             return False
         del holder.runtime.names[name]
         holder.name = None

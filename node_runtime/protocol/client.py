@@ -22,13 +22,13 @@ import zmq
 
 from . import messages as m
 from . import methods
-from .client_socket import ClientSocket
+from .connection.client_socket import ClientSocket
+from .connection.connection_errors import ClosedEarly, disconnected, handshake_failed, not_understood, unreachable
 from .exit_codes import ExitCode, Refused
 from .file_hash import size_and_sha256
-from .run_directory import NodeAddress, is_node_alive
+from .run_directory import NodeAddress
 from .signature_file import read_signature
 from .wire import (
-    HANDSHAKE_LIMIT_SECONDS,
     MAX_REQUEST_BYTES,
     UPLOAD_CHUNK_BYTES,
     MalformedMessage,
@@ -43,6 +43,8 @@ P = TypeVar("P", bound=m.WireStruct)
 R = TypeVar("R", bound=m.WireStruct)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
+RETRY_PAUSES_SECONDS = (0.1, 0.3, 0.6)
+"""The pauses before the next attempts if the node closes a connection before its first reply."""
 REQUEST_TIMEOUT_SECONDS = 10.0
 UNPACK_TIMEOUT_SECONDS = 120.0
 PLAN_TIMEOUT_SECONDS = 150.0
@@ -112,7 +114,8 @@ class Client:
         self._waiting: dict[int, asyncio.Future[m.Reply]] = {}
         self._streams: list[_EventStream] = []
         self._loop = asyncio.get_running_loop()
-        self._connected = 0.0
+        self._connected: float | None = None
+        self._introduced = False
         self._handshake: asyncio.Future[None] = self._loop.create_future()
         self._lost: Refused | None = None
 
@@ -124,9 +127,9 @@ class Client:
         Raises Refused: UNREACHABLE if no node answers at the address, NOT_ALLOWED if the node doesn't know the cookie,
         REFUSED if the node uses another protocol version.
         """
-        client = cls(address)
+        hello = m.Hello(protocol=methods.PROTOCOL, client=client_name, user=user)
+        client = await cls._connected_to(address, hello, RETRY_PAUSES_SECONDS)
         try:
-            await client._open(m.Hello(protocol=methods.PROTOCOL, client=client_name, user=user))
             yield client
         finally:
             client._close()
@@ -157,7 +160,7 @@ class Client:
         try:
             self._require_connection()
             if not self._socket.send(pack(m.Request(id=request_id, method=method.name, params=packed))):
-                raise self._unreachable_error("takes no more requests: too many wait to be sent")
+                raise unreachable(self._address, "takes no more requests: too many wait to be sent")
             async with asyncio.timeout(timeout):
                 reply = await future
         except (TimeoutError, Refused) as error:
@@ -169,7 +172,7 @@ class Client:
         try:
             return unpack(reply.result or b"", method.result)
         except MalformedMessage:
-            raise self._version_error() from None
+            raise not_understood(self._address) from None
 
     async def plan(self, vsn: str) -> m.Plan:
         """Return the plan of an install of the release `vsn`, with its rehearsal. Raises Refused."""
@@ -249,16 +252,32 @@ class Client:
 
     # -------------------------------------------------------------- the connection
 
+    @classmethod
+    async def _connected_to(cls, address: NodeAddress, hello: m.Hello, pauses: tuple[float, ...]) -> Client:
+        """Connect; if the node closes the connection before its first reply, try again after each of the pauses."""
+        client = cls(address)
+        try:
+            await client._open(hello)
+        except BaseException as error:
+            client._close()
+            if not pauses or not isinstance(error, ClosedEarly):
+                raise
+        else:
+            return client
+        await asyncio.sleep(pauses[0])
+        return await cls._connected_to(address, hello, pauses[1:])
+
     async def _open(self, hello: m.Hello) -> None:
         try:
             self._socket.connect()
         except zmq.ZMQError as error:
-            raise self._unreachable_error(f"can't be reached ({error})") from None
+            raise unreachable(self._address, f"can't be reached ({error})") from None
         try:
             await asyncio.wait_for(self._handshake, CONNECT_TIMEOUT_SECONDS)
         except TimeoutError:
-            raise self._unreachable_error(f"does not answer at {self._address.host}:{self._address.port}") from None
+            raise unreachable(self._address, f"does not answer at {self._address.host}:{self._address.port}") from None
         self.info = await self.request(methods.HELLO, hello)
+        self._introduced = True
         if self.info.name != self._address.name:
             raise Refused(
                 f"{self.info.name} answers at {self._address.host}:{self._address.port}, not {self._address.name}.",
@@ -275,17 +294,21 @@ class Client:
         elif event == zmq.Event.HANDSHAKE_SUCCEEDED and not self._handshake.done():
             self._handshake.set_result(None)
         elif event in _HANDSHAKE_FAILED:
-            self._lose(self._handshake_error(event, self._loop.time() - self._connected))
+            self._lose(handshake_failed(self._address, event, self._loop.time() - (self._connected or 0.0)))
         elif event in _GONE and self._lost is None:
-            connected_before = self._handshake.done()
-            how = "has closed the connection" if connected_before else "refused the connection"
-            self._lose(self._unreachable_error(how))
+            error = disconnected(
+                self._address,
+                had_connected=self._connected is not None,
+                had_shaken_hands=self._handshake.done(),
+                had_answered=self._introduced,
+            )
+            self._lose(error)
 
     def _on_message(self, data: bytes) -> None:
         try:
             reply = unpack(data, m.Reply)
         except MalformedMessage:
-            self._lose(self._version_error())
+            self._lose(not_understood(self._address))
             return
         if reply.event is not None:
             for stream in self._streams:
@@ -321,7 +344,7 @@ class Client:
         try:
             return unpack(data, m.NodeEvent)
         except MalformedMessage:
-            raise self._version_error() from None
+            raise not_understood(self._address) from None
 
     async def _operation_states(self, operation: str) -> AsyncGenerator[m.Operation, None]:
         """Yield the operation from its events; request it when no event arrives or events are missing."""
@@ -354,46 +377,10 @@ class Client:
 
     def _no_reply_error(self, method: Method[Any, Any], timeout: float, error: TimeoutError | Refused) -> Refused:
         if not isinstance(error, Refused):
-            error = self._unreachable_error(f"has not answered {method.name!r} for {timeout:g} s")
+            error = unreachable(self._address, f"has not answered {method.name!r} for {timeout:g} s")
         if method.changes_nothing:
             return error
         return Refused(
             f"The outcome of {method.name!r} is unknown; check the node before you repeat it. {error.sentence}",
             ExitCode.UNKNOWN_OUTCOME,
-        )
-
-    def _handshake_error(self, event: int, seconds: float) -> Refused:
-        """Return the error for a handshake that failed `seconds` after it began.
-
-        libzmq reports two cases by the same event: the node rejected the keys and disconnected at once, or it sent
-        nothing until the time limit.
-        """
-        record = self._address.record
-        if event == zmq.Event.HANDSHAKE_FAILED_NO_DETAIL:
-            if record is not None and not is_node_alive(record):
-                return self._unreachable_error("has closed the connection")
-            if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
-                peer = f"process {record.os_pid}" if record else f"{self._address.host}:{self._address.port}"
-                return Refused(
-                    f"{self._address.name} is silent: {peer} is alive but has not answered "
-                    f"for {HANDSHAKE_LIMIT_SECONDS:g} s.",
-                    ExitCode.UNREACHABLE,
-                )
-        return Refused(
-            f"{self._address.name} does not know this cookie; "
-            f"ask the node's owner for the output of `bin/<name> cookie`.",
-            ExitCode.NOT_ALLOWED,
-        )
-
-    def _unreachable_error(self, how: str) -> Refused:
-        record = self._address.record
-        detail = "."
-        if record is not None:
-            detail = f"; its process {record.os_pid} {'is alive' if is_node_alive(record) else 'has ended'}."
-        return Refused(f"{self._address.name} {how}{detail}", ExitCode.UNREACHABLE)
-
-    def _version_error(self) -> Refused:
-        return Refused(
-            f"{self._address.name} sent a message that this hotdash can't decode, so the node has another version; "
-            f"use the hotdash that came with the node: `bin/<name> attach`."
         )

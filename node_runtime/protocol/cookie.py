@@ -86,6 +86,7 @@ def locked_keys(directory: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
+        fcntl.flock(lock, fcntl.LOCK_UN)  # a fork that was made meanwhile keeps the folder open
         os.close(lock)
 
 

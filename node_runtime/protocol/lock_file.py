@@ -1,25 +1,82 @@
-"""Lock files that only their owner can open, and therefore lock."""
+"""Lock files that only their owner can open, and therefore lock.
+
+A child that a process forks inherits its locks of the kind `flock`, so such a lock can outlive its holder. Locks of the
+kind `fcntl` are not inherited, but a process loses them when it closes any descriptor of the file. So a holder takes
+both, and writes into the file which process it is: if the lock of the first kind is free, or has been lost, the second
+kind and this text say whether the holder is alive.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from .process_start import is_alive, start_ticks
+
+HOLDER_BYTES: Final = 64
+"""The size of a lock file. It never changes, so that a full disk doesn't prevent a change of its text."""
+NOBODY: Final = "0 0"
+"""The text of a lock file after its holder has released it."""
 
 
 @contextmanager
-def hold_lock(path: Path) -> Iterator[None]:
+def hold_lock(path: Path, end_forks: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Hold the lock at `path` inside the block. Raises BlockingIOError if another process holds it.
 
     The file is created if necessary, with mode 0600. It is not deleted afterwards, because another process that wants
-    the lock may have opened it. The system releases the lock when the process ends, in whatever way.
+    the lock may have opened it. The system releases the lock when the process ends, in whatever way. If forks of a
+    holder that has ended keep the file locked, `end_forks()` is called, and the lock is taken even if they remain.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor, pid = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), os.getpid()
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.fchmod(descriptor, 0o600)
-        yield
+        _take(descriptor, end_forks)
+        try:
+            os.fchmod(descriptor, 0o600)
+            yield
+        finally:
+            if os.getpid() == pid:  # and not in a fork of the holder
+                _write_holder(descriptor, NOBODY)
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, end_forks: Callable[[], object]) -> None:
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except PermissionError:  # the other error that POSIX allows here
+        raise _held() from None
+    holder = _holder(descriptor)
+    if holder is not None and is_alive(*holder):
+        raise _held()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        if holder is None:  # a process of an older release, which takes only this lock
+            raise
+        end_forks()
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if (began := start_ticks(os.getpid())) is not None:
+        _write_holder(descriptor, f"{os.getpid()} {began}")
+
+
+def _held() -> BlockingIOError:
+    return BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _holder(descriptor: int) -> tuple[int, int] | None:
+    """Return the process id and the start of the process that the file names; None if it names none."""
+    words = os.pread(descriptor, HOLDER_BYTES, 0).split()
+    if len(words) != 2 or not all(word.isdigit() for word in words):
+        return None
+    return int(words[0]), int(words[1])
+
+
+def _write_holder(descriptor: int, holder: str) -> None:
+    with suppress(OSError):  # on a full disk, the file of a new lock stays empty
+        os.pwrite(descriptor, f"{holder}\n".rjust(HOLDER_BYTES).encode(), 0)

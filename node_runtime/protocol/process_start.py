@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
+
+_ENDED: Final = {b"Z", b"X"}
 
 
 def start_ticks(pid: int) -> int | None:
     """Return when a process began, in clock ticks since the machine's boot; None if the system doesn't report it."""
+    fields = _fields(pid)
+    return int(fields[19]) if fields else None
+
+
+def is_alive(pid: int, began: int) -> bool:
+    """Return whether the process `pid` that began at `began`, as `start_ticks` returns it, has not ended."""
+    fields = _fields(pid)
+    return bool(fields) and int(fields[19]) == began and fields[0] not in _ENDED
+
+
+def _fields(pid: int) -> list[bytes]:
+    """Return the fields of /proc/<pid>/stat from the process's state on; none if there is no such process or file."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes()
+        text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return None
-    return int(fields.rpartition(b")")[2].split()[19])  # the name of the program, in parentheses, may contain spaces
+        return []
+    return text.rpartition(b")")[2].split()  # the name of the program, in parentheses, may contain spaces

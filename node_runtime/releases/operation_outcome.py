@@ -43,9 +43,9 @@ def end_with_error(error: BaseException, progress: OperationProgress) -> Operati
 def partly_reverted(operation: Operation, vsn: str, probation_until: float | None) -> Operation:
     """Return the operation; its outcome is "partly reverted" if it ended at a release in between.
 
-    `vsn` is the running release.
+    `vsn` is the running release. After "partly put back", the node restarts, wherever the operation ended.
     """
-    if vsn in {operation.from_vsn, operation.to_vsn}:
+    if operation.outcome == "partly put back" or vsn in {operation.from_vsn, operation.to_vsn}:
         return operation
     return msgspec.structs.replace(
         operation,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import msgspec
@@ -85,6 +85,11 @@ class OperationProgress:
     def set_rehearsal(self, rehearsal: Rehearsal) -> None:
         """Add the result of the rehearsal to the operation."""
         self.operation = msgspec.structs.replace(self.operation, rehearsal=redact_struct(rehearsal))
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Add sentences about what has failed without a change of the outcome."""
+        known = self.operation.warnings
+        self.operation = msgspec.structs.replace(self.operation, warnings=(*known, *map(shown, warnings)))
 
     def finish(
         self,

@@ -14,13 +14,12 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Plan, PlannedChild, PlannedModule, PlannedProcess, Rehearsal
 
 from . import rehearsal
-from .planning import affected, conditions
+from .planning import affected, conditions, coroutines
+from .planning.old_versions import held_blocker
 from .planning.transition import Transition
 from .relup.instruction_text import sentence
 from .store.unpacked_release import UnpackedRelease
 
-MAX_HOLDERS_NAMED = 3
-"""A blocker names at most this many of the objects that hold an old version."""
 REMEDY_CODE = rehearsal.REMEDIES_LOAD["raised"]
 REMEDY_RESTART = "build the release for the node's Python and third-party code, or install it in a new node directory"
 
@@ -52,10 +51,10 @@ async def make_plan(
     code: CodeServer,
     generation: int,
     *,
-    can_roll_back: bool,
+    rollback_path: Sequence[str] | None,
     on_progress: rehearsal.ProgressCallback,
 ) -> Plan:
-    """Make the plan for a transition.
+    """Make the plan for a transition. `rollback_path` are the releases from its target to the permanent release.
 
     The new code is compiled and executed in a copy of the node only.
     """
@@ -75,11 +74,16 @@ async def make_plan(
         rehearsed = None
     processes = await affected.affected_processes(transition)
     findings = _Findings(rehearsed, obstacles, drift, processes)
-    return _plan(transition, code, generation, findings, can_roll_back=can_roll_back)
+    return _plan(transition, code, generation, findings, rollback_path=rollback_path)
 
 
 def _plan(
-    transition: Transition, code: CodeServer, generation: int, findings: _Findings, *, can_roll_back: bool
+    transition: Transition,
+    code: CodeServer,
+    generation: int,
+    findings: _Findings,
+    *,
+    rollback_path: Sequence[str] | None,
 ) -> Plan:
     rehearsed = findings.rehearsed
     new_code = None if rehearsed is None else rehearsed.code
@@ -108,7 +112,10 @@ def _plan(
         configuration=transition.difference,
         blockers=tuple(blockers),
         warnings=(*warnings, *map(str, findings.drift)),
-        way_back=can_roll_back,
+        way_back=rollback_path is not None
+        and (
+            rehearsed is None or not rehearsal.blocks_way_back(rehearsed.rehearsal, transition.left.vsn, rollback_path)
+        ),
         children=children,
         irreversible=tuple(
             f"{function} is applied without an undo, so a failed install can't undo what it did."
@@ -156,7 +163,7 @@ async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceTe
     try:
         return await asyncio.to_thread(read), None
     except OldVersionHeld as held:
-        return None, await _held_blocker(held, code)
+        return None, await held_blocker(held, code)
     except Refused as refused:
         return None, Blocker(reason=_clause(refused), remedy=REMEDY_CODE)
 
@@ -164,18 +171,6 @@ async def _read(transition: Transition, code: CodeServer) -> tuple[list[SourceTe
 def _prepare(transition: Transition, code: CodeServer, texts: list[SourceText], around_body: AroundBody) -> Batch:
     """Compile and execute the new code. Called in a copy of the node."""
     return code.execute(code.compile_all(texts), transition.removed, around_body)
-
-
-async def _held_blocker(held: OldVersionHeld, code: CodeServer) -> Blocker:
-    """Return a blocker that names the processes that run the old version; if none does, the objects that hold it."""
-    if held.pids:
-        remedy = f"{conditions.WAIT_REMEDY}, or end the processes that run the old version"
-        return Blocker(reason=_clause(held), remedy=remedy, pid=int(held.pids[0]), transient=True)
-    found = "; ".join((await code.holders(held.module))[:MAX_HOLDERS_NAMED])
-    reason = f"{held.module} still has an old version: {found}" if found else _clause(held)
-    return Blocker(
-        reason=reason, remedy=f"{conditions.WAIT_REMEDY}, or drop the references to the old version", transient=True
-    )
 
 
 def _clause(refused: Refused) -> str:
@@ -213,13 +208,7 @@ def _sums(release: UnpackedRelease) -> dict[str, str]:
 
 
 def _warnings(transition: Transition) -> list[str]:
-    warnings: list[str] = []
-    for module in transition.suspended:
-        warnings += [
-            f"{conditions.process_label(process)} runs the coroutine {module}:{process.qualname}, which is not "
-            f"suspended and continues in the old version."
-            for process in conditions.coroutine_processes(module)
-        ]
+    warnings = coroutines.warnings(transition)
     for module in transition.removed:
         if users := conditions.callback_processes(module):
             label = conditions.process_label(users[0])

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Final
 
 from node_runtime.processes.runtime import runtime
-from node_runtime.protocol.messages import Health
+from node_runtime.protocol.messages import Health, Operation
 
+from . import rehearsal
 from .files.schemas import ProbationSettings
 from .health import HealthMonitor
+from .store.release_store import ReleaseStore
 
 logger: Final = logging.getLogger("node_runtime")
 
@@ -25,6 +27,22 @@ REVERT_WAIT_SECONDS: Final = 60.0
 """How long each attempt to revert waits for blockers that may pass by themselves."""
 MAX_REVERT_ATTEMPTS: Final = 3
 """After this many failed attempts to revert, the node restarts and boots another release."""
+
+
+def missing_way_back(vsn: str, permanent: str, left: str, store: ReleaseStore, operation: Operation) -> str | None:
+    """Return a sentence that says why `vsn`, installed from `left` by `operation`, has no way back; None if it has."""
+    path, rehearsed = store.path(vsn, permanent), operation.rehearsal
+    if path is None:
+        why = f"no appup leads back to release {permanent}"
+    elif rehearsed is not None and rehearsal.blocks_way_back(rehearsed, left, path):
+        number = rehearsed.no_way_back
+        why = f"in the rehearsal it failed for {number} process{'es' * (number != 1)}"
+    else:
+        return None
+    return (
+        f"Release {vsn} has no way back: {why}. Unless it is committed, the node restarts into release {permanent}, "
+        f"and all states are lost."
+    )
 
 
 class Probation:
@@ -52,6 +70,8 @@ class Probation:
         self._why: str | None = None
         self._failed_attempts = 0
         self._restarting: asyncio.Task[None] | None = None
+        self.no_way_back: str | None = None
+        """Why a revert will need a restart of the node, as a sentence; None if it may work without one."""
 
     @property
     def health(self) -> Health | None:
@@ -68,13 +88,22 @@ class Probation:
 
     def end(self) -> None:
         """End the probation: the release was committed, reverted or replaced."""
-        self.until = self._why = None
+        self.until = self._why = self.no_way_back = None
         self._failed_attempts = 0
         while self._timers:
             self._timers.pop().cancel()
         if self._monitor is not None:
             self._monitor.end()
             self._monitor = None
+
+    def report_way_back(self, missing: str | None) -> None:
+        """Say at once, and not only at the deadline, that the release can't be reverted without a restart.
+
+        `missing` says why; None if there is a way back.
+        """
+        if self._monitor is not None and missing is not None:
+            self.no_way_back = missing
+            logger.warning("%s", missing)
 
     def operation_ended(self, *, tried: bool) -> None:
         """Retry a due revert when an operation has ended; after too many attempts, restart.

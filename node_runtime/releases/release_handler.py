@@ -101,8 +101,9 @@ class ReleaseHandler:
     def _with_probation(self, release: ReleaseInfo) -> ReleaseInfo:
         if release.vsn != self.vsn:
             return release
-        until, health = self._probation.until, self._probation.health
-        return msgspec.structs.replace(release, probation_until=until, health=health)
+        probation = self._probation
+        until, health, no_way_back = probation.until, probation.health, probation.no_way_back
+        return msgspec.structs.replace(release, probation_until=until, health=health, no_way_back=no_way_back)
 
     async def plan(self, vsn: str) -> Plan:
         """Return the plan to install `vsn`. Raises `Refused` for an unknown release, and while an operation runs."""
@@ -125,7 +126,7 @@ class ReleaseHandler:
             transition,
             self._code,
             self.generation,
-            can_roll_back=self._can_roll_back(vsn),
+            rollback_path=self._store.path(vsn, self.permanent),
             on_progress=self.rehearsals.callback(vsn),
         )
         if entry.failed is not None:
@@ -170,7 +171,7 @@ class ReleaseHandler:
         check_remove(vsn, self._store, self.vsn)
         self._removed = vsn
         try:
-            await asyncio.to_thread(self._store.remove, vsn)
+            await asyncio.to_thread(self._store.remove, vsn, self.vsn)
         finally:
             self._removed = None
             self._probation.operation_ended(tried=False)
@@ -326,6 +327,9 @@ class ReleaseHandler:
             ).run()
             pause, touched = pause + installed.pause, touched + installed.touched
             results = (*results, *installed.results)
+            self._probation.report_way_back(
+                probation.missing_way_back(vsn, self.permanent, transition.left.vsn, self._store, progress.operation)
+            )
         return progress.finish(
             "installed" if progress.operation.kind == "install" else "reverted",
             pause=pause,
@@ -348,13 +352,13 @@ class ReleaseHandler:
         if failed is not None:
             try:
                 await asyncio.to_thread(self._store.mark_failed, failed, str(operation.error or operation.reason))
-            except OSError:
+            except Exception:  # whatever failed, the operation has to end
                 logger.exception("the failure of release %s could not be recorded in the commit record", failed)
 
     async def _end(self, operation: Operation) -> None:
         try:
             await asyncio.to_thread(self._history.end, operation)
-        except OSError:
+        except Exception:  # whatever failed, the operation has to end
             logger.exception(
                 "operation %s could not be written to the history; it is kept in memory only", operation.id
             )
@@ -391,10 +395,6 @@ class ReleaseHandler:
 
     def _transition(self, vsn: str) -> Transition:
         return transition_to(vsn, self._store, self.vsn)
-
-    def _can_roll_back(self, vsn: str) -> bool:
-        """Return whether appups lead from `vsn` to the permanent release."""
-        return vsn == self.permanent or self._store.path(vsn, self.permanent) is not None
 
     def _check_free(self) -> None:
         check_free(None if self._running is None else self._running.operation, self._removed)

@@ -108,8 +108,9 @@ async def test_a_terminate_that_raises_base_exception_crashes(bystander: Pid, cl
     pid = await gen_server.start(cls, error)
     ended = asyncio.ensure_future(until_ended(pid))
     await begun(ended)
-    await gen_server.stop(pid)
-    assert await ended is error
+    with pytest.raises(Exit) as stopped:
+        await gen_server.stop(pid)
+    assert stopped.value.reason is await ended is error
     assert is_alive(bystander)
 
 

@@ -9,9 +9,11 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.nodes.fil_node import command
 from tests.support.nodes.tiny_node import (
@@ -194,6 +196,21 @@ def test_a_node_without_heartbeat_is_killed_and_booted_again(node: TinyNode) -> 
     os.kill(pid, signal.SIGSTOP)
     until(lambda: node.parent["boots"] == 2 and node.parent["phase"] == "running", "the second boot")
     assert "The node sent no heartbeat for 1 s" in node.log
+
+
+def test_a_node_that_was_frozen_together_with_its_parent_continues(node: TinyNode) -> None:
+    heart = 2.0
+    node.set("node.toml", f"heart = {heart}\n")
+    node.tiny("start")
+    frozen = [psutil.Process(node.parent[name]) for name in ("node_pid", "pid")]
+    for process in frozen:
+        process.suspend()
+    thaw_at = time.monotonic() + 1.2 * heart
+    until(lambda: time.monotonic() > thaw_at, "the moment to thaw")
+    for process in reversed(frozen):  # the parent runs first, and finds that no heartbeat came
+        process.resume()
+    assert node.tiny("ping").stdout == "pong\n"
+    assert (node.parent["boots"], node.pid()) == (1, frozen[0].pid), node.log
 
 
 def test_a_node_without_its_parent_stops_in_order(running: TinyNode) -> None:
@@ -411,10 +428,23 @@ def test_a_release_for_another_python_names_that_python(node: TinyNode) -> None:
 
 
 def test_a_damaged_record_is_reported_in_one_sentence(node: TinyNode) -> None:
-    for damaged in ("{", "[]", "{}", '{"permanent": 7}', '{"permanent": "1.0", "releases": {"1.0": {}}}'):
+    deep = "[" * 100_000
+    entries = ("{}", "7", '{"status": "old", "committed": "x"}', '{"status": "permanent", "origin": 7}', deep)
+    records = [f'{{"permanent": "1.0", "releases": {{"1.0": {entry}}}}}' for entry in entries]
+    for damaged in ("{", "[]", "{}", '{"permanent": 7}', *records):
         (node.directory / "releases/record.json").write_text(damaged)
-        said = node.tiny("versions", code=1).stderr
+        said = node.tiny("start", code=1).stderr
         assert "record.json is damaged" in said
+        assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * 3000, "x = " + "9" * 5000, "[", "x = '\udcff'"])
+def test_settings_that_can_not_be_read_are_one_sentence_of_each_verb(node: TinyNode, text: str) -> None:
+    (node.directory / "etc").mkdir(exist_ok=True)
+    (node.directory / "etc/node.toml").write_bytes(text.encode(errors="surrogateescape"))
+    for verb in ("status", "cookie"):
+        said = node.tiny(verb, code=1).stderr
+        assert "etc/node.toml is not valid TOML" in said
         assert len(said.splitlines()) == 1
 
 

@@ -51,3 +51,11 @@ def test_what_no_install_can_have_left_is_never_deleted(
         install(tmp_path)
     assert "is neither empty nor a node's directory" in capsys.readouterr().err
     assert path.read_text() == "mine"
+
+
+def test_a_folder_that_nobody_can_write_to_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(["install", str(write_release(tmp_path / "r-1.tar.gz", "1")), "/sys/node"])
+    said = capsys.readouterr().err
+    assert said.startswith("/sys/node can't be used: ")
+    assert said.endswith("; choose a folder that you may write to.\n")

@@ -88,8 +88,11 @@ async def test_config_change_that_fails(runtime: Runtime, caplog: pytest.LogCapt
     before = {name: application.get_all_env(name) for name in ("grumpy", "shop")}
     application.set_env("grumpy", "mood", "bad")
     application.set_env("shop", "door", "open")
-    await notify_config_changes(before)
+    failures = await notify_config_changes(before)
     assert "config_change of application grumpy failed" in caplog.text
+    assert [failure.partition(";")[0] for failure in failures] == [
+        "config_change of application grumpy failed: RuntimeError: I like it as it was"
+    ]
     assert told == [("shop", {}, {"door": "open"}, ())]
     assert running() == ["grumpy", "shop"]
 
@@ -99,6 +102,34 @@ class Grumpy(Shop):
 
     async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
         raise RuntimeError("I like it as it was")
+
+
+class PlainGrumpy(Grumpy):
+    def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> Any:
+        raise RuntimeError("I like it as it was")
+
+
+class NeverEndingGrumpy(Grumpy):
+    async def config_change(self, changed: dict[str, Any], new: dict[str, Any], removed: tuple[str, ...]) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("behaviour", [Grumpy, PlainGrumpy, NeverEndingGrumpy])
+async def test_a_config_change_that_fails_or_never_ends_keeps_no_application_from_stopping(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, behaviour: type[Shop]
+) -> None:
+    monkeypatch.setattr("node_runtime.behaviours.application.CONFIG_CHANGE_SECONDS", 0.05)
+    halted: list[object] = []
+    runtime.on_halt = halted.append
+    application.load(spec(behaviour, "grumpy"))
+    await application.start("grumpy", "permanent")
+    application.set_env("grumpy", "mood", "bad")
+    failures = await notify_config_changes({"grumpy": {}})
+    assert len(failures) == 1
+    assert (running(), halted) == (["grumpy"], [])
+    async with asyncio.timeout(10):
+        await application.stop("grumpy")
+    assert running() == []
 
 
 async def test_unset_env(runtime: Runtime) -> None:

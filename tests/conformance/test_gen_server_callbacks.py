@@ -266,8 +266,9 @@ async def test_terminate_may_give_another_reason(runtime: Runtime, cls: str) -> 
     pid = await gen_server.start(globals()[cls])
     ended = asyncio.ensure_future(until_ended(pid))
     await begun(ended)
-    await gen_server.stop(pid)
-    assert await ended == ("shutdown", "mine")
+    with pytest.raises(Exit) as stopped:
+        await gen_server.stop(pid)
+    assert stopped.value.reason == await ended == ("shutdown", "mine")
 
 
 class ChangesItsMind(GenServer[None]):

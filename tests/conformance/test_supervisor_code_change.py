@@ -315,3 +315,19 @@ async def _ends_one_by_one(lives: list[bool], order: str = "ab") -> None:
             assert is_alive(pid)
         else:
             await eventually(lambda: not is_alive(pid))
+
+
+async def test_a_temporary_child_that_a_code_change_added_stays_when_it_ignores_its_start(runtime: Runtime) -> None:
+    """Only a start by start_child or by init drops it."""
+    await begin(child("a"))
+    await upgraded(
+        version(
+            child("a"), ChildSpec("b", "tests.conformance.test_supervisor_code_change:ignores", restart="temporary")
+        )
+    )
+    assert await supervisor.restart_child("sup", "b") is None
+    assert (names(), statuses()["b"]) == (["a", "b"], "undefined")
+
+
+async def ignores() -> None:
+    raise Ignore

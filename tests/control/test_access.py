@@ -52,7 +52,9 @@ async def test_a_cookie_of_another_node_is_refused_at_once_and_for_good(shop: No
 async def test_a_cookie_with_the_wrong_server_key_is_refused(shop: Node) -> None:
     address = shop.address()
     mistaken = replace(address.cookie, server=zmq.curve_keypair()[0])
-    assert (await refusal(replace(address, cookie=mistaken))).code == ExitCode.NOT_ALLOWED
+    refused = await refusal(replace(address, cookie=mistaken))
+    assert refused.code == ExitCode.UNREACHABLE
+    assert "this cookie is that of another node" in refused.sentence
 
 
 async def test_a_port_where_nobody_listens_says_that_the_process_is_alive(shop: Node) -> None:

@@ -12,6 +12,7 @@ import pytest
 import zmq
 import zmq.asyncio
 
+from node_runtime import GenServer, gen_server
 from node_runtime.control.budgets import BUDGETS, Budgets, RoleBudget
 from node_runtime.control.gateway.token_bucket import Refill
 from node_runtime.control.peer import Peer
@@ -205,3 +206,19 @@ async def test_after_many_refusals_a_client_gets_no_reply_until_it_pauses(shop: 
                 await flood.send(methods.PING, m.Empty())
                 replies += await flood.replies_within(0.2)
     assert len([reply for reply in replies if reply.id <= 200]) < 100
+
+
+class Verbose(GenServer[list[dict[str, str]]]):
+    """Its state takes far more time to describe than a viewer's connection may spend at once."""
+
+    def init(self) -> list[dict[str, str]]:
+        return [{f"address {number}": "https://example.org/?q=" + "x" * 200} for number in range(4000)]
+
+
+async def test_an_answer_that_was_made_is_sent_and_paid_afterwards(shop: Node) -> None:
+    pid = await gen_server.start(Verbose)
+    async with shop.client("viewer") as client:
+        view = await client.request(methods.STATE, m.GetState(pid=int(pid)))
+        assert view.process.pid == int(pid)
+        with pytest.raises(Refused, match="Too many requests from this connection"):
+            await client.request(methods.STATE, m.GetState(pid=int(pid)))

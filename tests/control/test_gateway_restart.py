@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from node_runtime import whereis
+from node_runtime.control.gateway.limits import GatewayLimits
 from node_runtime.protocol import messages as m
 from node_runtime.protocol import methods
 from node_runtime.protocol.exit_codes import ExitCode, Refused
@@ -76,3 +77,14 @@ async def test_a_gateway_that_ends_again_and_again_is_started_after_growing_paus
     assert await connected(shop)
     pauses = [record.getMessage().rpartition(" in ")[2] for record in caplog.records if " in " in record.getMessage()]
     assert pauses == ["0.5 s", "1 s"]
+
+
+async def test_a_gateway_that_answers_no_more_is_ended_and_replaced(
+    shop: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    shop.open_control(GatewayLimits(max_answer_seconds=0.4))
+    before = running_gateway()
+    before.suspend()
+    await another_gateway(before)
+    assert await connected(shop)
+    assert any("has not answered for 0.4 s" in record.getMessage() for record in caplog.records)

@@ -127,6 +127,26 @@ def test_after_a_fault_at_a_step_on_the_disk_the_node_boots_one_permanent_releas
         case.operation(nodes)
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "sentence"),
+    [
+        ("stage", 1, r"The node can't store the tarball \(Input/output error\); check the node's disk and stage the"),
+        ("stage", 2, r"The node can't store the tarball \(Input/output error\); check the node's disk and stage the"),
+        ("remove", 9, r"Release 2\.0 can't be removed completely: Input/output error; check the disk, and restart the"),
+    ],
+)
+def test_a_disk_that_fails_is_one_sentence(
+    crashing: CrashingNode, crashing_tarballs: dict[str, Path], name: str, at: int, sentence: str
+) -> None:
+    case, nodes = CASES[name], Nodes(crashing, crashing_tarballs["2.0"])
+    nodes.reset(current=case.current, unpacked=case.unpacked)
+    crashing.arm(at, "fail")
+    with pytest.raises(Refused, match=sentence):
+        case.operation(nodes)
+    crashing.tiny("restart")
+    check(crashing, f"{name}: fail at step {at}")
+
+
 def check(node: CrashingNode, where: str) -> None:
     """One release is permanent, on the disk and in the node, and runs; nothing half is left."""
     directory = node.directory

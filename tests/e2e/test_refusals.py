@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 
 from hotdash.demo.demo_node import free_port
+from node_runtime.protocol import messages as m
+from node_runtime.protocol import methods
+from node_runtime.protocol.client import Client
+from node_runtime.protocol.run_directory import locate
 from tests.support.nodes.fil_node import EXAMPLES, FilNode, build, command, install, running
 
 
@@ -24,26 +29,27 @@ def node(fil_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 def picture(node: FilNode) -> dict[str, object]:
     """Everything that a refusal must leave unchanged."""
-    snapshot = json.loads(node.hotdash("status", node.name, "-o", "json").stdout)["info"]
-    releases = json.loads(node.hotdash("releases", node.name, "-o", "json").stdout)
-    operations = json.loads(node.hotdash("results", node.name, "--all", "-o", "json").stdout)
-    processes = [
-        (process["pid"], process["name"], process["vsn"])
-        for process in json.loads(node.hotdash("ps", node.name, "-o", "json").stdout)
-        if process["application"] == "fil"
-    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.run_directory))
+        snapshot, operations = asyncio.run(asked(node.name))
     files = sorted(str(path.relative_to(node.directory)) for path in (node.directory / "lib").rglob("*"))
     staging = sorted(str(path) for path in (node.directory / "var" / "staging").rglob("*"))
     return {
-        "boot": snapshot["boot_id"],
-        "vsn": snapshot["vsn"],
-        "generation": snapshot["generation"],
-        "releases": releases,
+        "boot": snapshot.info.boot_id,
+        "vsn": snapshot.info.vsn,
+        "generation": snapshot.info.generation,
+        "releases": snapshot.releases,
         "operations": operations,
-        "processes": processes,
+        "processes": [(one.pid, one.name, one.vsn) for one in snapshot.processes if one.application == "fil"],
         "files": files,
         "staging": staging,
     }
+
+
+async def asked(name: str) -> tuple[m.Snapshot, m.OperationList]:
+    """The node's own picture of itself, without the start of a command for each part of it."""
+    async with Client.connect(locate(name), user="test", client_name="test") as client:
+        return await client.request(methods.SNAPSHOT), await client.request(methods.OPERATIONS, m.ListLimit())
 
 
 def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
@@ -209,17 +215,20 @@ def test_an_upgrade_that_is_interrupted_names_the_operation_that_goes_on(
     machine.write_text(machine.read_text().replace("olive", "teal"))
     with running(install(fil_tarballs["1986.a"], tmp_path, cycle_time=600)) as slow:
         slow.hotdash("stage", slow.name, build(without_olive, tmp_path))
-        watched = subprocess.Popen(
+        with subprocess.Popen(
             ["hotdash", "upgrade", slow.name, "1986.b", "--yes", "--wait", "300"],
             env=slow.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        assert watched.stdout is not None
-        assert watched.stdout.readline()  # the first phase: the operation has started
-        watched.send_signal(signal.SIGINT)
-        _, said = watched.communicate(timeout=30)
+        ) as watched:
+            try:
+                assert watched.stdout is not None
+                assert watched.stdout.readline()  # the first phase: the operation has started
+                watched.send_signal(signal.SIGINT)
+                _, said = watched.communicate(timeout=30)
+            finally:
+                watched.kill()
         assert watched.returncode == 5
         (operation,) = json.loads(slow.hotdash("results", slow.name, "--all", "-o", "json").stdout)
         assert f"'hotdash results {slow.name} {operation['id']}'" in said

@@ -80,6 +80,24 @@ def test_upgrade_and_downgrade_fail_no_request(node: Nine9sNode) -> None:
     assert int(node.get("/count")[1]) <= answers(greeted, HELLO_2) + 7
 
 
+def test_a_correction_can_be_installed_right_after_a_rollback(node: Nine9sNode, tmp_path: Path) -> None:
+    project = shutil.copytree(EXAMPLES / "0.2.0", tmp_path / "0.2.1")
+    app = project / "apps" / "nine9s"
+    for file in (project / "release.toml", app / "app.toml", app / "appup.toml"):
+        file.write_text(file.read_text().replace('vsn = "0.2.0"', 'vsn = "0.2.1"'))
+    for module in ("state_handler", "count_handler", "default_handler"):
+        with (app / "src" / "nine9s" / f"{module}.py").open("a") as source:
+            source.write("\nCORRECTED = True\n")
+    node.nine9s("unpack", build(project, tmp_path))
+
+    node.nine9s("upgrade", "0.2.0")
+    assert node.get("/count") == (200, "0")
+    node.nine9s("rollback")
+    node.nine9s("upgrade", "0.2.1")
+    assert running_vsn(node) == "0.2.1"
+    assert node.get("/count") == (200, "0")
+
+
 def is_0_1_0(node: Nine9sNode) -> None:
     """Check that everything an operator or a visitor can see is of the first version."""
     assert node.get("/") == HELLO

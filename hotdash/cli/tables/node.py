@@ -159,7 +159,8 @@ def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
     """Yield the health of the release that is on probation, if there is one."""
     for release in snapshot.releases:
         if (health := release.health) is not None:
-            deadline = f"; the node reverts at {clock(release.probation_until)}" if release.probation_until else ""
+            end = "restarts" if release.no_way_back else "reverts"
+            deadline = f"; the node {end} at {clock(release.probation_until)}" if release.probation_until else ""
             counted = f"{plural(health.restarts, 'restart')}, {plural(health.errors, 'error')}"
             details = f": {health.finding} ({counted}, event loop up to {duration(health.lag)} late){deadline}"
             yield "health", Text.assemble(text(health.verdict, VERDICT_TONES[health.verdict]), text(details))
@@ -168,6 +169,8 @@ def _health(snapshot: m.Snapshot) -> Iterator[tuple[str, Text]]:
 def _problems(listed: Sequence[m.ReleaseInfo]) -> Iterator[str]:
     """Yield a sentence for each release that is damaged, has failed, or is not trusted any more."""
     for release in listed:
+        if release.no_way_back:
+            yield release.no_way_back
         if release.signature.warning:
             yield release.signature.warning
         if release.damaged:

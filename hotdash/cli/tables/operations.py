@@ -77,7 +77,7 @@ def _difference(result: m.ProcessResult) -> Iterator[RenderableType]:
         return
     yield Text.assemble("\n", text(result.name or result.module, "name"), text(f" {pid(result.pid)}", "muted"))
     if result.reason:
-        yield text(f"  {result.reason}", "bad")
+        yield text(f"  {result.reason}", "bad" if result.outcome == "failed" else "muted")
     yield Text.assemble(text("  before  ", "muted"), text(term_line(result.before)))
     yield Text.assemble(text("  after   ", "muted"), text(term_line(result.after)))
     for line in diff_lines(result.before, result.after):

@@ -28,8 +28,11 @@ def report_process_crash(
     if is_orderly(reason) or find_refusal(reason) is not None:
         report_crash(process, reason, error)
         return
-    has_state = hasattr(process.instance, process.state_attribute)
-    state = term_line(describe_state(type(process.instance), process.raw_state(), line_limits())) if has_state else ""
+    state = (
+        term_line(describe_state(type(process.instance), process.raw_state(), line_limits()))
+        if process.has_state()
+        else ""
+    )
     message = "terminate" if item is None else message_line(item, type(process.instance))
     vsn = process.runtime.vsn_of(process.module, process.namespace)
     report_crash(process, reason, error, vsn=vsn, last_message=message, state=clip(state, MAX_LINE_LENGTH))

@@ -229,11 +229,14 @@ class ChildTable:
         """Return the child with this id, or the instance with this pid."""
         return self.children.get(key) if isinstance(key, str) else self.by_pid.get(key)
 
-    def started(self, child: Child, pid: Pid | None) -> None:
-        """Record that the child runs as `pid`; None if its start function raised Ignore."""
+    def started(self, child: Child, pid: Pid | None, *, keep: bool = False) -> None:
+        """Record that the child runs as `pid`; None if its start function raised Ignore.
+
+        Then a temporary child is forgotten, unless `keep` is true.
+        """
         child.pid, child.restarting = pid, False
         if pid is None:
-            if child.spec.is_forgotten:
+            if child.spec.is_forgotten and not keep:
                 self.children.pop(child.spec.id, None)
             return
         self.by_pid[pid] = child

@@ -178,7 +178,7 @@ class Supervisor(GenServer[ChildTable]):
         child = self._idle_child(id)
         if isinstance(child, ChildRefused):
             return child
-        failure = await self._start(child)
+        failure = await self._start(child, keep=True)
         return child.pid if failure is None else _start_failed(child, failure)
 
     def delete_child(self, id: str) -> ChildRefused | None:
@@ -278,8 +278,8 @@ class Supervisor(GenServer[ChildTable]):
 
     # ------------------------------------------------------------------ one child
 
-    async def _start(self, child: Child) -> BaseException | None:
-        """Start the child. Returns the error if that failed."""
+    async def _start(self, child: Child, *, keep: bool = False) -> BaseException | None:
+        """Start the child. Returns the error if that failed. `keep` keeps a temporary one that ignores its start."""
         spec = child.spec
         args = spec.args if child.args is None else child.args
         try:
@@ -304,7 +304,7 @@ class Supervisor(GenServer[ChildTable]):
                 raise
             report_child("start_error", self._title(), spec, None, error)
             return error
-        self.state.started(child, pid)
+        self.state.started(child, pid, keep=keep)
         if wants_progress():
             report_started(self._title(), spec, pid)
         return None

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Container
 from contextlib import suppress
+from functools import partial
 from operator import attrgetter
 from time import perf_counter
 from typing import Any, Final
@@ -116,6 +117,47 @@ def raw_states(processes: list[BehaviourProcess]) -> list[Any]:
 _STATE: Final = attrgetter("instance.state")
 
 
+class NewInstances:
+    """The instances of a new class for the processes of one group, all made before the first process resumes.
+
+    Making them is the part of a resume that may fail: the class may be unable to hold a state.
+    """
+
+    def __init__(self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess]) -> None:
+        self.processes = processes
+        self.states: list[Any] = []
+        self.instances: list[Any] = []
+        self.codes: list[CallbackVersion] = []
+        self._code = code
+        self._version = version
+
+    @property
+    def next(self) -> BehaviourProcess:
+        """The process whose instance is being made."""
+        return self.processes[min(len(self.instances), len(self.processes) - 1)]
+
+    def make(self, states: list[Any]) -> None:
+        """Make an instance for each process, with its new state. Raises whatever the class raises."""
+        version, code, append = self._version, self._code, self.instances.append
+        if self.next.kind == "gen_server":
+            new = object.__new__
+            for state in states:  # `make_instance`, inlined
+                made: Any = new(version)
+                made.state = state
+                append(made)
+        else:
+            for process, state in zip(self.processes, states, strict=True):
+                append(process.make_instance(version, state))
+        needs_call_back = self.processes[0].needs_call_back
+        shared = CallbackVersion.of(version, code.module, code.qualname, None, needs_call_back=needs_call_back)
+        # Only a process with a debug recorder has a CallbackVersion of its own.
+        self.codes = [
+            shared if process.code is code and code.debug is None else process.version_of(version)
+            for process in self.processes
+        ]
+        self.states = states
+
+
 class Hold:
     """All processes of some modules, suspended by one owner and grouped by their CallbackVersion.
 
@@ -129,6 +171,8 @@ class Hold:
         self.groups: dict[CallbackVersion, list[BehaviourProcess]] = {}
         self.since = perf_counter()
         self.held_later: dict[Pid, float] = {}
+        self._joining: frozenset[str] = frozenset()
+        """The modules whose busy processes are suspended as soon as their callbacks end."""
         self._only_held: dict[str, Any] = {"suspend_owners": frozenset((owner,))}
         """The sparse attributes of a process that this owner holds and that has no other sparse attribute."""
 
@@ -170,6 +214,22 @@ class Hold:
         self.held_later[process.pid] = perf_counter()
         self.groups.setdefault(process.code, []).append(process)
 
+    def hold_without_waiting(self, modules: frozenset[str]) -> None:
+        """Hold the processes of further modules: idle ones now, busy ones as soon as their callbacks end.
+
+        A busy process is not suspending until then, so held processes answer no calls of its callback.
+        """
+        self._joining |= modules
+        for process in self.hold_idle(modules):
+            self.groups.setdefault(process.code, []).append(process)
+            process.call_after_callback(partial(self._join, process))
+
+    def _join(self, process: BehaviourProcess) -> None:
+        if process.run_state is not DEAD and process.module in self._joining:
+            process.suspend_owners = {*(process.suspend_owners or ()), self.owner}
+            process.run_state = HELD
+            self.held_later[process.pid] = perf_counter()
+
     def users(self, module: str) -> list[BehaviourProcess]:
         """Return the live held processes whose callback class is in the module."""
         return [
@@ -182,36 +242,26 @@ class Hold:
 
     def release(self, *, but: Container[CallbackVersion] = ()) -> None:
         """End the suspend of all groups except `but`, in one turn. Can't fail."""
+        self._joining = frozenset(code.module for code in self.groups if code in but and code.module in self._joining)
         for code, group in self.groups.items():
             if code not in but:
                 for process in group:
                     self._release(process)
 
-    def resume_as(
-        self, code: CallbackVersion, version: type[Any], processes: list[BehaviourProcess], states: list[Any]
-    ) -> None:
-        """Give each process of the group `code` an instance of `version` and its new state, and resume it.
-
-        Can't fail.
-        """
-        group: CallbackVersion | None = None
-        new, only_held = object.__new__, self._only_held
-        for process, state in zip(processes, states, strict=True):
+    def resume_as(self, made: NewInstances) -> None:
+        """Give each process its new instance and resume it. Can't fail: everything that can was done before."""
+        only_held, plain = self._only_held, made.processes[0].kind == "gen_server"
+        for process, instance, code, state in zip(made.processes, made.instances, made.codes, made.states, strict=True):
             run_state = process.run_state
             if run_state is DEAD:
                 continue
-            if process.code is not code or group is None:  # the first one, or it has got a recorder
-                process.take_class(version)
-                process.take_state(state)
-                group = process.code if process.code.debug is None and process.kind == "gen_server" else None
-            else:
-                made: Any = new(version)
-                made.state = state
-                process.instance = made
-                process.code = group
+            if plain:  # `take_instance`, inlined
+                process.instance, process.code = instance, code
                 if process.sparse is only_held and run_state is HELD and process.mail is None:
                     process.sparse = process.run_state = None
                     continue
+            else:
+                process.take_instance(instance, code, state)
             self._release(process)
 
     def _release(self, process: BehaviourProcess) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from node_runtime.behaviours.behaviour import Behaviour
+from node_runtime.behaviours.behaviour import Behaviour, behaviour_of, defined_reserved_name
 from node_runtime.behaviours.behaviour_process import BehaviourProcess
 from node_runtime.behaviours.callback_class import CallbackVersion
 from node_runtime.behaviours.gen_statem import StatemProcess
@@ -23,7 +23,7 @@ from node_runtime.processes.runtime import runtime
 from node_runtime.processes.transaction import Transaction, current_transaction, inside_transaction
 
 from .deferred_exits import end_started_processes, put_back_processes, record_supervisor_state, run_deferred_exits
-from .holding import Hold, NotHeld, hold, raw_states, release
+from .holding import Hold, NewInstances, NotHeld, hold, raw_states, release
 from .supervisor_code_change import ChildSpecChanges, adopt_current_class
 
 __all__ = [
@@ -35,11 +35,14 @@ __all__ = [
     "ChildSpecChanges",
     "ChildTable",
     "Hold",
+    "NewInstances",
     "NotHeld",
     "StatemProcess",
     "SupervisorProcess",
     "adopt_current_class",
     "adopt_state",
+    "behaviour_of",
+    "defined_reserved_name",
     "end_started_processes",
     "hold",
     "holding_started_processes",

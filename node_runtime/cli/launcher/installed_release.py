@@ -38,7 +38,7 @@ class InstalledRelease:
             self._manifest: object = json.loads(data)
         except FileNotFoundError:
             raise LauncherError(f"Release {vsn} is damaged: {self.path} is missing; {REMEDY}.") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LauncherError(f"{self.path} is damaged: {error}; restore it from a backup.") from None
         self._manifest_sha256 = hashlib.sha256(data).hexdigest()
         if self._manifest_sha256 != (staged_manifest(vsn) or self._manifest_sha256):

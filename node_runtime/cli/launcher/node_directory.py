@@ -12,6 +12,7 @@ SCRIPT = Path(sys.argv[0]).resolve()  # bin/<name>
 DIRECTORY = SCRIPT.parent.parent
 NAME = SCRIPT.name
 RECORD = DIRECTORY / "releases" / "record.json"
+NODE_LOCK = DIRECTORY / "var" / "node.lock"
 LOG = DIRECTORY / "var" / "log" / f"{NAME}.log"
 
 REFUSED, USAGE, DOWN = 1, 2, 3
@@ -33,11 +34,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         read: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         return read
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LauncherError(f"{path} is damaged: {error}; restore it from a backup.") from None
 
 
-def value_of(path: Path, read: object, key: str, kind: type) -> Any:
+def value_of(path: Path, read: object, key: str, kind: type | tuple[type, ...]) -> Any:
     """Return the value of `key` in an object read from `path`. Raises LauncherError unless it is of type `kind`."""
     found = read.get(key) if isinstance(read, dict) else None
     if not isinstance(found, kind):
@@ -63,16 +64,26 @@ def permanent() -> str:
 def bootable() -> list[str]:
     """Return the releases that may boot: the permanent one, then the old ones, the most recently committed first."""
     first = permanent()
-    known = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
-    old = [vsn for vsn, held in known.items() if value_of(RECORD, held, "status", str) == "old"]
-    return [first, *sorted(old, key=lambda vsn: known[vsn].get("committed") or 0, reverse=True)]
+    old = {vsn: held for vsn, held in recorded().items() if value_of(RECORD, held, "status", str) == "old"}
+    return [first, *sorted(old, key=lambda vsn: _committed(old[vsn]), reverse=True)]
+
+
+def recorded() -> dict[str, dict[str, Any]]:
+    """Return the entries of the commit record; {} if there is no record."""
+    known: dict[str, Any] = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
+    return {vsn: value_of(RECORD, known, vsn, dict) for vsn in known}
+
+
+def _committed(held: dict[str, Any]) -> float:
+    return float(value_of(RECORD, held, "committed", (int, float))) if held.get("committed") is not None else 0.0
 
 
 def staged_manifest(vsn: str) -> str | None:
     """Return the hash that the commit record has for the manifest of a release; older records have none."""
-    known = value_of(RECORD, read_json(RECORD), "releases", dict) if RECORD.exists() else {}
-    wanted = ((known.get(vsn) or {}).get("origin") or {}).get("manifest")
-    return None if wanted is None else str(wanted)
+    held = recorded().get(vsn, {})
+    if held.get("origin") is None:
+        return None
+    return str(value_of(RECORD, value_of(RECORD, held, "origin", dict), "manifest", str))
 
 
 def node_name() -> str:
@@ -83,7 +94,7 @@ def node_name() -> str:
     for path in (DIRECTORY / "etc" / "node.toml", release):
         try:
             name = tomllib.loads(path.read_text()).get("name") if path.exists() else None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise LauncherError(f"{path} is not valid TOML: {error}; correct it.") from None
         if name:
             return str(name)

@@ -20,13 +20,15 @@ import time
 from typing import IO
 
 from .installed_release import InstalledRelease
-from .node_directory import DIRECTORY, LOG, NAME, REFUSED, LauncherError, bootable, permanent
+from .left_processes import end_left_processes
+from .node_directory import DIRECTORY, LOG, NAME, NODE_LOCK, REFUSED, LauncherError, bootable, permanent
 from .parent_lock import STATE, start_ticks
 
 MAX_UNREADY_BOOTS = 3  # in a row; after so many boots the parent gives up the release
 STABLE_SECONDS = 5.0  # if the node ends sooner after it was ready, the pause before the next boot grows
 MAX_PAUSE_SECONDS = 30.0
 DEFAULT_SILENCE_SECONDS = 60.0  # the longest time without a heartbeat, until the node sets another limit
+MAX_WAIT_SECONDS = 1.0  # for a heartbeat, until the parent counts the time that has passed
 MAX_SENTENCE = 1000  # characters of a sentence in var/parent.json, and of one for the next boot
 PIPE_VERSION = 2  # a release whose launcher is older gets the reasons of a boot as arguments
 
@@ -121,7 +123,9 @@ class Parent:
         command = release.command("node_runtime.cli.node", str(DIRECTORY), vsn, "--heart", str(writer), *reasons)
         self.boots, self.ready_at, self.ending, self.error, self.phase = self.boots + 1, 0.0, "", "", ""
         passed = (writer, *told)
-        node = self.node = subprocess.Popen(command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=passed)
+        node = self.node = subprocess.Popen(
+            command, cwd=DIRECTORY, stdin=subprocess.DEVNULL, pass_fds=passed, start_new_session=True
+        )
         for descriptor in passed:
             os.close(descriptor)
         self.report("starting", vsn)
@@ -131,6 +135,8 @@ class Parent:
             self.listen(node, heart, vsn)
         code = node.wait()
         self.node = None
+        if left := end_left_processes(NODE_LOCK, group=node.pid):
+            self.log(left)
         if self.ready_at or not self.end_reason:  # if the node was never ready, the stored reason remains
             self.store_end(code)
         if self.ending not in {"stopped", "restart"} and not self.error:
@@ -165,11 +171,17 @@ class Parent:
         self.own_fault = not self.ending and (bool(self.error) or code != -signal.SIGKILL)
 
     def listen(self, node: subprocess.Popen[bytes], heart: IO[bytes], vsn: str) -> None:
-        """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit."""
+        """Read the node's reports until the node ends; kill the node if it sends no heartbeat within the time limit.
+
+        Only time in which the parent ran counts: whatever stops the parent for a while, such as a frozen container,
+        stops the node, too. So it waits for a short time at once, and counts a wait that took longer as that time.
+        """
         silence, rest, watched = DEFAULT_SILENCE_SECONDS, b"", [heart.fileno(), self.wakeup]
-        deadline = time.monotonic() + silence
+        left = silence
         while True:
-            readable, _, _ = select.select(watched, [], [], max(0.0, deadline - time.monotonic()))
+            wait, began = max(0.0, min(left, MAX_WAIT_SECONDS, silence / 8)), time.monotonic()
+            readable, _, _ = select.select(watched, [], [], wait)
+            left -= min(wait, time.monotonic() - began)
             if self.wakeup in readable:
                 os.read(self.wakeup, 4096)
             received = heart.read(4096) if heart.fileno() in readable else None
@@ -177,12 +189,12 @@ class Parent:
                 *lines, rest = (rest + received).split(b"\n")
                 for line in lines:
                     silence = self.handle(line.decode("utf-8", "replace"), vsn) or silence
-                deadline = time.monotonic() + silence
+                left = STABLE_SECONDS if self.ending else silence
             elif node.poll() is not None:
                 return
             elif received == b"":
-                deadline, watched = min(deadline, time.monotonic() + STABLE_SECONDS), [self.wakeup]
-            elif time.monotonic() >= deadline:
+                left, watched = min(left, STABLE_SECONDS), [self.wakeup]
+            elif left <= 0:
                 self.error = self.error or f"The node sent no heartbeat for {silence:g} s."
                 node.kill()
                 return

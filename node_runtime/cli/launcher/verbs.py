@@ -29,6 +29,7 @@ from .node_directory import (
     node_name,
     permanent,
     read_json,
+    recorded,
     value_of,
 )
 from .parent import Parent
@@ -193,9 +194,7 @@ def versions(*arguments: str) -> int:
     If the node is down, list those in the commit record, and then fail like every verb that needs the node.
     """
     if not running():
-        known = {permanent(): {"status": "permanent"}}
-        if RECORD.exists():
-            known = value_of(RECORD, read_json(RECORD), "releases", dict)
+        known = recorded() or {permanent(): {"status": "permanent"}}
         statuses = {vsn: value_of(RECORD, held, "status", str) for vsn, held in sorted(known.items())}
         as_json = json.dumps([{"vsn": vsn, "status": status} for vsn, status in statuses.items()], indent=2)
         as_lines = "\n".join(f"{vsn:24} {status}" for vsn, status in statuses.items())

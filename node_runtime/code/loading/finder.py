@@ -13,11 +13,11 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, Sou
 from importlib.util import decode_source, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
+from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, switch_namespace, update_module_type
 from node_runtime.code.module_table import loaded_children
 from node_runtime.code.verified_imports import resource_reader
 from node_runtime.code.version import CompilationUnit, Source, Version, compile_text, read_text
-from node_runtime.code.young_garbage import collect_young
 
 from . import linecache_entries
 from .module_exec import execute_body

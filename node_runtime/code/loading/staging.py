@@ -33,9 +33,9 @@ from importlib.util import resolve_name
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from node_runtime.code.errors import CodeError, LoadFailed
+from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule, Namespace, set_module_type, update_module_type
 from node_runtime.code.version import CompilationUnit, ManagedModule, Source, Version, compile_text, read_text
-from node_runtime.code.young_garbage import collect_young
 
 from . import typing_overloads
 from .finder import fresh_namespace

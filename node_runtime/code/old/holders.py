@@ -15,6 +15,7 @@ from asyncio import Handle, Task, TimerHandle
 from types import AsyncGeneratorType, CoroutineType, FrameType, FunctionType, GeneratorType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from node_runtime.behaviours.upgrade.live_processes import CallbackVersion
 from node_runtime.code.batch import Batch
 from node_runtime.code.forked_child import fork_child, read_all, write_all
 from node_runtime.code.version import ManagedModule, Version
@@ -128,12 +129,18 @@ class HolderSearch:
         return what
 
 
+def _class_name(cls: type | CallbackVersion) -> str:
+    """Return the full name of a class, or of a class that processes refer to."""
+    module, name = (cls.__module__, cls.__qualname__) if isinstance(cls, type) else (cls.module, cls.qualname)
+    return f"{module}.{name}"
+
+
 def _described(thing: Any) -> str:
     """Describe an object in a few words, without running code of its class."""
     if isinstance(thing, FunctionType):
         return f"{thing.__module__}.{thing.__qualname__}"
-    if isinstance(thing, type):
-        return f"class {thing.__module__}.{thing.__qualname__}"
+    if isinstance(thing, (type, CallbackVersion)):
+        return f"class {_class_name(thing)}"
     if isinstance(thing, MethodType):
         return f"the bound method {_described(thing.__func__)}"
     if isinstance(thing, _WITH_FRAME):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from node_runtime.code.errors import OldVersionHeld
+from node_runtime.code.garbage import collect_all
 from node_runtime.code.version import Version
 
 from .holders import find_holders
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from node_runtime.code.version import ManagedModule
 
     from .running import ProcessAdapter
+
+
+MIN_DROPPED: Final = 20
+"""So many namespaces of dropped versions may wait for a collection; in a node with more modules, one for each."""
 
 
 class OldVersions:
@@ -61,11 +66,19 @@ class OldVersions:
         return [module for module, version in versions.items() if version.purged or id(version.namespace) in held]
 
     def check_free(self, modules: Iterable[str]) -> None:
-        """Raise OldVersionHeld for the first of the modules whose old version is held."""
+        """Raise OldVersionHeld for the first of the modules whose old version is held.
+
+        Before a version that nothing runs counts as held, all garbage is collected: its cycles may be what holds it.
+        """
         held = self.held(modules)
+        running = self.running(held)
+        if held and not any(running.values()):
+            collect_all()
+            held = self.held(held)
         if held:
-            found = self.running(held[:1]).get(held[0], Runners())
-            raise OldVersionHeld(held[0], found.pids, found.threads)
+            first = next((module for module in held if running.get(module)), held[0])
+            found = running.get(first, Runners())
+            raise OldVersionHeld(first, found.pids, found.threads)
 
     def drop_free(self, modules: Iterable[str]) -> list[str]:
         """Drop the old versions that nothing holds; return the modules whose old version is held."""
@@ -74,6 +87,15 @@ class OldVersions:
         for module in versions.keys() - set(held):
             self._drop(module, versions[module])
         return held
+
+    def collect_dropped(self) -> None:
+        """Collect all garbage if it has the namespaces of many dropped versions.
+
+        A dropped version is a cycle of references. It has survived long enough to be in the oldest generation, which
+        Python collects only when many other objects have been made: an idle node would never free it.
+        """
+        if len(self._table.dropped_namespaces()) > max(MIN_DROPPED, len(self._table.modules)):
+            collect_all()
 
     def purge(self, module: str) -> list[int]:
         """Kill the processes that run the old version, and drop it; return the killed pids.

@@ -49,7 +49,7 @@ class RuntimeProcessAdapter:
             cls, code = type(process.instance), process.code
             yield from (cls, code)
             # An unshared `code` can't be reached from the class, so yield its references, too.
-            if vars(cls).get("_shared_version") is not code:
+            if vars(cls).get("__callback_version__") is not code:
                 yield from (code.namespace, code.methods)
 
     def titles(self) -> dict[int, tuple[str, int, int]]:

@@ -21,10 +21,10 @@ from types import CellType, FunctionType, GetSetDescriptorType, MemberDescriptor
 from typing import TYPE_CHECKING, Any, Final
 
 from node_runtime.code.batch import Batch
+from node_runtime.code.garbage import collect_young
 from node_runtime.code.module import HotModule
 from node_runtime.code.module_table import ModuleTable
 from node_runtime.code.version import ManagedModule, Version
-from node_runtime.code.young_garbage import collect_young
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -87,6 +87,7 @@ class AuditFiles:
                     time.sleep(0.01)
             yield
         finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a fork that was made meanwhile keeps the file open
             os.close(descriptor)
 
     def earlier(self) -> list[Path]:

@@ -30,6 +30,8 @@ from .seam import (
     Gone,
     KnownKeys,
     Listening,
+    Ping,
+    Pong,
     Received,
     RoutingId,
     Seam,
@@ -237,6 +239,8 @@ class Gateway:
                 self._outbox.unsubscribe_all_but({key.public for key in message.ring.keys})
             case StopGateway():
                 self._stopping = True
+            case Ping():
+                self._seam.put(Pong())
             case Configure() | SeamHello():
                 raise SeamError("the gateway is configured already")
             case _:

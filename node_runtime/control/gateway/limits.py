@@ -50,7 +50,8 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     A connection is *silent* until its first request arrives, complete and from a known key: `max_silent_seconds` has to
     exceed the time limit of a handshake. `max_viewer_messages_per_second` is for all viewers together. The *unread*
     bytes and messages of a client are the answers and events that wait in the gateway because the client does not read;
-    one answer more than `max_unread_bytes` is allowed, because a snapshot may be larger.
+    one answer more than `max_unread_bytes` is allowed, because a snapshot may be larger. A gateway that does not answer
+    the node for `max_answer_seconds` is ended.
     """
 
     max_memory: int = 1024 * _MIB
@@ -63,6 +64,7 @@ class GatewayLimits(msgspec.Struct, frozen=True, array_like=True, forbid_unknown
     max_unread_bytes: int = 4 * _MIB
     max_unread_messages: int = 1000
     max_unread_bytes_of_all: int = 256 * _MIB
+    max_answer_seconds: float = 20.0
 
     @property
     def viewers_refill(self) -> Refill:

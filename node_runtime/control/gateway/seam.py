@@ -20,7 +20,7 @@ from node_runtime.protocol.wire import MAX_REPLY_BYTES
 
 from .limits import GatewayLimits
 
-SEAM_VERSION: Final = 1
+SEAM_VERSION: Final = 2
 """Grows with every change of a message or of its meaning."""
 MAX_SEAM_MESSAGE_BYTES: Final = MAX_REPLY_BYTES + 64 * 1024
 """The largest message is an answer, with the largest reply that a client accepts."""
@@ -109,6 +109,10 @@ class StopGateway(SeamMessage, frozen=True, tag=8):
     """Send what waits to be sent, close all connections, and end."""
 
 
+class Ping(SeamMessage, frozen=True, tag=9):
+    """Answer with `Pong`, which shows that the gateway still works."""
+
+
 # ---------------------------------------------------------------------- from the gateway to the node
 
 
@@ -156,10 +160,14 @@ class GatewayReport(SeamMessage, frozen=True, tag=25):
     sentence: str
 
 
+class Pong(SeamMessage, frozen=True, tag=26):
+    """The answer to a `Ping`."""
+
+
 FromNode: TypeAlias = (
-    SeamHello | Configure | KnownKeys | Deliver | Announce | Subscribe | Unsubscribe | Drop | StopGateway
+    SeamHello | Configure | KnownKeys | Deliver | Announce | Subscribe | Unsubscribe | Drop | StopGateway | Ping
 )
-FromGateway: TypeAlias = SeamHello | Listening | CannotListen | Received | Gone | LoginsRefused | GatewayReport
+FromGateway: TypeAlias = SeamHello | Listening | CannotListen | Received | Gone | LoginsRefused | GatewayReport | Pong
 
 In = TypeVar("In")
 

@@ -127,6 +127,7 @@ class Health(WireStruct, frozen=True):
 class ReleaseInfo(WireStruct, frozen=True):
     """A release in the node's directory. `probation_until` and `health` are set while it is current and not committed.
 
+    `no_way_back` is a sentence that says why a revert from it needs a restart, in which all states are lost.
     `failed` is a sentence that describes its last failure on this node. `damaged` is a sentence that describes the
     damage to its files and the remedy; the other fields of a damaged release carry no information.
     """
@@ -138,6 +139,7 @@ class ReleaseInfo(WireStruct, frozen=True):
     staged: float
     probation_until: float | None = None
     health: Health | None = None
+    no_way_back: str | None = None
     up: bool = False
     down: bool = False
     failed: str | None = None

@@ -12,7 +12,8 @@ from .term import Term
 class ProcessResult(WireStruct, frozen=True):
     """The result of an install for one process, with its state before and after the install.
 
-    `seconds` is the time for which the process was held (suspended).
+    `seconds` is the time for which the process was held (suspended). A process that runs a coroutine can't be held: its
+    `reason` says that it continues in the old version.
     """
 
     pid: int
@@ -49,7 +50,8 @@ class Operation(WireStruct, frozen=True):
     - "partly reverted": a revert over several releases ended at an intermediate one
     - "restarted": the node restarted before the operation or its probation had ended
     `touched` is the number of affected processes; `results` covers some of them, failed ones first.
-    `rehearsal` is the rehearsal before the install; only its results with a problem are kept.
+    `rehearsal` is the rehearsal before the install; only its results with a problem are kept. `warnings` are sentences
+    about what has failed after the processes were resumed, and changes no outcome.
     """
 
     id: str
@@ -83,6 +85,7 @@ class Operation(WireStruct, frozen=True):
     results: tuple[ProcessResult, ...] = ()
     touched: int = 0
     rehearsal: Rehearsal | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def by(self) -> str:

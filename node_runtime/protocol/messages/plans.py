@@ -75,8 +75,8 @@ class RehearsalResult(WireStruct, frozen=True):
     """The result of code_change on a copy of one process's state.
 
     `given_back`: whether the code_change of the downgrade turned the new state into a state equal
-    to the old one; None if unknown. `message` and `trace` describe a failure or a state that was
-    not given back.
+    to the old one; also False if the way back would fail for this process; None if unknown. `message`
+    and `trace` describe a failure or a state that was not given back.
     """
 
     pid: int
@@ -112,7 +112,8 @@ class Rehearsal(WireStruct, frozen=True):
     total time of all code_changes. `around` is the rest of an install's pause: the time that
     suspending, switching, applied functions and resuming took in the copy. `processes` is the
     number of processes with a code_change: `reached` were tried, `failed` would make the upgrade
-    fail, and `unrehearsed` can't be tried. `results`: failures first, at most 100. `calls`: the
+    fail, and `unrehearsed` can't be tried. `not_given_back` states are not restored by the downgrade;
+    `no_way_back` of the processes would make the way back fail. `results`: failures first, at most 100. `calls`: the
     applied functions whose outcome is not "ok". `error` is the reason for an early end, if any. `bodies` is the time
     that the bodies of the new modules took, for which an install stops the event loop; None if they were not executed
     in the copy, because there was none or they need the real node.
@@ -127,6 +128,7 @@ class Rehearsal(WireStruct, frozen=True):
     failed: int = 0
     unrehearsed: int = 0
     not_given_back: int = 0
+    no_way_back: int = 0
     results: tuple[RehearsalResult, ...] = ()
     error: str | None = None
     calls: tuple[RehearsedCall, ...] = ()

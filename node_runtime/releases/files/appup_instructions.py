@@ -14,11 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, cast
 
+import msgspec
+
 from node_runtime.protocol.clip import clip
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 
-from .names import MAX_NAME_CHARACTERS
+from .names import MAX_NAME_CHARACTERS, AnyName, Module, Name, VsnString, describe
 from .relup_instructions import (
     Apply,
     ChangedModule,
@@ -71,7 +73,7 @@ class ModuleChange:
 class ApplicationChange:
     """One of the instructions `add_application`, `remove_application` and `restart_application`.
 
-    Only `add_application` uses `start`.
+    Only `add_application` uses `start`. For the others, None means the type that the release gives the application.
     """
 
     action: Literal["add", "remove", "restart"]
@@ -106,11 +108,15 @@ class _InstructionReader:
     def refusal(self, key: str, expected: str) -> Refused:
         return Refused(f"{_toml_text(self.table)}: {key} must be {expected}, not {_value_text(self.table.get(key))}.")
 
-    def text(self, key: str) -> str:
+    def text(self, key: str, kind: Any) -> str:
+        """Return a text of one of the kinds in `names`."""
         value = self.table[key]
-        if not isinstance(value, str) or not value:
-            raise self.refusal(key, "a name")
-        return value
+        if not _is(kind, value):
+            raise self.refusal(key, describe(kind))
+        return cast("str", value)
+
+    def module(self, key: str) -> str:
+        return self.text(key, Module)
 
     def function(self, key: str) -> str:
         value = self.table[key]
@@ -126,11 +132,15 @@ class _InstructionReader:
             )
         return value
 
-    def names(self, key: str) -> list[str]:
+    def texts(self, key: str, kind: Any) -> list[str]:
+        """Return an array of texts of one of the kinds in `names`."""
         value = self.table.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            raise self.refusal(key, "an array of names")
+        if not isinstance(value, list) or not all(_is(kind, item) for item in value):
+            raise self.refusal(key, f"an array, each item {describe(kind)}")
         return value
+
+    def modules(self, key: str) -> tuple[str, ...]:
+        return tuple(self.texts(key, Module))
 
     def one_of(self, key: str, *allowed: str) -> str:
         value = self.table.get(key, allowed[0])
@@ -161,8 +171,8 @@ def _update(reader: _InstructionReader) -> ModuleChange:
     change = "advanced" if supervisor else reader.one_of("change", "soft", "advanced")
     return ModuleChange(
         action="update",
-        module=reader.text("update"),
-        deps=tuple(reader.names("deps")),
+        module=reader.module("update"),
+        deps=reader.modules("deps"),
         change=cast("Literal['soft', 'advanced']", change),
         type="dynamic" if kind == "dynamic" else "static",
         extra=_extra(reader, change),
@@ -182,8 +192,8 @@ def _module(action: Literal["load", "add", "delete"]) -> Callable[[_InstructionR
     def read(reader: _InstructionReader) -> ModuleChange:
         return ModuleChange(
             action=action,
-            module=reader.text(reader.name),
-            deps=tuple(reader.names("deps")),
+            module=reader.module(reader.name),
+            deps=reader.modules("deps"),
             pre_purge=reader.purge("pre_purge"),
             post_purge=reader.purge("post_purge"),
         )
@@ -194,11 +204,10 @@ def _module(action: Literal["load", "add", "delete"]) -> Callable[[_InstructionR
 def _application(action: Literal["add", "remove", "restart"]) -> Callable[[_InstructionReader], ApplicationChange]:
     def read(reader: _InstructionReader) -> ApplicationChange:
         start = None
-        if "start" in reader.table:
-            start = cast(
-                "ReleaseStartType", reader.one_of("start", "permanent", "transient", "temporary", "load", "none")
-            )
-        return ApplicationChange(action, reader.text(reader.name), start)
+        if action == "add":
+            types = ("permanent", "transient", "temporary", "load", "none")
+            start = cast("ReleaseStartType", reader.one_of("start", *types))
+        return ApplicationChange(action, reader.text(reader.name, Name), start)
 
     return read
 
@@ -213,7 +222,7 @@ def _apply(reader: _InstructionReader) -> Apply:
 
 
 def _sync_nodes(reader: _InstructionReader) -> SyncNodes:
-    return SyncNodes(reader.text("sync_nodes"), tuple(reader.names("nodes")))
+    return SyncNodes(reader.text("sync_nodes", AnyName), tuple(reader.texts("nodes", AnyName)))
 
 
 def _flag(
@@ -229,12 +238,12 @@ def _flag(
 def _load_object_code(reader: _InstructionReader) -> LoadObjectCode:
     if "vsn" not in reader.table:
         raise reader.refusal("vsn", "the application's version")
-    return LoadObjectCode(reader.text(reader.name), reader.text("vsn"), tuple(reader.names("modules")))
+    return LoadObjectCode(reader.text(reader.name, Name), reader.text("vsn", VsnString), reader.modules("modules"))
 
 
 def _load_or_remove(kind: type[Load | Remove]) -> Callable[[_InstructionReader], RelupInstruction]:
     def read(reader: _InstructionReader) -> RelupInstruction:
-        return kind(reader.text(reader.name), reader.purge("pre_purge"), reader.purge("post_purge"))
+        return kind(reader.module(reader.name), reader.purge("pre_purge"), reader.purge("post_purge"))
 
     return read
 
@@ -243,7 +252,7 @@ def _modules(
     kind: type[Purge | ResumeProcesses | StopProcesses | StartProcesses],
 ) -> Callable[[_InstructionReader], RelupInstruction]:
     def read(reader: _InstructionReader) -> RelupInstruction:
-        return kind(tuple(reader.names(reader.name)))
+        return kind(reader.modules(reader.name))
 
     return read
 
@@ -257,9 +266,9 @@ def _suspend(reader: _InstructionReader) -> SuspendProcesses:
 
 def _suspended(reader: _InstructionReader, entry: Any) -> SuspendedModule:
     match entry:
-        case str():
+        case str() if _is(Module, entry):
             return SuspendedModule(entry)
-        case [str() as module, timeout]:
+        case [module, timeout] if _is(Module, module):
             return SuspendedModule(module, reader.timeout("suspend", timeout))
         case _:
             raise _suspend_refusal(reader)
@@ -272,7 +281,7 @@ def _suspend_refusal(reader: _InstructionReader) -> Refused:
 def _code_change(reader: _InstructionReader) -> CodeChange:
     pairs = reader.table["code_change"]
     if not isinstance(pairs, list) or not all(
-        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+        isinstance(pair, list) and len(pair) == 2 and _is(Module, pair[0]) for pair in pairs
     ):
         raise reader.refusal("code_change", "an array of [module, extra] pairs")
     reader.json("code_change", pairs)
@@ -308,6 +317,15 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable[[_InstructionReader], AppupI
 
 INSTRUCTION_OPTIONS: dict[str, tuple[str, ...]] = {name: options for name, (options, _) in _READERS.items()}
 """The options that each instruction may have, by the instruction's key."""
+
+
+def _is(kind: Any, value: Any) -> bool:
+    """Return whether a value is a text of one of the kinds in `names`."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _not_json(value: Any) -> str | None:

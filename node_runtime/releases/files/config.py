@@ -6,6 +6,7 @@ node that runs without its configuration does more harm than a node that does no
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def read_configuration(directory: Path, vsn: str) -> Configuration:
     defaults: dict[str, Any] = read_table(release / "node.toml")
     refuse_trust_settings(release / "node.toml", defaults)
     node = convert(release / "node.toml", defaults, NodeConfig)
-    if override.exists():
+    if os.path.lexists(override):
         read_trust_settings(directory)  # a wrong value has to be reported at boot, and not at the first upgrade
         node = convert(override, _merge_tables(defaults, without_trust_settings(read_table(override))), NodeConfig)
     return Configuration(

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 LAUNCHER_FOLDER = "node_runtime/cli/launcher"
 SCRIPT = "script.py"
 """The file in the launcher's folder that becomes bin/<name>. The others are in bin/_launcher/."""
-FILES = ("__init__.py", "installed_release.py", "node_directory.py", "parent.py", "parent_lock.py", SCRIPT, "verbs.py")
+FILES = (
+    "__init__.py",
+    "installed_release.py",
+    "left_processes.py",
+    "node_directory.py",
+    "parent.py",
+    "parent_lock.py",
+    SCRIPT,
+    "verbs.py",
+)
 """The files of this version's launcher. A newer one may have others."""
 
 

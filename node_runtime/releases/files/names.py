@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias, get_args
 
 from msgspec import Meta
 
@@ -12,6 +12,7 @@ _NAME = r"^[a-z][a-z0-9_]{0,63}\Z"
 _MODULE = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\Z"
 _CALLBACK = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z"
 _NODE = r"^[A-Za-z0-9_.-]{1,64}@[A-Za-z0-9_.-]{1,128}\Z"
+_ANY_NAME = r"^[A-Za-z0-9_.@-]{1,128}\Z"
 _ADDRESS = r"^[^:\s]+:([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])\Z"
 
 MAX_NAME_CHARACTERS: Final = 512
@@ -21,6 +22,7 @@ VsnString: TypeAlias = Annotated[str, Meta(pattern=_VSN, max_length=MAX_NAME_CHA
 Name: TypeAlias = Annotated[str, Meta(pattern=_NAME, max_length=MAX_NAME_CHARACTERS)]
 Module: TypeAlias = Annotated[str, Meta(pattern=_MODULE, max_length=MAX_NAME_CHARACTERS)]
 Callback: TypeAlias = Annotated[str, Meta(pattern=_CALLBACK, max_length=MAX_NAME_CHARACTERS)]
+AnyName: TypeAlias = Annotated[str, Meta(pattern=_ANY_NAME, max_length=MAX_NAME_CHARACTERS)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=_NODE, max_length=MAX_NAME_CHARACTERS)]
 ListenAddress: TypeAlias = Annotated[str, Meta(pattern=_ADDRESS, max_length=MAX_NAME_CHARACTERS)]
 
@@ -30,9 +32,17 @@ PATTERN_DESCRIPTIONS = {
     _MODULE: "a module, written package.module",
     _CALLBACK: "a class or function, written module:name",
     _NODE: "a node's name, written name@host",
+    _ANY_NAME: "a name: letters, digits, '_', '.', '@' or '-', at most 128 characters",
     _ADDRESS: "an address, written host:port, with a port up to 65535",
 }
 """The description of each pattern, for error messages."""
+
+
+def describe(kind: Any) -> str:
+    """Return the description of a type of this file, for an error message."""
+    pattern = next(meta.pattern for meta in get_args(kind)[1:] if isinstance(meta, Meta))
+    return PATTERN_DESCRIPTIONS[str(pattern)]
+
 
 _IMPORTED_AT_START: Final = ("__main__", "sitecustomize", "usercustomize")
 """What a Python imports by itself, if it is there."""

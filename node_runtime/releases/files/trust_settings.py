@@ -6,6 +6,7 @@ the anchor.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +35,7 @@ class TrustSettings(TomlStruct, frozen=True):
 def read_trust_settings(directory: Path) -> TrustSettings:
     """Read the settings of the node in `directory`. Raises Refused."""
     path = directory / "etc" / "node.toml"
-    if not path.exists():
+    if not os.path.lexists(path):  # a link to nothing is refused when it is read
         return TrustSettings()
     table = read_table(path)
     return convert(path, {key: table[key] for key in TrustSettings.__struct_fields__ if key in table}, TrustSettings)

@@ -27,7 +27,9 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Blocker, Install, ProcessResult, Rollback
 from node_runtime.releases import rehearsal
 from node_runtime.releases.operation_progress import OperationProgress
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.lasting_blockers import lasting_blockers
+from node_runtime.releases.planning.old_versions import held_blocker
 from node_runtime.releases.planning.transition import Transition
 
 from .body_time_limit import body_time_limit
@@ -40,6 +42,8 @@ POLL_SECONDS = 0.01
 THREAD_SWITCH_SECONDS = 0.0002
 YIELD_TURNS = 4
 """Turns of the event loop that other processes get just before the suspend and after the resume."""
+COLLECT_SECONDS = 5.0
+"""While an install waits for an old version, it collects all garbage at this interval."""
 REHEARSAL_VALID_SECONDS = 5.0
 """While an install waits for blockers to pass, its last rehearsal stays valid for this time."""
 
@@ -110,6 +114,7 @@ class Installation:
         self._listeners = listeners
         self._rehearsed_at = -math.inf
         self._stopped = 0.0
+        self._to_be_stopped: frozenset[int] = frozenset()
 
     async def run(self) -> Installed:
         """Install the target. A failure raises `Aborted`; after the point of no return, it raises `PutBack`."""
@@ -122,6 +127,14 @@ class Installation:
         batch = await self._execute(units)
         try:
             return await self._install(batch)
+        except (Aborted, PutBack):
+            raise
+        except BaseException as error:
+            if batch.status != "committed":
+                raise
+            # No path is known that leads here. If there is one, the node must not pass for unchanged.
+            sentence = describe_reason(error)
+            raise PutBack(sentence, 0.0, (), 0, "the code, because the error was not expected") from error
         finally:
             if batch.status == "prepared":
                 batch.discard()
@@ -144,9 +157,7 @@ class Installation:
             try:
                 return await asyncio.to_thread(self.code.check_free, code, self.transition.removed)
             except OldVersionHeld as held:
-                await self._wait(held.sentence)
-                while self.code.is_old_code_held(held.module):
-                    await self._wait(held.sentence)
+                await self._wait_until_free(held)
 
     async def _check_bodies(self, units: list[CompilationUnit]) -> None:
         """Execute the new code in a copy of the node, since a body may hang or end its OS process."""
@@ -172,12 +183,26 @@ class Installation:
         finally:
             self._stopped = sum(unit.stopped for unit in units) + time.perf_counter() - began
 
+    async def _wait_until_free(self, held: OldVersionHeld) -> None:
+        """Wait until nothing seems to hold the old version. After the deadline, raises `Aborted` with its holders.
+
+        Garbage may seem to hold it. So the wait ends after `COLLECT_SECONDS`, and at the deadline: the next check
+        collects all garbage.
+        """
+        if time.monotonic() >= self.deadline:
+            blocker = await held_blocker(held, self.code)
+            raise Aborted(f"{blocker.reason}; {blocker.remedy}.")
+        until = min(self.deadline, time.monotonic() + COLLECT_SECONDS)
+        while self.code.is_old_code_held(held.module) and time.monotonic() < until:
+            await self._wait(held.sentence)
+
     async def _install(self, batch: Batch) -> Installed:
-        lasting = conditions.lasting_blockers(self.transition, batch)
+        lasting = lasting_blockers(self.transition, batch)
         if lasting:
             raise Aborted(_reasons(lasting))
         while True:
-            unready = list(conditions.unready_state_machines(self.transition, batch))
+            self._to_be_stopped = affected.pids_of_stopped(self.transition.script)
+            unready = list(conditions.unready_state_machines(self.transition, batch, self._to_be_stopped))
             if not unready:
                 await self._rehearse(batch)
                 result = await self._switch(batch)
@@ -187,18 +212,23 @@ class Installation:
             await self._wait(_reasons(unready))
 
     async def _rehearse(self, batch: Batch) -> None:
-        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid."""
+        """Rehearse every code_change on a copy of the live states, unless the last rehearsal is still valid.
+
+        Raises `Aborted` for what would be a blocker in a plan.
+        """
         if not rehearsal.is_due(self.transition) or time.monotonic() < self._rehearsed_at + REHEARSAL_VALID_SECONDS:
             return
         self.progress.enter("rehearsing")
         self.progress.report()
-        rehearsed = (
-            await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
-        ).rehearsal
+        ended = await rehearsal.rehearse(self.transition, batch, self.code, self._listeners.on_rehearsal)
         self._rehearsed_at = time.monotonic()
-        self.progress.set_rehearsal(rehearsal.problems_only(rehearsed))
-        if refusal := rehearsal.refusal(rehearsed, self._options.unrehearsed):
+        self.progress.set_rehearsal(rehearsal.problems_only(ended.rehearsal))
+        if refusal := rehearsal.refusal(ended.rehearsal, self._options.unrehearsed):
             raise Aborted(refusal)
+        children = affected.with_steps(ended.children, self.transition.script)
+        without_step, _ = affected.children_without_step(children, self.transition.script)
+        if without_step:
+            raise Aborted(_reasons(without_step))
 
     async def _wait(self, sentence: str) -> None:
         """Wait a moment before the next check of the blockers. After the deadline, raises `Aborted` with `sentence`."""
@@ -225,6 +255,7 @@ class Installation:
             try:
                 await self._hold(hold)
                 switch = Switch(self.transition, batch, self.code, hold, self.progress)
+                switch.to_be_stopped = self._to_be_stopped
             except BaseException:
                 hold.release()
                 raise
@@ -234,31 +265,44 @@ class Installation:
                 await switch.run()
             except BaseException as error:
                 await switch.put_back()
-                pause = Pause(began, time.perf_counter())
                 failure = error
             else:
-                self.progress.enter("resuming")
-                switch.resume()
-                pause = Pause(began, time.perf_counter())
-                self._listeners.on_resumed()
+                self._resume(switch, began)
+            pause = Pause(began, time.perf_counter())
         await let_others_run()
         results = await self._finish(switch, pause, succeeded=failure is None)
         if failure is None:
-            return Installed(self._stopped + pause.seconds, results, count_affected(switch, pause))
+            return Installed(self._stopped + pause.seconds, results, _count_affected(switch, pause))
         exact = switch.put_back_failed is None
-        if is_being_cancelled():
-            raise failure
-        if isinstance(failure, ConditionNotMet) and exact:
-            self.progress.abortable = True
-            return failure.blockers
-        raise self._failed(switch, failure, pause, results) from failure
+        try:
+            if is_being_cancelled():
+                raise failure
+            if isinstance(failure, ConditionNotMet) and exact:
+                self.progress.abortable = True
+                return failure.blockers
+            raise self._failed(switch, failure, pause, results) from failure
+        finally:
+            switch.forget_errors()
+            failure = None  # the traceback refers to this frame
+
+    def _resume(self, switch: Switch, began: float) -> None:
+        """Resume the processes. Every step that is known to fail has been taken before; raises `PutBack` for any other.
+
+        Some processes may run the new code then, so nothing is undone: the node has to restart.
+        """
+        try:
+            switch.resume()
+            self._listeners.on_resumed()
+        except BaseException as error:
+            switch.put_back_failed = "the processes, because some of them may run the new code already"
+            raise self._failed(switch, error, Pause(began, time.perf_counter()), ()) from error
 
     async def _finish(self, switch: Switch, pause: Pause, *, succeeded: bool) -> tuple[ProcessResult, ...]:
         """End stopped processes and collect the results. A failure here is only logged."""
         try:
             await switch.end(succeeded=succeeded)
             if succeeded:
-                await switch.application_snapshot.notify()
+                self.progress.warn(await switch.application_snapshot.notify())
             return await make_results(switch, pause, put_back=not succeeded)
         except BaseException:
             if is_being_cancelled():
@@ -287,7 +331,7 @@ class Installation:
             return Aborted(sentence)
         if self._options.unrehearsed and (unchecked := switch.describe_unchecked()):
             sentence = f"{sentence}; {unchecked}"
-        return PutBack(sentence, pause.seconds, results, count_affected(switch, pause), switch.put_back_failed)
+        return PutBack(sentence, pause.seconds, results, _count_affected(switch, pause), switch.put_back_failed)
 
 
 async def let_others_run() -> None:
@@ -324,6 +368,15 @@ def gc_paused() -> Iterator[None]:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def _count_affected(switch: Switch, pause: Pause) -> int:
+    """Return the number of affected processes; 0 if they can't be counted, which changes no outcome."""
+    try:
+        return count_affected(switch, pause)
+    except Exception:
+        logger.exception("the processes that operation %s has affected could not be counted", switch.progress.id)
+        return 0
 
 
 def _reasons(blockers: list[Blocker]) -> str:

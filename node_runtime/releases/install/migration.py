@@ -64,7 +64,7 @@ class Migration:
     def _check_named(self, target_vsn: str) -> None:
         """Check that each state machine gets (name, data), and that its new class defines the state `name`."""
         for process, new in zip(self.processes, self.after, strict=True):
-            if not isinstance(new, tuple) or len(new) != 2:
+            if type(new) is not tuple or len(new) != 2:
                 error: Exception = TypeError(f"code_change returned {type(new).__name__} instead of (name, data)")
                 raise self._blamed(process, error)
             if not has_state(cast("type[GenStatem[Any]]", self.target), new[0]):

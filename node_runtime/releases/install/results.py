@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from time import perf_counter, time
 from typing import Any, Literal, NamedTuple
 
@@ -21,7 +21,7 @@ from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.processes.runtime import runtime
 from node_runtime.protocol.messages import ProcessResult, Term
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import conditions, coroutines
 
 from .switch import MUTATED_REASON, Switch
 
@@ -29,6 +29,7 @@ MAX_RESULTS = 100
 """At most this many processes of an operation get a result."""
 SLICE_SECONDS = 0.0003
 STATE_LIMITS = DescribeLimits(depth=8, parts=50, terms=400, size=10_000, text=200, seconds=0.005)
+NO_STATE = Term(type="state", text="‹a coroutine, without a state›")
 MUTATED = Term(type="state", text="‹changed by its code_change›")
 
 
@@ -73,18 +74,22 @@ async def make_results(switch: Switch, pause: Pause, *, put_back: bool) -> tuple
         if perf_counter() > until:
             await asyncio.sleep(0)
             until = perf_counter() + SLICE_SECONDS
-    return tuple(results.values())
+    told = list(results.values())
+    return tuple(told if put_back else [*told, *islice(_coroutines(switch, pause), MAX_RESULTS - len(told))])
 
 
 def count_affected(switch: Switch, pause: Pause) -> int:
     """Return the number of processes that the install affected, including those without a result."""
-    held = sum(len(group) for group in switch.hold.groups.values())
+    suspended = frozenset(switch.transition.suspended)
+    held = sum(len(group) for code, group in switch.hold.groups.items() if code.module in suspended)
     return held + sum(1 for _ in _loaded(switch, pause))
 
 
 def _held(switch: Switch, only: Container[int] | None = None) -> Iterator[_Affected]:
     for code, group in switch.hold.groups.items():
         module = code.module
+        if module not in switch.transition.suspended:
+            continue
         old = conditions.class_in(code.namespace, code.qualname)
         migration = switch.migrations.get(code)
         if migration is not None:
@@ -116,6 +121,29 @@ def _loaded(switch: Switch, pause: Pause) -> Iterator[_Affected]:
                     yield _Affected(process, module, "load", state, state, cls, cls)
 
 
+def _coroutines(switch: Switch, pause: Pause) -> Iterator[ProcessResult]:
+    """Yield a result for each process that continues in the old version, because it runs a coroutine."""
+    began = time() - (perf_counter() - pause.began)
+    for module, processes in coroutines.coroutines_left(switch.transition):
+        vsn = switch.versions.get(module, ("", ""))[0]
+        for process in processes:
+            if process.started > began:
+                continue
+            yield ProcessResult(
+                pid=int(process.pid),
+                name=None if process.name is None else shown(process.name),
+                module=module,
+                action="load",
+                old_vsn=vsn,
+                new_vsn=vsn,
+                outcome="ok",
+                seconds=0.0,
+                before=NO_STATE,
+                after=NO_STATE,
+                reason=coroutines.CONTINUES,
+            )
+
+
 def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, readers: ValueReaders) -> ProcessResult:
     process = one.process
     mutated = process in switch.mutated
@@ -138,7 +166,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, reader
         after = _render(one.old, one.before, readers, secrets.compare())
     elif (one.after is not one.before and not put_back) or before is MUTATED:
         after = _render(one.new, one.after, readers, secrets.compare())
-    held = one.action != "load"
+    held_at = switch.unsuspended.held_at if one.action == "load" else pause.began
     return ProcessResult(
         pid=int(process.pid),
         name=None if process.name is None else shown(process.name),
@@ -147,7 +175,7 @@ def _result(switch: Switch, one: _Affected, pause: Pause, put_back: bool, reader
         old_vsn=old_vsn,
         new_vsn=new_vsn,
         outcome=outcome,
-        seconds=max(0.0, pause.ended - switch.hold.held_later.get(process.pid, pause.began)) if held else 0.0,
+        seconds=0.0 if held_at is None else max(0.0, pause.ended - switch.hold.held_later.get(process.pid, held_at)),
         before=before,
         after=after,
         reason=reason,

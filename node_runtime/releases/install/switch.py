@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, assert_never
 
@@ -21,12 +21,12 @@ from node_runtime.behaviours.upgrade.live_processes import (
     BehaviourProcess,
     CallbackVersion,
     Child,
-    ChildTable,
     Hold,
+    NewInstances,
     raw_states,
     release,
 )
-from node_runtime.code import Batch, CodeServer
+from node_runtime.code import Batch, CodeServer, module_view
 from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.pid import Pid
@@ -60,6 +60,8 @@ from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .migration import Migration
 from .mutation_check import MutationCheck
+from .running_children import running_children
+from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
 
@@ -91,6 +93,8 @@ class Switch:
         self.code = code
         self.hold = hold
         self.progress = progress
+        self.to_be_stopped: frozenset[int] = frozenset()
+        """The pids of the processes that the script stops."""
         self.past_point_of_no_return = False
         self.put_back_failed: str | None = None
         self.migrations: dict[CallbackVersion, Migration] = {}
@@ -103,10 +107,12 @@ class Switch:
         self.failed: tuple[BehaviourProcess, BaseException] | None = None
         self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
+        self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
         self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
+        self._new_instances: list[NewInstances] = []
         self._old_namespaces: dict[str, dict[str, Any]] = {}
         self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
@@ -132,6 +138,19 @@ class Switch:
                         error.add_note(f"instruction {number}, {sentence(step)}")
                     raise
         register_sources(self.code, self.transition.left, self.transition.target)
+        self.unsuspended.hold_removed()
+        self.progress.enter("resuming")
+        self._new_instances = [self._make_instances(code, migration) for code, migration in self.migrations.items()]
+
+    def _make_instances(self, code: CallbackVersion, migration: Migration) -> NewInstances:
+        made = NewInstances(code, migration.target, migration.processes)
+        try:
+            made.make(migration.after)
+        except BaseException as error:
+            self.failed = made.next, error
+            error.add_note(f"the resume of {conditions.process_label(made.next)} ({migration.module})")
+            raise
+        return made
 
     async def _do(self, step: RelupInstruction) -> None:
         match step:
@@ -170,7 +189,7 @@ class Switch:
     def _commit(self) -> None:
         if self._committed:
             return
-        unready = list(conditions.unready_state_machines(self.transition, self.batch))
+        unready = list(conditions.unready_state_machines(self.transition, self.batch, self.to_be_stopped))
         if unready:
             raise ConditionNotMet(unready)
         self.progress.enter("loading")
@@ -192,8 +211,8 @@ class Switch:
         for code, group in self.hold.groups.items():
             if code.module == module:
                 alive = [process for process in group if process.run_state is not DEAD]
-                if exiting := self._transaction.exiting:
-                    alive = [process for process in alive if process.pid not in exiting]
+                if self._transaction.exiting:
+                    alive = [process for process in alive if not self._transaction.is_exiting(process)]
                 if alive and alive[0].kind == "supervisor":
                     self._reread_children(alive, module)
                 elif alive:
@@ -220,7 +239,7 @@ class Switch:
             states = [made[process.pid] for process in processes]
         self.mutation_check.take_fingerprints(processes, states)
         migration = self.migrations[code] = Migration(module, code, target, processes, states, [])
-        vsn = old_vsn if direction == "up" else Down(new_vsn)
+        vsn = old_vsn if direction == "up" else Down(new_vsn, module_view(new))
         code_change: Any = cls.code_change  # type: ignore[attr-defined]  # every behaviour has it
         try:
             migration.run(code_change, vsn, extra, self.transition.target.vsn)
@@ -263,6 +282,7 @@ class Switch:
     async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
         result = function(*args)
         if inspect.isawaitable(result):
+            self._before_waiting()
             seconds = self.transition.hold_seconds
             try:
                 async with asyncio.timeout(seconds) as limit:
@@ -272,9 +292,15 @@ class Switch:
                     raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
                 raise
 
+    def _before_waiting(self) -> None:
+        """Hold all processes of switched modules before other code runs."""
+        if self._committed:
+            self.unsuspended.hold()
+
     async def _stop(self, modules: Sequence[str]) -> None:
         """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
-        for supervisor, child, ran in reversed(list(children_of(modules))):
+        self._before_waiting()
+        for supervisor, child, ran in reversed(list(running_children(modules))):
             await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
             self._stopped.append((supervisor, child, ran))
 
@@ -283,6 +309,7 @@ class Switch:
 
         Children of a simple_one_for_one supervisor are started with their old arguments.
         """
+        self._before_waiting()
         due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
         self._stopped = [stopped for stopped in self._stopped if stopped not in due]
         for supervisor, child, _ in due:
@@ -297,12 +324,14 @@ class Switch:
 
     def resume(self) -> None:
         """Give each process its new state and resume all processes, in this turn of the event loop. This can't fail."""
-        for code, migration in self.migrations.items():
-            self.hold.resume_as(code, migration.target, migration.processes, migration.after)
-        self._resume_all(self.migrations)
+        for made in self._new_instances:
+            self.hold.resume_as(made)
+        self._new_instances = []
+        removed = [code for code in self.hold.groups if code.module in self.transition.removed]
+        self._resume_all([*self.migrations, *removed])
 
-    def _resume_all(self, resumed: Iterable[CallbackVersion] = ()) -> None:
-        self.hold.release(but=frozenset(resumed))
+    def _resume_all(self, but: Iterable[CallbackVersion] = ()) -> None:
+        self.hold.release(but=frozenset(but))
         for pid in (*self._transaction.started, *self._transaction.held):
             release(pid, owner=self.hold.owner)
         self._transaction.ended = True
@@ -335,14 +364,18 @@ class Switch:
             try:
                 if back is not None:
                     back()
-            except Exception as error:
+            except BaseException as error:
                 logger.exception("a failed install could not undo its changes to %s", what)
                 failed.append(f"{what}: {describe_reason(error)}")
         if self.mutated:
             failed.append(f"{names(self.mutated)}: {MUTATED_REASON}")
-        self.put_back_failed = "; ".join(failed) or None
         self._transaction.started, started = [], self._transaction.started
-        self._resume_all()
+        try:
+            self._resume_all()
+        except BaseException as error:
+            logger.exception("a failed install could not resume all processes")
+            failed.append(f"the suspended processes: {describe_reason(error)}")
+        self.put_back_failed = "; ".join(failed) or None
         self._transaction.started = started
 
     def _find_mutated_states(self) -> None:
@@ -350,33 +383,27 @@ class Switch:
 
     async def end(self, *, succeeded: bool) -> None:
         """End the processes that the script stopped. If the script failed, end those that it started instead."""
-        await (
-            live_processes.run_deferred_exits(self._transaction)
-            if succeeded
-            else live_processes.end_started_processes(self._transaction)
-        )
+        try:
+            await (
+                live_processes.run_deferred_exits(self._transaction)
+                if succeeded
+                else live_processes.end_started_processes(self._transaction)
+            )
+        finally:
+            self.unsuspended.release_removed()
+            self._transaction.forget()
+
+    def forget_errors(self) -> None:
+        """Drop the errors. Their tracebacks refer to this object, so they would form reference cycles with it."""
+        self.failed = None
+        self._new_instances = []
+        for migration in self.migrations.values():
+            migration.failed = None
 
     def describe_unchecked(self) -> str | None:
         """Return a clause that names the processes whose states were not checked for mutation; None without any."""
         not_compared = self.mutation_check.not_compared()
         return f"not checked for mutation: the state of {names(not_compared)}" if not_compared else None
-
-
-def children_of(modules: Iterable[str]) -> Iterator[tuple[Pid, Child, frozenset[str]]]:
-    """Yield `(supervisor, child, its modules)` for each running child that runs one of `modules`.
-
-    The children of a supervisor come in start order. The modules of a child are its callback module and the `modules`
-    of its specification.
-    """
-    known = runtime().processes
-    for process in list(known.values()):
-        table = process.raw_state() if process.kind == "supervisor" and isinstance(process, BehaviourProcess) else None
-        if isinstance(table, ChildTable):
-            for child in list((table.children if table.template is None else table.by_pid).values()):
-                if child.pid is not None and (running := known.get(child.pid)) is not None:
-                    of = frozenset((*child.spec.modules, running.module))
-                    if not of.isdisjoint(modules):
-                        yield process.pid, child, of
 
 
 def names(processes: Iterable[BehaviourProcess]) -> str:

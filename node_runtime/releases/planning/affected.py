@@ -111,6 +111,44 @@ def stopped_processes(step: RelupInstruction) -> Iterator[Process]:
             assert_never(step)
 
 
+def stopped_before_their_change(script: Sequence[RelupInstruction]) -> set[int]:
+    """Return the pids of the processes that the script stops before it changes the code that they run.
+
+    Their exits are deferred until the script has ended, but until then they are suspended, and keep their code.
+    """
+    changed: set[str] = set()
+    stopped: set[int] = set()
+    for step in script:
+        stopped.update(int(process.pid) for process in stopped_processes(step) if process.module not in changed)
+        match step:
+            case CodeChange():
+                changed.update(one.module for one in step.modules)
+            case Load() | Remove():
+                changed.add(step.module)
+            case (
+                LoadObjectCode()
+                | PointOfNoReturn()
+                | Purge()
+                | SuspendProcesses()
+                | ResumeProcesses()
+                | StopProcesses()
+                | StartProcesses()
+                | Apply()
+                | SyncNodes()
+                | RestartEmulator()
+                | RestartNewEmulator()
+            ):
+                pass
+            case _:
+                assert_never(step)
+    return stopped
+
+
+def pids_of_stopped(script: Sequence[RelupInstruction]) -> frozenset[int]:
+    """Return the pids of all processes that the script stops. Until they exit, they are suspended."""
+    return frozenset(int(process.pid) for step in script for process in stopped_processes(step))
+
+
 def _stopped_by_call(step: Apply) -> Iterator[Process]:
     if step.function in _STOP_FUNCTIONS and len(step.args) == 2:
         supervisor, id = step.args

@@ -55,9 +55,12 @@ class ApplicationSnapshot:
             if name in known.running:
                 known.running[name] = replace(known.running[name], spec=spec)
 
-    async def notify(self) -> None:
-        """Notify the running applications whose environment has changed. Called after the resume of the processes."""
-        await notify_config_changes(self._env)
+    async def notify(self) -> list[str]:
+        """Notify the running applications whose environment has changed; return a sentence for each that failed.
+
+        Called after the resume of the processes.
+        """
+        return await notify_config_changes(self._env)
 
     def put_back(self) -> None:
         """Restore the snapshot. Applications that have ended since it was taken stay ended."""

@@ -7,12 +7,12 @@ blocker may pass by itself; it is checked again in the turn of the event loop th
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, assert_never
 
 from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.behaviours.upgrade import live_processes
-from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess, CallbackVersion
+from node_runtime.behaviours.upgrade.live_processes import BehaviourProcess
 from node_runtime.code import Batch
 from node_runtime.gen_statem import has_state, states_of
 from node_runtime.processes.process import Process
@@ -75,16 +75,6 @@ def process_label(process: Process) -> str:
     return process.name or str(process.pid)
 
 
-def lasting_blockers(transition: Transition, batch: Batch) -> list[Blocker]:
-    """Return the blockers that don't pass by themselves."""
-    return [
-        *vanished_names(transition, batch),
-        *left_behind(transition, batch),
-        *missing_classes(transition, batch),
-        *missing_functions(transition, batch),
-    ]
-
-
 def vanished_names(transition: Transition, batch: Batch) -> Iterator[Blocker]:
     """Yield a blocker for each name that a new version lacks, but that a module outside the script imports."""
     for lost in batch.vanished():
@@ -101,22 +91,6 @@ def left_behind(transition: Transition, batch: Batch) -> Iterator[Blocker]:
             reason=f"{dependent}, which release {transition.target.vsn} replaces without loading {dependent.module}",
             remedy=f"let the appup load {dependent.module} too",
         )
-
-
-def missing_classes(transition: Transition, batch: Batch) -> Iterator[Blocker]:
-    """Yield a blocker for each live process whose class is not in the new version of its module."""
-    known: dict[CallbackVersion, bool] = {}
-    for process in callback_processes(*transition.loaded):
-        code = process.code
-        if code not in known:
-            known[code] = class_in(batch.namespace(code.module), code.qualname) is not None
-        if not known[code]:
-            yield Blocker(
-                reason=f"{process_label(process)} runs {code.module}:{code.qualname}, "
-                f"which release {transition.target.vsn} does not define",
-                remedy="keep the class, or stop its processes before the upgrade",
-                pid=int(process.pid),
-            )
 
 
 def missing_functions(transition: Transition, batch: Batch) -> Iterator[Blocker]:
@@ -193,15 +167,17 @@ def accepts_arguments(function: Any, args: Sequence[Any]) -> bool:
     return True
 
 
-def unready_state_machines(transition: Transition, batch: Batch) -> Iterator[Blocker]:
+def unready_state_machines(transition: Transition, batch: Batch, stopped: Container[int]) -> Iterator[Blocker]:
     """Yield a blocker for each state machine whose state the new code does not define.
+
+    `stopped` has the pids of those that the script stops, and that therefore handle no event in the new code.
 
     The next event would crash such a state machine. If a state machine is in a callback, all states
     of its running version are checked, because the callback could end in any of them.
     """
     modules = [module for module in transition.loaded if module not in transition.migrated]
     for process in callback_processes(*modules) if modules else ():
-        if process.kind != "gen_statem":
+        if process.kind != "gen_statem" or process.pid in stopped:
             continue
         cls = class_in(batch.namespace(process.module), process.qualname)
         if cls is None:

@@ -66,8 +66,8 @@ REVERTIBLE_FUNCTIONS = frozenset(
 class Transition:
     """The transition from release `left` to release `target`. `environment` is the applications' present environment.
 
-    `script` is the relup's script for this direction. In an upgrade, `script_back` is the script of the downgrade, or
-    None if there is no downgrade. In a downgrade, it is None.
+    `script` is the relup's script for this direction. `script_back` is the script from `target` to `left`, or None if
+    there is none.
     """
 
     left: UnpackedRelease
@@ -88,15 +88,15 @@ class Transition:
         """The modules that the script names, grouped by what the script does to them."""
         return script_modules(self.script)
 
-    @property
+    @cached_property
     def loaded(self) -> list[str]:
-        """The modules that get a new version, in the script's order."""
-        return self.modules.loaded
+        """The modules that have a new version when the script has ended, in the script's order."""
+        return [module for module, change in self.modules.last_changes.items() if change == "load"]
 
-    @property
+    @cached_property
     def removed(self) -> list[str]:
-        """The modules that are removed."""
-        return self.modules.removed
+        """The modules that are gone when the script has ended, without those that it removes and loads again."""
+        return [module for module, change in self.modules.last_changes.items() if change == "remove"]
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -186,7 +186,7 @@ def make_transition(
         path.script,
         environment,
         catalog.configuration(target),
-        _script_back(catalog, left, target) if path.direction == "up" else None,
+        _script_back(catalog, left, target),
     )
 
 

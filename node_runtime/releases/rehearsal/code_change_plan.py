@@ -7,33 +7,36 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from node_runtime import Down
-from node_runtime.code import Batch, Version
+from node_runtime.code import Batch, Version, module_view
 from node_runtime.releases.planning import conditions
 
 from .declared_state import declared_state
 from .script_steps import ModuleCodeChange, ProcessCodeChange
+from .state_check import StateClass
 
 
 @dataclass(frozen=True, slots=True)
 class ClassPlan:
     """The migration of the processes of one class.
 
-    `change` is the code_change that the install will call. `back` is the code_change of the
-    downgrade; None if there is none. `target` is the new class, and `declared` the state type that
-    it declares. `running_declared` is the state type that the running class declares.
+    `change` is the code_change that the install will call, which makes states for the class `new`. `back` is the
+    code_change of the way back, which makes states for the class `running` again; None if there is none.
     """
 
     change: Callable[[Any], Any]
     back: Callable[[Any], Any] | None
-    target: type[Any]
-    declared: Any
-    running_declared: Any
+    new: StateClass
+    running: StateClass
 
 
 class ClassPlans:
-    """The class plans of one rehearsal. `running` has the running versions by module."""
+    """The class plans of one rehearsal. `running` has the running versions by module.
 
-    def __init__(self, batch: Batch, running: Mapping[str, Version]) -> None:
+    `releases` are the vsns of the running release and of the target.
+    """
+
+    def __init__(self, batch: Batch, running: Mapping[str, Version], releases: tuple[str, str]) -> None:
+        self._releases = releases
         new = {module: batch.version(module) for module in running if module in batch.modules}
         self._new: Final = {module: new.get(module, version) for module, version in running.items()}
         self._running = running
@@ -53,19 +56,19 @@ class ClassPlans:
 
     def _make(self, part: ProcessCodeChange) -> ClassPlan:
         module, name = part.change.module, part.process.qualname
-        old_vsn, new_vsn = self._running[module].vsn, self._new[module].vsn
+        running, new = self._running[module], self._new[module]
         up = part.change.direction == "up"
         target = self._class(module, name, new=True)
         changing = self._class(module, name, new=up or part.change.loaded)
-        back = None
+        left, back = type(part.process.instance), None
         if part.back is not None:
-            back = _bind(self._class(module, name, new=not part.back.loaded), Down(old_vsn), part.back)
+            returning = self._class(module, name, new=up and not part.back.loaded)
+            back = _bind(returning, _down_to(running) if up else new.vsn, part.back)
         return ClassPlan(
-            _bind(changing, old_vsn if up else Down(new_vsn), part.change),
+            _bind(changing, running.vsn if up else _down_to(new), part.change),
             back,
-            target,
-            declared_state(target, self._new[module].namespace),
-            declared_state(type(part.process.instance), self._running[module].namespace),
+            StateClass(target, declared_state(target, new.namespace), self._releases[1]),
+            StateClass(left, declared_state(left, running.namespace), self._releases[0]),
         )
 
     def _class(self, module: str, name: str, *, new: bool) -> Any:
@@ -73,6 +76,10 @@ class ClassPlans:
         if cls is None:
             raise LookupError(f"{module} has no class {name}")
         return cls
+
+
+def _down_to(version: Version) -> Down:
+    return Down(version.vsn, module_view(version.namespace))
 
 
 def _bind(cls: Any, vsn: str | Down, change: ModuleCodeChange) -> Callable[[Any], Any]:

@@ -6,7 +6,8 @@ import msgspec
 
 from node_runtime.code import Batch, BodyEffects
 from node_runtime.protocol.messages import Blocker
-from node_runtime.releases.planning import conditions
+from node_runtime.releases.planning import affected, conditions
+from node_runtime.releases.planning.lasting_blockers import lasting_blockers
 from node_runtime.releases.planning.transition import Transition
 
 
@@ -27,8 +28,8 @@ def describe_code(transition: Transition, batch: Batch, effects: BodyEffects) ->
     """Return the facts about the prepared code, before it becomes current in the copy."""
     return NewCode(
         blockers=(
-            *conditions.lasting_blockers(transition, batch),
-            *conditions.unready_state_machines(transition, batch),
+            *lasting_blockers(transition, batch),
+            *conditions.unready_state_machines(transition, batch, affected.pids_of_stopped(transition.script)),
         ),
         warnings=(*batch.warnings(), *effects.warnings()),
         versions={module: batch.version(module).vsn for module in batch.modules},

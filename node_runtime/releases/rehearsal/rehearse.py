@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,8 +84,10 @@ class RehearsalEnd:
 
 
 def is_due(transition: Transition) -> bool:
-    """Return whether an install has something to rehearse: a code_change, or a function of the release."""
-    return bool(transition.migrated) or script_steps.applies_functions(transition)
+    """Return whether an install has something to rehearse: a code_change, children(), or a function of the release."""
+    return bool(
+        transition.migrated or script_steps.applies_functions(transition) or script_steps.stale_supervisors(transition)
+    )
 
 
 async def rehearse(
@@ -137,6 +139,7 @@ async def rehearse(
         failed=report.failed + (isinstance(early, RehearsalResult) and not unrehearsed),
         unrehearsed=report.unrehearsed + unrehearsed,
         not_given_back=report.not_given_back,
+        no_way_back=report.no_way_back,
         results=tuple(results[:MAX_RESULTS]),
         error=early if isinstance(early, str) else report.error,
         calls=(*receiver.calls, *((early,) if isinstance(early, RehearsedCall) else ())),
@@ -326,11 +329,25 @@ def warnings(outcome: RehearsalEnd) -> list[str]:
             else ""
         )
         sentences.append(f"{sentence(first)}.{more}")
+    if rehearsal.no_way_back:
+        number = rehearsal.no_way_back
+        sentences.append(
+            f"The way back fails for {number} process{'es' * (number != 1)}, so it needs a restart of the node; let "
+            "the code_change return a state of the version to which it goes back, which it finds in old_vsn.target."
+        )
     if outcome.not_compared:
         sentences.append(
             f"The states of {outcome.not_compared} processes are too large to check whether code_change mutates them."
         )
     return sentences
+
+
+def blocks_way_back(rehearsal: Rehearsal, left: str, path: Sequence[str]) -> bool:
+    """Return whether the way back fails that leads along `path`, from an install's target to the permanent release.
+
+    Only the way to the release `left`, from which the install starts, was rehearsed.
+    """
+    return bool(rehearsal.no_way_back) and [*path[:1]] == [left]
 
 
 def problems_only(rehearsal: Rehearsal) -> Rehearsal:

@@ -23,6 +23,7 @@ class Report(msgspec.Struct, forbid_unknown_fields=True):
     failed: int = 0
     unrehearsed: int = 0
     not_given_back: int = 0
+    no_way_back: int = 0
     not_compared: int = 0
     pause: float = 0.0
     around: float = 0.0

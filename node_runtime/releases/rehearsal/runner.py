@@ -6,7 +6,6 @@ arguments, with the state object of the process, and at the same place in the sc
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +31,6 @@ from node_runtime.behaviours.upgrade.live_processes import (
     adopt_current_class,
 )
 from node_runtime.code import Batch, BodyEffects, Version
-from node_runtime.gen_statem import has_state
 from node_runtime.processes.exit_reasons import describe_reason
 from node_runtime.processes.redaction.text_redaction import shown
 from node_runtime.protocol.messages import ChildChange, PlannedChild, RehearsalResult, RehearsedCall, Term
@@ -42,7 +40,6 @@ from node_runtime.releases.planning.transition import Transition
 from .apply_calls import ApplyRehearsal
 from .bodies import BodyRehearsal, PrepareCode
 from .code_change_plan import ClassPlans
-from .declared_state import fits, type_name
 from .forked import NO_PROCESS, ProgressMarker, RehearsalLimits, SendMessage
 from .guarded_call import RENDER_ERRORS, CallVerdict, GuardedCaller, WrongResult
 from .new_code import describe_code
@@ -57,6 +54,7 @@ from .script_steps import (
     code_changes,
     rehearsal_steps,
 )
+from .state_check import check_state
 
 MAX_RESULTS: Final = {"failed": 100, "unrehearsed": 100, "not given back": 50, "ok": 50}
 """At most this many processes of each category get a result."""
@@ -123,7 +121,8 @@ class RehearsalRunner:
             self._send(at_once=True)
             batch = self.new_code if isinstance(self.new_code, Batch) else self._execute_bodies(self.new_code)
             if batch is not None and not self.bodies_only:
-                self.batch, self.plans = batch, ClassPlans(batch, self.running)
+                releases = self.transition.left.vsn, self.transition.target.vsn
+                self.batch, self.plans = batch, ClassPlans(batch, self.running, releases)
                 self._rehearse_script(script)
             self.report.complete = True
         except BaseException as error:
@@ -237,8 +236,8 @@ class RehearsalRunner:
         elif attempt.outcome == "ok" and process.kind != "supervisor":
             if attempt.part.change.module in self._repeated:
                 self._new_states[process.pid] = attempt.after
-            if self.transition.script_back is not None:
-                self._try_downgrade(attempt)
+            elif self.transition.script_back is not None:
+                self._try_way_back(attempt)
 
     def _change(self, attempt: Attempt) -> None:
         change = self.plans.find(attempt.part).change
@@ -247,51 +246,44 @@ class RehearsalRunner:
             attempt.after = change(attempt.state)
         finally:
             attempt.seconds = time.perf_counter() - began
-        self._check(attempt)
+        plan = self.plans.find(attempt.part)
+        check_state(attempt.part.process, attempt.after, plan.new, attempt.state, plan.running, "its code_change")
 
-    def _check(self, attempt: Attempt) -> None:
-        """Check the new state: its type and, for a state machine, its name. Raises WrongResult."""
-        plan, after = self.plans.find(attempt.part), attempt.after
-        if inspect.isawaitable(after):
-            if inspect.iscoroutine(after):
-                after.close()
-            attempt.after = None
-            raise WrongResult(
-                "wrong type", "its code_change is async, but no other code may run while the code is switched"
-            )
-        value, was = after, attempt.state
-        if attempt.part.process.kind == "gen_statem":
-            if not (isinstance(after, tuple) and len(after) == 2):
-                raise WrongResult("wrong type", f"its code_change returned {_kind(after)} instead of (state, data)")
-            if not has_state(plan.target, after[0]):
-                name, vsn = shown(str(after[0]))[:100], self.transition.target.vsn
-                sentence = f"its code_change returned the state {name}, which release {vsn} does not define"
-                raise WrongResult("no such state", sentence)
-            value, was = after[1], attempt.state[1]
-        # If the running version violates its own declaration, the new declaration is not checked either.
-        if not fits(value, plan.declared) and fits(was, plan.running_declared):
-            declared = f"{plan.target.__qualname__} declares its state as {type_name(plan.declared)}"
-            raise WrongResult("wrong type", f"its code_change returned {_kind(value)}; {declared}")
+    def _try_way_back(self, attempt: Attempt) -> None:
+        """Take the new state back as strictly as the install would, and compare it with the old one.
 
-    def _try_downgrade(self, attempt: Attempt) -> None:
-        """Check whether the downgrade turns the new state into a state equal to the old one."""
-        back = self.plans.find(attempt.part).back
-        verdict = CallVerdict()
+        In a downgrade nothing is compared: the older version's state has nothing of what the newer version has added.
+        """
+        plan, part, verdict = self.plans.find(attempt.part), attempt.part, CallVerdict()
+        up = part.change.direction == "up"
+        script = "the downgrade" if up else "the upgrade back"
+        what = f"{script}, which has no code_change for this module," if plan.back is None else script
+        before = fingerprint(
+            attempt.after,
+            seconds=FINGERPRINT_SECONDS,
+            max_parts=FINGERPRINT_MAX_PARTS,
+            readers=self._readers,
+            alone=True,
+        )
 
-        def downgrade() -> None:
-            returned = attempt.after if back is None else back(attempt.after)
-            attempt.given_back = have_equal_parts(
-                attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
-            )
-            if attempt.given_back is False:
-                cause = ", which has no code_change for this module," if back is None else ""
-                attempt.message = f"the downgrade{cause} does not restore the old state"
+        def take_back() -> None:
+            returned = attempt.after if plan.back is None else plan.back(attempt.after)
+            check_state(part.process, returned, plan.running, attempt.after, plan.new, what)
+            if up:
+                attempt.given_back = have_equal_parts(
+                    attempt.state, returned, seconds=FINGERPRINT_SECONDS, max_parts=FINGERPRINT_MAX_PARTS
+                )
+                if attempt.given_back is False:
+                    attempt.message = f"{what} does not restore the old state"
 
-        self._caller.call(verdict, "the downgrade", downgrade)
+        self._caller.call(verdict, script, take_back)
+        if verdict.outcome != "unrehearsed" and before is not None and not before.still_fits():
+            verdict.record("mutated", f"{script} mutates the state that it is given")
         if verdict.outcome == "unrehearsed":
             attempt.given_back, attempt.message = None, None
         elif verdict.outcome != "ok":
             attempt.given_back, attempt.message, attempt.trace = False, verdict.message, verdict.trace
+            self.report.no_way_back += 1
 
     def _reload_child_specs(self, attempt: Attempt, process: SupervisorProcess) -> None:
         began = time.perf_counter()
@@ -354,7 +346,7 @@ class RehearsalRunner:
         after = None
         # For a supervisor, the changes of its children are reported instead of its new state.
         if attempt.outcome == "ok" and process.kind != "supervisor":
-            after = self._render(self.plans.find(attempt.part).target, attempt.after, attempt.secrets.compare())
+            after = self._render(self.plans.find(attempt.part).new.cls, attempt.after, attempt.secrets.compare())
         elif attempt.outcome == "mutated":
             after = self._render(attempt.old_class, attempt.state, attempt.secrets.compare())
         return RehearsalResult(
@@ -376,8 +368,3 @@ class RehearsalRunner:
                 return describe_state(cls, state, STATE_LIMITS, self._readers, secrets=secrets)
         except RENDER_ERRORS:
             return NOT_SHOWN
-
-
-def _kind(value: object) -> str:
-    name = type(value).__qualname__
-    return f"{'an' if name[:1] in 'aeiouAEIOU' else 'a'} {shown(name[:100])}"

@@ -1,4 +1,4 @@
-"""Checks a script as OTP's systools does, and also that each code_change has a suspend."""
+"""Checks the instructions of a script as OTP's systools does, and also that each code_change has a suspend."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from node_runtime.releases.files.relup_instructions import RelupInstruction
 from .script_modules import script_modules
 
 
-def check_script(script: Iterable[RelupInstruction]) -> None:
-    """Raise `Refused` for the first mistake in a script."""
-    modules = script_modules(script)
+def check_low_level(written: Iterable[RelupInstruction]) -> None:
+    """Raise `Refused` for the first mistake in the low-level instructions of the appups.
+
+    They must be complete without what the high-level instructions are translated to.
+    """
+    modules = script_modules(written)
     read = set(modules.read)
     for module in modules.loaded:
         if module not in read:
             raise Refused(
                 f"the script loads {module}, but no load_object_code instruction reads its code; add {module} to one."
             )
-    suspended = {entry.module for entry in modules.suspended}
     for begin, end, begun, ended in (
-        ("suspend", "resume", suspended, set(modules.resumed)),
+        ("suspend", "resume", {entry.module for entry in modules.suspended}, set(modules.resumed)),
         ("stop", "start", set(modules.stopped), set(modules.started)),
     ):
         if odd := sorted(begun ^ ended):
@@ -30,7 +32,12 @@ def check_script(script: Iterable[RelupInstruction]) -> None:
                 f'the script has the instruction "{has}" for {odd[0]}, but not the instruction "{lacks}": each module '
                 f"needs both or neither."
             )
-    if running := sorted(set(modules.migrated) - suspended):
+
+
+def check_suspended(script: Iterable[RelupInstruction]) -> None:
+    """Raise `Refused` if a script calls code_change for a module whose processes it doesn't suspend."""
+    modules = script_modules(script)
+    if running := sorted(set(modules.migrated) - {entry.module for entry in modules.suspended}):
         raise Refused(
             f"the script calls code_change for {running[0]}, but no instruction suspends the processes of {running[0]}."
         )

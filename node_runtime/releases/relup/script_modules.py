@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Literal, assert_never
 
 from node_runtime.releases.files.relup_instructions import (
     Apply,
@@ -34,6 +34,8 @@ class ScriptModules:
     """Modules whose code `load_object_code` reads."""
     loaded: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    last_changes: dict[str, Literal["load", "remove"]] = field(default_factory=dict)
+    """The last change of each module: a restart of an application removes its modules and loads them again."""
     suspended: list[SuspendedModule] = field(default_factory=list)
     resumed: list[str] = field(default_factory=list)
     migrated: list[str] = field(default_factory=list)
@@ -50,8 +52,10 @@ class ScriptModules:
                 self.read += step.modules
             case Load():
                 self.loaded.append(step.module)
+                self._change(step.module, "load")
             case Remove():
                 self.removed.append(step.module)
+                self._change(step.module, "remove")
             case SuspendProcesses():
                 self.suspended += step.modules
             case ResumeProcesses():
@@ -68,6 +72,10 @@ class ScriptModules:
                 pass
             case _:
                 assert_never(step)
+
+    def _change(self, module: str, change: Literal["load", "remove"]) -> None:
+        self.last_changes.pop(module, None)
+        self.last_changes[module] = change
 
 
 def script_modules(script: Iterable[RelupInstruction]) -> ScriptModules:

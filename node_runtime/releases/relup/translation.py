@@ -43,7 +43,7 @@ from node_runtime.releases.files.relup_instructions import (
 
 from .components import components
 from .restart_order import with_sorted_restarts
-from .script_check import check_script
+from .script_check import check_low_level, check_suspended
 
 APPLICATION = "node_runtime.application"
 
@@ -89,14 +89,18 @@ class _Translation:
         self.check_mentions(after)
         codes, low = self.grouped(after, changes)
         objects, applies = _split(before)
+        check_low_level([*objects, *(step for step in after if not isinstance(step, ModuleChange))])
+        check_suspended(low)
         script: list[RelupInstruction] = [*_merged_object_code(objects + codes), *applies, PointOfNoReturn(), *low]
-        check_script(script)
         return with_sorted_restarts(script, self.direction)
 
     # ------------------------------------------------------------------ collecting
 
     def scripts(self) -> list[tuple[AppupInstruction, ...]]:
-        """Return the instructions for added, changed and removed applications, in this order."""
+        """Return the instructions for added, changed and removed applications, in this order.
+
+        An added application starts after those that it needs, and a removed one stops before them.
+        """
         both = [
             script
             for app in self.newer.apps
@@ -105,9 +109,9 @@ class _Translation:
         added = [app for app in self.target.apps if self.left.app(app.name) is None]
         removed = [app for app in self.left.apps if self.target.app(app.name) is None]
         return [
-            *((ApplicationChange("add", app.name),) for app in added),
+            *((ApplicationChange("add", app.name, app.start),) for app in added),
             *both,
-            *((ApplicationChange("remove", app.name),) for app in removed),
+            *((ApplicationChange("remove", app.name),) for app in reversed(removed)),
         ]
 
     def script(self, old: AppView, new: AppView) -> tuple[AppupInstruction, ...] | None:
@@ -131,7 +135,8 @@ class _Translation:
     ) -> tuple[list[LoadObjectCode | Apply], list[ModuleChange | RelupInstruction]]:
         """Return the instructions of all scripts before their points of no return, and those after them.
 
-        If a script has no point of no return, all its instructions count as after it.
+        If a script has no point of no return, all its instructions count as after it. An instruction that reads code
+        comes before it in any case.
         """
         before: list[LoadObjectCode | Apply] = []
         after: list[ModuleChange | RelupInstruction] = []
@@ -141,7 +146,9 @@ class _Translation:
                 raise Refused("an upgrade or downgrade may have only one point_of_no_return.")
             bar = bars[0] if bars else -1
             before += [_preparing(step) for step in script[: max(bar, 0)]]
-            after += [part for step in script[bar + 1 :] for part in self.expanded(step)]
+            before += [step for step in script[bar + 1 :] if isinstance(step, LoadObjectCode)]
+            behind = [step for step in script[bar + 1 :] if not isinstance(step, LoadObjectCode)]
+            after += [part for step in behind for part in self.expanded(step)]
         return before, after
 
     # ------------------------------------------------------------------ applications
@@ -369,14 +376,19 @@ def _split(steps: Iterable[LoadObjectCode | Apply]) -> tuple[list[LoadObjectCode
 
 
 def _merged_object_code(steps: Iterable[LoadObjectCode]) -> list[LoadObjectCode]:
-    """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it."""
+    """Merge the instructions so that each application has one. Raises `Refused` if they name two versions of it.
+
+    A module that several instructions name has the place that the last one gives it.
+    """
     merged: dict[str, LoadObjectCode] = {}
-    modules: defaultdict[str, list[str]] = defaultdict(list)
+    modules: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for step in steps:
         known = merged.setdefault(step.application, step)
         if known.vsn != step.vsn:
             raise Refused(
                 f"the script loads two versions of {step.application}, {known.vsn} and {step.vsn}; correct the appup."
             )
-        modules[step.application] += step.modules
+        for module in step.modules:
+            modules[step.application].pop(module, None)
+            modules[step.application][module] = None
     return [replace(step, modules=tuple(modules[application])) for application, step in merged.items()]

@@ -20,7 +20,7 @@ from node_runtime.releases.files.manifest import Manifest
 from node_runtime.releases.files.trust_settings import read_trust_settings
 
 from .minisign import MalformedFile, Signature, decode_signature, is_valid, key_id_text
-from .release_keys import ReleaseKey, accepted_keys_clause, read_release_keys, release_keys_folder
+from .release_keys import ReleaseKey, accepted_keys_clause, read_node_keys
 from .statement import ReleaseStatement, build_id, parse_statement
 
 MAX_CLOCK_DIFFERENCE: Final = timedelta(days=1)
@@ -68,7 +68,7 @@ def admit(tarball: Path, signature: bytes | None, directory: Path) -> Admission:
 
     `signature` is the content of its signature file. Blocks while the tarball is hashed.
     """
-    keys = read_release_keys(release_keys_folder(directory))
+    keys = read_node_keys(directory)
     sha256, digest = tarball_hashes(tarball)
     if not keys:
         return Admission(tarball.name, sha256)

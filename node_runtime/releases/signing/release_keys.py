@@ -13,6 +13,7 @@ refused, because this file may contain a revocation.
 
 from __future__ import annotations
 
+import os
 import stat
 import tomllib
 from collections.abc import Iterable
@@ -70,6 +71,21 @@ def release_keys_folder(directory: Path) -> Path:
     return directory / "etc" / "release-keys"
 
 
+def read_node_keys(directory: Path) -> tuple[ReleaseKey, ...]:
+    """Read the release keys of the node in `directory`; it has none if it has no folder for them. Raises Refused.
+
+    A folder without a key is refused: its keys may be on a disk that is not there, or their files have wrong names.
+    """
+    folder = release_keys_folder(directory)
+    keys = read_release_keys(folder)
+    if not keys and os.path.lexists(folder):
+        raise Refused(
+            f"{folder} has no key (NAME.pub), so no release is accepted; add one, or remove {folder.name} if the node "
+            f"needs no signatures."
+        )
+    return keys
+
+
 def read_release_keys(folder: Path) -> tuple[ReleaseKey, ...]:
     """Read all keys of a folder, sorted by name; there are none if there is no folder. Raises Refused."""
     try:
@@ -124,8 +140,11 @@ def _decode(name: str, data: bytes) -> ReleaseKey:
 
 def _check_owner_only(path: Path) -> None:
     """Refuse a file or folder that other users may change: they could add a key of their own."""
-    mode = stat.S_IMODE(path.stat().st_mode)
+    found = path.stat()
+    mode = stat.S_IMODE(found.st_mode)
     if mode & 0o022:
         raise Refused(
             f"Other users may change {path} (mode {mode:04o}); check its content and run `chmod go-w {path}`."
         )
+    if found.st_uid not in (0, os.geteuid()):
+        raise Refused(f"Other users may change {path} (owner {found.st_uid}); check its content and run chown.")

@@ -10,7 +10,7 @@ from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import ReleaseKeyInfo, ReleaseTrust, SignatureStanding
 from node_runtime.releases.files.trust_settings import TrustSettings, read_trust_settings
 
-from .release_keys import RELEASE_ROLE, ReleaseKey, read_release_keys, release_keys_folder
+from .release_keys import RELEASE_ROLE, ReleaseKey, read_node_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class TrustPolicy:
 def read_trust_policy(directory: Path) -> TrustPolicy:
     """Read the policy of the node in `directory`. Never raises: a policy that can't be read has an `error`."""
     try:
-        return TrustPolicy(read_release_keys(release_keys_folder(directory)), read_trust_settings(directory))
+        return TrustPolicy(read_node_keys(directory), read_trust_settings(directory))
     except Refused as refused:
         return TrustPolicy((), TrustSettings(), refused.sentence)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from node_runtime.code.verified_imports import add_listed_files
+from node_runtime.code.verified_imports import add_listed_files, remove_listed_files, start_processes_as
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.messages import Direction
 from node_runtime.releases.files.config import Configuration, read_configuration
-from node_runtime.releases.files.manifest import Manifest, read_manifest
+from node_runtime.releases.files.manifest import Manifest, manifest_path, read_manifest, sha256
 
 from .background_checks import BackgroundChecks
 from .commit_record import manifest_sha256
@@ -74,6 +74,17 @@ class Catalog:
         self._damage.pop(vsn, None)
         self._directions.clear()
 
+    def removed(self, vsn: str) -> None:
+        """Forget a release that was removed, and its files: another one of the same version may be staged."""
+        self.forget(vsn)
+        remove_listed_files(vsn)
+
+    def start_processes_as(self, vsn: str) -> None:
+        """Have the OS processes that this one starts read the release `vsn`, which runs here, if it can be read."""
+        with suppress(Refused, OSError):
+            recorded = manifest_sha256(self.root, vsn)
+            start_processes_as(vsn, recorded or sha256((self.root / manifest_path(vsn)).read_bytes()))
+
     def configuration(self, vsn: str) -> Configuration:
         """Read the configuration that the node would have with this release. Raises `Refused`."""
         return read_configuration(self.root, vsn)
@@ -113,7 +124,7 @@ class Catalog:
             raise Refused(
                 f"Release {vsn} is damaged: its files can't be read ({type(error).__name__}); {RESTAGE_REMEDY}."
             ) from error
-        add_listed_files({path: entry.sha256 for path, entry in manifest.files.items()})
+        add_listed_files(vsn, {path: entry.sha256 for path, entry in manifest.files.items()})
         return release
 
     def _manifest(self, vsn: str) -> Manifest:

@@ -20,7 +20,7 @@ from . import commit_record
 from .catalog import Catalog
 from .launcher_update import keep_launcher_current
 from .staging_request import PLAIN_REQUEST, StageRequest
-from .sweep import remove, sweep
+from .sweep import finish_removals, remove, sweep
 from .unpack import unpack
 
 logger = logging.getLogger("node_runtime")
@@ -42,6 +42,7 @@ class ReleaseStore:
         """Delete leftovers of interrupted stagings and removals, logging errors, and return the store."""
         try:
             clear_interrupted_writes(commit_record.record_path(root).parent)
+            finish_removals(root)
             sweep(root)
         except OSError as error:
             logger.error("leftovers of an interrupted operation in %s can't be deleted: %s", root, error)
@@ -193,12 +194,26 @@ class ReleaseStore:
             self.catalog.verify(vsn)  # verified here, so that the next request for the releases does not begin it
         return vsn
 
-    def remove(self, vsn: str) -> None:
-        """Remove a release and delete the parts that no other release needs. Raises `Refused` for the permanent one."""
+    def remove(self, vsn: str, current: str | None = None) -> None:
+        """Remove a release and delete the parts that no other release needs.
+
+        `current` is the running release, if a node runs: `vsn` may be the one that booted it. Raises `Refused` for the
+        permanent release, or if the disk fails; a boot deletes what is left then.
+        """
         with self._disk:
-            remove(self.root, vsn)
-            self.catalog.forget(vsn)
-            self.record = self._read()
+            if current is not None:
+                self.catalog.start_processes_as(current)
+            try:
+                remove(self.root, vsn)
+                self.catalog.removed(vsn)
+            except OSError as error:
+                self.catalog.forget(vsn)
+                raise Refused(
+                    f"Release {vsn} can't be removed completely: {error.strerror or error}; check the disk, and "
+                    f"restart the node, which deletes what is left."
+                ) from None
+            finally:
+                self.record = self._read()
 
     def commit(self, vsn: str) -> None:
         """Make a release permanent. Raises `Refused` if it is damaged, or if its key was revoked meanwhile."""

@@ -1,12 +1,19 @@
-"""Removes releases from a node directory, and the leftovers of interrupted operations."""
+"""Removes releases from a node directory, and the leftovers of interrupted operations.
+
+A removal first changes the commit record, and then deletes the files. If the disk is too full for a new record, it
+deletes the files first. So that a crash in between leaves no damaged release, it renames the release's folder before:
+this needs no space, and `finish_removals` finds it at the next boot.
+"""
 
 from __future__ import annotations
 
+import errno
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from node_runtime.protocol.exit_codes import Refused
+from node_runtime.protocol.private_files import sync_directory
 from node_runtime.releases.files.manifest import read_manifest
 
 from . import commit_record
@@ -15,6 +22,9 @@ from .parts import parts_of
 STAGE_PREFIX = "unpack-"
 """The prefix of the folders in var/staging to which releases are unpacked."""
 _KEPT_IN_RELEASES = frozenset({commit_record.RECORD_NAME})
+_REMOVED_PREFIX = ".removed-"
+"""The prefix of the folder in releases/ of a release that is deleted before it is removed from the commit record."""
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def remove(directory: Path, vsn: str) -> None:
@@ -22,8 +32,35 @@ def remove(directory: Path, vsn: str) -> None:
     record = commit_record.load(directory)
     if record is None:
         raise Refused(f"The directory {directory} has no releases.")
-    commit_record.save(directory, record.without(vsn))
+    changed = record.without(vsn)
+    try:
+        commit_record.save(directory, changed)
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        _make_room(directory, vsn, changed)
+        commit_record.save(directory, changed)
     sweep(directory)
+
+
+def finish_removals(directory: Path) -> None:
+    """Finish the removals that were interrupted after they had begun to delete files. Called at boot."""
+    for found in (directory / "releases").glob(f"{_REMOVED_PREFIX}*"):
+        record, vsn = commit_record.load(directory), found.name.removeprefix(_REMOVED_PREFIX)
+        if record is not None and vsn in record.releases and vsn != record.permanent:
+            commit_record.save(directory, record.without(vsn))
+
+
+def _make_room(directory: Path, vsn: str, record: commit_record.CommitRecord) -> None:
+    """Delete all files of a release that no release in `record` needs, except its renamed and emptied folder."""
+    releases = directory / "releases"
+    removed = releases / f"{_REMOVED_PREFIX}{vsn}"
+    if (releases / vsn).is_dir() and not removed.exists():
+        (releases / vsn).replace(removed)
+        sync_directory(releases)
+    for left in removed.iterdir() if removed.is_dir() else ():
+        _delete(left)
+    _delete_unneeded(directory, record, frozenset({removed.name, vsn}))
 
 
 def sweep(directory: Path) -> None:
@@ -35,17 +72,21 @@ def sweep(directory: Path) -> None:
     for stage in (directory / "var" / "staging").glob(f"{STAGE_PREFIX}*"):
         _delete(stage)
     record = commit_record.load(directory)
-    if record is None:
-        return
+    if record is not None:
+        _delete_unneeded(directory, record)
+
+
+def _delete_unneeded(directory: Path, record: commit_record.CommitRecord, kept: frozenset[str] = frozenset()) -> None:
+    """Delete the parts that no release in `record` needs; `kept` are names in releases/ that stay."""
     needed: set[str] = set()
     for vsn, entry in record.releases.items():
         parts = entry.parts or _parts_in_manifest(directory, vsn)
         if not parts:
             return
         needed.update(parts)
-    for folder, kept in (("lib", frozenset[str]()), ("releases", _KEPT_IN_RELEASES)):
+    for folder, names in (("lib", frozenset[str]()), ("releases", _KEPT_IN_RELEASES | kept)):
         for found in (directory / folder).iterdir() if (directory / folder).is_dir() else ():
-            if found.name not in kept and f"{folder}/{found.name}" not in needed:
+            if found.name not in names and f"{folder}/{found.name}" not in needed:
                 _delete(found)
 
 

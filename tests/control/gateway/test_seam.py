@@ -20,6 +20,8 @@ from node_runtime.control.gateway.seam import (
     FromGateway,
     FromNode,
     Listening,
+    Ping,
+    Pong,
     Seam,
     SeamError,
     StopGateway,
@@ -136,12 +138,15 @@ def test_a_forked_child_of_the_node_does_not_keep_the_gateway_alive() -> None:
     assert os.waitpid(pid, 0)[1] == 0
 
 
-def test_a_gateway_that_is_stopped_ends_in_order() -> None:
+def test_a_gateway_answers_a_ping_and_ends_in_order_when_it_is_stopped() -> None:
     process = GatewayProcess()
     seam: Seam[FromGateway] = Seam(process.connection, FromGateway)
     seam.put(Configure("127.0.0.1", 0, b"." * 40, KeyRing(), GatewayLimits()))
     seam.flush()
     assert isinstance(first_message(seam), Listening)
+    seam.put(Ping())
+    seam.flush()
+    assert first_message(seam) == Pong()
     seam.put(StopGateway())
     seam.flush()
     assert process.wait() == "with exit code 0"

@@ -44,3 +44,13 @@ def test_a_wrong_value_is_named_with_its_line_also_at_boot(tmp_path: Path, line:
     for read in (read_trust_settings, lambda folder: read_configuration(folder, "1")):
         with pytest.raises(Refused, match=r"etc/node\.toml, line 2: "):
             read(node)
+
+
+def test_a_link_to_settings_that_are_not_there_is_no_missing_file(tmp_path: Path) -> None:
+    """Otherwise a disk that is not mounted would switch off the two-person rule."""
+    node = directory(tmp_path)
+    (node / "etc/node.toml").unlink()
+    (node / "etc/node.toml").symlink_to("/nonexistent/node.toml")
+    for read in (lambda: read_trust_settings(node), lambda: read_configuration(node, "1")):
+        with pytest.raises(Refused, match="can't be read"):
+            read()

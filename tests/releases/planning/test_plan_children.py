@@ -84,6 +84,38 @@ async def test_children_that_no_instruction_handles_are_blockers(small: SmallNod
     }
 
 
+ADDED = "the new specification of top adds the child three, but "
+REMOVED = "the new specification of top removes the child two, but "
+
+
+@pytest.mark.parametrize("instruction", ["", "load_module", "update"])
+async def test_an_install_without_a_plan_is_aborted_for_such_children_too(small: SmallNode, instruction: str) -> None:
+    with_code_change = '{ update = "shop.top", type = "supervisor" }'
+    script = SCRIPT.replace(with_code_change, f'{{ {instruction} = "shop.top" }}') if instruction else SCRIPT
+    await plan_with(small, "", script=script)
+    aborted = await small.install("2")
+    assert aborted.outcome == "aborted"
+    assert aborted.error is not None
+    assert ADDED in aborted.error
+    assert REMOVED in aborted.error
+    assert small.handler.vsn == "1"
+    assert [child.id for child in supervisor.which_children("top")] == ["one", "two"]
+
+
+async def test_a_rollback_is_aborted_for_such_children_too(small: SmallNode) -> None:
+    down = """
+    [[down]]
+    to = "1"
+    instructions = [ { update = "shop.top", type = "supervisor" } ]
+    """
+    await plan_with(small, STOP + START, script=SCRIPT + down)
+    assert (await small.install("2")).outcome == "installed"
+    reverted = await small.roll_back()
+    assert reverted.outcome == "aborted"
+    assert "removes the child three, but no instruction stops it" in (reverted.error or "")
+    assert small.handler.vsn == "2"
+
+
 async def test_children_that_an_applied_function_may_handle_are_a_warning(small: SmallNode) -> None:
     plan = await plan_with(small, '{ apply = "shop.more:f" },')
     assert plan.blockers == ()

@@ -149,7 +149,7 @@ async def test_an_object_of_the_old_version_is_not_the_declared_state_of_the_new
     await gen_server.start(importlib.import_module("shop.counter").Counter, name="counter")
     one = only(await small.handler.plan("2"))
     assert one.outcome == "wrong type"
-    assert one.message == "its code_change returned a State; Counter declares its state as State"
+    assert one.message == "its code_change returned a State; Counter declares its state as State of release 2"
 
 
 async def test_a_state_machine_in_a_state_that_the_target_lacks(small: SmallNode) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,8 +41,26 @@ def refusal(tarball: Path, node: Path) -> str:
 def test_without_release_keys_any_tarball_is_admitted_as_unsigned(node: Path, tmp_path: Path) -> None:
     tarball = signed_release(tmp_path, new_secret_key())
     assert admitted(tarball, node).key is None
-    (node / "etc" / "release-keys").mkdir(parents=True)
     assert admitted(tarball, node).statement is None
+
+
+def test_a_folder_for_release_keys_without_a_key_refuses_every_tarball(node: Path, tmp_path: Path) -> None:
+    """A disk with the keys that is not mounted, a link to nothing, or a key file with another suffix."""
+    tarball, folder = signed_release(tmp_path, new_secret_key()), node / "etc" / "release-keys"
+    folder.mkdir(parents=True)
+    assert "has no key (NAME.pub)" in refusal(tarball, node)
+    (folder / "ana.PUB").write_text("key")
+    assert "has no key (NAME.pub)" in refusal(tarball, node)
+    (folder / "ana.PUB").unlink()
+    folder.rmdir()
+    folder.symlink_to("/nonexistent")
+    assert "has no key (NAME.pub)" in refusal(tarball, node)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_that_belongs_to_another_user_is_refused(node: Path, tmp_path: Path, ana: SecretKey) -> None:
+    os.chown(node / "etc/release-keys/ana.pub", 65534, -1)
+    assert "Other users may change" in refusal(signed_release(tmp_path, ana), node)
 
 
 def test_a_signed_tarball_is_admitted_with_the_name_of_its_key(node: Path, tmp_path: Path, ana: SecretKey) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Final
 
 import pytest
 from textual.pilot import Pilot
 
 from hotdash.app import HotdashApp
 from tests.support.waiting import eventually
+
+LOOK_SECONDS: Final = 0.04
+"""The pause between two looks at the screen: each look draws all of it, which takes longer than what is waited for."""
+SCREEN_SECONDS: Final = 30.0
+"""The longest wait for a text, also on a machine with much else to do."""
 
 
 @dataclass
@@ -37,10 +43,14 @@ class DashboardUser:
     async def sees(self, *texts: str) -> None:
         """Wait until all of these are on the screen."""
         try:
-            await eventually(lambda: all(text in self.frame() for text in texts))
+            await eventually(lambda: not self.missing(texts), pause=LOOK_SECONDS, within=SCREEN_SECONDS)
         except pytest.fail.Exception:
-            missing = [text for text in texts if text not in self.frame()]
-            pytest.fail(f"{missing} not on the screen:\n{self.frame()}\n{self.toasts()}")
+            pytest.fail(f"{self.missing(texts)} not on the screen:\n{self.frame()}\n{self.toasts()}")
+
+    def missing(self, texts: tuple[str, ...]) -> list[str]:
+        """Those of the texts that are not on the screen."""
+        frame = self.frame()
+        return [text for text in texts if text not in frame]
 
     async def is_notified(self, text: str) -> None:
         """Wait until a notification has this text."""

@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from tests.support.faults import injector
-from tests.support.nodes.fil_node import build, command
+from tests.support.nodes.fil_node import build, install_directory
 from tests.support.nodes.frail_node import NEWER, OLDER, FrailNode
 from tests.support.projects.tiny_project import write_project
 from tests.support.waiting import until
@@ -88,7 +88,7 @@ def crashing(crashing_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPa
     (node.folder / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.folder / "run"))
-        command("node-runtime", "install", crashing_tarballs["1.0"], node.directory, env=node.environment)
+        install_directory(crashing_tarballs["1.0"], node.directory)
         node.tiny("start")
         node.tiny("unpack", crashing_tarballs["2.0"])
         yield node

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from hotdash.demo.demo_node import free_port
+from tests.support.nodes.built_once import directory_once, tarball_once
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "fil"
 CYCLE_SECONDS = 0.3
@@ -90,8 +91,21 @@ def command(
 
 def build(project: Path, output: Path) -> Path:
     """Build a project with `node-runtime build`; returns the tarball."""
+    return tarball_once(project, output, _build)
+
+
+def _build(project: Path, output: Path) -> Path:
     done = command("node-runtime", "build", project, "--output", output, env=environment(output))
     return Path(done.stdout.strip())
+
+
+def install_directory(tarball: Path, directory: Path) -> None:
+    """Make a node directory with `node-runtime install`."""
+    directory_once(tarball, directory, _install)
+
+
+def _install(tarball: Path, directory: Path) -> None:
+    command("node-runtime", "install", tarball, directory, env=environment(directory.parent))
 
 
 def install(tarball: Path, folder: Path, *, port: int | None = None, cycle_time: float = CYCLE_SECONDS) -> FilNode:
@@ -99,7 +113,7 @@ def install(tarball: Path, folder: Path, *, port: int | None = None, cycle_time:
     node = FilNode(folder / "node", folder / "run", folder / "home", port or free_port())
     for private in (node.run_directory, node.home):
         private.mkdir(mode=0o700, parents=True)
-    command("node-runtime", "install", tarball, node.directory, env=node.environment)
+    install_directory(tarball, node.directory)
     overrides = node.directory / "etc" / "sys.toml"
     overrides.parent.mkdir(exist_ok=True)
     overrides.write_text(f"[fil]\nhttp_port = {node.port}\ncycle_time = {cycle_time}\n")

@@ -25,7 +25,7 @@ from node_runtime.protocol import methods
 from node_runtime.protocol.client import Client
 from node_runtime.protocol.methods import Method
 from node_runtime.protocol.run_directory import locate
-from tests.support.nodes.fil_node import build, command, environment
+from tests.support.nodes.fil_node import build, command, environment, install_directory
 from tests.support.projects.tiny_project import FILES, write_project
 from tests.support.waiting import until
 
@@ -212,7 +212,7 @@ def frail(frail_tarballs: dict[str, Path], tmp_path_factory: pytest.TempPathFact
     (node.folder / "run").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NODE_RUNTIME_RUN_DIR", str(node.folder / "run"))
-        command("node-runtime", "install", frail_tarballs["1.0"], node.directory, env=node.environment)
+        install_directory(frail_tarballs["1.0"], node.directory)
         node.tiny("start")
         node.tiny("unpack", frail_tarballs["2.0"])
         yield node

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hotdash.demo.demo_node import free_port
-from tests.support.nodes.fil_node import command, environment
+from tests.support.nodes.fil_node import command, environment, install_directory
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "nine9s"
 NAME = "nine9s@127.0.0.1"
@@ -65,7 +65,7 @@ def running(tarball: Path, folder: Path) -> Iterator[Nine9sNode]:
     """A node that was installed from `tarball` and started; stopped at the end."""
     node = Nine9sNode(folder / "node", folder / "home", free_port())
     (node.home / "run").mkdir(mode=0o700, parents=True)
-    command("node-runtime", "install", tarball, node.directory, env=node.environment)
+    install_directory(tarball, node.directory)
     (node.directory / "etc").mkdir(exist_ok=True)
     (node.directory / "etc" / "sys.toml").write_text(f"[nine9s]\nhttp_port = {node.port}\n")
     node.nine9s("start")

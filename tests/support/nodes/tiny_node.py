@@ -16,6 +16,7 @@ import pytest
 
 from node_runtime.releases.build.tarball import build
 from node_runtime.releases.store.unpack import unpack
+from tests.support.nodes.built_once import directory_once, tarball_once
 from tests.support.nodes.fil_node import command, environment
 from tests.support.projects.tiny_project import write_project
 
@@ -113,7 +114,7 @@ def install(tarball: Path, folder: Path) -> TinyNode:
     """A node that is not started."""
     node = TinyNode(folder)
     (folder / "run").mkdir(mode=0o700, parents=True)
-    unpack(tarball, node.directory)
+    directory_once(tarball, node.directory, unpack)
     return node
 
 
@@ -128,7 +129,7 @@ def stopped_afterwards(node: TinyNode) -> Iterator[TinyNode]:
 
 def tarball_of(folder: Path, vsn: str = "1.0", changes: Mapping[str, str | None] | None = None) -> Path:
     """The tarball of the tiny project with changes."""
-    return build(write_project(folder / vsn, vsn, changes), folder)
+    return tarball_once(write_project(folder / vsn, vsn, changes), folder, build)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from typing import cast
 
 import zmq
 
-from .run_directory import NodeAddress
-from .wire import MAX_REPLY_BYTES, prepare_socket
+from node_runtime.protocol.run_directory import NodeAddress
+from node_runtime.protocol.wire import MAX_REPLY_BYTES, prepare_socket
 
 
 class ClientSocket:

@@ -1,4 +1,4 @@
-"""Collects garbage that was created recently."""
+"""Collects garbage that may hold an old version."""
 
 from __future__ import annotations
 
@@ -13,3 +13,11 @@ def collect_young() -> None:
     """
     if gc.isenabled():
         gc.collect(1)
+
+
+def collect_all() -> None:
+    """Free all garbage. With millions of objects this takes about a second, in which no other Python code runs.
+
+    Garbage that has survived earlier collections is in the oldest generation, which `collect_young` does not examine.
+    """
+    gc.collect()

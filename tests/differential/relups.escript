@@ -1,8 +1,11 @@
 #!/usr/bin/env escript
 -mode(compile).
-%% For each folder that is given, OTP's own relup between its releases old and new, as one line of JSON.
-main(Folders) ->
-    lists:foreach(fun(Folder) -> io:format("~s~n", [json(relup(Folder))]) end, Folders).
+%% For each folder that it reads, OTP's own relup between its releases old and new, as one line of JSON.
+main(_) ->
+    case io:read("") of
+        {ok, Folder} -> io:format("~s~n", [json(relup(atom_to_list(Folder)))]), main([]);
+        eof -> ok
+    end.
 
 relup(Folder) ->
     Path = [filename:join([Folder, "lib", "*", "ebin"])],

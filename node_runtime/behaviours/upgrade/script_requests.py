@@ -1,0 +1,29 @@
+"""Requests of an upgrade's script to processes that the upgrade holds.
+
+Everybody else waits until the script has ended. But the script waits for the replies to its own requests, so the held
+processes answer these at once. Processes that the script suspends don't: they may be between two states.
+"""
+
+from __future__ import annotations
+
+from node_runtime.behaviours.behaviour_process import BehaviourProcess
+from node_runtime.processes.process import YIELDING, MailItem
+from node_runtime.processes.transaction import Transaction, current_transaction
+
+
+def script_of(process: BehaviourProcess) -> Transaction | None:
+    """Return the transaction of the calling script if the process, although it is held, answers the script."""
+    script = current_transaction()
+    if script is None or process.pid in script.exiting or not (process.suspend_owners or set()) <= {script.owner}:
+        return None
+    return script if process.module in script.answering_modules or process.pid in script.started else None
+
+
+def serve_script(process: BehaviourProcess, item: MailItem, script: Transaction) -> None:
+    """Handle a request of the script in a held process, in the version that its module has at this place in the script.
+
+    The process is then held again.
+    """
+    if process.code.home.__dict__ is not process.code.namespace and process.module not in script.previous_namespaces:
+        process.refresh()
+    process.serve(item, YIELDING)

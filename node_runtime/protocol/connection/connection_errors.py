@@ -1,0 +1,71 @@
+"""The errors of a client's connection: each is a sentence for people, and the exit code of the command."""
+
+from __future__ import annotations
+
+import zmq
+
+from node_runtime.protocol.exit_codes import ExitCode, Refused
+from node_runtime.protocol.run_directory import NodeAddress, is_node_alive
+from node_runtime.protocol.wire import HANDSHAKE_LIMIT_SECONDS
+
+
+class ClosedEarly(Refused):
+    """The node has closed a connection before its first reply. Another attempt may succeed, for example in a flood."""
+
+
+def unreachable(address: NodeAddress, how: str, kind: type[Refused] = Refused) -> Refused:
+    """Return the error of a node that can't be reached; `how` says what it did."""
+    record = address.record
+    detail = "."
+    if record is not None:
+        detail = f"; its process {record.os_pid} {'is alive' if is_node_alive(record) else 'has ended'}."
+    return kind(f"{address.name} {how}{detail}", ExitCode.UNREACHABLE)
+
+
+def disconnected(address: NodeAddress, *, had_connected: bool, had_shaken_hands: bool, had_answered: bool) -> Refused:
+    """Return the error of a connection that has ended.
+
+    While the process that holds a node's control socket is started again, nobody listens for a moment.
+    """
+    may_listen_soon = had_connected or (address.record is not None and is_node_alive(address.record))
+    how = "has closed the connection" if had_shaken_hands else "refused the connection"
+    return unreachable(address, how, ClosedEarly if may_listen_soon and not had_answered else Refused)
+
+
+def handshake_failed(address: NodeAddress, event: int, seconds: float) -> Refused:
+    """Return the error for libzmq's event about a handshake that failed `seconds` after it began.
+
+    libzmq reports three cases by the same event, HANDSHAKE_FAILED_NO_DETAIL: the node closed the connection because of
+    its limits, the cookie has the key of another node, or the node sent nothing until the time limit.
+    """
+    record, place = address.record, f"{address.host}:{address.port}"
+    if event == zmq.Event.HANDSHAKE_FAILED_AUTH:
+        return Refused(
+            f"{address.name} does not know this cookie; ask the node's owner for the output of `bin/<name> cookie`.",
+            ExitCode.NOT_ALLOWED,
+        )
+    if event == zmq.Event.HANDSHAKE_FAILED_PROTOCOL:
+        return Refused(
+            f"What answers at {place} is not a node; check the port of {address.name}.", ExitCode.UNREACHABLE
+        )
+    if record is not None and not is_node_alive(record):
+        return unreachable(address, "has closed the connection")
+    if seconds >= HANDSHAKE_LIMIT_SECONDS * 0.9:
+        peer = f"process {record.os_pid}" if record else place
+        return Refused(
+            f"{address.name} is silent: {peer} is alive but has not answered for {HANDSHAKE_LIMIT_SECONDS:g} s.",
+            ExitCode.UNREACHABLE,
+        )
+    return ClosedEarly(
+        f"{address.name} closes connections during the handshake: too many clients connect at once, or this cookie is "
+        f"that of another node; try again, or ask the node's owner for the output of `bin/<name> cookie`.",
+        ExitCode.UNREACHABLE,
+    )
+
+
+def not_understood(address: NodeAddress) -> Refused:
+    """Return the error of a message that can't be decoded."""
+    return Refused(
+        f"{address.name} sent a message that this hotdash can't decode, so the node has another version; "
+        f"use the hotdash that came with the node: `bin/<name> attach`."
+    )

@@ -1,0 +1,26 @@
+"""The launcher's VERSION grows with each change of its files: a node replaces its launcher only by a newer version."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from node_runtime.cli.launcher import VERSION
+from node_runtime.releases.files.launcher_files import LAUNCHER_FOLDER
+
+LAUNCHER = Path(__file__).parents[2] / LAUNCHER_FOLDER
+SHA256_OF_VERSION = {
+    3: "0a00a702dbc5b6ea54b7a0144ae5d1711c6d20340a7e90f5743aecefe522800f",
+    4: "c80864e476a6277752fc53f3431836d13a3c134c4e293b196f87265f439bc39c",
+}
+"""The hash of the launcher's files in each version. Add an entry, and never change one that is on the main branch."""
+
+
+def test_a_change_of_the_launcher_has_another_version() -> None:
+    """Without another version, nodes that exist would never get the change."""
+    files = sorted(path for path in LAUNCHER.rglob("*") if path.suffix != ".pyc" and path.is_file())
+    hashes = [f"{path.relative_to(LAUNCHER)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in files]
+    found = hashlib.sha256("".join(hashes).encode()).hexdigest()
+    assert found == SHA256_OF_VERSION.get(VERSION), (
+        f"increment VERSION in {LAUNCHER_FOLDER}/__init__.py, and add {VERSION}: {found!r} here"
+    )

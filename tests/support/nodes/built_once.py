@@ -1,0 +1,76 @@
+"""Tarballs and node directories that are made once in a session: by the first of its processes that needs them.
+
+A build takes seconds, most of them for the compression of third-party code, and an installation one more; a copy takes
+a fraction of that. Tests of the build and of the installation themselves do without this.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+_FOLDER: Final[list[Path]] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folder_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the session's processes share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "built-once"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _FOLDER[:] = [folder]
+    return folder
+
+
+def tarball_once(project: Path, output: Path, build: Callable[[Path, Path], Path]) -> Path:
+    """The tarball that `build(project, output)` makes; a project that was built before is not built again."""
+    with _once(f"tarball-{_hash_of_folder(project)}") as made:
+        if not made.exists():
+            temporary = made.with_name(f"{made.name}.new")
+            build(project, temporary)
+            temporary.rename(made)
+    (tarball,) = made.iterdir()
+    output.mkdir(parents=True, exist_ok=True)
+    return Path(shutil.copy(tarball, output))
+
+
+def directory_once(tarball: Path, directory: Path, install: Callable[[Path, Path], object]) -> None:
+    """Make the node directory as `install(tarball, directory)` does, as a copy of one that was installed before."""
+    with tarball.open("rb") as file:
+        key = hashlib.file_digest(file, "sha256").hexdigest()
+    with _once(f"node-{install.__module__}-{key}") as made:
+        if not made.exists():
+            temporary = made.with_name(f"{made.name}.new")
+            install(tarball, temporary)
+            temporary.rename(made)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", made, directory], check=True)
+
+
+@contextmanager
+def _once(name: str) -> Iterator[Path]:
+    """A path in the folder of the session, with which nobody else has to do during the block."""
+    path = _FOLDER[0] / name
+    with path.with_name(f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
+
+
+def _hash_of_folder(folder: Path) -> str:
+    """A hash of the paths and contents of all files, and of the setting that a build puts into the tarball."""
+    digest = hashlib.sha256(os.environ.get("SOURCE_DATE_EPOCH", "").encode())
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
