@@ -7,29 +7,24 @@ removes a module switches all modules. code_change makes the new states; process
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, assert_never
 
 from node_runtime import Down
-from node_runtime.behaviours.code_references import resolve_in_versions
 from node_runtime.behaviours.upgrade import live_processes
 from node_runtime.behaviours.upgrade.live_processes import (
     Behaviour,
     BehaviourProcess,
     CallbackVersion,
-    Child,
     Hold,
     NewInstances,
     raw_states,
     release,
 )
 from node_runtime.code import Batch, CodeServer, module_view
-from node_runtime.processes.errors import is_being_cancelled
 from node_runtime.processes.exit_reasons import describe_reason
-from node_runtime.processes.pid import Pid
 from node_runtime.processes.process import DEAD
 from node_runtime.processes.runtime import BlockedModules, runtime
 from node_runtime.processes.transaction import Transaction, inside_transaction
@@ -56,11 +51,10 @@ from node_runtime.releases.planning import conditions
 from node_runtime.releases.planning.app_env import ApplicationSnapshot, register_sources
 from node_runtime.releases.planning.transition import Transition
 from node_runtime.releases.relup.instruction_text import sentence
-from node_runtime.supervisor import restart_child, start_child, terminate_child
 
 from .migration import Migration
 from .mutation_check import MutationCheck
-from .running_children import running_children
+from .script_calls import ScriptCalls
 from .unsuspended import UnsuspendedProcesses
 
 logger = logging.getLogger("node_runtime")
@@ -108,13 +102,12 @@ class Switch:
         self.application_snapshot = ApplicationSnapshot()
         self._transaction = Transaction(progress.id, transition.hold_seconds)
         self.unsuspended = UnsuspendedProcesses(transition, hold, self._transaction)
+        self._calls = ScriptCalls(self._transaction, transition.hold_seconds, self.unsuspended.hold)
         self._committed = False
         self._loaded: set[str] = set()
         self._purged_brutally: set[str] = set()
-        self._undos: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
         self._new_instances: list[NewInstances] = []
         self._old_namespaces: dict[str, dict[str, Any]] = {}
-        self._stopped: list[tuple[Pid, Child, frozenset[str]]] = []
 
     async def run(self) -> None:
         """Run the script. Raises the error of an instruction that fails; `put_back` must be called then."""
@@ -163,11 +156,11 @@ class Switch:
                 for changed in step.modules:
                     self._migrate(changed.module, step.direction, changed.extra)
             case Apply():
-                await self._apply(step)
+                await self._calls.apply(step)
             case StopProcesses():
-                await self._stop(step.modules)
+                await self._calls.stop(step.modules)
             case StartProcesses():
-                await self._start(step.modules)
+                await self._calls.start(step.modules)
             case Purge():
                 self._transaction.deferred_actions += [partial(self._purge, module) for module in step.modules]
             case LoadObjectCode() | SuspendProcesses():
@@ -194,7 +187,7 @@ class Switch:
             raise ConditionNotMet(unready)
         self.progress.enter("loading")
         self.batch.commit()
-        self._committed = True
+        self._committed = self.unsuspended.switched = True
         self._transaction.previous_namespaces.update(
             (module, running) for module, running in self._old_namespaces.items() if running
         )
@@ -263,63 +256,6 @@ class Switch:
                 error.add_note(f"code_change of {conditions.process_label(process)} ({module})")
                 raise
 
-    # ------------------------------------------------------------------ functions and children
-
-    async def _apply(self, step: Apply) -> None:
-        function, undo = self._function(step.function), self._function(step.undo) if step.undo else None
-        await self._call(function, step.args)
-        if step.undo and undo is not None:
-            self._undos.append((step.undo, undo, step.args))
-
-    def _function(self, reference: str) -> Callable[..., Any]:
-        """Return a function in the version that its module has at this place in the script.
-
-        All modules are switched at the first load. Until the script loads a module, its old functions are called.
-        """
-        found: Callable[..., Any] = resolve_in_versions(reference, self._transaction.previous_namespaces)
-        return found
-
-    async def _call(self, function: Callable[..., Any], args: Sequence[Any]) -> None:
-        result = function(*args)
-        if inspect.isawaitable(result):
-            self._before_waiting()
-            seconds = self.transition.hold_seconds
-            try:
-                async with asyncio.timeout(seconds) as limit:
-                    await result
-            except TimeoutError:
-                if limit.expired():
-                    raise TimeoutError(f"the function has not ended within {seconds:g} s") from None
-                raise
-
-    def _before_waiting(self) -> None:
-        """Hold all processes of switched modules before other code runs."""
-        if self._committed:
-            self.unsuspended.hold()
-
-    async def _stop(self, modules: Sequence[str]) -> None:
-        """Terminate every child that runs one of the modules. Follows the `stop` of OTP's release_handler."""
-        self._before_waiting()
-        for supervisor, child, ran in reversed(list(running_children(modules))):
-            await terminate_child(supervisor, child.spec.id if child.args is None else child.pid or Pid(0))
-            self._stopped.append((supervisor, child, ran))
-
-    async def _start(self, modules: Sequence[str]) -> None:
-        """Restart the stopped children of the modules, except temporary ones.
-
-        Children of a simple_one_for_one supervisor are started with their old arguments.
-        """
-        self._before_waiting()
-        due = [stopped for stopped in reversed(self._stopped) if not stopped[2].isdisjoint(modules)]
-        self._stopped = [stopped for stopped in self._stopped if stopped not in due]
-        for supervisor, child, _ in due:
-            if child.spec.is_forgotten:
-                continue
-            if child.args is None:
-                await restart_child(supervisor, child.spec.id)
-            else:
-                await start_child(supervisor, child.args[len(child.spec.args) :])
-
     # ------------------------------------------------------------------ resume, or put back
 
     def resume(self) -> None:
@@ -344,13 +280,7 @@ class Switch:
         failed: list[str] = []
         try:
             with inside_transaction(self._transaction):
-                for reference, undo, args in reversed(self._undos):
-                    try:
-                        await self._call(undo, args)
-                    except BaseException as error:
-                        if is_being_cancelled():
-                            raise
-                        failed.append(f"{reference}: {describe_reason(error)}")
+                await self._calls.undo(failed)
         finally:  # also if the node stops while an undo runs: no process may stay suspended
             self._put_back(failed)
 

@@ -16,20 +16,24 @@ from node_runtime.releases.planning.transition import Transition
 
 
 class UnsuspendedProcesses:
-    """Holds these processes for one run of a script. `held_at` is the time of `time.perf_counter`; None before it."""
+    """Holds these processes for one run of a script. `held_at` is the time of `time.perf_counter`; None before it.
+
+    The script's first `load` or `remove` sets `switched`.
+    """
 
     def __init__(self, transition: Transition, hold: Hold, transaction: Transaction) -> None:
         self.held_at: float | None = None
+        self.switched = False
         self._transition = transition
         self._hold = hold
         self._transaction = transaction
 
     def hold(self) -> None:
-        """Hold them, unless they are held already. Takes constant time for each process, and waits for none of them.
+        """Hold them after the switch, unless they are held already. Takes constant time for each process, and waits for none of them.
 
         The processes of the loaded modules answer requests of the script, which would otherwise wait for itself.
         """
-        if self.held_at is None:
+        if self.switched and self.held_at is None:
             self.held_at = perf_counter()
             loaded = frozenset(self._transition.loaded)
             self._transaction.answering_modules = loaded - frozenset(self._transition.suspended)
