@@ -29,7 +29,7 @@ class UnsuspendedProcesses:
         self._transaction = transaction
 
     def hold(self) -> None:
-        """Hold them after the switch, unless they are held already. Takes constant time for each process, and waits for none of them.
+        """Hold them after the switch, unless they are held already. Waits for none; takes constant time for each.
 
         The processes of the loaded modules answer requests of the script, which would otherwise wait for itself.
         """
