@@ -11,6 +11,8 @@ that lost its threads doesn't know. So the child may wait forever in C code. Its
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
 import sys
 import warnings
@@ -55,14 +57,18 @@ def _bare_fork(
     in_child: Callable[[], None],
     errno: Callable[[], int],
 ) -> int:
+    """Fork between Python's own handlers.
+
+    Nothing of Python may be interpreted between the fork and `in_child`: the interpreter might see there that another
+    thread asked for its lock, and wait for that thread, which the child doesn't have. So C code calls one after the
+    other: `map` calls `bare_fork`, takes `in_child` for a pid of 0 and else `in_parent`, and calls that.
+    """
     before()
-    pid = bare_fork()
-    if pid == 0:
-        in_child()
-        return 0
-    refused = errno() if pid < 0 else 0
-    in_parent()
+    pids, handled = itertools.tee(map(operator.call, (bare_fork,)))
+    list(map(operator.call, map({0: in_child}.get, handled, itertools.repeat(in_parent))))
+    pid = next(pids)
     if pid < 0:
+        refused = errno()
         raise OSError(refused, os.strerror(refused))
     return pid
 
