@@ -69,6 +69,7 @@ class Transaction:
         while above is not None and above.pid not in self.exiting:
             above = process.runtime.processes.get(above.parent)
         return above is not None
+
     def forget(self) -> None:
         """Forget all changes, when the transaction has ended and nothing will be undone.
 
