@@ -28,7 +28,18 @@ from .deferred_reply import From, reply
 from .request import send_request, wait_for_reply
 from .show.log_format import message_line, one_line
 from .starting import start_process
-from .statem_events import Call, Cast, Enter, Event, Info, Internal, Next, Timeout, last_of_each_name
+from .statem_events import (
+    INSERTED,
+    Call,
+    Cast,
+    Enter,
+    Event,
+    Info,
+    Next,
+    Timeout,
+    inserted,
+    last_of_each_name,
+)
 from .system_messages import MailTag
 
 D = TypeVar("D")
@@ -40,8 +51,6 @@ TIMEOUT: Final = MailTag("timeout")
 """The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
 ENTER: Final = MailTag("enter")
 """The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
-INSERTED: Final = MailTag("inserted")
-"""The tag of an event that a transition has inserted."""
 
 
 class GenStatem(Behaviour, Generic[D]):
@@ -178,7 +187,7 @@ class StatemProcess(BehaviourProcess):
             raise TypeError(
                 f"init of {self.qualname} returned {transition!r}; its Next may only set timeouts and insert events"
             )
-        self._queue([_inserted(event) for event in transition.events])
+        self._queue([inserted(event) for event in transition.events])
         if type(self.instance).state_enter:
             self._queue([(ENTER, name, transition.timeouts, None)])
         else:
@@ -303,7 +312,7 @@ class StatemProcess(BehaviourProcess):
             retried, self.postponed = self.postponed, []
             for name in [name for name, (_, _, timeout) in self.timers.items() if not timeout.generic]:
                 self._cancel(name)
-        self._queue([_inserted(inserted) for inserted in transition.events] + retried)
+        self._queue([inserted(inserted) for inserted in transition.events] + retried)
         timeouts += transition.timeouts
         if not ((changed or transition.repeat) and type(self.instance).state_enter):
             return None
@@ -362,12 +371,6 @@ class StatemProcess(BehaviourProcess):
         _, handle, _ = self.timers.pop(name, (None, None, None))
         if handle is not None:
             handle.cancel()
-
-
-def _inserted(event: Event) -> MailItem:
-    if type(event) not in (Cast, Info, Internal, Call):
-        raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or Call events")
-    return (INSERTED, event, None, event.from_._future if type(event) is Call else None)
 
 
 # ------------------------------------------------------------------ functions

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from node_runtime.processes.errors import NO_REPLY
+from node_runtime.processes.process import MailItem
 from node_runtime.processes.timers import check_seconds
 
 from .deferred_reply import From
+from .system_messages import MailTag
+
+INSERTED: Final = MailTag("inserted")
+"""The tag of an event that a transition has inserted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +115,10 @@ def last_of_each_name(timeouts: Iterable[Timeout]) -> list[Timeout]:
         chosen.pop(timeout.name, None)
         chosen[timeout.name] = timeout
     return list(chosen.values())
+
+
+def inserted(event: Event) -> MailItem:
+    """Return the mailbox item of an event that a transition inserts. Raises TypeError for another kind of event."""
+    if type(event) not in (Cast, Info, Internal, Call):
+        raise TypeError(f"{event!r} can't be inserted; insert Internal, Cast, Info or Call events")
+    return (INSERTED, event, None, event.from_._future if type(event) is Call else None)

@@ -165,7 +165,7 @@ class Node:
             await self._start_applications(release, configuration)
             if self._fallback_reason is not None:
                 await handler.record_fallback(self._fallback_reason)
-            self._publish(self._node_record(configuration, release, control.host, port))
+            self._publish(self._node_record(configuration, release, control, port))
             stack.callback(remove_record, configuration.node.name, self.boot_id)
             if handler.permanent == self.vsn:  # in case its commit was interrupted
                 keep_launcher_current(self.directory, release.manifest)
@@ -229,12 +229,14 @@ class Node:
             except Exit as failed:
                 raise _refused(name, failed.reason) from failed
 
-    def _node_record(self, configuration: Configuration, release: UnpackedRelease, host: str, port: int) -> NodeRecord:
+    def _node_record(
+        self, configuration: Configuration, release: UnpackedRelease, control: Control, port: int
+    ) -> NodeRecord:
         return NodeRecord(
             name=configuration.node.name,
             os_pid=os.getpid(),
             boot_id=self.boot_id,
-            host=host,
+            host=control.host,
             port=port,
             events_port=port,
             directory=str(self.directory),
@@ -242,6 +244,7 @@ class Node:
             vsn=self.vsn,
             started=self.started,
             began=start_ticks(os.getpid()),
+            server=control.public_key,
         )
 
     def _publish(self, record: NodeRecord) -> None:

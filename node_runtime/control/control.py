@@ -9,7 +9,7 @@ from typing import Final
 
 from node_runtime.code import CodeServer
 from node_runtime.processes.runtime import Runtime
-from node_runtime.protocol.cookie import ROLES, make_keys
+from node_runtime.protocol.cookie import ROLES, key_text, make_keys
 from node_runtime.protocol.exit_codes import Refused
 from node_runtime.protocol.key_files import RESERVED_NAMES
 from node_runtime.protocol.messages import AuditEntry, Health, Operation
@@ -65,7 +65,7 @@ class Control:
 
         Raises Refused when the address can't be used, or when a test client with an unknown key is not refused.
         """
-        keys = make_keys(self._identity.directory)
+        self._keys = keys = make_keys(self._identity.directory)
         ring = LiveKeyRing(self._identity.directory)
         self._thread = ControlThread(keys, ring.valid, self.limits)
         self._closers.append(self._thread.stop)
@@ -82,6 +82,11 @@ class Control:
     def host(self) -> str:
         """The host to which a client on this machine connects."""
         return "127.0.0.1" if self._host in ("*", "0.0.0.0") else self._host
+
+    @property
+    def public_key(self) -> str:
+        """The node's public key as text. Known after `start`."""
+        return key_text(self._keys.public)
 
     def record(self, entry: AuditEntry) -> None:
         """Write an entry about the node to its audit log."""

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from .clip import MAX_SHOWN_NAME, clip
-from .cookie import Cookie, cookie_path, read_cookie
+from .cookie import Cookie, cookie_path, key_text, read_cookie
 from .exit_codes import ExitCode, Refused
 from .lock_file import hold_lock
 from .messages import Role
@@ -34,6 +34,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `started` is in Unix seconds. `began` is when the node's OS process began, as `start_ticks` returns it.
     `events_port` is the same as `port`: clients of protocol 1 require it, and can so be told that they are too old.
+    `server` is the node's public key as text, "" from an older node.
     """
 
     name: str
@@ -47,6 +48,7 @@ class NodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     vsn: str
     started: float
     began: int | None = None
+    server: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,12 @@ def locate(node: str, cookie_file: Path | None = None) -> NodeAddress:
             ExitCode.UNREACHABLE,
         )
     cookie = read_cookie(cookie_file) if cookie_file else _own_cookie(record)
+    if record.server and key_text(cookie.server) != record.server:
+        raise Refused(
+            f"This cookie is that of another node than {node}; ask the node's owner for the output of `bin/<name> "
+            f"cookie`.",
+            ExitCode.NOT_ALLOWED,
+        )
     return NodeAddress(node, record.host, record.port, cookie, record)
 
 

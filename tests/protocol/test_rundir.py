@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from node_runtime.protocol.cookie import cookie_path, make_keys
+from node_runtime.protocol.cookie import cookie_path, key_text, make_keys, read_cookie
 from node_runtime.protocol.exit_codes import ExitCode, Refused
 from node_runtime.protocol.process_start import start_ticks
 from node_runtime.protocol.run_directory import (
@@ -202,3 +202,14 @@ def test_a_remote_node_needs_a_port_and_a_cookie_file(tmp_path: Path) -> None:
     assert refusal("fil@server.example:4444").code == ExitCode.NOT_ALLOWED
     for wrong in ("fil@server.example:", "fil@server.example:99999", "fil@server.example:x", "fil:80"):
         assert refusal(wrong, cookie).code == ExitCode.USAGE
+
+
+def test_a_cookie_of_another_node_is_refused_before_a_connection_is_made(tmp_path: Path, run: Path) -> None:
+    for name in ("this", "other"):
+        make_keys(tmp_path / name)
+    mine = read_cookie(cookie_path(tmp_path / "this", "operator"))
+    write_record(msgspec.structs.replace(record(tmp_path / "this"), server=key_text(mine.server)))
+    assert locate(NAME).cookie == mine
+    with pytest.raises(Refused, match=r"^This cookie is that of another node than fil@127\.0\.0\.1; ask") as refused:
+        locate(NAME, cookie_path(tmp_path / "other", "operator"))
+    assert refused.value.code == ExitCode.NOT_ALLOWED

@@ -28,6 +28,7 @@ NEVER: Final[Mapping[str, tuple[type[BaseException], ...]]] = {
     "application._callbacks": (LookupError,),  # in an upgrade's script only
     "application.start": (ValueError,),  # it stops nothing with a timeout
     "management.table_of": (ValueError,),  # its own flags make sense
+    "request._request_of_script": (NotHeld,),  # the process is held already
     "request._wait": (ValueError,),  # its timeout was checked before
 }
 """Errors in a function's source that it never raises for users, with the reason."""
