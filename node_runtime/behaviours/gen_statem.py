@@ -28,18 +28,7 @@ from .deferred_reply import From, reply
 from .request import send_request, wait_for_reply
 from .show.log_format import message_line, one_line
 from .starting import start_process
-from .statem_events import (
-    INSERTED,
-    Call,
-    Cast,
-    Enter,
-    Event,
-    Info,
-    Next,
-    Timeout,
-    inserted,
-    last_of_each_name,
-)
+from .statem_events import ENTER, INSERTED, Call, Cast, Enter, Event, Info, Next, Timeout, inserted, last_of_each_name
 from .system_messages import MailTag
 
 D = TypeVar("D")
@@ -49,8 +38,6 @@ REQUEST: Final = MailTag("request")
 """The tag of a call, or of a cast if the entry has no future."""
 TIMEOUT: Final = MailTag("timeout")
 """The tag of a timeout. Its token is outdated if the timeout was set again or cancelled since."""
-ENTER: Final = MailTag("enter")
-"""The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
 
 
 class GenStatem(Behaviour, Generic[D]):

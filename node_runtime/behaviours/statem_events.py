@@ -13,6 +13,8 @@ from node_runtime.processes.timers import check_seconds
 from .deferred_reply import From
 from .system_messages import MailTag
 
+ENTER: Final = MailTag("enter")
+"""The tag of the event that the machine has entered its first state, with the timeouts that `init` has set."""
 INSERTED: Final = MailTag("inserted")
 """The tag of an event that a transition has inserted."""
 
