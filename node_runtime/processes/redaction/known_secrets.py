@@ -38,6 +38,7 @@ _PEM: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,20}----
 _PEM_END: Final = "-----END"
 _SCHEME: Final = re.compile(r"\b(bearer|basic|negotiate|token)[ \t]{1,4}+([A-Za-z0-9+/._~\-]{6,}+=*+)", re.IGNORECASE)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
+_NO_SCHEME: Final = re.compile(r"(?<![:/\w])//[^\s/:@'\"]{1,100}+:([^\s/@'\"]{1,200}+)@")
 _URL_END: Final = re.compile(r"[\s\"'<>\\]")
 _SCHEMES_WITH_USERS: Final = ("ssh", "sftp", "rsync", "git", "sip", "sips", "xmpp", "imap", "smtp", "mailto")
 """If a URL with one of these schemes has no password, the user is a name. With any other scheme, it may be a token."""
@@ -100,6 +101,12 @@ def url_credentials(text: str) -> Iterator[Span]:
         at = begin if credentials is None else begin + credentials[1]
         if credentials is not None:
             yield begin + credentials[0], begin + credentials[1]
+
+
+def urls_without_scheme(text: str) -> Iterator[Span]:
+    """Yield the passwords in URLs that begin with `//`."""
+    for found in _NO_SCHEME.finditer(text):
+        yield found.span(1)
 
 
 def _credentials(scheme: str, url: str, *, cut: bool) -> Span | None:

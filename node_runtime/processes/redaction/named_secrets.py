@@ -28,11 +28,14 @@ _OPTION: Final = re.compile(r"(?<![\w\-])--?([A-Za-z][\w\-]*+)(['\"]?,?)[ \t]++(
 """An option of a command line, in a list of arguments, too."""
 _ELEMENT: Final = re.compile(r"<([\w.\-]++)>([^<]++)</", re.ASCII)
 _SPOKEN: Final = re.compile(
-    r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?[ \t]++"
-    r"(?:(?:is|was|are|were)[ \t]++)?(?=(['\"])|[^\s,;]{6})",
+    r"\b(?:password|passwd|passphrase|passcode|pwd|secret|token|api[ _\-]?key|credentials?|jwt|cookie)s?"
+    r"(?:[ \t]++|[ \t]*+:?[ \t]*+\r?\n[ \t]*+)(?:(?:is|was|are|were)[ \t]++"
+    r"|(?:for|of)[ \t]++[^\s:]{1,100}+[ \t]*+[:=][ \t]*+)?(?=(['\"])|[^\s,;]{6})",
     re.IGNORECASE,
 )
-"""A secret in a sentence: wrong password 'x'; the token abc123 has expired."""
+"""A secret in a sentence, or in the line after its name: wrong password 'x'; the token abc123 has expired."""
+_VARIABLE: Final = re.compile(r"(?<![\w.\-])([A-Z][A-Z0-9]*+(?:_[A-Z0-9]++)++)[ \t]++(?=[^\s=:,;]{6})", re.ASCII)
+"""The name of an environment variable, a blank and its value."""
 _SPOKEN_VALUE: Final = re.compile(r"(?=[^\s,;]{0,80}[0-9])(?=[^\s,;]{0,80}[A-Za-z])[^\s,;]++")
 MIN_SPOKEN_LENGTH: Final = 4
 
@@ -83,8 +86,13 @@ def spoken_values(text: str) -> Iterator[Span]:
     return _spans(_SPOKEN, text, _spoken_value)
 
 
+def variable_values(text: str) -> Iterator[Span]:
+    """Yield what follows the name of an environment variable with a secret, if it doesn't look like a word."""
+    return _spans(_VARIABLE, text, lambda text, found: _spoken_word(text, found) if is_secret_name(found[1]) else None)
+
+
 FINDERS: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
-    named_values, paired_values, option_values, element_texts, spoken_values,
+    named_values, paired_values, option_values, element_texts, spoken_values, variable_values,
 )  # fmt: skip
 
 
@@ -128,10 +136,13 @@ def _option_value(text: str, found: re.Match[str]) -> Span | None:
 
 
 def _spoken_value(text: str, found: re.Match[str]) -> Span | None:
-    span = _quoted(text, found.end()) if found[1] else None
-    if span is None and (word := _SPOKEN_VALUE.match(text, found.end())):
-        span = word.start(), word.start() + len(word.group().rstrip(_TRAILING))
+    span = (_quoted(text, found.end()) if found[1] else None) or _spoken_word(text, found)
     return span if span is not None and span[1] - span[0] >= MIN_SPOKEN_LENGTH else None
+
+
+def _spoken_word(text: str, found: re.Match[str]) -> Span | None:
+    word = _SPOKEN_VALUE.match(text, found.end())
+    return None if word is None else (word.start(), word.start() + len(word.group().rstrip(_TRAILING)))
 
 
 def _value(text: str, begin: int, name: str, separator: str) -> Span | None:

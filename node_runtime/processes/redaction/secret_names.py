@@ -29,7 +29,7 @@ SECRET_WORDS: Final = frozenset({
     "jwt", "bearer", "credential", "cred", "cookie", "authorization", "dsn", "csrf", "xsrf", "mnemonic", "seedphrase",
     "connectionstring", "sessionid", "sessid", "phpsessid", "jsessionid", "apikey", "authkey", "accesskey",
     "accountkey", "privatekey", "privkey", "secretkey", "sessionkey", "sharedkey", "sshkey", "userpass", "dbpass",
-    "authcode",
+    "authcode", "kennwort", "motdepasse", "wachtwoord", "contrasena", "senha", "pincode",
 })  # fmt: skip
 """Words that make a name secret wherever they are, unless its last word is one of ABOUT_WORDS."""
 SECRET_ENDINGS: Final = ("password", "passwd", "passphrase", "secret", "token", "apikey", "credential")
@@ -101,6 +101,8 @@ def _secrecy_of_last(words: list[str]) -> Secrecy:
     while len(words) > 1 and words[-1] in VALUE_WORDS and words[-1] not in SECRET_LAST_WORDS:
         words = words[:-1]
     last = words[-1]
+    if last == "pin":  # but "pins" are those of a chip
+        return Secrecy.HIDDEN
     if not _singular(last, SECRET_LAST_WORDS):
         return Secrecy.OPEN
     if last in ("key", "keys"):

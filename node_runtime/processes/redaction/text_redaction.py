@@ -12,7 +12,16 @@ from typing import Final
 
 from node_runtime.protocol.escape import escape
 
-from .known_secrets import Span, authorizations, json_web_tokens, known_tokens, private_keys, url_credentials
+from .command_secrets import command_passwords
+from .known_secrets import (
+    Span,
+    authorizations,
+    json_web_tokens,
+    known_tokens,
+    private_keys,
+    url_credentials,
+    urls_without_scheme,
+)
 from .named_secrets import FINDERS, REDACTED
 
 MAX_TEXT_LENGTH: Final = 1 << 16
@@ -25,13 +34,13 @@ _WORD: Final = re.compile(r"[\w.\-]{1,200}+\Z", re.ASCII)
 
 # Most texts have no secret, so they are searched first for what each text with a secret contains.
 _HINTS: Final = (
-    "://", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
-    "negotiate",
+    "//", "hotdash1:", "pass", "pwd", "secret", "token", "key", "cred", "jwt", "cookie", "bearer", "basic",
+    "negotiate", "kennwort", "curl", "wget", "mysql", "mariadb", "mongo", "redis-cli", "docker", "ldap", "smbclient",
 )  # fmt: skip
 """In small letters; a text with a secret contains one of these, or `_HINTS_IN_NAMES` and a separator, or a token."""
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
-    "seed", "connection", "userinfo",
+    "seed", "connection", "userinfo", "pin", "motdepasse", "wachtwoord", "contrasena", "senha",
 )  # fmt: skip
 _TOKEN_BEGINS: Final = (
     "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",
@@ -40,7 +49,8 @@ _TOKEN_BEGINS: Final = (
 )  # fmt: skip
 """As they are written; a text with a token contains one of these."""
 _KNOWN: Final[tuple[Callable[[str], Iterator[Span]], ...]] = (
-    known_tokens, json_web_tokens, private_keys, authorizations, url_credentials,
+    known_tokens, json_web_tokens, private_keys, authorizations, url_credentials, urls_without_scheme,
+    command_passwords,
 )  # fmt: skip
 
 
