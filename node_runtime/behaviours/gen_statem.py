@@ -299,7 +299,7 @@ class StatemProcess(BehaviourProcess):
             retried, self.postponed = self.postponed, []
             for name in [name for name, (_, _, timeout) in self.timers.items() if not timeout.generic]:
                 self._cancel(name)
-        self._queue([inserted(inserted) for inserted in transition.events] + retried)
+        self._queue([inserted(event) for event in transition.events] + retried)
         timeouts += transition.timeouts
         if not ((changed or transition.repeat) and type(self.instance).state_enter):
             return None
