@@ -46,7 +46,19 @@ libc = ctypes.CDLL(None)
 libc["__register_atfork"](libc.pause, None, None, None)
 """
 """A handler of a C library that waits, as the one of OpenBLAS waits for its threads."""
-BODIES = {"2.0": "", "3.0": "while True:\n    pass", "4.0": "import os\nos._exit(1)"}
+WAITING = """
+import ctypes, signal
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+ctypes.PyDLL(None).pause()
+"""
+BODIES = {
+    "2.0": "",
+    "3.0": "while True:\n    pass",
+    "4.0": "import os\nos._exit(1)",
+    "5.0": "import os\nos.abort()",
+    "6.0": WAITING,
+}
 
 
 def project(folder: Path, vsn: str, body: str) -> Path:
@@ -90,6 +102,8 @@ def test_a_fork_handler_that_waits_does_not_freeze_the_node(node: FrailNode) -> 
     [
         ("3.0", "tiny.server: its body has not ended within 0.5 s"),
         ("4.0", "tiny.server: its body ended the copy of the node that it ran in"),
+        ("5.0", "tiny.server: its body ended the copy of the node that it ran in"),
+        ("6.0", "tiny.server: its body has not ended within 0.5 s, and can't be interrupted"),
     ],
 )
 def test_a_plan_and_an_install_survive_such_a_body(node: FrailNode, vsn: str, reason: str) -> None:

@@ -36,15 +36,10 @@ HARMFUL = {
         "import time\nfor _ in range(12):\n    try:\n        time.sleep(0.1)\n    except BaseException:\n        pass",
         "shop.counter: its body has not ended within 0.5 s",
     ),
-    "C code that waits": (
-        "import ctypes, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\nctypes.PyDLL(None).pause()",
-        "shop.counter: its body has not ended within 0.5 s, and can't be interrupted",
-    ),
     "the end of its process": (
         "import os\nos._exit(3)",
         "shop.counter: its body ended the copy of the node that it ran in",
     ),
-    "a signal": ("import os\nos.abort()", "shop.counter: its body ended the copy of the node that it ran in"),
 }
 
 
