@@ -101,8 +101,6 @@ def _secrecy_of_last(words: list[str]) -> Secrecy:
     while len(words) > 1 and words[-1] in VALUE_WORDS and words[-1] not in SECRET_LAST_WORDS:
         words = words[:-1]
     last = words[-1]
-    if last == "pin":  # but "pins" are those of a chip
-        return Secrecy.HIDDEN
     if not _singular(last, SECRET_LAST_WORDS):
         return Secrecy.OPEN
     if last in ("key", "keys"):

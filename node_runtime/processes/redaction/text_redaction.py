@@ -40,7 +40,7 @@ _HINTS: Final = (
 """In small letters; a text with a secret contains one of these, or `_HINTS_IN_NAMES` and a separator, or a token."""
 _HINTS_IN_NAMES: Final = (
     "auth", "dsn", "salt", "otp", "sid", "cvv", "cvc", "psk", "pswd", "pw", "csrf", "xsrf", "sess", "sig", "mnemonic",
-    "seed", "connection", "userinfo", "pin", "motdepasse", "wachtwoord", "contrasena", "senha",
+    "seed", "connection", "userinfo", "pincode", "motdepasse", "wachtwoord", "contrasena", "senha",
 )  # fmt: skip
 _TOKEN_BEGINS: Final = (
     "eyJ", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_", "k_test_", "sk-",

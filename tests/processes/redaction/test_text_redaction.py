@@ -81,7 +81,7 @@ WITH_SECRET = [
     f"SECRET_KEY_BASE {S}",
     f"password\n{S}",
     f"password:\n  {S}",
-    f"pin={S}",
+    f"pincode={S}",
     f"kennwort={S}",
     f"https://api.telegram.org/bot123456789:AA{S}{S}{S}{S}/send",
 ]
@@ -90,7 +90,7 @@ WITHOUT = [
     "curl -u https://example.com/a1",
     "mysql -h db -P 3306 shop",
     "docker run -p 8080:80 web1",
-    "the mapping of pins: pin_count=40",
+    "pin=1, pins: 40",
     "MAX_HTTP_SIZE 1234567a",
     "a//b:c",
     "keyboard=qwerty, authors: ana, bob",
