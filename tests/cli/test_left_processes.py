@@ -20,8 +20,8 @@ KINDS = ("worker", "fork", "daemon", "program")
 SERVER = """
 import multiprocessing
 import os
+import signal
 import subprocess
-import time
 from pathlib import Path
 
 from node_runtime import GenServer, gen_server
@@ -33,7 +33,7 @@ def told(kind):
     Path(f"left-{kind}.new").write_text(str(os.getpid()))
     os.rename(f"left-{kind}.new", f"left-{kind}")
     while True:
-        time.sleep(60)
+        signal.pause()
 
 def forked(work):
     if os.fork() == 0:

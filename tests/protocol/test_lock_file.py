@@ -15,7 +15,7 @@ import pytest
 from node_runtime.protocol.lock_file import hold_lock
 
 HOLDER = """
-import os, sys, time
+import os, signal, sys
 from pathlib import Path
 from node_runtime.protocol.lock_file import hold_lock
 with hold_lock(Path(sys.argv[1])):
@@ -77,7 +77,7 @@ def test_a_lock_is_held_once_in_a_process(path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["killed", "in order"])
 def test_a_fork_of_a_holder_that_has_ended_does_not_hold_its_lock(path: Path, end: str) -> None:
-    fork, forks = path.with_name("fork"), "pid = os.fork() or time.sleep(600); Path(sys.argv[2]).write_text(str(pid))"
+    fork, forks = path.with_name("fork"), "pid = os.fork() or signal.pause(); Path(sys.argv[2]).write_text(str(pid))"
     with another_process(HOLDER.format(then=forks), path, fork) as holder:
         pid = int(fork.read_text())
         if end == "killed":

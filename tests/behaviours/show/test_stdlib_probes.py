@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 import pytest
 
 from node_runtime.behaviours.show.fingerprint import Fingerprint, fingerprint
+from tests.support.waiting import begun
 
 
 class Labelled(dict[str, int]):
@@ -108,7 +109,7 @@ async def test_changes_of_the_event_loops_schedule_are_detected() -> None:
     loop = asyncio.get_running_loop()
     timer, future = loop.call_later(1000, print), loop.create_future()
     task = loop.create_task(asyncio.sleep(1000))
-    await asyncio.sleep(0)
+    await begun(task)
     for value in (timer, future, task):
         if type(value).__module__ == "uvloop.loop":
             continue  # its timers are all in C, where they cannot be read

@@ -30,7 +30,7 @@ from node_runtime import (
     until_ended,
     whereis,
 )
-from tests.support.waiting import eventually
+from tests.support.waiting import begun, eventually
 
 refusals: list[tuple[str, tuple[Pid, ...]]] = []
 """The processes that got a Deadlock, with its cycle."""
@@ -132,7 +132,7 @@ async def test_a_child_that_waits_for_its_supervisor_gets_a_deadlock_when_the_su
     starting = asyncio.ensure_future(supervisor.start_child("shop", asker("slow")))
     await eventually(lambda: whereis("slow"))
     ending = asyncio.ensure_future(supervisor.terminate_child("shop", "a"))  # before the request of a
-    await asyncio.sleep(0)
+    await begun(ending)
     cast("a", Asker.ask)
     await eventually(lambda: began == ["a"])
     gate.set()

@@ -173,23 +173,23 @@ async def test_a_zombie_stays_listed_and_keeps_the_version_until_its_frame_has_e
     app.boot(
         a="""
             import asyncio
-            async def stubborn(gate):
+            async def stubborn(gate, ignored):
                 while not gate.is_set():
                     try:
                         await gate.wait()
-                    except asyncio.CancelledError:
-                        pass
+                    except asyncio.CancelledError as error:
+                        ignored.append(repr(error))
         """
     )
     a = imported("a")
-    gate = asyncio.Event()
+    gate, ignored = asyncio.Event(), list[str]()
     asyncio.get_running_loop().call_later(20, gate.set)  # if the test fails
-    pid = spawn(a.stubborn, gate)
+    pid = spawn(a.stubborn, gate, ignored)
     await eventually(lambda: awaits(node, pid))
     app.load(a="X = 2\n")
     assert app.server.purge("a") == [pid]
     assert not is_alive(pid)
-    await asyncio.sleep(0)
+    await eventually(lambda: ignored)
     assert app.server.pids_running_old_code("a") == [pid]
     assert app.server.loaded_modules()[0].old_pids == (pid,)
     assert app.server.versions("a")[1] is not None

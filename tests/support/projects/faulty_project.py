@@ -71,7 +71,7 @@ def strike(place):
             return asyncio.Event().wait()
         case "block":
             while True:
-                time.sleep(1)
+                signal.pause()
         case "exit":
             sys.exit(3)
         case "kill":
