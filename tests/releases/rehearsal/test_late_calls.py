@@ -57,8 +57,7 @@ async def test_a_lock_outside_of_the_state_that_a_thread_holds_is_unrehearsed(sm
 HANGS = {
     "sleep of the C library": "import ctypes\nctypes.CDLL(None).sleep(30)\nreturn dict(state)",
     "a swallowed interruption": (
-        "import signal\ntry:\n    signal.pause()\nexcept BaseException:\n    pass\n"
-        "return dict(state)"
+        "import signal\ntry:\n    signal.pause()\nexcept BaseException:\n    pass\nreturn dict(state)"
     ),
     "a lock of its own": "import threading\nlock = threading.Lock()\nwith lock:\n    with lock:\n        pass",
 }
